@@ -1,0 +1,90 @@
+# gatekeeper: everything a person or a machine does with a clone. `make` alone lists it.
+#
+# Needs python3 (3.11 or newer) with pip, and make. The rest goes into .venv, in the versions that uv.lock names, and
+# is set up again only when pyproject.toml or uv.lock has changed: with a fresh .venv nothing here uses the network.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+# Programs are started as `python -m`, because a script's first line cannot name a path with spaces.
+PY := .venv/bin/python
+UV := UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(PY) -m uv
+
+# Stamps: what was set up, and when. The environment for tests contains the one for running.
+HAS_UV := .venv/.has-uv-$(UV_VERSION)
+TO_RUN := .venv/.ready-to-run
+TO_TEST := .venv/.ready-to-test
+
+# Each worker starts its own store; more than four gain nothing.
+PYTEST_ARGS ?= -n auto --maxprocesses 4
+RUN_ARGS ?=
+
+.PHONY: help
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: $(TO_RUN) ## start the gateway with a sandbox provider and a demo team (RUN_ARGS="--port 0")
+	@exec $(PY) -m gatekeeper demo $(RUN_ARGS)
+
+.PHONY: test
+test: $(TO_TEST) ## run every test, on real servers
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: format-check lint types floors coverage ## all that must hold before a change goes in
+
+.PHONY: fmt
+fmt: $(TO_TEST) ## format the code and mend what the linter can mend
+	@$(PY) -m ruff check --fix --quiet . || true
+	@$(PY) -m ruff format .
+
+.PHONY: format-check
+format-check: $(TO_TEST)
+	@$(PY) -m ruff format --check .
+
+.PHONY: lint
+lint: $(TO_TEST) ## ruff
+	@$(PY) -m ruff check .
+
+.PHONY: types
+types: $(TO_TEST) ## mypy --strict
+	@$(PY) -m mypy
+	@$(PY) -m mypy --explicit-package-bases tests
+
+.PHONY: floors
+floors: $(TO_TEST) ## who may import whom
+	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as main; sys.exit(main())' --no-logo
+
+.PHONY: coverage
+coverage: $(TO_TEST) ## every test, with the coverage it must reach
+	@$(PY) -m coverage erase
+	@$(PY) -m coverage run -m pytest $(PYTEST_ARGS)
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report
+
+.PHONY: generate
+generate: $(TO_TEST) ## write the parts of docs/ that come from the code
+	@$(PY) tests/house/generated.py --write
+
+.PHONY: clean
+clean: ## remove what was made here; the credits in data/ stay
+	rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find gatekeeper tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(HAS_UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gatekeeper needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@echo "setting up .venv"
+	@$(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+$(TO_RUN): $(HAS_UV) pyproject.toml uv.lock
+	@$(UV) sync --quiet --locked --no-dev --inexact
+	@touch $@
+
+$(TO_TEST): $(HAS_UV) pyproject.toml uv.lock
+	@$(UV) sync --quiet --locked
+	@touch $(TO_RUN) $@

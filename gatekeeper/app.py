@@ -1,0 +1,285 @@
+"""The composition root: builds everything from settings, wires it, starts and stops it in order.
+
+Knows every part and decides nothing: no pricing, no routing, no policy. Whoever wants a gateway in a process of its
+own calls `serve`; a test that wants one inside its own uses `running_gateway`.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+
+from gatekeeper import __version__
+from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
+from gatekeeper.admin.teams_file import apply_teams_file
+from gatekeeper.admin.token import admin_token
+from gatekeeper.catalog import load_catalog
+from gatekeeper.clock import SystemClock
+from gatekeeper.dialects.registry import DIALECTS
+from gatekeeper.events import CatalogReloaded, HoldExpired, InternalError, ServerStarted, ServerStopped, StoreWarning
+from gatekeeper.ledger.errors import LedgerError
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.opening import OpenStore, open_store
+from gatekeeper.ledger.records import KeyRecord, OnUnknown, Transition
+from gatekeeper.ledger.sweeper import Sweeper
+from gatekeeper.logs import emit
+from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.gate import Gate, Provider, Shelf
+from gatekeeper.proxy.server import DataPlane
+from gatekeeper.settings import ProviderSettings, Settings, read_secret
+from gatekeeper.upstream.client import Upstream
+from gatekeeper.upstream.credential import Credential
+from gatekeeper.upstream.messages import Timeouts
+from gatekeeper.web.auth import Authenticator
+from gatekeeper.yamlfile import ConfigError, Problem
+
+HEADER_LINE_BYTES_MAX = 16 * 1024
+"""One header or request line: twice what any SDK sends, for long bearer tokens and signed queries."""
+
+REQUEST_ID_BYTES = 12
+"""96 random bits: enough to be found alone among all the requests of a year."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that accepts requests."""
+
+    url: str
+    admin_url: str
+    admin_token: str
+    store: OpenStore
+    gate: Gate
+    reload: Callable[[], Coroutine[None, None, Reload]]
+
+
+@asynccontextmanager
+async def open_ledger(settings: Settings) -> AsyncIterator[OpenStore]:
+    """The settings' store, checked; beside a running gateway its embedded store too. Raises the ledger's errors."""
+    store = await open_store(settings.store.url, data_dir(settings))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+Announce = Callable[[Gateway], Awaitable[None]]
+
+
+async def serve(settings: Settings, *, announce: Announce | None = None, static_keys: Iterable[KeyRecord] = ()) -> None:
+    """Runs a gateway until SIGTERM or SIGINT, then lets what is in flight finish and settle. SIGHUP reloads."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    reloads: set[asyncio.Task[Reload]] = set()
+    async with running_gateway(settings, static_keys=static_keys) as gateway:
+        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(gateway.reload())))
+        if announce is not None:
+            await announce(gateway)
+        await stopping.wait()
+
+
+@asynccontextmanager
+async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord] = ()) -> AsyncIterator[Gateway]:
+    """A gateway that accepts requests inside the block. Raises `ConfigError`, the ledger's errors, or `OSError`."""
+    shelf = Shelf(load_catalog(settings.catalog_files()))
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_ledger(settings))
+        report_store(store, metrics)
+        await _apply_teams(settings, store.ledger)
+        gate = await _build_gate(settings, shelf, store.ledger, metrics, static_keys, stack)
+        await _start_sweeper(store.ledger, stack)
+        reload = partial(reload_catalog, settings, shelf, metrics)
+        token = admin_token(settings.admin_token, data_dir(settings))
+        admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, shelf), reload)
+        admin_url = await _listen_admin(settings, admin, stack)
+        url = await _listen_data(settings, gate, stack)
+        stack.callback(lambda: emit(ServerStopped(pid=os.getpid())))
+        emit(_started(url, admin_url, store))
+        yield Gateway(url, admin_url, token, store, gate, reload)
+
+
+def data_dir(settings: Settings) -> Path:
+    """Where this gateway keeps its own files."""
+    return settings.base_dir / settings.store.data_dir
+
+
+async def _apply_teams(settings: Settings, ledger: Ledger) -> None:
+    path = settings.teams_file()
+    if path is not None:
+        await apply_teams_file(ledger, path, actor="start")
+
+
+async def _build_gate(  # every argument is a part that is wired in
+    settings: Settings,
+    shelf: Shelf,
+    ledger: Ledger,
+    metrics: Metrics,
+    static_keys: Iterable[KeyRecord],
+    stack: AsyncExitStack,
+) -> Gate:
+    clock = SystemClock()
+    server = settings.server
+    return Gate(
+        providers=await _build_providers(settings, stack),
+        native_dialect=DIALECTS["native"],
+        shelf=shelf,
+        ledger=ledger,
+        authenticator=Authenticator(ledger.find_key, ledger.team, clock, static_keys),
+        clock=clock,
+        metrics=metrics,
+        new_id=partial(secrets.token_hex, REQUEST_ID_BYTES),
+        max_body_bytes=server.max_body_mb * 1024**2,
+        body_timeout_s=server.body_timeout_s,
+        client_write_timeout_s=server.client_write_timeout_s,
+    )
+
+
+async def _build_providers(settings: Settings, stack: AsyncExitStack) -> dict[str, Provider]:
+    """Every provider with its credential and its own pool of connections; all problems at once."""
+    problems = provider_problems(settings)
+    if problems:
+        raise ConfigError(problems)
+    providers = {}
+    for name, stated in settings.providers.items():
+        upstream = await stack.enter_async_context(Upstream(connections_per_host=stated.connections_max))
+        providers[name] = _build_provider(name, stated, settings.base_dir, upstream)
+    return providers
+
+
+def provider_problems(settings: Settings, *, secrets_needed: bool = True) -> list[Problem]:
+    """What is wrong with the providers beyond their shape: unknown dialects, secrets that are not there."""
+    problems = []
+    for name, stated in settings.providers.items():
+        where = f"providers.{name}"
+        if stated.dialect not in DIALECTS:
+            known = ", ".join(DIALECTS)
+            problems.append(settings.problem(f"{where}.dialect", f"no dialect {stated.dialect!r}", f"Use {known}"))
+        if secrets_needed and stated.credential != "none":
+            try:
+                read_secret(stated.credential, settings.base_dir)
+            except LookupError as error:
+                mend = "Set it, or write 'credential: none'"
+                problems.append(settings.problem(f"{where}.credential", str(error), mend))
+    return problems
+
+
+def _build_provider(name: str, stated: ProviderSettings, base_dir: Path, upstream: Upstream) -> Provider:
+    source = stated.credential
+    secret = "" if source == "none" else read_secret(source, base_dir)
+    limits = stated.timeouts
+    return Provider(
+        name=name,
+        dialect_name=stated.dialect,
+        dialect=DIALECTS[stated.dialect],
+        base_url=stated.base_url,
+        credential=Credential("bearer", secret=secret) if secret else Credential("none"),
+        upstream=upstream,
+        offers_of=stated.offers_of or name,
+        models=stated.models,
+        default_model=stated.default_model,
+        timeouts=Timeouts(limits.connect_s, limits.head_s, limits.idle_s, limits.total_s),
+        passthrough=frozenset((route.split(" ")[0], route.split(" ")[1]) for route in stated.passthrough),
+        on_unknown=OnUnknown(stated.on_unknown),
+        unknown_grace_s=stated.unknown_grace_s,
+    )
+
+
+async def _start_sweeper(ledger: Ledger, stack: AsyncExitStack) -> None:
+    sweeper = Sweeper(ledger, on_transition=_report_transition, on_error=_report_sweep_error)
+    sweeper.start()
+    stack.push_async_callback(sweeper.stop)
+
+
+def _report_transition(team: str, transition: Transition) -> None:
+    emit(HoldExpired(team=team, hold_id=transition.hold_id, transition=transition.kind, credits=transition.amount))
+
+
+def _report_sweep_error(error: Exception) -> None:
+    emit(InternalError(where="sweeper", error=type(error).__name__))
+
+
+async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
+    """Reads the catalog anew, off the event loop. A bad file keeps the old one; event and answer say what is wrong."""
+    try:
+        shelf.catalog = await asyncio.to_thread(lambda: load_catalog(settings.catalog_files()))
+        problems: tuple[str, ...] = ()
+    except ConfigError as error:
+        problems = tuple(str(problem) for problem in error.problems)
+    done = Reload(not problems, len(shelf.catalog.models), shelf.catalog.digest, problems)
+    metrics.reloaded(ok=done.ok)
+    emit(CatalogReloaded(ok=done.ok, models=done.models, digest=done.digest, problems=problems))
+    return done
+
+
+def report_store(store: OpenStore, metrics: Metrics) -> None:
+    """The store's grade as a metric, and a line for each thing about it that is worth knowing."""
+    metrics.durability(store.report.durability)
+    for warning in store.report.warnings:
+        emit(StoreWarning(warning=warning))
+
+
+async def _readiness(store: OpenStore, shelf: Shelf) -> Readiness:
+    try:
+        await store.client.command("PING")
+        problems: tuple[str, ...] = ()
+    except LedgerError as error:
+        problems = (f"store: {error}",)
+    return Readiness(
+        ready=not problems,
+        store=_store_name(store),
+        durability=store.report.durability,
+        catalog_models=len(shelf.catalog.models),
+        catalog_digest=shelf.catalog.digest,
+        problems=problems,
+    )
+
+
+def _store_name(store: OpenStore) -> str:
+    where = "embedded" if store.embedded is not None else "remote"
+    return f"{where} {store.report.server} {store.report.version}"
+
+
+async def _listen_admin(settings: Settings, admin: AdminPlane, stack: AsyncExitStack) -> str:
+    runner = web.AppRunner(admin.application(), access_log=None, handle_signals=False)
+    return await _listen(runner, settings.server.admin_host, settings.server.admin_port, stack)
+
+
+async def _listen_data(settings: Settings, gate: Gate, stack: AsyncExitStack) -> str:
+    server = web.Server(
+        DataPlane(gate).handle,
+        access_log=None,
+        auto_decompress=False,
+        max_line_size=HEADER_LINE_BYTES_MAX,
+        max_field_size=HEADER_LINE_BYTES_MAX,
+    )
+    runner = web.ServerRunner(server, shutdown_timeout=settings.server.shutdown_grace_s)
+    return await _listen(runner, settings.server.host, settings.server.port, stack)
+
+
+async def _listen(runner: web.BaseRunner, host: str, port: int, stack: AsyncExitStack) -> str:
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, host, port).start()
+    bound_host, bound_port = runner.addresses[0][:2]
+    shown = f"[{bound_host}]" if ":" in bound_host else bound_host
+    return f"http://{shown}:{bound_port}"
+
+
+def _started(url: str, admin_url: str, store: OpenStore) -> ServerStarted:
+    return ServerStarted(
+        url=url,
+        admin_url=admin_url,
+        store=_store_name(store),
+        durability=store.report.durability,
+        pid=os.getpid(),
+        version=__version__,
+    )

@@ -1,0 +1,71 @@
+"""The catalog as the rest of the gateway asks it: which model is this, who offers it, what else could be meant.
+
+Every question of a request is a dictionary read. A catalog never changes; a reload makes another one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from gatekeeper.core.spec import ModelSpec, Offer
+
+SUGGESTIONS_MAX = 3
+"""As many as fit into a sentence."""
+
+LIKENESS_MIN = 0.6
+"""Of the letters in order: one slip in a short name still passes, another word does not."""
+
+NAME_LENGTH_MAX = 80
+"""A longer name is no typing error, and comparing it would take its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All models, in the order of the files. `digest` is the hash of all that was read."""
+
+    models: tuple[ModelSpec, ...]
+    digest: str
+    _by_name: Mapping[str, ModelSpec] = field(repr=False, compare=False)
+    _by_offer: Mapping[tuple[str, str], tuple[ModelSpec, Offer]] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, models: Iterable[ModelSpec], digest: str) -> "Catalog":
+        """A catalog of models whose names and offers do not clash."""
+        models = tuple(models)
+        by_name = {name: model for model in models for name in (model.id, *model.aliases)}
+        by_offer = {(offer.provider, offer.upstream_id): (model, offer) for model in models for offer in model.offers}
+        return cls(models, digest, by_name, by_offer)
+
+    def find(self, name: str) -> ModelSpec | None:
+        """The model with this id or alias."""
+        return self._by_name.get(name)
+
+    def offered(self, provider: str, upstream_id: str) -> tuple[ModelSpec, Offer] | None:
+        """What a provider sells under its own id. The offer may be retired: that is for the caller to refuse."""
+        return self._by_offer.get((provider, upstream_id))
+
+    def find_offer(self, provider: str, name: str, patterns: Sequence[str] = ()) -> tuple[ModelSpec, Offer] | None:
+        """What `name` means at a provider: its own id for a model, or the catalog's, if `patterns` allow that.
+
+        `patterns` are shell patterns on model ids, as a provider that takes the catalog's ids has in its settings.
+        """
+        explicit = self.offered(provider, name)
+        if explicit is not None:
+            return explicit
+        model = self.find(name)
+        if model is None or not any(fnmatchcase(model.id, pattern) for pattern in patterns):
+            return None
+        return model, Offer(provider, name)
+
+    def suggest(self, name: str) -> tuple[str, ...]:
+        """The nearest ids and aliases to a name that is none, nearest first, one for each model."""
+        wanted = name.lower()
+        if not wanted or len(wanted) > NAME_LENGTH_MAX:
+            return ()
+        known = {each.lower(): each for each in self._by_name}
+        close = get_close_matches(wanted, known, n=len(known), cutoff=LIKENESS_MIN)
+        of_models: dict[str, str] = {}
+        for each in (*close, *(each for each in known if wanted in each)):
+            of_models.setdefault(self._by_name[known[each]].id, known[each])
+        return tuple(of_models.values())[:SUGGESTIONS_MAX]

@@ -1,0 +1,51 @@
+"""Reads the catalog's files: all of them or none, with every problem of every file in one run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gatekeeper.catalog.across import problems_across
+from gatekeeper.catalog.build import content_hash, models_of
+from gatekeeper.catalog.catalog import Catalog
+from gatekeeper.catalog.schema import CatalogFile
+from gatekeeper.yamlfile import ConfigError, Problem, YamlFile, load_yaml, problems_of
+
+
+def load_catalog(paths: Sequence[Path]) -> Catalog:
+    """The catalog in these files, in this order; a path named twice is read once.
+
+    Raises `ConfigError` with all that is wrong, file by file and line by line.
+    """
+    if not paths:
+        raise ConfigError([Problem("catalog", 1, "", "no file is named", "Name at least one, like catalog/*.yaml.")])
+    problems: list[Problem] = []
+    files = [file for path in dict.fromkeys(paths) for file in _read(path, problems)]
+    parsed = [_parse(file, problems) for file in files]
+    problems += problems_across(files)
+    if problems:
+        order = {str(path): index for index, path in enumerate(paths)}
+        raise ConfigError(sorted(dict.fromkeys(problems), key=lambda p: (order[p.file], p.line)))
+    models = [
+        model
+        for entry, file in zip(parsed, files, strict=True)
+        if entry is not None
+        for model in models_of(entry, file.data)
+    ]
+    return Catalog.of(models, content_hash([file.data for file in files]))
+
+
+def _read(path: Path, problems: list[Problem]) -> list[YamlFile]:
+    try:
+        return [load_yaml(path)]
+    except ConfigError as error:
+        problems += error.problems
+        return []
+
+
+def _parse(file: YamlFile, problems: list[Problem]) -> CatalogFile | None:
+    try:
+        return CatalogFile.model_validate(file.data)
+    except ValidationError as error:
+        problems += problems_of(error, file, model=CatalogFile)
+        return None

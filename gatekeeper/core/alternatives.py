@@ -1,0 +1,161 @@
+"""What would be accepted instead: a few requests near the refused one, each with its exact price.
+
+Near means that what was valid in the request stays as it was asked. The nearest few are listed cheapest first, so that
+the first line is also the answer to "what can I still afford". Nothing here changes a request; it only names others.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice, product
+
+from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
+from gatekeeper.core.nearest import nearest_size
+from gatekeeper.core.price import worth
+from gatekeeper.core.rejection import Alternative
+from gatekeeper.core.request import GenerationRequest, ValidRequest
+from gatekeeper.core.sizes import AUTO, Pixels, Ratio, Tier, ratio_value
+from gatekeeper.core.spec import Capability, ModelSpec, scale_text
+from gatekeeper.core.validate import validate
+
+ALTERNATIVES_MAX = 5
+"""More would be a catalog, and the catalog has a route of its own."""
+
+RATIOS_TRIED_MAX = 3
+"""The nearest few ratios are alternatives; the far ones are another picture."""
+
+
+def alternatives(model: ModelSpec, request: GenerationRequest) -> tuple[Alternative, ...]:
+    """Valid requests near this one, cheapest first, at most five. Empty when its operation is not the model's."""
+    capability = model.capability(request.operation or model.operations[0])
+    return () if capability is None else _listed(model, _near(model, capability, request))
+
+
+def affordable(model: ModelSpec, request: GenerationRequest, credits_available: int) -> tuple[Alternative, ...]:
+    """For a valid request that costs too much: as many outputs of it, of cheaper tiers and scales, as credits buy."""
+    capability, asked = model.capability(request.operation or model.operations[0]), validate(model, request)
+    if capability is None or not isinstance(asked, ValidRequest):
+        return ()
+    return _listed(model, _within(model, _cheaper(model, capability, request, asked), credits_available))
+
+
+def _cheaper(
+    model: ModelSpec, capability: Capability, request: GenerationRequest, asked: ValidRequest
+) -> Iterator[ValidRequest]:
+    """The request itself, then what is cheaper than it for each output."""
+    yield asked
+    shaped = replace(request, size=None, aspect_ratio=asked.aspect_ratio)
+    near = [replace(shaped, resolution=tier) for tier in capability.resolutions]
+    near += [replace(request, scale=scale) for scale in capability.scales]
+    for valid in _valid(model, near):
+        if worth(model, valid).credits < worth(model, asked).credits:
+            yield valid
+
+
+def _within(model: ModelSpec, found: Iterable[ValidRequest], credits_available: int) -> Iterator[ValidRequest]:
+    for valid in found:
+        one = worth(model, replace(valid, outputs=1)).credits
+        outputs = min(valid.outputs, credits_available // one if one else valid.outputs)
+        if outputs >= 1:
+            yield replace(valid, outputs=outputs)
+
+
+def _listed(model: ModelSpec, found: Iterable[ValidRequest]) -> tuple[Alternative, ...]:
+    described = (_describe(model, valid) for valid in found)
+    bookable = (each for each in described if each.credits <= AMOUNT_MICROCREDITS_MAX)
+    return tuple(sorted(islice(_each_once(bookable), ALTERNATIVES_MAX), key=lambda each: each.credits))
+
+
+def _each_once(found: Iterable[Alternative]) -> Iterator[Alternative]:
+    seen = set[Alternative]()
+    for each in found:
+        if each not in seen:
+            seen.add(each)
+            yield each
+
+
+def _valid(model: ModelSpec, requests: Iterable[GenerationRequest]) -> Iterator[ValidRequest]:
+    return (v for v in (validate(model, request) for request in requests) if isinstance(v, ValidRequest))
+
+
+def _near(model: ModelSpec, capability: Capability, request: GenerationRequest) -> Iterator[ValidRequest]:
+    """Every asked setting that is valid is kept; the others run through what is allowed, nearest first."""
+    quality_fits = request.quality in capability.qualities or (request.quality or "").lower() == AUTO
+    base = replace(
+        request,
+        outputs=None if request.outputs is None else min(max(request.outputs, 1), capability.outputs_max),
+        quality=request.quality if capability.qualities and quality_fits else None,
+        audio=None,
+        duration_s=None,
+        prompt_length=max(request.prompt_length or 1, 1),
+    )
+    scales = (request.scale,) if request.scale in capability.scales else capability.scales or (None,)
+    for scaled in [replace(base, scale=scale) for scale in scales]:
+        yield from _sized(model, capability, scaled)
+
+
+def _sized(model: ModelSpec, capability: Capability, request: GenerationRequest) -> Iterator[ValidRequest]:
+    """As it is if its words about size are valid, else the nearest group of sizes in which something is."""
+    tiers, ratios = _tiers(capability, request), _ratios(capability, request)
+    near = _ratios_near(capability, request)
+    bare = replace(request, size=None, resolution=None, aspect_ratio=None)
+    for group in (
+        [request],
+        _at(bare, tiers or capability.resolutions, ratios or near),
+        _at(bare, tiers, near) + _at(bare, capability.resolutions, ratios),
+        [replace(bare, size=size) for size in _sizes_near(capability, request)],
+        [bare],
+    ):
+        found = list(_valid(model, group))
+        if found:
+            yield from found
+            return
+
+
+def _at(bare: GenerationRequest, tiers: Sequence[str], ratios: Sequence[str]) -> list[GenerationRequest]:
+    """Every pair of these; where there is only one kind the other stays open, and nothing is named by neither."""
+    pairs = product(ratios or (None,), tiers or (None,)) if tiers or ratios else ()
+    return [replace(bare, resolution=tier, aspect_ratio=ratio) for ratio, tier in pairs]
+
+
+def _tiers(capability: Capability, request: GenerationRequest) -> tuple[str, ...]:
+    """The tiers that the request names, by word or by pixels, and the model has."""
+    named = [m.name for _, m in request.sizes_asked() if isinstance(m, Tier)]
+    named += [pair[0] for _, m in request.sizes_asked() if isinstance(m, Pixels) and (pair := capability.listed(m))]
+    return tuple(dict.fromkeys(name for name in named if name in capability.resolutions))
+
+
+def _ratios(capability: Capability, request: GenerationRequest) -> tuple[str, ...]:
+    """The ratios that the request names, by word or by pixels, and the model has."""
+    named = [m.label for _, m in request.sizes_asked() if isinstance(m, Ratio)]
+    named += [pair[1] for _, m in request.sizes_asked() if isinstance(m, Pixels) and (pair := capability.listed(m))]
+    return tuple(dict.fromkeys(label for label in named if label in capability.aspect_ratios))
+
+
+def _ratios_near(capability: Capability, request: GenerationRequest) -> list[str]:
+    """The nearest few to the shape that was asked; none if no shape was."""
+    wanted = next((_shape(m) for _, m in request.sizes_asked() if isinstance(m, Ratio | Pixels)), None)
+    if wanted is None:
+        return []
+    factors = {label: ratio_value(label) / wanted for label in capability.aspect_ratios}
+    return sorted(factors, key=lambda label: max(factors[label], 1 / factors[label]))[:RATIOS_TRIED_MAX]
+
+
+def _sizes_near(capability: Capability, request: GenerationRequest) -> list[str]:
+    found = (nearest_size(m, capability) for _, m in request.sizes_asked() if isinstance(m, Pixels))
+    return [size for size in found if size is not None]
+
+
+def _shape(meaning: Ratio | Pixels) -> Fraction:
+    return ratio_value(meaning.label) if isinstance(meaning, Ratio) else Fraction(meaning.width, meaning.height)
+
+
+def _describe(model: ModelSpec, valid: ValidRequest) -> Alternative:
+    return Alternative(
+        credits=worth(model, valid).credits,
+        resolution=valid.resolution,
+        aspect_ratio=valid.aspect_ratio,
+        size=str(valid.size) if valid.size else None,
+        scale=scale_text(valid.scale) if valid.scale is not None else None,
+        outputs=valid.outputs if valid.outputs > 1 else None,
+    )

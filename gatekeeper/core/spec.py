@@ -1,0 +1,252 @@
+"""What the catalog says about a model: where it is offered, what it can do, what it costs.
+
+Frozen values, built by the catalog loader from files that it has already checked; nothing here checks them again.
+Look-up tables that a request needs are part of the value, so that validating costs a few dictionary reads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from fractions import Fraction
+
+from gatekeeper.core.credits import Rounding
+from gatekeeper.core.request import Operation
+from gatekeeper.core.sizes import Pixels
+
+
+class Status(StrEnum):
+    """An offer's lifecycle, as the file states it. The calendar never flips it."""
+
+    ACTIVE = "active"
+    DEPRECATED = "deprecated"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """`sunset` is the day the provider stops serving; `replacement` the model id to move to."""
+
+    status: Status = Status.ACTIVE
+    sunset: date | None = None
+    replacement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One provider that sells a model, under the id it uses upstream.
+
+    `operations` narrows the model's own list where this provider does only some of them; None means all.
+    """
+
+    provider: str
+    upstream_id: str
+    lifecycle: Lifecycle = Lifecycle()
+    operations: frozenset[Operation] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRange:
+    """Free sizes: any width and height inside these bounds. Ratios are width over height."""
+
+    side_min: int
+    side_max: int
+    multiple_of: int = 1
+    area_min: int = 1
+    area_max: int | None = None
+    ratio_min: Fraction | None = None
+    ratio_max: Fraction | None = None
+
+    def contains(self, size: Pixels) -> bool:
+        """Whether the size is inside every bound."""
+        ratio = Fraction(size.width, size.height)
+        return (
+            all(self.side_min <= side <= self.side_max for side in (size.width, size.height))
+            and size.width % self.multiple_of == size.height % self.multiple_of == 0
+            and self.area_min <= size.area <= (self.area_max or size.area)
+            and (self.ratio_min or ratio) <= ratio <= (self.ratio_max or ratio)
+        )
+
+    def describe(self) -> tuple[str, ...]:
+        """The bounds in words, for a refusal."""
+        words = [f"{self.side_min} to {self.side_max} px a side"]
+        if self.multiple_of > 1:
+            words.append(f"sides in multiples of {self.multiple_of}")
+        if self.area_min > 1 or self.area_max is not None:
+            words.append(f"{self.area_min} to {self.area_max or 'any'} px in all")
+        if self.ratio_min is not None or self.ratio_max is not None:
+            highest = "any" if self.ratio_max is None else number_text(self.ratio_max)
+            words.append(f"width/height {number_text(self.ratio_min or 0)} to {highest}")
+        return tuple(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Settings that are not sold together; None matches anything."""
+
+    resolution: str | None = None
+    aspect_ratio: str | None = None
+
+    def matches(self, resolution: str | None, aspect_ratio: str | None) -> bool:
+        return self.resolution in {None, resolution} and self.aspect_ratio in {None, aspect_ratio}
+
+
+class Audio(StrEnum):
+    """Whether a model makes sound."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class FlatPrice:
+    """One amount for every output."""
+
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class TierPrice:
+    """An amount for each resolution tier."""
+
+    credits: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TierMultiplierPrice:
+    """A base amount times the tier's factor, then rounded."""
+
+    base: int
+    factors: Mapping[str, Fraction]
+    rounding: Rounding
+
+
+@dataclass(frozen=True, slots=True)
+class ScalePrice:
+    """An amount for each upscale factor."""
+
+    credits: Mapping[Fraction, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MegapixelScalePrice:
+    """Base x megapixels of the input (10^6 pixels) x the scale's factor, then rounded."""
+
+    base: int
+    factors: Mapping[Fraction, Fraction]
+    rounding: Rounding
+
+
+PriceRule = FlatPrice | TierPrice | TierMultiplierPrice | ScalePrice | MegapixelScalePrice
+
+
+class AddOnTrigger(StrEnum):
+    """The setting that brings an add-on with it."""
+
+    ENHANCE_PROMPT = "enhance_prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class AddOn:
+    """An amount on top of every output when the request has the setting on."""
+
+    when: AddOnTrigger
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A rule, what comes on top, and the least that one output costs."""
+
+    rule: PriceRule
+    add_ons: tuple[AddOn, ...] = ()
+    minimum: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What a model can do in some operations, and at what price.
+
+    `pixels` maps (tier, ratio) to what the vendor makes of it; where the model has no tiers the tier is "". It may be
+    partial: a pair that is not in it is sold, its pixels are just not published. It may also say more than is sold:
+    a size whose tier or ratio is not in the lists is not sold. `by_pixels` is the same table read backwards (no size
+    stands in it for two tiers). `resolution_default` is what the vendor makes when none is named; None means that is
+    not known. Tiers and ratios are spelled as `sizes` reads them: `2K` and not `2k`, `16:9` and not `16x9`.
+    """
+
+    operations: tuple[Operation, ...]
+    price: Price
+    resolutions: tuple[str, ...] = ()
+    resolution_default: str | None = None
+    aspect_ratios: tuple[str, ...] = ()
+    pixels: Mapping[tuple[str, str], Pixels] = field(default_factory=dict)
+    by_pixels: Mapping[Pixels, tuple[str, str]] = field(default_factory=dict)
+    size_range: SizeRange | None = None
+    outputs_max: int = 1
+    scales: tuple[Fraction, ...] = ()
+    qualities: tuple[str, ...] = ()
+    audio: Audio = Audio.NONE
+    not_sold: tuple[Combination, ...] = ()
+    hold_ttl_s: int | None = None
+
+    def sells(self, resolution: str | None, aspect_ratio: str | None) -> bool:
+        """Whether a tier and a ratio are sold together. None, or "" for the tier, stands for one left open."""
+        return not any(c.matches(resolution or None, aspect_ratio) for c in self.not_sold)
+
+    def listed(self, size: Pixels) -> tuple[str, str] | None:
+        """The tier ("" without tiers) and ratio that the table has for a size, if the lists have both; else None."""
+        known = self.by_pixels.get(size)
+        if known is None or known[0] not in (self.resolutions or ("",)):
+            return None
+        return known if not self.aspect_ratios or known[1] in self.aspect_ratios else None
+
+    def sizes_sold(self) -> tuple[Pixels, ...]:
+        """The sizes of the table that a caller may ask for."""
+        known = ((size, self.listed(size)) for size in self.by_pixels)
+        return tuple(size for size, pair in known if pair is not None and self.sells(*pair))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """Which list a price comes from. `id` is the list's name and the hash of its content."""
+
+    id: str
+    effective_at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One row of the catalog."""
+
+    id: str
+    name: str
+    price_list: PriceList
+    capabilities: tuple[Capability, ...]
+    offers: tuple[Offer, ...] = ()
+    aliases: tuple[str, ...] = ()
+    notes: str = ""
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return tuple(operation for capability in self.capabilities for operation in capability.operations)
+
+    def capability(self, operation: Operation) -> Capability | None:
+        return next((c for c in self.capabilities if operation in c.operations), None)
+
+
+NUMBER_TEXT_MAX = 10**12
+"""No setting comes near; past it a number is named by this bound, for huge ones cannot be turned into text at all."""
+
+
+def number_text(number: Fraction | int) -> str:
+    """A plain number as people write it: `2`, `1.5`, `0.3333333333`. Never raises."""
+    if not -NUMBER_TEXT_MAX <= number <= NUMBER_TEXT_MAX:
+        return f"over {NUMBER_TEXT_MAX}" if number > 0 else f"under -{NUMBER_TEXT_MAX}"
+    return str(number) if number.denominator == 1 else f"{float(number):.10g}"
+
+
+def scale_text(scale: Fraction) -> str:
+    """A scale as people write it: `2x`, `1.5x`."""
+    return f"{number_text(scale)}x"

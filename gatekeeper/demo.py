@@ -1,0 +1,85 @@
+"""What `gatekeeper demo` runs: the gateway in front of the sandbox provider, with a team, credits and a key.
+
+The demo key is known to this process alone, by its hash, and is never stored; the embedded store is a fresh one in a
+directory that goes when the demo ends. Everything else is the real thing.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from gatekeeper.app import Gateway, serve
+from gatekeeper.core.credits import MICRO
+from gatekeeper.dialects.registry import DIALECTS
+from gatekeeper.ledger.opening import EMBEDDED
+from gatekeeper.ledger.records import KeyRecord, TeamRecord
+from gatekeeper.sandbox import SandboxSettings, start_sandbox
+from gatekeeper.settings import ProviderSettings, Settings
+from gatekeeper.web.auth import key_sha256
+
+DEMO_KEY = "gk_demo"
+DEMO_TEAM = "demo"
+DEMO_CREDITS = 1000
+
+SANDBOX_PATHS = {"openai": "/openai/v1"}
+"""Where the sandbox has a dialect, when that is not simply under its name."""
+
+
+async def demo(settings: Settings) -> None:
+    """Runs until it is told to stop. Providers in the settings are replaced by the sandbox."""
+    sandbox = await start_sandbox(SandboxSettings(), host="127.0.0.1", port=0)
+    try:
+        with tempfile.TemporaryDirectory(prefix="gatekeeper-demo-", ignore_cleanup_errors=True) as scratch:
+            ready = demo_settings(settings, sandbox.url, Path(scratch))
+            key = KeyRecord(sha256=key_sha256(DEMO_KEY), team=DEMO_TEAM, key_id="demo")
+            await serve(ready, announce=_announce, static_keys=(key,))
+    finally:
+        await sandbox.close()
+
+
+def demo_settings(settings: Settings, sandbox_url: str, scratch: Path) -> Settings:
+    """Every dialect mounted under its own name on the sandbox, taking every model of the catalog."""
+    providers = {
+        name: ProviderSettings(dialect=name, base_url=sandbox_url + SANDBOX_PATHS.get(name, f"/{name}"), models=("*",))
+        for name in DIALECTS
+    }
+    store = settings.store
+    if store.url == EMBEDDED:
+        store = store.model_copy(update={"data_dir": scratch})
+    return settings.model_copy(update={"providers": providers, "store": store, "teams": None})
+
+
+async def _announce(gateway: Gateway) -> None:
+    await gateway.store.ledger.put_team(TeamRecord(id=DEMO_TEAM), actor="demo")
+    await gateway.store.ledger.grant(DEMO_TEAM, "demo", DEMO_CREDITS * MICRO, note="the demo's credits", actor="demo")
+    sys.stdout.write(banner(gateway.url, gateway.admin_url, gateway.store.url))
+    sys.stdout.flush()
+
+
+def banner(url: str, admin_url: str, store_url: str) -> str:
+    """What a newcomer needs: two commands to paste, and where to look next."""
+    return f"""
+gatekeeper demo: team {DEMO_TEAM!r} has {DEMO_CREDITS:,} credits and the key {DEMO_KEY}. The provider is a sandbox.
+
+Forwarded (200; open the url in the answer to see the picture):
+{curl(url, "16:9")}
+
+Refused (422; the answer names what is allowed):
+{curl(url, "7:3")}
+
+What is left:  curl -sS {url}/v1/balance -H 'Authorization: Bearer {DEMO_KEY}'
+Its books:     GATEKEEPER_STORE__URL='{store_url}' gatekeeper verify
+Health:        {admin_url}/readyz   Metrics: {admin_url}/metrics
+OpenAI's SDK:  OpenAI(base_url="{url}/openai/v1", api_key="{DEMO_KEY}")
+Ctrl-C ends it, and the demo's credits with it.
+"""
+
+
+def curl(url: str, aspect_ratio: str) -> str:
+    """One line that asks for a picture."""
+    body = (
+        '{"model":"nano-banana-2","operation":"image.generate","prompt":"a lighthouse at dusk",'
+        f'"resolution":"1K","aspect_ratio":"{aspect_ratio}"}}'
+    )
+    headers = f"-H 'Authorization: Bearer {DEMO_KEY}' -H 'Content-Type: application/json'"
+    return f"curl -sS {url}/v1/generations {headers} -d '{body}'"

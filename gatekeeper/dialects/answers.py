@@ -1,0 +1,89 @@
+"""Reading providers' answers: what the dialects' outcome readers share.
+
+Lenient where `fields` is strict, because a provider's answer is a fact, however odd its shape. A provider's words are
+never passed on as they are: a message may quote the prompt, so only short code words are kept.
+"""
+
+import base64
+import re
+from binascii import Error as Base64Error
+from typing import cast
+
+import orjson
+
+from gatekeeper.core.outcome import Failed
+from gatekeeper.core.sizes import Pixels
+
+CODE_LENGTH_MAX = 64
+"""The longest error code kept; codes in use have half of that."""
+
+SIDE_MAX = 100_000
+"""A longer side, in pixels, is no picture but a mistake."""
+
+_CODE = re.compile(rf"[A-Za-z0-9_.:-]{{1,{CODE_LENGTH_MAX}}}")
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+_PNG_HEAD_CHARACTERS = 32
+"""In base64: the signature, the first chunk's head, and the width and height that begin it. 24 bytes."""
+
+Answer = dict[str, object]
+
+
+def read_answer(skeleton: bytes) -> Answer | None:
+    """The answer's JSON object, or None when it is something else or incomplete."""
+    try:
+        answer = orjson.loads(skeleton)
+    except orjson.JSONDecodeError:
+        return None
+    return cast("Answer", answer) if isinstance(answer, dict) else None
+
+
+def succeeded(status: int) -> bool:
+    return 200 <= status < 300
+
+
+def failed(status: int, answer: Answer | None) -> Failed:
+    """A refusal or failure by the provider, named by its status and its code word, if it gave one."""
+    word = None if answer is None else error_word(answer)
+    return Failed(f"{status} {word}" if word else str(status))
+
+
+def error_word(answer: Answer) -> str | None:
+    """The code word of an answer's error in the two usual shapes: {"error": {"code"}} and {"code", "error": "text"}."""
+    error = answer.get("error")
+    places = [error.get("code"), error.get("type")] if isinstance(error, dict) else [answer.get("code"), error]
+    words = (str(place) for place in places if isinstance(place, str | int) and not isinstance(place, bool))
+    return next((word for word in words if _CODE.fullmatch(word)), None)
+
+
+def read_job_id(value: object) -> str | None:
+    """An id that can stand in a path and in a log line, or None."""
+    return value if isinstance(value, str) and _JOB_ID.fullmatch(value) else None
+
+
+def filled_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def read_side(value: object) -> int | None:
+    """A width or height, when it can be one."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return cast("int", value) if whole and 1 <= cast("int", value) <= SIDE_MAX else None
+
+
+def read_pixels(width: object, height: object) -> Pixels | None:
+    sides = read_side(width), read_side(height)
+    return Pixels(sides[0], sides[1]) if sides[0] and sides[1] else None
+
+
+def png_pixels(encoded: object) -> Pixels | None:
+    """The size of a PNG from the beginning of its base64, or None for anything else."""
+    if not isinstance(encoded, str) or len(encoded) < _PNG_HEAD_CHARACTERS:
+        return None
+    try:
+        head = base64.b64decode(encoded[:_PNG_HEAD_CHARACTERS], validate=True)
+    except (Base64Error, ValueError):
+        return None
+    if not head.startswith(_PNG_START):
+        return None
+    return read_pixels(int.from_bytes(head[16:20]), int.from_bytes(head[20:24]))

@@ -1,0 +1,329 @@
+"""Reads a JSON body strictly enough that the provider cannot read it differently, and hands out typed fields.
+
+A body which two parsers may take in two ways is a way to have one thing priced and another made. So: UTF-8 only, no
+key twice at any depth, no key that differs from one we read only in its case (some parsers take both for the same),
+no NaN, bounded nesting, an object at the top. A field that is there must be of its type; `null` counts as not given.
+What nobody asks for is not looked at: the body goes upstream as it came.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Protocol
+
+from gatekeeper.dialects.complaints import Complaints, malformed, shown
+from gatekeeper.dialects.skim import Skimmer
+
+WHOLE_BYTES_MAX = 64 * 1024
+"""A body up to this size is parsed as it is; a larger one is skimmed first."""
+
+DEPTH_MAX = 64
+"""Deeper nesting is no request of any known format, and parsers run out of stack in different places."""
+
+TEXT_LENGTH_MAX = 256
+"""The longest name or setting that is read. Prompts are not read, only measured."""
+
+NUMBER_ABS_MAX = 10**18
+"""Beyond it a number is malformed; below it, however silly, it is the model's to refuse."""
+
+NUMBER_DECIMALS_MAX = 18
+"""More decimals than any duration or scale has."""
+
+INTEGER_DIGITS_MAX = 40
+"""A longer integer is kept as a decimal: reading it as an `int` takes time that grows with the square."""
+
+_BRACKETS = re.compile(r"[\[\]{}]")
+_WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
+
+_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "a truth value"),
+    (str, "a text"),
+    (int, "a whole number"),
+    (Decimal, "a number with decimals"),
+    (dict, "an object"),
+    (list, "a list"),
+)
+
+
+class Fields(Protocol):
+    """Typed access to a body's fields, the same for JSON and for forms.
+
+    Each getter returns None for a field that is not given, and for one that is wrong, which is noted; `finish` raises
+    for everything noted.
+    """
+
+    def given(self, name: str) -> bool:
+        """Whether the field is there at all."""
+        ...
+
+    def text(self, name: str) -> str | None:
+        """A name or a setting: short and printable."""
+        ...
+
+    def text_length(self, name: str) -> int | None:
+        """The length of a text that is not to be looked at."""
+        ...
+
+    def whole(self, name: str) -> int | None:
+        """A whole number between -10^18 and 10^18."""
+        ...
+
+    def flag(self, name: str) -> bool | None:
+        """True or false."""
+        ...
+
+    def missing(self, name: str, wanted: str) -> None:
+        """Notes that the field ought to have been there."""
+        ...
+
+    def finish(self) -> None:
+        """Raises `Rejected` with all that was noted, if anything was."""
+        ...
+
+
+class JsonFields:
+    """The fields of one JSON object. An inner object shares the outer one's complaints."""
+
+    __slots__ = ("_cut", "_inner", "_path", "_read", "_values", "complaints")
+
+    def __init__(
+        self, values: Mapping[str, object], cut: Mapping[str, int], complaints: Complaints, path: str = ""
+    ) -> None:
+        self._values = values
+        self._cut = cut
+        self._path = path
+        self._read: set[str] = set()
+        self._inner: list[JsonFields] = []
+        self.complaints = complaints
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._values)
+
+    def given(self, name: str) -> bool:
+        return self._value(name) is not None
+
+    def holds_text(self, name: str) -> bool:
+        """Whether the field is a text, for formats in which a field may be one thing or another."""
+        return isinstance(self._value(name), str)
+
+    def _value(self, name: str) -> object:
+        self._read.add(name)
+        return self._values.get(name)
+
+    def text(self, name: str) -> str | None:
+        value = self._value(name)
+        if not isinstance(value, str):
+            self._note_kind(name, value, "a text")
+        elif len(value) > TEXT_LENGTH_MAX or value in self._cut:
+            self._note(name, "a longer one", f"a text of at most {TEXT_LENGTH_MAX} characters")
+        elif not value.isprintable():
+            self._note(name, "one with such characters", "a text without control characters")
+        else:
+            return value
+        return None
+
+    def text_length(self, name: str) -> int | None:
+        """Characters; of a text of more than 512 bytes in a body of more than 64 KiB, bytes as written."""
+        value = self._value(name)
+        if isinstance(value, str):
+            return self._cut.get(value, len(value))
+        self._note_kind(name, value, "a text")
+        return None
+
+    def whole(self, name: str) -> int | None:
+        value = self._value(name)
+        if isinstance(value, bool) or not isinstance(value, int):
+            self._note_kind(name, value, "a whole number")
+        elif abs(value) > NUMBER_ABS_MAX:
+            self._note(name, "a longer one", "a whole number of at most 18 digits")
+        else:
+            return value
+        return None
+
+    def quantity(self, name: str, unit: str) -> Fraction | None:
+        """A number at or above 0 as such or as a text, with its unit or without: 8, "8", "8s"."""
+        value = self._value(name)
+        if isinstance(value, str) and (match := re.fullmatch(f"{_NUMBER}{unit}?", value)) is not None:
+            return Fraction(match[1])
+        if isinstance(value, int | Decimal) and not isinstance(value, bool) and _readable(value):
+            return Fraction(value)
+        self._note_kind(name, value, f'a number such as 2, "2" or "2{unit}"')
+        return None
+
+    def flag(self, name: str) -> bool | None:
+        value = self._value(name)
+        if isinstance(value, bool):
+            return value
+        self._note_kind(name, value, "true or false")
+        return None
+
+    def inner(self, name: str, wanted: str = "an object") -> "JsonFields | None":
+        """The fields of an object in a field. Its `finish` is this one's."""
+        value = self._value(name)
+        if isinstance(value, dict):
+            inner = JsonFields(value, self._cut, self.complaints, f"{self._path}{name}.")
+            self._inner.append(inner)
+            return inner
+        self._note_kind(name, value, wanted)
+        return None
+
+    def wrong(self, name: str, wanted: str) -> None:
+        """Notes that the field, well typed as it is, cannot be what is meant."""
+        self._note_kind(name, self._value(name), wanted)
+
+    def missing(self, name: str, wanted: str) -> None:
+        self.complaints.missing(self._path + name, wanted)
+
+    def finish(self) -> None:
+        self.note_lookalikes()
+        self.complaints.raise_any()
+
+    def note_lookalikes(self) -> None:
+        """Notes keys, inner ones too, that a parser may take for one that was read. `finish` does it."""
+        for name in lookalikes(self._values, self._read):
+            self.complaints.misspelled(self._path + name, name.casefold())
+        for inner in self._inner:
+            inner.note_lookalikes()
+
+    def _note_kind(self, name: str, value: object, wanted: str) -> None:
+        if value is not None:
+            self._note(name, _described(value), wanted)
+
+    def _note(self, name: str, given: str, wanted: str) -> None:
+        self.complaints.wrong(self._path + name, given, wanted)
+
+
+def kind(value: object) -> str:
+    """What a JSON value is, for people."""
+    return next((name for type_, name in _KINDS if isinstance(value, type_)), "null")
+
+
+def _described(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{shown(value)}" (a text)'
+        case int() | Decimal():
+            return f"{shown(str(value))} ({kind(value)})"
+        case _:
+            return kind(value)
+
+
+def lookalikes(names: Iterable[str], read: Collection[str]) -> list[str]:
+    """Names that a parser which ignores case takes for one of those that were read.
+
+    Folded as Unicode has it, for some parsers take a long s in `size` for an s.
+    """
+    return [name for name in names if name not in read and name.casefold() in read]
+
+
+def _readable(value: int | Decimal) -> bool:
+    """Whether a number may become a fraction: 1e999999 is short to write and fills the memory."""
+    number = Decimal(value)
+    exponent = number.as_tuple().exponent
+    small = isinstance(exponent, int) and exponent >= -NUMBER_DECIMALS_MAX
+    return small and number.adjusted() < NUMBER_DECIMALS_MAX and number >= 0
+
+
+def read_whole_number(text: str) -> int | None:
+    """A whole number as a form spells it: digits only, so that no reader takes "010" or "1e1" for something else."""
+    return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
+
+
+def read_json(body: Sequence[bytes]) -> JsonFields:
+    """The fields of a JSON body. Raises `Rejected` (malformed_request) for anything that is not one plain object."""
+    if sum(map(len, body)) <= WHOLE_BYTES_MAX:
+        return JsonFields(_parse(b"".join(body)), {}, Complaints())
+    skimmer = Skimmer()
+    for chunk in body:
+        skimmer.feed(chunk)
+    if not skimmer.utf8:
+        raise malformed("The body is not UTF-8.")
+    if skimmer.overflowed:
+        raise malformed("The body holds far more fields than a generation request has.")
+    values = _parse(skimmer.skeleton)
+    return JsonFields(values, _decode_heads(skimmer.cut), Complaints())
+
+
+def _decode_heads(cut: Mapping[bytes, int]) -> dict[str, int]:
+    """Cut strings by their decoded head. The skeleton has been parsed, so each of them is a valid string."""
+    heads: dict[str, int] = {}
+    for head, length in cut.items():
+        text = json.loads(b'"' + head + b'"')
+        heads[text] = max(length, heads.get(text, 0))
+    return heads
+
+
+class _Unreadable(ValueError):
+    """Raised inside the parser by the hooks below; its text is for the caller."""
+
+
+def _parse(skeleton: bytes) -> dict[str, object]:
+    if not skeleton.strip():
+        raise malformed("The body is empty; a JSON object is needed.")
+    try:
+        text = skeleton.decode()
+    except UnicodeDecodeError:
+        raise malformed("The body is not UTF-8.") from None
+    if _too_deep(text):
+        raise malformed(f"The body is nested more than {DEPTH_MAX} levels deep.")
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise malformed(f"The body is not JSON: {error.msg} (line {error.lineno}).") from None
+    except _Unreadable as error:
+        raise malformed(f"The body cannot be read: {error}.") from None
+    if not isinstance(value, dict):
+        raise malformed(f"The body must be a JSON object, not {kind(value)}.")
+    return value
+
+
+def _too_deep(text: str) -> bool:
+    if text.count("[") + text.count("{") <= DEPTH_MAX:
+        return False
+    masked = text.replace("\\\\", "__").replace('\\"', "__")
+    depth = 0
+    for bracket in _BRACKETS.findall(" ".join(masked.split('"')[::2])):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEPTH_MAX:
+            return True
+    return False
+
+
+def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise _Unreadable(f'the key "{shown(key)}" is there twice')
+        seen.add(key)
+    raise AssertionError("fewer keys than pairs means that one came twice")
+
+
+def _read_int(text: str) -> int | Decimal:
+    return int(text) if len(text) <= INTEGER_DIGITS_MAX else Decimal(text)
+
+
+def _read_decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise _Unreadable(f"{shown(text)} is beyond any number") from None
+
+
+def _no_constant(name: str) -> object:
+    raise _Unreadable(f"{name} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_no_key_twice,
+    parse_int=_read_int,
+    parse_float=_read_decimal,
+    parse_constant=_no_constant,
+)

@@ -1,0 +1,188 @@
+"""The gateway's own format: one body for pictures of every kind, and for quotes.
+
+It is also what in-house backends speak. Unlike the others it knows all of its fields, so a field it does not know is
+refused as the typing mistake it most likely is; what a provider alone understands goes into `provider_options`.
+"""
+
+import difflib
+from collections.abc import Sequence
+from typing import cast
+
+import orjson
+
+from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
+from gatekeeper.core.rejection import Rejection
+from gatekeeper.core.request import GenerationRequest, Operation
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.dialects.answers import (
+    SIDE_MAX,
+    Answer,
+    error_word,
+    failed,
+    read_answer,
+    read_job_id,
+    read_pixels,
+    succeeded,
+)
+from gatekeeper.dialects.base import OutcomeReader, Rendered, Route, RouteKind
+from gatekeeper.dialects.complaints import malformed
+from gatekeeper.dialects.contenttype import is_json
+from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
+from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.skim import Skimmer
+
+FIELDS = (
+    "model",
+    "operation",
+    "prompt",
+    "resolution",
+    "aspect_ratio",
+    "size",
+    "outputs",
+    "duration_s",
+    "audio",
+    "scale",
+    "quality",
+    "enhance_prompt",
+    "input",
+    "provider_options",
+)
+"""Every field of a body."""
+
+_OPERATIONS = tuple(operation.value for operation in Operation)
+_GENERATIONS = Route("generations", RouteKind.GENERATION, "/v1/generations")
+
+
+def find_route(method: str, path: str) -> Route | None:
+    return _GENERATIONS if (method, path) == ("POST", "/v1/generations") else None
+
+
+def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:  # noqa: ARG001
+    """What a generation asks. Raises `Rejected`: malformed_request, or operation_not_supported for an unknown word."""
+    if not is_json(content_type):
+        raise malformed("Content-Type must be application/json.")
+    return read_body(body)
+
+
+def read_body(body: Sequence[bytes]) -> GenerationRequest:
+    """The body of a generation or a quote, whatever route it came by. Raises as `read_request` does."""
+    fields = read_json(body)
+    for name in fields.names():
+        if name not in FIELDS:
+            fields.complaints.unknown(name, FIELDS, _nearest(name, FIELDS))
+    request = GenerationRequest(
+        model=fields.text("model"),
+        operation=_read_operation(fields),
+        resolution=fields.text("resolution"),
+        aspect_ratio=fields.text("aspect_ratio"),
+        size=_read_size(fields),
+        outputs=fields.whole("outputs"),
+        duration_s=fields.quantity("duration_s", "s"),
+        audio=fields.flag("audio"),
+        scale=fields.quantity("scale", "x"),
+        input_pixels=_read_rectangle(fields, "input"),
+        quality=fields.text("quality"),
+        enhance_prompt=fields.flag("enhance_prompt"),
+        prompt_length=fields.text_length("prompt"),
+    )
+    fields.finish()
+    return request
+
+
+def _nearest(word: str, known: Sequence[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word[:64].lower(), known, n=1)), None)
+
+
+def _read_operation(fields: JsonFields) -> Operation | None:
+    text = fields.text("operation")
+    if text is None or text in _OPERATIONS:
+        return Operation(text) if text else None
+    fields.complaints.unknown_operation(text, _OPERATIONS, _nearest(text, _OPERATIONS))
+    return None
+
+
+def _read_size(fields: JsonFields) -> str | None:
+    """A text in any spelling, or an object, which is spelled with a star because that always means pixels."""
+    if fields.holds_text("size"):
+        return fields.text("size")
+    pixels = _read_rectangle(fields, "size")
+    return None if pixels is None else f"{pixels.width}*{pixels.height}"
+
+
+def _read_rectangle(fields: JsonFields, name: str) -> Pixels | None:
+    """A width and a height, both at least 1: a picture of no size would cost nothing."""
+    wanted = "a text or an object with width and height" if name == "size" else "an object with width and height"
+    inner = fields.inner(name, wanted)
+    if inner is None:
+        return None
+    for side in ("width", "height"):
+        value = inner.whole(side)
+        if value is None and not inner.given(side):
+            inner.missing(side, "a number of pixels")
+        if value is not None and not 1 <= value <= SIDE_MAX:
+            inner.wrong(side, f"a number of pixels from 1 to {SIDE_MAX}")
+    return read_pixels(inner.whole("width"), inner.whole("height"))
+
+
+class _Reader:
+    """Reads the answer of a native backend."""
+
+    __slots__ = ("_skimmer", "_status")
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+        self._skimmer = Skimmer()
+
+    def feed(self, chunk: bytes) -> None:
+        self._skimmer.feed(chunk)
+
+    def finish(self, *, complete: bool) -> Outcome:
+        answer = read_answer(self._skimmer.skeleton)
+        if not succeeded(self._status):
+            return failed(self._status, answer)
+        if answer is None:
+            return Unknown("the answer is no JSON object" if complete else "the answer was cut")
+        return _read_accepted(answer) if self._status == 202 else _read_outputs(answer)
+
+
+def outcome_reader(route: Route, status: int, content_type: str) -> OutcomeReader:  # noqa: ARG001 -- always JSON
+    """A reader for 200 with outputs, 202 with a job, or an error."""
+    return _Reader(status)
+
+
+def _read_accepted(answer: Answer) -> Outcome:
+    job_id = read_job_id(answer.get("id"))
+    return Unknown("accepted without a job id") if job_id is None else Pending(job_id)
+
+
+def _read_outputs(answer: Answer) -> Outcome:
+    outputs = answer.get("outputs")
+    if isinstance(outputs, list) and outputs:
+        return Made(len(outputs), tuple(_output_pixels(output) for output in outputs))
+    if answer.get("error"):
+        return Failed(f"error in a success: {error_word(answer) or 'no code'}")
+    return Failed("no output in the answer") if isinstance(outputs, list) else Unknown("the answer has no outputs")
+
+
+def _output_pixels(output: object) -> Pixels | None:
+    if not isinstance(output, dict):
+        return None
+    entry = cast("Answer", output)
+    return read_pixels(entry.get("width"), entry.get("height"))
+
+
+def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
+    """A problem document (RFC 9457)."""
+    problem: Facts = {
+        "type": f"urn:gatekeeper:rejection:{rejection.code.value}",
+        "title": rejection.facts.title,
+        "status": rejection.status,
+        "detail": explain(rejection),
+    }
+    headers = rejection_headers(rejection, "application/problem+json")
+    return Rendered(rejection.status, headers, orjson.dumps(problem | rejection_facts(rejection, request_id)))
+
+
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001 -- it has no streams
+    """None: this format has no streams, so there is nothing to say in the middle of one."""
+    return None

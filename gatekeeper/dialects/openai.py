@@ -1,0 +1,127 @@
+"""OpenAI's Images format, which many hosts share: generations, edits, and the free list of models.
+
+Fields that no price here depends on are left alone. `aspect_ratio` and `resolution` are not OpenAI's, but hosts that
+copy its format take them. Sizes are read in any spelling; what the model takes is validated elsewhere.
+"""
+
+import re
+from collections.abc import Sequence
+
+import orjson
+
+from gatekeeper.core.rejection import Code, Rejection
+from gatekeeper.core.request import GenerationRequest, Operation
+from gatekeeper.dialects.answers import succeeded
+from gatekeeper.dialects.base import OutcomeReader, Rendered, Route, RouteKind
+from gatekeeper.dialects.complaints import malformed
+from gatekeeper.dialects.contenttype import is_event_stream, is_json
+from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers, writable
+from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.multipart import FormFields, read_form
+from gatekeeper.dialects.openai_answer import JsonAnswer, StreamAnswer
+
+_GENERATIONS = Route("images.generations", RouteKind.GENERATION, "/images/generations", Operation.IMAGE_GENERATE)
+_EDITS = Route("images.edits", RouteKind.GENERATION, "/images/edits", Operation.IMAGE_EDIT)
+_MODELS = Route("models", RouteKind.FREE, "/models")
+_ROUTES = {
+    ("POST", "/images/generations"): _GENERATIONS,
+    ("POST", "/images/edits"): _EDITS,
+    ("GET", "/models"): _MODELS,
+}
+_MODEL = re.compile(r"/models/([A-Za-z0-9][A-Za-z0-9._:-]{0,127})")
+
+_MODEL_CODES = frozenset({Code.MODEL_NOT_FOUND, Code.MODEL_RETIRED, Code.MODEL_NOT_ALLOWED})
+
+_FIELD_NAMES = {"outputs": "n"}
+"""Our names for what this format calls otherwise."""
+
+_ERROR_TYPES = {
+    401: "authentication_error",
+    402: "insufficient_credits",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+"""What `error.type` says by status, in OpenAI's own words where it has one."""
+
+
+def find_route(method: str, path: str) -> Route | None:
+    """Exact paths, with `/v1` before them or without: SDKs are pointed at either."""
+    below = path.removeprefix("/v1")
+    route = _ROUTES.get((method, below))
+    if route is None and method == "GET" and _MODEL.fullmatch(below):
+        return Route("model", RouteKind.FREE, below)
+    return route
+
+
+def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
+    """Reads JSON, and for edits a form as well. Raises `Rejected`: malformed_request, or missing_parameter."""
+    fields = _read_fields(route, content_type, body)
+    request = GenerationRequest(
+        model=fields.text("model"),
+        operation=route.operation,
+        resolution=fields.text("resolution"),
+        aspect_ratio=fields.text("aspect_ratio"),
+        size=fields.text("size"),
+        outputs=fields.whole("n"),
+        quality=fields.text("quality"),
+        prompt_length=fields.text_length("prompt"),
+        stream=bool(fields.flag("stream")),
+    )
+    if route.operation is Operation.IMAGE_EDIT and not _has_image(fields):
+        fields.missing("image", "a picture to edit")
+    fields.finish()
+    return request
+
+
+def _read_fields(route: Route, content_type: str, body: Sequence[bytes]) -> JsonFields | FormFields:
+    if is_json(content_type):
+        return read_json(body)
+    if route.operation is not Operation.IMAGE_EDIT:
+        raise malformed("Content-Type must be application/json.")
+    if not content_type.lstrip().lower().startswith("multipart/form-data"):
+        raise malformed("Content-Type must be multipart/form-data, or application/json where the provider takes it.")
+    return read_form(content_type, body)
+
+
+def _has_image(fields: JsonFields | FormFields) -> bool:
+    if isinstance(fields, FormFields):
+        return any(fields.file_sizes_bytes("image"))
+    return fields.given("image") or fields.given("images")
+
+
+def outcome_reader(route: Route, status: int, content_type: str) -> OutcomeReader:  # noqa: ARG001 -- one shape for all
+    """Events only on success: errors come as JSON even to a request that asked for a stream."""
+    return StreamAnswer() if succeeded(status) and is_event_stream(content_type) else JsonAnswer(status)
+
+
+def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
+    """The error body that OpenAI's SDK takes apart; `x-should-retry` tells it whether to send again by itself."""
+    headers = (
+        *rejection_headers(rejection, "application/json"),
+        ("x-should-retry", "true" if rejection.retryable else "false"),
+        ("x-request-id", request_id),
+    )
+    return Rendered(rejection.status, headers, orjson.dumps({"error": _error(rejection, request_id)}))
+
+
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
+    """An event that makes the SDK raise in the middle of a stream."""
+    return b"event: error\ndata: " + orjson.dumps({"error": _error(rejection, request_id)}) + b"\n\n"
+
+
+def _error(rejection: Rejection, request_id: str) -> Facts:
+    server = "server_error" if rejection.status >= 500 else "invalid_request_error"
+    error: Facts = {
+        "message": explain(rejection, _FIELD_NAMES),
+        "type": _ERROR_TYPES.get(rejection.status, server),
+        "param": _param(rejection),
+    }
+    return error | rejection_facts(rejection, request_id)
+
+
+def _param(rejection: Rejection) -> str | None:
+    """The field to mend, by this format's name for it."""
+    if rejection.code in _MODEL_CODES:
+        return "model"
+    field = next((violation.field for violation in rejection.violations), None)
+    return None if field is None else writable(_FIELD_NAMES.get(field, field))

@@ -1,0 +1,139 @@
+"""What came out of an images call in OpenAI's format: a JSON answer, or server-sent events.
+
+Counts images that are really there, with the size they really have: a PNG's from its own head, else what the answer
+says. The provider's usage figures are not read here.
+"""
+
+from typing import cast
+
+from gatekeeper.core.outcome import Failed, Made, Outcome, Unknown
+from gatekeeper.core.sizes import Pixels, read_size
+from gatekeeper.dialects.answers import (
+    Answer,
+    error_word,
+    failed,
+    filled_text,
+    png_pixels,
+    read_answer,
+    succeeded,
+)
+from gatekeeper.dialects.skim import Skimmer
+from gatekeeper.dialects.sse import Event, EventSkimmer
+
+COMPLETED_EVENTS = frozenset({"image_generation.completed", "image_edit.completed"})
+"""The events that carry a finished image; partial ones are previews."""
+
+QUALITY_LENGTH_MAX = 20
+"""Qualities are words like `high`; anything longer is not one."""
+
+PIXELS_KEPT_MAX = 100
+"""Sizes are remembered for so many images of a stream; no request asks for that many."""
+
+_DONE = b"[DONE]"
+
+
+class JsonAnswer:
+    """Reads an answer that is one JSON object."""
+
+    __slots__ = ("_skimmer", "_status")
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+        self._skimmer = Skimmer()
+
+    def feed(self, chunk: bytes) -> None:
+        self._skimmer.feed(chunk)
+
+    def finish(self, *, complete: bool) -> Outcome:
+        """An object that reads to its last brace is a fact, even when the connection broke after it."""
+        answer = read_answer(self._skimmer.skeleton)
+        if not succeeded(self._status):
+            return failed(self._status, answer)
+        if answer is None:
+            return Unknown("the answer is no JSON object" if complete else "the answer was cut")
+        return _read_data(answer)
+
+
+class StreamAnswer:
+    """Reads an answer of server-sent events."""
+
+    __slots__ = ("_done", "_error", "_events", "_made", "_pixels", "_quality", "_unreadable")
+
+    def __init__(self) -> None:
+        self._events = EventSkimmer()
+        self._made = 0
+        self._pixels: list[Pixels | None] = []
+        self._quality: str | None = None
+        self._error: str | None = None
+        self._done = False
+        self._unreadable = False
+
+    def feed(self, chunk: bytes) -> None:
+        for event in self._events.feed(chunk):
+            self._take(event)
+
+    def finish(self, *, complete: bool) -> Outcome:
+        last = self._events.rest()
+        if last is not None and read_answer(last.skeleton) is not None:
+            self._take(last)
+        if self._made:
+            note = "" if complete and not self._error else self._error or "cut"
+            return Made(self._made, tuple(self._pixels), self._quality, note)
+        if self._error:
+            return Failed(self._error)
+        if self._done and not self._unreadable:
+            return Failed("no image in the stream")
+        return Unknown("the stream ended before an image" if complete else "the stream was cut before an image")
+
+    def _take(self, event: Event) -> None:
+        if event.skeleton.strip() == _DONE:
+            self._done = True
+            return
+        answer = read_answer(event.skeleton)
+        if answer is None:
+            self._unreadable = True
+        elif answer.get("error") or "error" in {event.name, answer.get("type")}:
+            self._error = self._error or _stream_error(answer)
+        elif not COMPLETED_EVENTS.isdisjoint({event.name, str(answer.get("type"))}) and _carries_image(answer):
+            self._count(answer)
+
+    def _count(self, answer: Answer) -> None:
+        self._made += 1
+        self._quality = _quality(answer) or self._quality
+        if len(self._pixels) < PIXELS_KEPT_MAX:
+            self._pixels.append(png_pixels(answer.get("b64_json")) or _stated_size(answer))
+
+
+def _stream_error(answer: Answer) -> str:
+    word = error_word(answer) or error_word({"error": answer})
+    return f"error in the stream: {word}" if word and word != "error" else "error in the stream"
+
+
+def _read_data(answer: Answer) -> Outcome:
+    data = answer.get("data")
+    entries = cast("list[object]", data) if isinstance(data, list) else []
+    images = [cast("Answer", entry) for entry in entries if isinstance(entry, dict) and _carries_image(entry)]
+    if images:
+        stated = _stated_size(answer)
+        pixels = tuple(png_pixels(image.get("b64_json")) or stated for image in images)
+        missing = len(entries) - len(images)
+        return Made(len(images), pixels, _quality(answer), f"{missing} without an image" if missing else "")
+    if answer.get("error"):
+        return Failed(f"error in a success: {error_word(answer) or 'no code'}")
+    return Failed("no image in the answer") if isinstance(data, list) else Unknown("the answer has no list of images")
+
+
+def _carries_image(entry: Answer) -> bool:
+    return filled_text(entry.get("b64_json")) or filled_text(entry.get("url"))
+
+
+def _stated_size(answer: Answer) -> Pixels | None:
+    size = answer.get("size")
+    meaning = read_size(size) if isinstance(size, str) else None
+    return meaning if isinstance(meaning, Pixels) else None
+
+
+def _quality(answer: Answer) -> str | None:
+    quality = answer.get("quality")
+    short = isinstance(quality, str) and 0 < len(quality) <= QUALITY_LENGTH_MAX and quality.isprintable()
+    return cast("str", quality) if short else None

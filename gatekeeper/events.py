@@ -1,0 +1,269 @@
+"""The log events that scripts and dashboards rely on, as types.
+
+`docs/log-events.schema.json` is generated from these types and a test validates real log lines against it. An event
+never carries a key, a credential, a prompt or an image: the fields below are all there is. Emitting is `logs.emit`.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, WithJsonSchema
+
+Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credits, at most six decimals"})]
+"""Micro-credits inside, written as an exact decimal number of credits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationFacts:
+    """What every generation event tells: who asked for what, at which price. None is null in the line."""
+
+    request_id: str
+    team: str | None = None
+    project: str | None = None
+    member: str | None = None
+    key_id: str | None = None
+    phase: str | None = None
+    provider: str | None = None
+    dialect: str | None = None
+    model: str | None = None
+    operation: str | None = None
+    resolution: str | None = None
+    aspect_ratio: str | None = None
+    size: str | None = None
+    outputs: int | None = None
+    duration_s: float | None = None
+    audio: bool | None = None
+    credits: Credits | None = None
+    price_list: str | None = None
+    hold_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationAdmitted:
+    """Credits are held and the request is on its way to the provider."""
+
+    event: Literal["generation.admitted"] = "generation.admitted"
+    facts: GenerationFacts
+    credits_available: Credits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRejected:
+    """Nothing was forwarded, or the provider could not be reached. `code` leads, `codes` are all that apply."""
+
+    event: Literal["generation.rejected"] = "generation.rejected"
+    facts: GenerationFacts
+    code: str
+    codes: tuple[str, ...]
+    violations: tuple[dict[str, Any], ...] = ()
+    credits_required: Credits | None = None
+    credits_available: Credits | None = None
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationSettled:
+    """The true outcome is booked. `credits_over` is what the outcome was worth beyond the hold, not charged."""
+
+    event: Literal["generation.settled"] = "generation.settled"
+    facts: GenerationFacts
+    credits_held: Credits
+    credits_charged: Credits
+    credits_over: Credits = 0
+    outcome: str
+    outputs_made: int
+    upstream_status: int | None = None
+    upstream_ms: int | None = None
+    overhead_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationReleased:
+    """Nothing was made; the hold is freed whole."""
+
+    event: Literal["generation.released"] = "generation.released"
+    facts: GenerationFacts
+    credits_held: Credits
+    credits_charged: Credits = 0
+    outcome: str
+    upstream_status: int | None = None
+    upstream_ms: int | None = None
+    overhead_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldUnknown:
+    """Whether the provider made it is not known; `policy` acts when the hold's grace is over."""
+
+    event: Literal["hold.unknown"] = "hold.unknown"
+    facts: GenerationFacts
+    credits_held: Credits
+    reason: str
+    policy: str
+    upstream_status: int | None = None
+    upstream_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleLate:
+    """An outcome came after time had resolved its hold; it was booked as the fact it is."""
+
+    event: Literal["settle.late"] = "settle.late"
+    facts: GenerationFacts
+    credits_held: Credits
+    credits_charged: Credits
+    debt: Credits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldExpired:
+    """Time resolved a hold whose outcome nobody reported, by its own policy (`transition`)."""
+
+    event: Literal["hold.expired"] = "hold.expired"
+    team: str
+    hold_id: str
+    transition: str
+    credits: Credits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleFailed:
+    """The ledger could not be told an outcome; the hold stays and time resolves it by its policy."""
+
+    event: Literal["settle.failed"] = "settle.failed"
+    facts: GenerationFacts
+    credits_held: Credits
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogReloaded:
+    """`ok` False: the new files were refused and the old catalog stays; `problems` says why."""
+
+    event: Literal["catalog.reloaded"] = "catalog.reloaded"
+    ok: bool
+    models: int
+    digest: str
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStarted:
+    """Both planes accept requests."""
+
+    event: Literal["server.started"] = "server.started"
+    url: str
+    admin_url: str
+    store: str
+    durability: str
+    pid: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStopped:
+    """The process ends. `abandoned`: generations still in flight when the grace was over."""
+
+    event: Literal["server.stopped"] = "server.stopped"
+    pid: int
+    abandoned: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreWarning:
+    """Something about the store that is allowed and still worth knowing, such as what a crash may lose."""
+
+    event: Literal["store.warning"] = "store.warning"
+    warning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalError:
+    """A bug or an unforeseen failure. `error` is its kind and place, never its data."""
+
+    event: Literal["error"] = "error"
+    request_id: str | None = None
+    where: str
+    error: str
+
+
+Event = (
+    GenerationAdmitted
+    | GenerationRejected
+    | GenerationSettled
+    | GenerationReleased
+    | HoldUnknown
+    | SettleLate
+    | HoldExpired
+    | SettleFailed
+    | CatalogReloaded
+    | ServerStarted
+    | ServerStopped
+    | StoreWarning
+    | InternalError
+)
+
+LEVELS: dict[str, str] = {
+    "generation.rejected": "info",
+    "hold.unknown": "warning",
+    "settle.late": "warning",
+    "hold.expired": "warning",
+    "store.warning": "warning",
+    "settle.failed": "error",
+    "error": "error",
+}
+"""Events that are not `info`. A refusal is: it is the gate at work."""
+
+
+def _is_credits(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        return any(isinstance(extra, WithJsonSchema) for extra in hint.__metadata__)
+    return any(_is_credits(part) for part in get_args(hint))
+
+
+def credit_fields(event_type: type) -> frozenset[str]:
+    """The names of an event's fields that hold micro-credits."""
+    hints = get_type_hints(event_type, include_extras=True)
+    return frozenset(f.name for f in fields(event_type) if _is_credits(hints[f.name]))
+
+
+CREDIT_FIELDS: dict[type, frozenset[str]] = {each: credit_fields(each) for each in (GenerationFacts, *get_args(Event))}
+
+
+def log_event_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a log line: one branch an event, `facts` spread out as it is in the line."""
+    branches = [_branch(each) for each in get_args(Event)]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "gatekeeper log events",
+        "oneOf": branches,
+    }
+
+
+def _branch(event_type: type) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "timestamp": {"type": "string", "format": "date-time"},
+        "level": {"enum": ["debug", "info", "warning", "error"]},
+    }
+    hints = get_type_hints(event_type, include_extras=True)
+    for each in fields(event_type):
+        if each.name == "facts":
+            inner = get_type_hints(GenerationFacts, include_extras=True)
+            properties |= {f.name: _schema_of(inner[f.name]) for f in fields(GenerationFacts)}
+        else:
+            properties[each.name] = _schema_of(hints[each.name])
+    return {
+        "title": properties["event"]["const"],
+        "description": (event_type.__doc__ or "").strip(),
+        "type": "object",
+        "properties": properties,
+        "required": sorted(properties),
+        "additionalProperties": False,
+    }
+
+
+def _schema_of(hint: Any) -> dict[str, Any]:
+    schema: dict[str, Any] = TypeAdapter(hint).json_schema()
+    schema.pop("title", None)
+    schema.pop("default", None)
+    return schema

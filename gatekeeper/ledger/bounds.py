@@ -1,0 +1,156 @@
+"""What the ledger accepts: the form and size of every id, name, text and amount, checked before anything is sent.
+
+Each check returns quietly or raises LedgerInvalid with what is wrong and what would do. The scripts check what
+could harm the books once more; this module is where people get a good message.
+"""
+
+import re
+from datetime import timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from gatekeeper.ledger.errors import LedgerInvalid
+from gatekeeper.ledger.holdid import is_hold_id
+from gatekeeper.ledger.records import CREDITS_MAX, HoldOrder, KeyRecord, Limit, TeamRecord
+
+NAME_CHARS_MAX: Final = 128
+"""Projects, members, key and grant ids: room for an e-mail address or a path, small enough to count by."""
+FINGERPRINT_CHARS_MAX: Final = 64
+"""A SHA-256 in hex; it is stored with every hold."""
+REASON_CHARS_MAX: Final = 256
+"""A sentence for the journal."""
+META_BYTES_MAX: Final = 4096
+"""What a journal entry may carry along."""
+LIMITS_MAX: Final = 64
+"""Limits per team: the hold script walks all of them."""
+PATTERNS_MAX: Final = 256
+"""Allow and deny patterns per team."""
+INTERVAL_MAX_MS: Final = int(timedelta(days=30).total_seconds() * 1000)
+"""Longest ttl or grace of a hold."""
+
+_TEAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_SCOPE_KINDS: Final = ("team", "project", "member", "key")
+
+
+def check_team_id(team_id: str) -> None:
+    """A team id is 1 to 64 of letters, digits, dot, dash, underscore, and starts with a letter or digit."""
+    if not _TEAM_ID.fullmatch(team_id):
+        raise LedgerInvalid(
+            f"team id {team_id!r}: use 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit"
+        )
+
+
+def check_hold_id(hold_id: str) -> None:
+    """A hold id is what `holdid.new_hold_id` makes."""
+    if not is_hold_id(hold_id):
+        raise LedgerInvalid(f"hold id {hold_id!r}: it is a version 7 UUID as 32 hex digits without dashes")
+
+
+def check_sha256(sha256: str) -> None:
+    """Keys are known by the SHA-256 of their secret, 64 lower-case hex digits."""
+    if not _SHA256.fullmatch(sha256):
+        raise LedgerInvalid("a key is known by the SHA-256 of its secret: 64 lower-case hex digits")
+
+
+def check_amount(amount: int, *, least: int = 0) -> None:
+    """An amount is a whole number of micro-credits from `least` to 9e15."""
+    if isinstance(amount, bool) or not isinstance(amount, int) or not least <= amount <= CREDITS_MAX:
+        raise LedgerInvalid(f"amount {amount!r}: use a whole number of micro-credits from {least} to {CREDITS_MAX}")
+
+
+def check_name(what: str, name: str, *, required: bool = False) -> None:
+    """A name is up to 128 characters without control characters."""
+    if required and not name:
+        raise LedgerInvalid(f"{what} is missing")
+    check_text(what, name, NAME_CHARS_MAX)
+
+
+def check_text(what: str, text: str, chars_max: int) -> None:
+    """A text of one line, up to `chars_max` characters, that can be written as UTF-8."""
+    if len(text) > chars_max:
+        raise LedgerInvalid(f"{what} has {len(text)} characters; at most {chars_max} are kept")
+    if _CONTROL.search(text):
+        raise LedgerInvalid(f"{what} holds a control character (tab, newline, ...)")
+    _utf8(what, text)
+
+
+def check_meta(meta: str) -> None:
+    """Meta is up to 4096 bytes of UTF-8."""
+    if len(_utf8("meta", meta)) > META_BYTES_MAX:
+        raise LedgerInvalid(f"meta has more than {META_BYTES_MAX} bytes")
+
+
+def check_order(order: HoldOrder) -> None:
+    """Everything about a hold that is wrong whatever the team's balance is."""
+    check_team_id(order.team)
+    check_hold_id(order.hold_id)
+    check_amount(order.amount)
+    _check_interval("ttl_ms", order.ttl_ms)
+    _check_interval("grace_ms", order.grace_ms)
+    check_name("project", order.project)
+    check_name("member", order.member)
+    check_name("key id", order.key_id)
+    check_text("fingerprint", order.fingerprint, FINGERPRINT_CHARS_MAX)
+    check_text("price list", order.price_list, FINGERPRINT_CHARS_MAX)
+    check_meta(order.meta)
+
+
+def check_team(record: TeamRecord) -> None:
+    """Everything about a team's record that the scripts could not work with."""
+    check_team_id(record.id)
+    check_timezone(record.timezone)
+    if len(record.limits) > LIMITS_MAX:
+        raise LedgerInvalid(f"team {record.id} has {len(record.limits)} limits; at most {LIMITS_MAX} are kept")
+    for limit in record.limits:
+        _check_limit(limit)
+    if len({(limit.scope, limit.per) for limit in record.limits}) < len(record.limits):
+        raise LedgerInvalid(f"team {record.id} has two limits of the same scope and period")
+    for cap in (record.caps.per_request, record.caps.open_holds, record.caps.held_credits):
+        if cap is not None:
+            check_amount(cap)
+    patterns = record.models_allow + record.models_deny
+    if len(patterns) > PATTERNS_MAX:
+        raise LedgerInvalid(f"team {record.id} has {len(patterns)} model patterns; at most {PATTERNS_MAX} are kept")
+    for pattern in patterns:
+        check_name("model pattern", pattern, required=True)
+
+
+def check_timezone(timezone: str) -> None:
+    """A time zone is an IANA name that this machine's time zone data knows."""
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise LedgerInvalid(f"time zone {timezone!r} is not known; use an IANA name such as Europe/Berlin") from error
+
+
+def check_key(key: KeyRecord) -> None:
+    """Everything about an API key's record that could not be stored or counted by."""
+    check_sha256(key.sha256)
+    check_team_id(key.team)
+    check_name("key id", key.key_id, required=True)
+    check_name("project", key.project)
+    check_name("member", key.member)
+    for scope in key.scopes:
+        check_name("scope", scope, required=True)
+
+
+def _check_limit(limit: Limit) -> None:
+    kind, colon, name = limit.scope.partition(":")
+    if kind not in _SCOPE_KINDS or (colon and (kind == "team" or not name)):
+        raise LedgerInvalid(f"limit scope {limit.scope!r}: use team, project, member, key, or one by name (member:amy)")
+    check_name("limit scope", name)
+    check_amount(limit.credits)
+
+
+def _check_interval(what: str, interval_ms: int) -> None:
+    if not 0 <= interval_ms <= INTERVAL_MAX_MS:
+        raise LedgerInvalid(f"{what} {interval_ms}: use 0 to {INTERVAL_MAX_MS} milliseconds")
+
+
+def _utf8(what: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise LedgerInvalid(f"{what} is not text that UTF-8 can write") from error

@@ -1,0 +1,202 @@
+"""Between our records and the text the store keeps: team records, API keys, open holds, journal entries.
+
+The counterpart of the formats in `lua/prelude.lua`. Text that the ledger did not write raises LedgerBroken.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.records import (
+    Caps,
+    Entry,
+    EntryKind,
+    HoldState,
+    KeyRecord,
+    Limit,
+    OnUnknown,
+    OpenHold,
+    Per,
+    TeamRecord,
+)
+
+STATES: Final = {
+    "H": HoldState.HELD,
+    "U": HoldState.UNKNOWN,
+    "S": HoldState.SETTLED,
+    "R": HoldState.RELEASED,
+    "X": HoldState.EXPIRED,
+    "C": HoldState.CHARGED,
+    "L": HoldState.LATE,
+}
+"""The letters the scripts write for a hold's state."""
+
+POLICIES: Final = {"r": OnUnknown.RELEASE, "c": OnUnknown.CHARGE, "k": OnUnknown.KEEP}
+PERIODS: Final = (Per.HOUR, Per.DAY, Per.WEEK, Per.MONTH)
+"""The order of the windows in a scope's counters."""
+
+
+def pairs(flat: list[str]) -> dict[str, str]:
+    """A reply of field, value, field, value ... as a dict."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def team_arguments(record: TeamRecord) -> list[str]:
+    """ARGV 2 to 8 of team.lua."""
+    caps = (record.caps.per_request, record.caps.open_holds, record.caps.held_credits)
+    models = {"allow": list(record.models_allow), "deny": list(record.models_deny)}
+    return [
+        record.timezone,
+        "1" if record.frozen else "0",
+        limits_text(record.limits),
+        *("" if cap is None else str(cap) for cap in caps),
+        json.dumps(models, separators=(",", ":")),
+    ]
+
+
+def limits_text(limits: Iterable[Limit]) -> str:
+    """Limits as hold.lua reads them: one line each, scope, per and micro-credits between tabs."""
+    return "".join(f"{limit.scope}\t{limit.per}\t{limit.credits}\n" for limit in limits)
+
+
+def parse_limits(text: str) -> tuple[Limit, ...]:
+    """The limits in a team's record."""
+    try:
+        rows = (line.split("\t") for line in text.splitlines())
+        return tuple(Limit(scope, Per(per), int(amount)) for scope, per, amount in rows)
+    except ValueError as error:
+        raise LedgerBroken(f"a team's limits cannot be read: {error}") from error
+
+
+def parse_team(team_id: str, stored: Mapping[str, str]) -> TeamRecord:
+    """A team's record from its hash."""
+    try:
+        models = json.loads(stored["models"])
+        caps = (stored["cap_per_request"], stored["cap_open_holds"], stored["cap_held_credits"])
+        return TeamRecord(
+            id=team_id,
+            timezone=stored["timezone"],
+            frozen=stored["frozen"] == "1",
+            limits=parse_limits(stored["limits"]),
+            caps=Caps(*(int(cap) if cap else None for cap in caps)),
+            models_allow=tuple(models["allow"]),
+            models_deny=tuple(models["deny"]),
+            revision=int(stored["revision"]),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise LedgerBroken(f"the record of team {team_id} cannot be read: {error!r}") from error
+
+
+def key_text(key: KeyRecord) -> str:
+    """An API key's record as stored under its hash."""
+    return json.dumps(
+        {
+            "team": key.team,
+            "key_id": key.key_id,
+            "project": key.project,
+            "member": key.member,
+            "scopes": list(key.scopes),
+            "expires_at_ms": key.expires_at_ms,
+            "revoked": key.revoked,
+        },
+        separators=(",", ":"),
+    )
+
+
+def parse_key(sha256: str, text: str) -> KeyRecord:
+    """The API key stored under this hash."""
+    try:
+        stored = json.loads(text)
+        return KeyRecord(**{**stored, "sha256": sha256, "scopes": tuple(stored["scopes"])})
+    except (KeyError, ValueError, TypeError) as error:
+        raise LedgerBroken(f"the record of a key cannot be read: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHold:
+    """An open hold as the scripts write it."""
+
+    state: HoldState
+    amount: int
+    grace_ms: int
+    on_unknown: OnUnknown
+    seq: int
+    held_at_ms: int
+    starts: tuple[int, ...]
+    project: str
+    member: str
+    key_id: str
+    fingerprint: str
+    price_list: str
+
+
+def parse_hold(text: str) -> StoredHold:
+    """The record of an open hold; the fields in the order of prelude.lua's format_record."""
+    try:
+        state, amount, grace, policy, seq, at, starts, *names = text.split("\t")
+        project, member, key_id, fingerprint, price_list = names
+        return StoredHold(
+            STATES[state], int(amount), int(grace), POLICIES[policy], int(seq), int(at),
+            tuple(int(start) for start in starts.split(":")),
+            project, member, key_id, fingerprint, price_list,
+        )  # fmt: skip
+    except (KeyError, ValueError) as error:
+        raise LedgerBroken(f"the record of a hold cannot be read: {error!r}") from error
+
+
+def open_hold(hold_id: str, text: str, deadline_ms: int | None) -> OpenHold:
+    """An open hold for people and programs, from its record and its place in `due`."""
+    stored = parse_hold(text)
+    return OpenHold(
+        hold_id=hold_id,
+        state=stored.state,
+        amount=stored.amount,
+        held_at_ms=stored.held_at_ms,
+        deadline_ms=deadline_ms,
+        grace_ms=stored.grace_ms,
+        on_unknown=stored.on_unknown,
+        project=stored.project,
+        member=stored.member,
+        key_id=stored.key_id,
+        price_list=stored.price_list,
+        seq=stored.seq,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A scope's counters: lifetime used and held, and (start, used, held) for hour, day, week, month."""
+
+    used: int
+    held: int
+    windows: tuple[tuple[int, int, int], ...]
+
+
+def parse_counters(text: str) -> Counters:
+    """A scope's counters, zero if there are none yet."""
+    if not text:
+        return Counters(0, 0, ((0, 0, 0),) * len(PERIODS))
+    try:
+        (used, held), *windows = ([int(number) for number in part.split(":")] for part in text.split("|"))
+        return Counters(used, held, tuple((start, spent, kept) for start, spent, kept in windows))
+    except ValueError as error:
+        raise LedgerBroken(f"the counters of a scope cannot be read: {text!r}") from error
+
+
+def parse_entry(entry_id: str, flat: list[str]) -> Entry:
+    """A journal entry; its id is `<seq>-0`."""
+    fields = pairs(flat)
+    try:
+        return Entry(
+            seq=int(entry_id.partition("-")[0]),
+            at_ms=int(fields.pop("at")),
+            kind=EntryKind(fields.pop("kind")),
+            hold_id=fields["id"],
+            amount=int(fields.pop("amount")),
+            charged=int(fields.pop("charged")),
+            fields=fields,
+        )
+    except (KeyError, ValueError) as error:
+        raise LedgerBroken(f"journal entry {entry_id} cannot be read: {error!r}") from error

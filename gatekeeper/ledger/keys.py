@@ -1,0 +1,93 @@
+"""Every key the ledger owns: its name, its type, its life. No other module writes a key name.
+
+A team's keys share one hash tag, `{team}`, so all of them live on one node of a cluster and one script may use them.
+
+| key                     | type   | holds                                                | life                  |
+|-------------------------|--------|------------------------------------------------------|-----------------------|
+| `gk:teams`              | SET    | every team id                                        | for ever              |
+| `gk:key:<sha256>`       | STRING | an API key's record as JSON                          | until removed         |
+| `gk:{T}:team`           | HASH   | time zone, frozen, limits, caps, models, revision    | for ever              |
+| `gk:{T}:keys`           | HASH   | key id -> sha256                                     | until removed         |
+| `gk:{T}:grants`         | HASH   | grant id -> amount                                   | for ever              |
+| `gk:{T}:bal`            | HASH   | seq, at, granted, charged, expired, held, open       | for ever              |
+| `gk:{T}:use`            | HASH   | scope -> counters: lifetime, hour, day, week, month  | for ever              |
+| `gk:{T}:open`           | HASH   | hold id -> record                                    | field: until resolved |
+| `gk:{T}:due`            | ZSET   | hold id -> deadline in ms                            | until resolved        |
+| `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
+| `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported        |
+
+A window's counters need no key of their own and no expiry: they live in `use` and are replaced when the next
+window opens, so a team's store does not grow with time.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from gatekeeper.ledger.holdid import hold_id_day
+
+TEAMS: Final = "gk:teams"
+"""SET of every team id; outside the tags, so it is written in a step of its own, before the team."""
+
+
+def api_key(sha256: str) -> str:
+    """STRING: the record of the API key with this SHA-256."""
+    return f"gk:key:{sha256}"
+
+
+@dataclass(frozen=True, slots=True)
+class TeamKeys:
+    """The keys of one team; `team_id` has been checked before."""
+
+    team_id: str
+    tag: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tag", f"gk:{{{self.team_id}}}")
+
+    @property
+    def team(self) -> str:
+        """HASH: the team's record."""
+        return f"{self.tag}:team"
+
+    @property
+    def keys(self) -> str:
+        """HASH: key id -> sha256."""
+        return f"{self.tag}:keys"
+
+    @property
+    def grants(self) -> str:
+        """HASH: grant id -> amount."""
+        return f"{self.tag}:grants"
+
+    @property
+    def bal(self) -> str:
+        """HASH: the team's figures."""
+        return f"{self.tag}:bal"
+
+    @property
+    def use(self) -> str:
+        """HASH: scope -> counters."""
+        return f"{self.tag}:use"
+
+    @property
+    def open(self) -> str:
+        """HASH: hold id -> record of an open hold."""
+        return f"{self.tag}:open"
+
+    @property
+    def due(self) -> str:
+        """ZSET: hold id -> deadline in ms."""
+        return f"{self.tag}:due"
+
+    @property
+    def journal(self) -> str:
+        """STREAM: one entry per transition."""
+        return f"{self.tag}:j"
+
+    def done(self, day: int) -> str:
+        """HASH: the resolved holds of a UTC day (days since 1970-01-01)."""
+        return f"{self.tag}:done:{day}"
+
+    def done_of(self, hold_id: str) -> str:
+        """HASH: where this hold is remembered once it is resolved."""
+        return self.done(hold_id_day(hold_id))

@@ -1,0 +1,49 @@
+-- team.lua: store a team's record; a record that says the same again changes nothing.
+--
+-- KEYS (3, one hash tag)
+--   1 team HASH   2 bal HASH   3 journal STREAM
+-- ARGV (9)
+--   1 expected revision, '' = any   2 timezone   3 frozen 0|1
+--   4 limits: lines of 'scope<tab>per<tab>micro-credits<newline>'
+--   5 cap per request   6 cap on open holds   7 cap on held credits (micro-credits or count; '' = none)
+--   8 models: JSON text {"allow": [...], "deny": [...]}   9 actor
+-- Reply, one of
+--   {'STORED', revision}   {'UNCHANGED', revision}   {'CONFLICT', revision}   {'INVALID', what}
+-- Example
+--   EVALSHA <sha> 3 gk:{a}:team gk:{a}:bal gk:{a}:j '' Europe/Berlin 0 'member<tab>day<tab>200000000<newline>' '' 50 '' '{..}' apply
+--   -> {'STORED', '1'}
+
+assert(#KEYS == 3, 'team takes 3 keys')
+assert(#ARGV == 9, 'team takes 9 arguments')
+
+local NAMES = {'timezone', 'frozen', 'limits', 'cap_per_request', 'cap_open_holds', 'cap_held_credits', 'models'}
+
+if ARGV[2] == '' then return {'INVALID', 'timezone'} end
+if not string.match(ARGV[3], '^[01]$') then return {'INVALID', 'frozen'} end
+for line in string.gmatch(ARGV[4], '([^\n]*)\n') do
+  if not int(string.match(line, '^[^\t]+\t%l+\t(%d+)$')) then return {'INVALID', 'limits'} end
+end
+for i = 5, 7 do
+  if ARGV[i] ~= '' and not int(ARGV[i]) then return {'INVALID', 'caps'} end
+end
+
+local old = redis.call('HMGET', KEYS[1], 'revision', unpack(NAMES))
+local revision = tonumber(old[1] or '0')
+if ARGV[1] ~= '' and ARGV[1] ~= str(revision) then return {'CONFLICT', str(revision)} end
+local same = revision > 0
+local fields = {'revision', str(revision + 1)}
+for i, name in ipairs(NAMES) do
+  same = same and old[i + 1] == ARGV[i + 1]
+  fields[#fields + 1] = name
+  fields[#fields + 1] = ARGV[i + 1]
+end
+if same then return {'UNCHANGED', str(revision)} end
+
+local book = read_book({bal = KEYS[2], journal = KEYS[3]})
+append(book, 'team', str(revision + 1), {
+  why = ARGV[3] == '1' and 'frozen' or '', actor = ARGV[9],
+  meta = cjson.encode({timezone = ARGV[2], limits = ARGV[4], caps = ARGV[5] .. ':' .. ARGV[6] .. ':' .. ARGV[7]}),
+})
+later(book, 'HSET', KEYS[1], unpack(fields))
+flush(book)
+return {'STORED', str(revision + 1)}

@@ -1,0 +1,362 @@
+"""What goes into the ledger and what comes out of it: frozen values, no behaviour.
+
+All money is int micro-credits (10^-6 credit), all instants are int milliseconds since 1970 UTC as the store's
+own clock tells them, all intervals carry their unit in the name. Nothing here knows Redis.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+CREDITS_MAX: Final = 9_000_000_000_000_000
+"""Largest amount, balance or counter in micro-credits (9e9 credits): below 2^53, so a Lua number holds it exactly."""
+
+
+class Per(StrEnum):
+    """Over which stretch of time a limit counts; calendar windows are the team's own time zone's."""
+
+    LIFETIME = "lifetime"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class OnUnknown(StrEnum):
+    """What becomes of a hold whose outcome nobody reported before its grace ran out."""
+
+    RELEASE = "release"
+    CHARGE = "charge"
+    KEEP = "keep"
+
+
+class HoldState(StrEnum):
+    """Where a hold stands. `held` and `unknown` keep credits aside; the rest are final, but for `late`."""
+
+    HELD = "held"
+    UNKNOWN = "unknown"
+    SETTLED = "settled"
+    RELEASED = "released"
+    EXPIRED = "expired"  # released by time, by its own policy
+    CHARGED = "charged"  # charged by time, by its own policy
+    LATE = "late"  # settled after time had resolved it
+
+
+class GrantStatus(StrEnum):
+    """What a grant met: new, the same grant again, or the same id with another amount."""
+
+    GRANTED = "granted"
+    DUPLICATE = "duplicate"
+    MISMATCH = "mismatch"
+
+
+class SettleStatus(StrEnum):
+    """What a settle or a release met."""
+
+    SETTLED = "settled"  # charged now
+    RELEASED = "released"  # resolved now with nothing charged
+    LATE = "late"  # time had resolved it; the fact is booked once, and flagged
+    DUPLICATE = "duplicate"  # the same was done before; nothing changed
+    MISMATCH = "mismatch"  # resolved before with another amount; nothing changed
+    GONE = "gone"  # no such hold (any more); nothing changed
+
+
+class MarkStatus(StrEnum):
+    """What a mark_unknown met."""
+
+    UNKNOWN = "unknown"  # marked now
+    DUPLICATE = "duplicate"  # was unknown already
+    RESOLVED = "resolved"  # settled, released or resolved by time before
+    GONE = "gone"  # no such hold
+
+
+class RefusalCode(StrEnum):
+    """Why a hold was refused; the same words as the rejection vocabulary."""
+
+    TEAM_FROZEN = "team_frozen"
+    INSUFFICIENT_CREDITS = "insufficient_credits"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    REQUEST_CAP_EXCEEDED = "request_cap_exceeded"
+    CONCURRENCY_EXCEEDED = "concurrency_exceeded"
+
+
+class EntryKind(StrEnum):
+    """The kinds of journal entry, one per transition."""
+
+    TEAM = "team"
+    GRANT = "grant"
+    HOLD = "hold"
+    SETTLE = "settle"
+    RELEASE = "release"
+    UNKNOWN = "unknown"
+    EXPIRE = "expire"
+    CHARGE = "charge"
+    KEEP = "keep"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A cap on spend. `scope` is `team`, `project`, `member`, `key` (each one separately), or a named one
+    such as `member:amy`, which then replaces the general limit of the same `per` for that name."""
+
+    scope: str
+    per: Per
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Bounds on single requests and on what may run at once; None means no bound."""
+
+    per_request: int | None = None
+    open_holds: int | None = None
+    held_credits: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRecord:
+    """A team as the ledger knows it. `revision` is set by the store: 0 on a record not yet stored."""
+
+    id: str
+    timezone: str = "UTC"
+    frozen: bool = False
+    limits: tuple[Limit, ...] = ()
+    caps: Caps = Caps()
+    models_allow: tuple[str, ...] = ("*",)
+    models_deny: tuple[str, ...] = ()
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """An API key: only its SHA-256 (64 hex digits) is ever stored. `expires_at_ms` None means never."""
+
+    sha256: str
+    team: str
+    key_id: str
+    project: str = ""
+    member: str = ""
+    scopes: tuple[str, ...] = ()
+    expires_at_ms: int | None = None
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOrder:
+    """What a request asks the ledger to keep aside. `hold_id` comes from `holdid.new_hold_id`.
+
+    `fingerprint` names what was asked (hex or base64url, at most 64 characters): the same id with another
+    fingerprint is a mismatch. `ttl_ms` is how long an outcome may take, `grace_ms` how long an unknown outcome is
+    waited for after that. `meta` is a small JSON text for the journal (model, operation, ...).
+    An empty `project`, `member` or `key_id` means none, and limits of that scope do not apply.
+    """
+
+    hold_id: str
+    team: str
+    amount: int
+    ttl_ms: int
+    grace_ms: int = 0
+    on_unknown: OnUnknown = OnUnknown.RELEASE
+    project: str = ""
+    member: str = ""
+    key_id: str = ""
+    fingerprint: str = ""
+    price_list: str = ""
+    meta: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The credits are aside. `available` and `held` are the team's, after it; `seq` is the journal entry.
+    `repeated` is True if this id was held before (our own retry after a lost answer)."""
+
+    hold_id: str
+    amount: int
+    available: int
+    held: int
+    seq: int
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason why a hold was refused, with its numbers.
+
+    `limit`, `used` and `held` are micro-credits, but for an `open_holds` cap, where they count holds.
+    `per` is a `Per`, or the name of the cap (`per_request`, `open_holds`, `held_credits`), or empty.
+    `resets_at_ms` is the end of the calendar window, None where there is none. `fits_after_release` says
+    whether the same request would pass this check once the running holds end without a charge.
+    """
+
+    code: RefusalCode
+    scope: str
+    per: str
+    limit: int
+    used: int
+    held: int
+    available: int
+    resets_at_ms: int | None
+    fits_after_release: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was written. `refusals` lists every check that failed, in the order they are made."""
+
+    refusals: tuple[Refusal, ...]
+    required: int
+    available: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The same hold (id and fingerprint) was seen before and is not simply `held`: the state it is in."""
+
+    hold_id: str
+    state: HoldState
+    amount: int
+    charged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The id belongs to a hold with another fingerprint. Nothing was written."""
+
+    hold_id: str
+    state: HoldState
+
+
+HoldResult = Held | Refused | Repeated | Mismatch
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a settle or a release did. For `duplicate` and `mismatch`, `charged` is what was booked before.
+
+    `freed` is what went back to available (of a late refund too). `over` says that more was charged than held,
+    `debt` is what the team owes after it. `was` is the state that was met, None if the hold is gone.
+    """
+
+    status: SettleStatus
+    charged: int
+    freed: int
+    available: int
+    held: int
+    debt: int
+    over: bool
+    was: HoldState | None
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What mark_unknown did; `deadline_ms` is when the policy will act, None when nothing was marked."""
+
+    status: MarkStatus
+    deadline_ms: int | None
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One thing that time did to a hold: `unknown`, then `expire`, `charge` or `keep`."""
+
+    hold_id: str
+    kind: EntryKind
+    amount: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """What one expire_due did, and whether more holds were due than it was allowed to take."""
+
+    transitions: tuple[Transition, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUsage:
+    """How far a limit is used now. `resets_at_ms` None for a lifetime limit."""
+
+    scope: str
+    per: Per
+    limit: int
+    used: int
+    held: int
+    resets_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A team's credits at one instant: granted = available + held + charged + expired - debt."""
+
+    team: str
+    granted: int
+    available: int
+    held: int
+    charged: int
+    expired: int
+    debt: int
+    open_holds: int
+    limits: tuple[LimitUsage, ...]
+    seq: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHold:
+    """A hold that keeps credits aside. `deadline_ms` is None when time does not resolve it (kept)."""
+
+    hold_id: str
+    state: HoldState
+    amount: int
+    held_at_ms: int
+    deadline_ms: int | None
+    grace_ms: int
+    on_unknown: OnUnknown
+    project: str
+    member: str
+    key_id: str
+    price_list: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One journal entry. `amount` is what the entry is about (granted, held, or the hold's amount), `charged`
+    what the hold has been charged in all after it. `fields` has everything as stored, by name."""
+
+    seq: int
+    at_ms: int
+    kind: EntryKind
+    hold_id: str
+    amount: int
+    charged: int
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure that the journal does not confirm."""
+
+    what: str
+    stored: str
+    derived: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """The verdict on one team at journal position `seq`: no differences means every figure is confirmed."""
+
+    team: str
+    seq: int
+    entries: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def clean(self) -> bool:
+        """True if every figure could be re-derived from the journal."""
+        return not self.differences

@@ -1,0 +1,207 @@
+"""One typed coroutine per script: names to KEYS and ARGV, the reply to a record. The only caller of `lua/*.lua`.
+
+It decides nothing. A reply that a script cannot give is LedgerBroken; `INVALID` and `NO_TEAM` become their errors.
+"""
+
+from dataclasses import dataclass
+
+from gatekeeper.ledger.batch import Reply
+from gatekeeper.ledger.client import StoreClient
+from gatekeeper.ledger.codec import STATES, pairs, parse_limits, team_arguments
+from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
+from gatekeeper.ledger.holdid import hold_id_day
+from gatekeeper.ledger.keys import TeamKeys
+from gatekeeper.ledger.lua import script
+from gatekeeper.ledger.records import (
+    EntryKind,
+    GrantStatus,
+    Held,
+    HoldOrder,
+    HoldResult,
+    Limit,
+    Marked,
+    MarkStatus,
+    Mismatch,
+    Refusal,
+    RefusalCode,
+    Refused,
+    Repeated,
+    Settlement,
+    SettleStatus,
+    TeamRecord,
+    Transition,
+)
+from gatekeeper.ledger.windows import Windows
+
+
+@dataclass(frozen=True, slots=True)
+class RetryWindows:
+    """The windows sent do not hold the store's now, or are another time zone's: send those of this one."""
+
+    now_ms: int
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A team's figures and some scopes' counters at one instant, as balance.lua reads them."""
+
+    at_ms: int
+    seq: int
+    granted: int
+    charged: int
+    expired: int
+    held: int
+    open_holds: int
+    timezone: str
+    limits: tuple[Limit, ...]
+    counters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything of a team that its journal must confirm, at one instant."""
+
+    bal: dict[str, str]
+    use: dict[str, str]
+    open: dict[str, str]
+    grants: dict[str, str]
+    due: dict[str, str]
+
+
+async def put_team(client: StoreClient, record: TeamRecord, actor: str, expected_revision: int | None) -> int:
+    """Run team.lua: the revision the team has now."""
+    keys = TeamKeys(record.id)
+    expected = "" if expected_revision is None else str(expected_revision)
+    args = [expected, *team_arguments(record), actor]
+    reply = await client.run(script("team"), [keys.team, keys.bal, keys.journal], [*args])
+    match reply:
+        case ["STORED" | "UNCHANGED", revision]:
+            return int(revision)
+        case ["CONFLICT", revision]:
+            raise LedgerConflict(f"team {record.id} is at revision {revision}, not {expected_revision}; read it again")
+    raise _unusual("team", record.id, reply)
+
+
+async def grant(client: StoreClient, team: str, grant_id: str, amount: int, note: str, actor: str) -> GrantStatus:
+    """Run grant.lua."""
+    keys = TeamKeys(team)
+    reply = await client.run(
+        script("grant"), [keys.team, keys.bal, keys.grants, keys.journal], [grant_id, amount, note, actor]
+    )
+    match reply:
+        case ["GRANTED", *_]:
+            return GrantStatus.GRANTED
+        case ["DUPLICATE"]:
+            return GrantStatus.DUPLICATE
+        case ["MISMATCH", _]:
+            return GrantStatus.MISMATCH
+    raise _unusual("grant", team, reply)
+
+
+async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldResult | RetryWindows:
+    """Run hold.lua."""
+    keys, day = TeamKeys(order.team), hold_id_day(order.hold_id)
+    names = [
+        keys.team, keys.bal, keys.use, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
+    ]  # fmt: skip
+    args: list[str | int] = [
+        order.hold_id, order.amount, order.ttl_ms, order.grace_ms, order.on_unknown[0], order.fingerprint,
+        order.project, order.member, order.key_id, order.price_list, order.meta,
+        windows.timezone, windows.argument(), day,
+    ]  # fmt: skip
+    reply = await client.run(script("hold"), names, args)
+    match reply:
+        case ["HELD", amount, available, held, seq, again]:
+            return Held(order.hold_id, int(amount), int(available), int(held), int(seq), again == "1")
+        case ["REPEAT", state, amount, charged]:
+            return Repeated(order.hold_id, STATES[state], int(amount), int(charged))
+        case ["MISMATCH", state]:
+            return Mismatch(order.hold_id, STATES[state])
+        case ["REFUSED", available, held, *refusals]:
+            decoded = tuple(_refusal(refusal, int(available)) for refusal in refusals)
+            return Refused(decoded, order.amount, int(available), int(held))
+        case ["RETRY_WINDOWS", now, timezone]:
+            return RetryWindows(int(now), timezone)
+        case ["STALE", now]:
+            raise LedgerInvalid(f"hold id {order.hold_id} is too far from the store's time {now}; make a new one")
+    raise _unusual("hold", order.team, reply)
+
+
+def _refusal(raw: list[str], available: int) -> Refusal:
+    code, scope, per, limit, used, held, resets_at, fits = raw
+    return Refusal(
+        RefusalCode(code), scope, per, int(limit), int(used), int(held), available,
+        int(resets_at) or None, fits == "1",
+    )  # fmt: skip
+
+
+async def settle(client: StoreClient, team: str, hold_id: str, amount: int, why: str, meta: str) -> Settlement:
+    """Run settle.lua."""
+    keys = TeamKeys(team)
+    names = [keys.bal, keys.use, keys.open, keys.due, keys.done_of(hold_id), keys.journal]
+    reply = await client.run(script("settle"), names, [hold_id, amount, why, meta])
+    match reply:
+        case [status, charged, freed, available, held, was, over, seq]:
+            return Settlement(
+                SettleStatus(status.lower()), int(charged), int(freed), int(available), int(held),
+                max(0, -int(available)), over == "1", STATES.get(was), int(seq),
+            )  # fmt: skip
+    raise _unusual("settle", team, reply)
+
+
+async def mark_unknown(client: StoreClient, team: str, hold_id: str, why: str) -> Marked:
+    """Run unknown.lua."""
+    keys = TeamKeys(team)
+    names = [keys.bal, keys.use, keys.open, keys.due, keys.done_of(hold_id), keys.journal]
+    reply = await client.run(script("unknown"), names, [hold_id, why])
+    match reply:
+        case [status, deadline, seq]:
+            return Marked(MarkStatus(status.lower()), int(deadline) or None, int(seq))
+    raise _unusual("unknown", team, reply)
+
+
+async def expire(client: StoreClient, team: str, hold_ids: list[str]) -> tuple[Transition, ...]:
+    """Run expire.lua on these holds."""
+    keys = TeamKeys(team)
+    buckets = sorted({keys.done_of(hold_id) for hold_id in hold_ids})
+    place = {bucket: 6 + i for i, bucket in enumerate(buckets)}
+    args: list[str | int] = []
+    for hold_id in hold_ids:
+        args += [hold_id, place[keys.done_of(hold_id)]]
+    names = [keys.bal, keys.use, keys.open, keys.due, keys.journal, *buckets]
+    reply = await client.run(script("expire"), names, args, bulk=True)
+    if reply and reply[0] == "INVALID":
+        raise _unusual("expire", team, reply)
+    return tuple(Transition(hold_id, EntryKind(kind), int(amount), int(seq)) for hold_id, kind, amount, seq in reply)
+
+
+async def balance(client: StoreClient, team: str, scopes: list[str]) -> Figures:
+    """Run balance.lua for these scopes."""
+    keys = TeamKeys(team)
+    reply = await client.run(script("balance"), [keys.team, keys.bal, keys.use], [*scopes])
+    match reply:
+        case [now, seq, granted, charged, expired, held, holds, timezone, limits, *counters]:
+            return Figures(
+                int(now), int(seq), int(granted), int(charged), int(expired), int(held), int(holds),
+                timezone, parse_limits(limits), tuple(counters),
+            )  # fmt: skip
+    raise _unusual("balance", team, reply)
+
+
+async def snapshot(client: StoreClient, team: str) -> Snapshot:
+    """Run snapshot.lua."""
+    keys = TeamKeys(team)
+    reply = await client.run(script("snapshot"), [keys.bal, keys.use, keys.open, keys.due, keys.grants], [], bulk=True)
+    bal, use, open_, grants, due = (pairs(part) for part in reply)
+    return Snapshot(bal, use, open_, grants, due)
+
+
+def _unusual(name: str, team: str, reply: Reply) -> Exception:
+    """The error for a reply that is no result."""
+    match reply:
+        case ["NO_TEAM"]:
+            return LedgerNoTeam(f"the ledger knows no team {team}")
+        case ["INVALID", what]:
+            return LedgerInvalid(f"{name}.lua refuses its {what}")
+    return LedgerBroken(f"{name}.lua gave a reply it cannot give: {reply!r}")

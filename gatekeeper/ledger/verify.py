@@ -1,0 +1,185 @@
+"""The proof: a team's figures derived again from its journal, and every place where they differ.
+
+Pure. The journal is append-only and its ids are the sequence, so the entries up to the snapshot's sequence are
+exactly what the snapshot is made of, whatever is written while they are read.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gatekeeper.ledger.codec import PERIODS, parse_hold
+from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.records import Difference, Entry, EntryKind, HoldState
+from gatekeeper.ledger.scripts import Snapshot
+from gatekeeper.ledger.usage import scopes_of
+
+DIFFERENCES_MAX = 100
+"""Differences listed in one report: enough to see the pattern."""
+
+_RESOLVING = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
+
+
+@dataclass(slots=True)
+class _Hold:
+    amount: int
+    scopes: list[str]
+    starts: list[int]
+    seq: int
+    state: HoldState = HoldState.HELD
+    charged: int = 0
+
+
+@dataclass(slots=True)
+class _Counters:
+    used: int = 0
+    held: int = 0
+    windows: list[list[int]] = field(default_factory=lambda: [[0, 0, 0] for _ in PERIODS])
+
+    def open(self, starts: list[int]) -> None:
+        for window, start in zip(self.windows, starts, strict=True):
+            if window[0] != start:
+                window[:] = [start, 0, 0]
+
+    def move(self, starts: list[int], used: int, held: int) -> None:
+        self.used += used
+        self.held += held
+        for window, start in zip(self.windows, starts, strict=True):
+            if window[0] == start:
+                window[1] += used
+                window[2] += held
+
+    def text(self) -> str:
+        windows = (":".join(str(number) for number in window) for window in self.windows)
+        return "|".join((f"{self.used}:{self.held}", *windows))
+
+
+class Replay:
+    """A team's books kept by hand, one journal entry after the other."""
+
+    def __init__(self) -> None:
+        self.seq = self.granted = self.charged = self.expired = self.held = 0
+        self.grants: dict[str, int] = {}
+        self.open: dict[str, _Hold] = {}
+        self.by_time: dict[str, _Hold] = {}
+        self.use: dict[str, _Counters] = {}
+        self.differences: list[Difference] = []
+
+    @property
+    def available(self) -> int:
+        """What may still be held; below zero is debt."""
+        return self.granted - self.charged - self.expired - self.held
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Book these entries, which follow those booked before."""
+        for entry in entries:
+            if entry.seq != self.seq + 1:
+                self.differ("journal sequence", f"{entry.seq} follows {self.seq}", str(self.seq + 1))
+            self.seq = entry.seq
+            self._book(entry)
+
+    def differ(self, what: str, stored: object, derived: object) -> None:
+        """Note a difference, up to the most a report lists."""
+        if len(self.differences) < DIFFERENCES_MAX:
+            self.differences.append(Difference(what, str(stored), str(derived)))
+
+    def _book(self, entry: Entry) -> None:
+        if entry.kind is EntryKind.GRANT:
+            self.granted += entry.amount
+            self.grants[entry.hold_id] = entry.amount
+        elif entry.kind is EntryKind.HOLD:
+            self._hold(entry)
+        elif entry.kind is EntryKind.LATE:
+            self._late(entry)
+        elif entry.kind in _RESOLVING:
+            self._resolve(entry)
+        elif entry.kind is not EntryKind.TEAM:
+            self._unknown(entry)
+
+    def _hold(self, entry: Entry) -> None:
+        if entry.amount > max(0, self.available):
+            self.differ(f"entry {entry.seq}: held beyond what was available", entry.amount, self.available)
+        scopes = scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"])
+        starts = [int(start) for start in entry.fields["windows"].split(":")]
+        self.open[entry.hold_id] = _Hold(entry.amount, scopes, starts, entry.seq)
+        self.held += entry.amount
+        for scope in scopes:
+            self.use.setdefault(scope, _Counters()).open(starts)
+            self.use[scope].move(starts, 0, entry.amount)
+
+    def _resolve(self, entry: Entry) -> None:
+        hold = self.open.pop(entry.hold_id, None)
+        if hold is None:
+            self.differ(f"entry {entry.seq}: {entry.kind} of a hold that is not open", entry.hold_id, "an open hold")
+            return
+        hold.charged = entry.charged
+        self.held -= hold.amount
+        self.charged += entry.charged
+        for scope in hold.scopes:
+            self.use[scope].move(hold.starts, entry.charged, -hold.amount)
+        if entry.kind in {EntryKind.EXPIRE, EntryKind.CHARGE}:
+            self.by_time[entry.hold_id] = hold
+
+    def _late(self, entry: Entry) -> None:
+        hold = self.by_time.pop(entry.hold_id, None)
+        if hold is None:
+            self.differ(f"entry {entry.seq}: late, but time had not resolved it", entry.hold_id, "an expired hold")
+            return
+        correction = entry.charged - hold.charged
+        self.charged += correction
+        for scope in hold.scopes:
+            self.use[scope].move(hold.starts, correction, 0)
+
+    def _unknown(self, entry: Entry) -> None:
+        hold = self.open.get(entry.hold_id)
+        if hold is None:
+            self.differ(f"entry {entry.seq}: {entry.kind} of a hold that is not open", entry.hold_id, "an open hold")
+            return
+        hold.state = HoldState.UNKNOWN
+
+
+def compare(snapshot: Snapshot, replay: Replay) -> tuple[Difference, ...]:
+    """Every figure of the snapshot that the replayed journal does not confirm."""
+    derived = {
+        "seq": replay.seq, "granted": replay.granted, "charged": replay.charged, "expired": replay.expired,
+        "held": replay.held, "open": len(replay.open),
+    }  # fmt: skip
+    for name, number in derived.items():
+        _match(replay, name, snapshot.bal.get(name, "0"), str(number))
+    for scope in sorted({*snapshot.use, *replay.use}):
+        _match(replay, f"counters of {scope}", snapshot.use.get(scope, "none"), _text(replay.use.get(scope)))
+    for grant in sorted({*snapshot.grants, *replay.grants}):
+        _match(replay, f"grant {grant}", snapshot.grants.get(grant, "none"), str(replay.grants.get(grant, "none")))
+    for hold_id in sorted({*snapshot.open, *replay.open}):
+        _compare_hold(replay, hold_id, snapshot)
+    for hold_id in sorted(set(snapshot.due) - set(snapshot.open)):
+        replay.differ(f"deadline of {hold_id}", snapshot.due[hold_id], "none: the hold is not open")
+    return tuple(replay.differences)
+
+
+def _compare_hold(replay: Replay, hold_id: str, snapshot: Snapshot) -> None:
+    text, hold = snapshot.open.get(hold_id), replay.open.get(hold_id)
+    if text is None or hold is None:
+        replay.differ(f"hold {hold_id}", text or "none", hold.state if hold else "none")
+        return
+    try:
+        stored = parse_hold(text)
+    except LedgerBroken as error:
+        replay.differ(f"hold {hold_id}", error, hold.state)
+        return
+    _match(replay, f"hold {hold_id}", _hold_text(stored.state, stored.amount, stored.seq, list(stored.starts)),
+           _hold_text(hold.state, hold.amount, hold.seq, hold.starts))  # fmt: skip
+    if hold.state is HoldState.HELD and hold_id not in snapshot.due:
+        replay.differ(f"deadline of {hold_id}", "none", "a held hold has one")
+
+
+def _hold_text(state: HoldState, amount: int, seq: int, starts: list[int]) -> str:
+    return f"{state} {amount} by entry {seq} in {starts}"
+
+
+def _text(counters: _Counters | None) -> str:
+    return "none" if counters is None else counters.text()
+
+
+def _match(replay: Replay, what: str, stored: str, derived: str) -> None:
+    if stored != derived:
+        replay.differ(what, stored, derived)

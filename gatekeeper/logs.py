@@ -1,0 +1,88 @@
+"""Logging: structlog set up once, and `emit`, the one way an event becomes a line.
+
+One JSON object a line on stdout; pretty where stdout is a terminal. Nothing here decides what is logged: the events
+are types in `events`, and nothing but their fields reaches a line.
+"""
+
+import sys
+from dataclasses import fields
+from typing import Any, Literal
+
+import orjson
+import structlog
+
+from gatekeeper.core.credits import credits_text
+from gatekeeper.events import CREDIT_FIELDS, LEVELS, Event
+
+_LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure_logs(level: str, style: Literal["auto", "json", "pretty"]) -> None:
+    """Sets structlog up for this process. Called once, by whoever starts it."""
+    pretty = style == "pretty" or (style == "auto" and sys.stdout.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if pretty:
+        renderer: list[structlog.typing.Processor] = [_for_people, structlog.dev.ConsoleRenderer(sort_keys=False)]
+        factory: Any = structlog.PrintLoggerFactory(sys.stdout)
+    else:
+        renderer = [structlog.processors.JSONRenderer(serializer=_to_json)]
+        factory = structlog.BytesLoggerFactory(sys.stdout.buffer)
+    structlog.configure(
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVEL_NUMBERS[level]),
+        logger_factory=factory,
+        cache_logger_on_first_use=False,
+    )
+
+
+def emit(event: Event) -> None:
+    """Writes an event as a line, at the level that belongs to it."""
+    log = structlog.get_logger()
+    level = LEVELS.get(event.event, "info")
+    if log.is_enabled_for(_LEVEL_NUMBERS[level]):
+        getattr(log, level)(**_line(event))
+
+
+def _line(event: Event) -> dict[str, Any]:
+    """The event's fields, `facts` spread out, credits as exact decimals."""
+    line: dict[str, Any] = {}
+    for part in (getattr(event, "facts", None), event):
+        if part is None:
+            continue
+        amounts = CREDIT_FIELDS[type(part)]
+        for each in fields(part):
+            if each.name != "facts":
+                value = getattr(part, each.name)
+                is_amount = each.name in amounts and value is not None
+                line[each.name] = CreditsNumber(value) if is_amount else value
+    return line
+
+
+class CreditsNumber:
+    """An amount on its way into a line: exact in JSON, short on a terminal."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, amount_microcredits: int) -> None:
+        self.text = credits_text(amount_microcredits)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _to_json(line: dict[str, Any], **_: Any) -> bytes:
+    return orjson.dumps(line, default=_default)
+
+
+def _default(value: object) -> object:
+    if isinstance(value, CreditsNumber):
+        return orjson.Fragment(value.text)
+    return str(value)
+
+
+def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """On a terminal what is not known is left out."""
+    return {key: value for key, value in line.items() if value not in (None, ())}

@@ -1,0 +1,79 @@
+"""Every metric, declared in one place with its help text; names follow the Prometheus conventions.
+
+Labels are bounded: providers and models come from config and catalog, codes and outcomes from closed lists. A team,
+a key or a project is never a label; the journal answers for those.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+from gatekeeper.core.credits import MICRO
+
+UPSTREAM_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+"""Pictures take seconds, videos minutes."""
+
+
+class Metrics:
+    """The process's metrics, with a small function for each thing that is counted."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._admitted = Counter(
+            "gatekeeper_generations_admitted_total", "Generations that were forwarded", ["provider", "model"],
+            registry=registry)  # fmt: skip
+        self._rejected = Counter(
+            "gatekeeper_rejections_total", "Requests that were refused, by code", ["code"], registry=registry
+        )
+        self._resolved = Counter(
+            "gatekeeper_generations_resolved_total", "Generations whose hold was resolved, by outcome",
+            ["provider", "outcome"], registry=registry)  # fmt: skip
+        self._credits_held = Counter("gatekeeper_credits_held_total", "Credits that were held", registry=registry)
+        self._credits_charged = Counter(
+            "gatekeeper_credits_charged_total", "Credits that were charged", registry=registry
+        )
+        self._credits_over = Counter(
+            "gatekeeper_credits_over_total", "Worth of outcomes beyond their holds, not charged", registry=registry
+        )
+        self._in_flight = Gauge(
+            "gatekeeper_generations_in_flight", "Generations between hold and settlement", registry=registry
+        )
+        self._upstream_s = Histogram(
+            "gatekeeper_upstream_seconds", "From sending to the end of the provider's answer", ["provider"],
+            buckets=UPSTREAM_BUCKETS_S, registry=registry)  # fmt: skip
+        self._reloads = Counter(
+            "gatekeeper_catalog_reloads_total", "Catalog reloads, by result", ["result"], registry=registry
+        )
+        self._errors = Counter("gatekeeper_internal_errors_total", "Unforeseen failures", registry=registry)
+        self._durability = Gauge(
+            "gatekeeper_store_durability", "1 for the durability grade of the store", ["grade"], registry=registry
+        )
+
+    def admitted(self, provider: str, model: str, held: int) -> None:
+        self._admitted.labels(provider, model).inc()
+        self._credits_held.inc(held / MICRO)
+        self._in_flight.inc()
+
+    def rejected(self, code: str) -> None:
+        self._rejected.labels(code).inc()
+
+    def resolved(self, provider: str, outcome: str, *, charged: int = 0, over: int = 0) -> None:
+        self._resolved.labels(provider, outcome).inc()
+        self._credits_charged.inc(charged / MICRO)
+        self._credits_over.inc(over / MICRO)
+        self._in_flight.dec()
+
+    def upstream_took(self, provider: str, seconds: float) -> None:
+        self._upstream_s.labels(provider).observe(seconds)
+
+    def reloaded(self, *, ok: bool) -> None:
+        self._reloads.labels("ok" if ok else "refused").inc()
+
+    def internal_error(self) -> None:
+        self._errors.inc()
+
+    def durability(self, grade: str) -> None:
+        self._durability.labels(grade).set(1)
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus scrapes."""
+        return generate_latest(self._registry)

@@ -1,0 +1,124 @@
+"""May this be asked, of whom, and at what price? Everything that is decided without the ledger.
+
+Pure given its catalog: no I/O, so a quote and a generation go through the same few functions and cannot disagree.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from gatekeeper.catalog import Catalog
+from gatekeeper.core.alternatives import alternatives
+from gatekeeper.core.price import Quote, quote
+from gatekeeper.core.rejection import Code, Rejected, Rejection, Violation, refuse
+from gatekeeper.core.request import GenerationRequest, ValidRequest
+from gatekeeper.core.spec import ModelSpec, Offer, Status
+from gatekeeper.core.validate import validate
+from gatekeeper.ledger.records import TeamRecord
+from gatekeeper.proxy.gate import Provider
+
+NAME_SHOWN_MAX = 80
+"""How much of a name that somebody sent is repeated back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that may be sent if the credits allow it."""
+
+    provider: Provider
+    model: ModelSpec
+    offer: Offer
+    asked: GenerationRequest
+    valid: ValidRequest
+    quote: Quote
+
+
+def admit(catalog: Catalog, candidates: tuple[Provider, ...], team: TeamRecord, asked: GenerationRequest) -> Admission:
+    """Finds who offers the model, then checks lifecycle, permission, capability and price. Raises `Rejected`."""
+    provider, model, offer = _find(catalog, candidates, asked)
+    _check_lifecycle(model, offer)
+    check_allowed(model, team)
+    _check_offer_operations(model, offer, provider, asked)
+    valid = check_capability(model, asked)
+    return Admission(provider, model, offer, asked, valid, quote(model, valid))
+
+
+def check_capability(model: ModelSpec, asked: GenerationRequest) -> ValidRequest:
+    """The request with defaults filled. Raises `Rejected` with every violation and what would do instead."""
+    valid = validate(model, asked)
+    if isinstance(valid, ValidRequest):
+        return valid
+    near = alternatives(model, asked)
+    raise Rejected(Rejection(valid[0].code, describe(model, valid), violations=valid, alternatives=near))
+
+
+def check_allowed(model: ModelSpec, team: TeamRecord) -> None:
+    """A team's deny list wins over its allow list. Raises `Rejected` (model_not_allowed)."""
+    denied = any(fnmatchcase(model.id, pattern) for pattern in team.models_deny)
+    if denied or not any(fnmatchcase(model.id, pattern) for pattern in team.models_allow):
+        raise refuse(Code.MODEL_NOT_ALLOWED, f"Team {team.id} may not use {model.name}; its lead can change that.")
+
+
+def describe(model: ModelSpec, violations: tuple[Violation, ...]) -> str:
+    """The violations in a sentence each, naming what is allowed."""
+    return " ".join(_sentence(model.name, violation) for violation in violations)
+
+
+def _sentence(name: str, violation: Violation) -> str:
+    if violation.code is Code.MISSING_PARAMETER:
+        return f"{name} needs {violation.field}: {', '.join(violation.supported)}."
+    field = violation.field.replace("_", " ")
+    takes = f"takes {field} {', '.join(violation.supported)}" if violation.supported else f"takes no {field} like this"
+    nearest = f" Nearest: {violation.nearest}." if violation.nearest else ""
+    return f"{name} {takes}; {violation.requested} was asked.{nearest}"
+
+
+def _find(
+    catalog: Catalog, candidates: tuple[Provider, ...], asked: GenerationRequest
+) -> tuple[Provider, ModelSpec, Offer]:
+    """The first candidate that offers the model: an offer in force before a retired one."""
+    retired: tuple[Provider, ModelSpec, Offer] | None = None
+    for provider in candidates:
+        name = asked.model or provider.default_model
+        found = catalog.find_offer(provider.offers_of, name, provider.models) if name else None
+        if found is not None and found[1].lifecycle.status is not Status.RETIRED:
+            return (provider, *found)
+        if found is not None:
+            retired = retired or (provider, *found)
+    if retired is not None:
+        return retired
+    raise _not_found(catalog, candidates, asked.model)
+
+
+def _not_found(catalog: Catalog, candidates: tuple[Provider, ...], name: str | None) -> Rejected:
+    if name is None:
+        missing = Violation(Code.MISSING_PARAMETER, "model", "nothing", ("the name of a model",))
+        detail = "Name a model; GET /v1/models lists them."
+        return Rejected(Rejection(Code.MISSING_PARAMETER, detail, violations=(missing,)))
+    shown, here = name[:NAME_SHOWN_MAX], " or ".join(provider.name for provider in candidates) or "any provider"
+    model = catalog.find(name)
+    if model is not None:
+        known = [o.upstream_id for o in model.offers for p in candidates if o.provider == p.offers_of]
+        called = f" It is called {known[0]!r} there." if known else ""
+        return refuse(Code.MODEL_NOT_FOUND, f"{model.name} is not offered as {shown!r} at {here}.{called}")
+    near = catalog.suggest(name)
+    hint = f" Near: {', '.join(near)}." if near else ""
+    return refuse(Code.MODEL_NOT_FOUND, f"No model {shown!r} at {here}.{hint} GET /v1/models lists all.")
+
+
+def _check_lifecycle(model: ModelSpec, offer: Offer) -> None:
+    lifecycle = offer.lifecycle
+    if lifecycle.status is Status.RETIRED:
+        since = f" on {lifecycle.sunset}" if lifecycle.sunset else ""
+        detail = f"{model.name} ({offer.upstream_id}) was retired by {offer.provider}{since}."
+        raise refuse(Code.MODEL_RETIRED, f"{detail} Use {lifecycle.replacement} instead.")
+
+
+def _check_offer_operations(model: ModelSpec, offer: Offer, provider: Provider, asked: GenerationRequest) -> None:
+    """A provider may do only some of the operations that the model has."""
+    operation = asked.operation or model.operations[0]
+    if offer.operations is None or operation in offer.operations or model.capability(operation) is None:
+        return
+    supported = tuple(sorted(offer.operations))
+    violation = Violation(Code.OPERATION_NOT_SUPPORTED, "operation", operation, supported)
+    detail = f"{provider.name} offers {model.name} for {', '.join(supported)} only; {operation} was asked."
+    raise Rejected(Rejection(violation.code, detail, violations=(violation,)))

@@ -1,0 +1,150 @@
+"""Carries the provider's answer to the client, and books what it says was made before the last byte leaves.
+
+A small answer is read whole, so that its charge can stand in the headers. A large one streams: it is in memory one
+piece at a time, its last piece waits for the settlement, and a client that goes away changes nothing about what is
+booked. An answer that breaks off upstream breaks off for the client too: a cut body must not look complete.
+"""
+
+from datetime import UTC, datetime, time
+from email.utils import format_datetime
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from gatekeeper.core.credits import credits_text
+from gatekeeper.core.spec import Status
+from gatekeeper.dialects.base import OutcomeReader
+from gatekeeper.proxy.client_side import ClientSide
+from gatekeeper.proxy.flight import Flight
+from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.proxy.refusals import from_upstream
+from gatekeeper.upstream.failure import UpstreamError
+from gatekeeper.upstream.headers import forwardable_response_headers
+from gatekeeper.upstream.messages import UpstreamAnswer
+from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_CHARGED, CREDITS_HELD, HOLD_ID, REQUEST_ID
+
+WHOLE_ANSWER_BYTES_MAX = 64 * 1024
+"""Up to here an answer is read whole before it goes out. Answers with URLs are this small, pictures are not."""
+
+Headers = CIMultiDict[str]
+
+
+async def deliver(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
+    """Passes the answer on and resolves the flight from it."""
+    flight.upstream_status = answer.status
+    if answer.content_length is not None and answer.content_length <= WHOLE_ANSWER_BYTES_MAX:
+        return await _deliver_whole(flight, answer)
+    return await _deliver_streaming(flight, answer)
+
+
+async def deliver_free(gate: Gate, call: Call, answer: UpstreamAnswer, secret: str) -> web.StreamResponse:
+    """Passes on the answer of a free route. Nothing is held and nothing is booked."""
+    client = _client_side(gate, call, answer, _passed_headers(answer, call.request_id, secret))
+    await client.begin()
+    try:
+        async for piece in answer.chunks():
+            await client.write(piece)
+    except UpstreamError:
+        client.cut()
+    await client.end(b"")
+    return client.response
+
+
+async def _deliver_whole(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
+    reader = _reader(flight, answer)
+    pieces, complete = list[bytes](), True
+    try:
+        async for piece in answer.chunks():
+            reader.feed(piece)
+            pieces.append(piece)
+    except UpstreamError:
+        complete = False
+    await flight.land(reader.finish(complete=complete))
+    client = _client_side(flight.gate, flight.call, answer, _flight_headers(flight, answer))
+    await client.begin()
+    await client.end(b"".join(pieces)) if complete else client.cut()
+    return client.response
+
+
+async def _deliver_streaming(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
+    """Server-sent events leave at once, for their receiver waits for each; other answers keep back one piece."""
+    reader = _reader(flight, answer)
+    client = _client_side(flight.gate, flight.call, answer, _flight_headers(flight, answer))
+    at_once = _is_event_stream(answer)
+    kept, failure = b"", None
+    await client.begin()
+    try:
+        async for piece in answer.chunks():
+            reader.feed(piece)
+            await client.write(piece if at_once else kept)
+            kept = b"" if at_once else piece
+    except UpstreamError as error:
+        failure = error
+    await flight.land(reader.finish(complete=failure is None))
+    if failure is None:
+        await client.end(kept)
+    else:
+        await _end_broken(flight, client, failure, at_once=at_once)
+    return client.response
+
+
+async def _end_broken(flight: Flight, client: ClientSide, failure: UpstreamError, *, at_once: bool) -> None:
+    """A stream of events can say in words that it broke; a document can only stop."""
+    rejection = from_upstream(failure, flight.admission.provider.name).rejection
+    words = flight.call.dialect.render_stream_error(rejection, flight.call.request_id) if at_once else None
+    if words is None:
+        client.cut()
+    else:
+        await client.end(words)
+
+
+def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers) -> ClientSide:
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.content_length = answer.content_length
+    return ClientSide(call.request, response, gate.client_write_timeout_s)
+
+
+def _reader(flight: Flight, answer: UpstreamAnswer) -> OutcomeReader:
+    call = flight.call
+    return call.dialect.outcome_reader(call.route, answer.status, _content_type(answer))
+
+
+def _content_type(answer: UpstreamAnswer) -> str:
+    found = (value for name, value in answer.raw_headers if name.lower() == b"content-type")
+    return next(found, b"").decode("latin-1")
+
+
+def _is_event_stream(answer: UpstreamAnswer) -> bool:
+    return _content_type(answer).lower().startswith("text/event-stream")
+
+
+def _passed_headers(answer: UpstreamAnswer, request_id: str, secret: str) -> Headers:
+    headers = CIMultiDict(forwardable_response_headers(answer.raw_headers, secret))
+    # An SDK that follows a redirect would carry the team's key past the gateway.
+    headers.popall("Location", None)
+    headers[REQUEST_ID] = request_id
+    return headers
+
+
+def _flight_headers(flight: Flight, answer: UpstreamAnswer) -> Headers:
+    """The provider's headers and what is known about the credits as the head goes out."""
+    headers = _passed_headers(answer, flight.call.request_id, flight.admission.provider.credential.secret)
+    headers[HOLD_ID] = flight.held.hold_id
+    headers[CREDITS_HELD] = credits_text(flight.held.amount)
+    if flight.charged is not None:
+        headers[CREDITS_CHARGED] = credits_text(flight.charged)
+    headers[CREDITS_AVAILABLE] = credits_text(flight.available)
+    headers.update(_lifecycle_headers(flight))
+    return headers
+
+
+def _lifecycle_headers(flight: Flight) -> dict[str, str]:
+    """`Deprecation` (RFC 9745, since this price list is in force) and `Sunset` (RFC 8594) of a deprecated offer."""
+    lifecycle = flight.admission.offer.lifecycle
+    if lifecycle.status is not Status.DEPRECATED:
+        return {}
+    stated_at = flight.admission.quote.price_list.effective_at
+    headers = {"Deprecation": f"@{int(stated_at.timestamp())}"}
+    if lifecycle.sunset is not None:
+        headers["Sunset"] = format_datetime(datetime.combine(lifecycle.sunset, time(), UTC), usegmt=True)
+    return headers

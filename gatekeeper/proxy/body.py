@@ -1,0 +1,49 @@
+"""Reads a request's body: whole, bounded in size and time, in the pieces it came in.
+
+The pieces are never joined: they are read by a dialect and go upstream as they are, so a large body is in memory
+once. A body that is compressed is refused, because what cannot be read cannot be priced.
+"""
+
+import asyncio
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from gatekeeper.core.rejection import Code, refuse
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+async def read_body(request: web.BaseRequest, *, max_bytes: int, timeout_s: float) -> list[bytes]:
+    """The body's pieces. Raises `Rejected` (payload_too_large, malformed_request); a client that leaves ends it."""
+    _check_head(request, max_bytes)
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+        request.transport.write(CONTINUE)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _read_pieces(request, max_bytes)
+    except TimeoutError:
+        raise refuse(Code.MALFORMED_REQUEST, f"The body did not arrive within {timeout_s:g} s.") from None
+    except (HttpProcessingError, web.RequestPayloadError, ConnectionError):
+        raise refuse(Code.MALFORMED_REQUEST, "The body ended before its declared length.") from None
+
+
+def _check_head(request: web.BaseRequest, max_bytes: int) -> None:
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise refuse(Code.MALFORMED_REQUEST, "Send the body uncompressed: a compressed one cannot be checked.")
+    if (request.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
+
+
+async def _read_pieces(request: web.BaseRequest, max_bytes: int) -> list[bytes]:
+    pieces, size = list[bytes](), 0
+    async for piece in request.content.iter_any():
+        size += len(piece)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        pieces.append(piece)
+    return pieces
+
+
+def _too_large(max_bytes: int) -> Exception:
+    return refuse(Code.PAYLOAD_TOO_LARGE, f"The body is larger than {max_bytes // 1024**2} MB, the most taken here.")

@@ -1,0 +1,106 @@
+"""What the data plane works with, wired once by `app`: providers, catalog, ledger, upstream, and its limits."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from aiohttp import web
+
+from gatekeeper.catalog import Catalog
+from gatekeeper.clock import Clock
+from gatekeeper.dialects.base import Dialect, Route
+from gatekeeper.events import GenerationFacts
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.records import OnUnknown
+from gatekeeper.metrics import Metrics
+from gatekeeper.upstream.client import Upstream
+from gatekeeper.upstream.credential import Credential
+from gatekeeper.upstream.messages import Timeouts
+from gatekeeper.web.auth import Authenticator, Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An upstream as the data plane sees it.
+
+    `offers_of` is the provider's name in the catalog's offers; `models` are patterns of catalog ids that it takes
+    under the catalog's own names; `passthrough` are exact (method, path) pairs that are let by for free.
+    """
+
+    name: str
+    dialect_name: str
+    dialect: Dialect
+    base_url: str
+    credential: Credential
+    upstream: Upstream
+    offers_of: str
+    models: tuple[str, ...] = ()
+    default_model: str | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    passthrough: frozenset[tuple[str, str]] = frozenset()
+    on_unknown: OnUnknown = OnUnknown.RELEASE
+    unknown_grace_s: float = 60
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Holds the catalog in use. A reload replaces it whole; a request keeps the one it began with."""
+
+    catalog: Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Everything the pipeline needs."""
+
+    providers: Mapping[str, Provider]
+    native_dialect: Dialect
+    shelf: Shelf
+    ledger: Ledger
+    authenticator: Authenticator
+    clock: Clock
+    metrics: Metrics
+    new_id: Callable[[], str]
+    max_body_bytes: int
+    body_timeout_s: float
+    client_write_timeout_s: float
+
+
+@dataclass(slots=True)
+class Trace:
+    """What is known of one request so far. Every log line about it is made of `facts`, which only grows."""
+
+    facts: GenerationFacts
+    started_s: float
+
+    @classmethod
+    def begin(cls, gate: Gate) -> "Trace":
+        return cls(GenerationFacts(request_id=gate.new_id()), gate.clock.monotonic_s())
+
+    def learn(self, **known: object) -> None:
+        """Adds to the facts."""
+        self.facts = replace(self.facts, **known)  # type: ignore[arg-type]  # the names are the dataclass's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request whose sender and route are known.
+
+    `candidates` are the providers that may serve it: one when the path names it, every native one otherwise.
+    """
+
+    request: web.BaseRequest
+    trace: Trace
+    catalog: Catalog
+    caller: Caller
+    dialect: Dialect
+    route: Route
+    candidates: tuple[Provider, ...]
+    dry_run: bool = False
+
+    @property
+    def facts(self) -> GenerationFacts:
+        return self.trace.facts
+
+    @property
+    def request_id(self) -> str:
+        return self.trace.facts.request_id

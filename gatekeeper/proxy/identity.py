@@ -1,0 +1,62 @@
+"""On whose account a request runs: project, member and phase, from the key's record and the request's headers.
+
+A key that is bound to a project or a member is bound: a header may repeat it, not change it, or a limit could be
+walked around by naming somebody else.
+"""
+
+import re
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.web.auth import Caller
+
+PHASES = ("iteration", "final", "fix")
+"""The phases of a project's work that spend is sorted by."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
+"""A project or member: an id or an e-mail address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the request's headers and its key say. None: nothing was said."""
+
+    project: str | None
+    member: str | None
+    phase: str | None
+    dry_run: bool
+
+
+def identify(request: web.BaseRequest, caller: Caller) -> Identity:
+    """Reads the `Gatekeeper-*` request headers. Raises `Rejected` (malformed_request) for what they cannot say."""
+    return Identity(
+        project=_bound(request, "Gatekeeper-Project", caller.record.project),
+        member=_bound(request, "Gatekeeper-Member", caller.record.member),
+        phase=_one_of(request, "Gatekeeper-Phase", PHASES),
+        dry_run=_one_of(request, "Gatekeeper-Dry-Run", ("true", "false")) == "true",
+    )
+
+
+def _bound(request: web.BaseRequest, header: str, bound_to: str) -> str | None:
+    named = _only(request, header)
+    if named is not None and not NAME.fullmatch(named):
+        raise refuse(Code.MALFORMED_REQUEST, f"{header} takes letters, digits and . _ @ + -, at most 128 of them.")
+    if bound_to and named not in {None, bound_to}:
+        raise refuse(Code.MALFORMED_REQUEST, f"This key is bound to {bound_to!r}; {header} may not name another.")
+    return bound_to or named
+
+
+def _one_of(request: web.BaseRequest, header: str, words: tuple[str, ...]) -> str | None:
+    value = _only(request, header)
+    if value is not None and value.lower() not in words:
+        raise refuse(Code.MALFORMED_REQUEST, f"{header} takes {', '.join(words)}.")
+    return None if value is None else value.lower()
+
+
+def _only(request: web.BaseRequest, header: str) -> str | None:
+    values = request.headers.getall(header, [])
+    if len(values) > 1:
+        raise refuse(Code.MALFORMED_REQUEST, f"{header} was sent {len(values)} times; send it once.")
+    return values[0].strip() or None if values else None

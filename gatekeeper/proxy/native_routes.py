@@ -1,0 +1,198 @@
+"""The gateway's own questions and answers on the data plane: models, balance, holds.
+
+Reads only: what spends goes through the pipeline. A caller sees its own team and nothing of another.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from gatekeeper.catalog import Catalog
+from gatekeeper.core.credits import parse_credits
+from gatekeeper.core.price import quote
+from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.core.spec import Capability, ModelSpec, Offer, scale_text
+from gatekeeper.core.validate import validate
+from gatekeeper.dialects.facts import credits_number
+from gatekeeper.ledger.records import Balance, LimitUsage, OpenHold
+from gatekeeper.proxy.body import read_body
+from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.proxy.quoting import caller_balance, catalog_quote_answer
+from gatekeeper.web.answers import iso_time, json_answer
+
+HOLDS_SHOWN_MAX = 1000
+"""More open holds than this are not a list to look at."""
+
+PRICED_INPUT = Pixels(1024, 1024)
+"""The input that an upscale is priced for in a listing; a quote takes the real one."""
+
+
+async def answer_quote(gate: Gate, call: Call) -> web.Response:
+    """`POST /v1/quotes`: the price, or what is wrong; nothing is held."""
+    body = await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
+    asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
+    return await catalog_quote_answer(gate, call, asked)
+
+
+async def answer_models(gate: Gate, call: Call) -> web.Response:  # noqa: ARG001  # every answering takes both
+    """`GET /v1/models`."""
+    return json_answer(models_document(call.catalog, call.request.query), call.request_id)
+
+
+async def answer_model(gate: Gate, call: Call) -> web.Response:  # noqa: ARG001
+    """`GET /v1/models/{id}`, by id or alias."""
+    name = call.route.upstream_path.rpartition("/")[2]
+    model = call.catalog.find(name)
+    if model is None:
+        near = ", ".join(call.catalog.suggest(name))
+        raise refuse(Code.MODEL_NOT_FOUND, f"No such model in the catalog.{f' Near: {near}.' if near else ''}")
+    return json_answer(model_document(model), call.request_id)
+
+
+async def answer_balance(gate: Gate, call: Call) -> web.Response:
+    """`GET /v1/balance`."""
+    balance = await caller_balance(gate, call.caller, call.facts.project, call.facts.member)
+    return json_answer(balance_document(balance), call.request_id)
+
+
+async def answer_holds(gate: Gate, call: Call) -> web.Response:
+    """`GET /v1/holds`."""
+    holds = await gate.ledger.holds(call.caller.team.id, HOLDS_SHOWN_MAX)
+    return json_answer(holds_document(holds), call.request_id)
+
+
+def models_document(catalog: Catalog, query: Mapping[str, str]) -> dict[str, Any]:
+    """The catalog, filtered by operation, resolution, aspect_ratio and max_credits (for one output)."""
+    known = {"operation", "resolution", "aspect_ratio", "max_credits"}
+    if unknown := sorted(set(query) - known):
+        raise refuse(Code.MALFORMED_REQUEST, f"Unknown filter {unknown[0]!r}; there are {', '.join(sorted(known))}.")
+    models = [document for model in catalog.models if (document := model_document(model, query))["capabilities"]]
+    return {"models": models, "catalog": catalog.digest}
+
+
+def model_document(model: ModelSpec, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """One model: who offers it, what it can do, what each choice costs. `query` narrows the capabilities."""
+    capabilities = [c for c in model.capabilities if _matches(model, c, query or {})]
+    return {
+        "id": model.id,
+        "name": model.name,
+        "aliases": list(model.aliases),
+        "offers": [_offer_document(offer) for offer in model.offers],
+        "capabilities": [_capability_document(model, c) for c in capabilities],
+        "price_list": model.price_list.id,
+        "effective_at": model.price_list.effective_at.isoformat(),
+    }
+
+
+def _offer_document(offer: Offer) -> dict[str, Any]:
+    lifecycle = offer.lifecycle
+    return {
+        "provider": offer.provider,
+        "upstream_id": offer.upstream_id,
+        "status": lifecycle.status,
+        "sunset": lifecycle.sunset,
+        "replacement": lifecycle.replacement,
+        "operations": sorted(offer.operations) if offer.operations is not None else None,
+    }
+
+
+def _capability_document(model: ModelSpec, capability: Capability) -> dict[str, Any]:
+    return {
+        "operations": list(capability.operations),
+        "resolutions": list(capability.resolutions),
+        "resolution_default": capability.resolution_default,
+        "aspect_ratios": list(capability.aspect_ratios),
+        "sizes": [str(size) for size in capability.by_pixels],
+        "free_sizes": list(capability.size_range.describe()) if capability.size_range else [],
+        "outputs_max": capability.outputs_max,
+        "scales": [scale_text(scale) for scale in capability.scales],
+        "qualities": list(capability.qualities),
+        "prices": [{**labels, "credits": credits_number(amount)} for labels, amount in prices(model, capability)],
+    }
+
+
+def prices(model: ModelSpec, capability: Capability) -> list[tuple[dict[str, str], int]]:
+    """What one output costs for every choice that has a price of its own, each with the labels that select it."""
+    asked = GenerationRequest(operation=capability.operations[0], prompt_length=1, input_pixels=PRICED_INPUT)
+    found: list[tuple[dict[str, str], int]] = []
+    for tier in capability.resolutions or (None,):
+        for scale in capability.scales or (None,):
+            request = GenerationRequest(
+                operation=asked.operation, prompt_length=1, input_pixels=PRICED_INPUT, resolution=tier, scale=scale
+            )
+            valid = validate(model, request)
+            if isinstance(valid, ValidRequest):
+                labels = {"resolution": tier, "scale": scale_text(scale) if scale else None}
+                found.append(({k: v for k, v in labels.items() if v}, quote(model, valid).credits))
+    return found
+
+
+def _matches(model: ModelSpec, capability: Capability, query: Mapping[str, str]) -> bool:
+    if "operation" in query and query["operation"] not in capability.operations:
+        if query["operation"] not in set(Operation):
+            raise refuse(Code.MALFORMED_REQUEST, f"No operation {query['operation']!r}: {', '.join(Operation)}.")
+        return False
+    if "resolution" in query and query["resolution"].upper() not in capability.resolutions:
+        return False
+    if "aspect_ratio" in query and query["aspect_ratio"] not in capability.aspect_ratios:
+        return False
+    if "max_credits" not in query:
+        return True
+    tier = query.get("resolution", "").upper()
+    amounts = [amount for labels, amount in prices(model, capability) if tier in {"", labels.get("resolution")}]
+    return bool(amounts) and min(amounts) <= _max_credits(query["max_credits"])
+
+
+def _max_credits(text: str) -> int:
+    try:
+        return parse_credits(text)
+    except ValueError as error:
+        raise refuse(Code.MALFORMED_REQUEST, f"max_credits: {error}.") from None
+
+
+def balance_document(balance: Balance) -> dict[str, Any]:
+    """A team's credits: granted = available + held + charged + expired - debt."""
+    return {
+        "team": balance.team,
+        "granted": credits_number(balance.granted),
+        "available": credits_number(balance.available),
+        "held": credits_number(balance.held),
+        "charged": credits_number(balance.charged),
+        "expired": credits_number(balance.expired),
+        "debt": credits_number(balance.debt),
+        "limits": [_limit_document(limit) for limit in balance.limits],
+    }
+
+
+def _limit_document(limit: LimitUsage) -> dict[str, Any]:
+    return {
+        "scope": limit.scope,
+        "per": limit.per,
+        "limit": credits_number(limit.limit),
+        "used": credits_number(limit.used),
+        "held": credits_number(limit.held),
+        "resets_at": None if limit.resets_at_ms is None else iso_time(limit.resets_at_ms),
+    }
+
+
+def holds_document(holds: tuple[OpenHold, ...]) -> dict[str, Any]:
+    """The team's open holds, oldest first."""
+    return {"holds": [_hold_document(hold) for hold in holds]}
+
+
+def _hold_document(hold: OpenHold) -> dict[str, Any]:
+    return {
+        "id": hold.hold_id,
+        "state": hold.state,
+        "credits": credits_number(hold.amount),
+        "held_at": iso_time(hold.held_at_ms),
+        "deadline": None if hold.deadline_ms is None else iso_time(hold.deadline_ms),
+        "on_unknown": hold.on_unknown,
+        "project": hold.project or None,
+        "member": hold.member or None,
+        "key_id": hold.key_id or None,
+        "price_list": hold.price_list,
+    }

@@ -1,0 +1,79 @@
+"""The story of a generation: read, find, validate, price, hold, send, settle.
+
+`generate` is the whole of it and holds the control flow; every step is a leaf that returns, or raises `Rejected`.
+Nothing is forwarded before the credits are held, and no way out of the `async with` leaves a hold behind.
+"""
+
+from aiohttp import web
+
+from gatekeeper.proxy.admission import Admission, admit
+from gatekeeper.proxy.answering import deliver, deliver_free
+from gatekeeper.proxy.body import read_body
+from gatekeeper.proxy.flight import Flight, take_off
+from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.proxy.quoting import quote_answer
+from gatekeeper.proxy.refusals import from_upstream
+from gatekeeper.proxy.sending import upstream_request
+from gatekeeper.upstream.failure import UpstreamError
+from gatekeeper.upstream.messages import UpstreamAnswer
+
+
+async def generate(gate: Gate, call: Call) -> web.StreamResponse:
+    """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
+    body = await _body(gate, call)
+    asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
+    call.trace.learn(model=(asked.model or "")[:80] or None, operation=asked.operation)
+    if call.dry_run:
+        return await quote_answer(gate, call, asked)
+    admission = admit(call.catalog, call.candidates, call.caller.team, asked)
+    _learn(call, admission)
+    async with await take_off(gate, call, admission) as flight:
+        answer = await _send(flight, body)
+        async with answer:
+            return await deliver(flight, answer)
+
+
+async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
+    """Lets a free route by: the provider's credential goes on, nothing is held."""
+    provider = call.candidates[0]
+    body = await _body(gate, call)
+    try:
+        answer = await provider.upstream.send(upstream_request(call, provider, body))
+    except UpstreamError as error:
+        raise from_upstream(error, provider.name) from None
+    async with answer:
+        return await deliver_free(gate, call, answer, provider.credential.secret)
+
+
+async def _body(gate: Gate, call: Call) -> list[bytes]:
+    return await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
+
+
+async def _send(flight: Flight, body: list[bytes]) -> UpstreamAnswer:
+    """The head of the provider's answer, or the flight resolved by what is certain about its absence."""
+    provider = flight.admission.provider
+    flight.upstream_began_s = flight.gate.clock.monotonic_s()
+    try:
+        return await provider.upstream.send(upstream_request(flight.call, provider, body), flight.delivery)
+    except UpstreamError as error:
+        flight.upstream_ended_s = flight.gate.clock.monotonic_s()
+        await (flight.unknown(error.reason) if error.sent else flight.release(error.reason))
+        raise from_upstream(error, provider.name) from None
+
+
+def _learn(call: Call, admission: Admission) -> None:
+    """What the request has become, for every log line from here on."""
+    valid = admission.valid
+    call.trace.learn(
+        provider=admission.provider.name,
+        model=admission.model.id,
+        operation=valid.operation,
+        resolution=valid.resolution,
+        aspect_ratio=valid.aspect_ratio,
+        size=str(valid.size) if valid.size else None,
+        outputs=valid.outputs,
+        duration_s=float(valid.duration_s) if valid.duration_s is not None else None,
+        audio=valid.audio,
+        credits=admission.quote.credits,
+        price_list=admission.quote.price_list.id,
+    )

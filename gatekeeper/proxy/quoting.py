@@ -1,0 +1,134 @@
+"""The price before, with nothing held: the body of `POST /v1/quotes` and of every dry run.
+
+Goes through the same admission as a generation. Whether the team can afford it is read from its balance and told as
+`admissible`; only a real hold decides, for credits may be gone by then.
+"""
+
+from typing import Any
+
+from aiohttp import web
+
+from gatekeeper.core.alternatives import affordable
+from gatekeeper.core.price import Quote, quote
+from gatekeeper.core.rejection import Code, Rejected, refuse
+from gatekeeper.core.request import GenerationRequest
+from gatekeeper.core.spec import ModelSpec
+from gatekeeper.dialects.facts import alternative_facts, credits_number, violation_facts
+from gatekeeper.ledger.records import Balance, TeamRecord
+from gatekeeper.proxy.admission import admit, check_allowed, check_capability
+from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.web.answers import json_answer
+from gatekeeper.web.auth import Caller
+
+_ABOUT_SETTINGS = 422
+"""Rejections with this status are about what was asked, so a quote tells them; others refuse the quote itself."""
+
+
+async def quote_answer(gate: Gate, call: Call, asked: GenerationRequest) -> web.Response:
+    """The quote in place of the generation, for a route of a provider."""
+    try:
+        admission = admit(call.catalog, call.candidates, call.caller.team, asked)
+    except Rejected as refused:
+        return await _refused_answer(gate, call, asked.model or "", refused)
+    return await _priced_answer(gate, call, admission.model, asked, admission.quote)
+
+
+async def catalog_quote_answer(gate: Gate, call: Call, asked: GenerationRequest) -> web.Response:
+    """The quote for a model of the catalog, whoever offers it."""
+    model = call.catalog.find(asked.model or "")
+    if model is None:
+        near = ", ".join(call.catalog.suggest(asked.model or ""))
+        raise refuse(Code.MODEL_NOT_FOUND, f"No such model in the catalog.{f' Near: {near}.' if near else ''}")
+    check_allowed(model, call.caller.team)
+    try:
+        priced = quote(model, check_capability(model, asked))
+    except Rejected as refused:
+        return await _refused_answer(gate, call, model.id, refused)
+    return await _priced_answer(gate, call, model, asked, priced)
+
+
+async def caller_balance(gate: Gate, caller: Caller, project: str | None, member: str | None) -> Balance:
+    """The team's balance with the limits that apply to this caller."""
+    return await gate.ledger.balance(
+        caller.team.id, project=project or "", member=member or "", key_id=caller.record.key_id
+    )
+
+
+async def _refused_answer(gate: Gate, call: Call, model: str, refused: Rejected) -> web.Response:
+    rejection = refused.rejection
+    if rejection.status != _ABOUT_SETTINGS:
+        raise refused
+    balance = await caller_balance(gate, call.caller, call.facts.project, call.facts.member)
+    return json_answer(
+        {
+            "model": model,
+            "credits": None,
+            "lines": [],
+            "violations": [violation_facts(v) for v in rejection.violations],
+            "admissible": False,
+            "codes": list(rejection.codes),
+            "available": credits_number(balance.available),
+            "price_list": None,
+            "alternatives": [alternative_facts(a) for a in rejection.alternatives],
+        },
+        call.request_id,
+    )
+
+
+async def _priced_answer(
+    gate: Gate, call: Call, model: ModelSpec, asked: GenerationRequest, priced: Quote
+) -> web.Response:
+    balance = await caller_balance(gate, call.caller, call.facts.project, call.facts.member)
+    codes = _money_codes(call.caller.team, balance, priced.credits)
+    near = affordable(model, asked, balance.available) if codes else ()
+    return json_answer(
+        {
+            "model": model.id,
+            **quote_document(priced),
+            "violations": [],
+            "admissible": not codes,
+            "codes": codes,
+            "available": credits_number(balance.available),
+            "alternatives": [alternative_facts(a) for a in near],
+        },
+        call.request_id,
+    )
+
+
+def quote_document(priced: Quote) -> dict[str, Any]:
+    """A quote's own part of the document: the sum, its lines, where the price comes from."""
+    return {
+        "credits": credits_number(priced.credits),
+        "upper_bound": priced.upper_bound,
+        "lines": [
+            {
+                "item": line.item,
+                "unit_credits": credits_number(line.unit_credits),
+                "times": line.times,
+                "credits": credits_number(line.credits),
+            }
+            for line in priced.lines
+        ],
+        "price_list": priced.price_list.id,
+        "effective_at": priced.price_list.effective_at.isoformat(),
+    }
+
+
+def _money_codes(team: TeamRecord, balance: Balance, amount: int) -> list[str]:
+    """The codes with which a hold of this amount would be refused right now."""
+    codes = [Code.TEAM_FROZEN] if team.frozen else []
+    if team.caps.per_request is not None and amount > team.caps.per_request:
+        codes.append(Code.REQUEST_CAP_EXCEEDED)
+    if amount > balance.available:
+        codes.append(Code.INSUFFICIENT_CREDITS)
+    if any(limit.used + limit.held + amount > limit.limit for limit in balance.limits):
+        codes.append(Code.LIMIT_EXCEEDED)
+    if _too_many_running(team, balance, amount):
+        codes.append(Code.CONCURRENCY_EXCEEDED)
+    return [str(code) for code in codes]
+
+
+def _too_many_running(team: TeamRecord, balance: Balance, amount: int) -> bool:
+    caps = team.caps
+    by_count = caps.open_holds is not None and balance.open_holds >= caps.open_holds
+    return by_count or (caps.held_credits is not None and balance.held + amount > caps.held_credits)

@@ -1,0 +1,166 @@
+"""The data plane's front door: what is this request, who sends it, and what it gets when something says no.
+
+One low-level handler instead of a router: the first path segment names the provider, whose dialect knows its own
+routes; `v1` is the gateway's own. A path nobody knows is refused, so there is no back door to spend through.
+Every refusal, from a missing key to a ledger that is away, leaves through `_refused`: one answer, one log line, one
+metric, with the same code in all three.
+"""
+
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
+from gatekeeper.dialects.base import Dialect, Route, RouteKind
+from gatekeeper.events import GenerationRejected, InternalError
+from gatekeeper.ledger.errors import LedgerError
+from gatekeeper.logs import emit
+from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
+from gatekeeper.proxy.identity import identify
+from gatekeeper.proxy.native_routes import answer_balance, answer_holds, answer_model, answer_models, answer_quote
+from gatekeeper.proxy.pipeline import generate, pass_free
+from gatekeeper.proxy.refusals import ledger_away
+from gatekeeper.web.answers import failure_answer, rejection_answer
+
+Answering = Callable[[Gate, Call], Awaitable[web.StreamResponse]]
+
+OWN_ROUTES: dict[tuple[str, str], Answering] = {
+    ("POST", "/v1/quotes"): answer_quote,
+    ("GET", "/v1/models"): answer_models,
+    ("GET", "/v1/balance"): answer_balance,
+    ("GET", "/v1/holds"): answer_holds,
+}
+"""The gateway's own routes, besides `GET /v1/models/{id}` and `POST /v1/generations`."""
+
+OWN_MODEL_PREFIX = "/v1/models/"
+
+NATIVE = "native"
+"""The dialect of the gateway's own routes, and of refusals on paths that lead nowhere."""
+
+PATH_LENGTH_MAX = 2048
+"""Longer than any route of any provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a path leads. `answering` None: nowhere; `dialect` is then only the shape of the refusal."""
+
+    dialect_name: str
+    dialect: Dialect
+    candidates: tuple[Provider, ...] = ()
+    route: Route | None = None
+    answering: Answering | None = None
+
+
+class DataPlane:
+    """Handles every request on the data port."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._natives = tuple(p for p in gate.providers.values() if p.dialect_name == NATIVE)
+        self._native = gate.native_dialect
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answers one request, whatever happens."""
+        trace = Trace.begin(self._gate)
+        target = self._find_target(request)
+        trace.learn(dialect=target.dialect_name)
+        try:
+            return await self._answer(request, target, trace)
+        except Rejected as refused:
+            return self._refused(target, refused.rejection, trace)
+        except LedgerError as error:
+            return self._refused(target, ledger_away(error), trace)
+        except Exception as error:  # noqa: BLE001  # the outermost edge: a bug must not take the connection's peers down
+            return self._failed(request, error, trace)
+
+    async def _answer(self, request: web.BaseRequest, target: Target, trace: Trace) -> web.StreamResponse:
+        caller = await self._gate.authenticator.caller(request.raw_headers)
+        identity = identify(request, caller)
+        trace.learn(
+            team=caller.team.id, key_id=caller.record.key_id, project=identity.project, member=identity.member,
+            phase=identity.phase,
+        )  # fmt: skip
+        if target.answering is None or target.route is None:
+            raise refuse(Code.ROUTE_NOT_GATED, f"{request.method} on this path is not open here.")
+        call = Call(
+            request=request,
+            trace=trace,
+            catalog=self._gate.shelf.catalog,
+            caller=caller,
+            dialect=target.dialect,
+            route=target.route,
+            candidates=target.candidates,
+            dry_run=identity.dry_run,
+        )
+        return await target.answering(self._gate, call)
+
+    def _find_target(self, request: web.BaseRequest) -> Target:
+        path = request.raw_path.partition("?")[0].partition("#")[0]
+        nowhere = Target(NATIVE, self._native)
+        if not path.startswith("/") or len(path) > PATH_LENGTH_MAX:
+            return nowhere
+        name, slash, rest = path[1:].partition("/")
+        if name == "v1":
+            return self._own_target(request.method, path)
+        provider = self._gate.providers.get(name)
+        return nowhere if provider is None or not slash else _provider_target(provider, request.method, f"/{rest}")
+
+    def _own_target(self, method: str, path: str) -> Target:
+        route = self._native.find_route(method, path)
+        if route is not None and route.kind is RouteKind.GENERATION:
+            return Target(NATIVE, self._native, self._natives, route, generate)
+        answering = OWN_ROUTES.get((method, path))
+        if method == "GET" and path.startswith(OWN_MODEL_PREFIX):
+            answering = answer_model
+        own = Route(path, RouteKind.FREE, path)
+        return Target(NATIVE, self._native, (), own, answering)
+
+    def _refused(self, target: Target, rejection: Rejection, trace: Trace) -> web.Response:
+        self._gate.metrics.rejected(rejection.code)
+        money = rejection.credits
+        emit(
+            GenerationRejected(
+                facts=trace.facts,
+                code=rejection.code,
+                codes=rejection.codes,
+                violations=tuple(
+                    {"code": v.code, "field": v.field, "requested": v.requested[:REQUESTED_LOGGED_MAX]}
+                    for v in rejection.violations
+                ),
+                credits_required=money.required if money else None,
+                credits_available=money.available if money else None,
+                status=rejection.status,
+            )
+        )
+        return rejection_answer(target.dialect, rejection, trace.facts.request_id)
+
+    def _failed(self, request: web.BaseRequest, error: Exception, trace: Trace) -> web.Response:
+        """A bug. Its kind and place are logged, never its data; after a hold the answer may have begun: cut it."""
+        self._gate.metrics.internal_error()
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{where.filename.rpartition('gatekeeper/')[2]}:{where.lineno}"
+        emit(InternalError(request_id=trace.facts.request_id, where=place, error=type(error).__name__))
+        if trace.facts.hold_id is not None and request.transport is not None:
+            request.transport.abort()
+        return failure_answer(trace.facts.request_id)
+
+
+REQUESTED_LOGGED_MAX = 64
+"""How much of a refused value a log line repeats: enough for every valid spelling, too little for a prompt."""
+
+
+def _provider_target(provider: Provider, method: str, path: str) -> Target:
+    route = provider.dialect.find_route(method, path)
+    if route is None and (method, path) in provider.passthrough:
+        route = Route(path, RouteKind.FREE, _below_base(provider.base_url, path))
+    answering = None if route is None else generate if route.kind is RouteKind.GENERATION else pass_free
+    return Target(provider.dialect_name, provider.dialect, (provider,), route, answering)
+
+
+def _below_base(base_url: str, path: str) -> str:
+    """`/v1/x` below a base that already ends in `/v1` is `/x`."""
+    base_path = "/" + base_url.partition("://")[2].partition("/")[2]
+    return path.removeprefix(base_path) if base_path != "/" and path.startswith(f"{base_path}/") else path

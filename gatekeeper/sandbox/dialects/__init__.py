@@ -1,0 +1,6 @@
+"""The wire formats the sandbox speaks, one file each. To add one: write the file, and name its `DIALECT` here."""
+
+from gatekeeper.sandbox.call import Dialect
+from gatekeeper.sandbox.dialects import native, openai
+
+DIALECTS: tuple[Dialect, ...] = (openai.DIALECT, native.DIALECT)

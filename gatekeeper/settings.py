@@ -1,0 +1,251 @@
+"""The process's settings: one YAML file, every key of it also as `GATEKEEPER_SECTION__KEY` in the environment.
+
+The only reader of the environment. Each limit is a named setting with its reason; `config/gatekeeper.yaml` repeats
+them with their defaults. Teams and models are not settings: they have files of their own.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SkipValidation,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gatekeeper.yamlfile import ConfigError, Problem, YamlFile, load_yaml, problems_of
+
+PROVIDER_NAME = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
+"""A provider's name is a path segment and a metric label, so it is short and plain."""
+
+RESERVED_PREFIXES = frozenset({"v1", "admin"})
+"""First path segments that are the gateway's own."""
+
+SECRET_FILE_BYTES_MAX = 64 * 1024
+"""A credential file larger than this is some other file."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    """Where the two planes listen, and how much one request may weigh."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    admin_host: str = "127.0.0.1"
+    admin_port: int = Field(8081, ge=0, le=65535)
+    workers: Literal[1] = 1
+    max_body_mb: int = Field(64, ge=1, le=1024, description="OpenAI takes edits up to 50 MB; above that nobody sends.")
+    body_timeout_s: float = Field(120, gt=0, description="A body that takes longer than this is not being sent.")
+    client_write_timeout_s: float = Field(60, gt=0, description="A client that reads nothing for this long is gone.")
+    shutdown_grace_s: float = Field(
+        30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."
+    )
+
+
+class StoreSettings(_Section):
+    """Where credits live: `embedded` runs a server of its own under `data_dir`."""
+
+    url: str = "embedded"
+    data_dir: Path = Path("./data")
+
+
+class LogSettings(_Section):
+    """`auto` is pretty on a terminal and one JSON object a line elsewhere."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "pretty"] = "auto"
+
+
+class EnvSecret(_Section):
+    """A secret in an environment variable."""
+
+    env: str
+
+
+class FileSecret(_Section):
+    """A secret in a file, without its last newline."""
+
+    file: Path
+
+
+SecretSource = EnvSecret | FileSecret
+
+
+class TimeoutSettings(_Section):
+    """How long a provider may take. Generation is slow: 280 s was measured for one high-quality image."""
+
+    connect_s: float = Field(10, gt=0)
+    head_s: float = Field(600, gt=0)
+    idle_s: float = Field(120, gt=0)
+    total_s: float = Field(900, gt=0)
+
+
+class ProviderSettings(_Section):
+    """An upstream with its credential."""
+
+    dialect: str
+    base_url: str
+    credential: SecretSource | Literal["none"] = "none"
+    offers_of: str | None = None
+    models: tuple[str, ...] = ()
+    default_model: str | None = None
+    timeouts: TimeoutSettings = TimeoutSettings()
+    passthrough: tuple[str, ...] = ()
+    on_unknown: Literal["release", "charge", "keep"] = "release"
+    unknown_grace_s: float = Field(60, ge=0, description="How long an unknown outcome is waited for.")
+    connections_max: int = Field(1000, ge=1, description="Beyond it requests wait for a free one.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        if not re.match(r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", url):
+            raise ValueError("must be http:// or https:// with a host, without user, query or fragment")
+        return url.rstrip("/")
+
+    @field_validator("passthrough")
+    @classmethod
+    def _are_routes(cls, routes: tuple[str, ...]) -> tuple[str, ...]:
+        for route in routes:
+            if not re.match(r"^(GET|HEAD) /[A-Za-z0-9._~/-]*$", route):
+                raise ValueError(f"{route!r} must be GET or HEAD and an exact path, such as 'GET /v1/models'")
+        return routes
+
+
+class Settings(BaseSettings):
+    """Everything a process needs to know. Paths are relative to the file they stand in."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEKEEPER_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    log: LogSettings = LogSettings()
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    catalog: tuple[str, ...] = ("catalog/*.yaml",)
+    teams: Path | None = None
+    admin_token: SecretStr | None = None
+    base_dir: Path = Path()
+    source: SkipValidation[YamlFile | None] = Field(default=None, exclude=True, repr=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the signature is pydantic-settings' own
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file; nothing else is read."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _provider_names(self) -> "Settings":
+        for name in self.providers:
+            if not PROVIDER_NAME.match(name) or name in RESERVED_PREFIXES:
+                raise ValueError(f"providers: {name!r} must be a short lower-case word and not 'v1' or 'admin'")
+        return self
+
+    def catalog_files(self) -> tuple[Path, ...]:
+        """The files the patterns match, each once, in order. A pattern that matches nothing is an error."""
+        found: dict[Path, None] = {}
+        for pattern in self.catalog:
+            matched = sorted(self.base_dir.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+            if not matched:
+                raise ConfigError((_no_file(self.base_dir, pattern),))
+            found.update(dict.fromkeys(matched))
+        return tuple(found)
+
+    def problem(self, where: str, what: str, mend: str) -> Problem:
+        """A mistake that only shows once everything is known; `where` is dotted."""
+        file = self.source
+        return (
+            Problem("environment", 0, where, what, mend) if file is None else file.problem(where.split("."), what, mend)
+        )
+
+    def teams_file(self) -> Path | None:
+        return None if self.teams is None else self.base_dir / self.teams
+
+
+def _no_file(base_dir: Path, pattern: str) -> Problem:
+    return Problem(
+        file=str(base_dir), line=0, where="catalog", what=f"no file matches {pattern!r}",
+        mend="Name at least one catalog file, relative to the config file",
+    )  # fmt: skip
+
+
+def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of a file (None: defaults and environment only), `overrides` merged over it.
+
+    Raises `ConfigError` with every problem found.
+    """
+    file = load_yaml(path) if path is not None else None
+    data = dict(file.data) if file is not None and isinstance(file.data, dict) else {}
+    if file is not None and not isinstance(file.data, dict | None):
+        raise ConfigError((Problem(str(path), 1, "", "the file is not a mapping", "Begin with 'providers:'"),))
+    merged = _merge(data, overrides or {})
+    merged["source"] = file
+    merged["base_dir"] = (path.parent if path is not None else Path()).resolve()
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise ConfigError(_problems(error, file)) from None
+
+
+def _problems(error: ValidationError, file: YamlFile | None) -> tuple[Problem, ...]:
+    if file is not None:
+        return tuple(problems_of(error, file))
+    return tuple(
+        Problem("environment", 0, ".".join(str(part) for part in e["loc"]), e["msg"], "See config/gatekeeper.yaml")
+        for e in error.errors()
+    )
+
+
+def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def read_secret(source: SecretSource, base_dir: Path) -> str:
+    """The secret itself. Raises `LookupError` in words that name where it was looked for, never what was found."""
+    match source:
+        case EnvSecret(env=name):
+            value = os.environ.get(name, "")
+        case FileSecret(file=path):
+            value = _read_secret_file(base_dir / path)
+    value = value.strip()
+    if not value:
+        raise LookupError(f"{describe_secret(source)} is not set or empty")
+    if not value.isprintable() or " " in value:
+        raise LookupError(f"{describe_secret(source)} holds more than one printable word")
+    return value
+
+
+def describe_secret(source: SecretSource) -> str:
+    """Where a secret comes from, for messages."""
+    return f"environment variable {source.env}" if isinstance(source, EnvSecret) else f"file {source.file}"
+
+
+def _read_secret_file(path: Path) -> str:
+    try:
+        if path.stat().st_size > SECRET_FILE_BYTES_MAX:
+            raise LookupError(f"file {path} is too large to be a secret")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LookupError(f"file {path} cannot be read: {type(error).__name__}") from None

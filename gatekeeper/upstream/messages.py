@@ -1,0 +1,85 @@
+"""What goes to a provider and what comes back, in our own types."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+RawHeaders: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a provider may take, in seconds.
+
+    `connect_s` bounds everything before the first byte can be written: waiting for a free connection, name look-up,
+    TCP and TLS. `head_s` runs from there to the head of the answer and so includes the upload; generation is slow
+    (up to 280 s seen for one high-quality image), hence ten minutes. `idle_s` bounds each wait for more of the body
+    and does not run while our own reader is slow. `total_s` bounds the whole exchange.
+    """
+
+    connect_s: float = 10.0
+    head_s: float = 600.0
+    idle_s: float = 120.0
+    total_s: float = 900.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UpstreamRequest:
+    """One request, complete and in memory. `url` is used as it is spelled; `body` is sent piece by piece.
+
+    The length is computed from `body`; Content-Length, Transfer-Encoding, Expect, Connection and Upgrade among
+    `headers` are left out because framing belongs to the client that writes the bytes.
+    """
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: Sequence[bytes] = ()
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+    def __repr__(self) -> str:
+        # Headers and query carry credentials, the body carries prompts.
+        address = re.split(r"[?#]", self.url, maxsplit=1)[0]
+        return f"<UpstreamRequest {self.method} {re.sub(r'//[^/]*@', '//', address)}>"
+
+
+@dataclass(slots=True)
+class Delivery:
+    """How far one request got. Hand one to `send` to be able to ask after a cancel, which carries no answer."""
+
+    sent: bool = False
+    """False is certain: not one byte was written. True means that some may have been."""
+
+
+class UpstreamAnswer(Protocol):
+    """An answer whose head has arrived. Whoever receives it must close it; `async with` does."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def raw_headers(self) -> RawHeaders:
+        """Order, case, duplicates and bytes as they came."""
+        ...
+
+    @property
+    def content_length(self) -> int | None:
+        """Bytes of body announced by the provider, None if it did not say (chunked, or until it closes)."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it came, nothing unpacked, in pieces of at most 64 KiB. Reads ahead only a little.
+
+        Raises OutcomeUnknown when the body ends early, stalls or breaks its framing.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Gives the connection back if the body was received whole, else closes it at once. May be repeated."""
+        ...
+
+    async def __aenter__(self) -> "UpstreamAnswer": ...
+
+    async def __aexit__(self, *_: object) -> None: ...

@@ -1,0 +1,61 @@
+"""How an answer of our own goes out: a rejection, a JSON document. The one place where a refusal meets HTTP.
+
+The shape belongs to the dialect that the caller speaks; the headers that every answer carries are added here.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import orjson
+from aiohttp import web
+
+from gatekeeper.core.rejection import Rejection
+from gatekeeper.dialects.base import Rendered
+
+REQUEST_ID = "Gatekeeper-Request-Id"
+HOLD_ID = "Gatekeeper-Hold-Id"
+CREDITS_HELD = "Gatekeeper-Credits-Held"
+CREDITS_CHARGED = "Gatekeeper-Credits-Charged"
+CREDITS_AVAILABLE = "Gatekeeper-Credits-Available"
+REJECTION = "Gatekeeper-Rejection"
+
+
+class RendersRejections(Protocol):
+    """The part of a dialect that is needed to say no."""
+
+    def render_rejection(self, rejection: Rejection, request_id: str) -> Rendered: ...
+
+
+def rejection_answer(shape: RendersRejections, rejection: Rejection, request_id: str) -> web.Response:
+    """A rejection as the caller's SDK expects it, with its code and the request id in the headers."""
+    rendered = shape.render_rejection(rejection, request_id)
+    answer = web.Response(status=rendered.status, body=rendered.body)
+    for name, value in rendered.headers:
+        answer.headers[name] = value
+    answer.headers[REJECTION] = rejection.code
+    answer.headers[REQUEST_ID] = request_id
+    if rejection.retry_after_s is not None:
+        answer.headers["Retry-After"] = str(rejection.retry_after_s)
+    return answer
+
+
+def failure_answer(request_id: str) -> web.Response:
+    """Our own fault. No SDK may repeat it by itself: something may have been made."""
+    document = {"error": {"message": "gatekeeper failed inside; the log has the request id", "request_id": request_id}}
+    answer = json_answer(document, request_id, status=500)
+    answer.headers["x-should-retry"] = "false"
+    return answer
+
+
+def json_answer(document: Any, request_id: str | None = None, *, status: int = 200) -> web.Response:
+    """A JSON document. Amounts in it are made by `dialects.facts.credits_number`."""
+    body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+    answer = web.Response(status=status, body=body, content_type="application/json")
+    if request_id is not None:
+        answer.headers[REQUEST_ID] = request_id
+    return answer
+
+
+def iso_time(at_ms: int) -> str:
+    """An instant in milliseconds since 1970 as an ISO time in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

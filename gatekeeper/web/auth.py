@@ -1,0 +1,114 @@
+"""Who is calling: the gatekeeper key, wherever the provider's SDK puts its own, and the team behind it.
+
+Keys are compared by their SHA-256 only; the key itself is kept no longer than the request, to keep it from going
+upstream. Key and team records are remembered for at most a second, so a revoked key or a frozen team stops within
+that time on every worker (money itself is always checked in the ledger's own step).
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from gatekeeper.clock import Clock
+from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.ledger.records import KeyRecord, TeamRecord
+
+Value = TypeVar("Value")
+
+KEY_PATTERN = re.compile(rb"gk_[A-Za-z0-9_-]{1,128}")
+"""What a gatekeeper key looks like; anything else in those headers is not for us."""
+
+KEY_HEADERS = frozenset((b"authorization", b"x-goog-api-key", b"x-key", b"x-api-key", b"api-key", b"x-freepik-api-key"))
+"""Every header in which a provider's SDK carries its key."""
+
+REMEMBER_S = 1.0
+"""How long a record may be out of date."""
+
+REMEMBERED_MAX = 10_000
+"""Records remembered at once; unknown keys count too, so that guessing does not become store traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The key's record and its team's; `key` is what the caller sent, to be stripped from all that goes upstream."""
+
+    key: str
+    record: KeyRecord
+    team: TeamRecord
+
+
+class Authenticator:
+    """Finds the caller of a request. `static_keys` are the demo's: known by their hash, in no store."""
+
+    def __init__(
+        self,
+        find_key_record: Callable[[str], Awaitable[KeyRecord | None]],
+        find_team: Callable[[str], Awaitable[TeamRecord | None]],
+        clock: Clock,
+        static_keys: Iterable[KeyRecord] = (),
+    ) -> None:
+        self._clock = clock
+        self._static = {record.sha256: record for record in static_keys}
+        self._keys = _Remembered(find_key_record, clock)
+        self._teams = _Remembered(find_team, clock)
+
+    async def caller(self, raw_headers: Iterable[tuple[bytes, bytes]]) -> Caller:
+        """The caller. Raises `Rejected` (unauthenticated, key_expired), or the ledger's error when it is away."""
+        key = find_key(raw_headers)
+        sha256 = key_sha256(key)
+        record = self._static.get(sha256) or await self._keys.get(sha256)
+        if record is None or not hmac.compare_digest(record.sha256, sha256) or record.revoked:
+            raise refuse(Code.UNAUTHENTICATED, "This gatekeeper key is not known here, or was revoked.")
+        if record.expires_at_ms is not None and record.expires_at_ms <= self._clock.now().timestamp() * 1000:
+            raise refuse(Code.KEY_EXPIRED, f"The key {record.key_id} has expired; ask your team's lead for a new one.")
+        team = await self._teams.get(record.team)
+        if team is None:
+            raise refuse(Code.UNAUTHENTICATED, "The team of this gatekeeper key does not exist any more.")
+        return Caller(key, record, team)
+
+
+class _Remembered(Generic[Value]):
+    """A look-up whose answers, None included, are remembered for `REMEMBER_S`, at most `REMEMBERED_MAX` of them."""
+
+    def __init__(self, look_up: Callable[[str], Awaitable[Value | None]], clock: Clock) -> None:
+        self._look_up = look_up
+        self._clock = clock
+        self._until: dict[str, tuple[float, Value | None]] = {}
+
+    async def get(self, name: str) -> Value | None:
+        known = self._until.get(name)
+        if known is not None and known[0] > self._clock.monotonic_s():
+            return known[1]
+        value = await self._look_up(name)
+        if len(self._until) >= REMEMBERED_MAX:
+            self._until.clear()
+        self._until[name] = (self._clock.monotonic_s() + REMEMBER_S, value)
+        return value
+
+
+def find_key(raw_headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The one gatekeeper key of a request. Raises `Rejected` (unauthenticated) for none, or for two that differ."""
+    found = {match[0] for name, value in raw_headers if name.lower() in KEY_HEADERS for match in _keys_in(value)}
+    if not found:
+        raise refuse(
+            Code.UNAUTHENTICATED,
+            "Send your gatekeeper key where the provider's SDK puts its own, for example Authorization: Bearer gk_...",
+        )
+    if len(found) > 1:
+        raise refuse(Code.UNAUTHENTICATED, "The request carries two different gatekeeper keys; send one.")
+    return found.pop().decode("ascii")
+
+
+def _keys_in(value: bytes) -> Iterable[re.Match[bytes]]:
+    """The key stands alone or behind one scheme word; a longer text that contains one is not a key."""
+    words = value.split()
+    last = KEY_PATTERN.fullmatch(words[-1]) if 1 <= len(words) <= 2 else None
+    return () if last is None else (last,)
+
+
+def key_sha256(key: str) -> str:
+    """The only form in which a key is stored."""
+    return hashlib.sha256(key.encode("ascii")).hexdigest()

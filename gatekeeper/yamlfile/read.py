@@ -1,0 +1,70 @@
+"""Opens a config file and reads it, or sayss everything that stands in the way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import Event
+
+from gatekeeper.yamlfile.build import Builder, Unreadable
+from gatekeeper.yamlfile.data import YamlFile
+from gatekeeper.yamlfile.problem import ConfigError, Problem
+
+FILE_BYTES_MAX = 1024 * 1024
+"""A catalog of several hundred models is a fifth of this; more is a wrong file."""
+
+
+def load_yaml(path: Path) -> YamlFile:
+    """A file's data. Raises `ConfigError` when it is missing, unreadable, too large, or not the YAML taken here."""
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(FILE_BYTES_MAX + 1)
+    except FileNotFoundError:
+        raise _file_error(path, "there is no such file", "Check the path and the file that names it.") from None
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        raise _file_error(path, what, "Check what it is and who may read it.") from error
+    if len(raw) > FILE_BYTES_MAX:
+        raise _file_error(path, f"is larger than {FILE_BYTES_MAX} bytes", "Split it into several files.")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise _file_error(path, "is not UTF-8 text", "Save it in UTF-8.", line) from None
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> YamlFile:
+    """The data in a text, which `path` names in messages. Raises `ConfigError` with every mistake found."""
+    builder = Builder(path)
+    try:
+        for event in _events(text):
+            builder.take(event)
+    except MarkedYAMLError as error:
+        builder.problems.append(_syntax_problem(path, error))
+    except YAMLError as error:
+        what = f"not readable as YAML: {str(error).splitlines()[0]}"
+        builder.problems.append(Problem(str(path), 1, "", what, "Remove characters that are no text."))
+    except Unreadable:
+        pass
+    if builder.problems:
+        raise ConfigError(builder.problems)
+    return YamlFile(path, builder.root, builder.lines)
+
+
+def _file_error(path: Path, what: str, mend: str, line: int = 1) -> ConfigError:
+    return ConfigError([Problem(str(path), line, "", what, mend)])
+
+
+def _events(text: str) -> Iterator[Event]:
+    """The parser's own steps. Its loader is not used: it would resolve numbers to floats and expand aliases."""
+    yield from YAML(typ="safe", pure=True).parse(text)
+
+
+def _syntax_problem(path: Path, error: MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    words = error.problem or error.context or "unexpected text"
+    tab = "'\\t'" in words
+    mend = "Indent with spaces, not tabs." if tab else "Look here and just above: indent, colon, bracket, quote."
+    return Problem(str(path), mark.line + 1 if mark else 1, "", f"not readable as YAML: {words}", mend)

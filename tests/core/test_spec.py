@@ -1,0 +1,122 @@
+"""What a model's description answers about itself."""
+
+from fractions import Fraction
+
+import pytest
+
+from gatekeeper.core.request import Operation
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.core.spec import Combination, SizeRange, number_text, scale_text
+from tests.factories import RATIOS, a_capability, a_model
+
+BOUNDS = SizeRange(
+    side_min=256,
+    side_max=2048,
+    multiple_of=16,
+    area_min=512 * 512,
+    area_max=1536 * 1536,
+    ratio_min=Fraction(1, 3),
+    ratio_max=Fraction(3),
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "inside"),
+    [
+        (Pixels(1024, 1024), True),
+        (Pixels(512, 512), True),
+        (Pixels(1536, 1536), True),
+        (Pixels(496, 512), False),
+        (Pixels(1552, 1536), False),
+        (Pixels(1024, 1000), False),
+        (Pixels(240, 1024), False),
+        (Pixels(2064, 1024), False),
+        (Pixels(1536, 512), True),
+        (Pixels(1600, 512), False),
+        (Pixels(512, 1600), False),
+    ],
+)
+def test_a_range_holds_every_bound(size: Pixels, inside: bool) -> None:
+    """Sides, multiples, area and ratio each keep a size out, and the bounds themselves are inside."""
+    assert inside == BOUNDS.contains(size)
+
+
+def test_a_range_says_its_bounds() -> None:
+    """A refusal can name all bounds, an open one as open."""
+    assert (
+        "256 to 2048 px a side",
+        "sides in multiples of 16",
+        "262144 to 2359296 px in all",
+        "width/height 0.3333333333 to 3",
+    ) == BOUNDS.describe()
+    assert ("1 to 9 px a side", "width/height 2 to any") == SizeRange(1, 9, ratio_min=Fraction(2)).describe()
+    assert ("1 to 9 px a side", "width/height 0 to 2") == SizeRange(1, 9, ratio_max=Fraction(2)).describe()
+    assert ("1 to 9 px a side", "4 to any px in all") == SizeRange(1, 9, area_min=4).describe()
+
+
+@pytest.mark.parametrize(
+    ("resolution", "aspect_ratio", "sold"),
+    [("4K", "16:9", False), ("4K", "1:1", True), ("1K", "16:9", True), ("4K", None, True), (None, "16:9", True)],
+)
+def test_a_combination_needs_both_its_settings(resolution: str | None, aspect_ratio: str | None, sold: bool) -> None:
+    """A setting that is left open is not the one that is not sold."""
+    capability = a_capability(not_sold=(Combination("4K", "16:9"),))
+
+    assert sold == capability.sells(resolution, aspect_ratio)
+
+
+def test_a_half_empty_combination_matches_anything_there() -> None:
+    """A combination that names no ratio takes a whole tier out of sale."""
+    capability = a_capability(not_sold=(Combination(resolution="4K"),))
+
+    assert [False] * 3 == [capability.sells("4K", ratio) for ratio in RATIOS]
+
+
+def test_a_table_may_say_more_than_is_sold() -> None:
+    """A size of the vendor's whose tier or ratio is not in the lists is no size of this model."""
+    wide, small, sold = Pixels(1584, 672), Pixels(512, 512), Pixels(1024, 1024)
+    table = {("1K", "21:9"): wide, ("512", "1:1"): small, ("1K", "1:1"): sold}
+    capability = a_capability(pixels=table)
+
+    assert (None, None, ("1K", "1:1")) == tuple(capability.listed(size) for size in (wide, small, sold))
+    assert (sold,) == capability.sizes_sold()
+
+
+def test_a_size_of_an_unsold_pair_is_not_for_sale() -> None:
+    """The sizes named as allowed leave out what is not sold together."""
+    capability = a_capability(not_sold=(Combination("4K", "16:9"),))
+
+    assert Pixels(5504, 3072) not in capability.sizes_sold()
+
+
+def test_a_model_finds_its_capability() -> None:
+    """Each operation leads to the capability that lists it; any other to none."""
+    edit = a_capability(operations=(Operation.IMAGE_EDIT,))
+    model = a_model(a_capability(), edit)
+
+    assert (Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT) == model.operations
+    assert (edit, None) == (model.capability(Operation.IMAGE_EDIT), model.capability(Operation.VIDEO_EDIT))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (Fraction(2), "2"),
+        (Fraction(3, 2), "1.5"),
+        (Fraction(1, 3), "0.3333333333"),
+        (-4, "-4"),
+        (10**12, "1000000000000"),
+        pytest.param(10**5000, "over 1000000000000", id="too long to print"),
+        pytest.param(-(10**5000), "under -1000000000000", id="too long to print, negative"),
+        (Fraction(10) ** 400, "over 1000000000000"),
+        (Fraction(1, 10**400), "0"),
+    ],
+)
+def test_every_number_has_a_text(number: Fraction | int, text: str) -> None:
+    """A number of any size can be named in a refusal."""
+    assert text == number_text(number)
+
+
+def test_scales_are_written_as_people_do() -> None:
+    """A scale ends with an x."""
+    assert ["2x", "1.5x"] == [scale_text(Fraction(2)), scale_text(Fraction(3, 2))]

@@ -1,0 +1,254 @@
+"""Whether a model can do what is asked: everything wrong at once, nothing corrected in silence, never an exception."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from gatekeeper.core.rejection import Code
+from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.core.spec import Audio, Capability, ModelSpec, ScalePrice
+from gatekeeper.core.validate import INPUT_SIDE_PX_MAX, validate
+from tests.core.strategies import PROPERTY, models, requests
+from tests.factories import a_capability, a_model, a_plain_capability, a_price, a_request
+
+SCALES = (Fraction(2), Fraction(4), Fraction(8))
+UPSCALER = a_plain_capability(
+    operations=(Operation.IMAGE_UPSCALE,), scales=SCALES, price=a_price(ScalePrice(dict.fromkeys(SCALES, 65)))
+)
+
+
+def valid(capability: Capability, **fields: Any) -> ValidRequest:
+    """The request as validation lets it through."""
+    found = validate(a_model(capability), a_request(**fields))
+    assert isinstance(found, ValidRequest), found
+    return found
+
+
+def wrong_with(capability: Capability, **fields: Any) -> list[tuple[Code, str, str, str | None]]:
+    """Code, field, what was asked and the nearest, of every violation."""
+    found = validate(a_model(capability), a_request(**fields))
+    assert not isinstance(found, ValidRequest), found
+    return [(v.code, v.field, v.requested, v.nearest) for v in found]
+
+
+def upscale(**fields: Any) -> dict[str, Any]:
+    """An upscale of a small picture."""
+    boring = {"operation": Operation.IMAGE_UPSCALE, "scale": Fraction(2), "input_pixels": Pixels(640, 480)}
+    return boring | fields
+
+
+def test_a_full_request_is_taken_as_it_is() -> None:
+    """Every setting that was asked and is sold comes out as asked, and none counts as defaulted but those left out."""
+    found = valid(a_capability(), resolution="2K", aspect_ratio="16:9", outputs=3, enhance_prompt=True, audio=False)
+
+    assert ValidRequest(
+        model="a-model",
+        operation=Operation.IMAGE_GENERATE,
+        resolution="2K",
+        aspect_ratio="16:9",
+        size=Pixels(2752, 1536),
+        outputs=3,
+        enhance_prompt=True,
+        defaulted=frozenset({"size", "quality"}),
+    ) == found
+
+
+def test_an_empty_request_is_filled_and_says_so() -> None:
+    """The first operation, one output, and every field that the caller did not give is named."""
+    found = validate(a_model(), GenerationRequest(prompt_length=5))
+
+    assert isinstance(found, ValidRequest)
+    assert (Operation.IMAGE_GENERATE, 1, False) == (found.operation, found.outputs, found.enhance_prompt)
+    assert {"operation", "resolution", "aspect_ratio", "size", "outputs", "quality", "enhance_prompt", "audio"} == set(
+        found.defaulted
+    )
+
+
+def test_an_operation_that_the_model_lacks_is_the_only_violation() -> None:
+    """Without an operation there is no set to hold the other settings against."""
+    found = validate(a_model(), a_request(operation=Operation.IMAGE_EDIT, outputs=99, resolution="8K"))
+
+    assert isinstance(found, tuple)
+    assert [(Code.OPERATION_NOT_SUPPORTED, ("image.generate",))] == [(v.code, v.supported) for v in found]
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    """A request that is wrong in nine ways gets nine violations in one answer."""
+    found = wrong_with(
+        a_capability(qualities=("high",)),
+        resolution="8K",
+        aspect_ratio="21:9",
+        outputs=99,
+        scale=Fraction(2),
+        quality="best",
+        duration_s=Fraction(8),
+        audio=True,
+        prompt_length=0,
+        input_pixels=Pixels(0, 0),
+    )
+
+    assert [
+        (Code.UNSUPPORTED_RESOLUTION, "resolution", "8K", "4K"),
+        (Code.UNSUPPORTED_ASPECT_RATIO, "aspect_ratio", "21:9", "16:9"),
+        (Code.TOO_MANY_OUTPUTS, "outputs", "99", "4"),
+        (Code.UNSUPPORTED_SCALE, "scale", "2x", None),
+        (Code.UNSUPPORTED_QUALITY, "quality", "best", None),
+        (Code.UNSUPPORTED_DURATION, "duration_s", "8", None),
+        (Code.UNSUPPORTED_AUDIO, "audio", "true", "false"),
+        (Code.MISSING_PARAMETER, "prompt", "nothing", None),
+        (Code.UNSUPPORTED_SIZE, "input", "0x0", None),
+    ] == found
+
+
+@pytest.mark.parametrize(
+    ("outputs", "asked", "nearest"),
+    [
+        (0, "0", "1"),
+        (-3, "-3", "1"),
+        (5, "5", "4"),
+        (10**9, "1000000000", "4"),
+        pytest.param(10**5000, "over 1000000000000", "4", id="too long to print"),
+    ],
+)
+def test_outputs_out_of_bounds(outputs: int, asked: str, nearest: str) -> None:
+    """None, negative and absurd numbers of outputs are refused with the nearest number that is sold."""
+    assert [(Code.TOO_MANY_OUTPUTS, "outputs", asked, nearest)] == wrong_with(a_capability(), outputs=outputs)
+
+
+@pytest.mark.parametrize("outputs", [1, 4])
+def test_outputs_at_the_bounds(outputs: int) -> None:
+    """One and the most are both sold."""
+    assert outputs == valid(a_capability(), outputs=outputs).outputs
+
+
+@pytest.mark.parametrize(
+    ("quality", "taken"), [("high", "high"), (None, None), ("auto", None), ("AUTO", None)]
+)
+def test_quality_is_taken_or_left_open(quality: str | None, taken: str | None) -> None:
+    """A known quality stays; "auto" is the same as not saying."""
+    assert taken == valid(a_capability(qualities=("low", "high")), quality=quality).quality
+
+
+@pytest.mark.parametrize(
+    ("qualities", "asked", "nearest"),
+    [(("low", "high"), "High", "high"), (("low", "high"), "ultra", None), ((), "high", None), ((), "auto", None)],
+)
+def test_an_unknown_quality_is_refused(qualities: tuple[str, ...], asked: str, nearest: str | None) -> None:
+    """Providers compare qualities by the letter, so another spelling is refused and the right one named."""
+    found = wrong_with(a_capability(qualities=qualities), quality=asked)
+
+    assert [(Code.UNSUPPORTED_QUALITY, "quality", asked, nearest)] == found
+
+
+def test_a_refusal_repeats_little_of_what_was_written() -> None:
+    """A prompt in the wrong field does not travel on in the answer and the log."""
+    ((_, _, requested, _),) = wrong_with(a_capability(), quality="a secret " * 1000)
+
+    assert len(requested) == 40
+
+
+@pytest.mark.parametrize(
+    ("scale", "code", "asked", "nearest"),
+    [
+        (None, Code.MISSING_PARAMETER, "nothing", None),
+        (Fraction(3), Code.UNSUPPORTED_SCALE, "3x", "2x"),
+        (Fraction(32), Code.UNSUPPORTED_SCALE, "32x", "8x"),
+        (Fraction(-2), Code.UNSUPPORTED_SCALE, "-2x", "2x"),
+        (Fraction(10) ** 400, Code.UNSUPPORTED_SCALE, "over 1000000000000x", "8x"),
+    ],
+)
+def test_an_upscale_needs_a_scale_of_the_list(
+    scale: Fraction | None, code: Code, asked: str, nearest: str | None
+) -> None:
+    """A missing scale and a wrong one are different mistakes."""
+    assert [(code, "scale", asked, nearest)] == wrong_with(UPSCALER, **upscale(scale=scale))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "code", "asked"),
+    [
+        (None, Code.MISSING_PARAMETER, "nothing"),
+        (Pixels(0, 100), Code.UNSUPPORTED_SIZE, "0x100"),
+        (Pixels(-640, -480), Code.UNSUPPORTED_SIZE, "-640x-480"),
+        (Pixels(10**6, 10**6), Code.UNSUPPORTED_SIZE, "1000000x1000000"),
+        pytest.param(Pixels(10**5000, 1), Code.UNSUPPORTED_SIZE, "over 1000000000000x1", id="too long to print"),
+    ],
+)
+def test_an_upscale_needs_the_size_of_a_picture(pixels: Pixels | None, code: Code, asked: str) -> None:
+    """A price made from the input's size cannot be made from nothing, nor from what is no picture's size."""
+    assert [(code, "input", asked, None)] == wrong_with(UPSCALER, **upscale(input_pixels=pixels))
+
+
+@pytest.mark.parametrize("pixels", [Pixels(1, 1), Pixels(INPUT_SIDE_PX_MAX, INPUT_SIDE_PX_MAX)])
+def test_an_upscale_takes_any_picture(pixels: Pixels) -> None:
+    """The bounds themselves are inside, and an upscale needs no prompt."""
+    assert pixels == valid(UPSCALER, **upscale(input_pixels=pixels, prompt_length=None)).input_pixels
+
+
+@pytest.mark.parametrize(
+    ("audio", "asked", "made"),
+    [(Audio.NONE, None, False), (Audio.NONE, False, False), (Audio.OPTIONAL, None, False)]
+    + [(Audio.OPTIONAL, True, True), (Audio.ALWAYS, None, True), (Audio.ALWAYS, True, True)],  # noqa: RUF005
+)
+def test_audio_that_the_model_can_do(audio: Audio, asked: bool | None, made: bool) -> None:
+    """A model that always makes sound does so unasked."""
+    assert made == valid(a_capability(audio=audio), audio=asked).audio
+
+
+def test_silence_cannot_be_had_from_a_model_that_always_sounds() -> None:
+    """Asking for no sound is refused where sound cannot be left out."""
+    assert [(Code.UNSUPPORTED_AUDIO, "audio", "false", "true")] == wrong_with(
+        a_capability(audio=Audio.ALWAYS), audio=False
+    )
+
+
+@pytest.mark.parametrize("prompt_length", [None, 0, -1])
+@pytest.mark.parametrize("operation", [Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT])
+def test_a_picture_needs_a_prompt(operation: Operation, prompt_length: int | None) -> None:
+    """An empty prompt is a missing one."""
+    found = wrong_with(a_capability(operations=(operation,)), operation=operation, prompt_length=prompt_length)
+
+    assert [(Code.MISSING_PARAMETER, "prompt", "nothing", None)] == found
+
+
+@PROPERTY
+@given(models, st.data())
+def test_any_request_is_valid_or_has_violations(model: ModelSpec, data: st.DataObject) -> None:
+    """For every model and every request there is one of the two answers, and every part of it can be printed."""
+    found = validate(model, data.draw(requests(model)))
+
+    event("valid" if isinstance(found, ValidRequest) else "refused")
+    assert isinstance(found, ValidRequest) or found
+    assert str(found).encode()
+
+
+@PROPERTY
+@given(models, st.data())
+def test_a_valid_request_is_inside_the_models_set(model: ModelSpec, data: st.DataObject) -> None:
+    """Whatever validation lets through is in every list of the model, and is sold."""
+    found, able = validate(model, data.draw(requests(model))), model.capabilities[0]
+
+    if isinstance(found, ValidRequest):
+        possible = (found.resolution,) if found.resolution else found.resolutions_possible or (None,)
+        assert (found.operation in able.operations, 1 <= found.outputs <= able.outputs_max) == (True, True)
+        assert set(possible) <= {None, *able.resolutions}
+        assert (None in possible) == (not able.resolutions)
+        assert found.aspect_ratio in {None, *able.aspect_ratios, *(pair[1] for pair in able.by_pixels.values())}
+        assert all(able.sells(tier, found.aspect_ratio) for tier in possible)
+        assert (found.scale in able.scales) if able.scales else found.scale is None
+        assert found.quality in {None, *able.qualities}
+
+
+@PROPERTY
+@given(models, st.data())
+def test_every_nearest_choice_is_a_supported_one(model: ModelSpec, data: st.DataObject) -> None:
+    """A refusal never names something that would be refused again."""
+    found = validate(model, data.draw(requests(model)))
+
+    if not isinstance(found, ValidRequest):
+        enumerated = [v for v in found if v.nearest and v.code not in {Code.TOO_MANY_OUTPUTS, Code.UNSUPPORTED_SIZE}]
+        assert [] == [v for v in enumerated if v.nearest not in v.supported]

@@ -1,0 +1,77 @@
+"""Which routes are open: those in the table, spelled exactly so."""
+
+import pytest
+
+from gatekeeper.core.request import Operation
+from gatekeeper.dialects.base import RouteKind
+from gatekeeper.dialects.registry import DIALECTS
+
+
+@pytest.mark.parametrize(
+    ("dialect", "method", "path", "upstream_path", "operation"),
+    [
+        ("openai", "POST", "/v1/images/generations", "/images/generations", Operation.IMAGE_GENERATE),
+        ("openai", "POST", "/images/generations", "/images/generations", Operation.IMAGE_GENERATE),
+        ("openai", "POST", "/v1/images/edits", "/images/edits", Operation.IMAGE_EDIT),
+        ("openai", "POST", "/images/edits", "/images/edits", Operation.IMAGE_EDIT),
+        ("native", "POST", "/v1/generations", "/v1/generations", None),
+    ],
+)
+def test_generation_routes(
+    dialect: str, method: str, path: str, upstream_path: str, operation: Operation | None
+) -> None:
+    """A generation route is gated and goes to the provider's own path."""
+    route = DIALECTS[dialect].find_route(method, path)
+
+    assert route is not None
+    assert (RouteKind.GENERATION, upstream_path, operation) == (route.kind, route.upstream_path, route.operation)
+
+
+@pytest.mark.parametrize("path", ["/models", "/models/gpt-image-2", "/models/ft:gpt-4o:org::id.7"])
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_models_are_free(path: str, prefix: str) -> None:
+    """The list of models and each model pass by without a price."""
+    route = DIALECTS["openai"].find_route("GET", prefix + path)
+
+    assert route is not None
+    assert (RouteKind.FREE, path) == (route.kind, route.upstream_path)
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/images/generations"),
+        ("PUT", "/v1/images/generations"),
+        ("post", "/v1/images/generations"),
+        ("POST", "/v1/images/generations/"),
+        ("POST", "/v1//images/generations"),
+        ("POST", "//v1/images/generations"),
+        ("POST", "/v1/v1/images/generations"),
+        ("POST", "/V1/images/generations"),
+        ("POST", "/v1/images/%67enerations"),
+        ("POST", "/v1/images/generations?n=10"),
+        ("POST", "/v1/images/generations\n"),
+        ("POST", "/v1/images/variations"),
+        ("POST", "/v1/images/../images/generations"),
+        ("POST", "/v1/responses"),
+        ("POST", "/v1/models"),
+        ("GET", "/v1/models/"),
+        ("GET", "/v1/models/a/b"),
+        ("GET", "/v1/models/.."),
+        ("GET", "/v1/models/%2e%2e"),
+        ("GET", "/v1/models/a\n"),
+        ("GET", "/v1/models/" + "a" * 129),
+        ("DELETE", "/v1/models/a"),
+        ("GET", "/v1/generations"),
+        ("POST", "/v1/generations/"),
+        ("POST", "/generations"),
+        ("GET", "/v1/generations/job_17"),
+        ("POST", ""),
+        ("POST", "/"),
+        ("POST", "/v1"),
+    ],
+)
+def test_anything_else_is_closed(dialect: str, method: str, path: str) -> None:
+    """There is no other way in: no other method, spelling or depth."""
+    assert DIALECTS[dialect].find_route(method, path) is None

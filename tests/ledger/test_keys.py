@@ -1,0 +1,33 @@
+"""The exact name of every key: stored data hangs on it."""
+
+from gatekeeper.ledger.holdid import DAY_MS, new_hold_id
+from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
+
+
+def test_every_key_has_its_exact_name():
+    """All of a team's keys carry its hash tag; the index of teams and the API keys carry none."""
+    keys = TeamKeys("studio-1")
+
+    assert [
+        "gk:teams",
+        "gk:key:" + "a" * 64,
+        "gk:{studio-1}:team",
+        "gk:{studio-1}:keys",
+        "gk:{studio-1}:grants",
+        "gk:{studio-1}:bal",
+        "gk:{studio-1}:use",
+        "gk:{studio-1}:open",
+        "gk:{studio-1}:due",
+        "gk:{studio-1}:j",
+        "gk:{studio-1}:done:20414",
+    ] == [
+        TEAMS, api_key("a" * 64), keys.team, keys.keys, keys.grants, keys.bal, keys.use, keys.open, keys.due,
+        keys.journal, keys.done(20414),
+    ]  # fmt: skip
+
+
+def test_a_hold_is_remembered_under_the_day_of_its_id():
+    """The done bucket is found from the id alone."""
+    hold_id = new_hold_id(20_414 * DAY_MS + DAY_MS - 1, 0)
+
+    assert "gk:{a}:done:20414" == TeamKeys("a").done_of(hold_id)

@@ -1,0 +1,111 @@
+"""Verify: clean books are clean, and every kind of tampering is named."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from gatekeeper.ledger.client import StoreClient
+from gatekeeper.ledger.keys import TeamKeys
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.records import HoldOrder, OnUnknown, TeamRecord
+
+Order = Callable[..., HoldOrder]
+
+
+@pytest.fixture
+async def busy(ledger: Ledger, team: TeamRecord, order: Order) -> TeamRecord:
+    """A team on which every kind of transition has happened, and one hold is open."""
+    settled, released, charged, expired, kept, running = (
+        order(member="amy"), order(project="p"), order(ttl_ms=0, on_unknown=OnUnknown.CHARGE), order(ttl_ms=0),
+        order(ttl_ms=0, on_unknown=OnUnknown.KEEP), order(key_id="ci"),
+    )  # fmt: skip
+    for asked in (settled, released, charged, expired, kept, running):
+        await ledger.hold(asked)
+    await ledger.settle(settled.hold_id, team.id, 7)
+    await ledger.release(released.hold_id, team.id)
+    await ledger.expire_due(team.id)
+    await ledger.settle(expired.hold_id, team.id, 3)
+    return team
+
+
+async def test_clean_books(ledger: Ledger, busy: TeamRecord):
+    """Every kind of entry replays to exactly what is stored."""
+    report = await ledger.verify(busy.id)
+    kinds = {entry.kind for entry in await ledger.journal(busy.id)}
+
+    assert ((), report.seq) == (report.differences, report.entries)
+    assert {"team", "grant", "hold", "settle", "release", "unknown", "expire", "charge", "keep", "late"} == kinds
+
+
+async def test_team_without_anything_is_clean(ledger: Ledger, team_id: str):
+    """A team that is not there has nothing that differs."""
+    assert (await ledger.verify(team_id)).clean
+
+
+@pytest.mark.parametrize(
+    ("tamper", "what"),
+    [
+        (("HINCRBY", "bal", "granted", 1), "granted"),
+        (("HINCRBY", "bal", "charged", 1), "charged"),
+        (("HINCRBY", "bal", "held", -1), "held"),
+        (("HINCRBY", "bal", "open", 1), "open"),
+        (("HSET", "bal", "expired", 1), "expired"),
+        (("HINCRBY", "bal", "seq", 1), "seq"),
+        (("HSET", "use", "team", "0:0|0:0:0|0:0:0|0:0:0|0:0:0"), "counters of team"),
+        (("HDEL", "use", "member:amy"), "counters of member:amy"),
+        (("HSET", "use", "member:eve", "5:0|0:0:0|0:0:0|0:0:0|0:0:0"), "counters of member:eve"),
+        (("HSET", "grants", "opening", "1"), "grant opening"),
+        (("HSET", "grants", "gift", "1"), "grant gift"),
+        (("HSET", "open", "ghost", "x"), "hold ghost"),
+        (("DEL", "open"), "hold "),
+        (("DEL", "due"), "deadline of "),
+        (("ZADD", "due", 5, "ghost"), "deadline of ghost"),
+        (("XDEL", "journal", "4-0"), "journal sequence"),
+        (("XTRIM", "journal", "MINID", "3-0"), "journal sequence"),
+    ],
+)
+async def test_tampering_is_named(
+    ledger: Ledger, client: StoreClient, busy: TeamRecord, tamper: tuple[str | int, ...], what: str
+):
+    """Each figure that the journal does not confirm is listed by name."""
+    command, key, *rest = tamper
+    await client.command(command, getattr(TeamKeys(busy.id), str(key)), *rest)
+    report = await ledger.verify(busy.id)
+
+    assert not report.clean
+    assert [] != [difference for difference in report.differences if difference.what.startswith(what)]
+
+
+async def test_changed_record_of_an_open_hold_is_named(ledger: Ledger, client: StoreClient, busy: TeamRecord):
+    """An open hold with another amount than its journal entry is listed."""
+    running = (await ledger.holds(busy.id))[-1].hold_id
+    key = TeamKeys(busy.id).open
+    text = await client.command("HGET", key, running)
+    await client.command("HSET", key, running, text.replace("49000000", "1", 1))
+
+    assert [f"hold {running}"] == [difference.what for difference in (await ledger.verify(busy.id)).differences]
+
+
+async def test_verify_while_others_write(ledger: Ledger, team: TeamRecord, order: Order):
+    """Whatever is written while the journal is read, the report is about the snapshot's instant, and clean."""
+
+    async def write() -> None:
+        for _ in range(30):
+            asked = order(amount=1)
+            await ledger.hold(asked)
+            await ledger.settle(asked.hold_id, team.id, 1)
+
+    async def verify() -> list[bool]:
+        return [(await ledger.verify(team.id)).clean for _ in range(10)]
+
+    _, reports = await asyncio.gather(write(), verify())
+    assert [True] * 10 == reports
+
+
+async def test_long_journal_is_read_in_pages(ledger: Ledger, team: TeamRecord, order: Order):
+    """More than one page of entries is verified entry by entry."""
+    await asyncio.gather(*(ledger.hold(order(amount=0)) for _ in range(1100)))
+    report = await ledger.verify(team.id)
+
+    assert (True, 1102) == (report.clean, report.entries)
