@@ -67,18 +67,19 @@ coverage: $(TO_TEST) ## every test, with the coverage it must reach
 
 .PHONY: generate
 generate: $(TO_TEST) ## write the parts of docs/ that come from the code
-	@$(PY) tests/house/generated.py --write
+	@$(PY) -m tests.house.generated
 
 .PHONY: clean
 clean: ## remove what was made here; the credits in data/ stay
 	rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find gatekeeper tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Debian's python3 cannot put pip into a new environment, so its own pip installs there.
 $(HAS_UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gatekeeper needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	@echo "setting up .venv"
-	@$(PYTHON) -m venv .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -m pip --python $(PY) install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
 
 $(TO_RUN): $(HAS_UV) pyproject.toml uv.lock

@@ -4,9 +4,10 @@ One JSON object a line on stdout; pretty where stdout is a terminal. Nothing her
 are types in `events`, and nothing but their fields reaches a line.
 """
 
+import re
 import sys
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import orjson
 import structlog
@@ -14,12 +15,17 @@ import structlog
 from gatekeeper.core.credits import credits_text
 from gatekeeper.events import CREDIT_FIELDS, LEVELS, Event
 
+_WORD = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}")
+"""Every model id, size, ratio, quality and scale there is, and no sentence."""
+
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def configure_logs(level: str, style: Literal["auto", "json", "pretty"]) -> None:
-    """Sets structlog up for this process. Called once, by whoever starts it."""
-    pretty = style == "pretty" or (style == "auto" and sys.stdout.isatty())
+def configure_logs(
+    level: str, style: Literal["auto", "json", "pretty"], stream: BinaryIO | None = None
+) -> None:
+    """Sets structlog up for this process. Called once, by whoever starts it; `stream` is stdout unless given."""
+    pretty = style == "pretty" or (style == "auto" and stream is None and sys.stdout.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -29,7 +35,7 @@ def configure_logs(level: str, style: Literal["auto", "json", "pretty"]) -> None
         factory: Any = structlog.PrintLoggerFactory(sys.stdout)
     else:
         renderer = [structlog.processors.JSONRenderer(serializer=_to_json)]
-        factory = structlog.BytesLoggerFactory(sys.stdout.buffer)
+        factory = structlog.BytesLoggerFactory(stream or sys.stdout.buffer)
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVEL_NUMBERS[level]),
@@ -59,6 +65,16 @@ def _line(event: Event) -> dict[str, Any]:
                 is_amount = each.name in amounts and value is not None
                 line[each.name] = CreditsNumber(value) if is_amount else value
     return line
+
+
+def one_word(text: str | None) -> str | None:
+    """What a caller wrote in a setting, if it may be logged: one short word, as every real value is, and no key.
+
+    Somebody will put a prompt or a key where a size belongs; the line then says that there was something, not what.
+    """
+    if text is None:
+        return None
+    return text if _WORD.fullmatch(text) and "gk_" not in text else "(not logged)"
 
 
 class CreditsNumber:

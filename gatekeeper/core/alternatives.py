@@ -55,9 +55,8 @@ def _cheaper(
 def _within(model: ModelSpec, found: Iterable[ValidRequest], credits_available: int) -> Iterator[ValidRequest]:
     for valid in found:
         one = worth(model, replace(valid, outputs=1)).credits
-        outputs = min(valid.outputs, credits_available // one if one else valid.outputs)
-        if outputs >= 1:
-            yield replace(valid, outputs=outputs)
+        if one <= credits_available:
+            yield replace(valid, outputs=min(valid.outputs, credits_available // one) if one else valid.outputs)
 
 
 def _listed(model: ModelSpec, found: Iterable[ValidRequest]) -> tuple[Alternative, ...]:
@@ -151,9 +150,10 @@ def _shape(meaning: Ratio | Pixels) -> Fraction:
 
 
 def _describe(model: ModelSpec, valid: ValidRequest) -> Alternative:
+    left_open = AUTO if valid.resolutions_possible and valid.size is None else None
     return Alternative(
         credits=worth(model, valid).credits,
-        resolution=valid.resolution,
+        resolution=valid.resolution or left_open,
         aspect_ratio=valid.aspect_ratio,
         size=str(valid.size) if valid.size else None,
         scale=scale_text(valid.scale) if valid.scale is not None else None,

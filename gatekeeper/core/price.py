@@ -150,7 +150,7 @@ def _lines(price: Price, request: ValidRequest, tier: str | None) -> tuple[Line,
 
 def _unit(price: Price, request: ValidRequest, tier: str | None) -> tuple[str, int]:
     """The rule applied to one output: what to call it and its amount."""
-    noun = request.operation.replace(".", " ")
+    noun = request.operation.replace(".", " ").replace("_", " ")
     match price.rule:
         case FlatPrice(credits):
             return noun, credits

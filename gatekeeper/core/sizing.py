@@ -90,7 +90,8 @@ def _take_ratio(capability: Capability, choice: SizeChoice, field: str, label: s
 def _take_pixels(capability: Capability, choice: SizeChoice, field: str, size: Pixels) -> list[Violation]:
     known = capability.listed(size)
     if known is not None:
-        choice.size, choice.resolution, choice.aspect_ratio = size, known[0] or None, known[1] or None
+        choice.size, choice.resolution = size, known[0] or None
+        choice.aspect_ratio = known[1] if capability.aspect_ratios else None
         return []
     if capability.size_range is not None and capability.size_range.contains(size):
         return _take_free_size(capability, choice, field, size)

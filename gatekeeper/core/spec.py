@@ -190,6 +190,11 @@ class Capability:
     not_sold: tuple[Combination, ...] = ()
     hold_ttl_s: int | None = None
 
+    @property
+    def priced_by_input(self) -> bool:
+        """Whether the price cannot be made without the size of the picture that goes in."""
+        return isinstance(self.price.rule, MegapixelScalePrice)
+
     def sells(self, resolution: str | None, aspect_ratio: str | None) -> bool:
         """Whether a tier and a ratio are sold together. None, or "" for the tier, stands for one left open."""
         return not any(c.matches(resolution or None, aspect_ratio) for c in self.not_sold)

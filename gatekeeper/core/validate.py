@@ -38,7 +38,7 @@ def validate(model: ModelSpec, request: GenerationRequest) -> ValidRequest | tup
     wrong += _check_quality(capability, request.quality)
     wrong += _check_sound_and_length(capability, request)
     wrong += _check_prompt(operation, request.prompt_length)
-    wrong += _check_input(operation, request.input_pixels)
+    wrong += _check_input(operation in _NEEDS_INPUT_PIXELS or capability.priced_by_input, request.input_pixels)
     return tuple(wrong) if wrong else _fill(model, operation, capability, request, choice)
 
 
@@ -92,12 +92,11 @@ def _check_prompt(operation: Operation, prompt_length: int | None) -> list[Viola
     return [Violation(Code.MISSING_PARAMETER, "prompt", "nothing", ("a text",))]
 
 
-def _check_input(operation: Operation, pixels: Pixels | None) -> list[Violation]:
+def _check_input(needed: bool, pixels: Pixels | None) -> list[Violation]:
     """Where it is needed it is there, and where it is given it is the size of a picture: prices are made from it."""
     if pixels is None:
-        needed = ('{"width": pixels, "height": pixels} of the image that goes in',)
-        missing = operation in _NEEDS_INPUT_PIXELS
-        return [Violation(Code.MISSING_PARAMETER, "input", "nothing", needed)] if missing else []
+        supported = ('{"width": pixels, "height": pixels} of the image that goes in',)
+        return [Violation(Code.MISSING_PARAMETER, "input", "nothing", supported)] if needed else []
     if all(1 <= side <= INPUT_SIDE_PX_MAX for side in (pixels.width, pixels.height)):
         return []
     asked = f"{number_text(pixels.width)}x{number_text(pixels.height)}"

@@ -6,6 +6,7 @@ refused as the typing mistake it most likely is; what a provider alone understan
 
 import difflib
 from collections.abc import Sequence
+from itertools import islice
 from typing import cast
 
 import orjson
@@ -25,7 +26,7 @@ from gatekeeper.dialects.answers import (
     succeeded,
 )
 from gatekeeper.dialects.base import OutcomeReader, Rendered, Route, RouteKind
-from gatekeeper.dialects.complaints import malformed
+from gatekeeper.dialects.complaints import VIOLATIONS_MAX, malformed
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
@@ -67,9 +68,9 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
 def read_body(body: Sequence[bytes]) -> GenerationRequest:
     """The body of a generation or a quote, whatever route it came by. Raises as `read_request` does."""
     fields = read_json(body)
-    for name in fields.names():
-        if name not in FIELDS:
-            fields.complaints.unknown(name, FIELDS, _nearest(name, FIELDS))
+    unknown = (name for name in fields.names() if name not in FIELDS)
+    for name in islice(unknown, VIOLATIONS_MAX):
+        fields.complaints.unknown(name, FIELDS, _nearest(name, FIELDS))
     request = GenerationRequest(
         model=fields.text("model"),
         operation=_read_operation(fields),

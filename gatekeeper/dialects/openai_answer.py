@@ -92,9 +92,11 @@ class StreamAnswer:
         answer = read_answer(event.skeleton)
         if answer is None:
             self._unreadable = True
-        elif answer.get("error") or "error" in {event.name, answer.get("type")}:
+            return
+        names = {event.name, str(answer.get("type"))}
+        if answer.get("error") or "error" in names:
             self._error = self._error or _stream_error(answer)
-        elif not COMPLETED_EVENTS.isdisjoint({event.name, str(answer.get("type"))}) and _carries_image(answer):
+        elif not COMPLETED_EVENTS.isdisjoint(names) and _carries_image(answer):
             self._count(answer)
 
     def _count(self, answer: Answer) -> None:

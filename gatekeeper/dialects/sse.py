@@ -12,6 +12,9 @@ from gatekeeper.dialects.skim import Skimmer
 LINE_KEPT_BYTES = 200
 """Of a line that is not data so much is kept; names of events are far shorter."""
 
+LINES_MAX = 100_000
+"""After so many lines, which is hours of keep-alive comments, the rest of a stream is not read."""
+
 _DATA = b"data:"
 _EVENT = b"event:"
 
@@ -27,11 +30,12 @@ class Event:
 class EventSkimmer:
     """Feed it chunks, it yields the events that ended in them."""
 
-    __slots__ = ("_after_cr", "_has_data", "_in_data", "_line", "_name", "_skimmer")
+    __slots__ = ("_after_cr", "_has_data", "_in_data", "_line", "_lines_left", "_name", "_skimmer")
 
     def __init__(self) -> None:
         self._after_cr = False
         self._line = bytearray()
+        self._lines_left = LINES_MAX
         self._in_data = False
         self._name = ""
         self._has_data = False
@@ -41,12 +45,14 @@ class EventSkimmer:
         """The events that this chunk ends, in order. Never raises."""
         chunk = self._with_plain_newlines(chunk)
         at = 0
-        while (newline := chunk.find(b"\n", at)) >= 0:
+        while self._lines_left and (newline := chunk.find(b"\n", at)) >= 0:
+            self._lines_left -= 1
             self._take(chunk[at:newline])
             if (event := self._end_line()) is not None:
                 yield event
             at = newline + 1
-        self._take(chunk[at:])
+        if self._lines_left:
+            self._take(chunk[at:])
 
     def rest(self) -> Event | None:
         """The last event, when the stream stopped short of the blank line that ends it. It may be incomplete."""

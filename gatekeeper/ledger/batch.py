@@ -144,7 +144,7 @@ class Lane:
 
     def _lost(self, call: Call, error: Exception) -> bool:
         """No answer to the whole pipeline: it may have run, so say so if no later attempt tells."""
-        call.maybe_executed |= not isinstance(error.__cause__ or error, _NEVER_RAN)
+        call.maybe_executed |= not _never_ran(error)
         call.needs_load = False
         return self._may_retry(call, f"no answer from the store ({type(error).__name__}: {error})")
 
@@ -160,3 +160,12 @@ class Lane:
             call.answer.set_exception(error)
             # A caller that was cancelled never looks; the error is not lost, it is told to nobody.
             call.answer.exception()
+
+
+def _never_ran(error: BaseException | None) -> bool:
+    """Whether the server was never reached; the library tells it only by what its own error was raised from."""
+    while error is not None:
+        if isinstance(error, _NEVER_RAN):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -18,7 +18,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from gatekeeper.ledger.binary import find_server
@@ -43,7 +43,7 @@ class EmbeddedStore:
     data_dir: Path
     socket: Path
     server: ServerProcess | None
-    lock_fd: int
+    lock: BinaryIO | None
 
     @property
     def owned(self) -> bool:
@@ -56,11 +56,12 @@ class EmbeddedStore:
         return f"unix://{quote(str(self.socket))}"
 
     async def close(self) -> None:
-        """End our server and wait for it; leave another's alone."""
+        """End our server and wait for it; leave another's alone. Closing again does nothing."""
         if self.server is None:
             return
         await self.server.close()
-        os.close(self.lock_fd)
+        if self.lock is not None:
+            self.lock.close()
         if self.socket.parent != self.data_dir:
             shutil.rmtree(self.socket.parent, ignore_errors=True)
 
@@ -76,28 +77,28 @@ async def open_embedded(data_dir: Path) -> EmbeddedStore:
     try:
         data_dir = _make_private(data_dir)
         while loop.time() < deadline:
-            lock_fd = _try_lock(data_dir)
-            if lock_fd is not None:
-                return await _start_owned(data_dir, lock_fd)
+            lock = _try_lock(data_dir)
+            if lock is not None:
+                return await _start_owned(data_dir, lock)
             socket = _living_owners_socket(data_dir)
             if socket is not None and await answers(socket):
-                return EmbeddedStore(data_dir, socket, None, -1)
+                return EmbeddedStore(data_dir, socket, None, None)
             await asyncio.sleep(_POLL_S)
     except OSError as error:
         raise StoreRefused(f"data directory {data_dir} cannot be used: {error}") from error
     raise StoreRefused(f"another server holds {data_dir} and does not answer: stop it, or use another directory")
 
 
-async def _start_owned(data_dir: Path, lock_fd: int) -> EmbeddedStore:
+async def _start_owned(data_dir: Path, lock: BinaryIO) -> EmbeddedStore:
     socket = _socket_path(data_dir)
     try:
-        server = ServerProcess(find_server(), data_dir, socket, lock_fd)
+        server = ServerProcess(find_server(), data_dir, socket, lock.fileno())
         _write_state(data_dir, socket)
         await server.start()
     except BaseException:
-        os.close(lock_fd)
+        lock.close()
         raise
-    return EmbeddedStore(data_dir, socket, server, lock_fd)
+    return EmbeddedStore(data_dir, socket, server, lock)
 
 
 def _write_state(data_dir: Path, socket: Path) -> None:
@@ -112,18 +113,18 @@ def _make_private(data_dir: Path) -> Path:
     return data_dir.resolve()
 
 
-def _try_lock(data_dir: Path) -> int | None:
-    """The directory's lock as an open file descriptor, None if somebody has it."""
-    lock_fd = os.open(data_dir / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _try_lock(data_dir: Path) -> BinaryIO | None:
+    """The directory's lock as an open file, None if somebody has it."""
+    lock = (data_dir / _LOCK_NAME).open("ab")
     try:
-        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(lock_fd)
+        lock.close()
         return None
     except OSError:
-        os.close(lock_fd)
+        lock.close()
         raise
-    return lock_fd
+    return lock
 
 
 def _socket_path(data_dir: Path) -> Path:

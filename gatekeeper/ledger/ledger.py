@@ -248,12 +248,12 @@ class Ledger:
             found |= pairs(page)
             if str(cursor) == "0" or len(found) >= min(max_holds, HOLDS_MAX):
                 break
-        ids = sorted(found)[:max_holds]
-        if not ids:
+        if not found:
             return ()
-        scores = await self._client.command("ZMSCORE", keys.due, *ids, bulk=True)
+        scores = await self._client.command("ZMSCORE", keys.due, *found, bulk=True)
         deadlines = (None if score is None else int(float(score)) for score in scores)
-        return tuple(open_hold(hold_id, found[hold_id], at) for hold_id, at in zip(ids, deadlines, strict=True))
+        listed = (open_hold(hold_id, text, at) for (hold_id, text), at in zip(found.items(), deadlines, strict=True))
+        return tuple(sorted(listed, key=lambda hold: hold.seq)[:max_holds])
 
     async def journal(self, team_id: str, after: int = 0, count: int = 100) -> tuple[Entry, ...]:
         """Up to `count` (at most 1000) journal entries with a sequence above `after`, in order."""

@@ -26,6 +26,9 @@ from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_CHARGED, CREDITS_H
 WHOLE_ANSWER_BYTES_MAX = 64 * 1024
 """Up to here an answer is read whole before it goes out. Answers with URLs are this small, pictures are not."""
 
+EVENT_END = b"\n\n"
+"""What ends a server-sent event."""
+
 Headers = CIMultiDict[str]
 
 
@@ -71,27 +74,27 @@ async def _deliver_streaming(flight: Flight, answer: UpstreamAnswer) -> web.Stre
     reader = _reader(flight, answer)
     client = _client_side(flight.gate, flight.call, answer, _flight_headers(flight, answer))
     at_once = _is_event_stream(answer)
-    kept, failure = b"", None
+    kept, between_events, failure = b"", False, None
     await client.begin()
     try:
         async for piece in answer.chunks():
             reader.feed(piece)
             await client.write(piece if at_once else kept)
-            kept = b"" if at_once else piece
+            kept, between_events = b"" if at_once else piece, at_once and piece.endswith(EVENT_END)
     except UpstreamError as error:
         failure = error
     await flight.land(reader.finish(complete=failure is None))
     if failure is None:
         await client.end(kept)
     else:
-        await _end_broken(flight, client, failure, at_once=at_once)
+        await _end_broken(flight, client, failure, between_events=between_events)
     return client.response
 
 
-async def _end_broken(flight: Flight, client: ClientSide, failure: UpstreamError, *, at_once: bool) -> None:
-    """A stream of events can say in words that it broke; a document can only stop."""
+async def _end_broken(flight: Flight, client: ClientSide, failure: UpstreamError, *, between_events: bool) -> None:
+    """Between two events of a stream one can say in words that it broke; in mid-document one can only stop."""
     rejection = from_upstream(failure, flight.admission.provider.name).rejection
-    words = flight.call.dialect.render_stream_error(rejection, flight.call.request_id) if at_once else None
+    words = flight.call.dialect.render_stream_error(rejection, flight.call.request_id) if between_events else None
     if words is None:
         client.cut()
     else:

@@ -6,6 +6,8 @@ Nothing is forwarded before the credits are held, and no way out of the `async w
 
 from aiohttp import web
 
+from gatekeeper.core.request import GenerationRequest
+from gatekeeper.logs import one_word
 from gatekeeper.proxy.admission import Admission, admit
 from gatekeeper.proxy.answering import deliver, deliver_free
 from gatekeeper.proxy.body import read_body
@@ -22,7 +24,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
     body = await _body(gate, call)
     asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
-    call.trace.learn(model=(asked.model or "")[:80] or None, operation=asked.operation)
+    _learn_asked(call, asked)
     if call.dry_run:
         return await quote_answer(gate, call, asked)
     admission = admit(call.catalog, call.candidates, call.caller.team, asked)
@@ -59,6 +61,20 @@ async def _send(flight: Flight, body: list[bytes]) -> UpstreamAnswer:
         flight.upstream_ended_s = flight.gate.clock.monotonic_s()
         await (flight.unknown(error.reason) if error.sent else flight.release(error.reason))
         raise from_upstream(error, provider.name) from None
+
+
+def _learn_asked(call: Call, asked: GenerationRequest) -> None:
+    """What was asked, for the line of a refusal. Free text of the caller's is logged only as far as it is one word."""
+    call.trace.learn(
+        provider=call.candidates[0].name if len(call.candidates) == 1 else None,
+        model=one_word(asked.model),
+        operation=asked.operation,
+        resolution=one_word(asked.resolution),
+        aspect_ratio=one_word(asked.aspect_ratio),
+        size=one_word(asked.size),
+        outputs=asked.outputs,
+        audio=asked.audio,
+    )
 
 
 def _learn(call: Call, admission: Admission) -> None:

@@ -16,7 +16,7 @@ from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
 from gatekeeper.dialects.base import Dialect, Route, RouteKind
 from gatekeeper.events import GenerationRejected, InternalError
 from gatekeeper.ledger.errors import LedgerError
-from gatekeeper.logs import emit
+from gatekeeper.logs import emit, one_word
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
 from gatekeeper.proxy.native_routes import answer_balance, answer_holds, answer_model, answer_models, answer_quote
@@ -127,8 +127,7 @@ class DataPlane:
                 code=rejection.code,
                 codes=rejection.codes,
                 violations=tuple(
-                    {"code": v.code, "field": v.field, "requested": v.requested[:REQUESTED_LOGGED_MAX]}
-                    for v in rejection.violations
+                    {"code": v.code, "field": v.field, "requested": one_word(v.requested)} for v in rejection.violations
                 ),
                 credits_required=money.required if money else None,
                 credits_available=money.available if money else None,
@@ -146,10 +145,6 @@ class DataPlane:
         if trace.facts.hold_id is not None and request.transport is not None:
             request.transport.abort()
         return failure_answer(trace.facts.request_id)
-
-
-REQUESTED_LOGGED_MAX = 64
-"""How much of a refused value a log line repeats: enough for every valid spelling, too little for a prompt."""
 
 
 def _provider_target(provider: Provider, method: str, path: str) -> Target:

@@ -20,6 +20,10 @@ CREDITS_AVAILABLE = "Gatekeeper-Credits-Available"
 REJECTION = "Gatekeeper-Rejection"
 
 
+SERVER = "gatekeeper"
+"""Answers of our own say so, and not which library or Python wrote them."""
+
+
 class RendersRejections(Protocol):
     """The part of a dialect that is needed to say no."""
 
@@ -33,6 +37,7 @@ def rejection_answer(shape: RendersRejections, rejection: Rejection, request_id:
     for name, value in rendered.headers:
         answer.headers[name] = value
     answer.headers[REJECTION] = rejection.code
+    answer.headers["Server"] = SERVER
     answer.headers[REQUEST_ID] = request_id
     if rejection.retry_after_s is not None:
         answer.headers["Retry-After"] = str(rejection.retry_after_s)
@@ -50,7 +55,7 @@ def failure_answer(request_id: str) -> web.Response:
 def json_answer(document: Any, request_id: str | None = None, *, status: int = 200) -> web.Response:
     """A JSON document. Amounts in it are made by `dialects.facts.credits_number`."""
     body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-    answer = web.Response(status=status, body=body, content_type="application/json")
+    answer = web.Response(status=status, body=body, content_type="application/json", headers={"Server": SERVER})
     if request_id is not None:
         answer.headers[REQUEST_ID] = request_id
     return answer

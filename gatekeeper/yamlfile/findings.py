@@ -7,7 +7,8 @@ everything else pydantic says is put into plain words here. Values of secret fie
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -41,12 +42,8 @@ def mistake(what: str, mend: str) -> PydanticCustomError:
 def raise_mistakes(mistakes: Sequence[Mistake]) -> None:
     """Raises all of them at once from within a validator, each at its own place; nothing if there are none."""
     if mistakes:
-        _raise_all(mistakes)
-
-
-def _raise_all(mistakes: Sequence[Mistake]) -> NoReturn:
-    details = [InitErrorDetails(type=mistake(m.what, m.mend), loc=m.path, input=None) for m in mistakes]
-    raise ValidationError.from_exception_data("mistakes", details)
+        details = [InitErrorDetails(type=mistake(m.what, m.mend), loc=m.path, input=None) for m in mistakes]
+        raise ValidationError.from_exception_data("mistakes", details)
 
 
 def problems_of(
@@ -100,7 +97,7 @@ def _words(details: ErrorDetails, secret: bool) -> tuple[str, str]:
         words = "is missing", "Add it."
     elif kind in {"literal_error", "enum", "union_tag_invalid"}:
         word = context.get("tag", value)
-        words = f"`{word}` is not known here", _nearest_word(word, _expected(context))
+        words = f"{'this value' if secret else _shown(word)} is not known here", _nearest_word(word, _expected(context))
     elif kind in _TYPES_WANTED:
         wanted, mend = _TYPES_WANTED[kind]
         words = f"{shown} is not {wanted}", mend
@@ -190,15 +187,12 @@ def _keys(annotation: Any, location: DataPath) -> Iterator[str]:
         yield from _model_keys(annotation, location)
     elif origin in {dict, Mapping}:
         yield from _keys(arguments[1], location[1:])
-    elif origin is Union or origin is not None:
+    elif origin in {Union, UnionType}:
         tagged = [a for a in arguments if location and _has_tag(a, location[0])]
-        step = location if origin is Union or _is_union(origin) else location[1:]
         for argument in tagged or arguments:
-            yield from _keys(argument, location[1:] if tagged else step)
-
-
-def _is_union(origin: Any) -> bool:
-    return getattr(origin, "__name__", "") == "UnionType"
+            yield from _keys(argument, location[1:] if tagged else location)
+    elif arguments:
+        yield from _keys(arguments[0], location[1:])
 
 
 def _has_tag(annotation: Any, tag: str | int) -> bool:

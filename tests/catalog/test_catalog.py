@@ -74,7 +74,7 @@ def test_an_explicit_offer_wins_over_a_pattern(shipped: Catalog) -> None:
         ("nano-bananna-2", "nano-banana-2"),
         ("Nano-Banana-2", "nano-banana-2"),
         ("seedream-v45", "seedream-v4.5"),
-        ("grok", "grok-imagine"),
+        ("grok", "xai-grok-imagine"),
         ("topas", "topaz"),
     ],
 )

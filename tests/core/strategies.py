@@ -2,10 +2,12 @@
 
 The shapes are those that the catalog's loader lets through: a price for every tier and scale that is sold, spellings
 as `sizes` reads them, no size in the pixel table twice. Requests are anything at all, leaning towards the model's set.
+Choices are picked by a drawn number, for a strategy built anew in every example costs ten times the example.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -38,6 +40,7 @@ PROPERTY = settings(max_examples=150, deadline=None, derandomize=True)
 TIER_NAMES = ("512", "1K", "2K", "4K", "768P", "1080P")
 RATIO_LABELS = ("1:1", "4:3", "3:4", "16:9", "9:16", "21:9", "9:19.5", "3:1")
 SCALES = (Fraction(3, 2), Fraction(2), Fraction(4), Fraction(16))
+FACTORS = (Fraction(0), Fraction(1, 3), Fraction(1), Fraction(5, 4), Fraction(3, 2), Fraction(7, 3), Fraction(8))
 QUALITIES = ("low", "medium", "high")
 ODD_WORDS = ("auto", "AUTO", "", "0x0", "1024x0", "landscape_0_9", "landscape_99_98", "100.0:100.0", "1e9", "16:9:4")
 ODD_WORDS += (
@@ -54,112 +57,136 @@ ODD_WORDS += (
     "\ud800",
     "²:³",
 )
+HUGE = 10**4000
+ODD_OUTPUTS = (0, -1, 10**9, HUGE)
+ODD_SCALES = (Fraction(0), Fraction(-1), Fraction(3), Fraction(HUGE))
+ODD_PIXELS = (Pixels(0, 5), Pixels(-2, -2), Pixels(10**6, 10**6), Pixels(HUGE, 1))
 
 amounts = st.integers(0, 2 * 10**11)
+_numbers = st.integers(0, 2**12 - 1)
+_sides = st.integers(1, 9000)
+_texts = st.text(max_size=12)
+
+T = TypeVar("T")
 
 
-def some_of(choices: tuple[str, ...], max_size: int = 4) -> st.SearchStrategy[tuple[str, ...]]:
-    """A few of these, in some order, none twice."""
-    return st.lists(st.sampled_from(choices), unique=True, max_size=max_size).map(tuple)
+def pick(draw: st.DrawFn, choices: Sequence[T]) -> T:
+    """One of these; a failing example shrinks towards the first."""
+    return choices[draw(_numbers) % len(choices)]
 
 
-def price_rules(tiers: tuple[str, ...], scales: tuple[Fraction, ...]) -> st.SearchStrategy[PriceRule]:
+def pick_some(draw: st.DrawFn, choices: Sequence[T], least: int = 0) -> tuple[T, ...]:
+    """A few of these, none twice, at least the first `least`."""
+    chosen = draw(_numbers)
+    return tuple(choice for at, choice in enumerate(choices) if at < least or chosen >> at & 1)
+
+
+def maybe(draw: st.DrawFn, value: T) -> T | None:
+    """This, or nothing."""
+    return pick(draw, (None, value))
+
+
+def a_rule(draw: st.DrawFn, tiers: tuple[str, ...], scales: tuple[Fraction, ...]) -> PriceRule:
     """A rule that prices whatever the shape sells."""
-    factors, rounding = st.fractions(0, 8, max_denominator=100), st.sampled_from(Rounding)
-    rules: list[st.SearchStrategy[PriceRule]] = [st.builds(FlatPrice, amounts)]
-    if tiers:
-        rules.append(st.builds(TierPrice, st.fixed_dictionaries(dict.fromkeys(tiers, amounts))))
-        rules.append(
-            st.builds(TierMultiplierPrice, amounts, st.fixed_dictionaries(dict.fromkeys(tiers, factors)), rounding)
-        )
-    if scales:
-        by_scale = st.fixed_dictionaries(dict.fromkeys(scales, factors))
-        rules.append(st.builds(ScalePrice, st.fixed_dictionaries(dict.fromkeys(scales, amounts))))
-        rules.append(st.builds(MegapixelScalePrice, amounts, by_scale, rounding))
-    return st.one_of(rules)
+    kinds = ("flat", *(("tier", "multiplier") if tiers else ()), *(("scale", "megapixel") if scales else ()))
+    rounding = pick(draw, list(Rounding))
+    match pick(draw, kinds):
+        case "tier":
+            return TierPrice({tier: draw(amounts) for tier in tiers})
+        case "multiplier":
+            return TierMultiplierPrice(draw(amounts), {tier: pick(draw, FACTORS) for tier in tiers}, rounding)
+        case "scale":
+            return ScalePrice({scale: draw(amounts) for scale in scales})
+        case "megapixel":
+            return MegapixelScalePrice(draw(amounts), {scale: pick(draw, FACTORS) for scale in scales}, rounding)
+        case _:
+            return FlatPrice(draw(amounts))
 
 
 @st.composite
 def size_ranges(draw: st.DrawFn) -> SizeRange:
     """Bounds around the sizes that models make."""
-    area_max = draw(st.none() | st.integers(2**18, 2**24))
-    ratio_max = draw(st.none() | st.sampled_from([Fraction(3), Fraction(16)]))
+    ratio_max = pick(draw, (None, Fraction(3), Fraction(16)))
     return SizeRange(
-        side_min=draw(st.sampled_from([64, 256, 500])),
-        side_max=draw(st.sampled_from([1440, 2048, 14142])),
-        multiple_of=draw(st.sampled_from([1, 8, 16, 32])),
-        area_min=draw(st.sampled_from([1, 512 * 512])),
-        area_max=area_max,
+        side_min=pick(draw, (64, 256, 500)),
+        side_max=pick(draw, (1440, 2048, 14142)),
+        multiple_of=pick(draw, (1, 8, 16, 32)),
+        area_min=pick(draw, (1, 512 * 512)),
+        area_max=pick(draw, (None, 2**18, 2_000_000, 2**24)),
         ratio_min=None if ratio_max is None else 1 / ratio_max,
         ratio_max=ratio_max,
     )
 
 
-@st.composite
-def pixel_tables(draw: st.DrawFn, tiers: tuple[str, ...]) -> Mapping[tuple[str, str], Pixels]:
-    """A partial table, which may know tiers and ratios that are not sold."""
-    pairs = st.tuples(st.sampled_from((*tiers, "512") if tiers else ("",)), st.sampled_from(RATIO_LABELS))
-    sizes = st.builds(Pixels, st.integers(64, 6000), st.integers(64, 6000))
-    found = draw(st.dictionaries(sizes, pairs, max_size=8))
-    return {pair: size for size, pair in found.items()}
+def a_pixel_table(draw: st.DrawFn, tiers: tuple[str, ...]) -> Mapping[tuple[str, str], Pixels]:
+    """A partial table, which may know tiers and ratios that are not sold. Its widths are all different."""
+    known = [(tier, ratio) for tier in ((*tiers, "512") if tiers else ("",)) for ratio in RATIO_LABELS]
+    pairs = dict.fromkeys(pick(draw, known) for _ in range(draw(_numbers) % 6))
+    first, height = draw(_sides) + 63, draw(_sides) + 63
+    return {pair: Pixels(first + 97 * step, height) for step, pair in enumerate(pairs)}
 
 
 @st.composite
-def capabilities(draw: st.DrawFn) -> Capability:
+def capabilities(draw: st.DrawFn, tiers_min: int = 0) -> Capability:
     """Any shape that a file can state."""
-    tiers, ratios = draw(some_of(TIER_NAMES)), draw(some_of(RATIO_LABELS, 5))
-    scales = tuple(draw(st.lists(st.sampled_from(SCALES), unique=True, max_size=3)))
-    pixels = draw(pixel_tables(tiers))
-    combination = st.builds(
-        Combination, st.sampled_from((None, *tiers)), st.sampled_from(ratios) if ratios else st.none()
-    )
-    add_ons = st.lists(st.builds(AddOn, st.just(AddOnTrigger.ENHANCE_PROMPT), amounts), max_size=1).map(tuple)
+    tiers, ratios = pick_some(draw, TIER_NAMES, tiers_min), pick_some(draw, RATIO_LABELS)
+    scales, pixels = pick_some(draw, SCALES[: draw(_numbers) % 5]), a_pixel_table(draw, tiers)
+    unsold = [Combination(pick(draw, (*tiers, None)), pick(draw, (*ratios, None))) for _ in range(draw(_numbers) % 4)]
+    add_on = AddOn(AddOnTrigger.ENHANCE_PROMPT, draw(amounts))
     return Capability(
-        operations=(draw(st.sampled_from(Operation)),),
-        price=Price(draw(price_rules(tiers, scales)), draw(add_ons), draw(st.just(0) | amounts)),
+        operations=(pick(draw, list(Operation)),),
+        price=Price(a_rule(draw, tiers, scales), pick_some(draw, (add_on,)), pick(draw, (0, draw(amounts)))),
         resolutions=tiers,
-        resolution_default=draw(st.sampled_from((None, *tiers))),
+        resolution_default=pick(draw, (None, *tiers)),
         aspect_ratios=ratios,
         pixels=pixels,
         by_pixels={size: pair for pair, size in pixels.items()},
-        size_range=draw(st.none() | size_ranges()),
-        outputs_max=draw(st.integers(1, 15)),
+        size_range=maybe(draw, draw(_ranges)),
+        outputs_max=draw(_numbers) % 15 + 1,
         scales=scales,
-        qualities=draw(some_of(QUALITIES)),
-        audio=draw(st.sampled_from(Audio)),
-        not_sold=tuple(draw(st.lists(combination, max_size=3))) if tiers or ratios else (),
+        qualities=pick_some(draw, QUALITIES),
+        audio=pick(draw, list(Audio)),
+        not_sold=tuple(unsold),
     )
 
 
+_ranges = size_ranges()
 models: st.SearchStrategy[ModelSpec] = capabilities().map(a_model)
+tiered_models: st.SearchStrategy[ModelSpec] = capabilities(tiers_min=1).map(a_model)
 
 
-def words(*likely: str) -> st.SearchStrategy[str | None]:
-    """What a caller may write: mostly what the model knows, sometimes nothing, sometimes anything."""
-    known = st.sampled_from(likely) if likely else st.none()
-    return st.none() | known | known | st.sampled_from(ODD_WORDS) | st.text(max_size=12)
+def word(draw: st.DrawFn, likely: Sequence[str]) -> str | None:
+    """What a caller may write: mostly what the model knows or nothing, sometimes anything."""
+    kind = draw(_numbers) % 8
+    if kind < 3 or not likely:
+        return None
+    return pick(draw, likely) if kind < 6 else pick(draw, ODD_WORDS) if kind == 6 else draw(_texts)
+
+
+def oddly(draw: st.DrawFn, likely: T, odd: Sequence[T]) -> T:
+    """Mostly this, sometimes one of those."""
+    return pick(draw, (likely, likely, likely, likely, pick(draw, odd)))
 
 
 @st.composite
 def requests(draw: st.DrawFn, model: ModelSpec) -> GenerationRequest:
     """Any request at all, leaning towards what the model can do."""
     able = model.capabilities[0]
-    sides = st.integers(-2, 3000) | st.sampled_from([10**6, 10**4000])
     sizes = (*map(str, able.by_pixels), "1024x1024", "1536x1000", *able.resolutions, *able.aspect_ratios)
     return GenerationRequest(
         model=model.id,
-        operation=draw(st.sampled_from([None, *able.operations, *able.operations, Operation.VIDEO_EXTEND])),
-        size=draw(st.none() | words(*sizes)),
-        resolution=draw(words(*able.resolutions)),
-        aspect_ratio=draw(words(*able.aspect_ratios)),
-        outputs=draw(st.none() | st.integers(1, able.outputs_max) | st.sampled_from([0, -1, 10**9, 10**4000])),
-        duration_s=draw(st.none() | st.none() | st.just(Fraction(8)) | st.just(Fraction(10**400))),
-        audio=draw(st.none() | st.none() | st.booleans()),
-        scale=draw(st.sampled_from([None, *able.scales, *able.scales, Fraction(0), Fraction(-1), Fraction(10) ** 400])),
-        input_pixels=draw(st.none() | st.just(Pixels(1920, 1080)) | st.builds(Pixels, sides, sides)),
-        quality=draw(words(*able.qualities)),
-        enhance_prompt=draw(st.none() | st.booleans()),
-        prompt_length=draw(st.sampled_from([5, 5, 5, 5, 0, None, -1])),
+        operation=oddly(draw, able.operations[0], (None, Operation.VIDEO_EXTEND)),
+        size=word(draw, sizes),
+        resolution=word(draw, able.resolutions),
+        aspect_ratio=word(draw, able.aspect_ratios),
+        outputs=oddly(draw, 1, (None, able.outputs_max, *ODD_OUTPUTS)),
+        duration_s=oddly(draw, None, (Fraction(8), Fraction(HUGE))),
+        audio=oddly(draw, None, (True, False)),
+        scale=oddly(draw, pick(draw, able.scales or (None,)), (None, *ODD_SCALES)),
+        input_pixels=oddly(draw, Pixels(1920, 1080), (None, *ODD_PIXELS)),
+        quality=word(draw, able.qualities),
+        enhance_prompt=pick(draw, (None, True, False)),
+        prompt_length=oddly(draw, 5, (0, None, -1)),
     )
 
 
@@ -167,23 +194,27 @@ def requests(draw: st.DrawFn, model: ModelSpec) -> GenerationRequest:
 def valid_looking_requests(draw: st.DrawFn, model: ModelSpec) -> GenerationRequest:
     """A request made of the model's own settings; it may still be refused for how they go together."""
     able = model.capabilities[0]
-    pictured = [None, None, *map(str, able.sizes_sold()), "auto"]
     return GenerationRequest(
         operation=able.operations[0],
-        size=draw(st.sampled_from(pictured)),
-        resolution=draw(st.sampled_from([None, "auto", *able.resolutions])),
-        aspect_ratio=draw(st.sampled_from([None, "auto", *able.aspect_ratios])),
-        outputs=draw(st.none() | st.integers(1, able.outputs_max)),
-        scale=draw(st.sampled_from(able.scales)) if able.scales else None,
-        input_pixels=draw(st.builds(Pixels, st.integers(1, 8000), st.integers(1, 8000))),
-        enhance_prompt=draw(st.none() | st.booleans()),
+        size=pick(draw, (None, None, None, *map(str, able.sizes_sold()), "auto")),
+        resolution=pick(draw, (None, "auto", *able.resolutions)),
+        aspect_ratio=pick(draw, (None, "auto", *able.aspect_ratios)),
+        outputs=pick(draw, (None, 1, able.outputs_max)),
+        scale=pick(draw, able.scales or (None,)),
+        input_pixels=Pixels(draw(_sides), draw(_sides)),
+        enhance_prompt=pick(draw, (None, True, False)),
         prompt_length=5,
     )
 
 
-def mades(model: ModelSpec, outputs_max: int = 20) -> st.SearchStrategy[Made]:
+def any_requests(model: ModelSpec) -> st.SearchStrategy[GenerationRequest]:
+    """Likely ones and unlikely ones in equal parts."""
+    return requests(model) | valid_looking_requests(model)
+
+
+@st.composite
+def mades(draw: st.DrawFn, model: ModelSpec) -> Made:
     """What a provider may say that it made, true to the request or not."""
-    sizes = st.builds(Pixels, st.integers(1, 9000), st.integers(1, 9000)) | st.none()
-    known = tuple(model.capabilities[0].by_pixels)
-    shown = st.lists(sizes | st.sampled_from(known) if known else sizes, max_size=outputs_max).map(tuple)
-    return st.builds(Made, st.integers(-1, outputs_max), shown)
+    known = (None, Pixels(7, 7), *model.capabilities[0].by_pixels)
+    shown = tuple(oddly(draw, pick(draw, known), (Pixels(draw(_sides), 99),)) for _ in range(draw(_numbers) % 8))
+    return Made(draw(_numbers) % 20 - 1, shown)

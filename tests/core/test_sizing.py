@@ -154,6 +154,13 @@ def test_a_model_without_tiers_reads_its_table() -> None:
     assert SizeChoice(None, "3:4", Pixels(896, 1280)) == chosen(capability, size="896x1280")
 
 
+def test_a_size_of_a_model_without_ratios_has_no_label() -> None:
+    """Enumerated sizes alone are what is sold; their shape is no setting of the model."""
+    capability = a_plain_capability(pixels={("", "1:1"): Pixels(1024, 1024)})
+
+    assert SizeChoice(None, None, Pixels(1024, 1024)) == chosen(capability, size="1024x1024")
+
+
 def test_a_single_tier_is_never_open() -> None:
     """Where there is one tier, it is the tier of every request, free sizes and "auto" included."""
     capability = a_capability(resolutions=("1K",), pixels={}, size_range=FREE)

@@ -1,8 +1,8 @@
 """Forms: what is read from them, and everything about them that two parsers might read in two ways."""
 
 import os
-import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -250,12 +250,8 @@ def test_no_mistake_lets_a_part_through() -> None:
     seen = set()
 
     for at in range(len(body)):
-        try:
+        with suppress(Rejected):
             fields = read(body[:at] + body[at + 1 :])
             seen.add((fields.whole("n"), fields.text("size")))
-        except Rejected as refusal:
-            assert re.search("malformed|missing", refusal.rejection.code)
 
-    assert seen <= {(1, "auto"), (1, None), (None, "auto"), (None, None)} | {
-        (1, s) for s in ("uto", "ato", "auo", "aut")
-    }
+    assert seen <= {(1, "auto"), (1, None), (None, "auto")} | {(1, size) for size in ("uto", "ato", "auo", "aut")}

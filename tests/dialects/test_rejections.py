@@ -60,8 +60,9 @@ def test_native_is_the_published_problem_document() -> None:
 
     assert header(rendered, "Content-Type") == "application/problem+json"
     assert rendered.body.decode() == (
-        '{"type":"urn:gatekeeper:rejection:unsupported_aspect_ratio","title":"Aspect ratio not supported by this model",'
-        '"status":422,"detail":"Seedream v4.5 makes 1:1, 4:3, 16:9; 21:9 was asked. Nearest: 16:9.",'
+        '{"type":"urn:gatekeeper:rejection:unsupported_aspect_ratio",'
+        '"title":"Aspect ratio not supported by this model","status":422,'
+        '"detail":"Seedream v4.5 makes 1:1, 4:3, 16:9; 21:9 was asked. Nearest: 16:9.",'
         '"code":"unsupported_aspect_ratio","request_id":"req_1","retryable":false,'
         '"violations":[{"code":"unsupported_aspect_ratio","field":"aspect_ratio","requested":"21:9",'
         '"supported":["1:1","4:3","16:9"],"nearest":"16:9"}],'

@@ -26,8 +26,8 @@ if not amount then return {'INVALID', 'amount'} end
 local book = read_book({bal = KEYS[1], use = KEYS[2], open = KEYS[3], due = KEYS[4], journal = KEYS[6]})
 redis.call('ZSCORE', KEYS[4], id)
 local raw_open, raw_done = redis.call('HGET', KEYS[3], id), redis.call('HGET', KEYS[5], id)
-if book.charged + amount > CREDITS_MAX then return {'INVALID', 'amount: the charged total would pass 9e15'} end
 
+local TOO_MUCH = {'INVALID', 'amount: the charged total would pass 9e15'}
 local function reply(status, charged, freed, state, over, seq)
   return {
     status, str(charged), str(freed), str(available(book)), str(book.held), state, over and '1' or '0', str(seq),
@@ -35,6 +35,7 @@ local function reply(status, charged, freed, state, over, seq)
 end
 
 if raw_open then
+  if book.charged + amount > CREDITS_MAX then return TOO_MUCH end
   local r = parse_record(raw_open)
   local state, kind, status = 'S', 'settle', 'SETTLED'
   if amount == 0 then state, kind, status = 'R', 'release', 'RELEASED' end
@@ -49,6 +50,7 @@ local by_time, over = d.state == 'X' or d.state == 'C', d.charged > d.amount
 if not by_time and d.charged ~= amount then return reply('MISMATCH', d.charged, 0, d.state, over, 0) end
 if not by_time or (d.state == 'X' and amount == 0) then return reply('DUPLICATE', d.charged, 0, d.state, over, 0) end
 
+if book.charged + amount - d.charged > CREDITS_MAX then return TOO_MUCH end
 local r = parse_record(d.record)
 book.charged = book.charged + amount - d.charged
 move_scopes(book, r.fields, r.starts, 0, amount - d.charged)

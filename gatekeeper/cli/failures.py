@@ -1,0 +1,64 @@
+"""What went wrong, in lines for people: the outermost edge of every command. Only a bug of ours shows a traceback."""
+
+import errno
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+import typer
+
+from gatekeeper.cli.show import say
+from gatekeeper.core.rejection import Rejected
+from gatekeeper.ledger.errors import LedgerConflict, LedgerError, LedgerUnavailable
+from gatekeeper.yamlfile import ConfigError
+
+Parameters = ParamSpec("Parameters")
+
+_ADDRESS = re.compile(r"\('(?P<host>[^']+)', (?P<port>\d+)")
+"""How the event loop writes the address that it could not bind."""
+
+
+def told_plainly(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """The command with its foreseeable failures told on stderr, and exit code 1 for them."""
+
+    @wraps(command)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except BrokenPipeError:
+            raise  # whoever read our output has had enough; that is no failure to tell
+        except (ConfigError, LedgerError, Rejected, OSError) as error:
+            say(told(error))
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def told(error: ConfigError | LedgerError | Rejected | OSError) -> str:
+    """What happened and what to do."""
+    match error:
+        case Rejected():
+            return error.rejection.detail
+        case LedgerUnavailable():
+            return f"The store cannot be reached: {error}. Check that it runs and that store.url is its address."
+        case LedgerConflict():
+            return f"The store was changed meanwhile: {error}. Nothing is lost; run the command again."
+        case OSError():
+            return _told_by_system(error)
+        case _:
+            return str(error)
+
+
+def _told_by_system(error: OSError) -> str:
+    found = _ADDRESS.search(str(error))
+    address = f"{found['host']}:{found['port']}" if found else "the address"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{address} is in use: stop what listens there, or choose another port (0 picks a free one)."
+        case errno.EADDRNOTAVAIL:
+            return f"{address} is no address of this machine: correct the host."
+        case errno.EACCES if found:
+            return f"{address} may not be used by this user: choose a port from 1024 on."
+        case _:
+            return f"The system refused: {error}."

@@ -1,0 +1,53 @@
+"""Printing: tables for people, JSON for scripts, one line for each thing that went wrong."""
+
+import json
+import sys
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+WIDE_COLUMNS_MIN = 120
+"""From this width on tables give every fact a column of its own."""
+
+
+def terminal() -> Console:
+    """Standard output. Markup stays off: what is printed comes from files and may have brackets in it."""
+    return Console(markup=False, highlight=False, emoji=False)
+
+
+def is_wide() -> bool:
+    """Whether there is room for every column."""
+    return terminal().width >= WIDE_COLUMNS_MIN
+
+
+def new_table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """A plain table; the columns named in `right` hold numbers."""
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def print_json(document: object) -> None:
+    """A document on stdout, indented, credits as exact numbers."""
+    sys.stdout.write(to_json(document))
+
+
+def to_json(document: object) -> str:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def plain(document: object) -> Any:
+    """A document as the reader of its JSON sees it, numbers exact. Tables are made of this, so both say the same."""
+    return json.loads(to_json(document), parse_float=Decimal)
+
+
+def say(line: str) -> None:
+    """A line on stderr, never wrapped."""
+    typer.echo(line, err=True)

@@ -1,0 +1,33 @@
+"""One rule for all tests: where everything must run, a test that was left out has failed."""
+
+import os
+from collections.abc import Generator
+from typing import TypeVar
+
+import pytest
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+EVERYTHING_MUST_RUN = "GATEKEEPER_REQUIRE_ALL"
+"""Set (to anything) where a skipped test would go unseen, such as in continuous integration."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that was skipped, or was expected to fail, is a failure."""
+    return _failed_if_left_out((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """So is a module that skipped itself while it was imported."""
+    return _failed_if_left_out((yield))
+
+
+def _failed_if_left_out(report: Report) -> Report:
+    if report.skipped and os.environ.get(EVERYTHING_MUST_RUN):
+        report.longrepr = f"{EVERYTHING_MUST_RUN} is set, and this did not run: {report.longreprtext}"
+        report.outcome = "failed"
+        # With this attribute pytest still counts it as expected.
+        vars(report).pop("wasxfail", None)
+    return report

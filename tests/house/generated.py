@@ -1,0 +1,123 @@
+"""The parts of the documents that come from the code: `make generate` writes them, a test compares them.
+
+A document keeps its own words; what is generated stands between two marks:
+
+    <!-- generated: NAME -->
+    ...
+    <!-- end -->
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+
+from gatekeeper.cli.root import make_app
+from gatekeeper.core.rejection import FACTS
+from gatekeeper.events import LEVELS, Event, GenerationFacts, log_event_schema
+
+ROOT = Path(__file__).parents[2]
+
+SCHEMA = Path("docs/log-events.schema.json")
+
+BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def rejection_table() -> str:
+    """Every code with what is true of it."""
+    rows = ["| code | status | whose fault | retry | in words |", "|---|---|---|---|---|"]
+    rows += [
+        f"| `{code}` | {facts.status} | {facts.fault} | {'yes' if facts.retryable else 'no'} | {facts.title} |"
+        for code, facts in FACTS.items()
+    ]
+    return "\n".join(rows)
+
+
+def event_table() -> str:
+    """Every event with its level and what it means."""
+    rows = ["| event | level | says |", "|---|---|---|"]
+    for each in get_args(Event):
+        name = each.__dataclass_fields__["event"].default
+        meaning = " ".join((each.__doc__ or "").split())
+        rows.append(f"| `{name}` | {LEVELS.get(name, 'info')} | {meaning} |")
+    return "\n".join(rows)
+
+
+def generation_facts() -> str:
+    """The fields that every event about a generation has."""
+    return ", ".join(f"`{name}`" for name in GenerationFacts.__dataclass_fields__)
+
+
+def schema_text() -> str:
+    """The JSON Schema of a log line, as the file has it."""
+    return json.dumps(log_event_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def commands() -> dict[str, Any]:
+    """The commands by name, as the command line itself has them."""
+    tree: Any = typer.main.get_command(make_app())
+    return dict(tree.commands)
+
+
+def command_reference() -> str:
+    """Every command with its help and its options."""
+    return "\n\n".join(_command_section(name, each) for name, each in commands().items())
+
+
+def _command_section(name: str, command: Any) -> str:
+    takes = [p.name.upper() if p.required else f"[{p.name.upper()}]" for p in command.params if not _is_option(p)]
+    rows = [_parameter_row(each) for each in command.params]
+    usage = " ".join(["gatekeeper", name, *takes])
+    return "\n".join([f"### `{usage}`", "", command.help, "", "| | takes | default | |", "|---|---|---|---|", *rows])
+
+
+def _parameter_row(parameter: Any) -> str:
+    spelled = " ".join(f"`{each}`" for each in (*parameter.opts, *parameter.secondary_opts))
+    name = spelled if _is_option(parameter) else f"`{parameter.name.upper()}`"
+    default = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
+    shown = "" if default in {None, False} else f"{default:g}" if isinstance(default, float) else str(default)
+    return f"| {name} | {parameter.metavar or ''} | {shown} | {parameter.help} |"
+
+
+def _is_option(parameter: Any) -> bool:
+    return bool(parameter.opts[0].startswith("-"))
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "rejections": rejection_table,
+    "commands": command_reference,
+    "log-events": event_table,
+    "generation-facts": generation_facts,
+}
+
+
+def with_blocks(text: str) -> str:
+    """A document with each of its generated blocks as the code has it now."""
+    return BLOCK.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]()}\n{found[4]}", text)
+
+
+def documents() -> dict[Path, str]:
+    """Every document that has something generated, as it should be, by its path in the project."""
+    found = {SCHEMA: schema_text()}
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
+        text = path.read_text()
+        if BLOCK.search(text):
+            found[path.relative_to(ROOT)] = with_blocks(text)
+    return found
+
+
+def write() -> None:
+    """Brings every document up to date, and names those that were not."""
+    for path, text in documents().items():
+        target = ROOT / path
+        if not target.exists() or target.read_text() != text:
+            target.write_text(text)
+            sys.stdout.write(f"wrote {path}\n")
+
+
+if __name__ == "__main__":
+    write()

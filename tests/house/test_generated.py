@@ -1,0 +1,37 @@
+"""What the documents say about the code is what the code says."""
+
+from pathlib import Path
+
+import pytest
+
+from gatekeeper.core.rejection import Code
+from tests.house.generated import BLOCK, BLOCKS, documents, with_blocks
+
+
+@pytest.mark.parametrize(("document", "wanted"), documents().items(), ids=map(str, documents()))
+def test_a_document_is_up_to_date(root: Path, document: Path, wanted: str) -> None:
+    """The generated parts are as the code would write them now (`make generate` does)."""
+    assert wanted == (root / document).read_text()
+
+
+def test_every_block_stands_in_a_document(root: Path) -> None:
+    """What can be generated is in exactly one document."""
+    texts = [path.read_text() for path in (*root.glob("*.md"), *root.glob("docs/*.md"))]
+
+    assert sorted(BLOCKS) == sorted(found[1] for text in texts for found in BLOCK.findall(text))
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_is_documented(root: Path, code: Code) -> None:
+    """docs/rejections.md has a row for every code."""
+    assert f"| `{code}` |" in (root / "docs/rejections.md").read_text()
+
+
+def test_a_stale_block_is_replaced_and_nothing_else() -> None:
+    """The words around a block stay."""
+    stale = "Before.\n<!-- generated: rejections -->\nold\n<!-- end -->\nAfter.\n"
+
+    fresh = with_blocks(stale)
+
+    assert fresh.startswith("Before.\n<!-- generated: rejections -->\n| code |")
+    assert fresh.endswith("|\n<!-- end -->\nAfter.\n")

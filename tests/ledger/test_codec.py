@@ -1,0 +1,61 @@
+"""Text in the store and records in the program are each other's mirror; foreign text is told."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gatekeeper.ledger import codec
+from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.records import HoldState, KeyRecord, Limit, OnUnknown, Per
+
+
+def test_limits_go_there_and_back():
+    """Limits survive being written and read, names with blanks and colons too."""
+    limits = (Limit("team", Per.LIFETIME, 0), Limit("member:Amy: B", Per.HOUR, 9 * 10**15))
+
+    assert limits == codec.parse_limits(codec.limits_text(limits))
+
+
+def test_key_goes_there_and_back():
+    """A key's record survives; its hash is not in it."""
+    key = KeyRecord("a" * 64, "studio", "ci", "p", "m", ("x", "y"), 5, True)
+
+    assert key == codec.parse_key("a" * 64, codec.key_text(key))
+    assert "a" * 64 not in codec.key_text(key)
+
+
+def test_open_hold_is_read():
+    """The record of an open hold, field by field."""
+    hold = codec.parse_hold("U\t49\t7\tc\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist")
+
+    assert codec.StoredHold(
+        HoldState.UNKNOWN, 49, 7, OnUnknown.CHARGE, 3, 1763, (1, 2, 3, 4), "p", "m", "k", "print", "list"
+    ) == hold  # fmt: skip
+
+
+def test_counters_of_nobody_are_zero():
+    """A scope that never spent has counters of zero."""
+    assert codec.Counters(0, 0, ((0, 0, 0),) * 4) == codec.parse_counters("")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: codec.parse_limits("team\tfortnight\t5\n"),
+        lambda: codec.parse_limits("team\tday\n"),
+        lambda: codec.parse_team("a", {}),
+        lambda: codec.parse_key("a" * 64, "{}"),
+        lambda: codec.parse_key("a" * 64, "not json"),
+        lambda: codec.parse_key("a" * 64, '{"scopes":[],"more":1}'),
+        lambda: codec.parse_hold("H\t1"),
+        lambda: codec.parse_hold("Z\t49\t7\tc\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist"),
+        lambda: codec.parse_counters("1:2:3"),
+        lambda: codec.parse_entry("1-0", ["kind", "gift", "at", "1", "id", "x", "amount", "1", "charged", "0"]),
+        lambda: codec.parse_entry("1-0", []),
+    ],
+)
+def test_foreign_text_is_broken(read: Callable[[], Any]):
+    """Text the ledger did not write raises LedgerBroken, never a bare KeyError or ValueError."""
+    with pytest.raises(LedgerBroken, match="cannot be read"):
+        read()

@@ -1,0 +1,96 @@
+"""A whole gateway in this process: real store, real sandbox over HTTP, real log lines. Only the process is shared."""
+
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gatekeeper.app import running_gateway
+from gatekeeper.logs import configure_logs
+from gatekeeper.sandbox import SandboxSettings, start_sandbox
+from tests.system.world import World, settings_for
+
+StartWorld = Callable[..., Awaitable[World]]
+
+
+@pytest.fixture(name="start_world")
+async def _start_world(tmp_path: Path) -> AsyncIterator[StartWorld]:
+    """Starts a world; settings that differ from the defaults are named. One per test is the rule."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*, provider_url: str | None = None, **changes: Any) -> World:
+            sandbox = None
+            if provider_url is None:
+                sandbox = await start_sandbox(SandboxSettings())
+                stack.push_async_callback(sandbox.close)
+            log = io.BytesIO()
+            configure_logs("info", "json", log)
+            settings = settings_for(tmp_path, provider_url or sandbox.url, **changes)
+            gateway = await stack.enter_async_context(running_gateway(settings))
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            return World(gateway, sandbox, session, log)
+
+        yield start
+
+
+StartProvider = Callable[[Any], Awaitable[str]]
+
+
+@pytest.fixture(name="start_provider")
+async def _start_provider() -> AsyncIterator[StartProvider]:
+    """Starts a provider that answers every POST with one JSON document; gives its URL."""
+    async with AsyncExitStack() as stack:
+
+        async def start(document: Any) -> str:
+            async def answer(request: web.Request) -> web.Response:
+                await request.read()
+                return web.json_response(document)
+
+            app = web.Application()
+            app.router.add_post("/{anything:.*}", answer)
+            server = TestServer(app)
+            await server.start_server()
+            stack.push_async_callback(server.close)
+            return str(server.make_url("")).rstrip("/")
+
+        yield start
+
+
+StartCutStream = Callable[[bytes], Awaitable[str]]
+
+
+@pytest.fixture(name="start_cut_stream")
+async def _start_cut_stream() -> AsyncIterator[StartCutStream]:
+    """Starts a provider whose event stream breaks off after these bytes; gives its URL."""
+    async with AsyncExitStack() as stack:
+
+        async def start(events: bytes) -> str:
+            async def answer(request: web.Request) -> web.StreamResponse:
+                await request.read()
+                response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+                await response.prepare(request)
+                await response.write(events)
+                assert request.transport is not None
+                request.transport.close()
+                return response
+
+            app = web.Application()
+            app.router.add_post("/{anything:.*}", answer)
+            server = TestServer(app)
+            await server.start_server()
+            stack.push_async_callback(server.close)
+            return str(server.make_url("")).rstrip("/")
+
+        yield start
+
+
+@pytest.fixture(name="world")
+async def _world(start_world: StartWorld) -> World:
+    """A gateway in front of the sandbox, every limit at its default."""
+    return await start_world()

@@ -1,0 +1,240 @@
+"""Whatever the provider or the client does, the hold ends as the fact it is and the books stay clean."""
+
+import asyncio
+import socket
+
+import aiohttp
+import httpx2
+import openai
+import pytest
+from openai import AsyncOpenAI
+
+from tests.system.conftest import StartCutStream, StartProvider, StartWorld
+from tests.system.world import World
+
+
+def misbehave(words: str) -> str:
+    """A prompt that tells the sandbox how to misbehave."""
+    return f"a cat [sandbox: {words}]"
+
+
+async def until_resolved(world: World, team: str = "team-0") -> None:
+    """Waits (bounded) until no hold of the team is open; time resolves what nobody else does."""
+    ledger = world.gateway.store.ledger
+    for _ in range(1000):
+        await ledger.expire_due(team)
+        if not await ledger.holds(team):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"still open: {await ledger.holds(team)}")
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500, 503])
+async def test_a_failure_passes_through_and_frees_the_hold(world: World, status: int) -> None:
+    """The provider's own answer reaches the client; nothing is charged."""
+    answer = await world.openai(await world.key(), prompt=misbehave(f"fail={status}"))
+
+    assert status == answer.status
+    assert "Gatekeeper-Rejection" not in answer.headers
+    assert "0" == answer.headers["Gatekeeper-Credits-Charged"]
+    assert (0, 0) == ((await world.balance()).charged, (await world.balance()).held)
+    await world.assert_books_clean()
+
+
+async def test_an_empty_list_frees_the_hold(world: World) -> None:
+    """A 200 that brings nothing costs nothing."""
+    answer = await world.openai(await world.key(), prompt=misbehave("empty"))
+
+    assert 200 == answer.status
+    assert 0 == (await world.balance()).charged
+    await world.assert_books_clean()
+
+
+@pytest.mark.parametrize("made", [1, 2, 3])
+async def test_a_partial_result_is_charged_for_what_came(world: World, made: int) -> None:
+    """Of four pictures at 35 credits only those that came are charged."""
+    await world.openai(await world.key(), n=4, prompt=misbehave(f"partial={made}"))
+
+    assert made * 35_000_000 == (await world.balance()).charged
+    assert "partial" == (await world.event("generation.settled"))["outcome"]
+    await world.assert_books_clean()
+
+
+@pytest.mark.parametrize(("asked", "made", "charged"), [("2K", 1024, 49), ("4K", 2048, 73.5), ("1K", 4096, 49)])
+async def test_a_picture_is_charged_at_the_tier_it_came_in(
+    start_world: StartWorld, start_provider: StartProvider, asked: str, made: int, charged: float
+) -> None:
+    """A smaller one than asked costs what it is worth; a larger one is at the provider's own risk."""
+    outputs = {"outputs": [{"url": "http://x/1.png", "width": made, "height": made}]}
+    world = await start_world(provider_url=await start_provider(outputs))
+
+    answer = await world.native(await world.key(), resolution=asked)
+
+    assert f"{charged:g}" == answer.headers["Gatekeeper-Credits-Charged"]
+    assert round(charged * 1_000_000) == (await world.balance()).charged
+    await world.assert_books_clean()
+
+
+async def test_a_provider_that_is_down_costs_nothing(start_world: StartWorld) -> None:
+    """502 provider_unavailable, worth another try, and the hold is freed at once."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    world = await start_world(provider_url=f"http://127.0.0.1:{port}")
+
+    answer = await world.native(await world.key())
+
+    assert (502, "provider_unavailable", True) == (answer.status, answer.json["code"], answer.json["retryable"])
+    assert "refused" == (await world.event("generation.released"))["outcome"]
+    await world.assert_books_clean()
+
+
+@pytest.mark.parametrize("words", ["hang", "cut_before"])
+async def test_no_answer_is_an_unknown_outcome_and_not_retryable(start_world: StartWorld, words: str) -> None:
+    """The provider may have drawn it: the hold is recorded unknown, and an SDK is told not to send it again."""
+    world = await start_world(timeouts={"head_s": 0.3})
+
+    answer = await world.openai(await world.key(), prompt=misbehave(words))
+
+    assert answer.status in {502, 504}
+    assert "false" == answer.headers["x-should-retry"]
+    assert "release" == (await world.event("hold.unknown"))["policy"]
+    await until_resolved(world)
+    assert 1_000_000_000 == (await world.balance()).available
+    await world.assert_books_clean()
+
+
+async def test_the_sdk_makes_one_attempt_when_the_outcome_is_unknown(start_world: StartWorld) -> None:
+    """A second attempt could be a second paid picture."""
+    world = await start_world(timeouts={"head_s": 0.3})
+    async with AsyncOpenAI(base_url=f"{world.url}/openai/v1", api_key=await world.key()) as client:
+        with pytest.raises(openai.APIStatusError):
+            await client.images.generate(model="gpt-image-1.5", prompt=misbehave("hang"), size="1024x1024")
+
+    assert 1 == (await world.provider())["requests"]
+    await until_resolved(world)
+    await world.assert_books_clean()
+
+
+async def test_a_document_that_breaks_off_looks_broken_to_the_client(world: World) -> None:
+    """A cut body never arrives as a complete one, and the hold does not stay behind."""
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await world.openai(await world.key(), prompt=misbehave("cut"))
+
+    await until_resolved(world)
+    await world.assert_books_clean()
+
+
+async def test_a_stream_that_breaks_off_in_mid_event_raises_in_the_sdk(world: World) -> None:
+    """The connection just ends: half an event must not be dressed up as a whole one."""
+    async with AsyncOpenAI(base_url=f"{world.url}/openai/v1", api_key=await world.key(), max_retries=0) as client:
+        stream = await client.images.generate(
+            model="gpt-image-1.5", prompt=misbehave("cut"), size="1024x1024", stream=True
+        )
+        with pytest.raises((openai.APIError, httpx2.TransportError)):
+            await anext(aiter(stream))
+
+    await until_resolved(world)
+    await world.assert_books_clean()
+
+
+async def test_a_stream_that_breaks_off_between_events_says_so_in_words(
+    start_world: StartWorld, start_cut_stream: StartCutStream
+) -> None:
+    """The SDK raises the message of the error event that the gateway adds."""
+    event = b'event: image_generation.partial_image\ndata: {"type": "image_generation.partial_image"}\n\n'
+    world = await start_world(provider_url=await start_cut_stream(event))
+    async with AsyncOpenAI(base_url=f"{world.url}/openai/v1", api_key=await world.key(), max_retries=0) as client:
+        stream = await client.images.generate(model="gpt-image-1.5", prompt="x", size="1024x1024", stream=True)
+        with pytest.raises(openai.APIError, match="not known"):
+            _ = [each async for each in stream]
+
+    await until_resolved(world)
+    await world.assert_books_clean()
+
+
+async def test_a_client_that_leaves_in_mid_answer_is_charged_for_what_was_made(world: World) -> None:
+    """The picture was drawn and will be billed: the settlement does not depend on who still listens."""
+    key = await world.key()
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))
+    body = b'{"model":"gpt-image-1.5","prompt":"a cat [sandbox: slow_body=0.5]","size":"1024x1024"}'
+    writer.write(f"POST /openai/v1/images/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n".encode())
+    writer.write(b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.abort()
+
+    await world.event("generation.settled")
+
+    assert 35_000_000 == (await world.balance()).charged
+    await world.assert_books_clean()
+
+
+async def test_a_client_that_leaves_before_the_answer_is_charged_for_what_was_made(world: World) -> None:
+    """Hanging up while the provider draws is no way to a free picture."""
+    key = await world.key()
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))
+    body = b'{"model":"gpt-image-1.5","prompt":"a cat [sandbox: latency=0.3]","size":"1024x1024"}'
+    writer.write(f"POST /openai/v1/images/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n".encode())
+    writer.write(b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    await world.event("generation.admitted")
+    writer.transport.abort()
+    del reader
+
+    await world.event("generation.settled")
+
+    assert 35_000_000 == (await world.balance()).charged
+    await world.assert_books_clean()
+
+
+async def test_a_client_that_stops_reading_does_not_keep_the_hold(start_world: StartWorld) -> None:
+    """After the write timeout the client counts as gone; the answer is still read to its end and settled."""
+    world = await start_world(client_write_timeout_s=0.3)
+    key = await world.key()
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", int(world.url.rpartition(":")[2])))
+    body = b'{"model":"gpt-image-1.5","prompt":"a cat","size":"1024x1024","n":10}'
+    head = f"POST /openai/v1/images/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    await asyncio.get_running_loop().sock_sendall(raw, head.encode() + body)
+
+    await world.event("generation.settled")
+    raw.close()
+
+    assert 350_000_000 == (await world.balance()).charged
+    await world.assert_books_clean()
+
+
+async def test_a_dry_run_answers_the_price_and_forwards_nothing(world: World) -> None:
+    """The quote in place of the generation, on a provider's own route."""
+    key = await world.key("40")
+
+    answer = await world.openai(key, headers={"Gatekeeper-Dry-Run": "true"})
+
+    assert (200, 35, True, 40) == (
+        answer.status,
+        answer.json["credits"],
+        answer.json["admissible"],
+        answer.json["available"],
+    )
+    assert 0 == (await world.provider())["requests"]
+    await world.assert_books_clean()
+
+
+async def test_a_deprecated_offer_says_until_when(world: World) -> None:
+    """`Deprecation` and `Sunset` come with the answer of an offer that is going away."""
+    answer = await world.openai(await world.key())
+
+    assert answer.headers["Deprecation"].startswith("@")
+    assert "Tue, 01 Dec 2026 00:00:00 GMT" == answer.headers["Sunset"]
+
+
+async def test_an_unknown_hold_keeps_its_credits_for_the_grace(start_world: StartWorld) -> None:
+    """Until the grace is over the credits of an unknown outcome are neither spent nor free."""
+    world = await start_world(timeouts={"head_s": 0.2}, unknown_grace_s=3600)
+
+    await world.openai(await world.key(), prompt=misbehave("hang"))
+
+    (hold,) = await world.gateway.store.ledger.holds("team-0")
+    assert ("unknown", 35_000_000) == (hold.state, (await world.balance()).held)
