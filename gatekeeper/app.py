@@ -31,7 +31,7 @@ from gatekeeper.ledger.records import KeyRecord, OnUnknown, Transition
 from gatekeeper.ledger.sweeper import Sweeper
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
-from gatekeeper.proxy.gate import Gate, Provider, Shelf
+from gatekeeper.proxy.gate import Gate, InFlight, Provider, Shelf
 from gatekeeper.proxy.server import DataPlane
 from gatekeeper.settings import ProviderSettings, Settings, read_secret
 from gatekeeper.upstream.client import Upstream
@@ -42,6 +42,9 @@ from gatekeeper.yamlfile import ConfigError, Problem
 
 HEADER_LINE_BYTES_MAX = 16 * 1024
 """One header or request line: twice what any SDK sends, for long bearer tokens and signed queries."""
+
+BOOKING_TIMEOUT_S = 10
+"""How long the last ledger calls of a shutdown may take; each is bounded by itself far below this."""
 
 REQUEST_ID_BYTES = 12
 """96 random bits: enough to be found alone among all the requests of a year."""
@@ -101,8 +104,8 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         token = admin_token(settings.admin_token, data_dir(settings))
         admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, shelf), reload)
         admin_url = await _listen_admin(settings, admin, stack)
+        stack.push_async_callback(_await_bookings, gate)
         url = await _listen_data(settings, gate, stack)
-        stack.callback(lambda: emit(ServerStopped(pid=os.getpid())))
         emit(_started(url, admin_url, store))
         yield Gateway(url, admin_url, token, store, gate, reload)
 
@@ -136,6 +139,7 @@ async def _build_gate(  # every argument is a part that is wired in
         authenticator=Authenticator(ledger.find_key, ledger.team, clock, static_keys),
         clock=clock,
         metrics=metrics,
+        in_flight=InFlight(),
         new_id=partial(secrets.token_hex, REQUEST_ID_BYTES),
         max_body_bytes=server.max_body_mb * 1024**2,
         body_timeout_s=server.body_timeout_s,
@@ -272,6 +276,12 @@ async def _listen(runner: web.BaseRunner, host: str, port: int, stack: AsyncExit
     bound_host, bound_port = runner.addresses[0][:2]
     shown = f"[{bound_host}]" if ":" in bound_host else bound_host
     return f"http://{shown}:{bound_port}"
+
+
+async def _await_bookings(gate: Gate) -> None:
+    """Runs when nothing is accepted any more and the grace is over: what was cut off is still booked as unknown."""
+    abandoned = await gate.in_flight.until_none(BOOKING_TIMEOUT_S)
+    emit(ServerStopped(pid=os.getpid(), abandoned=abandoned))
 
 
 def _started(url: str, admin_url: str, store: OpenStore) -> ServerStarted:

@@ -21,9 +21,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}")
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def configure_logs(
-    level: str, style: Literal["auto", "json", "pretty"], stream: BinaryIO | None = None
-) -> None:
+def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream: BinaryIO | None = None) -> None:
     """Sets structlog up for this process. Called once, by whoever starts it; `stream` is stdout unless given."""
     pretty = style == "pretty" or (style == "auto" and stream is None and sys.stdout.isatty())
     shared: list[structlog.typing.Processor] = [

@@ -56,17 +56,17 @@ def a_plain_capability(**changes: Any) -> Capability:
 
 def a_model(*capabilities: Capability, **changes: Any) -> ModelSpec:
     """A model with these capabilities, or with one boring one."""
-    settings = {"id": "a-model", "name": "A Model", "price_list": A_PRICE_LIST} | changes
+    settings: dict[str, Any] = {"id": "a-model", "name": "A Model", "price_list": A_PRICE_LIST} | changes
     return ModelSpec(capabilities=capabilities or (a_capability(),), **settings)
 
 
 def a_request(**changes: Any) -> GenerationRequest:
     """A request for one image that says nothing about its size."""
-    boring = {"model": "a-model", "operation": Operation.IMAGE_GENERATE, "prompt_length": 5}
+    boring: dict[str, Any] = {"model": "a-model", "operation": Operation.IMAGE_GENERATE, "prompt_length": 5}
     return GenerationRequest(**(boring | changes))
 
 
 def a_valid_request(**changes: Any) -> ValidRequest:
     """A request as validation lets it through: one 1K image."""
-    boring = {"model": "a-model", "operation": Operation.IMAGE_GENERATE, "resolution": "1K", "aspect_ratio": "1:1"}
-    return ValidRequest(**(boring | changes))
+    boring: dict[str, Any] = {"model": "a-model", "operation": Operation.IMAGE_GENERATE}
+    return ValidRequest(**(boring | {"resolution": "1K", "aspect_ratio": "1:1"} | changes))

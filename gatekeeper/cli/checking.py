@@ -1,6 +1,6 @@
 """`check`: everything that can be known to be wrong before the gateway starts, in one run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,10 +14,13 @@ from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.cli.locate import default_config_path, find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
 from gatekeeper.cli.show import print_json, say
-from gatekeeper.settings import Settings
+from gatekeeper.settings import ProviderSettings, Settings
 from gatekeeper.yamlfile import ConfigError, Problem, load_yaml
 
 Found = TypeVar("Found")
+
+CATALOG_DEFAULT: tuple[str, ...] = Settings.model_fields["catalog"].default
+"""Where the catalog is when a config does not say."""
 
 
 @dataclass(slots=True)
@@ -54,12 +57,9 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 def _check(config: Path | None) -> Findings:
     found = Findings()
-    settings = found.attempt(lambda: find_settings(config))
+    settings = found.attempt(lambda: find_settings(config)) or _readable_part(config or default_config_path())
     if settings is not None:
         _check_providers(settings, found)
-    path = config or default_config_path()
-    settings = settings or _its_files(path)
-    if settings is not None:
         catalog = found.attempt(lambda: load_catalog(settings.catalog_files()))
         if catalog is not None:
             found.checked.append(_told_catalog(settings, catalog))
@@ -75,22 +75,30 @@ def _check_providers(settings: Settings, found: Findings) -> None:
     found.checked.append(f"{name}: {_count(settings.providers, 'provider')}")
 
 
-def _its_files(path: Path | None) -> Settings | None:
-    """The files that a config with mistakes names, so that their mistakes are told in the same run."""
+def _readable_part(path: Path | None) -> Settings | None:
+    """What can be made out of a config with mistakes, so that those behind them are told in the same run."""
     try:
-        data = load_yaml(path).data if path is not None else None
+        file = load_yaml(path) if path is not None else None
     except ConfigError:
         return None
-    if path is None or not isinstance(data, dict):
+    if path is None or file is None or not isinstance(file.data, dict):
         return None
-    patterns, teams = data.get("catalog", ["catalog/*.yaml"]), data.get("teams")
-    named = [pattern for pattern in patterns if isinstance(pattern, str)] if isinstance(patterns, list) else []
+    patterns, teams, providers = (file.data.get(key) for key in ("catalog", "teams", "providers"))
+    listed = patterns if isinstance(patterns, list) else CATALOG_DEFAULT
     return Settings.model_construct(
-        catalog=tuple(named),
+        catalog=tuple(pattern for pattern in listed if isinstance(pattern, str)),
         teams=Path(teams) if isinstance(teams, str) else None,
+        providers=dict(_dialects_of(providers if isinstance(providers, dict) else {})),
         base_dir=path.parent.resolve(),
-        source=None,
+        source=file,
     )
+
+
+def _dialects_of(providers: dict[str, Any]) -> Iterator[tuple[str, ProviderSettings]]:
+    for name, stated in providers.items():
+        dialect = stated.get("dialect") if isinstance(stated, dict) else None
+        if isinstance(dialect, str):
+            yield name, ProviderSettings.model_construct(dialect=dialect, base_url="")
 
 
 def _check_teams(settings: Settings, catalog: Catalog | None, found: Findings) -> None:

@@ -3,6 +3,7 @@
 Names are the published ones. Credits are written as exact decimals: a binary float never touches them.
 """
 
+import re
 from collections.abc import Mapping
 
 import orjson
@@ -91,17 +92,25 @@ def explain(rejection: Rejection, names: Mapping[str, str] | None = None) -> str
     names to the dialect's own.
     """
     detail = writable(rejection.detail)
-    unsaid = (v for v in rejection.violations if v.supported and ", ".join(v.supported) not in detail)
+    unsaid = (v for v in rejection.violations if not _is_said(v, detail))
     return " ".join(filter(None, (detail, *(_sentence(violation, names or {}) for violation in unsaid))))
 
 
+def _is_said(violation: Violation, detail: str) -> bool:
+    """Whether the detail spells out the allowed set, or for a setting with none names the field."""
+    words = ", ".join(violation.supported) or violation.field
+    return re.search(rf"(?<![\w:.]){re.escape(words)}(?![\w:]|\.\d)", detail) is not None
+
+
 def _sentence(violation: Violation, names: Mapping[str, str]) -> str:
+    said = f"{names.get(violation.field, violation.field)} {violation.requested} is not supported"
+    if not violation.supported:
+        return writable(f"{said}.")
     allowed = ", ".join(violation.supported[:ALLOWED_SHOWN_MAX])
     more = len(violation.supported) - ALLOWED_SHOWN_MAX
     rest = f" and {more} more" if more > 0 else ""
     nearest = f" Nearest: {violation.nearest}." if violation.nearest else ""
-    field = names.get(violation.field, violation.field)
-    return writable(f"{field} {violation.requested} is not supported; allowed: {allowed}{rest}.{nearest}")
+    return writable(f"{said}; allowed: {allowed}{rest}.{nearest}")
 
 
 def rejection_headers(rejection: Rejection, content_type: str) -> tuple[tuple[str, str], ...]:

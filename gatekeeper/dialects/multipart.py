@@ -35,7 +35,8 @@ _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _NAME = r"[A-Za-z0-9_.\[\]-]{1,100}"
 _DISPOSITION = re.compile(
     rf'form-data[ \t]*;[ \t]*name=(?:"(?P<quoted>{_NAME})"|(?P<plain>{_NAME}))'
-    r'(?:[ \t]*;[ \t]*filename=(?:"(?P<file>[^"\\]+)"|(?P<plainfile>[A-Za-z0-9_.-]+)))?[ \t]*',
+    r'(?:[ \t]*;[ \t]*filename=(?:"(?P<file>[^"\\]+)"|(?P<plainfile>[A-Za-z0-9_.-]+))'
+    r"(?:[ \t]*;[ \t]*filename\*=[A-Za-z0-9!#$%&'+.^_`|~-]+)?)?[ \t]*",  # .NET says the name both ways
     re.IGNORECASE,
 )
 _PLAIN_ENCODINGS = frozenset({"7bit", "8bit", "binary"})

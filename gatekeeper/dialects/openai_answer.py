@@ -92,6 +92,7 @@ class StreamAnswer:
         answer = read_answer(event.skeleton)
         if answer is None:
             self._unreadable = True
+            self._error = self._error or ("error in the stream" if event.name == "error" else None)
             return
         names = {event.name, str(answer.get("type"))}
         if answer.get("error") or "error" in names:

@@ -33,7 +33,7 @@ from gatekeeper.proxy.refusals import not_held
 from gatekeeper.upstream.messages import Delivery
 
 HOLD_MARGIN_S = 60
-"""A hold outlives the provider's total timeout by this much, so that time never resolves one whose request runs."""
+"""A hold outlives all that its request may take by this much, so that time never resolves one that still runs."""
 
 
 async def take_off(gate: Gate, call: Call, admission: Admission) -> "Flight":
@@ -70,7 +70,7 @@ def _order(gate: Gate, call: Call, admission: Admission) -> HoldOrder:
         hold_id=new_hold_id(now_ms, secrets.randbits(RANDOM_BITS)),
         team=call.caller.team.id,
         amount=admission.quote.credits,
-        ttl_ms=int((provider.timeouts.total_s + HOLD_MARGIN_S) * 1000),
+        ttl_ms=int(_hold_ttl_s(gate, admission) * 1000),
         grace_ms=int(provider.unknown_grace_s * 1000),
         on_unknown=provider.on_unknown,
         project=facts.project or "",
@@ -79,6 +79,13 @@ def _order(gate: Gate, call: Call, admission: Admission) -> HoldOrder:
         price_list=admission.quote.price_list.id,
         meta=orjson.dumps({key: value for key, value in meta.items() if value is not None}).decode(),
     )
+
+
+def _hold_ttl_s(gate: Gate, admission: Admission) -> float:
+    """The provider's total time, a client that takes its last piece slowly, and the margin; a model may want more."""
+    capability = admission.model.capability(admission.valid.operation)
+    stated_s = (capability.hold_ttl_s if capability else None) or 0
+    return max(admission.provider.timeouts.total_s + gate.client_write_timeout_s + HOLD_MARGIN_S, stated_s)
 
 
 @dataclass(slots=True)
@@ -101,19 +108,19 @@ class Flight:
         self.available = self.held.available
 
     async def __aenter__(self) -> Self:
+        self.gate.in_flight.began()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """No way out leaves the hold behind."""
-        if self.resolved:
-            return
         reason = "abandoned" if kind is None else f"abandoned: {kind.__name__}"
-        if self.delivery.sent:
-            await self.unknown(reason)
-        else:
-            await self.release(reason)
+        try:
+            if not self.resolved:
+                await (self.unknown(reason) if self.delivery.sent else self.release(reason))
+        finally:
+            self.gate.in_flight.ended()
 
     async def land(self, outcome: Outcome) -> None:
         """The answer has ended: books what it says was made."""

@@ -1,6 +1,8 @@
 """What the data plane works with, wired once by `app`: providers, catalog, ledger, upstream, and its limits."""
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from aiohttp import web
@@ -48,6 +50,34 @@ class Shelf:
     catalog: Catalog
 
 
+class InFlight:
+    """Counts generations between hold and resolution, so that a shutdown can wait for the last to be booked."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def began(self) -> None:
+        self._count += 1
+        self._none.clear()
+
+    def ended(self) -> None:
+        self._count -= 1
+        if self._count == 0:
+            self._none.set()
+
+    async def until_none(self, timeout_s: float) -> int:
+        """Waits until every hold is resolved, at most this long. How many are not."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._none.wait(), timeout_s)
+        return self._count
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """Everything the pipeline needs."""
@@ -59,6 +89,7 @@ class Gate:
     authenticator: Authenticator
     clock: Clock
     metrics: Metrics
+    in_flight: InFlight
     new_id: Callable[[], str]
     max_body_bytes: int
     body_timeout_s: float

@@ -42,7 +42,18 @@ RATIO_LABELS = ("1:1", "4:3", "3:4", "16:9", "9:16", "21:9", "9:19.5", "3:1")
 SCALES = (Fraction(3, 2), Fraction(2), Fraction(4), Fraction(16))
 FACTORS = (Fraction(0), Fraction(1, 3), Fraction(1), Fraction(5, 4), Fraction(3, 2), Fraction(7, 3), Fraction(8))
 QUALITIES = ("low", "medium", "high")
-ODD_WORDS = ("auto", "AUTO", "", "0x0", "1024x0", "landscape_0_9", "landscape_99_98", "100.0:100.0", "1e9", "16:9:4")
+ODD_WORDS: tuple[str, ...] = (
+    "auto",
+    "AUTO",
+    "",
+    "0x0",
+    "1024x0",
+    "landscape_0_9",
+    "landscape_99_98",
+    "100.0:100.0",
+    "1e9",
+    "16:9:4",
+)
 ODD_WORDS += (
     "1664*928",
     "3*4",

@@ -90,7 +90,7 @@ def chunked(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("dialect", "route"), PAIRS)
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(content_type=CONTENT_TYPES, body=chunked(st.binary() | mutated(BODIES) | mutated(FORMS)))
 def test_any_body_is_a_request_or_a_refusal(dialect: str, route: Route, content_type: str, body: list[bytes]) -> None:
     """Any bytes under any type are read or refused, and the refusal can be written."""
@@ -103,7 +103,7 @@ def test_any_body_is_a_request_or_a_refusal(dialect: str, route: Route, content_
 
 
 @pytest.mark.parametrize(("dialect", "route"), PAIRS)
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(body=mutated(BODIES), data=st.data())
 def test_chunks_do_not_change_what_is_read(dialect: str, route: Route, body: bytes, data: st.DataObject) -> None:
     """However a body is cut, it asks the same or is refused for the same."""
@@ -115,7 +115,7 @@ def test_chunks_do_not_change_what_is_read(dialect: str, route: Route, body: byt
 
 
 @pytest.mark.parametrize(("dialect", "route"), PAIRS)
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(
     status=st.sampled_from([200, 201, 202, 302, 400, 402, 500, 599]),
     content_type=st.sampled_from(["application/json", "text/event-stream"]) | st.text(),

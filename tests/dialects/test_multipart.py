@@ -68,6 +68,20 @@ def test_texts_and_files_are_found_in_any_chunks(piece_bytes: int) -> None:
     assert fields.file_sizes_bytes("image") == (5,)
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        f"{DISPOSITION}; name=image; filename=a.png; filename*=utf-8''a.png\r\n\r\nx",
+        "content-disposition: form-data;name=image;filename=a.png\r\nContent-Length: 1\r\n\r\nx",
+        f'Content-Type: image/png\r\n{DISPOSITION}; name="image"; filename="a b; c=é.png"\r\n\r\nx',
+        f'{DISPOSITION}; name="image[]"; filename="blob"\r\nContent-Transfer-Encoding: binary\r\n\r\nx',
+    ],
+)
+def test_spellings_that_nobody_misreads_are_read(file: str) -> None:
+    """Unquoted names, both forms of a file name, and headers in any order are what some clients send."""
+    assert read(form(file)).file_sizes_bytes("image") == (1,)
+
+
 def test_an_edit_reads_numbers_from_texts() -> None:
     """In a form "2" is 2 and "true" is true."""
     request = read_edit(text("model", "m"), text("n", "2"), text("stream", "true"), text("prompt", "p"), FILE)

@@ -9,7 +9,8 @@ import httpx2
 import openai
 import pytest
 
-from gatekeeper.core.rejection import FACTS, Alternative, Code, CreditFacts, LimitFacts, Rejection, Violation
+from gatekeeper.core.rejection import FACTS, Alternative, Code, CreditFacts, LimitFacts, Rejected, Rejection, Violation
+from gatekeeper.dialects import native
 from gatekeeper.dialects.base import Rendered
 from gatekeeper.dialects.facts import ALLOWED_SHOWN_MAX, explain
 from gatekeeper.dialects.registry import DIALECTS
@@ -119,6 +120,25 @@ def test_what_the_detail_says_is_not_said_twice() -> None:
     refusal = bad_ratio(detail="It makes 1:1, 4:3, 16:9.")
 
     assert refusal.detail == explain(refusal)
+
+
+@pytest.mark.parametrize(
+    ("supported", "detail"),
+    [(("1",), "It makes 21:9, 11 and 1.5."), (("1:1", "2:1"), "It makes 1:1, 2:19."), ((), "No.")],
+)
+def test_what_only_looks_said_is_said(supported: tuple[str, ...], detail: str) -> None:
+    """A number inside another is not the allowed set spelled out."""
+    refusal = rejection(detail=detail, violations=(Violation(Code.UNSUPPORTED_SIZE, "size", "9x9", supported),))
+
+    assert explain(refusal).startswith(f"{detail} size 9x9 is not supported")
+
+
+def test_what_a_reader_says_is_not_said_again() -> None:
+    """A refusal from reading a body already says all of it."""
+    with pytest.raises(Rejected) as caught:
+        native.read_body([b'{"modle":"m","outputs":"2","operation":"x","size":{"width":1},"Scale":2}'])
+
+    assert caught.value.rejection.detail == explain(caught.value.rejection)
 
 
 def test_a_very_long_set_is_counted() -> None:

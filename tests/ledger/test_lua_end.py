@@ -74,8 +74,10 @@ async def test_settle_of_no_amount(funded: Raw, new_id: NewId, amount: str):
 
 
 async def test_charged_total_stays_exact(funded: Raw, new_id: NewId):
-    """A charge that would take the team's total past 9e15 is INVALID."""
-    await funded.settle(await held(funded, new_id, amount=0), 8_999_999_999_999_999)
+    """A charge that would take the team's total past 9e15 is INVALID; what was charged before is still a duplicate."""
+    first = await held(funded, new_id, amount=0)
+    await funded.settle(first, 8_999_999_999_999_999)
+    assert "DUPLICATE" == (await funded.settle(first, 8_999_999_999_999_999))[0]
 
     last = [await funded.settle(await held(funded, new_id, amount=0), amount) for amount in (2, 1)]
     assert ["INVALID", "SETTLED"] == [reply[0] for reply in last]

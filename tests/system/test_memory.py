@@ -1,0 +1,109 @@
+"""Memory does not grow with what passes through, measured on a process of its own."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.system.process import Process, gatekeeper, write_config
+
+MB = 1024 * 1024
+KEY = {"Authorization": "Bearer gk_process"}
+
+
+async def _large_answer(request: web.Request) -> web.StreamResponse:
+    """200 MB of base64 in one JSON string, made as it is sent."""
+    await request.read()
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(b'{"created":1,"size":"1024x1024","data":[{"b64_json":"')
+    for _ in range(200):
+        await response.write(b"A" * MB)
+    await response.write(b'"}]}')
+    return response
+
+
+async def _small_answer(request: web.Request) -> web.Response:
+    """Reads the body to its end and answers with one output."""
+    size = 0
+    async for piece in request.content.iter_any():
+        size += len(piece)
+    return web.json_response({"created": size, "size": "1024x1024", "data": [{"url": "http://x/1.png"}]})
+
+
+@asynccontextmanager
+async def running(tmp_path: Path, handler: object) -> AsyncIterator[tuple[str, Process]]:
+    """A gateway in front of one handler."""
+    app = web.Application(client_max_size=0)
+    app.router.add_post("/{anything:.*}", handler)  # type: ignore[arg-type]
+    provider = TestServer(app)
+    await provider.start_server()
+    config = write_config(tmp_path, str(provider.make_url("")).rstrip("/"))
+    try:
+        async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, STUDIO_KEY="gk_process") as server:
+            yield (await server.event("server.started"))["url"], server
+    finally:
+        await provider.close()
+
+
+async def _warm_up(session: aiohttp.ClientSession, url: str) -> None:
+    """One small request, so that what is made on first use is not counted."""
+    body = {"model": "gpt-image-1.5", "prompt": "a", "size": "1x1x1"}
+    async with session.post(f"{url}/openai/v1/images/generations", json=body, headers=KEY) as response:
+        await response.read()
+
+
+@pytest.mark.timeout(120)
+async def test_a_large_answer_streams_in_bounded_memory(tmp_path: Path) -> None:
+    """200 MB pass through with less than 16 MB more than before, and are charged."""
+    async with running(tmp_path, _large_answer) as (url, server), aiohttp.ClientSession() as session:
+        await _warm_up(session, url)
+        before, size = server.peak_rss_bytes(), 0
+        body = {"model": "gpt-image-1.5", "prompt": "a", "size": "1024x1024"}
+        async with session.post(f"{url}/openai/v1/images/generations", json=body, headers=KEY) as response:
+            async for piece in response.content.iter_any():
+                size += len(piece)
+        grown = server.peak_rss_bytes() - before
+        settled = await server.event("generation.settled")
+
+    assert size > 200 * MB
+    assert 35 == settled["credits_charged"]
+    assert grown < 16 * MB
+
+
+@pytest.mark.timeout(120)
+async def test_a_20_mb_json_request_stays_under_twice_its_size(tmp_path: Path) -> None:
+    """The body is in memory once; reading its fields does not copy it."""
+    async with running(tmp_path, _small_answer) as (url, server), aiohttp.ClientSession() as session:
+        await _warm_up(session, url)
+        before = server.peak_rss_bytes()
+        body = b'{"model":"gpt-image-1.5","prompt":"a","size":"1024x1024","image":"' + b"A" * (20 * MB) + b'"}'
+        headers = {**KEY, "Content-Type": "application/json"}
+        target = f"{url}/openai/v1/images/generations"
+        async with session.post(target, data=io.BytesIO(body), headers=headers) as response:
+            document = await response.json()
+        grown = server.peak_rss_bytes() - before
+
+    assert len(body) == document["created"]
+    assert grown < 2 * 20 * MB
+
+
+@pytest.mark.timeout(120)
+async def test_a_slow_reader_holds_the_provider_back(tmp_path: Path) -> None:
+    """A client that reads late does not make the gateway keep what it has not read."""
+    async with running(tmp_path, _large_answer) as (url, server), aiohttp.ClientSession(read_bufsize=65536) as session:
+        await _warm_up(session, url)
+        before = server.peak_rss_bytes()
+        body = {"model": "gpt-image-1.5", "prompt": "a", "size": "1024x1024"}
+        async with session.post(f"{url}/openai/v1/images/generations", json=body, headers=KEY) as response:
+            await response.content.readany()
+            await asyncio.sleep(1)  # long enough for 200 MB to arrive if nobody held them back
+            grown = server.peak_rss_bytes() - before
+
+    assert grown < 16 * MB

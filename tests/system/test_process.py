@@ -1,0 +1,181 @@
+"""The process as operators meet it: start, reload, stop, kill, and the commands beside it."""
+
+import asyncio
+import io
+import json
+import re
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from gatekeeper.sandbox import RunningSandbox, SandboxSettings, start_sandbox
+from tests.system.process import Process, gatekeeper, write_config
+
+KEY = {"Authorization": "Bearer gk_process"}
+ENVIRONMENT = {"STUDIO_KEY": "gk_process"}
+
+
+@pytest.fixture(name="sandbox")
+async def _sandbox() -> AsyncIterator[RunningSandbox]:
+    sandbox = await start_sandbox(SandboxSettings())
+    yield sandbox
+    await sandbox.close()
+
+
+async def generate(url: str, prompt: str = "a cat") -> tuple[int, Any]:
+    """One native generation of 49 credits."""
+    body = {"model": "nano-banana-2", "prompt": prompt, "resolution": "1K", "aspect_ratio": "1:1"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/v1/generations", json=body, headers=KEY) as response,
+    ):
+        return response.status, await response.json(content_type=None)
+
+
+async def balance(url: str) -> Any:
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/v1/balance", headers=KEY) as response:
+        return await response.json()
+
+
+async def verify(cwd: Path, config: Path) -> int:
+    """`gatekeeper verify` beside whatever runs."""
+    async with gatekeeper("verify", "--config", str(config), cwd=cwd, **ENVIRONMENT) as command:
+        return await command.ended()
+
+
+async def test_sigterm_lets_what_is_in_flight_finish_and_settle(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    """The answer arrives, the charge is booked, the exit code is 0."""
+    config = write_config(tmp_path, sandbox.url)
+    async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, **ENVIRONMENT) as server:
+        url = (await server.event("server.started"))["url"]
+        answer = asyncio.ensure_future(generate(url, "a cat [sandbox: latency=0.5]"))
+        await server.event("generation.admitted")
+        server.signal(signal.SIGTERM)
+        status, _ = await answer
+        code = await server.ended()
+
+    assert (200, 0) == (status, code)
+    assert any('"event":"generation.settled"' in line for line in server.lines)
+    assert 0 == await verify(tmp_path, config)
+
+
+async def test_sigterm_past_the_grace_records_what_is_unknown(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    """A generation that outlasts the grace ends as a recorded unknown, not as a forgotten hold."""
+    config = write_config(tmp_path, sandbox.url, shutdown_grace_s=0.2)
+    async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, **ENVIRONMENT) as server:
+        url = (await server.event("server.started"))["url"]
+        answer = asyncio.ensure_future(generate(url, "a cat [sandbox: hang]"))
+        await server.event("generation.admitted")
+        server.signal(signal.SIGTERM)
+        with pytest.raises(aiohttp.ClientError):
+            await answer
+        code = await server.ended()
+
+    assert 0 == code
+    assert any('"event":"hold.unknown"' in line for line in server.lines)
+    assert 0 == await verify(tmp_path, config)
+
+
+async def test_after_kill_9_every_booked_credit_is_still_there(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    """Killed between two generations and started again on the same directory: the balance goes on."""
+    config = write_config(tmp_path, sandbox.url)
+    arguments = ("serve", "--config", str(config))
+    async with gatekeeper(*arguments, cwd=tmp_path, **ENVIRONMENT) as server:
+        url = (await server.event("server.started"))["url"]
+        await generate(url)
+        before = await balance(url)
+        server.signal(signal.SIGKILL)
+        await server.ended()
+    async with gatekeeper(*arguments, cwd=tmp_path, **ENVIRONMENT) as server:
+        url = (await server.event("server.started"))["url"]
+        after = await balance(url)
+
+    assert 49 == before["charged"]
+    assert before == after
+    assert 0 == await verify(tmp_path, config)
+
+
+async def test_killed_in_mid_generation_the_hold_is_still_known(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    """The credits of a generation whose gateway died are held, not lost and not free."""
+    config = write_config(tmp_path, sandbox.url)
+    arguments = ("serve", "--config", str(config))
+    async with gatekeeper(*arguments, cwd=tmp_path, **ENVIRONMENT) as server:
+        url = (await server.event("server.started"))["url"]
+        answer = asyncio.ensure_future(generate(url, "a cat [sandbox: hang]"))
+        await server.event("generation.admitted")
+        server.signal(signal.SIGKILL)
+        with pytest.raises(aiohttp.ClientError):
+            await answer
+    async with gatekeeper(*arguments, cwd=tmp_path, **ENVIRONMENT) as server:
+        after = await balance((await server.event("server.started"))["url"])
+
+    assert (951, 49, 0) == (after["available"], after["held"], after["charged"])
+    assert 0 == await verify(tmp_path, config)
+
+
+async def test_verify_works_beside_a_running_gateway(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    """The embedded store is shared with the command, not fought over."""
+    config = write_config(tmp_path, sandbox.url)
+    async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, **ENVIRONMENT) as server:
+        url = (await server.event("server.started"))["url"]
+        await generate(url)
+
+        assert 0 == await verify(tmp_path, config)
+        assert 200 == (await generate(url))[0]
+
+
+async def test_sighup_reads_the_catalog_anew(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    """The signal reloads and says so."""
+    config = write_config(tmp_path, sandbox.url)
+    async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, **ENVIRONMENT) as server:
+        await server.event("server.started")
+        server.signal(signal.SIGHUP)
+
+        reloaded = await server.event("catalog.reloaded")
+
+    assert (True, 29) == (reloaded["ok"], reloaded["models"])
+
+
+async def test_a_second_gateway_on_a_taken_port_says_so(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    """One line and exit code 1, no traceback."""
+    config = write_config(tmp_path, sandbox.url)
+    async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, **ENVIRONMENT) as server:
+        port = (await server.event("server.started"))["url"].rpartition(":")[2]
+        arguments = ("serve", "--config", str(config), "--port", port)
+        async with gatekeeper(*arguments, cwd=tmp_path, **ENVIRONMENT) as second:
+            assert 1 == await second.ended()
+
+
+async def run_printed(command: str) -> tuple[int, Any]:
+    """Pastes a printed line into a shell, asking curl for the status as well."""
+    shell = await asyncio.create_subprocess_shell(f"{command} -w '\\n%{{http_code}}'", stdout=asyncio.subprocess.PIPE)
+    output, _ = await shell.communicate()
+    body, _, status = output.decode().rpartition("\n")
+    return int(status), json.loads(body)
+
+
+async def demo_commands(demo: Process) -> list[str]:
+    """The two curl lines that the demo prints."""
+    await demo.until_line("Ctrl-C")
+    return [line.strip() for line in demo.lines if re.match(r"curl .*/v1/generations", line)]
+
+
+async def test_the_demos_two_commands_do_what_it_says(tmp_path: Path) -> None:
+    """The first gives a picture that opens, the second a 422 that names the allowed set."""
+    async with gatekeeper("demo", "--port", "0", "--admin-port", "0", cwd=tmp_path) as demo:
+        forwarded, refused = await demo_commands(demo)
+        made, no = await run_printed(forwarded), await run_printed(refused)
+        async with aiohttp.ClientSession() as session, session.get(made[1]["outputs"][0]["url"]) as response:
+            picture = Image.open(io.BytesIO(await response.read()))
+            picture.load()
+        demo.signal(signal.SIGTERM)
+        code = await demo.ended()
+
+    assert (200, 422, 0) == (made[0], no[0], code)
+    assert picture.width > picture.height
+    assert "16:9" in no[1]["violations"][0]["supported"]
