@@ -52,7 +52,6 @@ lint: $(TO_TEST) ## ruff
 .PHONY: types
 types: $(TO_TEST) ## mypy --strict
 	@$(PY) -m mypy
-	@$(PY) -m mypy --explicit-package-bases tests
 
 .PHONY: floors
 floors: $(TO_TEST) ## who may import whom

@@ -77,16 +77,25 @@ Announce = Callable[[Gateway], Awaitable[None]]
 
 async def serve(settings: Settings, *, announce: Announce | None = None, static_keys: Iterable[KeyRecord] = ()) -> None:
     """Runs a gateway until SIGTERM or SIGINT, then lets what is in flight finish and settle. SIGHUP reloads."""
-    stopping = asyncio.Event()
+    stopping, reload_asked = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    reloads: set[asyncio.Task[Reload]] = set()
+    # Before anything listens: whoever sees `server.started` may send one at once, and its default is to kill.
+    loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
     async with running_gateway(settings, static_keys=static_keys) as gateway:
-        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(gateway.reload())))
+        reloading = loop.create_task(_reload_when_asked(gateway, reload_asked))
         if announce is not None:
             await announce(gateway)
         await stopping.wait()
+        reloading.cancel()
+
+
+async def _reload_when_asked(gateway: Gateway, asked: asyncio.Event) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        await gateway.reload()
 
 
 @asynccontextmanager

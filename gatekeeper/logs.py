@@ -4,6 +4,7 @@ One JSON object a line on stdout; pretty where stdout is a terminal. Nothing her
 are types in `events`, and nothing but their fields reaches a line.
 """
 
+import logging
 import re
 import sys
 from dataclasses import fields
@@ -14,6 +15,9 @@ import structlog
 
 from gatekeeper.core.credits import credits_text
 from gatekeeper.events import CREDIT_FIELDS, LEVELS, Event
+
+SILENCED = ("aiohttp.server", "python_multipart")
+"""Libraries that quote what was sent when it is malformed: a key or a prompt may be in it."""
 
 _WORD = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}")
 """Every model id, size, ratio, quality and scale there is, and no sentence."""
@@ -34,6 +38,8 @@ def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream:
     else:
         renderer = [structlog.processors.JSONRenderer(serializer=_to_json)]
         factory = structlog.BytesLoggerFactory(stream or sys.stdout.buffer)
+    for name in SILENCED:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVEL_NUMBERS[level]),

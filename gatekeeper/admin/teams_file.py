@@ -104,33 +104,38 @@ async def apply_plan(ledger: Ledger, todo: Plan, actor: str) -> None:
     Raises `LedgerConflict` when the store was changed since the plan was made: plan again.
     """
     for step in todo.steps:
-        match step:
-            case PutTeam(record):
-                await ledger.put_team(record, actor=actor, expected_revision=record.revision)
-            case GiveGrant(team, grant_id, amount, note):
-                status = await ledger.grant(team, grant_id, amount, note=note, actor=actor)
-                if status is GrantStatus.MISMATCH:
-                    raise LedgerConflict(f"grant {grant_id} of team {team} was given with another amount meanwhile")
-            case PutKey(key):
-                await ledger.put_key(key)
+        await _do(ledger, step, actor)
 
 
 async def apply_teams_file(ledger: Ledger, path: Path, actor: str) -> Plan:
-    """Read the file, plan and do it; the plan that was done. Plans again if somebody else was at it.
+    """Read the file, plan and do it; what was done. Plans again if somebody else was at it.
 
     Raises `ConfigError` with every problem, before anything is written, and the ledger's errors.
     """
     teams = load_teams(path)
-    for _ in range(TRIES_MAX - 1):
-        todo = await plan(ledger, teams)
+    done: list[Step] = []
+    for tries_left in reversed(range(TRIES_MAX)):
         try:
-            await apply_plan(ledger, todo, actor)
+            for step in (await plan(ledger, teams)).steps:
+                await _do(ledger, step, actor)
+                done.append(step)
+            break
         except LedgerConflict:
-            continue
-        return todo
-    todo = await plan(ledger, teams)
-    await apply_plan(ledger, todo, actor)
-    return todo
+            if not tries_left:
+                raise
+    return Plan(tuple(done))
+
+
+async def _do(ledger: Ledger, step: Step, actor: str) -> None:
+    match step:
+        case PutTeam(record):
+            await ledger.put_team(record, actor=actor, expected_revision=record.revision)
+        case GiveGrant(team, grant_id, amount, note):
+            status = await ledger.grant(team, grant_id, amount, note=note, actor=actor)
+            if status is GrantStatus.MISMATCH:
+                raise LedgerConflict(f"grant {grant_id} of team {team} was given with another amount meanwhile")
+        case PutKey(key):
+            await ledger.put_key(key)
 
 
 async def _grants_given(ledger: Ledger, entry: TeamEntry) -> dict[str, int]:

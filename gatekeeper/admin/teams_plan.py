@@ -94,7 +94,7 @@ def grant_steps(entry: TeamEntry, given: Mapping[str, int]) -> Iterator[GiveGran
     """The grants whose ids were never given."""
     for grant in entry.grants:
         if grant.id not in given:
-            line = f"new grant {grant.id}, {credits_text(grant.credits)} credits"
+            line = f"new grant {grant.id}, {_credits(grant.credits)}"
             change = Change(entry.id, ChangeKind.NEW_GRANT, line)
             yield GiveGrant(entry.id, grant.id, grant.credits, grant.note, (change,))
 
@@ -165,19 +165,24 @@ def _limit_lines(before: TeamRecord, after: TeamRecord) -> list[str]:
         old, new = olds.get((scope, per)), news.get((scope, per))
         name = f"limit {scope} per {per}"
         if old is None and new is not None:
-            lines.append(f"new {name}, {credits_text(new)} credits")
+            lines.append(f"new {name}, {_credits(new)}")
         elif new is None and old is not None:
-            lines.append(f"{name} removed, was {credits_text(old)} credits")
+            lines.append(f"{name} removed, was {_credits(old)}")
         elif old is not None and new is not None and old != new:
-            lines.append(f"{name} {credits_text(old)} -> {credits_text(new)} credits")
+            lines.append(f"{name} {credits_text(old)} -> {_credits(new)}")
     return lines
+
+
+def _credits(amount: int) -> str:
+    text = credits_text(amount)
+    return f"{text} credit" if text == "1" else f"{text} credits"
 
 
 def _cap(name: str, caps: Caps) -> str:
     value: int | None = getattr(caps, name)
     if value is None:
         return NONE
-    return str(value) if name == "open_holds" else f"{credits_text(value)} credits"
+    return str(value) if name == "open_holds" else _credits(value)
 
 
 def _listed(patterns: tuple[str, ...]) -> str:

@@ -14,6 +14,9 @@ from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.cli.locate import default_config_path, find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
 from gatekeeper.cli.show import print_json, say
+from gatekeeper.ledger.client import connect
+from gatekeeper.ledger.errors import StoreRefused
+from gatekeeper.ledger.opening import EMBEDDED
 from gatekeeper.settings import ProviderSettings, Settings
 from gatekeeper.yamlfile import ConfigError, Problem, load_yaml
 
@@ -59,7 +62,7 @@ def _check(config: Path | None) -> Findings:
     found = Findings()
     settings = found.attempt(lambda: find_settings(config)) or _readable_part(config or default_config_path())
     if settings is not None:
-        _check_providers(settings, found)
+        _check_settings(settings, found)
         catalog = found.attempt(lambda: load_catalog(settings.catalog_files()))
         if catalog is not None:
             found.checked.append(_told_catalog(settings, catalog))
@@ -68,7 +71,12 @@ def _check(config: Path | None) -> Findings:
     return found
 
 
-def _check_providers(settings: Settings, found: Findings) -> None:
+def _check_settings(settings: Settings, found: Findings) -> None:
+    if settings.store.url != EMBEDDED:
+        try:
+            connect(settings.store.url)
+        except StoreRefused as error:
+            found.problems.append(settings.problem("store.url", str(error), "Correct the address."))
     found.problems += provider_problems(settings, secrets_needed=False)
     found.warnings += [p for p in provider_problems(settings) if p not in found.problems]
     name = "the built-in defaults" if settings.source is None else str(settings.source.path)

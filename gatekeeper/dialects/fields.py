@@ -9,18 +9,16 @@ What nobody asks for is not looked at: the body goes upstream as it came.
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol
 
 from gatekeeper.dialects.complaints import Complaints, malformed, shown
 from gatekeeper.dialects.skim import Skimmer
+from gatekeeper.dialects.strictjson import kind, parse_object
 
 WHOLE_BYTES_MAX = 64 * 1024
 """A body up to this size is parsed as it is; a larger one is skimmed first."""
-
-DEPTH_MAX = 64
-"""Deeper nesting is no request of any known format, and parsers run out of stack in different places."""
 
 TEXT_LENGTH_MAX = 256
 """The longest name or setting that is read. Prompts are not read, only measured."""
@@ -31,21 +29,7 @@ NUMBER_ABS_MAX = 10**18
 NUMBER_DECIMALS_MAX = 18
 """More decimals than any duration or scale has."""
 
-INTEGER_DIGITS_MAX = 40
-"""A longer integer is kept as a decimal: reading it as an `int` takes time that grows with the square."""
-
-_BRACKETS = re.compile(r"[\[\]{}]")
-_WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
-
-_KINDS: tuple[tuple[type, str], ...] = (
-    (bool, "a truth value"),
-    (str, "a text"),
-    (int, "a whole number"),
-    (Decimal, "a number with decimals"),
-    (dict, "an object"),
-    (list, "a list"),
-)
 
 
 class Fields(Protocol):
@@ -196,11 +180,6 @@ class JsonFields:
         self.complaints.wrong(self._path + name, given, wanted)
 
 
-def kind(value: object) -> str:
-    """What a JSON value is, for people."""
-    return next((name for type_, name in _KINDS if isinstance(value, type_)), "null")
-
-
 def _described(value: object) -> str:
     match value:
         case bool():
@@ -229,15 +208,10 @@ def _readable(value: int | Decimal) -> bool:
     return small and number.adjusted() < NUMBER_DECIMALS_MAX and number >= 0
 
 
-def read_whole_number(text: str) -> int | None:
-    """A whole number as a form spells it: digits only, so that no reader takes "010" or "1e1" for something else."""
-    return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
-
-
 def read_json(body: Sequence[bytes]) -> JsonFields:
     """The fields of a JSON body. Raises `Rejected` (malformed_request) for anything that is not one plain object."""
     if sum(map(len, body)) <= WHOLE_BYTES_MAX:
-        return JsonFields(_parse(b"".join(body)), {}, Complaints())
+        return JsonFields(parse_object(b"".join(body)), {}, Complaints())
     skimmer = Skimmer()
     for chunk in body:
         skimmer.feed(chunk)
@@ -245,7 +219,7 @@ def read_json(body: Sequence[bytes]) -> JsonFields:
         raise malformed("The body is not UTF-8.")
     if skimmer.overflowed:
         raise malformed("The body holds far more fields than a generation request has.")
-    values = _parse(skimmer.skeleton)
+    values = parse_object(skimmer.skeleton)
     return JsonFields(values, _decode_heads(skimmer.cut), Complaints())
 
 
@@ -256,74 +230,3 @@ def _decode_heads(cut: Mapping[bytes, int]) -> dict[str, int]:
         text = json.loads(b'"' + head + b'"')
         heads[text] = max(length, heads.get(text, 0))
     return heads
-
-
-class _Unreadable(ValueError):
-    """Raised inside the parser by the hooks below; its text is for the caller."""
-
-
-def _parse(skeleton: bytes) -> dict[str, object]:
-    if not skeleton.strip():
-        raise malformed("The body is empty; a JSON object is needed.")
-    try:
-        text = skeleton.decode()
-    except UnicodeDecodeError:
-        raise malformed("The body is not UTF-8.") from None
-    if _too_deep(text):
-        raise malformed(f"The body is nested more than {DEPTH_MAX} levels deep.")
-    try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise malformed(f"The body is not JSON: {error.msg} (line {error.lineno}).") from None
-    except _Unreadable as error:
-        raise malformed(f"The body cannot be read: {error}.") from None
-    if not isinstance(value, dict):
-        raise malformed(f"The body must be a JSON object, not {kind(value)}.")
-    return value
-
-
-def _too_deep(text: str) -> bool:
-    if text.count("[") + text.count("{") <= DEPTH_MAX:
-        return False
-    masked = text.replace("\\\\", "__").replace('\\"', "__")
-    depth = 0
-    for bracket in _BRACKETS.findall(" ".join(masked.split('"')[::2])):
-        depth += 1 if bracket in "[{" else -1
-        if depth > DEPTH_MAX:
-            return True
-    return False
-
-
-def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            raise _Unreadable(f'the key "{shown(key)}" is there twice')
-        seen.add(key)
-    raise AssertionError("fewer keys than pairs means that one came twice")
-
-
-def _read_int(text: str) -> int | Decimal:
-    return int(text) if len(text) <= INTEGER_DIGITS_MAX else Decimal(text)
-
-
-def _read_decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise _Unreadable(f"{shown(text)} is beyond any number") from None
-
-
-def _no_constant(name: str) -> object:
-    raise _Unreadable(f"{name} is no JSON number")
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_no_key_twice,
-    parse_int=_read_int,
-    parse_float=_read_decimal,
-    parse_constant=_no_constant,
-)

@@ -9,14 +9,14 @@ module are not. Files are never kept, decoded or looked into.
 import codecs
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
-from gatekeeper.dialects.complaints import Complaints, malformed, shown
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import read_content_type
-from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, lookalikes, read_whole_number
+from gatekeeper.dialects.form import FilePart, Form, FormFields, TextPart
 
 PARTS_MAX = 128
 """An edit takes 16 images, a mask and a dozen settings."""
@@ -41,105 +41,6 @@ _DISPOSITION = re.compile(
 )
 _PLAIN_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 _TEXT_CHARSETS = frozenset({"utf-8", "us-ascii"})
-_FLAGS = {"true": True, "1": True, "false": False, "0": False}
-
-
-@dataclass(frozen=True, slots=True)
-class FilePart:
-    """A file as far as it is known: its name in the form, its own name, its type, its size in bytes."""
-
-    name: str
-    filename: str
-    content_type: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class TextPart:
-    """A text field: its length in characters, and itself when it is short."""
-
-    length: int
-    text: str | None
-
-
-@dataclass(slots=True)
-class Form:
-    """A form's text parts by name and its files in order."""
-
-    texts: dict[str, TextPart] = field(default_factory=dict)
-    files: list[FilePart] = field(default_factory=list)
-
-
-class FormFields:
-    """Typed access to a form. Numbers and flags are texts here, so "2" is 2."""
-
-    __slots__ = ("_form", "_read", "complaints")
-
-    def __init__(self, form: Form) -> None:
-        self._form = form
-        self._read: set[str] = set()
-        self.complaints = Complaints()
-
-    def given(self, name: str) -> bool:
-        return name in self._form.texts or bool(self.file_sizes_bytes(name))
-
-    def file_sizes_bytes(self, name: str) -> tuple[int, ...]:
-        """The size of every file under that name, bare or as a list (`name[]`, `name[0]`)."""
-        listed = re.compile(rf"{re.escape(name)}(?:\[[0-9]*\])?")
-        return tuple(file.size_bytes for file in self._form.files if listed.fullmatch(file.name))
-
-    def text(self, name: str) -> str | None:
-        part = self._text_part(name)
-        if part is None:
-            return None
-        if part.text is None or part.length > TEXT_LENGTH_MAX:
-            self._note(name, "a longer one", f"a text of at most {TEXT_LENGTH_MAX} characters")
-        elif not part.text.isprintable():
-            self._note(name, "one with such characters", "a text without control characters")
-        else:
-            return part.text
-        return None
-
-    def text_length(self, name: str) -> int | None:
-        part = self._text_part(name)
-        return None if part is None else part.length
-
-    def whole(self, name: str) -> int | None:
-        text = self.text(name)
-        number = None if text is None else read_whole_number(text)
-        if text is not None and number is None:
-            self._note(name, f'"{shown(text)}"', "a whole number")
-        return number
-
-    def flag(self, name: str) -> bool | None:
-        text = self.text(name)
-        flag = None if text is None else _FLAGS.get(text.lower())
-        if text is not None and flag is None:
-            self._note(name, f'"{shown(text)}"', "true or false")
-        return flag
-
-    def missing(self, name: str, wanted: str) -> None:
-        self.complaints.missing(name, wanted)
-
-    def finish(self) -> None:
-        names = {*self._form.texts, *(file.name for file in self._form.files)}
-        for name in lookalikes(sorted(names), self._read):
-            self.complaints.misspelled(name, name.casefold())
-        self.complaints.raise_any()
-
-    def _text_part(self, name: str) -> TextPart | None:
-        """The part of that name, unless a file or a list of the same name leaves open which one counts."""
-        self._read.add(name)
-        if self.file_sizes_bytes(name):
-            self._note(name, "a file", "a text")
-        elif any(other.startswith(f"{name}[") for other in self._form.texts):
-            self._note(name, "a list", "a text")
-        else:
-            return self._form.texts.get(name)
-        return None
-
-    def _note(self, name: str, given: str, wanted: str) -> None:
-        self.complaints.wrong(name, given, wanted)
 
 
 def read_form(content_type: str, body: Sequence[bytes]) -> FormFields:

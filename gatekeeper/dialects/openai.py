@@ -16,8 +16,9 @@ from gatekeeper.dialects.base import OutcomeReader, Rendered, Route, RouteKind
 from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers, writable
-from gatekeeper.dialects.fields import JsonFields, read_json
-from gatekeeper.dialects.multipart import FormFields, read_form
+from gatekeeper.dialects.fields import Fields, JsonFields, read_json
+from gatekeeper.dialects.form import FormFields
+from gatekeeper.dialects.multipart import read_form
 from gatekeeper.dialects.openai_answer import JsonAnswer, StreamAnswer
 
 _GENERATIONS = Route("images.generations", RouteKind.GENERATION, "/images/generations", Operation.IMAGE_GENERATE)
@@ -56,7 +57,15 @@ def find_route(method: str, path: str) -> Route | None:
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads JSON, and for edits a form as well. Raises `Rejected`: malformed_request, or missing_parameter."""
     fields = _read_fields(route, content_type, body)
-    request = GenerationRequest(
+    request = _ask(route, fields)
+    if route.operation is Operation.IMAGE_EDIT and not _has_image(fields):
+        fields.missing("image", "a picture to edit")
+    fields.finish()
+    return request
+
+
+def _ask(route: Route, fields: Fields) -> GenerationRequest:
+    return GenerationRequest(
         model=fields.text("model"),
         operation=route.operation,
         resolution=fields.text("resolution"),
@@ -67,10 +76,6 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
         prompt_length=fields.text_length("prompt"),
         stream=bool(fields.flag("stream")),
     )
-    if route.operation is Operation.IMAGE_EDIT and not _has_image(fields):
-        fields.missing("image", "a picture to edit")
-    fields.finish()
-    return request
 
 
 def _read_fields(route: Route, content_type: str, body: Sequence[bytes]) -> JsonFields | FormFields:

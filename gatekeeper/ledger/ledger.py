@@ -10,7 +10,7 @@ were made, so a `release` after a cancelled `hold` meets whatever that hold did.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -24,13 +24,16 @@ from gatekeeper.ledger.records import (
     Entry,
     Expiry,
     GrantStatus,
+    Held,
     HoldOrder,
     HoldResult,
     KeyRecord,
     Marked,
     OpenHold,
+    Refused,
     Settlement,
     TeamRecord,
+    Transition,
     VerifyReport,
 )
 from gatekeeper.ledger.usage import applying, limit_usage, scopes_of
@@ -51,9 +54,14 @@ _SCAN_COUNT: Final = 500
 
 
 class Ledger:
-    """All of a store's teams, keys, credits and holds."""
+    """All of a store's teams, keys, credits and holds.
+
+    `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
+    of the team came upon it.
+    """
 
     def __init__(self, client: StoreClient) -> None:
+        self.on_transition: Callable[[str, Transition], None] = lambda _team, _transition: None
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
@@ -172,6 +180,8 @@ class Ledger:
         for _ in range(_WINDOW_TRIES):
             answer = await scripts.hold(self._client, order, windows)
             if not isinstance(answer, scripts.RetryWindows):
+                if isinstance(answer, Held | Refused):
+                    self._tell(order.team, answer.reaped)
                 return answer
             self._remember_timezone(order.team, answer.timezone)
             windows = self._windows.at(answer.now_ms, answer.timezone)
@@ -213,7 +223,9 @@ class Ledger:
         due = [hold_id for hold_id, score in pairs(flat).items() if float(score) <= now_ms]
         if not due:
             return Expiry((), more=False)
-        return Expiry(await scripts.expire(self._client, team_id, due[:wanted]), more=len(due) > wanted)
+        transitions = await scripts.expire(self._client, team_id, due[:wanted])
+        self._tell(team_id, transitions)
+        return Expiry(transitions, more=len(due) > wanted)
 
     # Looking
 
@@ -279,6 +291,10 @@ class Ledger:
             "XRANGE", TeamKeys(team_id).journal, f"{after + 1}-0", last, "COUNT", wanted, bulk=True
         )
         return tuple(parse_entry(entry_id, flat) for entry_id, flat in rows)
+
+    def _tell(self, team_id: str, transitions: tuple[Transition, ...]) -> None:
+        for transition in transitions:
+            self.on_transition(team_id, transition)
 
     def _remember_timezone(self, team_id: str, timezone: str) -> None:
         if len(self._timezones) >= TIMEZONES_KNOWN_MAX:

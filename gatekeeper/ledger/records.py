@@ -167,9 +167,20 @@ class HoldOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Transition:
+    """One thing that time did to a hold: `unknown`, then `expire`, `charge` or `keep`."""
+
+    hold_id: str
+    kind: EntryKind
+    amount: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """The credits are aside. `available` and `held` are the team's, after it; `seq` is the journal entry.
-    `repeated` is True if this id was held before (our own retry after a lost answer)."""
+    `repeated` is True if this id was held before (our own retry after a lost answer). `reaped` is what time did to
+    other holds of the team in the same step."""
 
     hold_id: str
     amount: int
@@ -177,6 +188,7 @@ class Held:
     held: int
     seq: int
     repeated: bool = False
+    reaped: tuple[Transition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +214,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was written. `refusals` lists every check that failed, in the order they are made."""
+    """No credits were put aside. `refusals` lists every check that failed, in the order they are made; `reaped` is
+    what time did to other holds of the team in the same step."""
 
     refusals: tuple[Refusal, ...]
     required: int
     available: int
     held: int
+    reaped: tuple[Transition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,16 +270,6 @@ class Marked:
 
     status: MarkStatus
     deadline_ms: int | None
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One thing that time did to a hold: `unknown`, then `expire`, `charge` or `keep`."""
-
-    hold_id: str
-    kind: EntryKind
-    amount: int
     seq: int
 
 

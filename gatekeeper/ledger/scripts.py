@@ -112,15 +112,17 @@ async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldR
     ]  # fmt: skip
     reply = await client.run(script("hold"), names, args)
     match reply:
-        case ["HELD", amount, available, held, seq, again]:
-            return Held(order.hold_id, int(amount), int(available), int(held), int(seq), again == "1")
+        case ["HELD", amount, available, held, seq, again, reaped]:
+            return Held(
+                order.hold_id, int(amount), int(available), int(held), int(seq), again == "1", _transitions(reaped)
+            )
         case ["REPEAT", state, amount, charged]:
             return Repeated(order.hold_id, STATES[state], int(amount), int(charged))
         case ["MISMATCH", state]:
             return Mismatch(order.hold_id, STATES[state])
-        case ["REFUSED", available, held, *refusals]:
+        case ["REFUSED", available, held, reaped, *refusals]:
             decoded = tuple(_refusal(refusal, int(available)) for refusal in refusals)
-            return Refused(decoded, order.amount, int(available), int(held))
+            return Refused(decoded, order.amount, int(available), int(held), _transitions(reaped))
         case ["RETRY_WINDOWS", now, timezone]:
             return RetryWindows(int(now), timezone)
         case ["STALE", now]:
@@ -173,7 +175,11 @@ async def expire(client: StoreClient, team: str, hold_ids: list[str]) -> tuple[T
     reply = await client.run(script("expire"), names, args, bulk=True)
     if reply and reply[0] == "INVALID":
         raise _unusual("expire", team, reply)
-    return tuple(Transition(hold_id, EntryKind(kind), int(amount), int(seq)) for hold_id, kind, amount, seq in reply)
+    return _transitions(reply)
+
+
+def _transitions(rows: list[list[str]]) -> tuple[Transition, ...]:
+    return tuple(Transition(hold_id, EntryKind(kind), int(amount), int(seq)) for hold_id, kind, amount, seq in rows)
 
 
 async def balance(client: StoreClient, team: str, scopes: list[str]) -> Figures:

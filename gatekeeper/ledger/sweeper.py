@@ -29,7 +29,10 @@ class Sweep:
 
 
 class Sweeper:
-    """Sweeps a ledger in the background until it is stopped."""
+    """Sweeps a ledger in the background until it is stopped.
+
+    `on_transition` becomes the ledger's, so it also hears what a hold finds due; `on_error` hears of failed sweeps.
+    """
 
     def __init__(
         self,
@@ -40,7 +43,7 @@ class Sweeper:
         interval_s: float = INTERVAL_S,
     ) -> None:
         self._ledger = ledger
-        self._on_transition = on_transition
+        ledger.on_transition = on_transition
         self._on_error = on_error
         self._interval_s = interval_s
         self._stopping = asyncio.Event()
@@ -79,8 +82,6 @@ class Sweeper:
         count = 0
         for _ in range(ROUNDS_MAX):
             expiry = await self._ledger.expire_due(team_id)
-            for transition in expiry.transitions:
-                self._on_transition(team_id, transition)
             count += len(expiry.transitions)
             if not expiry.more:
                 break

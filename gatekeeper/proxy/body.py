@@ -31,6 +31,8 @@ async def read_body(request: web.BaseRequest, *, max_bytes: int, timeout_s: floa
 def _check_head(request: web.BaseRequest, max_bytes: int) -> None:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise refuse(Code.MALFORMED_REQUEST, "Send the body uncompressed: a compressed one cannot be checked.")
+    if len(request.headers.getall("Content-Type", ())) > 1:
+        raise refuse(Code.MALFORMED_REQUEST, "Content-Type was sent twice: the provider may follow the other one.")
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
 

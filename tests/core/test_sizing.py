@@ -8,8 +8,8 @@ import pytest
 from gatekeeper.core.rejection import Code
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.sizing import SizeChoice, choose_size
-from gatekeeper.core.spec import Capability, Combination, SizeRange
-from tests.factories import PIXELS, RATIOS, TIERS, a_capability, a_plain_capability, a_request
+from gatekeeper.core.spec import Capability, SizeRange
+from tests.factories import TIERS, a_capability, a_plain_capability, a_request
 
 FREE = SizeRange(256, 5000, area_max=4096 * 4096)
 
@@ -49,24 +49,29 @@ def test_every_way_to_say_the_same_is_the_same(words: dict[str, str]) -> None:
     assert ("2K", "16:9", ()) == (choice.resolution, choice.aspect_ratio, choice.resolutions_possible)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        {"size": "auto"},
-        {"resolution": "auto"},
-        {"resolution": "AUTO", "size": "auto", "aspect_ratio": "auto"},
-        {},
-        {"aspect_ratio": "auto"},
-        {"size": "auto", "resolution": "1K"},
-        {"resolution": "auto", "size": "1024x1024"},
-        {"aspect_ratio": "auto", "size": "1024x1024"},
-    ],
+OPEN_WORDS: tuple[dict[str, str], ...] = (
+    {},
+    {"size": "auto"},
+    {"resolution": "AUTO"},
+    {"aspect_ratio": "auto"},
+    {"size": "auto", "resolution": "1K"},
+    {"size": "1024x1024", "resolution": "auto"},
+    {"size": "1024x1024", "aspect_ratio": "auto"},
 )
+
+
+@pytest.mark.parametrize("words", OPEN_WORDS)
 def test_auto_leaves_every_tier_possible(words: dict[str, str]) -> None:
     """Whatever stands beside "auto", a provider that follows it may make the largest."""
     choice = chosen(a_capability(), **words)
 
     assert (None, None, TIERS) == (choice.resolution, choice.size, choice.resolutions_possible)
+
+
+@pytest.mark.parametrize("size", ["1024x1024", "1:1"])
+def test_auto_ratio_outweighs_a_shape_beside_it(size: str) -> None:
+    """The shape is open when one of two words says so."""
+    assert chosen(a_capability(), size=size, aspect_ratio="auto").aspect_ratio is None
 
 
 def test_auto_ratio_beside_a_tier_leaves_the_tier() -> None:
@@ -207,69 +212,3 @@ def test_a_range_alone_takes_any_shape_inside_it() -> None:
 
     assert SizeChoice(None, None, Pixels(777, 333)) == chosen(capability, size="777x333")
     assert [(Code.UNSUPPORTED_SIZE, "size", "2048x1440")] == wrong_with(capability, size="4096x2880")
-
-
-def test_a_vendor_size_that_is_not_sold_is_refused() -> None:
-    """A pixel table that knows more than the lists does not widen what is sold."""
-    table = PIXELS | {("1K", "21:9"): Pixels(1584, 672), ("512", "1:1"): Pixels(512, 512)}
-    capability = a_capability(pixels=table)
-
-    assert [(Code.UNSUPPORTED_SIZE, "size", "1376x768")] == wrong_with(capability, size="1584x672")
-    assert [(Code.UNSUPPORTED_SIZE, "size", "1024x1024")] == wrong_with(capability, size="512x512")
-
-
-NO_4K_WIDE = (Combination("4K", "16:9"),)
-
-
-@pytest.mark.parametrize(
-    ("words", "tiers"),
-    [
-        ({"aspect_ratio": "16:9"}, ("1K", "2K")),
-        ({"aspect_ratio": "16:9", "size": "auto"}, ("1K", "2K")),
-        ({"aspect_ratio": "1:1"}, TIERS),
-        ({}, TIERS),
-    ],
-)
-def test_an_open_tier_is_narrowed_to_what_is_sold(words: dict[str, str], tiers: tuple[str, ...]) -> None:
-    """Only tiers that are sold with the ratio may come out."""
-    assert tiers == chosen(a_capability(not_sold=NO_4K_WIDE), **words).resolutions_possible
-
-
-def test_an_open_ratio_is_valid_while_one_is_sold() -> None:
-    """A tier that is not sold in one shape is still sold when the shape is left open."""
-    assert "4K" == chosen(a_capability(not_sold=NO_4K_WIDE), resolution="4K").resolution
-
-
-@pytest.mark.parametrize(
-    "words",
-    [{"resolution": "4K", "aspect_ratio": "16:9"}, {"size": "5504x3072"}, {"size": "4K", "aspect_ratio": "16:9"}],
-)
-def test_a_pair_that_is_not_sold_is_refused(words: dict[str, str]) -> None:
-    """However it is said, the refusal lists the pairs that are sold and names the same shape at the next tier."""
-    _, (violation,) = choose_size(a_capability(not_sold=NO_4K_WIDE), a_request(**words))
-
-    assert (Code.UNSUPPORTED_COMBINATION, "4K 16:9") == (violation.code, violation.requested)
-    assert (8, "2K 16:9") == (len(violation.supported), violation.nearest)
-
-
-def test_a_default_that_is_not_sold_with_the_ratio_is_refused() -> None:
-    """The vendor would fill in its default, so the request is the unsold pair although nobody wrote it."""
-    capability = a_capability(not_sold=NO_4K_WIDE, resolution_default="4K")
-
-    assert [(Code.UNSUPPORTED_COMBINATION, "resolution", "2K 16:9")] == wrong_with(capability, aspect_ratio="16:9")
-
-
-def test_a_tier_that_is_sold_in_no_shape_is_refused() -> None:
-    """When every ratio of a tier is excluded, leaving the ratio open does not help."""
-    excluded = tuple(Combination("4K", ratio) for ratio in RATIOS)
-
-    assert [(Code.UNSUPPORTED_COMBINATION, "resolution", None)] == wrong_with(
-        a_capability(not_sold=excluded), resolution="4K"
-    )
-
-
-def test_one_tier_left_is_the_tier() -> None:
-    """When all other tiers are excluded, the last one is no longer open."""
-    excluded = (Combination("4K", "16:9"), Combination("2K", "16:9"))
-
-    assert "1K" == chosen(a_capability(not_sold=excluded), aspect_ratio="16:9").resolution

@@ -4,15 +4,13 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import event, given
-from hypothesis import strategies as st
 
+from gatekeeper.core.credits import Rounding
 from gatekeeper.core.rejection import Code
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import Audio, Capability, ModelSpec, ScalePrice
+from gatekeeper.core.spec import Audio, Capability, MegapixelScalePrice, ScalePrice
 from gatekeeper.core.validate import INPUT_SIDE_PX_MAX, validate
-from tests.core.strategies import PROPERTY, any_requests, models
 from tests.factories import a_capability, a_model, a_plain_capability, a_price, a_request
 
 SCALES = (Fraction(2), Fraction(4), Fraction(8))
@@ -184,6 +182,14 @@ def test_an_upscale_needs_the_size_of_a_picture(pixels: Pixels | None, code: Cod
     assert [(code, "input", asked, None)] == wrong_with(UPSCALER, **upscale(input_pixels=pixels))
 
 
+def test_a_price_made_from_the_input_needs_the_input() -> None:
+    """Whatever the operation is called, a price per megapixel of the input cannot be made without it."""
+    rule = MegapixelScalePrice(1, dict.fromkeys(SCALES, Fraction(1)), Rounding.EXACT)
+    capability = a_plain_capability(scales=SCALES, price=a_price(rule))
+
+    assert [(Code.MISSING_PARAMETER, "input", "nothing", None)] == wrong_with(capability, scale=Fraction(2))
+
+
 @pytest.mark.parametrize("pixels", [Pixels(1, 1), Pixels(INPUT_SIDE_PX_MAX, INPUT_SIDE_PX_MAX)])
 def test_an_upscale_takes_any_picture(pixels: Pixels) -> None:
     """The bounds themselves are inside, and an upscale needs no prompt."""
@@ -219,42 +225,3 @@ def test_a_picture_needs_a_prompt(operation: Operation, prompt_length: int | Non
     found = wrong_with(a_capability(operations=(operation,)), operation=operation, prompt_length=prompt_length)
 
     assert [(Code.MISSING_PARAMETER, "prompt", "nothing", None)] == found
-
-
-@PROPERTY
-@given(models, st.data())
-def test_any_request_is_valid_or_has_violations(model: ModelSpec, data: st.DataObject) -> None:
-    """For every model and every request there is one of the two answers, and every part of it can be printed."""
-    found = validate(model, data.draw(any_requests(model)))
-
-    event("valid" if isinstance(found, ValidRequest) else "refused")
-    assert isinstance(found, ValidRequest) or found
-    assert str(found).encode()
-
-
-@PROPERTY
-@given(models, st.data())
-def test_a_valid_request_is_inside_the_models_set(model: ModelSpec, data: st.DataObject) -> None:
-    """Whatever validation lets through is in every list of the model, and is sold."""
-    found, able = validate(model, data.draw(any_requests(model))), model.capabilities[0]
-
-    if isinstance(found, ValidRequest):
-        possible = (found.resolution,) if found.resolution else found.resolutions_possible or (None,)
-        assert (found.operation in able.operations, 1 <= found.outputs <= able.outputs_max) == (True, True)
-        assert set(possible) <= {None, *able.resolutions}
-        assert (None in possible) == (not able.resolutions)
-        assert found.aspect_ratio in {None, *able.aspect_ratios}
-        assert all(able.sells(tier, found.aspect_ratio) for tier in possible)
-        assert (found.scale in able.scales) if able.scales else found.scale is None
-        assert found.quality in {None, *able.qualities}
-
-
-@PROPERTY
-@given(models, st.data())
-def test_every_nearest_choice_is_a_supported_one(model: ModelSpec, data: st.DataObject) -> None:
-    """A refusal never names something that would be refused again."""
-    found = validate(model, data.draw(any_requests(model)))
-
-    if not isinstance(found, ValidRequest):
-        enumerated = [v for v in found if v.nearest and v.code not in {Code.TOO_MANY_OUTPUTS, Code.UNSUPPORTED_SIZE}]
-        assert [] == [v for v in enumerated if v.nearest not in v.supported]

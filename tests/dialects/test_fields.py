@@ -9,7 +9,8 @@ import pytest
 from gatekeeper.core.rejection import Rejected, Rejection
 from gatekeeper.dialects.complaints import VIOLATIONS_MAX
 from gatekeeper.dialects.contenttype import is_json
-from gatekeeper.dialects.fields import DEPTH_MAX, TEXT_LENGTH_MAX, WHOLE_BYTES_MAX, read_json
+from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, WHOLE_BYTES_MAX, read_json
+from gatekeeper.dialects.strictjson import DEPTH_MAX
 
 PADDING = b'"pad":"' + b"A" * WHOLE_BYTES_MAX + b'"'
 

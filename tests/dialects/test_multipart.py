@@ -13,7 +13,8 @@ import pytest
 from gatekeeper.core.rejection import Rejected, Rejection
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.dialects import openai as dialect
-from gatekeeper.dialects.multipart import PARTS_MAX, FormFields, read_boundary, read_form
+from gatekeeper.dialects.form import FormFields
+from gatekeeper.dialects.multipart import PARTS_MAX, read_boundary, read_form
 
 BOUNDARY = "----boundary7MA4YWxkTrZu0gW"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"

@@ -1,6 +1,7 @@
 """Stores to test on (fakeredis and a real server, never skipped), and builders with boring defaults."""
 
 import itertools
+import os
 import re
 import secrets
 import shutil
@@ -33,9 +34,20 @@ _NUMBERS = itertools.count(1)
 
 
 def start_server(directory: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
-    """A real server on a unix socket in this directory, up when this returns."""
+    """A real server on a unix socket in this directory, up when this returns.
+
+    GATEKEEPER_TEST_SERVER names another server's binary, to try the ledger on a version of one's own.
+    """
     socket = directory / "s"
-    command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket), "--dir", str(directory)]
+    command = [
+        os.environ.get("GATEKEEPER_TEST_SERVER") or str(get_binary_path()),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(socket),
+        "--dir",
+        str(directory),
+    ]
     process = subprocess.Popen([*command, "--save", "", *arguments], stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
     while not socket.exists():
@@ -141,10 +153,11 @@ class Raw:
     def __init__(self, client: StoreClient, team_id: str) -> None:
         self.client = client
         self.keys = TeamKeys(team_id)
+        self.reaped: list[list[str]] = []
         self.start_ms = time.time_ns() // 1_000_000 - DAY_MS
 
     async def hold(self, hold_id: str = "", **changes: str | int) -> Reply:
-        """hold.lua with boring arguments but for the changes."""
+        """hold.lua with boring arguments but for the changes; what it reaped goes to `reaped`, out of the reply."""
         hold_id = hold_id or fresh_id()
         day = hold_id_day(hold_id) if len(hold_id) == 32 else 0
         window = f"{self.start_ms}:{self.start_ms + 2 * DAY_MS}:{self.start_ms + 3 * DAY_MS}"
@@ -156,7 +169,10 @@ class Raw:
         args.update(changes)
         k = self.keys
         names = [k.team, k.bal, k.use, k.open, k.due, k.done(day), k.done(day - 1), k.journal]
-        return await self.client.run(script("hold"), names, list(args.values()))
+        reply = await self.client.run(script("hold"), names, list(args.values()))
+        if reply[0] in {"HELD", "REFUSED"}:
+            self.reaped = reply.pop(6 if reply[0] == "HELD" else 3)
+        return reply
 
     async def settle(self, hold_id: str, amount: str | int, why: str = "", meta: str = "") -> Reply:
         """settle.lua."""

@@ -79,6 +79,7 @@ async def test_real_server_is_asked(real_redis: Redis, server_socket: Path):
     """A real server tells what it is; the one of these tests keeps no file and is told to be volatile."""
     report = await check_store(StoreClient(real_redis))
 
-    assert ("valkey", Durability.VOLATILE, ()) == (report.server, report.durability, report.problems)
+    assert (Durability.VOLATILE, ()) == (report.durability, report.problems)
+    assert report.server in {"valkey", "redis"}
     assert report.version[0].isdigit()
     assert 40 == len(report.run_id)

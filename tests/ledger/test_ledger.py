@@ -216,6 +216,21 @@ async def test_expire_due_takes_so_many_and_says_if_there_are_more(ledger: Ledge
     assert [(3, True), (2, False), (0, False)] == [(len(call.transitions), call.more) for call in calls]
 
 
+async def test_everything_time_does_is_told(ledger: Ledger, team: TeamRecord, order: Order):
+    """What an admitted hold, a refused one and a sweep find due is told alike, each transition once."""
+    told: list[tuple[str, EntryKind]] = []
+    ledger.on_transition = lambda team_id, transition: told.append((team_id, transition.kind))
+    await ledger.hold(order(ttl_ms=0))
+    await ledger.hold(order(ttl_ms=0))
+    by_hold = len(told)
+    await ledger.hold(order(amount=491 * CREDIT))
+    by_refusal = len(told) - by_hold
+    await ledger.hold(order(ttl_ms=0))
+    await ledger.expire_due(team.id)
+
+    assert (2, 2, [(team.id, EntryKind.UNKNOWN), (team.id, EntryKind.EXPIRE)] * 3) == (by_hold, by_refusal, told)
+
+
 async def test_open_holds_are_listed(ledger: Ledger, team: TeamRecord, order: Order):
     """Open holds come oldest first with their state and deadline; a kept one has no deadline."""
     kept, running = order(ttl_ms=0, on_unknown=OnUnknown.KEEP, member="amy"), order(grace_ms=9)

@@ -306,9 +306,11 @@ async def test_windows_of_another_zone(funded: Raw):
 
 async def test_hold_frees_due_holds_first(funded: Raw, new_id: NewId):
     """Credits of a hold past its deadline serve the next hold, with no sweeper at work."""
-    await funded.hold(amount=100, ttl=0)
+    first = new_id()
+    await funded.hold(first, amount=100, ttl=0)
 
     assert ["HELD", "100", "0", "100", "6", "0"] == await funded.hold(amount=100)
+    assert [[first, "unknown", "100", "4"], [first, "expire", "100", "5"]] == funded.reaped
 
 
 async def test_reaping_is_kept_when_the_hold_is_refused(funded: Raw):
@@ -316,6 +318,7 @@ async def test_reaping_is_kept_when_the_hold_is_refused(funded: Raw):
     await funded.hold(amount=100, ttl=0)
 
     assert ["REFUSED", "100", "0"] == (await funded.hold(amount=101))[:3]
+    assert ["unknown", "expire"] == [kind for _, kind, _, _ in funded.reaped]
     assert 0 == await funded.client.command("HLEN", funded.keys.open)
 
 

@@ -24,16 +24,17 @@
 --   13 windows  'start:end:next_end' for hour, day, week, month, joined by ':' (ms)
 --   14 day      UTC day number of KEYS[6]
 -- Reply, one of
---   {'HELD', amount, available, held, seq, repeated 0|1}
+--   {'HELD', amount, available, held, seq, repeated 0|1, reaped}
 --   {'REPEAT', state, amount, charged}          same id and fingerprint, no longer simply held
 --   {'MISMATCH', state}                         same id, other fingerprint
---   {'REFUSED', available, held, {code, scope, per, limit, used, held, resets_at, fits_after_release}, ...}
+--   {'REFUSED', available, held, reaped, {code, scope, per, limit, used, held, resets_at, fits_after_release}, ...}
 --   {'RETRY_WINDOWS', now, timezone}            windows of another zone, or none of them holds now
 --   {'NO_TEAM'}   {'STALE', now}   {'INVALID', what}
+--   reaped: what time did to due holds before, {id, 'unknown'|'expire'|'charge'|'keep', amount, seq} each
 -- Example
 --   EVALSHA <sha> 8 gk:{a}:team gk:{a}:bal gk:{a}:use gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413
 --     gk:{a}:j 019aab... 49000000 300000 60000 r 9f2c spring amy ci 1c88 '{}' UTC 1763:1766:...  20414
---   -> {'HELD', '49000000', '441000000', '49000000', '2', '0'}
+--   -> {'HELD', '49000000', '441000000', '49000000', '2', '0', {}}
 
 assert(#KEYS == 8, 'hold takes 8 keys')
 assert(#ARGV == 14, 'hold takes 14 arguments')
@@ -62,7 +63,7 @@ local raw_open, raw_done = redis.call('HGET', KEYS[4], id), redis.call('HGET', K
 if raw_open then
   local r = parse_record(raw_open)
   if r.fingerprint ~= fingerprint then return {'MISMATCH', r.state} end
-  if r.state == 'H' then return {'HELD', str(r.amount), str(available(book)), str(book.held), r.seq, '1'} end
+  if r.state == 'H' then return {'HELD', str(r.amount), str(available(book)), str(book.held), r.seq, '1', {}} end
   return {'REPEAT', r.state, str(r.amount), '0'}
 end
 if raw_done then
@@ -158,7 +159,7 @@ end
 
 if #refusals > 0 then
   flush(book)
-  return {'REFUSED', str(free), str(held), unpack(refusals)}
+  return {'REFUSED', str(free), str(held), reaped, unpack(refusals)}
 end
 
 -- Admitted: the last decisions are made, now the book changes.
@@ -183,4 +184,4 @@ later(book, 'HSET', KEYS[4], id, format_record({
 }))
 later(book, 'ZADD', KEYS[5], str(now + ttl), id)
 flush(book)
-return {'HELD', str(amount), str(available(book)), str(book.held), str(seq), '0'}
+return {'HELD', str(amount), str(available(book)), str(book.held), str(seq), '0', reaped}

@@ -1,0 +1,40 @@
+"""A place of its own for every command: an empty directory, and no settings in the environment."""
+
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gatekeeper.cli.root import make_app
+from tests.cli.scene import CATALOG, CONFIG, TEAMS, Run
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory of every command: empty, with a terminal of 100 columns."""
+    for name in [name for name in os.environ if name.startswith("GATEKEEPER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("CI_KEY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def configured(home: Path) -> Path:
+    """The directory with a config, its catalog and a teams file."""
+    (home / "gatekeeper.yaml").write_text(CONFIG)
+    (home / "catalog.yaml").write_text(CATALOG)
+    (home / "teams.yaml").write_text(TEAMS)
+    return home
+
+
+@pytest.fixture
+def run() -> Run:
+    """Runs a command in this process; the result has exit code, stdout and stderr."""
+
+    def invoke(*args: str, **env: str) -> Result:
+        return CliRunner().invoke(make_app(), list(args), env=env)
+
+    return invoke
