@@ -69,7 +69,7 @@ generate: $(TO_TEST) ## write the parts of docs/ that come from the code
 	@$(PY) -m tests.house.generated
 
 .PHONY: clean
-clean: ## remove what was made here; the credits in data/ stay
+clean: ## remove what was made here; credits and tokens (config/data) stay
 	rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find gatekeeper tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

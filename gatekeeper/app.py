@@ -172,16 +172,16 @@ def provider_problems(settings: Settings, *, secrets_needed: bool = True) -> lis
     """What is wrong with the providers beyond their shape: unknown dialects, secrets that are not there."""
     problems = []
     for name, stated in settings.providers.items():
-        where = f"providers.{name}"
+        where = ("providers", name)
         if stated.dialect not in DIALECTS:
             known = ", ".join(DIALECTS)
-            problems.append(settings.problem(f"{where}.dialect", f"no dialect {stated.dialect!r}", f"Use {known}"))
+            problems.append(settings.problem((*where, "dialect"), f"no dialect {stated.dialect!r}", f"Use {known}."))
         if secrets_needed and stated.credential != "none":
             try:
                 read_secret(stated.credential, settings.base_dir)
             except LookupError as error:
-                mend = "Set it, or write 'credential: none'"
-                problems.append(settings.problem(f"{where}.credential", str(error), mend))
+                mend = "Set it, or write 'credential: none'."
+                problems.append(settings.problem((*where, "credential"), str(error), mend))
     return problems
 
 

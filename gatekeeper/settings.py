@@ -7,6 +7,7 @@ them with their defaults. Teams and models are not settings: they have files of 
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gatekeeper.yamlfile import ConfigError, Problem, YamlFile, load_yaml, problems_of
+from gatekeeper.yamlfile import ConfigError, Mistake, Problem, YamlFile, load_yaml, mistake, problems_of, raise_mistakes
 
 PROVIDER_NAME = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
 """A provider's name is a path segment and a metric label, so it is short and plain."""
@@ -111,7 +112,9 @@ class ProviderSettings(_Section):
     @classmethod
     def _is_http(cls, url: str) -> str:
         if not re.match(r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", url):
-            raise ValueError("must be http:// or https:// with a host, without user, query or fragment")
+            raise mistake(
+                "the address cannot be used", "Write http:// or https:// with a host, without user, query or fragment."
+            )
         return url.rstrip("/")
 
     @field_validator("passthrough")
@@ -119,7 +122,9 @@ class ProviderSettings(_Section):
     def _are_routes(cls, routes: tuple[str, ...]) -> tuple[str, ...]:
         for route in routes:
             if not re.match(r"^(GET|HEAD) /[A-Za-z0-9._~/-]*$", route):
-                raise ValueError(f"{route!r} must be GET or HEAD and an exact path, such as 'GET /v1/models'")
+                raise mistake(
+                    f"{route!r} is no free route", "Write GET or HEAD and an exact path, such as 'GET /v1/models'."
+                )
         return routes
 
 
@@ -154,37 +159,33 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _provider_names(self) -> "Settings":
-        for name in self.providers:
-            if not PROVIDER_NAME.match(name) or name in RESERVED_PREFIXES:
-                raise ValueError(f"providers: {name!r} must be a short lower-case word and not 'v1' or 'admin'")
+        wrong = (name for name in self.providers if not PROVIDER_NAME.match(name) or name in RESERVED_PREFIXES)
+        mend = "Use a short lower-case word, neither 'v1' nor 'admin'."
+        raise_mistakes([Mistake(("providers", name), f"{name!r} cannot name a provider", mend) for name in wrong])
         return self
 
     def catalog_files(self) -> tuple[Path, ...]:
-        """The files the patterns match, each once, in order. A pattern that matches nothing is an error."""
+        """The files the patterns match, each once, in order. Raises `ConfigError` for each that matches nothing."""
         found: dict[Path, None] = {}
-        for pattern in self.catalog:
-            matched = sorted(self.base_dir.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+        problems = []
+        for index, pattern in enumerate(self.catalog):
+            matched = [Path(pattern)] if Path(pattern).is_absolute() else sorted(self.base_dir.glob(pattern))
             if not matched:
-                raise ConfigError((_no_file(self.base_dir, pattern),))
+                mend = f"Name catalog files that are there, relative to {self.base_dir}."
+                problems.append(self.problem(("catalog", index), f"no file matches {pattern!r}", mend))
             found.update(dict.fromkeys(matched))
+        if problems:
+            raise ConfigError(problems)
         return tuple(found)
 
-    def problem(self, where: str, what: str, mend: str) -> Problem:
-        """A mistake that only shows once everything is known; `where` is dotted."""
-        file = self.source
-        return (
-            Problem("environment", 0, where, what, mend) if file is None else file.problem(where.split("."), what, mend)
-        )
+    def problem(self, path: tuple[str | int, ...], what: str, mend: str) -> Problem:
+        """A mistake that only shows once everything is known."""
+        if self.source is None:
+            return Problem("built-in settings", 0, ".".join(map(str, path)), what, mend)
+        return self.source.problem(path, what, mend)
 
     def teams_file(self) -> Path | None:
         return None if self.teams is None else self.base_dir / self.teams
-
-
-def _no_file(base_dir: Path, pattern: str) -> Problem:
-    return Problem(
-        file=str(base_dir), line=0, where="catalog", what=f"no file matches {pattern!r}",
-        mend="Name at least one catalog file, relative to the config file",
-    )  # fmt: skip
 
 
 def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -195,7 +196,7 @@ def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None)
     file = load_yaml(path) if path is not None else None
     data = dict(file.data) if file is not None and isinstance(file.data, dict) else {}
     if file is not None and not isinstance(file.data, dict | None):
-        raise ConfigError((Problem(str(path), 1, "", "the file is not a mapping", "Begin with 'providers:'"),))
+        raise ConfigError((file.problem((), "the file is not a mapping", "Begin with 'providers:'."),))
     merged = _merge(data, overrides or {})
     merged["source"] = file
     merged["base_dir"] = (path.parent if path is not None else Path()).resolve()
@@ -205,13 +206,20 @@ def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None)
         raise ConfigError(_problems(error, file)) from None
 
 
-def _problems(error: ValidationError, file: YamlFile | None) -> tuple[Problem, ...]:
-    if file is not None:
-        return tuple(problems_of(error, file))
-    return tuple(
-        Problem("environment", 0, ".".join(str(part) for part in e["loc"]), e["msg"], "See config/gatekeeper.yaml")
-        for e in error.errors()
-    )
+def _problems(error: ValidationError, file: YamlFile | None) -> list[Problem]:
+    """Each at its place: in the environment where a variable says it, else in the file."""
+    told = problems_of(error, file or YamlFile(Path("built-in settings"), {}), model=Settings)
+    variables = {problem.where: _variable(problem.where) for problem in told}
+    return [
+        replace(problem, file="environment", line=0, where=name) if (name := variables[problem.where]) else problem
+        for problem in told
+    ]
+
+
+def _variable(where: str) -> str | None:
+    """The environment variable that a setting was read from, if there is one: the environment wins."""
+    name = f"GATEKEEPER_{where.replace('.', '__')}".upper()
+    return name if name in os.environ else None
 
 
 def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def _check_settings(settings: Settings, found: Findings) -> None:
         try:
             connect(settings.store.url)
         except StoreRefused as error:
-            found.problems.append(settings.problem("store.url", str(error), "Correct the address."))
+            found.problems.append(settings.problem(("store", "url"), str(error), "Correct the address."))
     found.problems += provider_problems(settings, secrets_needed=False)
     found.warnings += [p for p in provider_problems(settings) if p not in found.problems]
     name = "the built-in defaults" if settings.source is None else str(settings.source.path)

@@ -15,11 +15,11 @@ from gatekeeper.core.price import quote as price_of
 from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
 from gatekeeper.core.sizes import Pixels, read_size
 from gatekeeper.core.spec import ModelSpec
-from gatekeeper.dialects.facts import alternative_facts, violation_facts
+from gatekeeper.dialects.facts import alternative_facts
 from gatekeeper.dialects.native import read_body
 from gatekeeper.proxy.admission import check_capability
 from gatekeeper.proxy.native_routes import model_document, models_document
-from gatekeeper.proxy.quoting import quote_document
+from gatekeeper.proxy.quoting import quote_document, refusal_document
 
 ANY_PROMPT = "-"
 """A price does not depend on the prompt, but a request without one is incomplete."""
@@ -137,7 +137,7 @@ def _print_refusal(model: ModelSpec, refused: Rejected, as_json: bool) -> None:
     if not rejection.violations:
         raise refused
     if as_json:
-        print_json(_refusal_document(model, rejection))
+        print_json(refusal_document(model.id, rejection))
         return
     out = terminal()
     out.print(f"{model.name} does not do this:", style="bold")
@@ -145,19 +145,6 @@ def _print_refusal(model: ModelSpec, refused: Rejected, as_json: bool) -> None:
     if rejection.alternatives:
         out.print("It does, cheapest first:", style="bold")
         out.print(_alternatives_table(rejection))
-
-
-def _refusal_document(model: ModelSpec, rejection: Rejection) -> dict[str, Any]:
-    return {
-        "model": model.id,
-        "credits": None,
-        "lines": [],
-        "violations": [violation_facts(violation) for violation in rejection.violations],
-        "admissible": False,
-        "codes": [str(code) for code in rejection.codes],
-        "price_list": None,
-        "alternatives": [alternative_facts(alternative) for alternative in rejection.alternatives],
-    }
 
 
 def _violations_table(rejection: Rejection) -> Table:

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX, MICRO, credits_text, round_microcredits
 from gatekeeper.core.outcome import Made
-from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.core.rejection import Code, number_text, refuse
 from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import (
@@ -27,7 +27,6 @@ from gatekeeper.core.spec import (
     ScalePrice,
     TierMultiplierPrice,
     TierPrice,
-    number_text,
     scale_text,
 )
 

@@ -7,6 +7,7 @@ format; how a format spells the refusal is its dialect's business.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 
 
 class Code(StrEnum):
@@ -110,6 +111,17 @@ QUOTED_LENGTH_MAX = 40
 def quoted(text: str) -> str:
     """A caller's text as a refusal may repeat it: short, and always encodable (a lone surrogate is not)."""
     return text[:QUOTED_LENGTH_MAX].encode("utf-8", "replace").decode("utf-8")
+
+
+NUMBER_TEXT_MAX = 10**12
+"""No setting comes near; past it a number is named by this bound, for huge ones cannot be turned into text at all."""
+
+
+def number_text(number: Fraction | int) -> str:
+    """A plain number as people write it: `2`, `1.5`, `0.3333333333`. Never raises."""
+    if not -NUMBER_TEXT_MAX <= number <= NUMBER_TEXT_MAX:
+        return f"over {NUMBER_TEXT_MAX}" if number > 0 else f"under -{NUMBER_TEXT_MAX}"
+    return str(number) if number.denominator == 1 else f"{float(number):.10g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from gatekeeper.core.credits import Rounding
+from gatekeeper.core.rejection import number_text
 from gatekeeper.core.request import Operation
 from gatekeeper.core.sizes import Pixels
 
@@ -239,17 +240,6 @@ class ModelSpec:
 
     def capability(self, operation: Operation) -> Capability | None:
         return next((c for c in self.capabilities if operation in c.operations), None)
-
-
-NUMBER_TEXT_MAX = 10**12
-"""No setting comes near; past it a number is named by this bound, for huge ones cannot be turned into text at all."""
-
-
-def number_text(number: Fraction | int) -> str:
-    """A plain number as people write it: `2`, `1.5`, `0.3333333333`. Never raises."""
-    if not -NUMBER_TEXT_MAX <= number <= NUMBER_TEXT_MAX:
-        return f"over {NUMBER_TEXT_MAX}" if number > 0 else f"under -{NUMBER_TEXT_MAX}"
-    return str(number) if number.denominator == 1 else f"{float(number):.10g}"
 
 
 def scale_text(scale: Fraction) -> str:

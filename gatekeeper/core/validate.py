@@ -8,11 +8,11 @@ What is said about size is read in `sizing`.
 from fractions import Fraction
 
 from gatekeeper.core.nearest import nearest_number
-from gatekeeper.core.rejection import Code, Violation, quoted
+from gatekeeper.core.rejection import Code, Violation, number_text, quoted
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
 from gatekeeper.core.sizes import AUTO, Pixels
 from gatekeeper.core.sizing import SizeChoice, choose_size
-from gatekeeper.core.spec import Audio, Capability, ModelSpec, number_text, scale_text
+from gatekeeper.core.spec import Audio, Capability, ModelSpec, scale_text
 
 OUTPUTS_DEFAULT = 1
 """Every wire format in use makes one when no number is given, save raw Imagen (whose dialect says so)."""

@@ -93,7 +93,8 @@ class Lane:
             self._runner.cancel()
             await asyncio.wait({self._runner})
         while self._waiting:
-            self._fail(self._waiting.popleft(), LedgerUnavailable("the ledger is closed", maybe_executed=False))
+            call = self._waiting.popleft()
+            self._fail(call, LedgerUnavailable("the ledger is closed", maybe_executed=call.maybe_executed))
 
     async def _run(self) -> None:
         failures = 0

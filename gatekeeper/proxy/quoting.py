@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gatekeeper.core.alternatives import affordable
 from gatekeeper.core.price import Quote, quote
-from gatekeeper.core.rejection import Code, Rejected, refuse
+from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.core.spec import ModelSpec
 from gatekeeper.dialects.facts import alternative_facts, credits_number, violation_facts
@@ -59,20 +59,8 @@ async def _refused_answer(gate: Gate, call: Call, model: str, refused: Rejected)
     if rejection.status != _ABOUT_SETTINGS:
         raise refused
     balance = await caller_balance(gate, call.caller, call.facts.project, call.facts.member)
-    return json_answer(
-        {
-            "model": model,
-            "credits": None,
-            "lines": [],
-            "violations": [violation_facts(v) for v in rejection.violations],
-            "admissible": False,
-            "codes": list(rejection.codes),
-            "available": credits_number(balance.available),
-            "price_list": None,
-            "alternatives": [alternative_facts(a) for a in rejection.alternatives],
-        },
-        call.request_id,
-    )
+    document = refusal_document(model, rejection) | {"available": credits_number(balance.available)}
+    return json_answer(document, call.request_id)
 
 
 async def _priced_answer(
@@ -93,6 +81,20 @@ async def _priced_answer(
         },
         call.request_id,
     )
+
+
+def refusal_document(model: str, rejection: Rejection) -> dict[str, Any]:
+    """The quote of what cannot be made: no price, what is wrong with it, and what would do."""
+    return {
+        "model": model,
+        "credits": None,
+        "lines": [],
+        "violations": [violation_facts(v) for v in rejection.violations],
+        "admissible": False,
+        "codes": list(rejection.codes),
+        "price_list": None,
+        "alternatives": [alternative_facts(a) for a in rejection.alternatives],
+    }
 
 
 def quote_document(priced: Quote) -> dict[str, Any]:

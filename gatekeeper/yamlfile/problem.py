@@ -22,7 +22,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.where}: " if self.where else ""
-        return f"{self.file}:{self.line}: {where}{self.what}. {self.mend}"
+        at = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{at}: {where}{self.what}. {self.mend}"
 
 
 class ConfigError(Exception):

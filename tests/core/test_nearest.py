@@ -72,6 +72,7 @@ def test_nearest_size_in_a_table_is_near_in_shape_first(asked: Pixels, nearest: 
         (SizeRange(64, 14142, multiple_of=16, area_max=2048 * 2048), Pixels(1920, 1080), "1920x1088"),
         (SizeRange(64, 14142, area_min=512 * 512), Pixels(100, 100), "512x512"),
         (SizeRange(64, 14142, multiple_of=16, area_min=3_686_400), Pixels(1024, 1024), "1920x1920"),
+        (SizeRange(512, 4096), Pixels(100, 200), "512x1024"),
         (SizeRange(512, 512, multiple_of=1000), Pixels(512, 512), None),
         (SizeRange(64, 4096, ratio_max=Fraction(2)), Pixels(3000, 1000), None),
     ],

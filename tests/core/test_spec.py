@@ -4,9 +4,10 @@ from fractions import Fraction
 
 import pytest
 
+from gatekeeper.core.rejection import number_text
 from gatekeeper.core.request import Operation
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import Combination, SizeRange, number_text, scale_text
+from gatekeeper.core.spec import Combination, SizeRange, scale_text
 from tests.factories import RATIOS, a_capability, a_model
 
 BOUNDS = SizeRange(

@@ -2,6 +2,7 @@
 
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
 from tests.house.generated import ROOT
 
 

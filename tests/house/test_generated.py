@@ -1,5 +1,6 @@
 """What the documents say about the code is what the code says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_every_block_stands_in_a_document(root: Path) -> None:
 def test_every_code_is_documented(root: Path, code: Code) -> None:
     """docs/rejections.md has a row for every code."""
     assert f"| `{code}` |" in (root / "docs/rejections.md").read_text()
+
+
+def test_only_the_codes_said_to_be_reserved_are_raised_nowhere(root: Path, modules: list[Path]) -> None:
+    """The document is honest about what cannot happen yet."""
+    (reserved,) = re.findall(r"raised by nothing\s+today: ([^.]*)\.", (root / "docs/rejections.md").read_text())
+    elsewhere = [path for path in modules if path.name != "rejection.py"]
+    raised = {name for path in elsewhere for name in re.findall(r"\bCode\.([A-Z_]+)", (root / path).read_text())}
+
+    assert {code.value for code in Code if code.name not in raised} == set(re.findall(r"`(\w+)`", reserved))
 
 
 def test_a_stale_block_is_replaced_and_nothing_else() -> None:

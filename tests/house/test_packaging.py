@@ -1,5 +1,6 @@
 """What a wheel carries. It is built here, without a network, in a scratch directory."""
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -35,9 +36,23 @@ def test_it_carries_every_module(wheel: zipfile.ZipFile, modules: list[Path]) ->
 
 def test_it_carries_the_shipped_configuration(wheel: zipfile.ZipFile, root: Path) -> None:
     """`config/` is in it as `gatekeeper/_config`, where the commands look when there is no source tree."""
-    files = [path.relative_to(root / "config") for path in (root / "config").rglob("*") if path.is_file()]
+    files = [path.relative_to(root / "config") for path in (root / "config").rglob("*.yaml")]
 
     assert set() == {f"gatekeeper/_config/{path}" for path in files} - set(wheel.namelist())
+
+
+def test_it_carries_no_data_of_a_gateway_that_ran_here(tmp_path: Path, root: Path) -> None:
+    """Credits and the admin token in `config/data` stay where they are."""
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, tmp_path)
+    for name in ("gatekeeper", "config"):
+        shutil.copytree(root / name, tmp_path / name)
+    (tmp_path / "config" / "data").mkdir(exist_ok=True)
+    (tmp_path / "config" / "data" / "admin-token").write_text("secret")
+
+    (built,) = WheelBuilder(str(tmp_path)).build(directory=str(tmp_path / "dist"), versions=["standard"])
+
+    assert [] == [name for name in zipfile.ZipFile(built).namelist() if "data" in name.split("/")]
 
 
 def test_it_carries_nothing_else(wheel: zipfile.ZipFile) -> None:

@@ -83,6 +83,15 @@ async def test_charged_total_stays_exact(funded: Raw, new_id: NewId):
     assert ["INVALID", "SETTLED"] == [reply[0] for reply in last]
 
 
+async def test_charged_total_stays_exact_for_late_results_too(funded: Raw, new_id: NewId):
+    """A late result may not take the total past 9e15 either."""
+    late = await held(funded, new_id, ttl=0)
+    await funded.expire(late)
+    await funded.settle(await held(funded, new_id, amount=0), 8_999_999_999_999_999)
+
+    assert ["INVALID", "LATE"] == [(await funded.settle(late, amount))[0] for amount in (2, 1)]
+
+
 async def test_tombstone_is_small_and_expires(funded: Raw, new_id: NewId):
     """A settled hold leaves one short field in a bucket that expires 72 hours after its last write."""
     hold_id = await held(funded, new_id)
