@@ -22,8 +22,8 @@ from gatekeeper.admin.teams_plan import (
 from gatekeeper.admin.teams_schema import KeyEntry, TeamEntry, TeamsFile, load_teams
 from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger.errors import LedgerConflict
-from gatekeeper.ledger.ledger import JOURNAL_PAGE_MAX, Ledger
-from gatekeeper.ledger.records import EntryKind, GrantStatus
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.records import GrantStatus
 from gatekeeper.settings import describe_secret, read_secret
 from gatekeeper.web.auth import KEY_PATTERN, key_sha256
 from gatekeeper.yamlfile import ConfigError, DataPath, Problem
@@ -88,7 +88,7 @@ async def plan(ledger: Ledger, teams: TeamsFile) -> Plan:
     steps: list[Step] = []
     for index, entry in enumerate(teams.teams):
         before = await ledger.team(entry.id)
-        given = await _grants_given(ledger, entry) if before else {}
+        given = await ledger.grants(entry.id) if before else {}
         steps += team_steps(entry, before)
         steps += grant_steps(entry, given)
         problems += _grant_problems(teams, index, entry, given)
@@ -136,18 +136,6 @@ async def _do(ledger: Ledger, step: Step, actor: str) -> None:
                 raise LedgerConflict(f"grant {grant_id} of team {team} was given with another amount meanwhile")
         case PutKey(key):
             await ledger.put_key(key)
-
-
-async def _grants_given(ledger: Ledger, entry: TeamEntry) -> dict[str, int]:
-    """The amounts of the team's grants by their ids, as the journal has them."""
-    given: dict[str, int] = {}
-    after, page_full = 0, bool(entry.grants)
-    while page_full:
-        page = await ledger.journal(entry.id, after, JOURNAL_PAGE_MAX)
-        given |= {each.hold_id: each.amount for each in page if each.kind is EntryKind.GRANT}
-        page_full = len(page) == JOURNAL_PAGE_MAX
-        after = page[-1].seq if page else after
-    return given
 
 
 def _grant_problems(teams: TeamsFile, index: int, entry: TeamEntry, given: dict[str, int]) -> list[Problem]:

@@ -147,6 +147,12 @@ class Ledger:
 
     # Credits
 
+    async def grants(self, team_id: str) -> dict[str, int]:
+        """What the team was granted: micro-credits by grant id."""
+        bounds.check_team_id(team_id)
+        given = pairs(await self._client.command("HGETALL", TeamKeys(team_id).grants))
+        return {grant_id: int(amount) for grant_id, amount in given.items()}
+
     async def grant(
         self,
         team_id: str,

@@ -46,8 +46,8 @@ def test_it_carries_no_data_of_a_gateway_that_ran_here(tmp_path: Path, root: Pat
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, tmp_path)
     for name in ("gatekeeper", "config"):
-        shutil.copytree(root / name, tmp_path / name)
-    (tmp_path / "config" / "data").mkdir(exist_ok=True)
+        shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("data", "__pycache__"))
+    (tmp_path / "config" / "data").mkdir()
     (tmp_path / "config" / "data" / "admin-token").write_text("secret")
 
     (built,) = WheelBuilder(str(tmp_path)).build(directory=str(tmp_path / "dist"), versions=["standard"])

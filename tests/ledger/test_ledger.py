@@ -111,6 +111,14 @@ async def test_grant_statuses(ledger: Ledger, team: TeamRecord):
     assert 490 * CREDIT + 5 == (await ledger.balance(team.id)).granted
 
 
+async def test_grants_are_told_by_id(ledger: Ledger, team: TeamRecord):
+    """Each grant's own amount, the refused mismatch not among them."""
+    await ledger.grant(team.id, "extra", 5)
+    await ledger.grant(team.id, "extra", 6)
+
+    assert 5 == (await ledger.grants(team.id))["extra"]
+
+
 async def test_grant_with_an_expiry_is_refused(ledger: Ledger, team: TeamRecord):
     """What this ledger cannot keep it does not promise."""
     with pytest.raises(LedgerInvalid, match="expire"):
