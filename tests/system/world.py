@@ -90,6 +90,14 @@ class World:
         async with self.session.get(f"{self.sandbox.url}/sandbox/ledger") as response:
             return await response.json()
 
+    async def until_made(self, images: int) -> None:
+        """Waits (bounded) until the sandbox has drawn this many."""
+        for _ in range(1000):
+            if (await self.provider())["images"] >= images:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"not {images} images")
+
     async def assert_books_clean(self) -> None:
         """Every team verifies, nothing is below zero, and no hold is open."""
         for team in self.teams:
@@ -119,9 +127,10 @@ def settings_for(tmp_path: Path, provider_url: str, **changes: Any) -> Settings:
         "studio": {"dialect": "native", "base_url": f"{provider_url}/native", "models": ["*"], **common},
         "openai": {"dialect": "openai", "base_url": f"{provider_url}/openai/v1", "models": ["*"], **common},
     }
+    store = {"url": changes.pop("store_url", "embedded"), "data_dir": str(tmp_path / "data")}
     overrides = {
         "server": {"port": 0, "admin_port": 0, **changes},
-        "store": {"data_dir": str(tmp_path / "data")},
+        "store": store,
         "catalog": [str(path) for path in sorted(CATALOG.glob("*.yaml"))],
         "providers": providers,
     }

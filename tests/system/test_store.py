@@ -1,0 +1,127 @@
+"""A store by URL: it serves, it goes away, it comes back; and one that cannot keep credits is refused."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gatekeeper.app import running_gateway
+from gatekeeper.ledger.binary import find_server
+from gatekeeper.ledger.errors import StoreRefused
+from gatekeeper.settings import StoreSettings
+from tests.system.conftest import StartWorld
+from tests.system.world import settings_for
+
+
+def free_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+        return port
+
+
+async def until_listening(port: int) -> None:
+    """Waits (bounded) until somebody accepts on this port."""
+    for _ in range(1000):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.02)
+            continue
+        writer.close()
+        await writer.wait_closed()
+        return
+    raise AssertionError(f"nothing listens on {port}")
+
+
+@asynccontextmanager
+async def store_server(directory: Path, port: int, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A server on a loopback port, answering when the block begins."""
+    directory.mkdir(exist_ok=True)  # noqa: ASYNC240  # one call in a test
+    process = await asyncio.create_subprocess_exec(
+        str(find_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--save", "",
+        *arguments, stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    await until_listening(port)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+AOF = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+async def test_credits_can_live_in_a_store_by_url(start_world: StartWorld, tmp_path: Path) -> None:
+    """A generation is held and settled on a server of the operator's own."""
+    port = free_port()
+    async with store_server(tmp_path / "store", port, *AOF):
+        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")
+        answer = await world.native(await world.key())
+        started = await world.event("server.started")
+
+        assert (200, "49") == (answer.status, answer.headers["Gatekeeper-Credits-Charged"])
+        assert started["store"].startswith("remote")
+        assert "crash-safe" == started["durability"]
+        await world.assert_books_clean()
+
+
+async def test_without_a_store_nothing_is_forwarded_and_with_it_all_goes_on(
+    start_world: StartWorld, tmp_path: Path
+) -> None:
+    """Fails closed: 503 with Retry-After while it is away, not ready, and no restart is needed when it is back."""
+    port = free_port()
+    async with store_server(tmp_path / "store", port, *AOF):
+        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")
+        key = await world.key()
+        before = await world.native(key)
+    away = await world.native(key)
+    async with world.session.get(f"{world.gateway.admin_url}/readyz") as response:
+        ready = response.status
+    async with store_server(tmp_path / "store", port, *AOF):
+        after = await world.native(key)
+        charged = (await world.balance()).charged
+        await world.assert_books_clean()
+
+    assert (200, 503, 503, 200) == (before.status, away.status, ready, after.status)
+    assert ("ledger_unavailable", True) == (away.json["code"], away.json["retryable"])
+    assert int(away.headers["Retry-After"]) >= 1
+    assert 2 == (await world.provider())["generations"]
+    assert 98_000_000 == charged
+
+
+async def test_a_store_that_pauses_in_mid_generation_still_gets_its_settlement(
+    start_world: StartWorld, tmp_path: Path
+) -> None:
+    """Stopped while the provider draws and running again soon after: the charge is booked once."""
+    port = free_port()
+    async with store_server(tmp_path / "store", port, *AOF) as store:
+        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")
+        answer = asyncio.ensure_future(world.native(await world.key(), prompt="x [sandbox: latency=0.3]"))
+        await world.event("generation.admitted")
+        store.send_signal(signal.SIGSTOP)
+        await world.until_made(1)
+        store.send_signal(signal.SIGCONT)
+
+        assert 200 == (await answer).status
+        assert 49_000_000 == (await world.balance()).charged
+        await world.assert_books_clean()
+
+
+async def test_a_store_that_evicts_is_refused_at_the_start(tmp_path: Path) -> None:
+    """A server that drops keys when its memory is full would drop credits: the message says what to set."""
+    port = free_port()
+    arguments = ("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+    async with store_server(tmp_path / "store", port, *arguments), aiohttp.ClientSession():
+        settings = settings_for(tmp_path, "http://127.0.0.1:9")
+        store = StoreSettings(url=f"redis://127.0.0.1:{port}/0")
+        with pytest.raises(StoreRefused, match="noeviction"):
+            async with running_gateway(settings.model_copy(update={"store": store})):
+                pass
