@@ -39,7 +39,7 @@ async def _start_world(tmp_path: Path) -> AsyncIterator[StartWorld]:
         yield start
 
 
-StartProvider = Callable[[Any], Awaitable[str]]
+StartProvider = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture(name="start_provider")
@@ -47,10 +47,10 @@ async def _start_provider() -> AsyncIterator[StartProvider]:
     """Starts a provider that answers every POST with one JSON document; gives its URL."""
     async with AsyncExitStack() as stack:
 
-        async def start(document: Any) -> str:
+        async def start(document: Any, status: int = 200) -> str:
             async def answer(request: web.Request) -> web.Response:
                 await request.read()
-                return web.json_response(document)
+                return web.json_response(document, status=status)
 
             app = web.Application()
             app.router.add_post("/{anything:.*}", answer)

@@ -9,6 +9,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
+from gatekeeper.ledger.records import Settlement
 from tests.system.conftest import StartCutStream, StartProvider, StartWorld
 from tests.system.world import World
 
@@ -238,3 +239,53 @@ async def test_an_unknown_hold_keeps_its_credits_for_the_grace(start_world: Star
 
     (hold,) = await world.gateway.store.ledger.holds("team-0")
     assert ("unknown", 35_000_000) == (hold.state, (await world.balance()).held)
+
+
+async def test_an_accepted_job_is_charged_as_quoted(start_world: StartWorld, start_provider: StartProvider) -> None:
+    """Until jobs are followed to their end, an accepted one costs what it was quoted: never nothing."""
+    world = await start_world(provider_url=await start_provider({"id": "job-1", "status": "queued"}, 202))
+
+    answer = await world.native(await world.key())
+
+    assert (202, "49") == (answer.status, answer.headers["Gatekeeper-Credits-Charged"])
+    assert "accepted" == (await world.event("generation.settled"))["outcome"]
+    await world.assert_books_clean()
+
+
+@pytest.mark.parametrize("document", ["nonsense", [1, 2], {"unknown": True}])
+async def test_a_success_that_cannot_be_read_is_a_recorded_unknown(
+    start_world: StartWorld, start_provider: StartProvider, document: object
+) -> None:
+    """A 200 that tells nothing is passed on as it is; what it made is not guessed."""
+    world = await start_world(provider_url=await start_provider(document))
+
+    answer = await world.native(await world.key())
+
+    assert (200, document) == (answer.status, answer.json)
+    assert "Gatekeeper-Credits-Charged" not in answer.headers
+    await world.event("hold.unknown")
+    await until_resolved(world)
+    await world.assert_books_clean()
+
+
+async def test_an_outcome_after_its_hold_expired_is_booked_late(
+    start_world: StartWorld, start_provider: StartProvider
+) -> None:
+    """Time released the hold; the picture came all the same and is charged as the fact it is, and flagged."""
+    world = await start_world(provider_url=await start_provider({"outputs": [{"url": "http://x"}]}))
+    key = await world.key("49")
+    ledger = world.gateway.store.ledger
+    settle = ledger.settle
+
+    async def settle_after_expiry(hold_id: str, team: str, amount: int, **facts: str) -> Settlement:
+        await ledger.mark_unknown(hold_id, team, reason="overdue")
+        await until_resolved(world)
+        return await settle(hold_id, team, amount, **facts)
+
+    ledger.settle = settle_after_expiry  # type: ignore[method-assign]  # time made to pass between answer and booking
+    await world.native(key)
+
+    late = await world.event("settle.late")
+    assert (49, 49, 0) == (late["credits_held"], late["credits_charged"], late["debt"])
+    assert 49_000_000 == (await world.balance()).charged
+    await world.assert_books_clean()
