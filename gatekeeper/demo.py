@@ -4,6 +4,7 @@ The demo key is known to this process alone, by its hash, and is never stored; t
 directory that goes when the demo ends. Everything else is the real thing.
 """
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -65,14 +66,19 @@ Forwarded (200; open the url in the answer to see the picture):
 {curl(url, "16:9")}
 
 Refused (422; the answer names what is allowed):
-{curl(url, "7:3")}
+{curl(url, "2:1")}
 
 What is left:  curl -sS {url}/v1/balance -H 'Authorization: Bearer {DEMO_KEY}'
-Its books:     GATEKEEPER_STORE__URL='{store_url}' gatekeeper verify
+Its books:     GATEKEEPER_STORE__URL='{store_url}' {_program()} verify
 Health:        {admin_url}/readyz   Metrics: {admin_url}/metrics
 OpenAI's SDK:  OpenAI(base_url="{url}/openai/v1", api_key="{DEMO_KEY}")
 Ctrl-C ends it, and the demo's credits with it.
 """
+
+
+def _program() -> str:
+    """How the command line is called from here: by its name only where a shell finds it."""
+    return "gatekeeper" if shutil.which("gatekeeper") else f"{sys.executable} -m gatekeeper"
 
 
 def curl(url: str, aspect_ratio: str) -> str:
