@@ -27,7 +27,7 @@ from gatekeeper.events import CatalogReloaded, HoldExpired, InternalError, Serve
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
-from gatekeeper.ledger.records import KeyRecord, OnUnknown, Transition
+from gatekeeper.ledger.records import EntryKind, KeyRecord, OnUnknown, Transition
 from gatekeeper.ledger.sweeper import Sweeper
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
@@ -108,7 +108,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         report_store(store, metrics)
         await _apply_teams(settings, store.ledger)
         gate = await _build_gate(settings, shelf, store.ledger, metrics, static_keys, stack)
-        await _start_sweeper(store.ledger, stack)
+        await _start_sweeper(store.ledger, metrics, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
         admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, shelf), reload)
@@ -206,13 +206,16 @@ def _build_provider(name: str, stated: ProviderSettings, base_dir: Path, upstrea
     )
 
 
-async def _start_sweeper(ledger: Ledger, stack: AsyncExitStack) -> None:
-    sweeper = Sweeper(ledger, on_transition=_report_transition, on_error=_report_sweep_error)
+async def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> None:
+    report = partial(_report_transition, metrics)
+    sweeper = Sweeper(ledger, on_transition=report, on_error=_report_sweep_error)
     sweeper.start()
     stack.push_async_callback(sweeper.stop)
 
 
-def _report_transition(team: str, transition: Transition) -> None:
+def _report_transition(metrics: Metrics, team: str, transition: Transition) -> None:
+    charged = transition.amount if transition.kind is EntryKind.CHARGE else 0
+    metrics.resolved_by_time(transition.kind, charged=charged)
     emit(HoldExpired(team=team, hold_id=transition.hold_id, transition=transition.kind, credits=transition.amount))
 
 

@@ -13,6 +13,10 @@ Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credi
 """Micro-credits inside, written as an exact decimal number of credits."""
 
 
+SettledAs = Literal["made", "partial", "accepted", "failed_billable"]
+"""How a hold was settled: a closed list, for it is a metric's label too."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationFacts:
     """What every generation event tells: who asked for what, at which price. None is null in the line."""
@@ -70,8 +74,10 @@ class GenerationSettled:
     credits_held: Credits
     credits_charged: Credits
     credits_over: Credits = 0
-    outcome: str
+    outcome: SettledAs
+    note: str = ""
     outputs_made: int
+    quality_made: str | None = None
     upstream_status: int | None = None
     upstream_ms: int | None = None
     overhead_ms: float | None = None
@@ -117,7 +123,7 @@ class SettleLate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldExpired:
-    """Time resolved a hold whose outcome nobody reported, by its own policy (`transition`)."""
+    """Time acted on a hold whose outcome nobody reported: `unknown` first, then its policy: expire, charge or keep."""
 
     event: Literal["hold.expired"] = "hold.expired"
     team: str
@@ -128,7 +134,7 @@ class HoldExpired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleFailed:
-    """The ledger could not be told an outcome; the hold stays and time resolves it by its policy."""
+    """The ledger did not book an outcome (`reason`); the hold, if there is one, is resolved by time and its policy."""
 
     event: Literal["settle.failed"] = "settle.failed"
     facts: GenerationFacts
@@ -178,6 +184,27 @@ class StoreWarning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerFailed:
+    """A call to the ledger failed; the request it belongs to was refused. `detail` says why, for whoever runs it."""
+
+    event: Literal["ledger.failed"] = "ledger.failed"
+    request_id: str
+    error: str
+    detail: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialRefused:
+    """A provider refused the gateway's own credential; nothing works there until whoever runs the gateway mends it."""
+
+    event: Literal["credential.refused"] = "credential.refused"
+    request_id: str
+    provider: str
+    upstream_status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InternalError:
     """A bug or an unforeseen failure. `error` is its kind and place, never its data."""
 
@@ -200,6 +227,8 @@ Event = (
     | ServerStarted
     | ServerStopped
     | StoreWarning
+    | LedgerFailed
+    | CredentialRefused
     | InternalError
 )
 
@@ -209,6 +238,8 @@ LEVELS: dict[str, str] = {
     "settle.late": "warning",
     "hold.expired": "warning",
     "store.warning": "warning",
+    "ledger.failed": "error",
+    "credential.refused": "error",
     "settle.failed": "error",
     "error": "error",
 }

@@ -7,6 +7,7 @@ are types in `events`, and nothing but their fields reaches a line.
 import logging
 import re
 import sys
+import traceback
 from dataclasses import fields
 from typing import Any, BinaryIO, Literal
 
@@ -79,6 +80,12 @@ def one_word(text: str | None) -> str | None:
     if text is None:
         return None
     return text if _WORD.fullmatch(text) and "gk_" not in text else "(not logged)"
+
+
+def place_of(error: Exception) -> str:
+    """The file and line where an exception was raised: what of it may be logged without its data."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename.rpartition('gatekeeper/')[2]}:{last.lineno}"
 
 
 class CreditsNumber:

@@ -27,6 +27,12 @@ class Metrics:
         self._resolved = Counter(
             "gatekeeper_generations_resolved_total", "Generations whose hold was resolved, by outcome",
             ["provider", "outcome"], registry=registry)  # fmt: skip
+        self._by_time = Counter(
+            "gatekeeper_hold_transitions_total",
+            "What time did to holds that nobody resolved, by kind",
+            ["kind"],
+            registry=registry,
+        )
         self._credits_held = Counter("gatekeeper_credits_held_total", "Credits that were held", registry=registry)
         self._credits_charged = Counter(
             "gatekeeper_credits_charged_total", "Credits that were charged", registry=registry
@@ -61,6 +67,14 @@ class Metrics:
         self._credits_charged.inc(charged / MICRO)
         self._credits_over.inc(over / MICRO)
         self._in_flight.dec()
+
+    def not_booked(self, provider: str) -> None:
+        self._resolved.labels(provider, "not_booked").inc()
+        self._in_flight.dec()
+
+    def resolved_by_time(self, kind: str, *, charged: int) -> None:
+        self._by_time.labels(kind).inc()
+        self._credits_charged.inc(charged / MICRO)
 
     def upstream_took(self, provider: str, seconds: float) -> None:
         self._upstream_s.labels(provider).observe(seconds)

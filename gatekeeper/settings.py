@@ -46,7 +46,7 @@ class ServerSettings(_Section):
     port: int = Field(8080, ge=0, le=65535)
     admin_host: str = "127.0.0.1"
     admin_port: int = Field(8081, ge=0, le=65535)
-    workers: Literal[1] = 1
+    workers: int = Field(1, ge=1, le=1)
     max_body_mb: int = Field(64, ge=1, le=1024, description="OpenAI takes edits up to 50 MB; above that nobody sends.")
     body_timeout_s: float = Field(120, gt=0, description="A body that takes longer than this is not being sent.")
     client_write_timeout_s: float = Field(60, gt=0, description="A client that reads nothing for this long is gone.")

@@ -1,10 +1,11 @@
-"""One rule for all tests: where everything must run, a test that was left out has failed."""
+"""Two rules for all tests: where everything must run, one left out has failed; and none logs into another's stream."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 import pytest
+import structlog
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -31,3 +32,10 @@ def _failed_if_left_out(report: Report) -> Report:
         # With this attribute pytest still counts it as expected.
         vars(report).pop("wasxfail", None)
     return report
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_each_tests_own() -> Iterator[None]:
+    """A test that set logging up leaves nothing of it: its stream may be closed by then."""
+    yield
+    structlog.reset_defaults()

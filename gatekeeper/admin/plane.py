@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from gatekeeper.events import InternalError
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import VerifyReport
+from gatekeeper.logs import emit, place_of
 from gatekeeper.metrics import Metrics
 from gatekeeper.web.answers import json_answer
 
@@ -54,7 +56,7 @@ class AdminPlane:
 
     def application(self) -> web.Application:
         """The aiohttp application with every admin route."""
-        app = web.Application(client_max_size=ADMIN_BODY_BYTES_MAX, middlewares=[self._authorise])
+        app = web.Application(client_max_size=ADMIN_BODY_BYTES_MAX, middlewares=[self._guard])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
@@ -63,13 +65,22 @@ class AdminPlane:
         return app
 
     @web.middleware
-    async def _authorise(
+    async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if request.path.startswith("/admin/") and not self._is_authorised(request):
             problem = {"code": "unauthenticated", "detail": "Send the admin token: Authorization: Bearer <token>"}
             return json_answer(problem, status=401)
-        return await handler(request)
+        try:
+            return await handler(request)
+        except web.HTTPException as refused:
+            return json_answer({"code": "refused", "detail": refused.reason}, status=refused.status)
+        except Exception as error:  # noqa: BLE001  # the outermost edge: a bug is told, not swallowed by the server
+            self.metrics.internal_error()
+            emit(InternalError(where=place_of(error), error=type(error).__name__))
+            return json_answer(
+                {"code": "internal_error", "detail": "gatekeeper failed inside; see its log"}, status=500
+            )
 
     def _is_authorised(self, request: web.Request) -> bool:
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")

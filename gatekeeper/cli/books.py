@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from gatekeeper.admin.plane import verify_document
 from gatekeeper.admin.teams_file import apply_teams_file, plan
 from gatekeeper.admin.teams_plan import Plan
 from gatekeeper.admin.teams_schema import load_teams
@@ -75,7 +76,7 @@ def verify(
     reports = asyncio.run(_verify(find_settings(config), team))
     clean = all(report.clean for report in reports)
     if as_json:
-        print_json({"clean": clean, "teams": [_report_document(report) for report in reports]})
+        print_json({"clean": clean, "teams": [verify_document(report) for report in reports]})
     else:
         _print_reports(reports)
     if not clean:
@@ -96,18 +97,6 @@ async def _chosen(ledger: Ledger, known: list[str], team: str | None) -> list[st
         there = f"There are: {', '.join(known[:TEAMS_NAMED_MAX])}{more}." if known else "There are none yet."
         raise LedgerNoTeam(f"No team {team!r} in this store. {there}")
     return [team]
-
-
-def _report_document(report: VerifyReport) -> dict[str, Any]:
-    return {
-        "team": report.team,
-        "seq": report.seq,
-        "entries": report.entries,
-        "clean": report.clean,
-        "differences": [
-            {"what": each.what, "stored": each.stored, "derived": each.derived} for each in report.differences
-        ],
-    }
 
 
 def _print_reports(reports: list[VerifyReport]) -> None:

@@ -44,7 +44,9 @@ def parse_credits(value: str | int | Decimal) -> int:
         raise ValueError(f"{value!r} has more than six decimals") from None
     except InvalidOperation:
         raise ValueError(f"{value!r} is not a number of credits") from None
-    if not micro.is_finite() or micro.copy_abs() > AMOUNT_MICROCREDITS_MAX:
+    if not micro.is_finite():
+        raise ValueError(f"{value!r} is not a number of credits")
+    if micro.copy_abs() > AMOUNT_MICROCREDITS_MAX:
         raise ValueError(f"{value!r} is beyond the largest amount, {AMOUNT_MICROCREDITS_MAX // MICRO} credits")
     if micro != micro.to_integral_value():
         raise ValueError(f"{value!r} has more than six decimals")

@@ -184,8 +184,8 @@ class Rejection:
     credits: CreditFacts | None = None
     other_codes: tuple[Code, ...] = ()
     retry_after_s: int | None = None
-    maybe_made: bool = False
-    """The provider may have done the work: an SDK must not send this again by itself."""
+    final: bool = False
+    """An SDK must not send this again by itself: the provider may have done the work, or trying again cannot help."""
 
     @property
     def facts(self) -> CodeFacts:
@@ -197,7 +197,7 @@ class Rejection:
 
     @property
     def retryable(self) -> bool:
-        return self.facts.retryable and not self.maybe_made
+        return self.facts.retryable and not self.final
 
     @property
     def codes(self) -> tuple[Code, ...]:
@@ -214,6 +214,6 @@ class Rejected(Exception):
         self.rejection = rejection
 
 
-def refuse(code: Code, detail: str, *, retry_after_s: int | None = None, maybe_made: bool = False) -> Rejected:
+def refuse(code: Code, detail: str, *, retry_after_s: int | None = None, final: bool = False) -> Rejected:
     """A refusal with no more to say than its code and a sentence; the caller raises it."""
-    return Rejected(Rejection(code, detail, retry_after_s=retry_after_s, maybe_made=maybe_made))
+    return Rejected(Rejection(code, detail, retry_after_s=retry_after_s, final=final))

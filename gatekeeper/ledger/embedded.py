@@ -1,8 +1,8 @@
 """The embedded store: a real Redis or Valkey server of our own, for whoever has no store to point at.
 
 One server per data directory. Whoever opens the directory first starts the server and owns it; whoever comes while
-that owner lives (a command beside a running gateway) is connected to the owner's server instead, and `owned` says
-which it was. The lock file is handed down to the server, so the lock is held exactly as long as a server may write
+that owner lives (a command beside a running gateway) is connected to the owner's server instead, and takes over when
+the owner ends. The lock file is handed down to the server, so the lock is held exactly as long as a server may write
 here: after a kill -9 of the gateway, the next one waits until the old server is really gone.
 
 The server listens on a unix socket only, writes its append-only file with an fsync before it answers, and never
@@ -11,12 +11,12 @@ evicts (`server.py`). fakeredis is no store: it forgets, and its Lua is not the 
 
 import asyncio
 import fcntl
+import hashlib
 import json
 import os
-import shutil
+import stat
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import quote
@@ -30,20 +30,28 @@ SOCKET_PATH_BYTES_MAX: Final = 100
 TAKEOVER_TIMEOUT_S: Final = 30.0
 """How long to wait for the server of a dead owner to end."""
 
+WATCH_INTERVAL_S: Final = 0.1
+"""How soon a server whose owner ended is replaced: well within the time that a ledger call is retried."""
+
 _LOCK_NAME: Final = "store.lock"
 _STATE_NAME: Final = "store.json"
 _SOCKET_NAME: Final = "store.sock"
 _POLL_S: Final = 0.02
 
 
-@dataclass(frozen=True, slots=True)
 class EmbeddedStore:
-    """An open data directory. `server` is None if another process owns the server."""
+    """An open data directory, and our server of it if it is ours.
 
-    data_dir: Path
-    socket: Path
-    server: ServerProcess | None
-    lock: BinaryIO | None
+    While another process owns the server we watch the lock: when that process ends its server ends with it, and we
+    start one in its place on the same socket. So a command may come and go before, beside or after a gateway.
+    """
+
+    def __init__(self, data_dir: Path, socket: Path) -> None:
+        self.data_dir = data_dir
+        self.socket = socket
+        self.server: ServerProcess | None = None
+        self._lock: BinaryIO | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     @property
     def owned(self) -> bool:
@@ -52,18 +60,50 @@ class EmbeddedStore:
 
     @property
     def url(self) -> str:
-        """The address for `client.connect`."""
+        """The address for `client.connect`; the same whoever owns the server."""
         return f"unix://{quote(str(self.socket))}"
+
+    async def own(self, lock: BinaryIO) -> None:
+        """Start the server under a lock that we hold. Raises StoreRefused or OSError; then the lock is free again."""
+        try:
+            server = ServerProcess(find_server(), self.data_dir, self.socket, lock.fileno())
+            _make_socket_directory(self.socket.parent, self.data_dir)
+            _write_state(self.data_dir)
+            await server.start()
+        except BaseException:
+            lock.close()
+            raise
+        self.server, self._lock = server, lock
+
+    def watch(self) -> None:
+        """Take over when the owner ends."""
+        self._watcher = asyncio.get_running_loop().create_task(self._take_over())
+
+    async def _take_over(self) -> None:
+        while self.server is None:
+            await asyncio.sleep(WATCH_INTERVAL_S)
+            lock = _try_lock(self.data_dir)
+            if lock is not None:
+                # What went wrong this time may not go wrong the next; until then every call says the store is away.
+                with suppress(StoreRefused, OSError):
+                    await self.own(lock)
 
     async def close(self) -> None:
         """End our server and wait for it; leave another's alone. Closing again does nothing."""
-        if self.server is None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.wait({self._watcher})
+            self._watcher = None
+        server, self.server = self.server, None
+        if server is None:
             return
-        await self.server.close()
-        if self.lock is not None:
-            self.lock.close()
+        await server.close()
+        if self._lock is not None:
+            self._lock.close()
         if self.socket.parent != self.data_dir:
-            shutil.rmtree(self.socket.parent, ignore_errors=True)
+            with suppress(OSError):
+                self.socket.unlink(missing_ok=True)
+                self.socket.parent.rmdir()
 
 
 async def open_embedded(data_dir: Path) -> EmbeddedStore:
@@ -77,34 +117,23 @@ async def open_embedded(data_dir: Path) -> EmbeddedStore:
     try:
         data_dir = _make_private(data_dir)
         while loop.time() < deadline:
+            store = EmbeddedStore(data_dir, _socket_path(data_dir))
             lock = _try_lock(data_dir)
             if lock is not None:
-                return await _start_owned(data_dir, lock)
-            socket = _living_owners_socket(data_dir)
-            if socket is not None and await answers(socket):
-                return EmbeddedStore(data_dir, socket, None, None)
+                await store.own(lock)
+                return store
+            if _owner_lives(data_dir) and await answers(store.socket):
+                store.watch()
+                return store
             await asyncio.sleep(_POLL_S)
     except OSError as error:
         raise StoreRefused(f"data directory {data_dir} cannot be used: {error}") from error
     raise StoreRefused(f"another server holds {data_dir} and does not answer: stop it, or use another directory")
 
 
-async def _start_owned(data_dir: Path, lock: BinaryIO) -> EmbeddedStore:
-    socket = _socket_path(data_dir)
-    try:
-        server = ServerProcess(find_server(), data_dir, socket, lock.fileno())
-        _write_state(data_dir, socket)
-        await server.start()
-    except BaseException:
-        lock.close()
-        raise
-    return EmbeddedStore(data_dir, socket, server, lock)
-
-
-def _write_state(data_dir: Path, socket: Path) -> None:
-    """Tell those who come later where the server listens and whose it is."""
-    state = {"socket": str(socket), "owner_pid": os.getpid()}
-    (data_dir / _STATE_NAME).write_text(json.dumps(state), "utf-8")
+def _write_state(data_dir: Path) -> None:
+    """Tell those who come later whose server it is."""
+    (data_dir / _STATE_NAME).write_text(json.dumps({"owner_pid": os.getpid()}), "utf-8")
 
 
 def _make_private(data_dir: Path) -> Path:
@@ -128,17 +157,31 @@ def _try_lock(data_dir: Path) -> BinaryIO | None:
 
 
 def _socket_path(data_dir: Path) -> Path:
-    """Inside the directory if the path is short enough for a socket, else in a private directory of its own."""
+    """Inside the directory if that is short enough for a socket, else in a directory of its own that follows from it.
+
+    Always the same for one data directory, so that a server that was taken over is found where the first one was.
+    """
     path = data_dir / _SOCKET_NAME
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
         return path
-    return Path(tempfile.mkdtemp(prefix="gatekeeper-")) / _SOCKET_NAME
+    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"gatekeeper-{os.getuid()}-{name}" / _SOCKET_NAME
 
 
-def _living_owners_socket(data_dir: Path) -> Path | None:
-    """Where the owner says its server listens; None while there is no owner, or it died and its server still ends."""
+def _make_socket_directory(directory: Path, data_dir: Path) -> None:
+    """Makes it for us alone. Somebody else's directory under our name in a shared place would be their store."""
+    if directory == data_dir:
+        return
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise StoreRefused(f"{directory} is not a directory of ours alone: remove it, or use a shorter data directory")
+
+
+def _owner_lives(data_dir: Path) -> bool:
+    """False while there is no owner, or it died and its server still ends."""
     with suppress(OSError, ValueError, KeyError):
         state = json.loads((data_dir / _STATE_NAME).read_text("utf-8"))
         os.kill(int(state["owner_pid"]), 0)
-        return Path(state["socket"])
-    return None
+        return True
+    return False

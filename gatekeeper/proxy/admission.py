@@ -42,6 +42,12 @@ def admit(catalog: Catalog, candidates: tuple[Provider, ...], team: TeamRecord, 
     return Admission(provider, model, offer, asked, valid, quote(model, valid))
 
 
+def names_at(model: ModelSpec, provider: Provider) -> tuple[str, ...]:
+    """Every name under which a provider may know the model: its own ids for it, then the catalog's."""
+    own = tuple(offer.upstream_id for offer in model.offers if offer.provider == provider.offers_of)
+    return (*own, model.id)
+
+
 def check_capability(model: ModelSpec, asked: GenerationRequest) -> ValidRequest:
     """The request with defaults filled. Raises `Rejected` with every violation and what would do instead."""
     valid = validate(model, asked)

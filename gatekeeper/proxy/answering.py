@@ -14,10 +14,12 @@ from multidict import CIMultiDict
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.spec import Status
 from gatekeeper.dialects.base import OutcomeReader
+from gatekeeper.events import CredentialRefused
+from gatekeeper.logs import emit
 from gatekeeper.proxy.client_side import ClientSide
 from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate
-from gatekeeper.proxy.refusals import from_upstream
+from gatekeeper.proxy.refusals import credential_refused, from_upstream
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import forwardable_response_headers
 from gatekeeper.upstream.messages import UpstreamAnswer
@@ -25,6 +27,9 @@ from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_CHARGED, CREDITS_H
 
 WHOLE_ANSWER_BYTES_MAX = 64 * 1024
 """Up to here an answer is read whole before it goes out. Answers with URLs are this small, pictures are not."""
+
+HTTP_UNAUTHORIZED = 401
+"""Said to our credential, not to the caller's key, which never went there."""
 
 EVENT_END = b"\n\n"
 """What ends a server-sent event."""
@@ -35,6 +40,11 @@ Headers = CIMultiDict[str]
 async def deliver(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
     """Passes the answer on and resolves the flight from it."""
     flight.upstream_status = answer.status
+    if answer.status == HTTP_UNAUTHORIZED:
+        await flight.release("401: credential refused")
+        provider = flight.admission.provider.name
+        emit(CredentialRefused(request_id=flight.call.request_id, provider=provider, upstream_status=answer.status))
+        raise credential_refused(provider)
     if answer.content_length is not None and answer.content_length <= WHOLE_ANSWER_BYTES_MAX:
         return await _deliver_whole(flight, answer)
     return await _deliver_streaming(flight, answer)
@@ -62,6 +72,7 @@ async def _deliver_whole(flight: Flight, answer: UpstreamAnswer) -> web.StreamRe
             pieces.append(piece)
     except UpstreamError:
         complete = False
+    flight.upstream_ended_s = flight.gate.clock.monotonic_s()
     await flight.land(reader.finish(complete=complete))
     client = _client_side(flight.gate, flight.call, answer, _flight_headers(flight, answer))
     await client.begin()
@@ -83,6 +94,7 @@ async def _deliver_streaming(flight: Flight, answer: UpstreamAnswer) -> web.Stre
             kept, between_events = b"" if at_once else piece, at_once and piece.endswith(EVENT_END)
     except UpstreamError as error:
         failure = error
+    flight.upstream_ended_s, flight.client_waits_s = flight.gate.clock.monotonic_s(), client.waited_s
     await flight.land(reader.finish(complete=failure is None))
     if failure is None:
         await client.end(kept)
@@ -104,7 +116,8 @@ async def _end_broken(flight: Flight, client: ClientSide, failure: UpstreamError
 def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers) -> ClientSide:
     response = web.StreamResponse(status=answer.status, headers=headers)
     response.content_length = answer.content_length
-    return ClientSide(call.request, response, gate.client_write_timeout_s)
+    call.trace.answering = True
+    return ClientSide(call.request, response, gate.client_write_timeout_s, gate.clock)
 
 
 def _reader(flight: Flight, answer: UpstreamAnswer) -> OutcomeReader:
@@ -142,12 +155,14 @@ def _flight_headers(flight: Flight, answer: UpstreamAnswer) -> Headers:
 
 
 def _lifecycle_headers(flight: Flight) -> dict[str, str]:
-    """`Deprecation` (RFC 9745, since this price list is in force) and `Sunset` (RFC 8594) of a deprecated offer."""
+    """`Deprecation` and `Sunset` (RFC 8594) of a deprecated offer.
+
+    RFC 9745 gives `Deprecation` the day it began, which no catalog states; "true" is its earlier, still common form.
+    """
     lifecycle = flight.admission.offer.lifecycle
     if lifecycle.status is not Status.DEPRECATED:
         return {}
-    stated_at = flight.admission.quote.price_list.effective_at
-    headers = {"Deprecation": f"@{int(stated_at.timestamp())}"}
+    headers = {"Deprecation": "true"}
     if lifecycle.sunset is not None:
         headers["Sunset"] = format_datetime(datetime.combine(lifecycle.sunset, time(), UTC), usegmt=True)
     return headers

@@ -8,12 +8,21 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from gatekeeper.clock import Clock
+
 
 class ClientSide:
-    """Writes an answer to a client that may leave, or stop reading, at any moment."""
+    """Writes an answer to a client that may leave, or stop reading, at any moment.
 
-    def __init__(self, request: web.BaseRequest, response: web.StreamResponse, write_timeout_s: float) -> None:
+    `waited_s` is how long it kept us waiting in all.
+    """
+
+    def __init__(
+        self, request: web.BaseRequest, response: web.StreamResponse, write_timeout_s: float, clock: Clock
+    ) -> None:
         self.response = response
+        self.waited_s = 0.0
+        self._clock = clock
         self._request = request
         self._write_timeout_s = write_timeout_s
         self._gone = False
@@ -40,8 +49,10 @@ class ClientSide:
     async def _try(self, step: Callable[[], Awaitable[object]]) -> None:
         if self._gone:
             return
+        began_s = self._clock.monotonic_s()
         try:
             async with asyncio.timeout(self._write_timeout_s):
                 await step()
         except (ConnectionError, TimeoutError):
             self.cut()
+        self.waited_s += self._clock.monotonic_s() - began_s

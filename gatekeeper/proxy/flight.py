@@ -7,6 +7,7 @@ Every resolution is one ledger call, one log event and one metric.
 
 import asyncio
 import secrets
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -20,12 +21,13 @@ from gatekeeper.events import (
     GenerationReleased,
     GenerationSettled,
     HoldUnknown,
+    SettledAs,
     SettleFailed,
     SettleLate,
 )
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.ledger.holdid import RANDOM_BITS, new_hold_id
-from gatekeeper.ledger.records import Held, HoldOrder, Settlement, SettleStatus
+from gatekeeper.ledger.records import Held, HoldOrder, MarkStatus, Settlement, SettleStatus
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
 from gatekeeper.proxy.gate import Call, Gate
@@ -90,7 +92,10 @@ def _hold_ttl_s(gate: Gate, admission: Admission) -> float:
 
 @dataclass(slots=True)
 class Flight:
-    """The owner of one hold. `available` is what the team has left as far as this flight knows."""
+    """The owner of one hold. `available` is what the team has left as far as this flight knows.
+
+    `client_waits_s` is how long a slow client kept the answer back: neither the provider's time nor ours.
+    """
 
     gate: Gate
     call: Call
@@ -100,6 +105,7 @@ class Flight:
     upstream_status: int | None = None
     upstream_began_s: float | None = None
     upstream_ended_s: float | None = None
+    client_waits_s: float = 0
     resolved: bool = False
     charged: int | None = None
     available: int = field(init=False)
@@ -124,28 +130,22 @@ class Flight:
 
     async def land(self, outcome: Outcome) -> None:
         """The answer has ended: books what it says was made."""
-        self.upstream_ended_s = self.gate.clock.monotonic_s()
         match outcome:
             case Made():
                 await self._settle_made(outcome)
             case Failed(reason, billable):
-                await (self._settle(self.held.amount, reason, outputs=0) if billable else self.release(reason))
+                await (self._settle(self.held.amount, "failed_billable", reason) if billable else self.release(reason))
             case Pending():
                 # The provider bills an accepted job; until jobs are followed to their end it is charged as quoted.
-                await self._settle(self.held.amount, "accepted", outputs=0)
+                await self._settle(self.held.amount, "accepted")
             case Unknown(reason):
                 await self.unknown(reason)
 
     async def release(self, reason: str) -> None:
         """Frees the whole hold: nothing was made."""
-        self.resolved = True
-        try:
-            settlement = await self.gate.ledger.release(self.held.hold_id, self._team, reason=reason)
-        except LedgerError as error:
-            self._not_booked(error)
+        if await self._book(self.gate.ledger.release(self.held.hold_id, self._team, reason=reason)) is None:
             return
-        self._booked(settlement, charged=0)
-        self.gate.metrics.resolved(self.admission.provider.name, "released")
+        self._count("released")
         emit(
             GenerationReleased(facts=self.call.facts, credits_held=self.held.amount, outcome=reason, **self._timings())
         )
@@ -154,65 +154,88 @@ class Flight:
         """Records that nobody can tell; the hold stays and its policy acts after the grace."""
         self.resolved = True
         try:
-            await self.gate.ledger.mark_unknown(self.held.hold_id, self._team, reason=reason)
+            marked = await self.gate.ledger.mark_unknown(self.held.hold_id, self._team, reason=reason)
         except LedgerError as error:
-            self._not_booked(error)
+            self._not_booked(type(error).__name__)
             return
-        provider = self.admission.provider
-        self.gate.metrics.resolved(provider.name, "unknown")
+        if marked.status in {MarkStatus.GONE, MarkStatus.RESOLVED}:
+            self._not_booked(marked.status)
+            return
+        self._count("unknown")
         emit(
             HoldUnknown(
                 facts=self.call.facts,
                 credits_held=self.held.amount,
                 reason=reason,
-                policy=provider.on_unknown,
+                policy=self.admission.provider.on_unknown,
                 upstream_status=self.upstream_status,
                 upstream_ms=self._upstream_ms(),
             )
         )
 
     async def _settle_made(self, made: Made) -> None:
-        worth = charge(self.admission.model, self.admission.valid, made, self.held.amount)
-        outcome = made.note or ("made" if made.outputs >= self.admission.valid.outputs else "partial")
-        await self._settle(worth.credits, outcome, outputs=made.outputs, over=worth.over)
+        found = charge(self.admission.model, self.admission.valid, made, self.held.amount)
+        outcome: SettledAs = "made" if made.outputs >= self.admission.valid.outputs else "partial"
+        await self._settle(found.credits, outcome, made.note, made=made, over=found.over)
 
-    async def _settle(self, amount: int, outcome: str, *, outputs: int, over: int = 0) -> None:
-        self.resolved = True
-        try:
-            settlement = await self.gate.ledger.settle(self.held.hold_id, self._team, amount, outcome=outcome)
-        except LedgerError as error:
-            self._not_booked(error)
+    async def _settle(
+        self, amount: int, outcome: SettledAs, note: str = "", *, made: Made | None = None, over: int = 0
+    ) -> None:
+        booking = self.gate.ledger.settle(
+            self.held.hold_id, self._team, amount, outcome=outcome, meta=_made_meta(made) if made else ""
+        )
+        settlement = await self._book(booking)
+        if settlement is None:
             return
-        self._booked(settlement, charged=amount)
-        self.gate.metrics.resolved(self.admission.provider.name, outcome, charged=amount, over=over)
+        self._count(outcome, charged=settlement.charged, over=over)
         emit(
             GenerationSettled(
                 facts=self.call.facts,
                 credits_held=self.held.amount,
-                credits_charged=amount,
+                credits_charged=settlement.charged,
                 credits_over=over,
                 outcome=outcome,
-                outputs_made=outputs,
+                note=note,
+                outputs_made=made.outputs if made else 0,
+                quality_made=made.quality if made else None,
                 **self._timings(),
             )
         )
 
-    def _booked(self, settlement: Settlement, *, charged: int) -> None:
-        self.charged, self.available = charged, settlement.available
+    async def _book(self, booking: Awaitable[Settlement]) -> Settlement | None:
+        """Tells the ledger how it ended. None: the ledger did not book it, and nothing may be said to be charged."""
+        self.resolved = True
+        try:
+            settlement = await booking
+        except LedgerError as error:
+            self._not_booked(type(error).__name__)
+            return None
+        if settlement.status in {SettleStatus.GONE, SettleStatus.MISMATCH}:
+            self._not_booked(settlement.status)
+            return None
+        self.charged, self.available = settlement.charged, settlement.available
         if settlement.status is SettleStatus.LATE:
             emit(
                 SettleLate(
                     facts=self.call.facts,
                     credits_held=self.held.amount,
-                    credits_charged=charged,
+                    credits_charged=settlement.charged,
                     debt=settlement.debt,
                 )
             )
+        return settlement
 
-    def _not_booked(self, error: LedgerError) -> None:
+    def _count(self, outcome: str, *, charged: int = 0, over: int = 0) -> None:
+        provider = self.admission.provider.name
+        self.gate.metrics.resolved(provider, outcome, charged=charged, over=over)
+        upstream_ms = self._upstream_ms()
+        if upstream_ms is not None:
+            self.gate.metrics.upstream_took(provider, upstream_ms / 1000)
+
+    def _not_booked(self, reason: str) -> None:
         """The client still gets its answer; the hold stays and time resolves it by the provider's policy."""
-        self.gate.metrics.resolved(self.admission.provider.name, "not_booked")
-        emit(SettleFailed(facts=self.call.facts, credits_held=self.held.amount, reason=type(error).__name__))
+        self.gate.metrics.not_booked(self.admission.provider.name)
+        emit(SettleFailed(facts=self.call.facts, credits_held=self.held.amount, reason=reason))
 
     @property
     def _team(self) -> str:
@@ -222,13 +245,24 @@ class Flight:
         if self.upstream_began_s is None:
             return None
         ended_s = self.upstream_ended_s or self.gate.clock.monotonic_s()
-        return round((ended_s - self.upstream_began_s) * 1000)
+        return max(round((ended_s - self.upstream_began_s - self.client_waits_s) * 1000), 0)
 
     def _timings(self) -> dict[str, Any]:
-        whole_ms = (self.gate.clock.monotonic_s() - self.call.trace.started_s) * 1000
+        whole_ms = (self.gate.clock.monotonic_s() - self.call.trace.started_s - self.client_waits_s) * 1000
         upstream_ms = self._upstream_ms()
         return {
             "upstream_status": self.upstream_status,
             "upstream_ms": upstream_ms,
             "overhead_ms": round(whole_ms - (upstream_ms or 0), 2),
         }
+
+
+SIZES_BOOKED_MAX = 10
+"""Distinct sizes that a settlement's journal entry names; no request asks for more outputs than that."""
+
+
+def _made_meta(made: Made) -> str:
+    """What came out, for the journal: the number, the sizes and the quality that the answer told."""
+    sizes = [str(pixels) for pixels in dict.fromkeys(made.pixels) if pixels is not None][:SIZES_BOOKED_MAX]
+    meta = {"outputs": made.outputs, "sizes": sizes, "quality": made.quality}
+    return orjson.dumps({key: value for key, value in meta.items() if value}).decode()

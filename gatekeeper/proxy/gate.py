@@ -98,10 +98,14 @@ class Gate:
 
 @dataclass(slots=True)
 class Trace:
-    """What is known of one request so far. Every log line about it is made of `facts`, which only grows."""
+    """What is known of one request so far. Every log line about it is made of `facts`, which only grows.
+
+    `started_s` is when our own work on it began: when its body was there. `answering`: its answer's head may be out.
+    """
 
     facts: GenerationFacts
     started_s: float
+    answering: bool = False
 
     @classmethod
     def begin(cls, gate: Gate) -> "Trace":

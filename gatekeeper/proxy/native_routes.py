@@ -11,16 +11,16 @@ from aiohttp import web
 from gatekeeper.catalog import Catalog
 from gatekeeper.core.credits import parse_credits
 from gatekeeper.core.price import quote
-from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.core.rejection import Code, quoted, refuse
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
-from gatekeeper.core.sizes import Pixels
+from gatekeeper.core.sizes import Pixels, Ratio, Tier, read_size
 from gatekeeper.core.spec import Capability, ModelSpec, Offer, scale_text
 from gatekeeper.core.validate import validate
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.records import Balance, LimitUsage, OpenHold
 from gatekeeper.proxy.body import read_body
 from gatekeeper.proxy.gate import Call, Gate
-from gatekeeper.proxy.quoting import caller_balance, catalog_quote_answer
+from gatekeeper.proxy.quoting import caller_balance, catalog_quote_answer, find_model
 from gatekeeper.web.answers import iso_time, json_answer
 
 HOLDS_SHOWN_MAX = 1000
@@ -44,11 +44,7 @@ async def answer_models(gate: Gate, call: Call) -> web.Response:  # noqa: ARG001
 
 async def answer_model(gate: Gate, call: Call) -> web.Response:  # noqa: ARG001
     """`GET /v1/models/{id}`, by id or alias."""
-    name = call.route.upstream_path.rpartition("/")[2]
-    model = call.catalog.find(name)
-    if model is None:
-        near = ", ".join(call.catalog.suggest(name))
-        raise refuse(Code.MODEL_NOT_FOUND, f"No such model in the catalog.{f' Near: {near}.' if near else ''}")
+    model = find_model(call.catalog, call.route.upstream_path.rpartition("/")[2])
     return json_answer(model_document(model), call.request_id)
 
 
@@ -116,12 +112,15 @@ def _capability_document(model: ModelSpec, capability: Capability) -> dict[str, 
 
 def prices(model: ModelSpec, capability: Capability) -> list[tuple[dict[str, str], int]]:
     """What one output costs for every choice that has a price of its own, each with the labels that select it."""
-    asked = GenerationRequest(operation=capability.operations[0], prompt_length=1, input_pixels=PRICED_INPUT)
     found: list[tuple[dict[str, str], int]] = []
     for tier in capability.resolutions or (None,):
         for scale in capability.scales or (None,):
             request = GenerationRequest(
-                operation=asked.operation, prompt_length=1, input_pixels=PRICED_INPUT, resolution=tier, scale=scale
+                operation=capability.operations[0],
+                prompt_length=1,
+                input_pixels=PRICED_INPUT,
+                resolution=tier,
+                scale=scale,
             )
             valid = validate(model, request)
             if isinstance(valid, ValidRequest):
@@ -135,15 +134,29 @@ def _matches(model: ModelSpec, capability: Capability, query: Mapping[str, str])
         if query["operation"] not in set(Operation):
             raise refuse(Code.MALFORMED_REQUEST, f"No operation {query['operation']!r}: {', '.join(Operation)}.")
         return False
-    if "resolution" in query and query["resolution"].upper() not in capability.resolutions:
+    if "resolution" in query and _tier(query["resolution"]) not in capability.resolutions:
         return False
-    if "aspect_ratio" in query and query["aspect_ratio"] not in capability.aspect_ratios:
+    if "aspect_ratio" in query and _ratio(query["aspect_ratio"]) not in capability.aspect_ratios:
         return False
     if "max_credits" not in query:
         return True
-    tier = query.get("resolution", "").upper()
+    tier = _tier(query["resolution"]) if "resolution" in query else ""
     amounts = [amount for labels, amount in prices(model, capability) if tier in {"", labels.get("resolution")}]
     return bool(amounts) and min(amounts) <= _max_credits(query["max_credits"])
+
+
+def _tier(text: str) -> str:
+    meaning = read_size(text)
+    if not isinstance(meaning, Tier):
+        raise refuse(Code.MALFORMED_REQUEST, f"resolution: {quoted(text)} is no resolution; write it like 2K or 768P.")
+    return meaning.name
+
+
+def _ratio(text: str) -> str:
+    meaning = read_size(text)
+    if not isinstance(meaning, Ratio):
+        raise refuse(Code.MALFORMED_REQUEST, f"aspect_ratio: {quoted(text)} is no aspect ratio; write it like 16:9.")
+    return meaning.label
 
 
 def _max_credits(text: str) -> int:

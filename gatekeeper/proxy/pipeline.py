@@ -48,7 +48,9 @@ async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
 
 
 async def _body(gate: Gate, call: Call) -> list[bytes]:
-    return await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
+    body = await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
+    call.trace.started_s = gate.clock.monotonic_s()
+    return body
 
 
 async def _send(flight: Flight, body: list[bytes]) -> UpstreamAnswer:

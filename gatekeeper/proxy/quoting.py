@@ -4,10 +4,13 @@ Goes through the same admission as a generation. Whether the team can afford it 
 `admissible`; only a real hold decides, for credits may be gone by then.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
+from gatekeeper.catalog import Catalog
 from gatekeeper.core.alternatives import affordable
 from gatekeeper.core.price import Quote, quote
 from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
@@ -15,7 +18,7 @@ from gatekeeper.core.request import GenerationRequest
 from gatekeeper.core.spec import ModelSpec
 from gatekeeper.dialects.facts import alternative_facts, credits_number, violation_facts
 from gatekeeper.ledger.records import Balance, TeamRecord
-from gatekeeper.proxy.admission import admit, check_allowed, check_capability
+from gatekeeper.proxy.admission import admit, check_allowed, check_capability, names_at
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.web.answers import json_answer
 from gatekeeper.web.auth import Caller
@@ -34,17 +37,42 @@ async def quote_answer(gate: Gate, call: Call, asked: GenerationRequest) -> web.
 
 
 async def catalog_quote_answer(gate: Gate, call: Call, asked: GenerationRequest) -> web.Response:
-    """The quote for a model of the catalog, whoever offers it."""
-    model = call.catalog.find(asked.model or "")
-    if model is None:
-        near = ", ".join(call.catalog.suggest(asked.model or ""))
-        raise refuse(Code.MODEL_NOT_FOUND, f"No such model in the catalog.{f' Near: {near}.' if near else ''}")
+    """The quote for a model of the catalog, at whichever provider here offers it.
+
+    `admissible` is about all of it: a model that nobody here offers, or that is retired everywhere, is priced and
+    still not admissible.
+    """
+    model = find_model(call.catalog, asked.model or "")
     check_allowed(model, call.caller.team)
     try:
         priced = quote(model, check_capability(model, asked))
     except Rejected as refused:
         return await _refused_answer(gate, call, model.id, refused)
-    return await _priced_answer(gate, call, model, asked, priced)
+    return await _priced_answer(gate, call, model, asked, priced, _codes_anywhere(gate, call, model, asked))
+
+
+def find_model(catalog: Catalog, name: str) -> ModelSpec:
+    """A model by id or alias. Raises `Rejected` (model_not_found) with the nearest names."""
+    model = catalog.find(name)
+    if model is None:
+        near = ", ".join(catalog.suggest(name))
+        raise refuse(Code.MODEL_NOT_FOUND, f"No such model in the catalog.{f' Near: {near}.' if near else ''}")
+    return model
+
+
+def _codes_anywhere(gate: Gate, call: Call, model: ModelSpec, asked: GenerationRequest) -> list[str]:
+    """Why no provider here would take it; empty if one would. The most telling code: retired before not found."""
+    codes = set[Code]()
+    for provider in gate.providers.values():
+        for name in names_at(model, provider):
+            try:
+                admit(call.catalog, (provider,), call.caller.team, replace(asked, model=name))
+            except Rejected as refused:
+                codes.add(refused.rejection.code)
+            else:
+                return []
+    leading = sorted(codes or {Code.MODEL_NOT_FOUND}, key=lambda code: code is Code.MODEL_NOT_FOUND)
+    return [leading[0].value]
 
 
 async def caller_balance(gate: Gate, caller: Caller, project: str | None, member: str | None) -> Balance:
@@ -64,18 +92,18 @@ async def _refused_answer(gate: Gate, call: Call, model: str, refused: Rejected)
 
 
 async def _priced_answer(
-    gate: Gate, call: Call, model: ModelSpec, asked: GenerationRequest, priced: Quote
+    gate: Gate, call: Call, model: ModelSpec, asked: GenerationRequest, priced: Quote, codes: Sequence[str] = ()
 ) -> web.Response:
     balance = await caller_balance(gate, call.caller, call.facts.project, call.facts.member)
-    codes = _money_codes(call.caller.team, balance, priced.credits)
-    near = affordable(model, asked, balance.available) if codes else ()
+    about_money = _money_codes(call.caller.team, balance, priced.credits)
+    near = affordable(model, asked, balance.available) if about_money else ()
     return json_answer(
         {
             "model": model.id,
             **quote_document(priced),
             "violations": [],
-            "admissible": not codes,
-            "codes": codes,
+            "admissible": not codes and not about_money,
+            "codes": [*codes, *about_money],
             "available": credits_number(balance.available),
             "alternatives": [alternative_facts(a) for a in near],
         },

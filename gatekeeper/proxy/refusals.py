@@ -3,8 +3,6 @@
 Whatever the ledger answers that is not a fresh hold ends here, and nothing is forwarded.
 """
 
-from datetime import UTC, datetime
-
 from gatekeeper.core.alternatives import affordable
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.rejection import Code, CreditFacts, LimitFacts, Rejected, Rejection, refuse
@@ -12,6 +10,7 @@ from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.records import HoldResult, Refusal, RefusalCode, Refused
 from gatekeeper.proxy.admission import Admission
 from gatekeeper.upstream.failure import UpstreamError
+from gatekeeper.web.answers import iso_time
 
 LEDGER_RETRY_AFTER_S = 2
 """A store that restarts is back within a second or two."""
@@ -50,13 +49,19 @@ def ledger_away(error: LedgerError) -> Rejection:
 
 
 def from_upstream(error: UpstreamError, provider: str) -> Rejected:
-    """`maybe_made` when the request may have arrived: then an SDK must not send it again by itself."""
+    """Final when the request may have arrived: then an SDK must not send it again by itself."""
     if not error.sent:
         detail = f"{provider} could not be reached ({error.reason}). Nothing was sent, nothing is charged."
         return refuse(Code.PROVIDER_UNAVAILABLE, detail)
     code = Code.PROVIDER_TIMEOUT if error.timed_out else Code.PROVIDER_UNAVAILABLE
     detail = f"{provider} took the request and gave no answer ({error.reason}). Whether it made anything is not known."
-    return refuse(code, detail, maybe_made=True)
+    return refuse(code, detail, final=True)
+
+
+def credential_refused(provider: str) -> Rejected:
+    """The provider said 401 to our credential. Its own words are kept back: they may quote the credential."""
+    detail = f"{provider} refused the gateway's own credential; your key is fine. Whoever runs the gateway has to look."
+    return refuse(Code.PROVIDER_UNAVAILABLE, detail, final=True)
 
 
 def _refused(refused: Refused, admission: Admission) -> Rejected:
@@ -86,11 +91,14 @@ def _credit_facts(refused: Refused) -> CreditFacts:
 
 
 def _limit_facts(refusal: Refusal) -> LimitFacts:
-    return LimitFacts(refusal.scope, refusal.per, refusal.limit, refusal.used, refusal.held, _iso(refusal.resets_at_ms))
-
-
-def _iso(at_ms: int | None) -> str | None:
-    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
+    return LimitFacts(
+        refusal.scope,
+        refusal.per,
+        refusal.limit,
+        refusal.used,
+        refusal.held,
+        None if refusal.resets_at_ms is None else iso_time(refusal.resets_at_ms),
+    )
 
 
 def _room(refused: Refused) -> int:

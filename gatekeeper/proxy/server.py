@@ -6,7 +6,6 @@ Every refusal, from a missing key to a ledger that is away, leaves through `_ref
 metric, with the same code in all three.
 """
 
-import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,9 +13,9 @@ from aiohttp import web
 
 from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
 from gatekeeper.dialects.base import Dialect, Route, RouteKind
-from gatekeeper.events import GenerationRejected, InternalError
+from gatekeeper.events import GenerationRejected, InternalError, LedgerFailed
 from gatekeeper.ledger.errors import LedgerError
-from gatekeeper.logs import emit, one_word
+from gatekeeper.logs import emit, one_word, place_of
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
 from gatekeeper.proxy.native_routes import answer_balance, answer_holds, answer_model, answer_models, answer_quote
@@ -72,6 +71,7 @@ class DataPlane:
         except Rejected as refused:
             return self._refused(target, refused.rejection, trace)
         except LedgerError as error:
+            self._tell_ledger_failure(error, trace)
             return self._refused(target, ledger_away(error), trace)
         except Exception as error:  # noqa: BLE001  # the outermost edge: a bug must not take the connection's peers down
             return self._failed(request, error, trace)
@@ -136,15 +136,22 @@ class DataPlane:
         )
         return rejection_answer(target.dialect, rejection, trace.facts.request_id)
 
+    def _tell_ledger_failure(self, error: LedgerError, trace: Trace) -> None:
+        detail = str(error)[:LEDGER_DETAIL_LENGTH_MAX]
+        kind = type(error).__name__
+        emit(LedgerFailed(request_id=trace.facts.request_id, error=kind, detail=detail, retryable=error.retryable))
+
     def _failed(self, request: web.BaseRequest, error: Exception, trace: Trace) -> web.Response:
-        """A bug. Its kind and place are logged, never its data; after a hold the answer may have begun: cut it."""
+        """A bug. Its kind and place are logged, never its data; an answer that may have begun is cut."""
         self._gate.metrics.internal_error()
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{where.filename.rpartition('gatekeeper/')[2]}:{where.lineno}"
-        emit(InternalError(request_id=trace.facts.request_id, where=place, error=type(error).__name__))
-        if trace.facts.hold_id is not None and request.transport is not None:
+        emit(InternalError(request_id=trace.facts.request_id, where=place_of(error), error=type(error).__name__))
+        if trace.answering and request.transport is not None:
             request.transport.abort()
         return failure_answer(trace.facts.request_id)
+
+
+LEDGER_DETAIL_LENGTH_MAX = 200
+"""Enough for the store's own words and where it was looked for."""
 
 
 def _provider_target(provider: Provider, method: str, path: str) -> Target:

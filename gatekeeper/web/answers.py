@@ -46,7 +46,15 @@ def rejection_answer(shape: RendersRejections, rejection: Rejection, request_id:
 
 def failure_answer(request_id: str) -> web.Response:
     """Our own fault. No SDK may repeat it by itself: something may have been made."""
-    document = {"error": {"message": "gatekeeper failed inside; the log has the request id", "request_id": request_id}}
+    detail = "gatekeeper failed inside; its log has this request id. Whether the provider made anything is not known."
+    document = {
+        "type": "urn:gatekeeper:internal_error",
+        "title": "gatekeeper failed inside",
+        "status": 500,
+        "detail": detail,
+        "request_id": request_id,
+        "error": {"message": detail, "type": "server_error", "code": "internal_error", "param": None},
+    }
     answer = json_answer(document, request_id, status=500)
     answer.headers["x-should-retry"] = "false"
     return answer

@@ -5,6 +5,7 @@ upstream. Key and team records are remembered for at most a second, so a revoked
 that time on every worker (money itself is always checked in the ledger's own step).
 """
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -17,6 +18,7 @@ from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.ledger.records import KeyRecord, TeamRecord
 
 Value = TypeVar("Value")
+Entry = TypeVar("Entry")
 
 KEY_PATTERN = re.compile(rb"gk_[A-Za-z0-9_-]{1,128}")
 """What a gatekeeper key looks like; anything else in those headers is not for us."""
@@ -28,7 +30,7 @@ REMEMBER_S = 1.0
 """How long a record may be out of date."""
 
 REMEMBERED_MAX = 10_000
-"""Records remembered at once; unknown keys count too, so that guessing does not become store traffic."""
+"""Records remembered at once, and as many names that are not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +73,50 @@ class Authenticator:
 
 
 class _Remembered(Generic[Value]):
-    """A look-up whose answers, None included, are remembered for `REMEMBER_S`, at most `REMEMBERED_MAX` of them."""
+    """A look-up whose answers are remembered for `REMEMBER_S`, at most `REMEMBERED_MAX` of them.
+
+    Requests that ask for the same name at once share one look-up. "Not there" is remembered apart from what is there,
+    so that guessed keys push no real one out.
+    """
 
     def __init__(self, look_up: Callable[[str], Awaitable[Value | None]], clock: Clock) -> None:
         self._look_up = look_up
         self._clock = clock
-        self._until: dict[str, tuple[float, Value | None]] = {}
+        self._known: dict[str, tuple[float, Value]] = {}
+        self._unknown: dict[str, tuple[float, None]] = {}
+        self._asking: dict[str, asyncio.Task[Value | None]] = {}
 
     async def get(self, name: str) -> Value | None:
-        known = self._until.get(name)
-        if known is not None and known[0] > self._clock.monotonic_s():
-            return known[1]
-        value = await self._look_up(name)
-        if len(self._until) >= REMEMBERED_MAX:
-            self._until.clear()
-        self._until[name] = (self._clock.monotonic_s() + REMEMBER_S, value)
+        now_s = self._clock.monotonic_s()
+        for remembered in (self._known.get(name), self._unknown.get(name)):
+            if remembered is not None and remembered[0] > now_s:
+                return remembered[1]
+        asking = self._asking.get(name)
+        if asking is None:
+            asking = self._asking[name] = asyncio.get_running_loop().create_task(self._ask(name))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, name: str) -> Value | None:
+        try:
+            value = await self._look_up(name)
+        finally:
+            del self._asking[name]
+        until_s = self._clock.monotonic_s() + REMEMBER_S
+        if value is None:
+            self._known.pop(name, None)
+            _remember(self._unknown, name, (until_s, None))
+        else:
+            self._unknown.pop(name, None)
+            _remember(self._known, name, (until_s, value))
         return value
+
+
+def _remember(entries: dict[str, Entry], name: str, entry: Entry) -> None:
+    """The newest last; the oldest goes when there are too many."""
+    entries.pop(name, None)
+    if len(entries) >= REMEMBERED_MAX:
+        del entries[next(iter(entries))]
+    entries[name] = entry
 
 
 def find_key(raw_headers: Iterable[tuple[bytes, bytes]]) -> str:

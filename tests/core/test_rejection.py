@@ -53,10 +53,10 @@ def test_a_timeout_is_never_sent_again() -> None:
     assert not FACTS[Code.PROVIDER_TIMEOUT].retryable
 
 
-def test_maybe_made_takes_the_retry_away() -> None:
+def test_final_takes_the_retry_away() -> None:
     """Even a retryable code must not be retried when the provider may have done the work."""
     before = Rejection(Code.PROVIDER_UNAVAILABLE, "Cut off.")
-    after = Rejection(Code.PROVIDER_UNAVAILABLE, "Cut off.", maybe_made=True)
+    after = Rejection(Code.PROVIDER_UNAVAILABLE, "Cut off.", final=True)
 
     assert (True, False) == (before.retryable, after.retryable)
 

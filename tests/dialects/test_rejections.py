@@ -216,7 +216,7 @@ def generate(client: openai.OpenAI) -> Any:
         (rejection(Code.RATE_LIMITED, retry_after_s=0), openai.RateLimitError, 3),
         (rejection(Code.LEDGER_UNAVAILABLE, retry_after_s=0), openai.InternalServerError, 3),
         (rejection(Code.PROVIDER_TIMEOUT), openai.InternalServerError, 1),
-        (rejection(Code.PROVIDER_UNAVAILABLE, maybe_made=True), openai.InternalServerError, 1),
+        (rejection(Code.PROVIDER_UNAVAILABLE, final=True), openai.InternalServerError, 1),
     ],
     ids=lambda value: value.code.value if isinstance(value, Rejection) else None,
 )

@@ -103,6 +103,35 @@ async def test_second_opener_is_connected_to_the_first_ones_server(store: OpenSt
     assert (False, 5, 5) == (owned, seen, await granted(store))
 
 
+async def test_a_second_opener_takes_over_when_the_first_one_ends(tmp_path: Path):
+    """A gateway that started beside a command keeps its store when the command ends, and with it every credit."""
+    patience = Patience(budget_s=20, attempts=200, wait_s=0.02)
+    command = await open_store(EMBEDDED, tmp_path / "data")
+    await command.ledger.put_team(TeamRecord("a"))
+    await command.ledger.grant("a", "opening", 5)
+    gateway = await open_store(EMBEDDED, tmp_path / "data", patience)
+    await command.close()
+
+    assert gateway.embedded is not None
+    assert (5, True) == (await granted(gateway), gateway.embedded.owned)
+    await gateway.close()
+
+
+async def test_a_second_opener_takes_over_when_the_first_one_is_killed(tmp_path: Path):
+    """The same after kill -9 of the owner."""
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OPEN_AND_WAIT, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    await parent.stdout.readline()
+    beside = await open_store(EMBEDDED, tmp_path, Patience(budget_s=20, attempts=200, wait_s=0.02))
+    parent.kill()
+    await parent.wait()
+
+    assert 5 == await granted(beside)
+    await beside.close()
+
+
 async def test_server_dies_with_its_parent_and_the_next_opener_takes_over(tmp_path: Path):
     """After kill -9 of the gateway the server ends by itself, and the next gateway finds everything."""
     parent = await asyncio.create_subprocess_exec(

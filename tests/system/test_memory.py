@@ -4,6 +4,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +15,9 @@ from aiohttp.test_utils import TestServer
 from tests.system.process import Process, gatekeeper, write_config
 
 MB = 1024 * 1024
+LARGE_MB = 200
+STUCK_AFTER_S = 2.0
+"""A provider that could write nothing for this long is held back; one that is not writes 200 MB in less."""
 KEY = {"Authorization": "Bearer gk_process"}
 
 
@@ -23,7 +27,7 @@ async def _large_answer(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     await response.write(b'{"created":1,"size":"1024x1024","data":[{"b64_json":"')
-    for _ in range(200):
+    for _ in range(LARGE_MB):
         await response.write(b"A" * MB)
     await response.write(b'"}]}')
     return response
@@ -38,13 +42,13 @@ async def _small_answer(request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def running(tmp_path: Path, handler: object) -> AsyncIterator[tuple[str, Process]]:
+async def running(tmp_path: Path, handler: object, **server_settings: object) -> AsyncIterator[tuple[str, Process]]:
     """A gateway in front of one handler."""
     app = web.Application(client_max_size=0)
     app.router.add_post("/{anything:.*}", handler)  # type: ignore[arg-type]
     provider = TestServer(app)
     await provider.start_server()
-    config = write_config(tmp_path, str(provider.make_url("")).rstrip("/"))
+    config = write_config(tmp_path, str(provider.make_url("")).rstrip("/"), **server_settings)
     try:
         async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, STUDIO_KEY="gk_process") as server:
             yield (await server.event("server.started"))["url"], server
@@ -52,19 +56,22 @@ async def running(tmp_path: Path, handler: object) -> AsyncIterator[tuple[str, P
         await provider.close()
 
 
-async def _warm_up(session: aiohttp.ClientSession, url: str) -> None:
-    """One small request, so that what is made on first use is not counted."""
-    body = {"model": "gpt-image-1.5", "prompt": "a", "size": "1x1x1"}
+async def _warm_up(session: aiohttp.ClientSession, url: str, server: Process) -> int:
+    """One request that goes the whole way, so that what is made on first use is not counted; then the peak so far."""
+    body = {"model": "gpt-image-1.5", "prompt": "a", "size": "1024x1024"}
     async with session.post(f"{url}/openai/v1/images/generations", json=body, headers=KEY) as response:
-        await response.read()
+        async for _ in response.content.iter_any():
+            pass
+        assert response.status == 200
+    server.reset_peak_rss()
+    return server.peak_rss_bytes()
 
 
 @pytest.mark.timeout(120)
 async def test_a_large_answer_streams_in_bounded_memory(tmp_path: Path) -> None:
     """200 MB pass through with less than 16 MB more than before, and are charged."""
     async with running(tmp_path, _large_answer) as (url, server), aiohttp.ClientSession() as session:
-        await _warm_up(session, url)
-        before, size = server.peak_rss_bytes(), 0
+        before, size = await _warm_up(session, url, server), 0
         body = {"model": "gpt-image-1.5", "prompt": "a", "size": "1024x1024"}
         async with session.post(f"{url}/openai/v1/images/generations", json=body, headers=KEY) as response:
             async for piece in response.content.iter_any():
@@ -72,7 +79,7 @@ async def test_a_large_answer_streams_in_bounded_memory(tmp_path: Path) -> None:
         grown = server.peak_rss_bytes() - before
         settled = await server.event("generation.settled")
 
-    assert size > 200 * MB
+    assert size > LARGE_MB * MB
     assert 35 == settled["credits_charged"]
     assert grown < 16 * MB
 
@@ -81,8 +88,7 @@ async def test_a_large_answer_streams_in_bounded_memory(tmp_path: Path) -> None:
 async def test_a_20_mb_json_request_stays_under_twice_its_size(tmp_path: Path) -> None:
     """The body is in memory once; reading its fields does not copy it."""
     async with running(tmp_path, _small_answer) as (url, server), aiohttp.ClientSession() as session:
-        await _warm_up(session, url)
-        before = server.peak_rss_bytes()
+        before = await _warm_up(session, url, server)
         body = b'{"model":"gpt-image-1.5","prompt":"a","size":"1024x1024","image":"' + b"A" * (20 * MB) + b'"}'
         headers = {**KEY, "Content-Type": "application/json"}
         target = f"{url}/openai/v1/images/generations"
@@ -94,16 +100,59 @@ async def test_a_20_mb_json_request_stays_under_twice_its_size(tmp_path: Path) -
     assert grown < 2 * 20 * MB
 
 
+@dataclass
+class Counted:
+    """A provider that counts how much of its large answer it could hand over."""
+
+    sent_bytes: int = 0
+    stuck: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        await request.read()
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        await response.write(b'{"created":1,"size":"1024x1024","data":[{"b64_json":"')
+        for _ in range(LARGE_MB):
+            try:
+                await asyncio.wait_for(response.write(b"A" * MB), STUCK_AFTER_S)
+            except TimeoutError:
+                self.stuck.set()
+                return response
+            self.sent_bytes += MB
+        await response.write(b'"}]}')
+        return response
+
+
 @pytest.mark.timeout(120)
 async def test_a_slow_reader_holds_the_provider_back(tmp_path: Path) -> None:
-    """A client that reads late does not make the gateway keep what it has not read."""
-    async with running(tmp_path, _large_answer) as (url, server), aiohttp.ClientSession(read_bufsize=65536) as session:
-        await _warm_up(session, url)
-        before = server.peak_rss_bytes()
+    """A client that stops reading stops the provider: the gateway keeps nothing of what waits."""
+    provider = Counted()
+    async with (
+        running(tmp_path, provider.answer) as (url, server),
+        aiohttp.ClientSession(read_bufsize=65536) as session,
+    ):
+        before = await _warm_up(session, url, server)
+        provider.sent_bytes = 0
         body = {"model": "gpt-image-1.5", "prompt": "a", "size": "1024x1024"}
         async with session.post(f"{url}/openai/v1/images/generations", json=body, headers=KEY) as response:
             await response.content.readany()
-            await asyncio.sleep(1)  # long enough for 200 MB to arrive if nobody held them back
+            await provider.stuck.wait()
             grown = server.peak_rss_bytes() - before
 
+    assert provider.sent_bytes < LARGE_MB * MB / 2
     assert grown < 16 * MB
+
+
+@pytest.mark.timeout(120)
+async def test_a_client_that_stops_reading_is_given_up_and_still_charged(tmp_path: Path) -> None:
+    """After the write timeout it counts as gone: the answer is read to its end and settled."""
+    async with (
+        running(tmp_path, _large_answer, client_write_timeout_s=0.5) as (url, server),
+        aiohttp.ClientSession(read_bufsize=65536) as session,
+    ):
+        body = {"model": "gpt-image-1.5", "prompt": "a", "size": "1024x1024"}
+        async with session.post(f"{url}/openai/v1/images/generations", json=body, headers=KEY) as response:
+            await response.content.readany()
+            settled = await server.event("generation.settled")
+
+    assert (35, "made") == (settled["credits_charged"], settled["outcome"])

@@ -122,10 +122,15 @@ class World:
 def settings_for(tmp_path: Path, provider_url: str, **changes: Any) -> Settings:
     """A native and an openai provider at one address, every limit at its default."""
     timeouts = changes.pop("timeouts", {})
-    common = {"timeouts": timeouts, "unknown_grace_s": changes.pop("unknown_grace_s", 0)}
+    common = {
+        "timeouts": timeouts,
+        "unknown_grace_s": changes.pop("unknown_grace_s", 0),
+        "on_unknown": changes.pop("on_unknown", "release"),
+        "models": changes.pop("models", ["*"]),
+    }
     providers = {
-        "studio": {"dialect": "native", "base_url": f"{provider_url}/native", "models": ["*"], **common},
-        "openai": {"dialect": "openai", "base_url": f"{provider_url}/openai/v1", "models": ["*"], **common},
+        "studio": {"dialect": "native", "base_url": f"{provider_url}/native", **common},
+        "openai": {"dialect": "openai", "base_url": f"{provider_url}/openai/v1", **common},
     }
     store = {"url": changes.pop("store_url", "embedded"), "data_dir": str(tmp_path / "data")}
     overrides = {
