@@ -38,10 +38,14 @@ from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential
 from gatekeeper.upstream.messages import Timeouts
 from gatekeeper.web.auth import Authenticator
+from gatekeeper.web.front import FrontServer
 from gatekeeper.yamlfile import ConfigError, Problem
 
 HEADER_LINE_BYTES_MAX = 16 * 1024
 """One header or request line: twice what any SDK sends, for long bearer tokens and signed queries."""
+
+SHUTDOWN_GRACE_S_MIN = 0.01
+"""At once, as near as makes no difference."""
 
 BOOKING_TIMEOUT_S = 10
 """How long the last ledger calls of a shutdown may take; each is bounded by itself far below this."""
@@ -153,6 +157,7 @@ async def _build_gate(  # every argument is a part that is wired in
         max_body_bytes=server.max_body_mb * 1024**2,
         body_timeout_s=server.body_timeout_s,
         client_write_timeout_s=server.client_write_timeout_s,
+        client_total_s=server.client_total_s,
     )
 
 
@@ -270,14 +275,18 @@ async def _listen_admin(settings: Settings, admin: AdminPlane, stack: AsyncExitS
 
 
 async def _listen_data(settings: Settings, gate: Gate, stack: AsyncExitStack) -> str:
-    server = web.Server(
-        DataPlane(gate).handle,
+    plane = DataPlane(gate)
+    server = FrontServer(
+        plane.handle,
+        plane.refuse_unparsable,
         access_log=None,
         auto_decompress=False,
+        keepalive_timeout=settings.server.head_timeout_s,
         max_line_size=HEADER_LINE_BYTES_MAX,
         max_field_size=HEADER_LINE_BYTES_MAX,
     )
-    runner = web.ServerRunner(server, shutdown_timeout=settings.server.shutdown_grace_s)
+    # To aiohttp a grace of exactly 0 means no limit.
+    runner = web.ServerRunner(server, shutdown_timeout=max(settings.server.shutdown_grace_s, SHUTDOWN_GRACE_S_MIN))
     return await _listen(runner, settings.server.host, settings.server.port, stack)
 
 

@@ -50,6 +50,12 @@ class ServerSettings(_Section):
     max_body_mb: int = Field(64, ge=1, le=1024, description="OpenAI takes edits up to 50 MB; above that nobody sends.")
     body_timeout_s: float = Field(120, gt=0, description="A body that takes longer than this is not being sent.")
     client_write_timeout_s: float = Field(60, gt=0, description="A client that reads nothing for this long is gone.")
+    client_total_s: float = Field(
+        300, gt=0, description="How long a client may keep its answer waiting in all; its hold lives that much longer."
+    )
+    head_timeout_s: float = Field(
+        30, gt=0, description="A connection that has sent no whole request head for this long is closed."
+    )
     shutdown_grace_s: float = Field(
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."
     )

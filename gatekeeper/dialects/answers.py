@@ -5,6 +5,8 @@ never passed on as they are: a message may quote the prompt, so only short code 
 """
 
 import base64
+import codecs
+import json
 import re
 from binascii import Error as Base64Error
 from typing import cast
@@ -34,8 +36,16 @@ def read_answer(skeleton: bytes) -> Answer | None:
     try:
         answer = orjson.loads(skeleton)
     except orjson.JSONDecodeError:
-        return None
+        answer = _read_leniently(skeleton)
     return cast("Answer", answer) if isinstance(answer, dict) else None
+
+
+def _read_leniently(skeleton: bytes) -> object:
+    """Once more for what common encoders write though it is no JSON: a byte order mark, NaN. None if it stays so."""
+    try:
+        return json.loads(skeleton.removeprefix(codecs.BOM_UTF8))
+    except (ValueError, RecursionError):
+        return None
 
 
 def succeeded(status: int) -> bool:

@@ -26,13 +26,15 @@ class Route:
     """A route of the provider that the dialect knows.
 
     `upstream_path` is what follows the provider's base URL, rebuilt from the dialect's own table and never from the
-    caller's raw path. `operation` is what the route does when the body does not say.
+    caller's raw path. `operation` is what the route does when the body does not say. `query` are the parameters that
+    may be in the address: any other might say again, and differently, what the body says.
     """
 
     name: str
     kind: RouteKind
     upstream_path: str
     operation: Operation | None = None
+    query: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,8 +219,15 @@ def read_json(body: Sequence[bytes]) -> JsonFields:
         raise malformed("The body is not UTF-8.")
     if skimmer.overflowed:
         raise malformed("The body holds far more fields than a generation request has.")
+    if any(_names_a_field(skimmer.skeleton, head) for head in skimmer.cut):
+        raise malformed("The body has a field whose name is far longer than any there is.")
     values = parse_object(skimmer.skeleton)
     return JsonFields(values, _decode_heads(skimmer.cut), Complaints())
+
+
+def _names_a_field(skeleton: bytes, head: bytes) -> bool:
+    """Whether a cut string stands where a name does: its head could be the name of a field that the body has not."""
+    return re.search(rb'"' + re.escape(head) + rb'"\s*:', skeleton) is not None
 
 
 def _decode_heads(cut: Mapping[bytes, int]) -> dict[str, int]:

@@ -21,9 +21,17 @@ from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.multipart import read_form
 from gatekeeper.dialects.openai_answer import JsonAnswer, StreamAnswer
 
-_GENERATIONS = Route("images.generations", RouteKind.GENERATION, "/images/generations", Operation.IMAGE_GENERATE)
-_EDITS = Route("images.edits", RouteKind.GENERATION, "/images/edits", Operation.IMAGE_EDIT)
-_MODELS = Route("models", RouteKind.FREE, "/models")
+_QUERY = frozenset({"api-version"})
+"""What hosts that copy this format take in the address, and what no price depends on."""
+
+_PAGES = _QUERY | {"after", "before", "limit", "order"}
+"""How lists are paged."""
+
+_GENERATIONS = Route(
+    "images.generations", RouteKind.GENERATION, "/images/generations", Operation.IMAGE_GENERATE, _QUERY
+)
+_EDITS = Route("images.edits", RouteKind.GENERATION, "/images/edits", Operation.IMAGE_EDIT, _QUERY)
+_MODELS = Route("models", RouteKind.FREE, "/models", query=_PAGES)
 _ROUTES = {
     ("POST", "/images/generations"): _GENERATIONS,
     ("POST", "/images/edits"): _EDITS,
@@ -50,7 +58,7 @@ def find_route(method: str, path: str) -> Route | None:
     below = path.removeprefix("/v1")
     route = _ROUTES.get((method, below))
     if route is None and method == "GET" and _MODEL.fullmatch(below):
-        return Route("model", RouteKind.FREE, below)
+        return Route("model", RouteKind.FREE, below, query=_QUERY)
     return route
 
 

@@ -58,7 +58,7 @@ async def deliver_free(gate: Gate, call: Call, answer: UpstreamAnswer, secret: s
         async for piece in answer.chunks():
             await client.write(piece)
     except UpstreamError:
-        client.cut()
+        await client.break_off(b"")
     await client.end(b"")
     return client.response
 
@@ -76,7 +76,7 @@ async def _deliver_whole(flight: Flight, answer: UpstreamAnswer) -> web.StreamRe
     await flight.land(reader.finish(complete=complete))
     client = _client_side(flight.gate, flight.call, answer, _flight_headers(flight, answer))
     await client.begin()
-    await client.end(b"".join(pieces)) if complete else client.cut()
+    await (client.end if complete else client.break_off)(b"".join(pieces))
     return client.response
 
 
@@ -99,16 +99,18 @@ async def _deliver_streaming(flight: Flight, answer: UpstreamAnswer) -> web.Stre
     if failure is None:
         await client.end(kept)
     else:
-        await _end_broken(flight, client, failure, between_events=between_events)
+        await _end_broken(flight, client, failure, kept, between_events=between_events)
     return client.response
 
 
-async def _end_broken(flight: Flight, client: ClientSide, failure: UpstreamError, *, between_events: bool) -> None:
+async def _end_broken(
+    flight: Flight, client: ClientSide, failure: UpstreamError, kept: bytes, *, between_events: bool
+) -> None:
     """Between two events of a stream one can say in words that it broke; in mid-document one can only stop."""
     rejection = from_upstream(failure, flight.admission.provider.name).rejection
     words = flight.call.dialect.render_stream_error(rejection, flight.call.request_id) if between_events else None
     if words is None:
-        client.cut()
+        await client.break_off(kept)
     else:
         await client.end(words)
 
@@ -117,7 +119,13 @@ def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Header
     response = web.StreamResponse(status=answer.status, headers=headers)
     response.content_length = answer.content_length
     call.trace.answering = True
-    return ClientSide(call.request, response, gate.client_write_timeout_s, gate.clock)
+    return ClientSide(
+        call.request,
+        response,
+        gate.clock,
+        write_timeout_s=gate.client_write_timeout_s,
+        total_s=gate.client_total_s,
+    )
 
 
 def _reader(flight: Flight, answer: UpstreamAnswer) -> OutcomeReader:

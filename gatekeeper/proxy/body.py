@@ -6,7 +6,7 @@ once. A body that is compressed is refused, because what cannot be read cannot b
 
 import asyncio
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gatekeeper.core.rejection import Code, refuse
@@ -17,7 +17,8 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 async def read_body(request: web.BaseRequest, *, max_bytes: int, timeout_s: float) -> list[bytes]:
     """The body's pieces. Raises `Rejected` (payload_too_large, malformed_request); a client that leaves ends it."""
     _check_head(request, max_bytes)
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+    expects = request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11
+    if expects and request.transport is not None:
         request.transport.write(CONTINUE)
     try:
         async with asyncio.timeout(timeout_s):
@@ -29,7 +30,7 @@ async def read_body(request: web.BaseRequest, *, max_bytes: int, timeout_s: floa
 
 
 def _check_head(request: web.BaseRequest, max_bytes: int) -> None:
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if any(value.strip().lower() != "identity" for value in request.headers.getall("Content-Encoding", ())):
         raise refuse(Code.MALFORMED_REQUEST, "Send the body uncompressed: a compressed one cannot be checked.")
     if len(request.headers.getall("Content-Type", ())) > 1:
         raise refuse(Code.MALFORMED_REQUEST, "Content-Type was sent twice: the provider may follow the other one.")
@@ -38,13 +39,23 @@ def _check_head(request: web.BaseRequest, max_bytes: int) -> None:
 
 
 async def _read_pieces(request: web.BaseRequest, max_bytes: int) -> list[bytes]:
-    pieces, size = list[bytes](), 0
+    pieces = list[bytes]()
+    try:
+        await _fill(pieces, request, max_bytes)
+    except BaseException:
+        # The exception keeps this frame, and with it the pieces, until somebody collects garbage.
+        pieces.clear()
+        raise
+    return pieces
+
+
+async def _fill(pieces: list[bytes], request: web.BaseRequest, max_bytes: int) -> None:
+    size = 0
     async for piece in request.content.iter_any():
         size += len(piece)
         if size > max_bytes:
             raise _too_large(max_bytes)
         pieces.append(piece)
-    return pieces
 
 
 def _too_large(max_bytes: int) -> Exception:

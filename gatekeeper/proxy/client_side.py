@@ -12,19 +12,27 @@ from gatekeeper.clock import Clock
 
 
 class ClientSide:
-    """Writes an answer to a client that may leave, or stop reading, at any moment.
+    """Writes an answer to a client that may leave, or read slowly, or not at all, at any moment.
 
-    `waited_s` is how long it kept us waiting in all.
+    It is given up when one write takes `write_timeout_s` or all of them together `total_s`; `waited_s` is how long it
+    kept us waiting so far.
     """
 
     def __init__(
-        self, request: web.BaseRequest, response: web.StreamResponse, write_timeout_s: float, clock: Clock
+        self,
+        request: web.BaseRequest,
+        response: web.StreamResponse,
+        clock: Clock,
+        *,
+        write_timeout_s: float,
+        total_s: float,
     ) -> None:
         self.response = response
         self.waited_s = 0.0
-        self._clock = clock
         self._request = request
+        self._clock = clock
         self._write_timeout_s = write_timeout_s
+        self._total_s = total_s
         self._gone = False
 
     async def begin(self) -> None:
@@ -40,8 +48,17 @@ class ClientSide:
         """Sends the last piece and ends the answer as complete."""
         await self._try(lambda: self.response.write_eof(last))
 
+    async def break_off(self, last: bytes) -> None:
+        """Sends what there is and ends the connection before the answer's end, so that it shows as incomplete."""
+        await self.write(last)
+        transport = self._request.transport
+        if not self._gone and transport is not None:
+            self._gone = True
+            transport.close()
+            asyncio.get_running_loop().call_later(self._write_timeout_s, transport.abort)
+
     def cut(self) -> None:
-        """Ends the connection, so that the client sees the answer break off."""
+        """Ends the connection at once."""
         self._gone = True
         if self._request.transport is not None:
             self._request.transport.abort()
@@ -51,7 +68,7 @@ class ClientSide:
             return
         began_s = self._clock.monotonic_s()
         try:
-            async with asyncio.timeout(self._write_timeout_s):
+            async with asyncio.timeout(min(self._write_timeout_s, max(self._total_s - self.waited_s, 0))):
                 await step()
         except (ConnectionError, TimeoutError):
             self.cut()

@@ -94,6 +94,7 @@ class Gate:
     max_body_bytes: int
     body_timeout_s: float
     client_write_timeout_s: float
+    client_total_s: float
 
 
 @dataclass(slots=True)

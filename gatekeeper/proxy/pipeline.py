@@ -6,6 +6,7 @@ Nothing is forwarded before the credits are held, and no way out of the `async w
 
 from aiohttp import web
 
+from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.logs import one_word
 from gatekeeper.proxy.admission import Admission, admit
@@ -17,7 +18,7 @@ from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import upstream_request
 from gatekeeper.upstream.failure import UpstreamError
-from gatekeeper.upstream.messages import UpstreamAnswer
+from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
 
 
 async def generate(gate: Gate, call: Call) -> web.StreamResponse:
@@ -29,8 +30,9 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
         return await quote_answer(gate, call, asked)
     admission = admit(call.catalog, call.candidates, call.caller.team, asked)
     _learn(call, admission)
+    sent = upstream_request(call, admission.provider, body)
     async with await take_off(gate, call, admission) as flight:
-        answer = await _send(flight, body)
+        answer = await _send(flight, sent)
         async with answer:
             return await deliver(flight, answer)
 
@@ -38,9 +40,10 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
 async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     """Lets a free route by: the provider's credential goes on, nothing is held."""
     provider = call.candidates[0]
-    body = await _body(gate, call)
+    if await _body(gate, call):
+        raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
     try:
-        answer = await provider.upstream.send(upstream_request(call, provider, body))
+        answer = await provider.upstream.send(upstream_request(call, provider, ()))
     except UpstreamError as error:
         raise from_upstream(error, provider.name) from None
     async with answer:
@@ -53,12 +56,12 @@ async def _body(gate: Gate, call: Call) -> list[bytes]:
     return body
 
 
-async def _send(flight: Flight, body: list[bytes]) -> UpstreamAnswer:
+async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
     """The head of the provider's answer, or the flight resolved by what is certain about its absence."""
     provider = flight.admission.provider
     flight.upstream_began_s = flight.gate.clock.monotonic_s()
     try:
-        return await provider.upstream.send(upstream_request(flight.call, provider, body), flight.delivery)
+        return await provider.upstream.send(request, flight.delivery)
     except UpstreamError as error:
         flight.upstream_ended_s = flight.gate.clock.monotonic_s()
         await (flight.unknown(error.reason) if error.sent else flight.release(error.reason))

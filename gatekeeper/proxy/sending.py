@@ -4,21 +4,46 @@ The path is rebuilt from the dialect's own table; of the caller's query and head
 """
 
 from collections.abc import Sequence
+from urllib.parse import unquote_plus
 
+from gatekeeper.core.rejection import Code, quoted, refuse
+from gatekeeper.dialects.base import Route
 from gatekeeper.proxy.gate import Call, Provider
 from gatekeeper.upstream.credential import with_credential
 from gatekeeper.upstream.headers import forwardable_request_headers, strip_credentials_from_query
-from gatekeeper.upstream.messages import UpstreamRequest
+from gatekeeper.upstream.messages import Headers, UpstreamRequest
+
+READABLE_TYPES = frozenset({"application/json", "text/event-stream", "*/*"})
+"""What outcomes are read from."""
 
 
 def upstream_request(call: Call, provider: Provider, body: Sequence[bytes]) -> UpstreamRequest:
     """The request to this provider, byte for byte the caller's body."""
     key = call.caller.key
-    headers = forwardable_request_headers(call.request.raw_headers, key)
+    headers = _readable_answer(forwardable_request_headers(call.request.raw_headers, key))
     query = strip_credentials_from_query(raw_query(call), key)
+    _check_query(query, call.route)
     headers, query = with_credential(provider.credential, headers, query)
     url = f"{provider.base_url}{call.route.upstream_path}" + (f"?{query}" if query else "")
     return UpstreamRequest(call.request.method, url, headers, body, provider.timeouts)
+
+
+def _check_query(query: str, route: Route) -> None:
+    """Raises `Rejected` for a parameter that nobody here reads: the provider may, and make what was not paid for."""
+    names = (unquote_plus(part.partition("=")[0]) for part in query.split("&") if part)
+    unread = next((name for name in names if name not in route.query), None)
+    if unread is not None:
+        known = f" Known: {', '.join(sorted(route.query))}." if route.query else ""
+        raise refuse(Code.MALFORMED_REQUEST, f"Query parameter {quoted(unread)} is not read here; leave it out.{known}")
+
+
+def _readable_answer(headers: Headers) -> Headers:
+    """Without an `Accept` that asks for something we cannot read: what cannot be read cannot be settled."""
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if name.lower() != "accept" or {part.partition(";")[0].strip() for part in value.split(",")} <= READABLE_TYPES
+    )
 
 
 def raw_query(call: Call) -> str:

@@ -118,6 +118,12 @@ class DataPlane:
         own = Route(path, RouteKind.FREE, path)
         return Target(NATIVE, self._native, (), own, answering)
 
+    def refuse_unparsable(self) -> web.Response:
+        """The answer to bytes that are no HTTP request."""
+        trace = Trace.begin(self._gate)
+        detail = "This is no well-formed HTTP request, or one of its lines is too long."
+        return self._refused(Target(NATIVE, self._native), Rejection(Code.MALFORMED_REQUEST, detail), trace)
+
     def _refused(self, target: Target, rejection: Rejection, trace: Trace) -> web.Response:
         self._gate.metrics.rejected(rejection.code)
         money = rejection.credits

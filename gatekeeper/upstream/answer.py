@@ -23,6 +23,7 @@ class Answer:
         self._response = response
         self._exchange = exchange
         self._idle_s = idle_s
+        self._handed_over_at: float | None = None
 
     @property
     def status(self) -> int:
@@ -38,6 +39,7 @@ class Answer:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         while piece := await self._next_piece():
+            self._handed_over_at = asyncio.get_running_loop().time()
             yield piece
 
     async def _next_piece(self) -> bytes:
@@ -57,6 +59,7 @@ class Answer:
     async def _read(self) -> bytes:
         content = self._response.content
         now = asyncio.get_running_loop().time()
+        self._give_back_the_readers_time(now)
         wait_until = min(now + self._idle_s, self._exchange.total_at)
         while now < wait_until:
             ready = content.read_nowait(PIECE_BYTES)
@@ -67,6 +70,12 @@ class Answer:
                     return await content.read(PIECE_BYTES)
             now = asyncio.get_running_loop().time()
         raise TimeoutError
+
+    def _give_back_the_readers_time(self, now: float) -> None:
+        """The total is the provider's: what our own reader took between two pieces is not counted against it."""
+        if self._handed_over_at is not None:
+            self._exchange.total_at += now - self._handed_over_at
+            self._handed_over_at = None
 
     def _abort(self) -> None:
         self._response.close()

@@ -33,7 +33,14 @@ _FORWARDING_TRACES = frozenset(
 # Written anew for our own request. `Expect` asks for a dialogue that a body already in memory has no use for.
 # An idempotency key is the caller's word to us: two teams on one account could meet in it at the provider.
 _OURS_TO_WRITE = frozenset(b"idempotency-key host content-length accept-encoding expect".split())
-_REQUEST_DROPPED = _HOP_BY_HOP | _CREDENTIALS | _ACCOUNT_OVERRIDES | _FORWARDING_TRACES | _OURS_TO_WRITE
+# They change what the provider makes of the method, the path or the body, or what of the answer we get to read.
+_CHANGES_OF_MEANING = frozenset(
+    b"x-http-method-override x-http-method x-method-override x-original-url x-rewrite-url x-original-method range "
+    b"if-range if-match if-none-match if-modified-since if-unmodified-since".split()
+)
+_REQUEST_DROPPED = (
+    _CHANGES_OF_MEANING | _HOP_BY_HOP | _CREDENTIALS | _ACCOUNT_OVERRIDES | _FORWARDING_TRACES | _OURS_TO_WRITE
+)
 _REQUEST_DROPPED_PREFIXES = (b"gatekeeper-", b"x-forwarded-")
 
 # The last six speak about the provider's host: alt-svc would even lead the caller past the gateway.
@@ -48,6 +55,9 @@ _CREDENTIAL_PARAMETERS = frozenset(
 )
 
 _RESPONSE_DROPPED_PREFIXES = (b"gatekeeper-",)
+
+# A caller that names one of these in `Connection` would decide how the provider reads the body.
+_NEVER_HOP_BY_HOP = frozenset(b"content-type content-encoding content-length accept host".split())
 
 _TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -86,10 +96,11 @@ def _is_credential(part: str, team_key: str) -> bool:
 def _passing(
     raw_headers: RawHeaders, dropped: frozenset[bytes], prefixes: tuple[bytes, ...], *, hidden: str
 ) -> Iterator[tuple[str, str]]:
-    dropped |= _named_by_connection(raw_headers)
+    dropped |= _named_by_connection(raw_headers) - _NEVER_HOP_BY_HOP
     hidden_bytes = hidden.encode()
     for name, value in raw_headers:
-        lower = name.lower()
+        # Servers of the CGI kind take `X_Api_Key` for `X-Api-Key`.
+        lower = name.lower().replace(b"_", b"-")
         if lower in dropped or lower.startswith(prefixes) or not _well_formed(name, value):
             continue
         if not (hidden_bytes and hidden_bytes in value):

@@ -16,7 +16,7 @@ class Timeouts:
     `connect_s` bounds everything before the first byte can be written: waiting for a free connection, name look-up,
     TCP and TLS. `head_s` runs from there to the head of the answer and so includes the upload; generation is slow
     (up to 280 s seen for one high-quality image), hence ten minutes. `idle_s` bounds each wait for more of the body
-    and does not run while our own reader is slow. `total_s` bounds the whole exchange.
+    and does not run while our own reader is slow, nor does `total_s`, which bounds the whole exchange.
     """
 
     connect_s: float = 10.0

@@ -1,0 +1,47 @@
+"""The HTTP server of the data plane, where requests are refused that are no HTTP at all.
+
+aiohttp answers those itself, as a page that names the library, with no request id and no log line. Here they leave
+like every other refusal. What is parsed well is not touched.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class FrontServer(web.Server):
+    """Hands parsed requests to `handle`; `refuse` makes the answer to what could not be parsed."""
+
+    def __init__(self, handle: Handle, refuse: Callable[[], web.Response], **options: Any) -> None:
+        super().__init__(handle, **options)
+        self._refuse = refuse
+        self._options = options
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, self._refuse, loop=asyncio.get_running_loop(), **self._options)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ("_refuse",)
+
+    def __init__(self, server: web.Server, refuse: Callable[[], web.Response], **options: Any) -> None:
+        super().__init__(server, **options)
+        self._refuse = refuse
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,  # noqa: ARG002  # the signature is aiohttp's own
+        exc: BaseException | None = None,  # noqa: ARG002
+        message: str | None = None,  # noqa: ARG002
+    ) -> web.StreamResponse:
+        """The connection ends with this answer: where the next request begins is not known."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer had begun")
+        answer = self._refuse()
+        answer.force_close()
+        return answer
