@@ -26,7 +26,7 @@ help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
-run: $(TO_RUN) ## start the gateway with a sandbox provider and a demo team (RUN_ARGS="--port 0")
+run: $(TO_RUN) ## start the gateway with a sandbox provider and a demo team (RUN_ARGS="--port 0 --admin-port 0")
 	@exec $(PY) -m gatekeeper demo $(RUN_ARGS)
 
 .PHONY: test

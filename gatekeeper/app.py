@@ -18,9 +18,9 @@ from aiohttp import web
 
 from gatekeeper import __version__
 from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
-from gatekeeper.admin.teams_file import apply_teams_file
+from gatekeeper.admin.teams_file import apply_teams_file, teams_problems
 from gatekeeper.admin.token import admin_token
-from gatekeeper.catalog import load_catalog
+from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import SystemClock
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.events import CatalogReloaded, HoldExpired, InternalError, ServerStarted, ServerStopped, StoreWarning
@@ -105,7 +105,7 @@ async def _reload_when_asked(gateway: Gateway, asked: asyncio.Event) -> None:
 @asynccontextmanager
 async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord] = ()) -> AsyncIterator[Gateway]:
     """A gateway that accepts requests inside the block. Raises `ConfigError`, the ledger's errors, or `OSError`."""
-    shelf = Shelf(load_catalog(settings.catalog_files()))
+    shelf = Shelf(_load_all(settings))
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_ledger(settings))
@@ -121,6 +121,22 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         url = await _listen_data(settings, gate, stack)
         emit(_started(url, admin_url, store))
         yield Gateway(url, admin_url, token, store, gate, reload)
+
+
+def _load_all(settings: Settings) -> Catalog:
+    """The catalog; and every mistake in providers, catalog and teams file at once, before anything is written."""
+    problems = provider_problems(settings)
+    catalog = None
+    try:
+        catalog = load_catalog(settings.catalog_files())
+    except ConfigError as error:
+        problems += error.problems
+    path = settings.teams_file()
+    if path is not None:
+        problems += teams_problems(path)
+    if catalog is None or problems:
+        raise ConfigError(problems)
+    return catalog
 
 
 def data_dir(settings: Settings) -> Path:
@@ -162,10 +178,7 @@ async def _build_gate(  # every argument is a part that is wired in
 
 
 async def _build_providers(settings: Settings, stack: AsyncExitStack) -> dict[str, Provider]:
-    """Every provider with its credential and its own pool of connections; all problems at once."""
-    problems = provider_problems(settings)
-    if problems:
-        raise ConfigError(problems)
+    """Every provider with its credential and its own pool of connections."""
     providers = {}
     for name, stated in settings.providers.items():
         upstream = await stack.enter_async_context(Upstream(connections_per_host=stated.connections_max))

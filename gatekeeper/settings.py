@@ -175,7 +175,9 @@ class Settings(BaseSettings):
         found: dict[Path, None] = {}
         problems = []
         for index, pattern in enumerate(self.catalog):
-            matched = [Path(pattern)] if Path(pattern).is_absolute() else sorted(self.base_dir.glob(pattern))
+            absolute = Path(pattern).is_absolute()
+            root = Path(Path(pattern).anchor) if absolute else self.base_dir
+            matched = sorted(root.glob(str(Path(pattern).relative_to(root)) if absolute else pattern))
             if not matched:
                 mend = f"Name catalog files that are there, relative to {self.base_dir}."
                 problems.append(self.problem(("catalog", index), f"no file matches {pattern!r}", mend))

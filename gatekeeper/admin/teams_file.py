@@ -98,6 +98,15 @@ async def plan(ledger: Ledger, teams: TeamsFile) -> Plan:
     return Plan(tuple(steps))
 
 
+def teams_problems(path: Path) -> tuple[Problem, ...]:
+    """What is wrong with a teams file and the secrets it names, without a store."""
+    try:
+        secrets = read_secrets(load_teams(path))
+    except ConfigError as error:
+        return error.problems
+    return (*secrets.wrong, *secrets.missing)
+
+
 async def apply_plan(ledger: Ledger, todo: Plan, actor: str) -> None:
     """Do it, step by step; each is safe to repeat. `actor` is who, for the journal.
 

@@ -107,7 +107,8 @@ def changed_grants(entry: TeamEntry, given: Mapping[str, int]) -> Iterator[tuple
 
 
 def key_steps(team: str, entry: KeyEntry, sha256: str, before: KeyRecord | None) -> Iterator[PutKey]:
-    """The key's record as the file wants it. A revoked key stays revoked until it gets a new secret."""
+    """The key's record as the file wants it. A revoked key stays revoked until the file says otherwise or its secret
+    is a new one."""
     after = KeyRecord(
         sha256=sha256,
         team=team,
@@ -116,7 +117,7 @@ def key_steps(team: str, entry: KeyEntry, sha256: str, before: KeyRecord | None)
         member=entry.member or "",
         scopes=before.scopes if before else (),
         expires_at_ms=None if entry.expires_at is None else int(entry.expires_at.timestamp() * 1000),
-        revoked=before is not None and before.revoked and before.sha256 == sha256,
+        revoked=_kept_revoked(before, sha256) if entry.revoked is None else entry.revoked,
     )
     kind = ChangeKind.CHANGED_KEY if before else ChangeKind.NEW_KEY
     lines = _key_lines(before, after) if before else [f"new key {entry.id}{_binding(after)}"]
@@ -124,8 +125,13 @@ def key_steps(team: str, entry: KeyEntry, sha256: str, before: KeyRecord | None)
         yield PutKey(after, tuple(Change(team, kind, line) for line in lines))
 
 
+def _kept_revoked(before: KeyRecord | None, sha256: str) -> bool:
+    return before is not None and before.revoked and before.sha256 == sha256
+
+
 def _wanted_team(entry: TeamEntry, base: TeamRecord) -> TeamRecord:
-    record = replace(base, timezone=entry.timezone or base.timezone)
+    frozen = base.frozen if entry.frozen is None else entry.frozen
+    record = replace(base, timezone=entry.timezone or base.timezone, frozen=frozen)
     if entry.limits is not None:
         limits = tuple(Limit(limit.scope, limit.per, limit.credits) for limit in entry.limits)
         record = replace(record, limits=_in_order_of(base.limits, limits))
@@ -147,6 +153,8 @@ def _team_lines(before: TeamRecord, after: TeamRecord) -> list[str]:
     lines = []
     if before.timezone != after.timezone:
         lines.append(f"time zone {before.timezone} -> {after.timezone}")
+    if before.frozen != after.frozen:
+        lines.append("frozen: nothing is forwarded any more" if after.frozen else "no longer frozen")
     lines += _limit_lines(before, after)
     for name in ("per_request", "open_holds", "held_credits"):
         old, new = _cap(name, before.caps), _cap(name, after.caps)
@@ -202,6 +210,7 @@ def _key_lines(before: KeyRecord, after: KeyRecord) -> list[str]:
         ("project", before.project or NONE, after.project or NONE),
         ("member", before.member or NONE, after.member or NONE),
         ("expires", _instant(before.expires_at_ms), _instant(after.expires_at_ms)),
+        ("revoked", "yes" if before.revoked else "no", "yes" if after.revoked else "no"),
     )
     return lines + [f"key {after.key_id} {name} {old} -> {new}" for name, old, new in shown if old != new]
 

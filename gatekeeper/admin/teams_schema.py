@@ -168,6 +168,7 @@ class KeyEntry(_Strict):
     secret: Annotated[SecretSource, PlainValidator(_secret)]
     project: Name | None = None
     member: Name | None = None
+    revoked: bool | None = None
     expires_at: AwareDatetime | None = None
 
 
@@ -176,6 +177,7 @@ class TeamEntry(_Strict):
 
     id: Annotated[str, AfterValidator(_team_id)]
     timezone: Annotated[str, AfterValidator(_timezone)] | None = None
+    frozen: bool | None = None
     grants: list[GrantEntry] = Field(default_factory=list)
     limits: Annotated[list[LimitEntry], Field(max_length=bounds.LIMITS_MAX)] | None = None
     caps: CapsEntry | None = None

@@ -41,6 +41,11 @@ class Catalog:
         """The model with this id or alias."""
         return self._by_name.get(name)
 
+    def find_upstream(self, upstream_id: str) -> ModelSpec | None:
+        """The one model that providers sell under this id; None if there is none, or more than one."""
+        found = {model.id: model for model in self.models for offer in model.offers if offer.upstream_id == upstream_id}
+        return next(iter(found.values())) if len(found) == 1 else None
+
     def offered(self, provider: str, upstream_id: str) -> tuple[ModelSpec, Offer] | None:
         """What a provider sells under its own id. The offer may be retired: that is for the caller to refuse."""
         return self._by_offer.get((provider, upstream_id))

@@ -35,8 +35,8 @@ def apply(
 ) -> None:
     """Make teams, grants, limits and keys as the file says.
 
-    Doing it twice changes nothing. What the file does not name stays as it is: nothing is deleted, and what was
-    spent is never touched. Secrets are never shown.
+    Doing it twice changes nothing. Teams, grants and keys are never deleted, and what was spent is never touched;
+    limits, caps and models are each replaced as a whole where the file has them. Secrets are never shown.
     """
     done = asyncio.run(_apply(find_settings(config), file, dry_run))
     if as_json:

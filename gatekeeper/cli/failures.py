@@ -55,7 +55,9 @@ def _told_by_system(error: OSError) -> str:
     address = f"{found['host']}:{found['port']}" if found else "the address"
     match error.errno:
         case errno.EADDRINUSE:
-            return f"{address} is in use: stop what listens there, or choose another port (0 picks a free one)."
+            return (
+                f"{address} is in use: stop what listens there, or choose another --port or --admin-port (0: any free)."
+            )
         case errno.EADDRNOTAVAIL:
             return f"{address} is no address of this machine: correct the host."
         case errno.EACCES if found:

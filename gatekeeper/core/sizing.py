@@ -80,7 +80,10 @@ def _take_tier(capability: Capability, choice: SizeChoice, field: str, name: str
 def _take_ratio(capability: Capability, choice: SizeChoice, field: str, label: str) -> list[Violation]:
     if label not in capability.aspect_ratios:
         nearest = nearest_ratio(label, capability.aspect_ratios)
-        return [Violation(Code.UNSUPPORTED_ASPECT_RATIO, field, label, capability.aspect_ratios, nearest)]
+        supported = capability.aspect_ratios
+        if field == "size":  # whoever writes a ratio there may be at a provider that takes pixels only
+            supported = (*supported, *sizes_supported(capability))
+        return [Violation(Code.UNSUPPORTED_ASPECT_RATIO, field, label, supported, nearest)]
     if choice.aspect_ratio is not None and choice.aspect_ratio != label:
         return [_contradiction(field, label, choice.size or choice.aspect_ratio, choice.aspect_ratio)]
     choice.aspect_ratio = label

@@ -97,7 +97,7 @@ def _find(
 
 def _not_found(catalog: Catalog, candidates: tuple[Provider, ...], name: str | None) -> Rejected:
     if name is None:
-        missing = Violation(Code.MISSING_PARAMETER, "model", "nothing", ("the name of a model",))
+        missing = Violation(Code.MISSING_PARAMETER, "model", "nothing")
         detail = "Name a model; GET /v1/models lists them."
         return Rejected(Rejection(Code.MISSING_PARAMETER, detail, violations=(missing,)))
     shown, here = name[:NAME_SHOWN_MAX], " or ".join(provider.name for provider in candidates) or "any provider"

@@ -52,8 +52,8 @@ async def catalog_quote_answer(gate: Gate, call: Call, asked: GenerationRequest)
 
 
 def find_model(catalog: Catalog, name: str) -> ModelSpec:
-    """A model by id or alias. Raises `Rejected` (model_not_found) with the nearest names."""
-    model = catalog.find(name)
+    """A model by id, alias, or a provider's id for it. Raises `Rejected` (model_not_found) with the nearest names."""
+    model = catalog.find(name) or catalog.find_upstream(name)
     if model is None:
         near = ", ".join(catalog.suggest(name))
         raise refuse(Code.MODEL_NOT_FOUND, f"No such model in the catalog.{f' Near: {near}.' if near else ''}")
@@ -96,7 +96,7 @@ async def _priced_answer(
 ) -> web.Response:
     balance = await caller_balance(gate, call.caller, call.facts.project, call.facts.member)
     about_money = _money_codes(call.caller.team, balance, priced.credits)
-    near = affordable(model, asked, balance.available) if about_money else ()
+    near = affordable(model, asked, _room(call.caller.team, balance)) if about_money else ()
     return json_answer(
         {
             "model": model.id,
@@ -142,6 +142,16 @@ def quote_document(priced: Quote) -> dict[str, Any]:
         "price_list": priced.price_list.id,
         "effective_at": priced.price_list.effective_at.isoformat(),
     }
+
+
+def _room(team: TeamRecord, balance: Balance) -> int:
+    """The most that one request may cost right now and still pass every check that is about credits."""
+    rooms = [balance.available, *(limit.limit - limit.used - limit.held for limit in balance.limits)]
+    if team.caps.per_request is not None:
+        rooms.append(team.caps.per_request)
+    if team.caps.held_credits is not None:
+        rooms.append(team.caps.held_credits - balance.held)
+    return max(min(rooms), 0)
 
 
 def _money_codes(team: TeamRecord, balance: Balance, amount: int) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
+from gatekeeper.core.rejection import Code, Rejected, Rejection, quoted, refuse
 from gatekeeper.dialects.base import Dialect, Route, RouteKind
 from gatekeeper.events import GenerationRejected, InternalError, LedgerFailed
 from gatekeeper.ledger.errors import LedgerError
@@ -84,7 +84,7 @@ class DataPlane:
             phase=identity.phase,
         )  # fmt: skip
         if target.answering is None or target.route is None:
-            raise refuse(Code.ROUTE_NOT_GATED, f"{request.method} on this path is not open here.")
+            raise refuse(Code.ROUTE_NOT_GATED, self._not_open(request))
         call = Call(
             request=request,
             trace=trace,
@@ -97,9 +97,21 @@ class DataPlane:
         )
         return await target.answering(self._gate, call)
 
+    def _not_open(self, request: web.BaseRequest) -> str:
+        """Where it would have been right: a path without its provider is the likeliest mistake."""
+        path = request.raw_path.partition("?")[0]
+        known = self._knows(request.method, path)
+        here = ", ".join(f"/{name}" for name in self._gate.providers)
+        hint = f" Set the base URL to end in /{known.name}/v1." if known else f" Providers here: {here}."
+        return f"{request.method} {quoted(path)} is not open.{hint} The gateway's own routes begin with /v1/."
+
+    def _knows(self, method: str, path: str) -> Provider | None:
+        """A provider whose dialect knows this path below its prefix."""
+        return next((p for p in self._gate.providers.values() if p.dialect.find_route(method, path)), None)
+
     def _find_target(self, request: web.BaseRequest) -> Target:
         path = request.raw_path.partition("?")[0].partition("#")[0]
-        nowhere = Target(NATIVE, self._native)
+        nowhere = self._nowhere(request.method, path)
         if not path.startswith("/") or len(path) > PATH_LENGTH_MAX:
             return nowhere
         name, slash, rest = path[1:].partition("/")
@@ -108,6 +120,11 @@ class DataPlane:
         provider = self._gate.providers.get(name)
         return nowhere if provider is None or not slash else _provider_target(provider, request.method, f"/{rest}")
 
+    def _nowhere(self, method: str, path: str) -> Target:
+        """Refused in the shape of whoever would have known the path, so that its SDK shows the reason."""
+        known = self._knows(method, path) if path.startswith("/") and len(path) <= PATH_LENGTH_MAX else None
+        return Target(known.dialect_name, known.dialect) if known else Target(NATIVE, self._native)
+
     def _own_target(self, method: str, path: str) -> Target:
         route = self._native.find_route(method, path)
         if route is not None and route.kind is RouteKind.GENERATION:
@@ -115,6 +132,8 @@ class DataPlane:
         answering = OWN_ROUTES.get((method, path))
         if method == "GET" and path.startswith(OWN_MODEL_PREFIX):
             answering = answer_model
+        if answering is None:
+            return self._nowhere(method, path)
         own = Route(path, RouteKind.FREE, path)
         return Target(NATIVE, self._native, (), own, answering)
 

@@ -74,6 +74,11 @@ def team_with(line: str) -> str:
     return f"teams:\n  - id: studio\n    {line}\n"
 
 
+async def apply_plan_of(ledger: Ledger, directory: Path, text: str) -> list[str]:
+    """Applies a file; the changes in words."""
+    return lines_of(await apply_teams_file(ledger, written(directory, text), "test"))
+
+
 def lines_of(todo: Plan) -> list[str]:
     """The changes in words."""
     return [str(change) for change in todo.changes]
@@ -207,6 +212,32 @@ async def test_a_revoked_key_stays_revoked(ledger: Ledger, tmp_path: Path) -> No
 
     assert ["studio: key ci project spring -> autumn"] == lines_of(todo)
     assert await ledger.find_key(key_sha256(SECRET)) == replace(key, project="autumn", revoked=True)
+
+
+async def test_a_freeze_and_its_end(ledger: Ledger, tmp_path: Path) -> None:
+    """`frozen: true` freezes, `frozen: false` lifts it, and silence leaves it as it is."""
+    told = []
+    for line in ("frozen: true", "timezone: UTC", "frozen: false"):
+        done = await apply_plan_of(ledger, tmp_path, team_with(line))
+        record = await ledger.team("studio")
+        assert record is not None
+        told.append((record.frozen, done))
+
+    assert [True, True, False] == [frozen for frozen, _ in told]
+    assert ["studio: frozen: nothing is forwarded any more", "studio: no longer frozen"] == [
+        line for _, lines in told for line in lines if "frozen" in line
+    ]
+
+
+async def test_a_key_can_be_revoked_by_the_file(ledger: Ledger, tmp_path: Path) -> None:
+    """`revoked: true` ends a key and says so."""
+    keys = "keys: [{{id: ci, secret: {{env: CI_KEY}}{}}}]"
+    await apply_plan_of(ledger, tmp_path, team_with(keys.format("")))
+
+    told = await apply_plan_of(ledger, tmp_path, team_with(keys.format(", revoked: true")))
+
+    assert ["studio: key ci revoked no -> yes"] == told
+    assert [True] == [key.revoked for key in await ledger.keys("studio")]
 
 
 async def test_a_grant_with_another_amount(ledger: Ledger, tmp_path: Path) -> None:

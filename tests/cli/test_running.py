@@ -55,7 +55,8 @@ def test_a_port_in_use(run: Run, home: Path) -> None:
         port = sandbox_url(output).rpartition(":")[2]
         result = run("serve", "--port", port, "--admin-port", "0")
 
-    told = f"127.0.0.1:{port} is in use: stop what listens there, or choose another port (0 picks a free one).\n"
+    mend = "stop what listens there, or choose another --port or --admin-port (0: any free)."
+    told = f"127.0.0.1:{port} is in use: {mend}\n"
     assert (1, told) == (result.exit_code, result.stderr)
 
 

@@ -156,3 +156,13 @@ async def test_a_revoked_key_is_no_key(world: World) -> None:
     answer = await world.native(key)
 
     assert (401, "unauthenticated") == (answer.status, answer.json["code"])
+
+
+async def test_a_quote_offers_only_what_a_hold_would_take(world: World) -> None:
+    """What the limit and the cap leave, not what the balance would buy, and never the refused request itself."""
+    key = await world.key("500", limits=(Limit("team", Per.DAY, 60 * CREDIT),))
+    body = {"model": "nano-banana-2", "prompt": "a", "resolution": "2K", "aspect_ratio": "16:9"}
+
+    quote = (await world.send("POST", "/v1/quotes", key, json=body)).json
+
+    assert (False, [49]) == (quote["admissible"], [alternative["credits"] for alternative in quote["alternatives"]])

@@ -124,3 +124,18 @@ async def test_a_wrong_key_raises_the_sdks_authentication_error(world: World) ->
     async with sdk(world, "gk_wrong") as client:
         with pytest.raises(openai.AuthenticationError):
             await client.images.generate(model="gpt-image-1.5", prompt="a cat", size="1024x1024")
+
+
+@pytest.mark.parametrize("base", ["", "/v1"])
+async def test_a_base_url_without_the_provider_is_told_what_it_should_be(world: World, base: str) -> None:
+    """The likeliest mistake of all, in the SDK's own exception."""
+    async with AsyncOpenAI(base_url=f"{world.url}{base}", api_key=await world.key()) as client:
+        with pytest.raises(openai.PermissionDeniedError, match="/openai/v1"):
+            await client.images.generate(model="gpt-image-1.5", prompt="a cat", size="1024x1024")
+
+
+async def test_a_ratio_in_size_is_told_the_pixels_too(world: World) -> None:
+    """OpenAI's `size` takes pixels; a ratio that is not sold is answered with both."""
+    async with sdk(world, await world.key()) as client:
+        with pytest.raises(openai.UnprocessableEntityError, match="1536x1024"):
+            await client.images.generate(model="gpt-image-1.5", prompt="a cat", size="16x9")

@@ -179,3 +179,16 @@ async def test_the_demos_two_commands_do_what_it_says(tmp_path: Path) -> None:
     assert (200, 422, 0) == (made[0], no[0], code)
     assert picture.width > picture.height
     assert "16:9" in no[1]["violations"][0]["supported"]
+
+
+async def test_a_start_that_is_refused_writes_nothing(tmp_path: Path) -> None:
+    """A provider's missing secret is told, with every other mistake, before any team or grant is made."""
+    config = write_config(tmp_path, "http://127.0.0.1:9")
+    settings = json.loads(config.read_text())
+    settings["providers"]["openai"]["credential"] = {"env": "NO_SUCH_SECRET"}
+    config.write_text(json.dumps(settings))
+    async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, **ENVIRONMENT) as server:
+        code = await server.ended()
+
+    assert 1 == code
+    assert not (tmp_path / "data").exists()
