@@ -2,12 +2,13 @@
 
 `take_off` holds the credits. From then on the `Flight` owns the hold, and leaving its `async with` block without
 having resolved it resolves it there: released when certainly nothing was sent, otherwise recorded as unknown.
-Every resolution is one ledger call, one log event and one metric.
+Every resolution is one ledger call, one log event and one metric, and runs to its end even if the request is cancelled
+meanwhile. What the ledger cannot take because the store is away goes to the outbox.
 """
 
 import asyncio
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,14 +21,15 @@ from gatekeeper.events import (
     GenerationReleased,
     GenerationSettled,
     HoldUnknown,
-    SettleFailed,
     SettleLate,
 )
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.ledger.holdid import RANDOM_BITS, new_hold_id
 from gatekeeper.ledger.records import Held, HoldOrder, Settlement, SettleStatus
+from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
+from gatekeeper.proxy.deferring import defer
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.refusals import not_held
 from gatekeeper.upstream.messages import Delivery
@@ -41,8 +43,12 @@ async def take_off(gate: Gate, call: Call, admission: Admission) -> "Flight":
     order = _order(gate, call, admission)
     try:
         result = await gate.ledger.hold(order)
-    except (LedgerUnavailable, asyncio.CancelledError):
-        await _undo(gate, order)
+    except LedgerUnavailable as error:
+        if error.maybe_executed:
+            await gate.in_flight.book(_undo(gate, call, order, error))
+        raise
+    except asyncio.CancelledError:
+        await gate.in_flight.book(_undo(gate, call, order))
         raise
     if not isinstance(result, Held):
         raise not_held(result, admission)
@@ -52,13 +58,25 @@ async def take_off(gate: Gate, call: Call, admission: Admission) -> "Flight":
     return Flight(gate, call, admission, result)
 
 
-async def _undo(gate: Gate, order: HoldOrder) -> None:
+async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailable | None = None) -> None:
     """A hold whose answer never came may have been made; nothing was sent, so nothing may stay held."""
-    try:
-        await gate.ledger.release(order.hold_id, order.team, reason="hold not confirmed")
-    except LedgerError:
-        # Still away. The hold, if there is one, ends when its time is over.
+    facts = replace(call.facts, hold_id=order.hold_id)
+    undo = Resolution(
+        act=Act.UNDO,
+        team=order.team,
+        hold_id=order.hold_id,
+        why="hold not confirmed",
+        held=order.amount,
+        request_id=call.request_id,
+    )
+    if away is not None and await defer(gate, facts, undo, away):
         return
+    try:
+        # Behind the hold on the same lane, so it meets whatever that hold did.
+        await gate.ledger.release(undo.hold_id, undo.team, reason=undo.why)
+    except LedgerError as error:
+        if away is None:
+            await defer(gate, facts, undo, error)
 
 
 def _order(gate: Gate, call: Call, admission: Admission) -> HoldOrder:
@@ -139,10 +157,22 @@ class Flight:
     async def release(self, reason: str) -> None:
         """Frees the whole hold: nothing was made."""
         self.resolved = True
+        await self.gate.in_flight.book(self._release(reason))
+
+    async def unknown(self, reason: str) -> None:
+        """Records that nobody can tell; the hold stays and its policy acts after the grace."""
+        self.resolved = True
+        await self.gate.in_flight.book(self._unknown(reason))
+
+    async def _settle(self, amount: int, outcome: str, *, outputs: int, over: int = 0) -> None:
+        self.resolved = True
+        await self.gate.in_flight.book(self._charge(amount, outcome, outputs=outputs, over=over))
+
+    async def _release(self, reason: str) -> None:
         try:
             settlement = await self.gate.ledger.release(self.held.hold_id, self._team, reason=reason)
         except LedgerError as error:
-            self._not_booked(error)
+            await self._not_booked(error, Act.RELEASE, reason)
             return
         self._booked(settlement, charged=0)
         self.gate.metrics.resolved(self.admission.provider.name, "released")
@@ -150,13 +180,11 @@ class Flight:
             GenerationReleased(facts=self.call.facts, credits_held=self.held.amount, outcome=reason, **self._timings())
         )
 
-    async def unknown(self, reason: str) -> None:
-        """Records that nobody can tell; the hold stays and its policy acts after the grace."""
-        self.resolved = True
+    async def _unknown(self, reason: str) -> None:
         try:
             await self.gate.ledger.mark_unknown(self.held.hold_id, self._team, reason=reason)
         except LedgerError as error:
-            self._not_booked(error)
+            await self._not_booked(error, Act.UNKNOWN, reason)
             return
         provider = self.admission.provider
         self.gate.metrics.resolved(provider.name, "unknown")
@@ -176,12 +204,11 @@ class Flight:
         outcome = made.note or ("made" if made.outputs >= self.admission.valid.outputs else "partial")
         await self._settle(worth.credits, outcome, outputs=made.outputs, over=worth.over)
 
-    async def _settle(self, amount: int, outcome: str, *, outputs: int, over: int = 0) -> None:
-        self.resolved = True
+    async def _charge(self, amount: int, outcome: str, *, outputs: int, over: int) -> None:
         try:
             settlement = await self.gate.ledger.settle(self.held.hold_id, self._team, amount, outcome=outcome)
         except LedgerError as error:
-            self._not_booked(error)
+            await self._not_booked(error, Act.SETTLE, outcome, amount)
             return
         self._booked(settlement, charged=amount)
         self.gate.metrics.resolved(self.admission.provider.name, outcome, charged=amount, over=over)
@@ -209,10 +236,19 @@ class Flight:
                 )
             )
 
-    def _not_booked(self, error: LedgerError) -> None:
-        """The client still gets its answer; the hold stays and time resolves it by the provider's policy."""
-        self.gate.metrics.resolved(self.admission.provider.name, "not_booked")
-        emit(SettleFailed(facts=self.call.facts, credits_held=self.held.amount, reason=type(error).__name__))
+    async def _not_booked(self, error: LedgerError, act: Act, why: str, amount: int = 0) -> None:
+        """The client still gets its answer. The outbox remembers; else the hold stays until time resolves it."""
+        resolution = Resolution(
+            act=act,
+            team=self._team,
+            hold_id=self.held.hold_id,
+            amount=amount,
+            why=why,
+            held=self.held.amount,
+            request_id=self.call.request_id,
+        )
+        is_kept = await defer(self.gate, self.call.facts, resolution, error)
+        self.gate.metrics.resolved(self.admission.provider.name, "deferred" if is_kept else "not_booked")
 
     @property
     def _team(self) -> str:
