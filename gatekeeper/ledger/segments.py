@@ -151,10 +151,18 @@ class Segments:
                 path.touch(mode=_PRIVATE, exist_ok=False)
                 segment = _lock(path)
                 if segment is not None:
-                    _sync_directory(self._directory)
                     self._mine.append(segment)
+                    self._make_known(segment)
                     return segment
         raise OSError(errno.EEXIST, "no name for a new segment could be had", str(self._directory))
+
+    def _make_known(self, segment: Segment) -> None:
+        """A file whose name is not on disk is lost with all that is in it."""
+        try:
+            _sync_directory(self._directory)
+        except OSError:
+            self._remove(segment)
+            raise
 
     def _note_done(self, segment: Segment, numbers: Sequence[int]) -> None:
         frames = b"".join(map(done_frame, numbers))
