@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +13,10 @@ import jsonschema
 import pytest
 
 from gatekeeper.app import running_gateway
+from gatekeeper.ledger.errors import OutboxFull
+from gatekeeper.ledger.outbox import Outbox
 from gatekeeper.ledger.records import EntryKind
+from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
 from gatekeeper.web import auth
 from tests.system.conftest import StartWorld
@@ -272,6 +276,64 @@ async def test_what_a_shutdown_cuts_off_is_booked_by_the_next_start(tmp_path: Pa
 
     assert (0, "unknown") == (code, deferred["act"])
     assert ("unknown", deferred["hold_id"]) == (replayed["status"], replayed["hold_id"])
+
+
+async def test_a_settlement_that_a_shutdown_interrupts_is_not_lost(tmp_path: Path) -> None:
+    """SIGTERM, and the grace ends while the settle waits for a store that stands still: the charge goes to disk."""
+    port, store_dir = free_port(), tmp_path / "store"
+    environment = ENVIRONMENT | {"GATEKEEPER_STORE__URL": f"redis://127.0.0.1:{port}/0"}
+    sandbox = await start_sandbox(SandboxSettings())
+    config = write_config(tmp_path, sandbox.url, shutdown_grace_s=2)
+    arguments = ("serve", "--config", str(config))
+    async with store_server(store_dir, port, *AOF) as store:
+        async with gatekeeper(*arguments, cwd=tmp_path, **environment) as server:
+            url = (await server.event("server.started"))["url"]
+            answer = asyncio.ensure_future(generate(url, f"a cat {SLOW}"))
+            await server.event("generation.admitted")
+            with Stopped(store.pid):
+                server.signal(signal.SIGTERM)
+                with pytest.raises(aiohttp.ClientError):
+                    await answer
+                deferred = await server.event("settle.deferred")
+                code = await server.ended()
+        async with gatekeeper(*arguments, cwd=tmp_path, **environment) as server:
+            url = (await server.event("server.started"))["url"]
+            await server.event("settle.replayed")
+            after = await balance(url)
+    await sandbox.close()
+
+    assert (0, "settle", 49) == (code, deferred["act"], deferred["credits_to_charge"])
+    assert (951, 0, 49) == (after["available"], after["held"], after["charged"])
+
+
+async def fill(outbox: Outbox) -> bool:
+    """Writes until not even a small resolution finds room."""
+    large = Resolution(act=Act.RELEASE, team="filler", hold_id="01a201c134fa70a7b9f44622bd514020", meta="x" * 4000)
+    small = replace(large, meta="")
+    await asyncio.gather(*(outbox.write(large) for _ in range(300)), return_exceptions=True)
+    for _ in range(1000):
+        try:
+            await outbox.write(small)
+        except OutboxFull:
+            return True
+    return False
+
+
+async def test_a_full_outbox_is_told_loudly(start_world: StartWorld, tmp_path: Path) -> None:
+    """Beyond `store.outbox_max_mb` an outcome is not kept: an error line says so, and the client gets its answer."""
+    port = free_port()
+    async with store_server(tmp_path / "store", port, *AOF) as store:
+        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0", outbox_max_mb=1)
+        answer = asyncio.ensure_future(world.native(await world.key(), prompt=SLOW))
+        await world.event("generation.admitted")
+        store.kill()
+        full = await fill(world.gateway.gate.outbox)
+        status = (await answer).status
+        failed = await world.event("settle.failed")
+
+    assert full
+    assert ["sweeper"] * len(world.events("error")) == [line["where"] for line in world.events("error")]
+    assert (200, "OutboxFull", "error", 49) == (status, failed["reason"], failed["level"], failed["credits_held"])
 
 
 async def test_an_outbox_that_cannot_be_written_is_told_loudly(start_world: StartWorld, tmp_path: Path) -> None:
