@@ -134,7 +134,7 @@ class Segments:
         if not found.payloads:
             self._remove(segment)
             return []
-        # What was cut off goes, or it would stand behind the notes that are written from here on.
+        # What was cut off goes: behind the notes that are written from here on, its end would look like damage.
         os.ftruncate(segment.fd, segment.size)
         return [Entry(segment, number, payload) for number, payload in found.payloads.items()]
 

@@ -114,13 +114,14 @@ def test_a_torn_record_is_cut_off_before_anything_follows_it(segments: Segments,
     segments.append([b"a", b"b"])
     segments.close()
     (path,) = directory.glob("*.outbox")
-    path.write_bytes(path.read_bytes() + record_frame(2, b"torn")[:11])
-    second = Segments(directory)
+    path.write_bytes(path.read_bytes() + record_frame(2, b"torn" * 50)[:100])
+    second, third = Segments(directory), Segments(directory)
     with closing(second):
         second.finish(second.open()[:1])
+    with closing(third):
+        assert [b"b"] == [entry.payload for entry in third.open()]
 
-    assert [b"b"] == adopted(directory)
-    assert [] == second.damaged
+    assert ([], []) == (second.damaged, third.damaged)
 
 
 def test_what_cannot_be_read_is_kept_and_told(segments: Segments, directory: Path) -> None:
