@@ -27,10 +27,13 @@ from gatekeeper.events import CatalogReloaded, HoldExpired, InternalError, Serve
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
+from gatekeeper.ledger.outbox import Outbox, open_outbox
 from gatekeeper.ledger.records import EntryKind, KeyRecord, OnUnknown, Transition
+from gatekeeper.ledger.replay import Replayer
 from gatekeeper.ledger.sweeper import Sweeper
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.deferring import report_replayed
 from gatekeeper.proxy.gate import Gate, InFlight, Provider, Shelf
 from gatekeeper.proxy.server import DataPlane
 from gatekeeper.settings import ProviderSettings, Settings, read_secret
@@ -50,6 +53,9 @@ SHUTDOWN_GRACE_S_MIN = 0.01
 BOOKING_TIMEOUT_S = 10
 """How long the last ledger calls of a shutdown may take; each is bounded by itself far below this."""
 
+OUTBOX_NAME = "outbox"
+"""The outbox's directory in the data directory."""
+
 REQUEST_ID_BYTES = 12
 """96 random bits: enough to be found alone among all the requests of a year."""
 
@@ -64,6 +70,15 @@ class Gateway:
     store: OpenStore
     gate: Gate
     reload: Callable[[], Coroutine[None, None, Reload]]
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Where holds end: in the ledger, or in the outbox until the ledger can be told."""
+
+    ledger: Ledger
+    outbox: Outbox
+    in_flight: InFlight
 
 
 @asynccontextmanager
@@ -108,10 +123,15 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
     shelf = Shelf(_load_all(settings))
     metrics = Metrics()
     async with AsyncExitStack() as stack:
+        outbox, in_flight = await _open_outbox(settings, metrics, stack), InFlight()
+        # The store comes later, so it closes before: what its closing gives back still finds the outbox open.
+        stack.push_async_callback(in_flight.until_none, BOOKING_TIMEOUT_S)
         store = await stack.enter_async_context(open_ledger(settings))
         report_store(store, metrics)
         await _apply_teams(settings, store.ledger)
-        gate = await _build_gate(settings, shelf, store.ledger, metrics, static_keys, stack)
+        books = Books(store.ledger, outbox, in_flight)
+        gate = await _build_gate(settings, shelf, books, metrics, static_keys, stack)
+        _start_replayer(books, metrics, stack)
         await _start_sweeper(store.ledger, metrics, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
@@ -153,7 +173,7 @@ async def _apply_teams(settings: Settings, ledger: Ledger) -> None:
 async def _build_gate(  # every argument is a part that is wired in
     settings: Settings,
     shelf: Shelf,
-    ledger: Ledger,
+    books: Books,
     metrics: Metrics,
     static_keys: Iterable[KeyRecord],
     stack: AsyncExitStack,
@@ -164,11 +184,12 @@ async def _build_gate(  # every argument is a part that is wired in
         providers=await _build_providers(settings, stack),
         native_dialect=DIALECTS["native"],
         shelf=shelf,
-        ledger=ledger,
-        authenticator=Authenticator(ledger.find_key, ledger.team, clock, static_keys),
+        ledger=books.ledger,
+        outbox=books.outbox,
+        authenticator=Authenticator(books.ledger.find_key, books.ledger.team, clock, static_keys),
         clock=clock,
         metrics=metrics,
-        in_flight=InFlight(),
+        in_flight=books.in_flight,
         new_id=partial(secrets.token_hex, REQUEST_ID_BYTES),
         max_body_bytes=server.max_body_mb * 1024**2,
         body_timeout_s=server.body_timeout_s,
@@ -222,6 +243,27 @@ def _build_provider(name: str, stated: ProviderSettings, base_dir: Path, upstrea
         on_unknown=OnUnknown(stated.on_unknown),
         unknown_grace_s=stated.unknown_grace_s,
     )
+
+
+async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Outbox:
+    directory = data_dir(settings) / OUTBOX_NAME
+    outbox = await open_outbox(directory, max_bytes=settings.store.outbox_max_mb * 1024**2)
+    stack.push_async_callback(outbox.close)
+    metrics.outbox_depth(lambda: outbox.depth)
+    for warning in outbox.warnings:
+        emit(StoreWarning(warning=warning))
+    return outbox
+
+
+def _start_replayer(books: Books, metrics: Metrics, stack: AsyncExitStack) -> None:
+    report = partial(report_replayed, metrics, books.outbox.rejected)
+    replayer = Replayer(books.ledger, books.outbox, on_replayed=report, on_error=_report_replay_error)
+    replayer.start()
+    stack.push_async_callback(replayer.stop)
+
+
+def _report_replay_error(error: Exception) -> None:
+    emit(InternalError(where="outbox", error=type(error).__name__))
 
 
 async def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> None:

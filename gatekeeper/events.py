@@ -134,12 +134,55 @@ class HoldExpired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleFailed:
-    """The ledger did not book an outcome (`reason`); the hold, if there is one, is resolved by time and its policy."""
+    """Neither the ledger nor the outbox could take an outcome; the hold, if there is one, is left to time."""
 
     event: Literal["settle.failed"] = "settle.failed"
     facts: GenerationFacts
     credits_held: Credits
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleDeferred:
+    """The store was away: the outcome is on disk in the outbox, and is booked when the store is back. `act` says what
+    waits: `settle`, `release`, `unknown`, or `undo` of a hold that nobody confirmed."""
+
+    event: Literal["settle.deferred"] = "settle.deferred"
+    facts: GenerationFacts
+    act: str
+    credits_held: Credits
+    credits_to_charge: Credits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleReplayed:
+    """The ledger was told what had waited in the outbox. `status` is its answer: `duplicate` means that it knew."""
+
+    event: Literal["settle.replayed"] = "settle.replayed"
+    request_id: str
+    team: str
+    hold_id: str
+    act: str
+    status: str
+    credits_held: Credits
+    credits_charged: Credits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleRejected:
+    """The ledger would not book what had waited in the outbox (`mismatch`: another amount was booked before; `gone`:
+    no such hold). It is set aside in `file`, for a person to look at."""
+
+    event: Literal["settle.rejected"] = "settle.rejected"
+    request_id: str
+    team: str
+    hold_id: str
+    act: str
+    status: str
+    credits_held: Credits
+    credits_to_charge: Credits
+    credits_charged: Credits
+    file: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +265,9 @@ Event = (
     | HoldUnknown
     | SettleLate
     | HoldExpired
+    | SettleDeferred
+    | SettleReplayed
+    | SettleRejected
     | SettleFailed
     | CatalogReloaded
     | ServerStarted
@@ -236,10 +282,12 @@ LEVELS: dict[str, str] = {
     "generation.rejected": "info",
     "hold.unknown": "warning",
     "settle.late": "warning",
+    "settle.deferred": "warning",
     "hold.expired": "warning",
     "store.warning": "warning",
     "ledger.failed": "error",
     "credential.refused": "error",
+    "settle.rejected": "error",
     "settle.failed": "error",
     "error": "error",
 }

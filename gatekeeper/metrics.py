@@ -4,6 +4,8 @@ Labels are bounded: providers and models come from config and catalog, codes and
 a key or a project is never a label; the journal answers for those.
 """
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
@@ -46,6 +48,12 @@ class Metrics:
         self._upstream_s = Histogram(
             "gatekeeper_upstream_seconds", "From sending to the end of the provider's answer", ["provider"],
             buckets=UPSTREAM_BUCKETS_S, registry=registry)  # fmt: skip
+        self._outbox = Gauge(
+            "gatekeeper_outbox_resolutions", "Resolutions on disk that wait for the store", registry=registry
+        )
+        self._replays = Counter(
+            "gatekeeper_outbox_replays_total", "Resolutions from the outbox that the ledger answered, by its answer",
+            ["status"], registry=registry)  # fmt: skip
         self._reloads = Counter(
             "gatekeeper_catalog_reloads_total", "Catalog reloads, by result", ["result"], registry=registry
         )
@@ -68,12 +76,22 @@ class Metrics:
         self._credits_over.inc(over / MICRO)
         self._in_flight.dec()
 
-    def not_booked(self, provider: str) -> None:
-        self._resolved.labels(provider, "not_booked").inc()
+    def unbooked(self, provider: str, outcome: str) -> None:
+        """`deferred` to the outbox, or `not_booked` at all."""
+        self._resolved.labels(provider, outcome).inc()
         self._in_flight.dec()
 
     def resolved_by_time(self, kind: str, *, charged: int) -> None:
         self._by_time.labels(kind).inc()
+        self._credits_charged.inc(charged / MICRO)
+
+    def outbox_depth(self, depth: Callable[[], int]) -> None:
+        """From now on the gauge asks this function."""
+        self._outbox.set_function(depth)
+
+    def replayed(self, status: str, *, charged: int) -> None:
+        """`charged` is what this replay booked, 0 if it changed nothing."""
+        self._replays.labels(status).inc()
         self._credits_charged.inc(charged / MICRO)
 
     def upstream_took(self, provider: str, seconds: float) -> None:

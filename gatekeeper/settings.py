@@ -66,6 +66,9 @@ class StoreSettings(_Section):
 
     url: str = "embedded"
     data_dir: Path = Path("./data")
+    outbox_max_mb: int = Field(
+        64, ge=1, le=4096, description="About 200,000 outcomes while the store is away; beyond that time resolves them."
+    )
 
 
 class LogSettings(_Section):

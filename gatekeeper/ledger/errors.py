@@ -40,5 +40,13 @@ class LedgerBroken(LedgerError):
     """The store holds something the ledger did not write, or refuses our scripts. An operator has to look."""
 
 
+class OutboxFull(LedgerError):
+    """The outbox has reached its size (`store.outbox_max_mb`); what was to be kept in it was not."""
+
+
+class OutboxFailed(LedgerError):
+    """The outbox's file could not be written (full disk, failing disk, closed); what was to be kept in it was not."""
+
+
 class StoreRefused(LedgerError):
     """The store cannot be used as it is set up (version, role, eviction, address); the message says what to change."""

@@ -2,13 +2,14 @@
 
 `take_off` holds the credits. From then on the `Flight` owns the hold, and leaving its `async with` block without
 having resolved it resolves it there: released when certainly nothing was sent, otherwise recorded as unknown.
-Every resolution is one ledger call, one log event and one metric.
+Every resolution is one ledger call, one log event and one metric, and runs to its end even if the request is cancelled
+meanwhile. What the ledger cannot take because the store is away goes to the outbox.
 """
 
 import asyncio
 import secrets
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,8 +29,10 @@ from gatekeeper.events import (
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.ledger.holdid import RANDOM_BITS, new_hold_id
 from gatekeeper.ledger.records import Held, HoldOrder, MarkStatus, Settlement, SettleStatus
+from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
+from gatekeeper.proxy.deferring import defer
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.refusals import not_held
 from gatekeeper.upstream.messages import Delivery
@@ -43,8 +46,12 @@ async def take_off(gate: Gate, call: Call, admission: Admission) -> "Flight":
     order = _order(gate, call, admission)
     try:
         result = await gate.ledger.hold(order)
-    except (LedgerUnavailable, asyncio.CancelledError):
-        await _undo(gate, order)
+    except LedgerUnavailable as error:
+        if error.maybe_executed:
+            await gate.in_flight.book(_undo(gate, call, order, error))
+        raise
+    except asyncio.CancelledError:
+        await gate.in_flight.book(_undo(gate, call, order))
         raise
     if not isinstance(result, Held):
         raise not_held(result, admission)
@@ -54,13 +61,25 @@ async def take_off(gate: Gate, call: Call, admission: Admission) -> "Flight":
     return Flight(gate, call, admission, result)
 
 
-async def _undo(gate: Gate, order: HoldOrder) -> None:
+async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailable | None = None) -> None:
     """A hold whose answer never came may have been made; nothing was sent, so nothing may stay held."""
-    try:
-        await gate.ledger.release(order.hold_id, order.team, reason="hold not confirmed")
-    except LedgerError:
-        # Still away. The hold, if there is one, ends when its time is over.
+    facts = replace(call.facts, hold_id=order.hold_id)
+    undo = Resolution(
+        act=Act.UNDO,
+        team=order.team,
+        hold_id=order.hold_id,
+        why="hold not confirmed",
+        held=order.amount,
+        request_id=call.request_id,
+    )
+    if away is not None and await defer(gate, facts, undo, away):
         return
+    try:
+        # Behind the hold on the same lane, so it meets whatever that hold did.
+        await gate.ledger.release(undo.hold_id, undo.team, reason=undo.why)
+    except LedgerError as error:
+        if away is None:
+            await defer(gate, facts, undo, error)
 
 
 def _order(gate: Gate, call: Call, admission: Admission) -> HoldOrder:
@@ -143,20 +162,34 @@ class Flight:
 
     async def release(self, reason: str) -> None:
         """Frees the whole hold: nothing was made."""
-        if await self._book(self.gate.ledger.release(self.held.hold_id, self._team, reason=reason)) is None:
+        self.resolved = True
+        await self.gate.in_flight.book(self._release(reason))
+
+    async def unknown(self, reason: str) -> None:
+        """Records that nobody can tell; the hold stays and its policy acts after the grace."""
+        self.resolved = True
+        await self.gate.in_flight.book(self._unknown(reason))
+
+    async def _settle(
+        self, amount: int, outcome: SettledAs, note: str = "", *, made: Made | None = None, over: int = 0
+    ) -> None:
+        self.resolved = True
+        await self.gate.in_flight.book(self._charge(amount, outcome, note, made, over))
+
+    async def _release(self, reason: str) -> None:
+        booking = self.gate.ledger.release(self.held.hold_id, self._team, reason=reason)
+        if await self._book(booking, self._resolution(Act.RELEASE, reason)) is None:
             return
         self._count("released")
         emit(
             GenerationReleased(facts=self.call.facts, credits_held=self.held.amount, outcome=reason, **self._timings())
         )
 
-    async def unknown(self, reason: str) -> None:
-        """Records that nobody can tell; the hold stays and its policy acts after the grace."""
-        self.resolved = True
+    async def _unknown(self, reason: str) -> None:
         try:
             marked = await self.gate.ledger.mark_unknown(self.held.hold_id, self._team, reason=reason)
         except LedgerError as error:
-            self._not_booked(type(error).__name__)
+            await self._defer(error, self._resolution(Act.UNKNOWN, reason))
             return
         if marked.status in {MarkStatus.GONE, MarkStatus.RESOLVED}:
             self._not_booked(marked.status)
@@ -178,13 +211,10 @@ class Flight:
         outcome: SettledAs = "made" if made.outputs >= self.admission.valid.outputs else "partial"
         await self._settle(found.credits, outcome, made.note, made=made, over=found.over)
 
-    async def _settle(
-        self, amount: int, outcome: SettledAs, note: str = "", *, made: Made | None = None, over: int = 0
-    ) -> None:
-        booking = self.gate.ledger.settle(
-            self.held.hold_id, self._team, amount, outcome=outcome, meta=_made_meta(made) if made else ""
-        )
-        settlement = await self._book(booking)
+    async def _charge(self, amount: int, outcome: SettledAs, note: str, made: Made | None, over: int) -> None:
+        meta = _made_meta(made) if made else ""
+        booking = self.gate.ledger.settle(self.held.hold_id, self._team, amount, outcome=outcome, meta=meta)
+        settlement = await self._book(booking, self._resolution(Act.SETTLE, outcome, amount, meta))
         if settlement is None:
             return
         self._count(outcome, charged=settlement.charged, over=over)
@@ -202,13 +232,12 @@ class Flight:
             )
         )
 
-    async def _book(self, booking: Awaitable[Settlement]) -> Settlement | None:
-        """Tells the ledger how it ended. None: the ledger did not book it, and nothing may be said to be charged."""
-        self.resolved = True
+    async def _book(self, booking: Awaitable[Settlement], resolution: Resolution) -> Settlement | None:
+        """Tells the ledger how it ended. None: it is not booked (yet), and nothing may be said to be charged."""
         try:
             settlement = await booking
         except LedgerError as error:
-            self._not_booked(type(error).__name__)
+            await self._defer(error, resolution)
             return None
         if settlement.status in {SettleStatus.GONE, SettleStatus.MISMATCH}:
             self._not_booked(settlement.status)
@@ -225,6 +254,23 @@ class Flight:
             )
         return settlement
 
+    async def _defer(self, error: LedgerError, resolution: Resolution) -> None:
+        """The client still gets its answer. The outbox remembers; else the hold stays until time resolves it."""
+        is_kept = await defer(self.gate, self.call.facts, resolution, error)
+        self.gate.metrics.unbooked(self.admission.provider.name, "deferred" if is_kept else "not_booked")
+
+    def _resolution(self, act: Act, why: str, amount: int = 0, meta: str = "") -> Resolution:
+        return Resolution(
+            act=act,
+            team=self._team,
+            hold_id=self.held.hold_id,
+            amount=amount,
+            why=why,
+            meta=meta,
+            held=self.held.amount,
+            request_id=self.call.request_id,
+        )
+
     def _count(self, outcome: str, *, charged: int = 0, over: int = 0) -> None:
         provider = self.admission.provider.name
         self.gate.metrics.resolved(provider, outcome, charged=charged, over=over)
@@ -233,8 +279,8 @@ class Flight:
             self.gate.metrics.upstream_took(provider, upstream_ms / 1000)
 
     def _not_booked(self, reason: str) -> None:
-        """The client still gets its answer; the hold stays and time resolves it by the provider's policy."""
-        self.gate.metrics.not_booked(self.admission.provider.name)
+        """The ledger knows another end of this hold, or no such hold: trying again would not change that."""
+        self.gate.metrics.unbooked(self.admission.provider.name, "not_booked")
         emit(SettleFailed(facts=self.call.facts, credits_held=self.held.amount, reason=reason))
 
     @property

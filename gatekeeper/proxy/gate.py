@@ -1,7 +1,7 @@
 """What the data plane works with, wired once by `app`: providers, catalog, ledger, upstream, and its limits."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -12,6 +12,7 @@ from gatekeeper.clock import Clock
 from gatekeeper.dialects.base import Dialect, Route
 from gatekeeper.events import GenerationFacts
 from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.outbox import Outbox
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.metrics import Metrics
 from gatekeeper.upstream.client import Upstream
@@ -55,6 +56,7 @@ class InFlight:
 
     def __init__(self) -> None:
         self._count = 0
+        self._bookings: set[asyncio.Task[None]] = set()
         self._none = asyncio.Event()
         self._none.set()
 
@@ -71,11 +73,21 @@ class InFlight:
         if self._count == 0:
             self._none.set()
 
+    async def book(self, booking: Coroutine[None, None, None]) -> None:
+        """Runs a booking to its end, whatever becomes of the request that waits for it."""
+        task = asyncio.get_running_loop().create_task(booking)
+        self._bookings.add(task)
+        task.add_done_callback(self._bookings.discard)
+        await asyncio.shield(task)
+
     async def until_none(self, timeout_s: float) -> int:
-        """Waits until every hold is resolved, at most this long. How many are not."""
+        """Waits until every hold is resolved and every booking has ended, at most this long. How many are not."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._none.wait(), timeout_s)
-        return self._count
+            async with asyncio.timeout(timeout_s):
+                await self._none.wait()
+                while self._bookings:
+                    await asyncio.wait(self._bookings)
+        return max(self._count, len(self._bookings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,7 @@ class Gate:
     native_dialect: Dialect
     shelf: Shelf
     ledger: Ledger
+    outbox: Outbox
     authenticator: Authenticator
     clock: Clock
     metrics: Metrics

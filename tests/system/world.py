@@ -20,6 +20,10 @@ from gatekeeper.web.auth import key_sha256
 CATALOG = Path(__file__).parents[2] / "config" / "catalog"
 
 
+EVENT_TRIES = 2000
+"""Twenty seconds: the ledger's patience with a store that is away, twice, and a busy machine."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """An answer, read whole."""
@@ -112,7 +116,7 @@ class World:
 
     async def event(self, name: str) -> dict[str, Any]:
         """The first line with this event, once it is there (bounded)."""
-        for _ in range(500):
+        for _ in range(EVENT_TRIES):
             if found := self.events(name):
                 return found[0]
             await asyncio.sleep(0.01)
@@ -133,6 +137,7 @@ def settings_for(tmp_path: Path, provider_url: str, **changes: Any) -> Settings:
         "openai": {"dialect": "openai", "base_url": f"{provider_url}/openai/v1", **common},
     }
     store = {"url": changes.pop("store_url", "embedded"), "data_dir": str(tmp_path / "data")}
+    store |= {name: changes.pop(name) for name in ("outbox_max_mb",) if name in changes}
     overrides = {
         "server": {"port": 0, "admin_port": 0, **changes},
         "store": store,

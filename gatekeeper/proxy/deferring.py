@@ -1,0 +1,85 @@
+"""What becomes of a resolution that the ledger did not take, and how it is told: now and when it is replayed.
+
+The outbox keeps it, or a log line says that nobody does.
+"""
+
+from pathlib import Path
+
+from gatekeeper.events import GenerationFacts, SettleDeferred, SettleFailed, SettleLate, SettleRejected, SettleReplayed
+from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
+from gatekeeper.ledger.records import SettleStatus
+from gatekeeper.ledger.replay import Replayed
+from gatekeeper.ledger.resolution import Resolution
+from gatekeeper.logs import emit
+from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.gate import Gate
+
+
+async def defer(gate: Gate, facts: GenerationFacts, resolution: Resolution, error: LedgerError) -> bool:
+    """Puts it into the outbox if the store was away; True if it is on disk. Any other error would come again."""
+    if isinstance(error, LedgerUnavailable):
+        try:
+            await gate.outbox.write(resolution)
+        except LedgerError as unusable:
+            error = unusable
+        else:
+            emit(
+                SettleDeferred(
+                    facts=facts,
+                    act=resolution.act,
+                    credits_held=resolution.held,
+                    credits_to_charge=resolution.amount,
+                )
+            )
+            return True
+    emit(SettleFailed(facts=facts, credits_held=resolution.held, reason=type(error).__name__))
+    return False
+
+
+def report_replayed(metrics: Metrics, rejected: Path, replayed: Replayed) -> None:
+    """A metric and a line for what became of a resolution, and one more where it came late."""
+    metrics.replayed(replayed.status, charged=replayed.charged if replayed.booked else 0)
+    if replayed.rejected:
+        emit(_rejected(replayed, rejected))
+        return
+    emit(_replayed(replayed))
+    if replayed.status == SettleStatus.LATE:
+        emit(_late(replayed))
+
+
+def _replayed(replayed: Replayed) -> SettleReplayed:
+    told = replayed.resolution
+    return SettleReplayed(
+        request_id=told.request_id,
+        team=told.team,
+        hold_id=told.hold_id,
+        act=told.act,
+        status=replayed.status,
+        credits_held=told.held,
+        credits_charged=replayed.charged,
+    )
+
+
+def _rejected(replayed: Replayed, file: Path) -> SettleRejected:
+    told = replayed.resolution
+    return SettleRejected(
+        request_id=told.request_id,
+        team=told.team,
+        hold_id=told.hold_id,
+        act=told.act,
+        status=replayed.status,
+        credits_held=told.held,
+        credits_to_charge=told.amount,
+        credits_charged=replayed.charged,
+        file=str(file),
+    )
+
+
+def _late(replayed: Replayed) -> SettleLate:
+    told = replayed.resolution
+    return SettleLate(
+        facts=GenerationFacts(request_id=told.request_id, team=told.team, hold_id=told.hold_id),
+        credits_held=told.held,
+        credits_charged=replayed.charged,
+        debt=replayed.debt,
+    )
