@@ -53,9 +53,12 @@ class Windows:
         return all(window.holds(at_ms) for window in (self.hour, self.day, self.week, self.month))
 
     def argument(self) -> str:
-        """The form hold.lua takes: start, end and next end of hour, day, week and month, joined by colons."""
+        """The form hold.lua takes: while when all four hold, then their starts, ends and next ends."""
         spans = (self.hour, self.day, self.week, self.month)
-        return ":".join(f"{w.start_ms}:{w.end_ms}:{w.next_end_ms}" for w in spans)
+        whole = (max(w.start_ms for w in spans), min(w.end_ms for w in spans))
+        starts, ends = (w.start_ms for w in spans), (w.end_ms for w in spans)
+        next_ends = (w.next_end_ms for w in spans)
+        return ";".join(":".join(map(str, instants)) for instants in (whole, starts, ends, next_ends))
 
 
 def windows_at(at_ms: int, timezone: str) -> Windows:
