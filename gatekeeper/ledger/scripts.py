@@ -103,7 +103,7 @@ async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldR
     """Run hold.lua."""
     keys, day = TeamKeys(order.team), hold_id_day(order.hold_id)
     names = [
-        keys.team, keys.bal, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
+        keys.bal, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
     ]  # fmt: skip
     args: list[str | int] = [
         order.hold_id, order.amount, order.ttl_ms, order.grace_ms, order.on_unknown[0], order.fingerprint,
@@ -200,7 +200,9 @@ async def snapshot(client: StoreClient, team: str) -> Snapshot:
     keys = TeamKeys(team)
     reply = await client.run(script("snapshot"), [keys.bal, keys.open, keys.due, keys.grants], [], bulk=True)
     use, open_, grants, due = (pairs(part) for part in reply)
-    return Snapshot(parse_figures(use.pop("figures", "")), use, open_, grants, due)
+    figures = parse_figures(use.pop("figures", ""))
+    use.pop("rules", None)
+    return Snapshot(figures, use, open_, grants, due)
 
 
 def _unusual(name: str, team: str, reply: Reply) -> Exception:

@@ -169,7 +169,7 @@ class Raw:
         }  # fmt: skip
         args.update(changes)
         k = self.keys
-        names = [k.team, k.bal, k.open, k.due, k.done(day), k.done(day - 1), k.journal]
+        names = [k.bal, k.open, k.due, k.done(day), k.done(day - 1), k.journal]
         reply = await self.client.run(script("hold"), names, list(args.values()))
         if reply[0] in {"HELD", "REFUSED"}:
             self.reaped = reply.pop(6 if reply[0] == "HELD" else 3)

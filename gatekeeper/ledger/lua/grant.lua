@@ -24,7 +24,7 @@ local book = read_book({bal = KEYS[2], journal = KEYS[4]}, {})
 if book.granted + amount > CREDITS_MAX then return {'INVALID', 'amount: the granted total would pass 9e15'} end
 
 book.granted = book.granted + amount
-local seq = append(book, 'grant', id, amount, 0, '', '', '', '', '', '', ARGV[3], ARGV[4], '')
+local seq = append(book, 'grant', id, str(amount), '0', '', '', '', '', '', '', ARGV[3], ARGV[4], '')
 flush(book)
 call('HSET', KEYS[3], id, str(amount))
-return {'GRANTED', str(book.granted), str(available(book)), str(seq)}
+return {'GRANTED', str(book.granted), str(available(book)), seq}

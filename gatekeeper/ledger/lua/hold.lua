@@ -3,14 +3,14 @@
 -- Also lets time act on up to 8 due holds of the same team first, so that credits come free without a sweeper;
 -- those transitions are written whether or not the new hold is admitted.
 --
--- KEYS (7, one hash tag)
---   1 team   HASH    timezone, frozen, limits, caps: read here, so a change counts from the next request
---   2 bal    HASH    the team's figures, and counters by scope
---   3 open   HASH    open holds by id
---   4 due    ZSET    open holds by deadline (ms)
---   5 done   HASH    resolved holds of the UTC day in the hold id
---   6 done   HASH    resolved holds of the day before (for the due holds)
---   7 journal STREAM
+-- KEYS (6, one hash tag)
+--   1 bal    HASH    the team's figures, its rules (read here, so a change counts from the next request), and
+--                    counters by scope
+--   2 open   HASH    open holds by id
+--   3 due    ZSET    open holds by deadline (ms)
+--   4 done   HASH    resolved holds of the UTC day in the hold id
+--   5 done   HASH    resolved holds of the day before (for the due holds)
+--   6 journal STREAM
 -- ARGV (14)
 --   1 hold id   32 hex digits, the first 12 its time in ms
 --   2 amount    micro-credits, 0 .. 9e15
@@ -22,7 +22,7 @@
 --   12 timezone the zone the windows were computed in
 --   13 windows  'from:to;starts;ends;next ends' (ms), the last three for 'hour:day:week:month'; all four windows are
 --               the current ones from `from` (their latest start) to before `to` (their earliest end)
---   14 day      UTC day number of KEYS[5]
+--   14 day      UTC day number of KEYS[4]
 -- Reply, one of
 --   {'HELD', amount, available, held, seq, repeated 0|1, reaped}
 --   {'REPEAT', state, amount, charged}          same id and fingerprint, no longer simply held
@@ -32,14 +32,14 @@
 --   {'NO_TEAM'}   {'STALE', now}   {'INVALID', what}
 --   reaped: what time did to due holds before, {id, 'unknown'|'expire'|'charge'|'keep', amount, seq} each
 -- Example
---   EVALSHA <sha> 7 gk:{a}:team gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413 gk:{a}:j
+--   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413 gk:{a}:j
 --     019aab... 49000000 300000 60000 r 9f2c spring amy ci 1c88 '{}' UTC 1763:1766;1763:1760:...;1766:... 20414
 --   -> {'HELD', '49000000', '441000000', '49000000', '2', '0', {}}
 
-assert(#KEYS == 7, 'hold takes 7 keys')
+assert(#KEYS == 6, 'hold takes 6 keys')
 assert(#ARGV == 14, 'hold takes 14 arguments')
 
-local REAP_MAX = 8
+local REAP_MAX = '8'
 
 local id, fingerprint, project, member, key, price_list = ARGV[1], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local amount, ttl, grace, policy = int(ARGV[2]), int(ARGV[3]), int(ARGV[4]), ARGV[5]
@@ -52,17 +52,18 @@ local from, to, starts, ends, next_ends =
 if not from then return {'INVALID', 'windows'} end
 local id_ms = tonumber(string.sub(id, 1, 12), 16)
 local day = math.floor(id_ms / DAY_MS)
-if str(day) ~= ARGV[14] then return {'INVALID', 'day'} end
+if tonumber(ARGV[14]) ~= day then return {'INVALID', 'day'} end
 
-local team = call('HMGET', KEYS[1], 'timezone', 'frozen', 'limits', 'cap_per_request', 'cap_open_holds',
-  'cap_held_credits')
-if not team[1] then return {'NO_TEAM'} end
 local fields = scope_fields(project, member, key)
-local book = read_book({bal = KEYS[2], open = KEYS[3], due = KEYS[4], journal = KEYS[7]}, fields)
-local now = book.now
+local book = read_book({bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[6]}, fields)
+if not book.rules then return {'NO_TEAM'} end
+local now, now_text = book.now, book.now_text
+local timezone, frozen, request_cap, holds_cap, held_cap, limits =
+  match(book.rules, '^([^\t]*)\t([01])\t(%d*)\t(%d*)\t(%d*)\n(.*)$')
+assert(timezone, 'the rules of a team cannot be read')
 
 -- Seen before?
-local raw_open, raw_done = call('HGET', KEYS[3], id), call('HGET', KEYS[5], id)
+local raw_open, raw_done = call('HGET', KEYS[2], id), call('HGET', KEYS[4], id)
 if raw_open then
   local r = parse_record(raw_open)
   if r.fingerprint ~= fingerprint then return {'MISMATCH', r.state} end
@@ -74,15 +75,15 @@ if raw_done then
   if d.fingerprint ~= fingerprint then return {'MISMATCH', d.state} end
   return {'REPEAT', d.state, str(d.amount), str(d.charged)}
 end
-if now - id_ms > ID_AGE_MAX_MS or id_ms - now > DAY_MS then return {'STALE', str(now)} end
+if now - id_ms > ID_AGE_MAX_MS or id_ms - now > DAY_MS then return {'STALE', now_text} end
 
 -- Which window of each period is it?
-if team[1] ~= ARGV[12] then return {'RETRY_WINDOWS', str(now), team[1]} end
+if timezone ~= ARGV[12] then return {'RETRY_WINDOWS', now_text, timezone} end
 if now < from + 0 or now >= to + 0 then
   local first, last, next_last = split(starts), split(ends), split(next_ends)
   for p = 1, 4 do
     if now >= last[p] + 0 then first[p], last[p] = last[p], next_last[p] end
-    if now < first[p] + 0 or now >= last[p] + 0 then return {'RETRY_WINDOWS', str(now), team[1]} end
+    if now < first[p] + 0 or now >= last[p] + 0 then return {'RETRY_WINDOWS', now_text, timezone} end
   end
   starts, ends = table.concat(first, ':'), table.concat(last, ':')
 end
@@ -98,14 +99,14 @@ end
 
 -- Due holds of this team whose day is declared here; the sweeper takes the others.
 local reaped = {}
-local due = call('ZRANGEBYSCORE', KEYS[4], '-inf', str(now), 'LIMIT', 0, REAP_MAX)
-if #due > 0 then call('HLEN', KEYS[6]) end
+local due = call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', '0', REAP_MAX)
+if due[1] then call('HLEN', KEYS[5]) end
 for _, due_id in ipairs(due) do
   local due_day = math.floor((tonumber(string.sub(due_id, 1, 12), 16) or 0) / DAY_MS)
-  local raw = call('HGET', KEYS[3], due_id)
+  local raw = call('HGET', KEYS[2], due_id)
   local r = raw and parse_record(raw)
   if r and (due_day == day or due_day == day - 1) then
-    pass_deadline(book, due_id, r, KEYS[5 + day - due_day], reaped)
+    pass_deadline(book, due_id, r, KEYS[4 + day - due_day], reaped)
   end
 end
 
@@ -117,14 +118,14 @@ local function refuse(code, scope, per, limit, used, scope_held, resets_at, fits
     {code, scope, per, str(limit), str(used), str(scope_held), str(resets_at), fits and '1' or '0'}
 end
 
-if team[2] == '1' then refuse('team_frozen', 'team', '', 0, 0, held, 0, false) end
-local cap = tonumber(team[4])
+if frozen == '1' then refuse('team_frozen', 'team', '', 0, 0, held, 0, false) end
+local cap = tonumber(request_cap)
 if cap and amount > cap then refuse('request_cap_exceeded', 'team', 'per_request', cap, 0, 0, 0, false) end
-cap = tonumber(team[5])
+cap = tonumber(holds_cap)
 if cap and book.open + 1 > cap then
   refuse('concurrency_exceeded', 'team', 'open_holds', cap, 0, book.open, 0, cap >= 1)
 end
-cap = tonumber(team[6])
+cap = tonumber(held_cap)
 if cap and held + amount > cap then
   refuse('concurrency_exceeded', 'team', 'held_credits', cap, 0, held, 0, amount <= cap)
 end
@@ -132,7 +133,6 @@ if amount > 0 and amount > free then
   refuse('insufficient_credits', 'team', '', book.granted - book.expired, book.charged, held, 0, amount <= free + held)
 end
 
-local limits = team[3] or ''
 if limits ~= '' then
   local PERIODS = {hour = 1, day = 2, week = 3, month = 4}
   local mine, resets = {team = 'team'}, split(ends)
@@ -176,10 +176,12 @@ for _, field in ipairs(fields) do
 end
 move_scopes(book, fields, starts, 0, amount)
 book.held, book.open = book.held + amount, book.open + 1
-local seq = str(append(book, 'hold', id, amount, 0, '', project, member, key, starts, price_list, '', '', ARGV[11]))
+local amount_text = str(amount)
+local seq =
+  append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, '', '', ARGV[11])
 flush(book)
-call('HSET', KEYS[3], id, 'H\t' .. str(amount) .. '\t' .. str(grace) .. '\t' .. policy .. '\t' .. seq .. '\t'
-  .. str(now) .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'
+call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. ARGV[4] .. '\t' .. policy .. '\t' .. seq .. '\t'
+  .. now_text .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'
   .. price_list)
-call('ZADD', KEYS[4], str(now + ttl), id)
-return {'HELD', str(amount), str(available(book)), str(book.held), seq, '0', reaped}
+call('ZADD', KEYS[3], str(now + ttl), id)
+return {'HELD', amount_text, str(available(book)), str(book.held), seq, '0', reaped}

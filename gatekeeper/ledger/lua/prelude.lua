@@ -49,10 +49,11 @@ local function parse_scope(raw)
   return scope
 end
 
--- The team's figures and the counters of these scopes, read at one instant: the store's now, taken once.
+-- The team's figures, its rules (as team.lua writes them; nil: no team) and the counters of these scopes, read at one
+-- instant: the store's now, taken once.
 -- keys: bal, open, due, journal (those the script declares).
 local function read_book(keys, fields)
-  local raw = call('HMGET', keys.bal, 'figures', unpack(fields))
+  local raw = call('HMGET', keys.bal, 'figures', 'rules', unpack(fields))
   local seq, at, granted, charged, expired, held, open =
     match(raw[1] or '0:0:0:0:0:0:0', '^(%d+):(%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
   assert(seq, 'the figures of a team cannot be read')
@@ -60,10 +61,11 @@ local function read_book(keys, fields)
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   if last > now and last - now <= CLOCK_STEP_MAX_MS then now = last end
   local scopes = {}
-  for i = 1, #fields do scopes[fields[i]] = parse_scope(raw[i + 1]) end
+  for i = 1, #fields do scopes[fields[i]] = parse_scope(raw[i + 2]) end
   return {
     keys = keys, now = now, seq = seq + 0, granted = granted + 0, charged = charged + 0, expired = expired + 0,
-    held = held + 0, open = open + 0, scopes = scopes, moved = {}, entries = {}, ended = {}, writes = {},
+    held = held + 0, open = open + 0, scopes = scopes, entries = {}, ended = {}, writes = {}, rules = raw[2],
+    now_text = str(now),
   }
 end
 
@@ -76,7 +78,7 @@ local function later(book, ...)
 end
 
 local function scope_fields(project, member, key)
-  local fields = {'team'}
+  local fields = {'team', nil, nil, nil} -- room for four: filling it does not move it
   if project ~= '' then fields[2] = 'project:' .. project end
   if member ~= '' then fields[#fields + 1] = 'member:' .. member end
   if key ~= '' then fields[#fields + 1] = 'key:' .. key end
@@ -94,7 +96,6 @@ end
 local function move_scopes(book, fields, starts, used, held)
   for i = 1, #fields do
     local scope = book.scopes[fields[i]]
-    book.moved[fields[i]] = scope
     scope[1], scope[2] = scope[1] + used, scope[2] + held
     if scope[11] == starts then
       scope[3], scope[4], scope[5], scope[6] = scope[3] + used, scope[4] + held, scope[5] + used, scope[6] + held
@@ -116,7 +117,7 @@ local function parse_record(raw)
     '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t([%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
   assert(state, 'the record of a hold cannot be read')
   return {
-    raw = raw, state = state, amount = amount + 0, grace = grace + 0, policy = policy, seq = seq, starts = starts,
+    raw = raw, state = state, amount = amount + 0, amount_text = amount, grace = grace + 0, policy = policy, seq = seq, starts = starts,
     project = project, member = member, key = key, fingerprint = fingerprint, price_list = price_list,
     fields = scope_fields(project, member, key),
   }
@@ -132,28 +133,32 @@ local function parse_done(raw)
   return {state = state, charged = charged + 0, amount = amount + 0, fingerprint = fingerprint, record = record}
 end
 
--- One journal entry per transition, as one value: tab between the fields, always these, in this order; only the last
+-- Give back the sequence of a new journal entry, as text. One per transition, every value as text: tab between the fields, always these, in this order; only the last
 -- may hold a tab itself.
 local function append(
   book, kind, id, amount, charged, hold_seq, project, member, key, windows, price_list, why, actor, meta
 )
   book.seq = book.seq + 1
-  book.entries[#book.entries + 1] = kind .. '\t' .. str(book.now) .. '\t' .. id .. '\t' .. str(amount) .. '\t'
-    .. str(charged) .. '\t' .. hold_seq .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. windows .. '\t'
-    .. price_list .. '\t' .. why .. '\t' .. actor .. '\t' .. meta
-  return book.seq
+  local seq, entries = str(book.seq), book.entries
+  entries[#entries + 1] = seq .. '-0'
+  entries[#entries + 1] = kind .. '\t' .. book.now_text .. '\t' .. id .. '\t' .. amount .. '\t' .. charged .. '\t' .. hold_seq .. '\t'
+    .. project .. '\t' .. member .. '\t' .. key .. '\t' .. windows .. '\t' .. price_list .. '\t' .. why .. '\t'
+    .. actor .. '\t' .. meta
+  return seq
 end
 
 local function append_for(book, kind, id, r, charged, why, meta)
   return append(
-    book, kind, id, r.amount, charged, r.seq, r.project, r.member, r.key, '', r.price_list, why, '', meta
+    book, kind, id, r.amount_text, str(charged), r.seq, r.project, r.member, r.key, '', r.price_list, why, '', meta
   )
 end
 
 -- What is remembered of a hold that is over. `state`: S, R by a call; X, C by time; L late.
 local function remember(book, id, done, state, charged, amount, fingerprint, record)
-  local value = state .. '\t' .. str(charged) .. '\t' .. str(amount) .. '\t' .. fingerprint .. record
-  book.ended[#book.ended + 1] = {id, done, value}
+  local ended = book.ended
+  ended[#ended + 1] = id
+  ended[#ended + 1] = done
+  ended[#ended + 1] = state .. '\t' .. str(charged) .. '\t' .. str(amount) .. '\t' .. fingerprint .. record
 end
 
 -- End an open hold with `charged` booked. The counters of its scopes must be in the book.
@@ -171,7 +176,7 @@ local function pass_deadline(book, id, r, done, out)
   if r.state == 'H' then
     turn_unknown(r)
     local seq = append_for(book, 'unknown', id, r, 0, 'deadline', '')
-    out[#out + 1] = {id, 'unknown', str(r.amount), str(seq)}
+    out[#out + 1] = {id, 'unknown', r.amount_text, seq}
     if r.grace > 0 then
       later(book, 'HSET', book.keys.open, id, r.raw)
       later(book, 'ZADD', book.keys.due, str(book.now + r.grace), id)
@@ -191,28 +196,29 @@ local function pass_deadline(book, id, r, done, out)
     later(book, 'HSET', book.keys.open, id, r.raw)
     later(book, 'ZREM', book.keys.due, id)
   end
-  out[#out + 1] = {id, kind, str(r.amount), str(seq)}
+  out[#out + 1] = {id, kind, r.amount_text, seq}
 end
 
 -- Write everything that was decided. Nothing is written if there was no transition.
 local function flush(book)
-  local entries, keys = book.entries, book.keys
+  local entries, ended, keys = book.entries, book.ended, book.keys
   if #entries == 0 then return end
-  for i = 1, #entries do call('XADD', keys.journal, str(book.seq - #entries + i) .. '-0', 'e', entries[i]) end
+  for i = 1, #entries, 2 do call('XADD', keys.journal, entries[i], 'e', entries[i + 1]) end
   local set = {
     'figures', format(FIGURES, book.seq, book.now, book.granted, book.charged, book.expired, book.held, book.open),
   }
-  for field, scope in pairs(book.moved) do
-    set[#set + 1] = field
-    set[#set + 1] = format(COUNTERS, unpack(scope))
+  for field, scope in pairs(book.scopes) do
+    if scope[11] ~= '0:0:0:0' then -- a scope in which nothing was ever held is not written
+      set[#set + 1] = field
+      set[#set + 1] = format(COUNTERS, unpack(scope))
+    end
   end
   call('HSET', keys.bal, unpack(set))
-  for i = 1, #book.ended do
-    local id, done, value = unpack(book.ended[i])
-    call('HDEL', keys.open, id)
-    call('ZREM', keys.due, id)
-    call('HSET', done, id, value)
-    call('PEXPIRE', done, RETENTION_MS)
+  for i = 1, #ended, 3 do
+    call('HDEL', keys.open, ended[i])
+    call('ZREM', keys.due, ended[i])
+    call('HSET', ended[i + 1], ended[i], ended[i + 2])
+    call('PEXPIRE', ended[i + 1], RETENTION_MS)
   end
   for i = 1, #book.writes do call(unpack(book.writes[i])) end
 end

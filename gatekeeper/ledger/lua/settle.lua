@@ -33,15 +33,15 @@ local book = read_book(keys, r and r.fields or {})
 
 local function reply(status, charged, freed, state, over, seq)
   return {
-    status, str(charged), str(freed), str(available(book)), str(book.held), state, over and '1' or '0', str(seq),
+    status, str(charged), str(freed), str(available(book)), str(book.held), state, over and '1' or '0', seq,
   }
 end
 
-if not record and not d then return reply('GONE', 0, 0, '', false, 0) end
+if not record and not d then return reply('GONE', 0, 0, '', false, '0') end
 if d then
   local by_time, over = d.state == 'X' or d.state == 'C', d.charged > d.amount
-  if not by_time and d.charged ~= amount then return reply('MISMATCH', d.charged, 0, d.state, over, 0) end
-  if not by_time or (d.state == 'X' and amount == 0) then return reply('DUPLICATE', d.charged, 0, d.state, over, 0) end
+  if not by_time and d.charged ~= amount then return reply('MISMATCH', d.charged, 0, d.state, over, '0') end
+  if not by_time or (d.state == 'X' and amount == 0) then return reply('DUPLICATE', d.charged, 0, d.state, over, '0') end
 end
 
 local before = d and d.charged or 0

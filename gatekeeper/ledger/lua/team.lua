@@ -43,7 +43,10 @@ local book = read_book({bal = KEYS[2], journal = KEYS[3]}, {})
 local change =
   cjson.encode({timezone = ARGV[2], limits = ARGV[4], caps = ARGV[5] .. ':' .. ARGV[6] .. ':' .. ARGV[7]})
 local why = ARGV[3] == '1' and 'frozen' or ''
-append(book, 'team', str(revision + 1), 0, 0, '', '', '', '', '', '', why, ARGV[9], change)
+append(book, 'team', str(revision + 1), '0', '0', '', '', '', '', '', '', why, ARGV[9], change)
 flush(book)
 call('HSET', KEYS[1], unpack(fields))
+-- What hold.lua needs of it once more as one value, where it finds it together with the figures.
+local rules = {ARGV[2], ARGV[3], ARGV[5], ARGV[6], ARGV[7] .. '\n' .. ARGV[4]}
+call('HSET', KEYS[2], 'rules', table.concat(rules, '\t'))
 return {'STORED', str(revision + 1)}

@@ -29,4 +29,4 @@ local seq = append_for(book, 'unknown', id, r, 0, ARGV[2], '')
 flush(book)
 call('HSET', KEYS[2], id, r.raw)
 call('ZADD', KEYS[3], str(deadline), id)
-return {'UNKNOWN', str(deadline), str(seq)}
+return {'UNKNOWN', str(deadline), seq}
