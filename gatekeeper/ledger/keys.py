@@ -15,9 +15,9 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported        |
 
-Figures are seq, at, granted, charged, expired, held, open; rules are what a hold needs of the team's record. Counters are used and held for life, hour, day, week and
-month, and when those four windows began; they need no key of their own and no expiry, because they are replaced when
-the next window opens, so a team's store does not grow with time.
+Figures are seq, at, granted, charged, expired, held, open; rules are what a hold needs of the team's record. Counters
+are used and held for life, hour, day, week and month, and when those four windows began; they need no key of their own
+and no expiry, because they are replaced when the next window opens, so a team's store does not grow with time.
 """
 
 from dataclasses import dataclass, field
