@@ -8,6 +8,7 @@ This is where exceptions of the Redis client end.
 """
 
 import asyncio
+import math
 import re
 from collections import deque
 from collections.abc import Sequence
@@ -140,13 +141,11 @@ class Lane:
         connection = await pool.get_connection()
         try:
             await connection.send_packed_command(commands)
-            replies: list[Reply] = []
-            for _ in commands:
-                try:
-                    replies.append(await connection.read_response())
-                except ResponseError as error:
-                    replies.append(error)
-            return replies
+            # One time limit for the whole pipeline, the connection's own: the library's is set up anew for each reply.
+            async with asyncio.timeout(connection.socket_timeout):
+                return [await _reply(connection) for _ in commands]
+        except TimeoutError as error:
+            raise TimeoutError("a pipeline took longer than the connection's time limit") from error
         finally:
             await pool.release(connection)
 
@@ -184,6 +183,13 @@ class Lane:
             call.answer.set_exception(error)
             # A caller that was cancelled never looks; the error is not lost, it is told to nobody.
             call.answer.exception()
+
+
+async def _reply(connection: Any) -> Reply:
+    try:
+        return await connection.read_response(timeout=math.inf)
+    except ResponseError as error:
+        return error
 
 
 def _packed(args: Sequence[str | int]) -> bytes:
