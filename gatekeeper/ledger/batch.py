@@ -36,6 +36,8 @@ Reply = Any
 
 BATCH_MAX: Final = 256
 """Calls in one pipeline: about 10 ms of the store's time, and the fsync is shared by all of them."""
+READ_TOGETHER: Final = 32
+"""Replies under one time limit, the connection's: a limit of its own for each would cost as much as reading it."""
 WAITING_MAX: Final = 10_000
 """Calls that may wait; beyond that the store is far behind and shedding is kinder than queueing."""
 
@@ -139,15 +141,17 @@ class Lane:
         """
         pool: Any = self._redis.connection_pool  # the library leaves its pool untyped
         connection = await pool.get_connection()
+        replies: list[Reply] = []
         try:
             await connection.send_packed_command(commands)
-            # One time limit for the whole pipeline, the connection's own: the library's is set up anew for each reply.
-            async with asyncio.timeout(connection.socket_timeout):
-                return [await _reply(connection) for _ in commands]
+            for start in range(0, len(commands), READ_TOGETHER):
+                async with asyncio.timeout(connection.socket_timeout):
+                    replies += [await _reply(connection) for _ in commands[start : start + READ_TOGETHER]]
         except TimeoutError as error:
-            raise TimeoutError("a pipeline took longer than the connection's time limit") from error
+            raise TimeoutError("the store did not answer within the connection's time limit") from error
         finally:
             await pool.release(connection)
+        return replies
 
     def _answer(self, call: Call, reply: Reply) -> bool:
         """Hand the reply to its caller; True if the call has to be sent again."""
