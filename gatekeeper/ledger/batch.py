@@ -8,12 +8,14 @@ This is where exceptions of the Redis client end.
 """
 
 import asyncio
+import math
 import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.exceptions import (
     AuthenticationError,
@@ -23,6 +25,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
     TryAgainError,
 )
 
@@ -33,6 +36,8 @@ Reply = Any
 
 BATCH_MAX: Final = 256
 """Calls in one pipeline: about 10 ms of the store's time, and the fsync is shared by all of them."""
+READ_TOGETHER: Final = 32
+"""Replies under one time limit, the connection's: a limit of its own for each would cost as much as reading it."""
 WAITING_MAX: Final = 10_000
 """Calls that may wait; beyond that the store is far behind and shedding is kinder than queueing."""
 
@@ -53,9 +58,10 @@ class Patience:
 
 @dataclass(slots=True)
 class Call:
-    """A command on its way. `load` is the text of its script, sent along when the store does not know it."""
+    """A command on its way, in the form it is sent. `load` is the text of its script, sent along when the store does
+    not know it."""
 
-    args: Sequence[str | int]
+    packed: bytes
     deadline_s: float
     answer: asyncio.Future[Reply]
     load: str = ""
@@ -79,7 +85,7 @@ class Lane:
         if len(self._waiting) >= WAITING_MAX:
             raise LedgerUnavailable("too many calls wait for the store", maybe_executed=False)
         loop = asyncio.get_running_loop()
-        call = Call(args, loop.time() + self._patience.budget_s, loop.create_future(), load)
+        call = Call(_packed(args), loop.time() + self._patience.budget_s, loop.create_future(), load)
         self._waiting.append(call)
         if self._runner is None or self._runner.done():
             # The task starts in the next turn of the loop, so all calls of this turn are in its first pipeline.
@@ -108,17 +114,17 @@ class Lane:
 
     async def _send(self, batch: list[Call]) -> list[Call]:
         """Send a batch and answer its calls; gives back those to send again, in order."""
-        pipe = self._redis.pipeline(transaction=False)
+        commands: list[bytes] = []
         places: list[int] = []
         for call in batch:
             if call.needs_load:
-                pipe.execute_command("SCRIPT", "LOAD", call.load)
-            places.append(len(pipe.command_stack))
-            pipe.execute_command(*call.args)
+                commands.append(_packed(("SCRIPT", "LOAD", call.load)))
+            places.append(len(commands))
+            commands.append(call.packed)
             call.attempts += 1
         self.pipelines += 1
         try:
-            replies = await pipe.execute(raise_on_error=False)
+            replies = await self._exchange(commands)
         except (RedisError, OSError) as error:
             return [call for call in batch if self._lost(call, error)]
         except asyncio.CancelledError:
@@ -126,6 +132,26 @@ class Lane:
                 self._fail(call, LedgerUnavailable("the ledger was closed meanwhile", maybe_executed=True))
             raise
         return [call for call, place in zip(batch, places, strict=True) if self._answer(call, replies[place])]
+
+    async def _exchange(self, commands: list[bytes]) -> list[Reply]:
+        """Write all commands at once and read a reply to each; one that the store refuses has its error as reply.
+
+        This is what the library's own pipeline does, at a third of its cost: that one packs every argument in Python.
+        Whatever else goes wrong on the way, the library closes the connection, so no reply can meet a later call.
+        """
+        pool: Any = self._redis.connection_pool  # the library leaves its pool untyped
+        connection = await pool.get_connection()
+        replies: list[Reply] = []
+        try:
+            await connection.send_packed_command(commands)
+            for start in range(0, len(commands), READ_TOGETHER):
+                async with asyncio.timeout(connection.socket_timeout):
+                    replies += [await _reply(connection) for _ in commands[start : start + READ_TOGETHER]]
+        except TimeoutError as error:
+            raise TimeoutError("the store did not answer within the connection's time limit") from error
+        finally:
+            await pool.release(connection)
+        return replies
 
     def _answer(self, call: Call, reply: Reply) -> bool:
         """Hand the reply to its caller; True if the call has to be sent again."""
@@ -161,6 +187,24 @@ class Lane:
             call.answer.set_exception(error)
             # A caller that was cancelled never looks; the error is not lost, it is told to nobody.
             call.answer.exception()
+
+
+async def _reply(connection: Any) -> Reply:
+    try:
+        return await connection.read_response(timeout=math.inf)
+    except ResponseError as error:
+        return error
+
+
+def _packed(args: Sequence[str | int]) -> bytes:
+    """A command as the store reads it. What UTF-8 cannot write becomes '?': one odd text must not stop a whole lane."""
+    words: Any = tuple(args)  # the library's own types name a tuple of one
+    try:
+        packed: bytes = pack_command(words)
+    except UnicodeEncodeError:
+        words = tuple(str(arg).encode(errors="replace") for arg in args)
+        packed = pack_command(words)
+    return packed
 
 
 def _never_ran(error: BaseException | None) -> bool:

@@ -37,6 +37,15 @@ POLICIES: Final = {"r": OnUnknown.RELEASE, "c": OnUnknown.CHARGE, "k": OnUnknown
 PERIODS: Final = (Per.HOUR, Per.DAY, Per.WEEK, Per.MONTH)
 """The order of the windows in a scope's counters."""
 
+FIGURES: Final = ("seq", "at", "granted", "charged", "expired", "held", "open")
+"""The order of a team's figures in their value."""
+
+ENTRY_FIELDS: Final = (
+    "kind", "at", "id", "amount", "charged", "hold_seq", "project", "member", "key", "windows", "price_list", "why",
+    "actor", "meta",
+)  # fmt: skip
+"""The order of a journal entry's values; only the last may hold a tab."""
+
 
 def pairs(flat: list[str]) -> dict[str, str]:
     """A reply of field, value, field, value ... as a dict."""
@@ -133,7 +142,7 @@ class StoredHold:
 
 
 def parse_hold(text: str) -> StoredHold:
-    """The record of an open hold; the fields in the order of prelude.lua's format_record."""
+    """The record of an open hold; the fields in the order in which hold.lua writes them."""
     try:
         state, amount, grace, policy, seq, at, starts, *names = text.split("\t")
         project, member, key_id, fingerprint, price_list = names
@@ -165,6 +174,16 @@ def open_hold(hold_id: str, text: str, deadline_ms: int | None) -> OpenHold:
     )
 
 
+def parse_figures(text: str) -> dict[str, str]:
+    """A team's figures by name, as digits; none if the team has no books yet."""
+    if not text:
+        return {}
+    try:
+        return dict(zip(FIGURES, text.split(":"), strict=True))
+    except ValueError as error:
+        raise LedgerBroken(f"the figures of a team cannot be read: {text!r}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Counters:
     """A scope's counters: lifetime used and held, and (start, used, held) for hour, day, week, month."""
@@ -179,16 +198,18 @@ def parse_counters(text: str) -> Counters:
     if not text:
         return Counters(0, 0, ((0, 0, 0),) * len(PERIODS))
     try:
-        (used, held), *windows = ([int(number) for number in part.split(":")] for part in text.split("|"))
-        return Counters(used, held, tuple((start, spent, kept) for start, spent, kept in windows))
+        (used, held), *moved, starts = ([int(number) for number in part.split(":")] for part in text.split("|"))
+        windows = zip(starts, moved, strict=True)
+        return Counters(used, held, tuple((start, spent, kept) for start, (spent, kept) in windows))
     except ValueError as error:
         raise LedgerBroken(f"the counters of a scope cannot be read: {text!r}") from error
 
 
 def parse_entry(entry_id: str, flat: list[str]) -> Entry:
-    """A journal entry; its id is `<seq>-0`."""
-    fields = pairs(flat)
+    """A journal entry; its id is `<seq>-0`, its one field the values of ENTRY_FIELDS between tabs."""
     try:
+        values = pairs(flat)["e"].split("\t", len(ENTRY_FIELDS) - 1)
+        fields = dict(zip(ENTRY_FIELDS, values, strict=True))
         return Entry(
             seq=int(entry_id.partition("-")[0]),
             at_ms=int(fields.pop("at")),

@@ -9,15 +9,15 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:{T}:team`           | HASH   | time zone, frozen, limits, caps, models, revision    | for ever              |
 | `gk:{T}:keys`           | HASH   | key id -> sha256                                     | until removed         |
 | `gk:{T}:grants`         | HASH   | grant id -> amount                                   | for ever              |
-| `gk:{T}:bal`            | HASH   | seq, at, granted, charged, expired, held, open       | for ever              |
-| `gk:{T}:use`            | HASH   | scope -> counters: lifetime, hour, day, week, month  | for ever              |
+| `gk:{T}:bal`            | HASH   | `figures`, `rules`; and scope -> its counters        | for ever              |
 | `gk:{T}:open`           | HASH   | hold id -> record                                    | field: until resolved |
 | `gk:{T}:due`            | ZSET   | hold id -> deadline in ms                            | until resolved        |
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported        |
 
-A window's counters need no key of their own and no expiry: they live in `use` and are replaced when the next
-window opens, so a team's store does not grow with time.
+Figures are seq, at, granted, charged, expired, held, open; rules are what a hold needs of the team's record. Counters
+are used and held for life, hour, day, week and month, and when those four windows began; they need no key of their own
+and no expiry, because they are replaced when the next window opens, so a team's store does not grow with time.
 """
 
 from dataclasses import dataclass, field
@@ -61,13 +61,8 @@ class TeamKeys:
 
     @property
     def bal(self) -> str:
-        """HASH: the team's figures."""
+        """HASH: the team's figures and rules, and each scope's counters."""
         return f"{self.tag}:bal"
-
-    @property
-    def use(self) -> str:
-        """HASH: scope -> counters."""
-        return f"{self.tag}:use"
 
     @property
     def open(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gatekeeper.ledger.batch import Reply
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import STATES, pairs, parse_limits, team_arguments
+from gatekeeper.ledger.codec import STATES, pairs, parse_figures, parse_limits, team_arguments
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.holdid import hold_id_day
 from gatekeeper.ledger.keys import TeamKeys
@@ -103,7 +103,7 @@ async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldR
     """Run hold.lua."""
     keys, day = TeamKeys(order.team), hold_id_day(order.hold_id)
     names = [
-        keys.team, keys.bal, keys.use, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
+        keys.bal, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
     ]  # fmt: skip
     args: list[str | int] = [
         order.hold_id, order.amount, order.ttl_ms, order.grace_ms, order.on_unknown[0], order.fingerprint,
@@ -141,7 +141,7 @@ def _refusal(raw: list[str], available: int) -> Refusal:
 async def settle(client: StoreClient, team: str, hold_id: str, amount: int, why: str, meta: str) -> Settlement:
     """Run settle.lua."""
     keys = TeamKeys(team)
-    names = [keys.bal, keys.use, keys.open, keys.due, keys.done_of(hold_id), keys.journal]
+    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal]
     reply = await client.run(script("settle"), names, [hold_id, amount, why, meta])
     match reply:
         case [status, charged, freed, available, held, was, over, seq]:
@@ -155,7 +155,7 @@ async def settle(client: StoreClient, team: str, hold_id: str, amount: int, why:
 async def mark_unknown(client: StoreClient, team: str, hold_id: str, why: str) -> Marked:
     """Run unknown.lua."""
     keys = TeamKeys(team)
-    names = [keys.bal, keys.use, keys.open, keys.due, keys.done_of(hold_id), keys.journal]
+    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal]
     reply = await client.run(script("unknown"), names, [hold_id, why])
     match reply:
         case [status, deadline, seq]:
@@ -167,11 +167,11 @@ async def expire(client: StoreClient, team: str, hold_ids: list[str]) -> tuple[T
     """Run expire.lua on these holds."""
     keys = TeamKeys(team)
     buckets = sorted({keys.done_of(hold_id) for hold_id in hold_ids})
-    place = {bucket: 6 + i for i, bucket in enumerate(buckets)}
+    place = {bucket: 5 + i for i, bucket in enumerate(buckets)}
     args: list[str | int] = []
     for hold_id in hold_ids:
         args += [hold_id, place[keys.done_of(hold_id)]]
-    names = [keys.bal, keys.use, keys.open, keys.due, keys.journal, *buckets]
+    names = [keys.bal, keys.open, keys.due, keys.journal, *buckets]
     reply = await client.run(script("expire"), names, args, bulk=True)
     if reply and reply[0] == "INVALID":
         raise _unusual("expire", team, reply)
@@ -185,7 +185,7 @@ def _transitions(rows: list[list[str]]) -> tuple[Transition, ...]:
 async def balance(client: StoreClient, team: str, scopes: list[str]) -> Figures:
     """Run balance.lua for these scopes."""
     keys = TeamKeys(team)
-    reply = await client.run(script("balance"), [keys.team, keys.bal, keys.use], [*scopes])
+    reply = await client.run(script("balance"), [keys.team, keys.bal], [*scopes])
     match reply:
         case [now, seq, granted, charged, expired, held, holds, timezone, limits, *counters]:
             return Figures(
@@ -198,9 +198,11 @@ async def balance(client: StoreClient, team: str, scopes: list[str]) -> Figures:
 async def snapshot(client: StoreClient, team: str) -> Snapshot:
     """Run snapshot.lua."""
     keys = TeamKeys(team)
-    reply = await client.run(script("snapshot"), [keys.bal, keys.use, keys.open, keys.due, keys.grants], [], bulk=True)
-    bal, use, open_, grants, due = (pairs(part) for part in reply)
-    return Snapshot(bal, use, open_, grants, due)
+    reply = await client.run(script("snapshot"), [keys.bal, keys.open, keys.due, keys.grants], [], bulk=True)
+    use, open_, grants, due = (pairs(part) for part in reply)
+    figures = parse_figures(use.pop("figures", ""))
+    use.pop("rules", None)
+    return Snapshot(figures, use, open_, grants, due)
 
 
 def _unusual(name: str, team: str, reply: Reply) -> Exception:

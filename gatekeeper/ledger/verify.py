@@ -49,8 +49,8 @@ class _Counters:
                 window[2] += held
 
     def text(self) -> str:
-        windows = (":".join(str(number) for number in window) for window in self.windows)
-        return "|".join((f"{self.used}:{self.held}", *windows))
+        moved = (f"{used}:{held}" for _, used, held in self.windows)
+        return "|".join((f"{self.used}:{self.held}", *moved, ":".join(str(start) for start, _, _ in self.windows)))
 
 
 class Replay:

@@ -7,7 +7,7 @@ hour never lasts longer than one and no instant is in two.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -42,6 +42,15 @@ class Windows:
     day: Window
     week: Window
     month: Window
+    _argument: str = field(init=False, repr=False, compare=False)  # every hold sends it: written once, not each time
+
+    def __post_init__(self) -> None:
+        spans = (self.hour, self.day, self.week, self.month)
+        whole = (max(w.start_ms for w in spans), min(w.end_ms for w in spans))
+        starts, ends = [w.start_ms for w in spans], [w.end_ms for w in spans]
+        next_ends = [w.next_end_ms for w in spans]
+        text = ";".join(":".join(map(str, instants)) for instants in (whole, starts, ends, next_ends))
+        object.__setattr__(self, "_argument", text)
 
     def of(self, per: Per) -> Window | None:
         """The window of a limit; None for `lifetime`."""
@@ -53,9 +62,8 @@ class Windows:
         return all(window.holds(at_ms) for window in (self.hour, self.day, self.week, self.month))
 
     def argument(self) -> str:
-        """The form hold.lua takes: start, end and next end of hour, day, week and month, joined by colons."""
-        spans = (self.hour, self.day, self.week, self.month)
-        return ":".join(f"{w.start_ms}:{w.end_ms}:{w.next_end_ms}" for w in spans)
+        """The form hold.lua takes: while when all four hold, then their starts, ends and next ends."""
+        return self._argument
 
 
 def windows_at(at_ms: int, timezone: str) -> Windows:

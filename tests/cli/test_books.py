@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.ledger.client import connect
+from gatekeeper.ledger.codec import parse_figures
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.opening import EMBEDDED, open_store
 from tests.cli.scene import CI_KEY, TEAMS, Run
@@ -32,7 +33,9 @@ def tamper(home: Path) -> None:
     async def change() -> None:
         store = await open_store(EMBEDDED, home / "data")
         redis = connect(store.url)
-        await redis.hset(TeamKeys("studio").bal, "charged", "7000000")
+        figures = parse_figures(await redis.hget(TeamKeys("studio").bal, "figures"))
+        changed = ":".join((figures | {"charged": "7000000"}).values())
+        await redis.hset(TeamKeys("studio").bal, "figures", changed)
         await redis.aclose()
         await store.close()
 

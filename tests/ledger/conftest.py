@@ -25,10 +25,11 @@ from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import HoldOrder, TeamRecord
+from gatekeeper.ledger.windows import Window, Windows
 
 CREDIT = 1_000_000
 RETENTION_MS = 72 * 3600 * 1000
-FOR_EVER = re.compile(r"gk:(teams|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|use|open|due|j))")
+FOR_EVER = re.compile(r"gk:(teams|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|j))")
 WITH_TTL = re.compile(r"gk:\{[\w.-]+\}:done:\d+")
 _NUMBERS = itertools.count(1)
 
@@ -160,15 +161,15 @@ class Raw:
         """hold.lua with boring arguments but for the changes; what it reaped goes to `reaped`, out of the reply."""
         hold_id = hold_id or fresh_id()
         day = hold_id_day(hold_id) if len(hold_id) == 32 else 0
-        window = f"{self.start_ms}:{self.start_ms + 2 * DAY_MS}:{self.start_ms + 3 * DAY_MS}"
+        window = Window(self.start_ms, self.start_ms + 2 * DAY_MS, self.start_ms + 3 * DAY_MS)
         args: dict[str, str | int] = {
             "id": hold_id, "amount": 10, "ttl": 60_000, "grace": 0, "policy": "r", "fingerprint": "f", "project": "",
             "member": "", "key": "", "price_list": "", "meta": "", "timezone": "UTC",
-            "windows": ":".join([window] * 4), "day": day,
+            "windows": Windows("UTC", *[window] * 4).argument(), "day": day,
         }  # fmt: skip
         args.update(changes)
         k = self.keys
-        names = [k.team, k.bal, k.use, k.open, k.due, k.done(day), k.done(day - 1), k.journal]
+        names = [k.bal, k.open, k.due, k.done(day), k.done(day - 1), k.journal]
         reply = await self.client.run(script("hold"), names, list(args.values()))
         if reply[0] in {"HELD", "REFUSED"}:
             self.reaped = reply.pop(6 if reply[0] == "HELD" else 3)
@@ -177,19 +178,19 @@ class Raw:
     async def settle(self, hold_id: str, amount: str | int, why: str = "", meta: str = "") -> Reply:
         """settle.lua."""
         k = self.keys
-        names = [k.bal, k.use, k.open, k.due, k.done_of(hold_id), k.journal]
+        names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal]
         return await self.client.run(script("settle"), names, [hold_id, amount, why, meta])
 
     async def unknown(self, hold_id: str) -> Reply:
         """unknown.lua."""
         k = self.keys
-        names = [k.bal, k.use, k.open, k.due, k.done_of(hold_id), k.journal]
+        names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal]
         return await self.client.run(script("unknown"), names, [hold_id, "why"])
 
-    async def expire(self, hold_id: str, index: str | int = 6) -> Reply:
+    async def expire(self, hold_id: str, index: str | int = 5) -> Reply:
         """expire.lua for one hold."""
         k = self.keys
-        names = [k.bal, k.use, k.open, k.due, k.journal, k.done_of(hold_id)]
+        names = [k.bal, k.open, k.due, k.journal, k.done_of(hold_id)]
         return await self.client.run(script("expire"), names, [hold_id, index])
 
     async def grant(self, grant_id: str = "g", amount: str | int = 100) -> Reply:
@@ -210,7 +211,7 @@ class Raw:
     async def balance(self, *scopes: str) -> Reply:
         """balance.lua."""
         k = self.keys
-        return await self.client.run(script("balance"), [k.team, k.bal, k.use], list(scopes))
+        return await self.client.run(script("balance"), [k.team, k.bal], list(scopes))
 
     async def dump(self) -> dict[str, Any]:
         """Everything stored, for 'nothing was written'."""

@@ -51,8 +51,10 @@ def test_counters_of_nobody_are_zero():
         lambda: codec.parse_hold("H\t1"),
         lambda: codec.parse_hold("Z\t49\t7\tc\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist"),
         lambda: codec.parse_counters("1:2:3"),
-        lambda: codec.parse_entry("1-0", ["kind", "gift", "at", "1", "id", "x", "amount", "1", "charged", "0"]),
+        lambda: codec.parse_entry("1-0", ["e", "gift\t1\tx\t1\t0" + "\t" * 9]),
+        lambda: codec.parse_entry("1-0", ["e", "hold\t1\tx"]),
         lambda: codec.parse_entry("1-0", []),
+        lambda: codec.parse_figures("1:2:3"),
     ],
 )
 def test_foreign_text_is_broken(read: Callable[[], Any]):

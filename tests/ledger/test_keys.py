@@ -15,13 +15,12 @@ def test_every_key_has_its_exact_name():
         "gk:{studio-1}:keys",
         "gk:{studio-1}:grants",
         "gk:{studio-1}:bal",
-        "gk:{studio-1}:use",
         "gk:{studio-1}:open",
         "gk:{studio-1}:due",
         "gk:{studio-1}:j",
         "gk:{studio-1}:done:20414",
     ] == [
-        TEAMS, api_key("a" * 64), keys.team, keys.keys, keys.grants, keys.bal, keys.use, keys.open, keys.due,
+        TEAMS, api_key("a" * 64), keys.team, keys.keys, keys.grants, keys.bal, keys.open, keys.due,
         keys.journal, keys.done(20414),
     ]  # fmt: skip
 

@@ -121,8 +121,11 @@ def test_cache_without_knowledge_gives_windows_that_never_hold():
     assert not WindowCache().latest("Europe/Berlin").hold(ms("2026-01-01 00:00"))
 
 
-def test_argument_lists_start_end_and_next_end():
-    """The script gets twelve numbers, hour first."""
-    numbers = windows_at(ms("2026-11-22 12:30"), "UTC").argument().split(":")
+def test_argument_lists_starts_ends_and_next_ends():
+    """The script gets while when all four windows hold, then twelve numbers, hour first."""
+    windows = windows_at(ms("2026-11-22 12:30"), "UTC")
+    whole, *numbers = (part.split(":") for part in windows.argument().split(";"))
+    four = (windows.hour, windows.day, windows.week, windows.month)
 
-    assert [Window(*map(int, numbers[:3])), 12] == [windows_at(ms("2026-11-22 12:30"), "UTC").hour, len(numbers)]
+    assert [[str(windows.hour.start_ms), str(windows.hour.end_ms)], [4, 4, 4]] == [whole, [len(n) for n in numbers]]
+    assert list(four) == [Window(*map(int, instants)) for instants in zip(*numbers, strict=True)]

@@ -16,15 +16,15 @@ assert(#ARGV == 4, 'grant takes 4 arguments')
 
 local id, amount = ARGV[1], int(ARGV[2])
 if not amount or amount == 0 then return {'INVALID', 'amount'} end
-if redis.call('HEXISTS', KEYS[1], 'timezone') == 0 then return {'NO_TEAM'} end
-local before = redis.call('HGET', KEYS[3], id)
+if call('HEXISTS', KEYS[1], 'timezone') == 0 then return {'NO_TEAM'} end
+local before = call('HGET', KEYS[3], id)
 if before == str(amount) then return {'DUPLICATE'} end
 if before then return {'MISMATCH', before} end
-local book = read_book({bal = KEYS[2], journal = KEYS[4]})
+local book = read_book({bal = KEYS[2], journal = KEYS[4]}, {})
 if book.granted + amount > CREDITS_MAX then return {'INVALID', 'amount: the granted total would pass 9e15'} end
 
 book.granted = book.granted + amount
-local seq = append(book, 'grant', id, {amount = amount, why = ARGV[3], actor = ARGV[4]})
-later(book, 'HSET', KEYS[3], id, str(amount))
+local seq = append(book, 'grant', id, str(amount), '0', '', '', '', '', '', '', ARGV[3], ARGV[4], '')
 flush(book)
-return {'GRANTED', str(book.granted), str(available(book)), str(seq)}
+call('HSET', KEYS[3], id, str(amount))
+return {'GRANTED', str(book.granted), str(available(book)), seq}

@@ -3,15 +3,14 @@
 -- Also lets time act on up to 8 due holds of the same team first, so that credits come free without a sweeper;
 -- those transitions are written whether or not the new hold is admitted.
 --
--- KEYS (8, one hash tag)
---   1 team   HASH    timezone, frozen, limits, caps: read here, so a change counts from the next request
---   2 bal    HASH    the team's figures
---   3 use    HASH    counters by scope
---   4 open   HASH    open holds by id
---   5 due    ZSET    open holds by deadline (ms)
---   6 done   HASH    resolved holds of the UTC day in the hold id
---   7 done   HASH    resolved holds of the day before (for the due holds)
---   8 journal STREAM
+-- KEYS (6, one hash tag)
+--   1 bal    HASH    the team's figures, its rules (read here, so a change counts from the next request), and
+--                    counters by scope
+--   2 open   HASH    open holds by id
+--   3 due    ZSET    open holds by deadline (ms)
+--   4 done   HASH    resolved holds of the UTC day in the hold id
+--   5 done   HASH    resolved holds of the day before (for the due holds)
+--   6 journal STREAM
 -- ARGV (14)
 --   1 hold id   32 hex digits, the first 12 its time in ms
 --   2 amount    micro-credits, 0 .. 9e15
@@ -21,8 +20,9 @@
 --   6 fingerprint   7 project   8 member   9 key id ('' = none)   10 price list
 --   11 meta     small JSON text for the journal
 --   12 timezone the zone the windows were computed in
---   13 windows  'start:end:next_end' for hour, day, week, month, joined by ':' (ms)
---   14 day      UTC day number of KEYS[6]
+--   13 windows  'from:to;starts;ends;next ends' (ms), the last three for 'hour:day:week:month'; all four windows are
+--               the current ones from `from` (their latest start) to before `to` (their earliest end)
+--   14 day      UTC day number of KEYS[4]
 -- Reply, one of
 --   {'HELD', amount, available, held, seq, repeated 0|1, reaped}
 --   {'REPEAT', state, amount, charged}          same id and fingerprint, no longer simply held
@@ -32,34 +32,38 @@
 --   {'NO_TEAM'}   {'STALE', now}   {'INVALID', what}
 --   reaped: what time did to due holds before, {id, 'unknown'|'expire'|'charge'|'keep', amount, seq} each
 -- Example
---   EVALSHA <sha> 8 gk:{a}:team gk:{a}:bal gk:{a}:use gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413
---     gk:{a}:j 019aab... 49000000 300000 60000 r 9f2c spring amy ci 1c88 '{}' UTC 1763:1766:...  20414
+--   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413 gk:{a}:j
+--     019aab... 49000000 300000 60000 r 9f2c spring amy ci 1c88 '{}' UTC 1763:1766;1763:1760:...;1766:... 20414
 --   -> {'HELD', '49000000', '441000000', '49000000', '2', '0', {}}
 
-assert(#KEYS == 8, 'hold takes 8 keys')
+assert(#KEYS == 6, 'hold takes 6 keys')
 assert(#ARGV == 14, 'hold takes 14 arguments')
 
-local REAP_MAX = 8
+local REAP_MAX = '8'
 
-local id, fingerprint, project, member, key = ARGV[1], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local amount, ttl, grace, day = int(ARGV[2]), int(ARGV[3]), int(ARGV[4]), int(ARGV[14])
-if not string.match(id, '^%x+$') or #id ~= 32 then return {'INVALID', 'hold id'} end
+local id, fingerprint, project, member, key, price_list = ARGV[1], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local amount, ttl, grace, policy = int(ARGV[2]), int(ARGV[3]), int(ARGV[4]), ARGV[5]
+if not match(id, '^%x+$') or #id ~= 32 then return {'INVALID', 'hold id'} end
 if not amount then return {'INVALID', 'amount'} end
 if not ttl or not grace then return {'INVALID', 'ttl or grace'} end
-if not string.match(ARGV[5], '^[rck]$') then return {'INVALID', 'policy'} end
-local w = {string.match(ARGV[13], '^(%d+)' .. string.rep(':(%d+)', 11) .. '$')}
-if not w[1] then return {'INVALID', 'windows'} end
+if policy ~= 'r' and policy ~= 'c' and policy ~= 'k' then return {'INVALID', 'policy'} end
+local from, to, starts, ends, next_ends =
+  match(ARGV[13], '^(%d+):(%d+);(%d+:%d+:%d+:%d+);(%d+:%d+:%d+:%d+);(%d+:%d+:%d+:%d+)$')
+if not from then return {'INVALID', 'windows'} end
 local id_ms = tonumber(string.sub(id, 1, 12), 16)
-if not day or math.floor(id_ms / DAY_MS) ~= day then return {'INVALID', 'day'} end
+local day = math.floor(id_ms / DAY_MS)
+if tonumber(ARGV[14]) ~= day then return {'INVALID', 'day'} end
 
-local team = redis.call('HMGET', KEYS[1], 'timezone', 'frozen', 'limits', 'cap_per_request', 'cap_open_holds',
-  'cap_held_credits')
-if not team[1] then return {'NO_TEAM'} end
-local book = read_book({bal = KEYS[2], use = KEYS[3], open = KEYS[4], due = KEYS[5], journal = KEYS[8]})
-local now = book.now
+local fields = scope_fields(project, member, key)
+local book = read_book({bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[6]}, fields)
+if not book.rules then return {'NO_TEAM'} end
+local now, now_text = book.now, book.now_text
+local timezone, frozen, request_cap, holds_cap, held_cap, limits =
+  match(book.rules, '^([^\t]*)\t([01])\t(%d*)\t(%d*)\t(%d*)\n(.*)$')
+assert(timezone, 'the rules of a team cannot be read')
 
 -- Seen before?
-local raw_open, raw_done = redis.call('HGET', KEYS[4], id), redis.call('HGET', KEYS[6], id)
+local raw_open, raw_done = call('HGET', KEYS[2], id), call('HGET', KEYS[4], id)
 if raw_open then
   local r = parse_record(raw_open)
   if r.fingerprint ~= fingerprint then return {'MISMATCH', r.state} end
@@ -71,31 +75,38 @@ if raw_done then
   if d.fingerprint ~= fingerprint then return {'MISMATCH', d.state} end
   return {'REPEAT', d.state, str(d.amount), str(d.charged)}
 end
-if now - id_ms > ID_AGE_MAX_MS or id_ms - now > DAY_MS then return {'STALE', str(now)} end
+if now - id_ms > ID_AGE_MAX_MS or id_ms - now > DAY_MS then return {'STALE', now_text} end
 
 -- Which window of each period is it?
-if team[1] ~= ARGV[12] then return {'RETRY_WINDOWS', str(now), team[1]} end
-local starts, ends = {}, {}
-for p = 1, 4 do
-  local from, to, next_to = tonumber(w[3 * p - 2]), tonumber(w[3 * p - 1]), tonumber(w[3 * p])
-  if now >= from and now < to then
-    starts[p], ends[p] = from, to
-  elseif now >= to and now < next_to then
-    starts[p], ends[p] = to, next_to
-  else
-    return {'RETRY_WINDOWS', str(now), team[1]}
+if timezone ~= ARGV[12] then return {'RETRY_WINDOWS', now_text, timezone} end
+if now < from + 0 or now >= to + 0 then
+  local first, last, next_last = split(starts), split(ends), split(next_ends)
+  for p = 1, 4 do
+    if now >= last[p] + 0 then first[p], last[p] = last[p], next_last[p] end
+    if now < first[p] + 0 or now >= last[p] + 0 then return {'RETRY_WINDOWS', now_text, timezone} end
   end
+  starts, ends = table.concat(first, ':'), table.concat(last, ':')
+end
+-- A window never moves back: if two gateways disagree where it begins (time zone data of different age, a team that
+-- changed its zone), the later start counts for both, or each would set the other's counters to zero.
+if book.scopes.team[11] ~= starts then
+  local newest, mine = split(book.scopes.team[11]), split(starts)
+  for p = 1, 4 do
+    if newest[p] + 0 > mine[p] + 0 and newest[p] + 0 <= now then mine[p] = newest[p] end
+  end
+  starts = table.concat(mine, ':')
 end
 
 -- Due holds of this team whose day is declared here; the sweeper takes the others.
 local reaped = {}
-redis.call('HLEN', KEYS[7])
-for _, due_id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', str(now), 'LIMIT', 0, REAP_MAX)) do
+local due = call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', '0', REAP_MAX)
+if due[1] then call('HLEN', KEYS[5]) end
+for _, due_id in ipairs(due) do
   local due_day = math.floor((tonumber(string.sub(due_id, 1, 12), 16) or 0) / DAY_MS)
-  local raw = redis.call('HGET', KEYS[4], due_id)
+  local raw = call('HGET', KEYS[2], due_id)
   local r = raw and parse_record(raw)
   if r and (due_day == day or due_day == day - 1) then
-    pass_deadline(book, due_id, r, KEYS[6 + day - due_day], reaped)
+    pass_deadline(book, due_id, r, KEYS[4 + day - due_day], reaped)
   end
 end
 
@@ -107,14 +118,14 @@ local function refuse(code, scope, per, limit, used, scope_held, resets_at, fits
     {code, scope, per, str(limit), str(used), str(scope_held), str(resets_at), fits and '1' or '0'}
 end
 
-if team[2] == '1' then refuse('team_frozen', 'team', '', 0, 0, held, 0, false) end
-local cap = int(team[4])
+if frozen == '1' then refuse('team_frozen', 'team', '', 0, 0, held, 0, false) end
+local cap = tonumber(request_cap)
 if cap and amount > cap then refuse('request_cap_exceeded', 'team', 'per_request', cap, 0, 0, 0, false) end
-cap = int(team[5])
+cap = tonumber(holds_cap)
 if cap and book.open + 1 > cap then
   refuse('concurrency_exceeded', 'team', 'open_holds', cap, 0, book.open, 0, cap >= 1)
 end
-cap = int(team[6])
+cap = tonumber(held_cap)
 if cap and held + amount > cap then
   refuse('concurrency_exceeded', 'team', 'held_credits', cap, 0, held, 0, amount <= cap)
 end
@@ -122,37 +133,27 @@ if amount > 0 and amount > free then
   refuse('insufficient_credits', 'team', '', book.granted - book.expired, book.charged, held, 0, amount <= free + held)
 end
 
-local fields = scope_fields(project, member, key)
-read_scopes(book, fields)
--- A window never moves back: if two gateways disagree where it begins (time zone data of different age, a team that
--- changed its zone), the later start counts for both, or each would set the other's counters to zero.
-for p = 1, 4 do
-  local newest = book.scopes.team[3 * p]
-  if newest > starts[p] and newest <= now then starts[p] = newest end
-end
-local mine = {team = 'team'}
-for _, field in ipairs(fields) do
-  mine[field] = field
-  mine[string.match(field, '^%l+')] = field
-end
-local limits, named = {}, {}
-for scope, per, credits in string.gmatch(team[3] or '', '([^\t\n]+)\t(%l+)\t(%d+)\n') do
-  limits[#limits + 1] = {scope, per, tonumber(credits)}
-  if string.find(scope, ':', 1, true) then named[scope .. '\t' .. per] = true end
-end
-local PERIODS = {hour = 1, day = 2, week = 3, month = 4}
-for _, limit in ipairs(limits) do
-  local field, per, credits = mine[limit[1]], limit[2], limit[3]
-  local overruled = field and limit[1] ~= field and named[field .. '\t' .. per]
-  if field and not overruled then
-    local scope, p = book.scopes[field], PERIODS[per]
-    local used, scope_held, resets_at = scope[1], scope[2], 0
-    if p then
-      used, scope_held, resets_at = 0, 0, ends[p]
-      if scope[3 * p] == starts[p] then used, scope_held = scope[3 * p + 1], scope[3 * p + 2] end
-    end
-    if used + scope_held + amount > credits then
-      refuse('limit_exceeded', field, per, credits, used, scope_held, resets_at, used + amount <= credits)
+if limits ~= '' then
+  local PERIODS = {hour = 1, day = 2, week = 3, month = 4}
+  local mine, resets = {team = 'team'}, split(ends)
+  for _, field in ipairs(fields) do
+    mine[field] = field
+    mine[match(field, '^%l+')] = field
+  end
+  for name, per, text in string.gmatch(limits, '([^\t\n]+)\t(%l+)\t(%d+)\n') do
+    local field, limit, p = mine[name], tonumber(text), PERIODS[per]
+    -- A limit by name (member:amy) replaces the general one (member) of the same period.
+    local by_name = '\n' .. (field or '') .. '\t' .. per .. '\t'
+    if field and (name == field or not string.find('\n' .. limits, by_name, 1, true)) then
+      local scope = book.scopes[field]
+      local used, scope_held = scope[1], scope[2]
+      if p then
+        local current = split(scope[11])[p] == split(starts)[p]
+        used, scope_held = current and scope[2 * p + 1] or 0, current and scope[2 * p + 2] or 0
+      end
+      if used + scope_held + amount > limit then
+        refuse('limit_exceeded', field, per, limit, used, scope_held, p and resets[p] or 0, used + amount <= limit)
+      end
     end
   end
 end
@@ -165,23 +166,22 @@ end
 -- Admitted: the last decisions are made, now the book changes.
 for _, field in ipairs(fields) do
   local scope = book.scopes[field]
-  for p = 1, 4 do
-    if scope[3 * p] ~= starts[p] then
-      scope[3 * p], scope[3 * p + 1], scope[3 * p + 2] = starts[p], 0, 0
+  if scope[11] ~= starts then
+    local before, mine = split(scope[11]), split(starts)
+    for p = 1, 4 do
+      if before[p] ~= mine[p] then scope[2 * p + 1], scope[2 * p + 2] = 0, 0 end
     end
+    scope[11] = starts
   end
 end
-move_scopes(book, fields, starts, amount, 0)
+move_scopes(book, fields, starts, 0, amount)
 book.held, book.open = book.held + amount, book.open + 1
-local windows = starts_text(starts)
-local seq = append(book, 'hold', id, {
-  amount = amount, project = project, member = member, key = key, windows = windows, price_list = ARGV[10],
-  meta = ARGV[11],
-})
-later(book, 'HSET', KEYS[4], id, format_record({
-  state = 'H', amount = amount, grace = grace, policy = ARGV[5], seq = str(seq), at = str(now), starts = starts,
-  project = project, member = member, key = key, fingerprint = fingerprint, price_list = ARGV[10],
-}))
-later(book, 'ZADD', KEYS[5], str(now + ttl), id)
+local amount_text = str(amount)
+local seq =
+  append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, '', '', ARGV[11])
 flush(book)
-return {'HELD', str(amount), str(available(book)), str(book.held), str(seq), '0', reaped}
+call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. ARGV[4] .. '\t' .. policy .. '\t' .. seq .. '\t'
+  .. now_text .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'
+  .. price_list)
+call('ZADD', KEYS[3], str(now + ttl), id)
+return {'HELD', amount_text, str(available(book)), str(book.held), seq, '0', reaped}

@@ -11,44 +11,62 @@
 -- Money is in micro-credits, instants in ms since 1970 UTC, intervals in ms.
 
 local CREDITS_MAX = 9000000000000000 -- below 2^53: a Lua number is still exact
-local RETENTION_MS = 259200000       -- a resolved hold is remembered for 72 h after it was last written
+local RETENTION_MS = '259200000'     -- a resolved hold is remembered for 72 h after it was last written
 local ID_AGE_MAX_MS = 172800000      -- so an id up to 48 h old can never be a forgotten one
 local CLOCK_STEP_MAX_MS = 300000     -- a clock that steps back by up to 5 min stands still; by more, it is believed
 local DAY_MS = 86400000
 
+local call, match, format = redis.call, string.match, string.format
+
 -- Digits -> number, or nil for anything else: tonumber alone takes 'nan', '0x10', '1e3', ' 5 ' and '-0'.
 local function int(text)
-  if not text or #text > 16 or not string.match(text, '^%d+$') then return nil end
-  local value = tonumber(text)
-  if value > CREDITS_MAX then return nil end
-  return value
+  local value = text and match(text, '^%d+$') and tonumber(text)
+  return value and value <= CREDITS_MAX and value or nil
 end
 
 -- Number -> digits, never an exponent. '%d' is exact and much cheaper wherever the server's integers have 64 bits;
--- '%.0f' is exact everywhere, but writes a negative zero as '-0', which no command takes.
-local INT = string.format('%d', CREDITS_MAX) == '9000000000000000' and '%d' or '%.0f'
+-- '%.0f' is exact everywhere, but writes a negative zero as '-0', which no command takes: hence the + 0.
+local INT = format('%d', CREDITS_MAX) == '9000000000000000' and '%d' or '%.0f'
+local FIGURES = INT == '%d' and '%d:%d:%d:%d:%d:%d:%d' or '%.0f:%.0f:%.0f:%.0f:%.0f:%.0f:%.0f'
+local COUNTERS = INT == '%d' and '%d:%d|%d:%d|%d:%d|%d:%d|%d:%d|%s'
+  or '%.0f:%.0f|%.0f:%.0f|%.0f:%.0f|%.0f:%.0f|%.0f:%.0f|%s'
 local function str(value)
-  if value == 0 then return '0' end
-  return string.format(INT, value)
+  return format(INT, value + 0)
 end
 
--- The store's clock, once per script; `last` is the newest instant in the team's book.
-local function clock_ms(last)
-  local time = redis.call('TIME')
-  local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-  if last > now and last - now <= CLOCK_STEP_MAX_MS then return last end
-  return now
+-- 'hour:day:week:month' -> its four texts.
+local function split(windows)
+  return {match(windows, '^(%d+):(%d+):(%d+):(%d+)$')}
 end
 
--- The team's figures. keys: bal, use, open, due, journal (those the script declares).
-local function read_book(keys)
-  local raw = redis.call('HMGET', keys.bal, 'seq', 'at', 'granted', 'charged', 'expired', 'held', 'open')
-  local book = {keys = keys, scopes = {}, entries = {}, writes = {}}
-  book.seq, book.at = tonumber(raw[1] or '0'), tonumber(raw[2] or '0')
-  book.granted, book.charged, book.expired = tonumber(raw[3] or '0'), tonumber(raw[4] or '0'), tonumber(raw[5] or '0')
-  book.held, book.open = tonumber(raw[6] or '0'), tonumber(raw[7] or '0')
-  book.now = clock_ms(book.at)
-  return book
+-- A scope's counters: {used, held, then used, held in hour, day, week, month, and when those four began}. One value,
+-- not one key per window: a hold that opens a new window starts its counters afresh, so nothing is left to expire.
+-- What `match` gives is text; Lua's arithmetic takes digits as numbers, so a figure is converted when it is used.
+local function parse_scope(raw)
+  if not raw then return {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '0:0:0:0'} end
+  local scope = {match(raw, '^(%d+):(%d+)|(%d+):(%d+)|(%d+):(%d+)|(%d+):(%d+)|(%d+):(%d+)|([%d:]+)$')}
+  assert(scope[1], 'the counters of a scope cannot be read')
+  return scope
+end
+
+-- The team's figures, its rules (as team.lua writes them; nil: no team) and the counters of these scopes, read at one
+-- instant: the store's now, taken once.
+-- keys: bal, open, due, journal (those the script declares).
+local function read_book(keys, fields)
+  local raw = call('HMGET', keys.bal, 'figures', 'rules', unpack(fields))
+  local seq, at, granted, charged, expired, held, open =
+    match(raw[1] or '0:0:0:0:0:0:0', '^(%d+):(%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
+  assert(seq, 'the figures of a team cannot be read')
+  local time, last = call('TIME'), at + 0
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  if last > now and last - now <= CLOCK_STEP_MAX_MS then now = last end
+  local scopes = {}
+  for i = 1, #fields do scopes[fields[i]] = parse_scope(raw[i + 2]) end
+  return {
+    keys = keys, now = now, seq = seq + 0, granted = granted + 0, charged = charged + 0, expired = expired + 0,
+    held = held + 0, open = open + 0, scopes = scopes, entries = {}, ended = {}, writes = {}, rules = raw[2],
+    now_text = str(now),
+  }
 end
 
 local function available(book)
@@ -59,118 +77,96 @@ local function later(book, ...)
   book.writes[#book.writes + 1] = {...}
 end
 
--- A scope's counters: {used, held, then for hour, day, week, month: start, used, held}. One value, not one key per
--- window: a hold that opens a new window starts its counters afresh, so nothing is left over to expire.
-local SCOPE_PATTERN = '^(%d+):(%d+)' .. string.rep('|(%d+):(%d+):(%d+)', 4) .. '$'
-local SCOPE_FORMAT = INT .. ':' .. INT .. string.rep('|' .. INT .. ':' .. INT .. ':' .. INT, 4)
-
-local function parse_scope(raw)
-  local scope = {string.match(raw or '', SCOPE_PATTERN)}
-  assert(scope[1] or not raw, 'the counters of a scope cannot be read')
-  for i = 1, 14 do scope[i] = tonumber(scope[i] or '0') end
-  return scope
-end
-
-local function read_scopes(book, fields)
-  local missing = {}
-  for _, field in ipairs(fields) do
-    if not book.scopes[field] then missing[#missing + 1] = field end
-  end
-  if #missing == 0 then return end
-  local raw = redis.call('HMGET', book.keys.use, unpack(missing))
-  for i, field in ipairs(missing) do book.scopes[field] = parse_scope(raw[i]) end
-end
-
 local function scope_fields(project, member, key)
-  local fields = {'team'}
-  if project ~= '' then fields[#fields + 1] = 'project:' .. project end
+  local fields = {'team', nil, nil, nil} -- room for four: filling it does not move it
+  if project ~= '' then fields[2] = 'project:' .. project end
   if member ~= '' then fields[#fields + 1] = 'member:' .. member end
   if key ~= '' then fields[#fields + 1] = 'key:' .. key end
   return fields
 end
 
--- Move `held` and `used` in the lifetime counters and in those windows of the hold that are still the current ones.
-local function move_scopes(book, fields, starts, held, used)
-  read_scopes(book, fields)
+-- Read the counters of these scopes too, if they are not in the book yet.
+local function read_scopes(book, fields)
   for _, field in ipairs(fields) do
-    local scope = book.scopes[field]
-    scope.dirty = true
+    if not book.scopes[field] then book.scopes[field] = parse_scope(call('HGET', book.keys.bal, field)) end
+  end
+end
+
+-- Move `used` and `held` in the lifetime counters and in those windows of the hold that are still the current ones.
+local function move_scopes(book, fields, starts, used, held)
+  for i = 1, #fields do
+    local scope = book.scopes[fields[i]]
     scope[1], scope[2] = scope[1] + used, scope[2] + held
-    for p = 1, 4 do
-      if scope[3 * p] == starts[p] then
-        scope[3 * p + 1], scope[3 * p + 2] = scope[3 * p + 1] + used, scope[3 * p + 2] + held
+    if scope[11] == starts then
+      scope[3], scope[4], scope[5], scope[6] = scope[3] + used, scope[4] + held, scope[5] + used, scope[6] + held
+      scope[7], scope[8], scope[9], scope[10] = scope[7] + used, scope[8] + held, scope[9] + used, scope[10] + held
+    else
+      local current, mine = split(scope[11]), split(starts)
+      for p = 1, 4 do
+        if current[p] == mine[p] then
+          scope[2 * p + 1], scope[2 * p + 2] = scope[2 * p + 1] + used, scope[2 * p + 2] + held
+        end
       end
     end
   end
 end
 
--- An open hold as one value, tab between the fields (no name may hold a tab).
-local RECORD_PATTERN = '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t(%d+)\t(%d+):(%d+):(%d+):(%d+)' .. string.rep('\t([^\t]*)', 5) .. '$'
-
+-- An open hold as one value, tab between the fields (no name may hold a tab); hold.lua writes it.
 local function parse_record(raw)
-  local f = {string.match(raw, RECORD_PATTERN)}
-  assert(f[1], 'the record of a hold cannot be read')
+  local state, amount, grace, policy, seq, starts, project, member, key, fingerprint, price_list = match(raw,
+    '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t([%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
+  assert(state, 'the record of a hold cannot be read')
   return {
-    state = f[1], amount = tonumber(f[2]), grace = tonumber(f[3]), policy = f[4], seq = f[5], at = f[6],
-    starts = {tonumber(f[7]), tonumber(f[8]), tonumber(f[9]), tonumber(f[10])},
-    project = f[11], member = f[12], key = f[13], fingerprint = f[14], price_list = f[15],
-    fields = scope_fields(f[11], f[12], f[13]),
+    raw = raw, state = state, amount = amount + 0, amount_text = amount, grace = grace + 0, policy = policy, seq = seq, starts = starts,
+    project = project, member = member, key = key, fingerprint = fingerprint, price_list = price_list,
+    fields = scope_fields(project, member, key),
   }
 end
 
-local function starts_text(starts)
-  return str(starts[1]) .. ':' .. str(starts[2]) .. ':' .. str(starts[3]) .. ':' .. str(starts[4])
-end
-
-local function format_record(r)
-  return table.concat({
-    r.state, str(r.amount), str(r.grace), r.policy, r.seq, r.at, starts_text(r.starts),
-    r.project, r.member, r.key, r.fingerprint, r.price_list,
-  }, '\t')
+local function turn_unknown(r)
+  r.state, r.raw = 'U', 'U' .. string.sub(r.raw, 2)
 end
 
 -- A resolved hold: state, charged, amount, fingerprint; and, if time resolved it, its whole record for a late settle.
 local function parse_done(raw)
-  local state, charged, amount, fingerprint, record = string.match(raw, '^(%u)\t(%d+)\t(%d+)\t([^\t]*)\t?(.*)$')
-  return {
-    state = state, charged = tonumber(charged), amount = tonumber(amount), fingerprint = fingerprint, record = record,
-  }
+  local state, charged, amount, fingerprint, record = match(raw, '^(%u)\t(%d+)\t(%d+)\t([^\t]*)\t?(.*)$')
+  return {state = state, charged = charged + 0, amount = amount + 0, fingerprint = fingerprint, record = record}
 end
 
-local function remember(book, done, id, value)
-  later(book, 'HSET', done, id, value)
-  later(book, 'PEXPIRE', done, str(RETENTION_MS))
-end
-
--- One journal entry per transition; always the same fields in the same order, which a stream stores compactly.
-local function append(book, kind, id, e)
+-- Give back the sequence of a new journal entry, as text. One per transition, every value as text: tab between the fields, always these, in this order; only the last
+-- may hold a tab itself.
+local function append(
+  book, kind, id, amount, charged, hold_seq, project, member, key, windows, price_list, why, actor, meta
+)
   book.seq = book.seq + 1
-  book.entries[#book.entries + 1] = {
-    'XADD', book.keys.journal, str(book.seq) .. '-0',
-    'kind', kind, 'at', str(book.now), 'id', id, 'amount', str(e.amount or 0), 'charged', str(e.charged or 0),
-    'hold_seq', e.seq or '', 'project', e.project or '', 'member', e.member or '', 'key', e.key or '',
-    'windows', e.windows or '', 'price_list', e.price_list or '', 'why', e.why or '', 'actor', e.actor or '',
-    'meta', e.meta or '',
-  }
-  return book.seq
+  local seq, entries = str(book.seq), book.entries
+  entries[#entries + 1] = seq .. '-0'
+  entries[#entries + 1] = kind .. '\t' .. book.now_text .. '\t' .. id .. '\t' .. amount .. '\t' .. charged .. '\t' .. hold_seq .. '\t'
+    .. project .. '\t' .. member .. '\t' .. key .. '\t' .. windows .. '\t' .. price_list .. '\t' .. why .. '\t'
+    .. actor .. '\t' .. meta
+  return seq
 end
 
 local function append_for(book, kind, id, r, charged, why, meta)
-  return append(book, kind, id, {
-    amount = r.amount, charged = charged, seq = r.seq, project = r.project, member = r.member, key = r.key,
-    price_list = r.price_list, why = why, meta = meta,
-  })
+  return append(
+    book, kind, id, r.amount_text, str(charged), r.seq, r.project, r.member, r.key, '', r.price_list, why, '', meta
+  )
 end
 
--- End an open hold with `charged` booked. `state` is what is remembered: S, R by a call; X, C by time.
+-- What is remembered of a hold that is over. `state`: S, R by a call; X, C by time; L late.
+local function remember(book, id, done, state, charged, amount, fingerprint, record)
+  local ended = book.ended
+  ended[#ended + 1] = id
+  ended[#ended + 1] = done
+  ended[#ended + 1] = state .. '\t' .. str(charged) .. '\t' .. str(amount) .. '\t' .. fingerprint .. record
+end
+
+-- End an open hold with `charged` booked. The counters of its scopes must be in the book.
 local function resolve(book, id, r, charged, state, kind, done, why, meta)
   book.held, book.charged, book.open = book.held - r.amount, book.charged + charged, book.open - 1
-  move_scopes(book, r.fields, r.starts, -r.amount, charged)
-  local value = table.concat({state, str(charged), str(r.amount), r.fingerprint}, '\t')
-  if state == 'X' or state == 'C' then value = value .. '\t' .. format_record(r) end
-  later(book, 'HDEL', book.keys.open, id)
-  later(book, 'ZREM', book.keys.due, id)
-  remember(book, done, id, value)
+  move_scopes(book, r.fields, r.starts, charged, -r.amount)
+  local record = (state == 'X' or state == 'C') and '\t' .. r.raw or ''
+  remember(book, id, done, state, charged, r.amount, r.fingerprint, record)
   return append_for(book, kind, id, r, charged, why, meta)
 end
 
@@ -178,15 +174,16 @@ end
 -- With no grace both happen now. Adds {id, kind, amount, seq} to `out` for each transition.
 local function pass_deadline(book, id, r, done, out)
   if r.state == 'H' then
-    r.state = 'U'
+    turn_unknown(r)
     local seq = append_for(book, 'unknown', id, r, 0, 'deadline', '')
-    out[#out + 1] = {id, 'unknown', str(r.amount), str(seq)}
+    out[#out + 1] = {id, 'unknown', r.amount_text, seq}
     if r.grace > 0 then
-      later(book, 'HSET', book.keys.open, id, format_record(r))
+      later(book, 'HSET', book.keys.open, id, r.raw)
       later(book, 'ZADD', book.keys.due, str(book.now + r.grace), id)
       return
     end
   end
+  read_scopes(book, r.fields)
   local kind, seq = 'expire', nil
   if r.policy == 'r' then
     seq = resolve(book, id, r, 0, 'X', kind, done, 'policy', '')
@@ -196,25 +193,32 @@ local function pass_deadline(book, id, r, done, out)
   else
     kind = 'keep'
     seq = append_for(book, kind, id, r, 0, 'policy', '')
-    later(book, 'HSET', book.keys.open, id, format_record(r))
+    later(book, 'HSET', book.keys.open, id, r.raw)
     later(book, 'ZREM', book.keys.due, id)
   end
-  out[#out + 1] = {id, kind, str(r.amount), str(seq)}
+  out[#out + 1] = {id, kind, r.amount_text, seq}
 end
 
 -- Write everything that was decided. Nothing is written if there was no transition.
 local function flush(book)
-  if #book.entries == 0 then return end
-  for _, entry in ipairs(book.entries) do redis.call(unpack(entry)) end
-  redis.call('HSET', book.keys.bal, 'seq', str(book.seq), 'at', str(book.now), 'granted', str(book.granted),
-    'charged', str(book.charged), 'expired', str(book.expired), 'held', str(book.held), 'open', str(book.open))
-  local use = {}
+  local entries, ended, keys = book.entries, book.ended, book.keys
+  if #entries == 0 then return end
+  for i = 1, #entries, 2 do call('XADD', keys.journal, entries[i], 'e', entries[i + 1]) end
+  local set = {
+    'figures', format(FIGURES, book.seq, book.now, book.granted, book.charged, book.expired, book.held, book.open),
+  }
   for field, scope in pairs(book.scopes) do
-    if scope.dirty then
-      use[#use + 1] = field
-      use[#use + 1] = string.format(SCOPE_FORMAT, unpack(scope, 1, 14))
+    if scope[11] ~= '0:0:0:0' then -- a scope in which nothing was ever held is not written
+      set[#set + 1] = field
+      set[#set + 1] = format(COUNTERS, unpack(scope))
     end
   end
-  if #use > 0 then redis.call('HSET', book.keys.use, unpack(use)) end
-  for _, write in ipairs(book.writes) do redis.call(unpack(write)) end
+  call('HSET', keys.bal, unpack(set))
+  for i = 1, #ended, 3 do
+    call('HDEL', keys.open, ended[i])
+    call('ZREM', keys.due, ended[i])
+    call('HSET', ended[i + 1], ended[i], ended[i + 2])
+    call('PEXPIRE', ended[i + 1], RETENTION_MS)
+  end
+  for i = 1, #book.writes do call(unpack(book.writes[i])) end
 end

@@ -19,15 +19,15 @@ assert(#ARGV == 9, 'team takes 9 arguments')
 local NAMES = {'timezone', 'frozen', 'limits', 'cap_per_request', 'cap_open_holds', 'cap_held_credits', 'models'}
 
 if ARGV[2] == '' then return {'INVALID', 'timezone'} end
-if not string.match(ARGV[3], '^[01]$') then return {'INVALID', 'frozen'} end
+if not match(ARGV[3], '^[01]$') then return {'INVALID', 'frozen'} end
 for line in string.gmatch(ARGV[4], '([^\n]*)\n') do
-  if not int(string.match(line, '^[^\t]+\t%l+\t(%d+)$')) then return {'INVALID', 'limits'} end
+  if not int(match(line, '^[^\t]+\t%l+\t(%d+)$')) then return {'INVALID', 'limits'} end
 end
 for i = 5, 7 do
   if ARGV[i] ~= '' and not int(ARGV[i]) then return {'INVALID', 'caps'} end
 end
 
-local old = redis.call('HMGET', KEYS[1], 'revision', unpack(NAMES))
+local old = call('HMGET', KEYS[1], 'revision', unpack(NAMES))
 local revision = tonumber(old[1] or '0')
 if ARGV[1] ~= '' and ARGV[1] ~= str(revision) then return {'CONFLICT', str(revision)} end
 local same = revision > 0
@@ -39,11 +39,14 @@ for i, name in ipairs(NAMES) do
 end
 if same then return {'UNCHANGED', str(revision)} end
 
-local book = read_book({bal = KEYS[2], journal = KEYS[3]})
-append(book, 'team', str(revision + 1), {
-  why = ARGV[3] == '1' and 'frozen' or '', actor = ARGV[9],
-  meta = cjson.encode({timezone = ARGV[2], limits = ARGV[4], caps = ARGV[5] .. ':' .. ARGV[6] .. ':' .. ARGV[7]}),
-})
-later(book, 'HSET', KEYS[1], unpack(fields))
+local book = read_book({bal = KEYS[2], journal = KEYS[3]}, {})
+local change =
+  cjson.encode({timezone = ARGV[2], limits = ARGV[4], caps = ARGV[5] .. ':' .. ARGV[6] .. ':' .. ARGV[7]})
+local why = ARGV[3] == '1' and 'frozen' or ''
+append(book, 'team', str(revision + 1), '0', '0', '', '', '', '', '', '', why, ARGV[9], change)
 flush(book)
+call('HSET', KEYS[1], unpack(fields))
+-- What hold.lua needs of it once more as one value, where it finds it together with the figures.
+local rules = {ARGV[2], ARGV[3], ARGV[5], ARGV[6], ARGV[7] .. '\n' .. ARGV[4]}
+call('HSET', KEYS[2], 'rules', table.concat(rules, '\t'))
 return {'STORED', str(revision + 1)}
