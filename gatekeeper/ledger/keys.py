@@ -4,6 +4,7 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 
 | key                     | type   | holds                                                | life                  |
 |-------------------------|--------|------------------------------------------------------|-----------------------|
+| `gk:schema`             | STRING | the number of the formats below                      | for ever              |
 | `gk:teams`              | SET    | every team id                                        | for ever              |
 | `gk:key:<sha256>`       | STRING | an API key's record as JSON                          | until removed         |
 | `gk:{T}:team`           | HASH   | time zone, frozen, limits, caps, models, revision    | for ever              |
@@ -27,6 +28,10 @@ from gatekeeper.ledger.holdid import hold_id_day
 
 TEAMS: Final = "gk:teams"
 """SET of every team id; outside the tags, so it is written in a step of its own, before the team."""
+
+
+SCHEMA: Final = "gk:schema"
+"""STRING: which formats the store's records are in."""
 
 
 def api_key(sha256: str) -> str:

@@ -8,6 +8,8 @@ from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.checks import StoreReport, check_store
 from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.embedded import EmbeddedStore, open_embedded
+from gatekeeper.ledger.errors import StoreRefused
+from gatekeeper.ledger.keys import SCHEMA
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import NAMES, script
 
@@ -32,6 +34,21 @@ class OpenStore:
             await self.embedded.close()
 
 
+SCHEMA_VERSION: Final = 1
+"""Grows with every change of a stored format that older code would misread."""
+
+
+async def _check_schema(client: StoreClient) -> None:
+    """Raises StoreRefused for records in formats that this version does not know: guessing would cost credits."""
+    await client.command("SET", SCHEMA, SCHEMA_VERSION, "NX")
+    found = str(await client.command("GET", SCHEMA))
+    if found != str(SCHEMA_VERSION):
+        raise StoreRefused(
+            f"the store's records are in format {found}, this version reads {SCHEMA_VERSION}: run the version that "
+            "wrote them, or point store.url at another database"
+        )
+
+
 async def open_store(url: str, data_dir: Path, patience: Patience | None = None) -> OpenStore:
     """Connect to the store, or start the embedded one; check it and hand it the scripts.
 
@@ -44,6 +61,7 @@ async def open_store(url: str, data_dir: Path, patience: Patience | None = None)
         client = StoreClient(connect(address), patience)
         report = await check_store(client)
         report.require_usable()
+        await _check_schema(client)
         for name in NAMES:
             await client.command("SCRIPT", "LOAD", script(name).text)
     except BaseException:

@@ -71,6 +71,14 @@ async def test_it_is_crash_safe_and_private(store: OpenStore):
     assert ["port", "0"] == await store.client.command("CONFIG", "GET", "port")
 
 
+async def test_a_store_in_another_format_is_refused(store: OpenStore, tmp_path: Path):
+    """Records that this version cannot read are not guessed at: the message says what to do."""
+    await store.client.command("SET", "gk:schema", "2")
+
+    with pytest.raises(StoreRefused, match="in format 2, this version reads 1"):
+        await open_store(EMBEDDED, tmp_path / "data")
+
+
 async def test_everything_is_there_after_a_restart(store: OpenStore, tmp_path: Path):
     """Closed and opened again, the store has what it had."""
     await store.close()

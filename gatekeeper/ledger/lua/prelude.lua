@@ -117,8 +117,8 @@ local function parse_record(raw)
     '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t([%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
   assert(state, 'the record of a hold cannot be read')
   return {
-    raw = raw, state = state, amount = amount + 0, amount_text = amount, grace = grace + 0, policy = policy, seq = seq, starts = starts,
-    project = project, member = member, key = key, fingerprint = fingerprint, price_list = price_list,
+    raw = raw, state = state, amount = amount + 0, amount_text = amount, grace = grace + 0, policy = policy,
+    seq = seq, starts = starts, project = project, member = member, key = key, fingerprint = fingerprint, price_list = price_list,
     fields = scope_fields(project, member, key),
   }
 end
@@ -133,16 +133,16 @@ local function parse_done(raw)
   return {state = state, charged = charged + 0, amount = amount + 0, fingerprint = fingerprint, record = record}
 end
 
--- Give back the sequence of a new journal entry, as text. One per transition, every value as text: tab between the fields, always these, in this order; only the last
--- may hold a tab itself.
+-- Give back the sequence of a new journal entry, as text. One per transition, every value as text, a tab between the
+-- fields, always these, in this order; only the last may hold a tab itself.
 local function append(
   book, kind, id, amount, charged, hold_seq, project, member, key, windows, price_list, why, actor, meta
 )
   book.seq = book.seq + 1
   local seq, entries = str(book.seq), book.entries
   entries[#entries + 1] = seq .. '-0'
-  entries[#entries + 1] = kind .. '\t' .. book.now_text .. '\t' .. id .. '\t' .. amount .. '\t' .. charged .. '\t' .. hold_seq .. '\t'
-    .. project .. '\t' .. member .. '\t' .. key .. '\t' .. windows .. '\t' .. price_list .. '\t' .. why .. '\t'
+  entries[#entries + 1] = kind .. '\t' .. book.now_text .. '\t' .. id .. '\t' .. amount .. '\t' .. charged
+    .. '\t' .. hold_seq .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. windows .. '\t' .. price_list .. '\t' .. why .. '\t'
     .. actor .. '\t' .. meta
   return seq
 end
