@@ -99,9 +99,9 @@ def _passing(
     dropped |= _named_by_connection(raw_headers) - _NEVER_HOP_BY_HOP
     hidden_bytes = hidden.encode()
     for name, value in raw_headers:
-        # Servers of the CGI kind take `X_Api_Key` for `X-Api-Key`.
-        lower = name.lower().replace(b"_", b"-")
-        if lower in dropped or lower.startswith(prefixes) or not _well_formed(name, value):
+        lower = name.lower()
+        # Servers of the CGI kind take `Content_Type` for `Content-Type`; nginx drops such names too.
+        if b"_" in name or lower in dropped or lower.startswith(prefixes) or not _well_formed(name, value):
             continue
         if not (hidden_bytes and hidden_bytes in value):
             yield name.decode("ascii"), _text(value)

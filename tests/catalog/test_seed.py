@@ -81,6 +81,15 @@ STYLED = {"style-reference": Row("Style Reference", "1:1 4:3 3:4 9:16 16:9", NO_
 
 UPSCALERS = {"topaz": "Topaz", "magnific-precision-v2": "Magnific Precision v2"}
 
+DOCUMENT = {
+    **{model: row.name for model, row in (CREATE_AND_EDIT | PERSONALISED | STYLED).items()},
+    **UPSCALERS,
+}
+"""Every model of the document, by id, with its name there."""
+
+SOURCE = "ImagineArt, Image - Credit Consumption"
+"""What the price list of a file says that has the document's rows."""
+
 ROWS = {
     **{model: (row, (GENERATE, EDIT)) for model, row in CREATE_AND_EDIT.items()},
     **{model: (row, (PERSONALISE,)) for model, row in PERSONALISED.items()},
@@ -104,12 +113,22 @@ def cells(row: Row, operations: tuple[Operation, ...]) -> Iterator[tuple[Operati
     return ((op, tier, ratio) for op in operations for tier in row.tiers.split() for ratio in row.ratios.split())
 
 
-def test_the_catalog_is_the_document_and_nothing_else(shipped: Catalog) -> None:
+def test_every_row_of_the_document_is_in_the_catalog(shipped: Catalog) -> None:
     """29 rows, by their names."""
-    names = {model: row.name for model, (row, _) in ROWS.items()} | UPSCALERS
+    assert 29 == len(DOCUMENT)
+    assert DOCUMENT == {model.id: model.name for model in shipped.models if model.id in DOCUMENT}
 
-    assert 29 == len(names)
-    assert names == {model.id: model.name for model in shipped.models}
+
+def test_a_row_of_the_document_says_so(shipped: Catalog) -> None:
+    """The source of its file's price list is the document."""
+    assert {SOURCE} == {model_of(shipped, model_id).price_list.source for model_id in DOCUMENT}
+
+
+def test_a_model_beyond_the_document_names_its_own_source(shipped: Catalog) -> None:
+    """Nothing else leans on the document: it stands in a file whose price list comes from somewhere else."""
+    beyond = (model for model in shipped.models if model.id not in DOCUMENT)
+
+    assert [] == [model.id for model in beyond if model.price_list.source == SOURCE]
 
 
 @pytest.mark.parametrize("model_id", ROWS)

@@ -53,7 +53,7 @@ async def test_a_slow_reader_is_charged(start_world: StartWorld) -> None:
     "headers",
     [
         {"X-HTTP-Method-Override": "PUT", "Range": "bytes=0-10", "If-None-Match": "*"},
-        {"X_Api_Key": "someone", "OpenAI_Organization": "org"},
+        {"X_Api_Key": "someone", "OpenAI_Organization": "org", "Content_Type": "text/plain"},
         {"Accept": "image/png"},
     ],
 )
