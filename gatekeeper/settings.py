@@ -1,7 +1,8 @@
 """The process's settings: one YAML file, every key of it also as `GATEKEEPER_SECTION__KEY` in the environment.
 
-The only reader of the environment. Each limit is a named setting with its reason; `config/gatekeeper.yaml` repeats
-them with their defaults. Teams and models are not settings: they have files of their own.
+The only reader of the environment, but for where the file is, which `cli/locate.py` finds. Each limit is a named
+setting with its reason; `config/gatekeeper.yaml` repeats them with their defaults. Teams and models are not settings:
+they have files of their own.
 """
 
 import os

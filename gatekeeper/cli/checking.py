@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +16,7 @@ from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.cli.locate import default_config_path, find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
 from gatekeeper.cli.show import print_json, say
+from gatekeeper.clock import SystemClock
 from gatekeeper.ledger.client import connect
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.opening import EMBEDDED
@@ -66,6 +69,8 @@ def _check(config: Path | None) -> Findings:
         catalog = found.attempt(lambda: load_catalog(settings.catalog_files()))
         if catalog is not None:
             found.checked.append(_told_catalog(settings, catalog))
+            found.warnings += _idle_provider_patterns(settings, catalog)
+            found.warnings += _dated_ahead(settings, catalog)
         _check_teams(settings, catalog, found)
     found.problems = list(dict.fromkeys(found.problems))
     return found
@@ -122,6 +127,27 @@ def _check_teams(settings: Settings, catalog: Catalog | None, found: Findings) -
     if catalog is not None:
         found.warnings += idle_patterns(teams, (model.id for model in catalog.models))
     found.checked.append(_told_teams(path, teams))
+
+
+def _idle_provider_patterns(settings: Settings, catalog: Catalog) -> Iterator[Problem]:
+    """A pattern that matches no model offers nothing: most likely a typing error."""
+    known = [model.id for model in catalog.models]
+    for name, provider in settings.providers.items():
+        for number, pattern in enumerate(getattr(provider, "models", ())):
+            if not any(fnmatchcase(model_id, pattern) for model_id in known):
+                near = get_close_matches(pattern, known, n=1)
+                mend = f"Did you mean `{near[0]}`?" if near else "`gatekeeper models` lists the ids."
+                where = ("providers", name, "models", number)
+                yield settings.problem(where, f"`{pattern}` matches no model of the catalog", mend)
+
+
+def _dated_ahead(settings: Settings, catalog: Catalog) -> Iterator[Problem]:
+    """A list's date is for people: its prices are in force as soon as the file is loaded."""
+    lists = {model.price_list.id: model.price_list for model in catalog.models}
+    for each in lists.values():
+        if each.effective_at > SystemClock().now():
+            what = f"price list {each.id} is dated {each.effective_at.date()}, and in force as soon as it is loaded"
+            yield settings.problem(("catalog",), what, "Put the file in its place on that day.")
 
 
 def _told_catalog(settings: Settings, catalog: Catalog) -> str:

@@ -102,6 +102,28 @@ def test_a_denial_that_denies_nothing(run: Run, configured: Path) -> None:
     assert 0 == result.exit_code
 
 
+def test_a_provider_pattern_that_offers_nothing(run: Run, configured: Path) -> None:
+    """The same of a provider's patterns: with one that matches no model it offers none."""
+    provider = "providers: {studio: {dialect: native, base_url: http://127.0.0.1:1, models: [a-mdoel]}}\n"
+    (configured / "gatekeeper.yaml").write_text(CONFIG + provider)
+
+    result = run("check")
+
+    told = "providers.studio.models[0]: `a-mdoel` matches no model of the catalog. Did you mean `a-model`?"
+    assert (0, f"warning: gatekeeper.yaml:3: {told}\n") == (result.exit_code, result.stderr)
+
+
+def test_a_price_list_of_tomorrow(run: Run, configured: Path) -> None:
+    """A date in the future holds nothing back, and whoever wrote it may think so."""
+    (configured / "gatekeeper.yaml").write_text(CONFIG)
+    (configured / "catalog.yaml").write_text(CATALOG.replace("2026-01-01T", "2999-01-01T"))
+
+    result = run("check")
+
+    assert "is dated 2999-01-01, and in force as soon as it is loaded" in result.stderr
+    assert 0 == result.exit_code
+
+
 def test_for_scripts(run: Run, configured: Path) -> None:
     """With --json problems and warnings are a document."""
     (configured / "gatekeeper.yaml").write_text(CONFIG + PROVIDERS + "store: {}\n")
