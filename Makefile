@@ -43,7 +43,7 @@ fmt: $(TO_TEST) ## format the code and mend what the linter can mend
 
 .PHONY: format-check
 format-check: $(TO_TEST)
-	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff format --check . || { echo "make fmt formats it"; exit 1; }
 
 .PHONY: lint
 lint: $(TO_TEST) ## ruff

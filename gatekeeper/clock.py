@@ -1,4 +1,4 @@
-"""The one place that reads the clock.
+"""The one place that reads the time of day for the gateway (the sandbox, which is a provider, has its own).
 
 Whoever needs the time receives a `Clock`; tests bring their own. The ledger's money decisions do not use this
 clock at all: a script asks the store for its time, once.

@@ -125,7 +125,7 @@ def _print_quote(model: ModelSpec, priced: Quote, as_json: bool) -> None:
     out = terminal()
     out.print(model.name, style="bold")
     out.print(table)
-    out.print(f"Price list {priced.price_list.id}, in force since {priced.price_list.effective_at:%Y-%m-%d}.")
+    out.print(f"Price list {priced.price_list.id}, dated {priced.price_list.effective_at:%Y-%m-%d}.")
     for offer in plain(model_document(model))["offers"]:
         if offer["status"] != "active":
             out.print(f"Mind: {_offer(offer)}")

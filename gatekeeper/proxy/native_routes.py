@@ -4,6 +4,7 @@ Reads only: what spends goes through the pipeline. A caller sees its own team an
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -31,10 +32,10 @@ PRICED_INPUT = Pixels(1024, 1024)
 
 
 async def answer_quote(gate: Gate, call: Call) -> web.Response:
-    """`POST /v1/quotes`: the price, or what is wrong; nothing is held."""
+    """`POST /v1/quotes`: the price, or what is wrong; nothing is held. No price depends on a prompt: none is needed."""
     body = await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
     asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
-    return await catalog_quote_answer(gate, call, asked)
+    return await catalog_quote_answer(gate, call, replace(asked, prompt_length=asked.prompt_length or 1))
 
 
 async def answer_models(gate: Gate, call: Call) -> web.Response:  # noqa: ARG001  # every answering takes both

@@ -24,7 +24,7 @@ def test_price_with_its_lines(run: Run) -> None:
         "in all                                          147",
     ] == lines[:5]
     assert lines[5].startswith("Price list test-list@")
-    assert lines[5].endswith("in force since 2026-01-01.")
+    assert lines[5].endswith("dated 2026-01-01.")
     assert (0, "") == (result.exit_code, result.stderr)
 
 

@@ -24,6 +24,13 @@ async def test_a_quote_shows_the_arithmetic_and_holds_nothing(world: World) -> N
     assert 0 == (await world.balance()).held
 
 
+async def test_a_quote_needs_no_prompt(world: World) -> None:
+    """Whoever asks for a price may not have one yet."""
+    answer = await world.send("POST", "/v1/quotes", await world.key(), json={"model": "flux-dev"})
+
+    assert (True, 5) == (answer.json["admissible"], answer.json["credits"])
+
+
 async def test_a_quote_of_half_credits_is_exact(world: World) -> None:
     """73.5 is written as 73.5, not as a binary neighbour of it."""
     body = {"model": "nano-banana-2", "prompt": "a", "resolution": "2K", "aspect_ratio": "16:9"}
