@@ -7,7 +7,7 @@ one moment share one fsync, made in a thread, in the order in which they were as
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -87,9 +87,9 @@ class Outbox:
         """The teams that have something waiting."""
         return tuple(self._by_team)
 
-    def first(self, team: str, count: int) -> list[Waiting]:
-        """The team's oldest waiting resolutions, in order."""
-        return list(islice(self._by_team.get(team, ()), count))
+    def first(self, team: str, count: int, is_due: Callable[[Waiting], bool] = lambda _: True) -> list[Waiting]:
+        """The team's oldest waiting resolutions that are due, in order."""
+        return list(islice(filter(is_due, self._by_team.get(team, ())), count))
 
     async def write(self, resolution: Resolution) -> None:
         """Keeps a resolution; it is on disk when this returns. Raises OutboxFull or OutboxFailed.

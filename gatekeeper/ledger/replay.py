@@ -84,7 +84,7 @@ class Replayer:
             self._task = None
 
     async def replay(self) -> bool:
-        """Go over all teams once; True if nothing waits any more that was there. Raises OutboxFailed."""
+        """Go over all teams once; False if the next round should wait a while. Raises OutboxFailed."""
         teams, all_told = self._outbox.teams(), True
         for at in range(0, len(teams), TEAMS_AT_ONCE):
             chunk = teams[at : at + TEAMS_AT_ONCE]
@@ -117,20 +117,25 @@ class Replayer:
             return False
 
     async def _replay_team(self, team: str) -> bool:
-        """Tells a team's resolutions in order, a bounded number of them; False if the store was not there for all."""
+        """Tells a team's resolutions in order, a bounded number of them; False if the next round should wait a while.
+
+        Undos that found no hold yet stand aside for the others, and are asked again each round: no other resolution
+        is of the same hold, so none has to wait for them.
+        """
         done: list[Waiting] = []
         lines: list[bytes] = []
-        reached_all = True
-        for waiting in self._outbox.first(team, TOLD_AT_ONCE):
+        new = self._outbox.first(team, TOLD_AT_ONCE, _is_new)
+        again = self._outbox.first(team, TOLD_AT_ONCE, lambda waiting: not _is_new(waiting))
+        is_reached = True
+        for waiting in (*new, *again):
             if self._stopping.is_set():
                 break
             try:
                 replayed = await self._tell(waiting)
             except LedgerUnavailable:
-                reached_all = False
+                is_reached = False
                 break
             if replayed is None:
-                reached_all = False
                 continue
             done.append(waiting)
             if replayed.rejected:
@@ -138,7 +143,7 @@ class Replayer:
             self._on_replayed(replayed)
         if done:
             await self._outbox.finish(done, lines)
-        return reached_all
+        return is_reached and (bool(self._outbox.first(team, 1, _is_new)) or not self._outbox.first(team, 1))
 
     async def _tell(self, waiting: Waiting) -> Replayed | None:
         """What the ledger says; None if it has to be asked again. Raises LedgerUnavailable."""
@@ -177,6 +182,10 @@ class Replayer:
             booked=settlement.status in {SettleStatus.SETTLED, SettleStatus.RELEASED, SettleStatus.LATE},
             rejected=settlement.status is SettleStatus.MISMATCH or (is_gone and resolution.act is not Act.UNDO),
         )
+
+
+def _is_new(waiting: Waiting) -> bool:
+    return waiting.gone_since_s is None
 
 
 def _line(replayed: Replayed) -> bytes:

@@ -115,8 +115,13 @@ def _body_at(data: bytes, at: int) -> bytes | None:
 
 
 def _is_cut_off(rest: bytes) -> bool:
-    """Whether the rest is what an interrupted write leaves: nothing, the beginning of one frame, or zeros."""
+    """Whether the rest is what an interrupted write leaves: nothing, the beginning of one frame, or zeros.
+
+    A length alone is not believed, for no checksum covers one that is cut: no whole frame may follow it.
+    """
     if not rest.strip(b"\0") or len(rest) < _HEAD.size:
         return True
     length: int = _HEAD.unpack_from(rest)[0]
-    return _BODY.size <= length <= FRAME_BYTES_MAX and len(rest) < _HEAD.size + length
+    if not _BODY.size <= length <= FRAME_BYTES_MAX or len(rest) >= _HEAD.size + length:
+        return False
+    return all(_body_at(rest, at) is None for at in range(1, len(rest)))

@@ -73,6 +73,7 @@ class Segments:
         for directory in (self._directory.parent, self._directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         entries: list[Entry] = []
+        self.damaged += sorted(self._directory.glob("*.damaged"))
         for path in self._paths():
             segment = _lock(path)
             if segment is not None:
@@ -141,7 +142,8 @@ class Segments:
     def _keep_damaged(self, path: Path, rest: bytes) -> None:
         kept = path.with_suffix(".damaged")
         _append_durably(kept, rest)
-        self.damaged.append(kept)
+        if kept not in self.damaged:
+            self.damaged.append(kept)
 
     def _create(self) -> Segment:
         for _ in range(_NAME_TRIES):

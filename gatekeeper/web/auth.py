@@ -94,14 +94,16 @@ class _Remembered(Generic[Value]):
         asking = self._asking.get(name)
         if asking is None:
             asking = self._asking[name] = asyncio.get_running_loop().create_task(self._ask(name))
+            # Whoever asked may be gone when it fails; the next one asks anew and hears of it.
+            asking.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(asking)
 
     async def _ask(self, name: str) -> Value | None:
+        until_s = self._clock.monotonic_s() + REMEMBER_S  # from before the look-up: what it reads may be that old
         try:
             value = await self._look_up(name)
         finally:
             del self._asking[name]
-        until_s = self._clock.monotonic_s() + REMEMBER_S
         if value is None:
             self._known.pop(name, None)
             _remember(self._unknown, name, (until_s, None))

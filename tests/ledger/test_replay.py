@@ -14,7 +14,7 @@ from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailabl
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import Outbox, open_outbox
 from gatekeeper.ledger.records import HoldOrder, OnUnknown, Settlement, TeamRecord
-from gatekeeper.ledger.replay import Replayed, Replayer
+from gatekeeper.ledger.replay import TOLD_AT_ONCE, Replayed, Replayer
 from gatekeeper.ledger.resolution import Act, Resolution
 
 CREDIT = 1_000_000
@@ -263,6 +263,21 @@ async def test_a_hold_that_is_made_after_it_was_to_be_undone_is_undone_too(
     assert await replayer.replay()
 
     assert (["released"], ()) == (ears.statuses, await ledger.holds(hold.team))
+
+
+async def test_undos_that_wait_do_not_keep_the_others_waiting(
+    ledger: MovingLedger, outbox: Outbox, replayer: Replayer, ears: Ears, order: Order
+) -> None:
+    """Behind more undos of holds that were never made than one round tells, a settlement is booked at once."""
+    for _ in range(TOLD_AT_ONCE + 50):
+        await outbox.write(settling(order(), 0, act=Act.UNDO))
+    hold = order()
+    await ledger.hold(hold)
+    await outbox.write(settling(hold, 49 * CREDIT))
+
+    assert await replayer.replay()
+    assert not await replayer.replay()
+    assert ["settled"] == ears.statuses
 
 
 async def test_a_hold_that_was_never_made_is_let_go_in_the_end(

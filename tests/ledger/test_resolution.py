@@ -90,3 +90,11 @@ def test_what_is_wrong_in_the_middle_is_called_damage() -> None:
     changed[len(record_frame(0, b"first")) + 20] ^= 1
 
     assert scan(bytes(changed)).damaged
+
+
+def test_a_flipped_length_is_damage_and_not_a_cut() -> None:
+    """A length that points past the end is not believed while whole frames stand behind it."""
+    data = bytearray(segment(*(to_payload(a_resolution()) for _ in range(5))))
+    data[2] ^= 0x80
+
+    assert scan(bytes(data)).damaged
