@@ -266,17 +266,18 @@ async def test_a_hold_that_is_made_after_it_was_to_be_undone_is_undone_too(
 
 
 async def test_undos_that_wait_do_not_keep_the_others_waiting(
-    ledger: MovingLedger, outbox: Outbox, replayer: Replayer, ears: Ears, order: Order
+    ledger: MovingLedger, outbox: Outbox, ears: Ears, order: Order
 ) -> None:
     """Behind more undos of holds that were never made than one round tells, a settlement is booked at once."""
     for _ in range(TOLD_AT_ONCE + 50):
         await outbox.write(settling(order(), 0, act=Act.UNDO))
+    patient = Replayer(ledger, outbox, on_replayed=ears.on_replayed, on_error=ears.on_error, undo_confirm_s=3600)
     hold = order()
     await ledger.hold(hold)
     await outbox.write(settling(hold, 49 * CREDIT))
 
-    assert await replayer.replay()
-    assert not await replayer.replay()
+    assert await patient.replay()
+    assert not await patient.replay()
     assert ["settled"] == ears.statuses
 
 
