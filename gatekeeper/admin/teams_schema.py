@@ -22,6 +22,7 @@ from gatekeeper.ledger import bounds
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.records import Per
 from gatekeeper.settings import EnvSecret, FileSecret, SecretSource
+from gatekeeper.web.auth import NAME
 from gatekeeper.yamlfile import ConfigError, DataPath, Problem, YamlFile, load_yaml, mistake, problems_of
 
 SCOPE_KINDS = ("team", "project", "member", "key")
@@ -33,8 +34,6 @@ OPEN_HOLDS_MAX = 1_000_000
 NOTE_CHARS_MAX = bounds.REASON_CHARS_MAX
 """A grant's note goes into the journal."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
-"""What a request's headers can name and an address can carry; any other name could never be matched."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -53,7 +52,7 @@ def _team_id(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
+    if not NAME.fullmatch(value):
         raise mistake(f"`{value}` is no name", "Use letters, digits and . _ @ + - only, 128 at most.")
     return value
 
@@ -74,7 +73,7 @@ def _pattern(value: str) -> str:
 
 def _scope(value: str) -> str:
     kind, colon, name = value.partition(":")
-    if kind not in SCOPE_KINDS or (colon and (kind == "team" or not _NAME.fullmatch(name))):
+    if kind not in SCOPE_KINDS or (colon and (kind == "team" or not NAME.fullmatch(name))):
         raise mistake(f"`{value}` is no scope", f"Use {', '.join(SCOPE_KINDS)}, or one by name like member:amy.")
     return value
 

@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.spec import Status
 from gatekeeper.dialects.base import OutcomeReader
+from gatekeeper.dialects.contenttype import is_event_stream
 from gatekeeper.events import CredentialRefused
 from gatekeeper.logs import emit
 from gatekeeper.proxy.client_side import ClientSide
@@ -84,7 +85,7 @@ async def _deliver_streaming(flight: Flight, answer: UpstreamAnswer) -> web.Stre
     """Server-sent events leave at once, for their receiver waits for each; other answers keep back one piece."""
     reader = _reader(flight, answer)
     client = _client_side(flight.gate, flight.call, answer, _flight_headers(flight, answer))
-    at_once = _is_event_stream(answer)
+    at_once = is_event_stream(_content_type(answer))
     kept, between_events, failure = b"", False, None
     await client.begin()
     try:
@@ -136,10 +137,6 @@ def _reader(flight: Flight, answer: UpstreamAnswer) -> OutcomeReader:
 def _content_type(answer: UpstreamAnswer) -> str:
     found = (value for name, value in answer.raw_headers if name.lower() == b"content-type")
     return next(found, b"").decode("latin-1")
-
-
-def _is_event_stream(answer: UpstreamAnswer) -> bool:
-    return _content_type(answer).lower().startswith("text/event-stream")
 
 
 def _passed_headers(answer: UpstreamAnswer, request_id: str, secret: str) -> Headers:

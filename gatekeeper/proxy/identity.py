@@ -4,19 +4,15 @@ A key that is bound to a project or a member is bound: a header may repeat it, n
 walked around by naming somebody else.
 """
 
-import re
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from gatekeeper.core.rejection import Code, refuse
-from gatekeeper.web.auth import Caller
+from gatekeeper.web.auth import NAME, Caller
 
 PHASES = ("iteration", "final", "fix")
 """The phases of a project's work that spend is sorted by."""
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
-"""A project or member: an id or an e-mail address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ HOLD_ID = "Gatekeeper-Hold-Id"
 CREDITS_HELD = "Gatekeeper-Credits-Held"
 CREDITS_CHARGED = "Gatekeeper-Credits-Charged"
 CREDITS_AVAILABLE = "Gatekeeper-Credits-Available"
-REJECTION = "Gatekeeper-Rejection"
 
 
 SERVER = "gatekeeper"
@@ -31,16 +30,13 @@ class RendersRejections(Protocol):
 
 
 def rejection_answer(shape: RendersRejections, rejection: Rejection, request_id: str) -> web.Response:
-    """A rejection as the caller's SDK expects it, with its code and the request id in the headers."""
+    """A rejection as the caller's SDK expects it, with the request id; its code stands in the dialect's own headers."""
     rendered = shape.render_rejection(rejection, request_id)
     answer = web.Response(status=rendered.status, body=rendered.body)
     for name, value in rendered.headers:
         answer.headers[name] = value
-    answer.headers[REJECTION] = rejection.code
     answer.headers["Server"] = SERVER
     answer.headers[REQUEST_ID] = request_id
-    if rejection.retry_after_s is not None:
-        answer.headers["Retry-After"] = str(rejection.retry_after_s)
     return answer
 
 

@@ -23,6 +23,9 @@ Entry = TypeVar("Entry")
 KEY_PATTERN = re.compile(rb"gk_[A-Za-z0-9_-]{1,128}")
 """What a gatekeeper key looks like; anything else in those headers is not for us."""
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
+"""A project, member, key or grant: an id or an e-mail address. The same in a header and in a teams file."""
+
 KEY_HEADERS = frozenset((b"authorization", b"x-goog-api-key", b"x-key", b"x-api-key", b"api-key", b"x-freepik-api-key"))
 """Every header in which a provider's SDK carries its key."""
 
