@@ -40,6 +40,8 @@ class HoldState(StrEnum):
     EXPIRED = "expired"  # released by time, by its own policy
     CHARGED = "charged"  # charged by time, by its own policy
     LATE = "late"  # settled after time had resolved it
+    VOID = "void"  # undone before it was made: it never will be
+    ORPHAN = "orphan"  # settled although the store had lost the hold
 
 
 class GrantStatus(StrEnum):
@@ -58,6 +60,8 @@ class SettleStatus(StrEnum):
     LATE = "late"  # time had resolved it; the fact is booked once, and flagged
     DUPLICATE = "duplicate"  # the same was done before; nothing changed
     MISMATCH = "mismatch"  # resolved before with another amount; nothing changed
+    ORPHAN = "orphan"  # the store had lost the hold; the fact is booked once from the caller's context, and flagged
+    VOIDED = "voided"  # undone before it was made: the hold can no longer be made
     GONE = "gone"  # no such hold (any more); nothing changed
 
 
@@ -78,6 +82,7 @@ class RefusalCode(StrEnum):
     LIMIT_EXCEEDED = "limit_exceeded"
     REQUEST_CAP_EXCEEDED = "request_cap_exceeded"
     CONCURRENCY_EXCEEDED = "concurrency_exceeded"
+    RATE_LIMITED = "rate_limited"
 
 
 class EntryKind(StrEnum):
@@ -93,6 +98,10 @@ class EntryKind(StrEnum):
     CHARGE = "charge"
     KEEP = "keep"
     LATE = "late"
+    LAPSE = "lapse"
+    VOID = "void"
+    ORPHAN = "orphan"
+    JOB = "job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,7 @@ class Caps:
     per_request: int | None = None
     open_holds: int | None = None
     held_credits: int | None = None
+    requests_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,7 @@ class TeamRecord:
     caps: Caps = Caps()
     models_allow: tuple[str, ...] = ("*",)
     models_deny: tuple[str, ...] = ()
+    retry_guard: bool = True
     revision: int = 0
 
 
@@ -150,6 +161,11 @@ class HoldOrder:
     fingerprint is a mismatch. `ttl_ms` is how long an outcome may take, `grace_ms` how long an unknown outcome is
     waited for after that. `meta` is a small JSON text for the journal (model, operation, ...).
     An empty `project`, `member` or `key_id` means none, and limits of that scope do not apply.
+
+    `once` names a request that may be asked more than once (a digest, at most 64 characters; empty: no such name). The
+    hold is remembered under it for at least 24 h. If `once_within_ms` is above 0, an earlier hold under that name that
+    is at most this old and was not released is answered in place of a new one: `Repeated`, or `Mismatch` if it has
+    another fingerprint.
     """
 
     hold_id: str
@@ -164,6 +180,30 @@ class HoldOrder:
     fingerprint: str = ""
     price_list: str = ""
     meta: str = ""
+    once: str = ""
+    once_within_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HoldContext:
+    """What a settle has to bring along so that it can be booked even if the store has lost the hold."""
+
+    amount: int
+    project: str = ""
+    member: str = ""
+    key_id: str = ""
+    fingerprint: str = ""
+    price_list: str = ""
+    windows: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a request, kept with its settlement so that the same request can be answered again. `text` is at
+    most 96 KiB; it is kept for `ttl_ms`."""
+
+    text: str
+    ttl_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +220,7 @@ class Transition:
 class Held:
     """The credits are aside. `available` and `held` are the team's, after it; `seq` is the journal entry.
     `repeated` is True if this id was held before (our own retry after a lost answer). `reaped` is what time did to
-    other holds of the team in the same step."""
+    other holds of the team in the same step. `windows` is for the `HoldContext` of its settle."""
 
     hold_id: str
     amount: int
@@ -189,6 +229,7 @@ class Held:
     seq: int
     repeated: bool = False
     reaped: tuple[Transition, ...] = ()
+    windows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +267,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The same hold (id and fingerprint) was seen before and is not simply `held`: the state it is in."""
+    """The same request was held before. `hold_id` is the earlier hold's: another one than was asked for if the request
+    was known by its `once`, the same one if our own call came twice and the hold is not simply `held` any more."""
 
     hold_id: str
     state: HoldState
@@ -236,7 +278,7 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """The id belongs to a hold with another fingerprint. Nothing was written."""
+    """The id, or the `once`, belongs to a hold with another fingerprint. Nothing was written. `hold_id` is that hold's."""
 
     hold_id: str
     state: HoldState
@@ -279,6 +321,17 @@ class Expiry:
 
     transitions: tuple[Transition, ...]
     more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Credits that were given. `remaining` is what of an expiring grant is neither held nor charged nor lapsed; None for
+    one that never expires, because those are spent from one pot."""
+
+    id: str
+    amount: int
+    expires_at_ms: int | None = None
+    remaining: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
