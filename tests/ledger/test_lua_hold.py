@@ -257,12 +257,13 @@ async def test_every_failed_check_is_listed(funded: Raw):
     """One refusal lists all reasons, in the order of the checks."""
     await funded.hold(amount=50)
     await funded.team(
-        frozen="1", per_request="60", open_holds="1", held_credits="70", limits="team\tday\t70\nkey\tlifetime\t5\n"
-    )
+        frozen="1", per_request="60", open_holds="1", held_credits="70", per_minute="0",
+        limits="team\tday\t70\nkey\tlifetime\t5\n",
+    )  # fmt: skip
 
     reply = await funded.hold(amount=90, key="ci")
     assert [
-        "team_frozen", "request_cap_exceeded", "concurrency_exceeded", "concurrency_exceeded",
+        "team_frozen", "request_cap_exceeded", "concurrency_exceeded", "concurrency_exceeded", "rate_limited",
         "insufficient_credits", "limit_exceeded", "limit_exceeded",
     ] == [refusal[0] for refusal in reply[3:]]  # fmt: skip
 
