@@ -9,14 +9,15 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:key:<sha256>`       | STRING | an API key's record as JSON                          | until removed         |
 | `gk:{T}:team`           | HASH   | time zone, frozen, limits, caps, models, revision    | for ever              |
 | `gk:{T}:keys`           | HASH   | key id -> sha256                                     | until removed         |
-| `gk:{T}:grants`         | HASH   | grant id -> amount                                   | for ever              |
-| `gk:{T}:bal`            | HASH   | `figures`, `rules`; and scope -> its counters        | for ever              |
+| `gk:{T}:grants`         | HASH   | grant id -> amount, and its expiry if it has one     | for ever              |
+| `gk:{T}:bal`            | HASH   | `figures`, `rules`, `lots`; scope -> its counters    | for ever              |
 | `gk:{T}:open`           | HASH   | hold id -> record                                    | field: until resolved |
-| `gk:{T}:due`            | ZSET   | hold id -> deadline in ms                            | until resolved        |
+| `gk:{T}:due`            | ZSET   | hold id -> deadline in ms; `lapse:<seq>` -> expiry   | until resolved        |
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported        |
 
-Figures are seq, at, granted, charged, expired, held, open; rules are what a hold needs of the team's record. Counters
+Figures are seq, at, granted, charged, expired, held, open; rules are what a hold needs of the team's record; lots are
+its grants with an expiry, and not there without one (`lots.py`). Counters
 are used and held for life, hour, day, week and month, and when those four windows began; they need no key of their own
 and no expiry, because they are replaced when the next window opens, so a team's store does not grow with time.
 """
@@ -61,7 +62,7 @@ class TeamKeys:
 
     @property
     def grants(self) -> str:
-        """HASH: grant id -> amount."""
+        """HASH: grant id -> amount, and its expiry if it has one."""
         return f"{self.tag}:grants"
 
     @property
@@ -76,7 +77,7 @@ class TeamKeys:
 
     @property
     def due(self) -> str:
-        """ZSET: hold id -> deadline in ms."""
+        """ZSET: hold id -> deadline in ms, and a reminder of each expiry."""
         return f"{self.tag}:due"
 
     @property

@@ -27,10 +27,10 @@ def test_key_goes_there_and_back():
 
 def test_open_hold_is_read():
     """The record of an open hold, field by field."""
-    hold = codec.parse_hold("U\t49\t7\tc\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist")
+    hold = codec.parse_hold("U\t49\t7\tc\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist\t5=40,9=2")
 
     assert codec.StoredHold(
-        HoldState.UNKNOWN, 49, 7, OnUnknown.CHARGE, 3, 1763, (1, 2, 3, 4), "p", "m", "k", "print", "list"
+        HoldState.UNKNOWN, 49, 7, OnUnknown.CHARGE, 3, 1763, (1, 2, 3, 4), "p", "m", "k", "print", "list", "5=40,9=2"
     ) == hold  # fmt: skip
 
 
