@@ -1,12 +1,14 @@
 """The scripts against a plain-Python model, in random sequences, on a real server.
 
-The model is written from the ledger's promises, not from its scripts. Time does not pass in it: a hold is either due
-at once (ttl 0) or not at all, and calendar windows move on when a rule says so.
+The model is written from the ledger's promises, not from its scripts. Time passes when a rule says so: the store's
+clock never goes back by less than five minutes, so it stands where the books have put it, ahead of the real one. A hold
+is either due at once (ttl 0) or not at all; grants expire at one of a few instants; calendar windows move on by a rule.
 """
 
 import asyncio
 import secrets
 import time
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +22,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precon
 from gatekeeper.ledger import scripts
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, connect
-from gatekeeper.ledger.codec import PERIODS, parse_counters
+from gatekeeper.ledger.codec import PERIODS, parse_counters, parse_figures
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import DAY_MS, new_hold_id
+from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.lots import parse_lots
 from gatekeeper.ledger.records import (
     Caps,
     GrantStatus,
@@ -44,7 +48,10 @@ from gatekeeper.ledger.windows import Window, Windows
 
 MOST = 9_000_000_000_000_000
 TEAM = "model"
+KEYS = TeamKeys(TEAM)
 SCOPES = ("team", "project:p", "member:amy", "member:bob", "key:ci")
+EXPIRIES_S = (20, 40, 60, 120)
+AHEAD_MAX_S = 150
 AMOUNTS = st.sampled_from([0, 1, 2, 5, 49, 100, 2**53 // 3, MOST])
 OPEN = (HoldState.HELD, HoldState.UNKNOWN)
 BY_TIME = (HoldState.EXPIRED, HoldState.CHARGED)
@@ -69,15 +76,28 @@ class Hold:
     state: HoldState = HoldState.HELD
     charged: int = 0
     due: bool = False
+    due_at: int = 0
+    parts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Lot:
+    """What may still be held of a grant that expires."""
+
+    expires_ms: int
+    free: int
 
 
 @dataclass
 class Books:
     """What the ledger should say."""
 
+    now: int
     granted: int = 0
     charged: int = 0
-    grants: dict[str, int] = field(default_factory=dict)
+    expired: int = 0
+    grants: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    lots: dict[str, Lot] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     team: TeamRecord = TEAMS[0]
 
@@ -87,7 +107,36 @@ class Books:
 
     @property
     def available(self) -> int:
-        return self.granted - self.charged - self.held
+        return self.granted - self.charged - self.expired - self.held
+
+    @property
+    def lots_by_use(self) -> list[tuple[str, Lot]]:
+        """Soonest first; of equal ones the one given first."""
+        return sorted(self.lots.items(), key=lambda item: item[1].expires_ms)
+
+    def lapse(self) -> None:
+        """What is free in lots past their time is lost, unless it covers a debt."""
+        for _, lot in self.lots_by_use:
+            if lot.expires_ms <= self.now:
+                self.expired += min(lot.free, max(0, self.available))
+                lot.free = 0
+
+    def take(self, amount: int) -> dict[str, int]:
+        """Take up to this much from the lots; what came from which."""
+        parts = {}
+        for name, lot in self.lots_by_use:
+            parts[name] = min(lot.free, amount)
+            lot.free -= parts[name]
+            amount -= parts[name]
+        return {name: part for name, part in parts.items() if part}
+
+    def give_back(self, hold: Hold) -> None:
+        """What a hold took and did not cost goes back to where it came from."""
+        spent = hold.charged
+        for name, part in hold.parts.items():
+            self.lots[name].free += part - min(part, spent)
+            spent -= min(part, spent)
+        self.lapse()
 
     def counters(self, scope: str, period: int | None, start: int = 0) -> tuple[int, int]:
         """Used and held of a scope, in all or in the window of this period that starts here."""
@@ -124,8 +173,11 @@ class Books:
 
     def pass_time(self) -> int:
         """Time acts on all due holds; gives the number of transitions."""
+        self.lapse()
         transitions = 0
-        for hold in [hold for hold in self.holds.values() if hold.due]:
+        for _, hold in sorted(self.holds.items(), key=lambda item: (item[1].due_at, item[0])):
+            if not hold.due:
+                continue
             hold.due = False
             transitions += 1
             if hold.state is HoldState.HELD:
@@ -135,6 +187,7 @@ class Books:
                 transitions += 1
             if hold.order.on_unknown is OnUnknown.RELEASE:
                 hold.state = HoldState.EXPIRED
+                self.give_back(hold)
             elif hold.order.on_unknown is OnUnknown.CHARGE:
                 hold.state, hold.charged = HoldState.CHARGED, hold.order.amount
                 self.charged += hold.charged
@@ -143,6 +196,7 @@ class Books:
     def settle(self, hold_id: str, amount: int) -> tuple[SettleStatus, int]:
         """What a settle says, and what is charged after it."""
         hold = self.holds[hold_id]
+        met = hold.state
         if hold.state in OPEN:
             status = SettleStatus.SETTLED if amount else SettleStatus.RELEASED
             hold.state = HoldState.SETTLED if amount else HoldState.RELEASED
@@ -155,6 +209,10 @@ class Books:
             return status, hold.charged
         self.charged += amount - hold.charged
         hold.charged, hold.due = amount, False
+        if met is HoldState.EXPIRED:
+            self.take(amount)
+        else:
+            self.give_back(hold)
         return status, amount
 
 
@@ -173,12 +231,25 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.books = Books()
         self.now = time.time_ns() // 1_000_000
+        self.begin = self.now + 60_000
+        self.books = Books(self.begin)
         self.starts = [self.now - DAY_MS] * 4
         self.client = StoreClient(connect(f"unix://{self.socket}"), Patience(attempts=2))
         self.run(self.client.command("FLUSHALL"))
         self.run(Ledger(self.client).put_team(self.books.team))
+        self.set_clock()
+
+    def set_clock(self) -> None:
+        """Put the store's clock where the model's is."""
+        figures = parse_figures(self.run(self.client.command("HGET", KEYS.bal, "figures")))
+        figures["at"] = str(self.books.now)
+        self.run(self.client.command("HSET", KEYS.bal, "figures", ":".join(figures.values())))
+
+    def due(self) -> list[str]:
+        """What time has to act on: holds and reminders, by the store's clock."""
+        found: list[str] = self.run(self.client.command("ZRANGEBYSCORE", KEYS.due, "-inf", self.books.now))
+        return found
 
     def run(self, call: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(call)
@@ -196,6 +267,8 @@ class Machine(RuleBasedStateMachine):
 
     def hold_as_the_model(self, order: HoldOrder) -> None:
         """Make a new hold on both sides."""
+        if len(self.due()) > 8:  # more than one hold looks at
+            self.expire()
         self.books.pass_time()
         result = self.run(scripts.hold(self.client, order, self.windows))
         failed = self.books.failed(order, self.starts)
@@ -203,23 +276,31 @@ class Machine(RuleBasedStateMachine):
             assert isinstance(result, Refused)
             assert (failed, self.books.available) == (len(result.refusals), result.available)
             return
-        self.books.holds[order.hold_id] = Hold(order, list(self.starts), due=order.ttl_ms == 0)
+        parts = self.books.take(order.amount)
+        self.books.holds[order.hold_id] = Hold(
+            order, list(self.starts), due=order.ttl_ms == 0, due_at=self.books.now, parts=parts
+        )
         assert isinstance(result, Held)
         assert (self.books.available, self.books.held) == (result.available, result.held)
 
-    @rule(name=st.sampled_from(["a", "b", "c", "d", "e", "f"]), amount=AMOUNTS)
-    def grant(self, name: str, amount: int) -> None:
+    @rule(name=st.sampled_from("abcdefghij"), amount=AMOUNTS, expires_s=st.sampled_from([None, *EXPIRIES_S]))
+    def grant(self, name: str, amount: int, expires_s: int | None) -> None:
+        expires = None if expires_s is None else self.begin + expires_s * 1000
         before = self.books.grants.get(name)
-        if amount == 0 or (before is None and self.books.granted + amount > MOST):
+        late = expires is not None and expires <= self.books.now
+        if amount == 0 or (before is None and (late or self.books.granted + amount > MOST)):
             expected: object = LedgerInvalid
         elif before is None:
             expected = GrantStatus.GRANTED
-            self.books.grants[name] = amount
+            self.books.lapse()
+            self.books.grants[name] = (amount, expires)
             self.books.granted += amount
+            if expires is not None:
+                self.books.lots[name] = Lot(expires, amount)
         else:
-            expected = GrantStatus.DUPLICATE if before == amount else GrantStatus.MISMATCH
+            expected = GrantStatus.DUPLICATE if before == (amount, expires) else GrantStatus.MISMATCH
         try:
-            status: object = self.run(scripts.grant(self.client, TEAM, name, amount, "", ""))
+            status: object = self.run(scripts.grant(self.client, TEAM, name, amount, "", "", expires))
         except LedgerInvalid:
             status = LedgerInvalid
         assert expected is status
@@ -288,6 +369,7 @@ class Machine(RuleBasedStateMachine):
         expected = MarkStatus.GONE
         if hold is not None and hold.state is HoldState.HELD:
             expected, hold.state, hold.due = MarkStatus.UNKNOWN, HoldState.UNKNOWN, hold.order.grace_ms == 0
+            hold.due_at = self.books.now
         elif hold is not None:
             expected = MarkStatus.DUPLICATE if hold.state is HoldState.UNKNOWN else MarkStatus.RESOLVED
         assert expected is self.run(scripts.mark_unknown(self.client, TEAM, hold_id, "")).status
@@ -295,7 +377,14 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def expire(self) -> None:
         expected = self.books.pass_time()
-        assert expected == len(self.run(Ledger(self.client).expire_due(TEAM)).transitions)
+        assert expected == len(self.run(scripts.expire(self.client, TEAM, self.due())))
+        assert [] == self.due()
+
+    @rule(seconds=st.sampled_from([1, 10, 20, 50]))
+    def time_passes(self, seconds: int) -> None:
+        self.books.now = min(self.books.now + seconds * 1000, self.begin + AHEAD_MAX_S * 1000)
+        self.books.lapse()
+        self.set_clock()
 
     @rule(period=st.integers(0, 3))
     def next_window(self, period: int) -> None:
@@ -304,14 +393,28 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def figures_agree(self) -> None:
         figures = self.run(scripts.balance(self.client, TEAM, list(SCOPES)))
-        assert (self.books.granted, self.books.charged, self.books.held) == (
-            figures.granted, figures.charged, figures.held,
+        assert (self.books.granted, self.books.charged, self.books.expired, self.books.held) == (
+            figures.granted, figures.charged, figures.expired, figures.held,
         )  # fmt: skip
         for scope, text in zip(SCOPES, figures.counters, strict=True):
             counters = parse_counters(text)
             assert self.books.counters(scope, None) == (counters.used, counters.held)
             for period, (start, used, held) in enumerate(counters.windows):
                 assert not start or self.books.counters(scope, period, start) == (used, held)
+
+    @invariant()
+    def lots_agree(self) -> None:
+        kept = Counter[str]()
+        for hold in self.books.holds.values():
+            kept.update(hold.parts if hold.state in OPEN else {})
+        lots = parse_lots(self.run(self.client.command("HGET", KEYS.bal, "lots")) or "")
+        assert [
+            (name, lot.free, kept[name]) for name, lot in self.books.lots_by_use if lot.expires_ms > self.books.now
+        ] == [(lot.grant_id, lot.free, lot.held) for lot in lots if lot.expires_ms > self.books.now]
+        gone = {
+            name: kept[name] for name, lot in self.books.lots.items() if lot.expires_ms <= self.books.now and kept[name]
+        }
+        assert gone == {lot.grant_id: lot.held for lot in lots if lot.expires_ms <= self.books.now and lot.held}
 
 
 def test_scripts_agree_with_the_model(server_socket: Path):
