@@ -59,7 +59,7 @@ async def test_a_grant_that_expires(ledger: Ledger, tmp_path: Path) -> None:
 async def test_a_grant_with_another_expiry(ledger: Ledger, tmp_path: Path, before: str, after: str, told: str) -> None:
     """It is a problem at its line, with the expiry that was given."""
     line = "grants: [{{id: summer, credits: 5{}}}]"
-    await apply_teams_file(ledger, written(tmp_path, line.format(before))), actor="test"
+    await apply_teams_file(ledger, written(tmp_path, line.format(before)), actor="test")
 
     with pytest.raises(ConfigError) as caught:
         await plan(ledger, a_file(tmp_path, line.format(after)))
