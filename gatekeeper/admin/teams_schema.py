@@ -130,11 +130,17 @@ Patterns = Annotated[list[Pattern], Field(max_length=bounds.PATTERNS_MAX // 2)]
 
 
 class GrantEntry(_Strict):
-    """Credits given once: a grant's id is what makes it one."""
+    """Credits given once: a grant's id is what makes it one. What is left of them at `expires_at` lapses."""
 
     id: Name
     credits: Annotated[int, PlainValidator(_gift)]
+    expires_at: AwareDatetime | None = None
     note: Annotated[str, AfterValidator(_note)] = ""
+
+    @property
+    def expires_at_ms(self) -> int | None:
+        """The expiry as the store keeps it."""
+        return None if self.expires_at is None else int(self.expires_at.timestamp() * 1000)
 
 
 class LimitEntry(_Strict):

@@ -37,6 +37,8 @@ PATTERNS_MAX: Final = 256
 """Allow and deny patterns per team."""
 INTERVAL_MAX_MS: Final = int(timedelta(days=30).total_seconds() * 1000)
 """Longest ttl or grace of a hold."""
+INSTANT_MAX_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: the last that can be written as a date."""
 
 _TEAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -69,6 +71,12 @@ def check_amount(amount: int, *, least: int = 0) -> None:
     """An amount is a whole number of micro-credits from `least` to 9e15."""
     if isinstance(amount, bool) or not isinstance(amount, int) or not least <= amount <= CREDITS_MAX:
         raise LedgerInvalid(f"amount {amount!r}: use a whole number of micro-credits from {least} to {CREDITS_MAX}")
+
+
+def check_instant(what: str, at_ms: int) -> None:
+    """An instant is a whole number of milliseconds since 1970, before the year 10000."""
+    if isinstance(at_ms, bool) or not isinstance(at_ms, int) or not 0 <= at_ms <= INSTANT_MAX_MS:
+        raise LedgerInvalid(f"{what} {at_ms!r}: use a whole number of milliseconds since 1970, before the year 10000")
 
 
 def check_name(what: str, name: str, *, required: bool = False) -> None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.lots import Lot
 from gatekeeper.ledger.records import (
     Caps,
     Entry,
     EntryKind,
+    Grant,
     HoldContext,
     HoldState,
     KeyRecord,
@@ -117,6 +119,23 @@ def parse_team(team_id: str, stored: Mapping[str, str]) -> TeamRecord:
         raise LedgerBroken(f"the record of team {team_id} cannot be read: {error!r}") from error
 
 
+def grant_text(amount: int, expires_at_ms: int | None) -> str:
+    """What a team was granted, as stored under the grant's id."""
+    return str(amount) if expires_at_ms is None else f"{amount}\t{expires_at_ms}"
+
+
+def parse_grant(grant_id: str, text: str, lot: Lot | None, now_ms: int) -> Grant:
+    """A grant from its stored text and its lot, None if it has none (any more)."""
+    try:
+        amount, _, expires = text.partition("\t")
+        if not expires:
+            return Grant(grant_id, int(amount))
+        left = lot.free if lot is not None and lot.expires_ms > now_ms else 0
+        return Grant(grant_id, int(amount), int(expires), left)
+    except ValueError as error:
+        raise LedgerBroken(f"grant {grant_id} cannot be read: {error}") from error
+
+
 def key_text(key: KeyRecord) -> str:
     """An API key's record as stored under its hash."""
     return json.dumps(
@@ -158,6 +177,7 @@ class StoredHold:
     key_id: str
     fingerprint: str
     price_list: str
+    parts: str
     follows_job: bool = False
 
 
@@ -165,11 +185,11 @@ def parse_hold(text: str) -> StoredHold:
     """The record of an open hold; the fields in the order in which hold.lua writes them."""
     try:
         state, amount, grace, policy, seq, at, starts, *names = text.split("\t")
-        project, member, key_id, fingerprint, price_list = names
+        project, member, key_id, fingerprint, price_list, parts = names
         return StoredHold(
             STATES[state], int(amount), int(grace), POLICIES[policy], int(seq), int(at),
             tuple(int(start) for start in starts.split(":")),
-            project, member, key_id, fingerprint, price_list,
+            project, member, key_id, fingerprint, price_list, parts,
             follows_job=policy == FOLLOWS_JOB,
         )  # fmt: skip
     except (KeyError, ValueError) as error:

@@ -15,16 +15,19 @@ from dataclasses import replace
 from typing import Final
 
 from gatekeeper.ledger import bounds, scripts
+from gatekeeper.ledger.bounds import INSTANT_MAX_MS
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_entry, parse_key, parse_team
-from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid
+from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_entry, parse_grant, parse_key, parse_team
+from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict
 from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
+from gatekeeper.ledger.lots import parse_lots
 from gatekeeper.ledger.records import (
     Answer,
     Attached,
     Balance,
     Entry,
     Expiry,
+    Grant,
     GrantStatus,
     Held,
     HoldContext,
@@ -150,11 +153,22 @@ class Ledger:
 
     # Credits
 
-    async def grants(self, team_id: str) -> dict[str, int]:
-        """What the team was granted: micro-credits by grant id."""
+    async def now_ms(self) -> int:
+        """The store's time: what an expiry is measured by."""
+        seconds, micros = await self._client.command("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def grants(self, team_id: str) -> tuple[Grant, ...]:
+        """What the team was granted: what expires first, then what never does, each by id."""
         bounds.check_team_id(team_id)
-        given = pairs(await self._client.command("HGETALL", TeamKeys(team_id).grants))
-        return {grant_id: int(amount) for grant_id, amount in given.items()}
+        keys = TeamKeys(team_id)
+        # In this order: a grant that is listed has its lot, unless that has lapsed.
+        flat, text, now_ms = await asyncio.gather(
+            self._client.command("HGETALL", keys.grants), self._client.command("HGET", keys.bal, "lots"), self.now_ms()
+        )
+        lots = {lot.grant_id: lot for lot in parse_lots(text or "")}
+        given = (parse_grant(name, stored, lots.get(name), now_ms) for name, stored in pairs(flat).items())
+        return tuple(sorted(given, key=lambda each: (each.expires_at_ms or INSTANT_MAX_MS, each.id)))
 
     async def grant(
         self,
@@ -168,7 +182,8 @@ class Ledger:
     ) -> GrantStatus:
         """Give credits (1 to 9e15 micro-credits), once per grant id. Raises LedgerNoTeam.
 
-        `expires_at_ms` is refused: this ledger has no way yet to say which credits are spent first.
+        With `expires_at_ms` they are spent before credits that expire later or never, and what is left then lapses.
+        Raises LedgerInvalid if that is past by the store's clock, or if 64 grants of the team are still to expire.
         """
         bounds.check_team_id(team_id)
         bounds.check_name("grant id", grant_id, required=True)
@@ -176,8 +191,8 @@ class Ledger:
         bounds.check_text("note", note, bounds.REASON_CHARS_MAX)
         bounds.check_name("actor", actor)
         if expires_at_ms is not None:
-            raise LedgerInvalid(f"grant {grant_id}: grants that expire are not kept; leave the expiry out")
-        return await scripts.grant(self._client, team_id, grant_id, amount, note, actor)
+            bounds.check_instant("expires_at_ms", expires_at_ms)
+        return await scripts.grant(self._client, team_id, grant_id, amount, note, actor, expires_at_ms)
 
     async def hold(self, order: HoldOrder) -> HoldResult:
         """Check everything that limits this team and keep the credits aside, all or nothing, in one step.
@@ -272,7 +287,10 @@ class Ledger:
         return await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms, answer)
 
     async def expire_due(self, team_id: str, max_holds: int = 100) -> Expiry:
-        """Let time act on up to `max_holds` (at most 200) holds past their deadline, each by its own policy."""
+        """Let time act on up to `max_holds` (at most 200) holds past their deadline, each by its own policy.
+
+        A lot past its time counts as one of them; it lapses, which the journal tells and the answer does not.
+        """
         bounds.check_team_id(team_id)
         wanted = max(1, min(max_holds, EXPIRE_MAX))
         (seconds, micros), flat = await asyncio.gather(

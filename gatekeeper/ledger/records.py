@@ -45,7 +45,7 @@ class HoldState(StrEnum):
 
 
 class GrantStatus(StrEnum):
-    """What a grant met: new, the same grant again, or the same id with another amount."""
+    """What a grant met: new, the same grant again, or the same id with another amount or expiry."""
 
     GRANTED = "granted"
     DUPLICATE = "duplicate"
@@ -304,7 +304,8 @@ HoldResult = Held | Refused | Repeated | Mismatch
 class Settlement:
     """What a settle or a release did. For `duplicate` and `mismatch`, `charged` is what was booked before.
 
-    `freed` is what went back to available (of a late refund too). `over` says that more was charged than held,
+    `freed` is what went back to available (of a late refund too), even if its grant's time was over and it lapsed in
+    the same step. `over` says that more was charged than held,
     `debt` is what the team owes after it. `was` is the state that was met, None if the hold is gone.
     """
 

@@ -11,6 +11,7 @@ from gatekeeper.ledger.codec import STATES, context_text, pairs, parse_figures, 
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.holdid import hold_id_day
 from gatekeeper.ledger.keys import TeamKeys
+from gatekeeper.ledger.lots import REMINDER
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import (
     Answer,
@@ -68,6 +69,7 @@ class Snapshot:
 
     bal: dict[str, str]
     use: dict[str, str]
+    lots: str
     open: dict[str, str]
     grants: dict[str, str]
     due: dict[str, str]
@@ -100,18 +102,20 @@ async def put_team(client: StoreClient, record: TeamRecord, actor: str, expected
     raise _unusual("team", record.id, reply)
 
 
-async def grant(client: StoreClient, team: str, grant_id: str, amount: int, note: str, actor: str) -> GrantStatus:
+async def grant(
+    client: StoreClient, team: str, grant_id: str, amount: int, note: str, actor: str, expires_at_ms: int | None = None
+) -> GrantStatus:
     """Run grant.lua."""
     keys = TeamKeys(team)
-    reply = await client.run(
-        script("grant"), [keys.team, keys.bal, keys.grants, keys.journal], [grant_id, amount, note, actor]
-    )
+    names = [keys.team, keys.bal, keys.grants, keys.journal, keys.due]
+    expires = "" if expires_at_ms is None else expires_at_ms
+    reply = await client.run(script("grant"), names, [grant_id, amount, note, actor, expires])
     match reply:
         case ["GRANTED", *_]:
             return GrantStatus.GRANTED
         case ["DUPLICATE"]:
             return GrantStatus.DUPLICATE
-        case ["MISMATCH", _]:
+        case ["MISMATCH", *_]:
             return GrantStatus.MISMATCH
     raise _unusual("grant", team, reply)
 
@@ -206,14 +210,18 @@ async def attach_job(
     raise _unusual("job", team, reply)
 
 
-async def expire(client: StoreClient, team: str, hold_ids: list[str]) -> tuple[Transition, ...]:
-    """Run expire.lua on these holds."""
+async def expire(client: StoreClient, team: str, members: list[str]) -> tuple[Transition, ...]:
+    """Run expire.lua on these members of `due`: holds, and reminders of lots."""
     keys = TeamKeys(team)
+    hold_ids = [member for member in members if not member.startswith(REMINDER)]
     buckets = sorted({keys.done_of(hold_id) for hold_id in hold_ids})
     place = {bucket: 5 + i for i, bucket in enumerate(buckets)}
     args: list[str | int] = []
     for hold_id in hold_ids:
         args += [hold_id, place[keys.done_of(hold_id)]]
+    for reminder in members:
+        if reminder.startswith(REMINDER):
+            args += [reminder, 0]
     names = [keys.bal, keys.open, keys.due, keys.journal, *buckets]
     reply = await client.run(script("expire"), names, args, bulk=True)
     if reply and reply[0] == "INVALID":
@@ -246,7 +254,7 @@ async def snapshot(client: StoreClient, team: str) -> Snapshot:
     figures = parse_figures(use.pop("figures", ""))
     use.pop("rules", None)
     use.pop("minute", None)  # a rate, not credits
-    return Snapshot(figures, use, open_, grants, due)
+    return Snapshot(figures, use, use.pop("lots", ""), open_, grants, due)
 
 
 def _unusual(name: str, team: str, reply: Reply) -> Exception:

@@ -218,10 +218,16 @@ class Raw:
         names = [k.bal, k.open, k.due, k.journal, k.done_of(hold_id)]
         return await self.client.run(script("expire"), names, [hold_id, index])
 
-    async def grant(self, grant_id: str = "g", amount: str | int = 100) -> Reply:
+    async def expire_reminder(self, member: str) -> Reply:
+        """expire.lua for one lot."""
+        k = self.keys
+        return await self.client.run(script("expire"), [k.bal, k.open, k.due, k.journal], [member, 0])
+
+    async def grant(self, grant_id: str = "g", amount: str | int = 100, expires: str | int = "") -> Reply:
         """grant.lua."""
         k = self.keys
-        return await self.client.run(script("grant"), [k.team, k.bal, k.grants, k.journal], [grant_id, amount, "", ""])
+        names = [k.team, k.bal, k.grants, k.journal, k.due]
+        return await self.client.run(script("grant"), names, [grant_id, amount, "", "", expires])
 
     async def team(self, **changes: str) -> Reply:
         """team.lua with boring arguments but for the changes."""

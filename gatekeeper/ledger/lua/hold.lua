@@ -7,7 +7,7 @@
 --   1 bal    HASH    the team's figures, its rules (read here, so a change counts from the next request), and
 --                    counters by scope
 --   2 open   HASH    open holds by id
---   3 due    ZSET    open holds by deadline (ms)
+--   3 due    ZSET    open holds by deadline (ms), lots by expiry
 --   4 done   HASH    resolved holds of the UTC day in the hold id
 --   5 done   HASH    resolved holds of the day before (for the due holds)
 --   6 journal STREAM
@@ -132,6 +132,7 @@ local reaped = {}
 local due = call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', '0', REAP_MAX)
 if due[1] then call('HLEN', KEYS[5]) end
 for _, due_id in ipairs(due) do
+  if match(due_id, '^lapse:') then later(book, 'ZREM', KEYS[3], due_id) end -- done: see read_book
   local due_day = math.floor((tonumber(string.sub(due_id, 1, 12), 16) or 0) / DAY_MS)
   local raw = call('HGET', KEYS[2], due_id)
   local r = raw and parse_record(raw)
@@ -217,13 +218,13 @@ end
 move_scopes(book, fields, starts, 0, amount)
 book.held, book.open = book.held + amount, book.open + 1
 if minute_cap ~= '' then book.minute = str(minute) .. ':' .. str(admitted + 1) end
-local amount_text = str(amount)
+local amount_text, parts = str(amount), draw(book, amount, 'held')
 local seq =
   append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, '', '', ARGV[11])
 flush(book)
 call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. ARGV[4] .. '\t' .. policy .. '\t' .. seq .. '\t'
   .. now_text .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'
-  .. price_list)
+  .. price_list .. '\t' .. parts)
 call('ZADD', KEYS[3], str(now + ttl), id)
 if once ~= '' then
   call('HSET', KEYS[7], once, id)

@@ -99,10 +99,16 @@ if is_lost then
   return reply('ORPHAN', amount, 0, '', amount > r.amount, seq)
 end
 if d then
-  book.charged = book.charged + amount - before
-  move_scopes(book, r.fields, r.starts, amount - before, 0)
+  -- A hold that time had released is charged like new spend; of a charge by time the difference moves.
+  if d.state == 'X' then
+    spend(book, r, amount)
+  else
+    book.charged = book.charged + amount - before
+    move_scopes(book, r.fields, r.starts, amount - before, 0)
+  end
   remember(book, id, KEYS[4], 'L', amount, d.amount, d.fingerprint, '')
   local seq = append_for(book, 'late', id, r, amount, why, meta)
+  if d.state == 'C' and r.parts ~= '' then divide(book, r.parts, amount, 'used') end
   flush(book)
   return reply('LATE', amount, math.max(0, before - amount), d.state, amount > d.amount, seq)
 end
