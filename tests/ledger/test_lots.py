@@ -86,6 +86,17 @@ async def test_late_charge_is_spent_like_new(clock: Clock, raw: Raw, new_id: New
     assert {"granted": 50, "charged": 55, "expired": 0, "held": 0} == await figures(raw)
 
 
+async def test_late_charge_leaves_the_lot_it_was_held_from_alone(clock: Clock, raw: Raw, new_id: NewId):
+    """The hold gave summer's credits back when time released it: only what is charged now is used, of spring first."""
+    await give(clock, summer=(30, 30))
+    hold_id = await held(clock, new_id(), 20, ttl=0)
+    await raw.expire(hold_id)
+    await give(clock, spring=(10, 10))
+    await raw.settle(hold_id, 12)
+
+    assert {"spring": (10, 10, 0), "summer": (30, 2, 0)} == await lots(raw)
+
+
 async def charged_by_time(clock: Clock, hold_id: str) -> str:
     """All of summer's 20 and autumn's 5, and 10 of the pot's 40, are charged by policy."""
     await give(clock, pot=(40, None), autumn=(5, 30), summer=(20, 20))
@@ -162,6 +173,26 @@ async def test_same_grant_again(clock: Clock, raw: Raw):
 
     assert [["DUPLICATE"], *[["MISMATCH", "30", str(clock.ms(30))]] * 3] == replies
     assert ["DUPLICATE"] == await raw.grant("summer", 30, clock.ms(30))
+
+
+@pytest.mark.parametrize("grant_id", ["tab\there", "line\n"])
+async def test_grant_id_that_would_break_a_line(clock: Clock, raw: Raw, grant_id: str):
+    """A control character in the id is INVALID: lots are lines."""
+    assert ["INVALID", "grant id"] == await raw.grant(grant_id, 30, clock.ms(30))
+
+
+@pytest.mark.parametrize("key", ["bal", "grants", "due", "journal"])
+async def test_key_of_another_type_stops_grant_before_it_writes(clock: Clock, raw: Raw, key: str):
+    """A key of the wrong type is met before or at the first write, never half way."""
+    name = getattr(raw.keys, key)
+    await raw.client.command("DEL", name)
+    await raw.client.command("SET", name, "text")
+    before = await raw.dump()
+
+    with pytest.raises(Exception, match="WRONGTYPE"):
+        await raw.grant("summer", 30, clock.ms(30))
+    assert before == await raw.dump()
+    await raw.client.command("DEL", name)
 
 
 @pytest.mark.parametrize("expires", ["x", "-1", "1e9", "0", str(MOST + 1)])

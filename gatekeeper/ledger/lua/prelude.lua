@@ -133,7 +133,8 @@ local function move_scopes(book, fields, starts, used, held)
   end
 end
 
--- An open hold as one value, tab between the fields (no name may hold a tab); hold.lua writes it.
+-- An open hold as one value, tab between the fields (no name may hold a tab); hold.lua writes it. `parts`: what of it
+-- came from which lots, 'seq=amount,seq=amount' in the order of use; the rest is from the pot.
 local function parse_record(raw)
   local state, amount, grace, policy, seq, starts, project, member, key, fingerprint, price_list, parts = match(raw,
     '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t([%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([%d=,]*)$')
