@@ -28,7 +28,7 @@ class _Hold:
     seq: int
     state: HoldState = HoldState.HELD
     charged: int = 0
-    parts: Parts = field(default_factory=dict)
+    parts: Parts = field(default_factory=list)
 
 
 @dataclass(slots=True)
