@@ -84,6 +84,11 @@ class TeamKeys:
         """STREAM: one entry per transition."""
         return f"{self.tag}:j"
 
+    @property
+    def base(self) -> str:
+        """HASH: what of the journal was exported, and the checkpoint before which it was cut."""
+        return f"{self.tag}:base"
+
     def done(self, day: int) -> str:
         """HASH: the resolved holds of a UTC day (days since 1970-01-01)."""
         return f"{self.tag}:done:{day}"
