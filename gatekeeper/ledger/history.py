@@ -5,36 +5,27 @@ team's journal gives it away: it is shorter than it was, or has another entry in
 module remembers the last entry of each team, and for a while the acts behind the entries, in the form in which they can
 be told again: each is idempotent by its id.
 
-Pure: no I/O and no clock. Asking the store and telling it again is `repair`'s work.
+Grants and changes of a team are not among them: what makes those can see for itself. No I/O and no clock; asking the
+store and telling it again is `repair`'s work.
 """
 
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from gatekeeper.ledger.records import HoldContext, HoldOrder, TeamRecord
+from gatekeeper.ledger.records import HoldOrder
+from gatekeeper.ledger.scripts import Ending
 
 REMEMBER_S: Final = 60.0
 """How long an act is remembered: far longer than a replica that may be promoted is behind."""
-ACTS_MAX: Final = 200_000
-"""Acts remembered at most, about 200 MB at worst and a minute of 3,000 holds and settles a second."""
+ACTS_MAX: Final = 100_000
+"""Acts remembered at most: a minute of 1,600 a second, about 100 MB."""
 TEAMS_MAX: Final = 100_000
 """Teams whose sequence is remembered; beyond it those seen longest ago are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A settle, or a release (`amount` 0)."""
-
-    hold_id: str
-    amount: int
-    outcome: str
-    meta: str
-    context: HoldContext | None
-
-
-@dataclass(frozen=True, slots=True)
-class Doubted:
+class Doubt:
     """A mark_unknown."""
 
     hold_id: str
@@ -42,25 +33,15 @@ class Doubted:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """A grant."""
+class Following:
+    """An attach_job."""
 
-    grant_id: str
-    amount: int
-    note: str
-    actor: str
-    expires_at_ms: int | None
+    hold_id: str
+    job: str
+    ttl_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A team's record."""
-
-    record: TeamRecord
-    actor: str
-
-
-Act = HoldOrder | Ended | Doubted | Given | Stored
+Act = HoldOrder | Ending | Doubt | Following
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +53,23 @@ class Acked:
     seq: int
     act: Act
 
-    @property
-    def id(self) -> str:
-        """What the journal entry is about: a hold, a grant, or a team's revision."""
-        match self.act:
-            case Given(grant_id):
-                return grant_id
-            case Stored(record):
-                return str(record.revision)
-            case HoldOrder() | Ended() | Doubted():
-                return self.act.hold_id
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last journal entry that was seen of a team, and which hold it is about."""
+
+    team: str
+    seq: int
+    hold_id: str
 
 
 class History:
-    """The sequences seen and the acts of the last minute. Instants are monotonic seconds that the caller brings."""
+    """The entries seen last and the acts of the last minute. Instants are monotonic seconds that the caller brings."""
 
     def __init__(self, *, remember_s: float = REMEMBER_S, acts_max: int = ACTS_MAX, teams_max: int = TEAMS_MAX) -> None:
         self._remember_s = remember_s
         self._teams_max = teams_max
-        self._seen: dict[str, Acked] = {}
+        self._seen: dict[str, Seen] = {}
         self._acts: deque[Acked] = deque(maxlen=acts_max)
 
     def note(self, acked: Acked) -> bool:
@@ -98,18 +77,19 @@ class History:
         self._acts.append(acked)
         while self._acts[0].at_s < acked.at_s - self._remember_s:
             self._acts.popleft()
-        seen = self._seen.pop(acked.team, None)
-        is_next = seen is None or acked.seq > seen.seq
-        self._seen[acked.team] = acked if is_next or seen is None else seen  # put last: the first was seen longest ago
+        before = self._seen.pop(acked.team, None)
+        is_next = before is None or acked.seq > before.seq
+        # Put last: the first is the one that was seen longest ago.
+        self._seen[acked.team] = before if before and not is_next else Seen(acked.team, acked.seq, acked.act.hold_id)
         if len(self._seen) > self._teams_max:
             del self._seen[next(iter(self._seen))]
         return is_next
 
     def teams(self) -> tuple[str, ...]:
-        """Every team whose sequence is remembered."""
+        """Every team of which an entry is remembered."""
         return tuple(self._seen)
 
-    def seen(self, team: str) -> Acked | None:
+    def seen(self, team: str) -> Seen | None:
         """The last entry seen of the team."""
         return self._seen.get(team)
 

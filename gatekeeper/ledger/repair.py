@@ -13,11 +13,22 @@ from functools import partial
 from typing import Final, TypeVar
 
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import parse_entry, parse_figures
+from gatekeeper.ledger.codec import parse_entry
 from gatekeeper.ledger.errors import LedgerError, LedgerHistoryLost, LedgerUnavailable
-from gatekeeper.ledger.history import Acked, Act, Ended, History
+from gatekeeper.ledger.history import Acked, Act, History, Seen
 from gatekeeper.ledger.keys import TeamKeys
-from gatekeeper.ledger.records import HoldOrder
+from gatekeeper.ledger.records import (
+    Attached,
+    Held,
+    HoldResult,
+    JobStatus,
+    Marked,
+    MarkStatus,
+    Refused,
+    Settlement,
+    SettleStatus,
+)
+from gatekeeper.ledger.scripts import Ending
 
 TEAMS_AT_ONCE: Final = 100
 """Teams asked for their sequence in one pipeline."""
@@ -55,7 +66,7 @@ class LostHistory:
 
 
 Answer = TypeVar("Answer")
-Tell = Callable[[str, Act], Awaitable[Told]]
+Tell = Callable[[str, Act], Awaitable[HoldResult | Settlement | Marked | Attached]]
 
 
 class Repair:
@@ -86,8 +97,11 @@ class Repair:
         if self._history.note(acked) or seen is None or team in self._closed:
             return
         # Two connections may bring their answers in another order than they happened; only the journal can tell.
-        if not await self._is_kept(seen):
-            self._close_team(seen)
+        try:
+            if not await self._is_kept(seen.team, seen.seq, seen.hold_id):
+                self._close_team(seen)
+        except LedgerError:
+            self.check_soon()
 
     def check_soon(self) -> None:
         """Asks the store about every team that was seen, in the background: another server answers there now."""
@@ -104,51 +118,50 @@ class Repair:
     async def _check_all(self) -> None:
         teams = self._history.teams()
         for at in range(0, len(teams), TEAMS_AT_ONCE):
-            seen = [acked for team in teams[at : at + TEAMS_AT_ONCE] if (acked := self._history.seen(team))]
+            chunk = [seen for team in teams[at : at + TEAMS_AT_ONCE] if (seen := self._history.seen(team))]
             try:
-                kept = await asyncio.gather(*(self._is_kept(acked) for acked in seen))
+                kept = await asyncio.gather(*(self._is_kept(seen.team, seen.seq, seen.hold_id) for seen in chunk))
             except LedgerError:
                 return  # no server answers: the next one that does is asked again
-            for acked, is_kept in zip(seen, kept, strict=True):
+            for seen, is_kept in zip(chunk, kept, strict=True):
                 if not is_kept:
-                    self._close_team(acked)
+                    self._close_team(seen)
 
-    async def _is_kept(self, acked: Acked) -> bool:
-        """Whether the journal still has this entry in its place; one that was exported and cut was kept."""
-        keys, seq = TeamKeys(acked.team), f"{acked.seq}-0"
-        rows, figures = await asyncio.gather(
-            self._client.command("XRANGE", keys.journal, seq, seq, bulk=True),
-            self._client.command("HGET", keys.bal, "figures", bulk=True),
-        )
+    async def _is_kept(self, team: str, seq: int, hold_id: str) -> bool:
+        """Whether the journal still has this entry in its place; one that was exported and cut is kept."""
+        keys, place = TeamKeys(team), f"{seq}-0"
+        rows = await self._client.command("XRANGE", keys.journal, place, place, bulk=True)
         if rows:
-            return parse_entry(*rows[0]).hold_id == acked.id
-        cut = await self._client.command("HGET", keys.base, "seq", bulk=True)
-        return int(parse_figures(str(figures or "")).get("seq", "0")) >= acked.seq and int(cut or 0) >= acked.seq
+            return parse_entry(*rows[0]).hold_id == hold_id
+        return int(await self._client.command("HGET", keys.base, "seq", bulk=True) or 0) >= seq
 
-    def _close_team(self, seen: Acked) -> None:
+    def _close_team(self, seen: Seen) -> None:
         if seen.team in self._closed:
             return
         acts = self._history.acts(seen.team)
         self._history.forget(seen.team)
         self._closed[seen.team] = asyncio.get_running_loop().create_task(self._repair(seen, acts))
 
-    async def _repair(self, seen: Acked, acts: tuple[Acked, ...]) -> None:
+    async def _repair(self, seen: Seen, acts: tuple[Acked, ...]) -> None:
         try:
-            kept = await self._surely(lambda: self._last_kept(acts)) or 0
-            told = [await self._surely(partial(self._tell, seen.team, act)) for act in _to_tell(acts)]
+            kept = await self._surely(partial(self._last_kept, seen.team, acts)) or 0
+            told = [_told(await self._surely(partial(self._tell, seen.team, act))) for act in _to_tell(acts)]
             again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN)
-            refused = told.count(Told.REFUSED) + told.count(None)
+            refused = told.count(Told.REFUSED)
             self.on_lost(LostHistory(seen.team, seen.seq, kept, again, refused))
             await asyncio.sleep(self._others_wait_s)
         finally:
             del self._closed[seen.team]
 
-    async def _last_kept(self, acts: tuple[Acked, ...]) -> int:
-        """The sequence of the last remembered entry that is still in its place; if none is, that before the first."""
+    async def _last_kept(self, team: str, acts: tuple[Acked, ...]) -> int:
+        """The sequence of the last remembered entry that is still in its place. If none is: that before the first, or
+        where the journal ends now if that is before it."""
         for acked in reversed(acts):
-            if await self._is_kept(acked):
+            if await self._is_kept(team, acked.seq, acked.act.hold_id):
                 return acked.seq
-        return acts[0].seq - 1 if acts else 0
+        rows = await self._client.command("XREVRANGE", TeamKeys(team).journal, "+", "-", "COUNT", 1, bulk=True)
+        last = parse_entry(*rows[0]).seq if rows else 0
+        return min(last, acts[0].seq - 1) if acts else last
 
     @staticmethod
     async def _surely(ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
@@ -163,8 +176,26 @@ class Repair:
                 return None
 
 
+def _told(result: HoldResult | Settlement | Marked | Attached | None) -> Told:
+    match result:
+        case Settlement(status=SettleStatus.ORPHAN):
+            return Told.ORPHAN
+        case None | Refused() | Settlement(status=SettleStatus.GONE) | Marked(status=MarkStatus.GONE):
+            return Told.REFUSED
+        case (
+            Held(repeated=False)
+            | Settlement(status=SettleStatus.SETTLED | SettleStatus.RELEASED | SettleStatus.LATE | SettleStatus.VOIDED)
+        ):
+            return Told.CHANGED
+        case Marked(status=MarkStatus.UNKNOWN) | Attached(status=JobStatus.ATTACHED):
+            return Told.CHANGED
+        case Attached(status=JobStatus.GONE):
+            return Told.REFUSED
+    return Told.KNOWN
+
+
 def _to_tell(acts: tuple[Acked, ...]) -> list[Act]:
-    """In their order, but without the holds that ended: their end brings along all it needs, and room under a limit
-    that somebody has used meanwhile does not matter to it."""
-    ended = {acked.act.hold_id for acked in acts if isinstance(acked.act, Ended) and acked.act.context is not None}
-    return [acked.act for acked in acts if not (isinstance(acked.act, HoldOrder) and acked.act.hold_id in ended)]
+    """In their order, but without what came before the end of a hold: its end brings along all it needs, and room under
+    a limit that somebody has used meanwhile does not matter to it."""
+    ended = {acked.act.hold_id for acked in acts if isinstance(acked.act, Ending) and acked.act.context is not None}
+    return [acked.act for acked in acts if isinstance(acked.act, Ending) or acked.act.hold_id not in ended]
