@@ -14,7 +14,11 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:{T}:open`           | HASH   | hold id -> record                                    | field: until resolved |
 | `gk:{T}:due`            | ZSET   | hold id -> deadline in ms                            | until resolved        |
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
-| `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported        |
+| `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported and cut|
+| `gk:{T}:base`           | HASH   | `exported`, and a checkpoint: `seq`, `state`         | for ever              |
+
+`exported` is the last journal entry known to be in files on disk; the checkpoint stands for the entries that were cut
+off the journal: the last one, and the books after it.
 
 Figures are seq, at, granted, charged, expired, held, open; rules are what a hold needs of the team's record. Counters
 are used and held for life, hour, day, week and month, and when those four windows began; they need no key of their own
@@ -83,6 +87,11 @@ class TeamKeys:
     def journal(self) -> str:
         """STREAM: one entry per transition."""
         return f"{self.tag}:j"
+
+    @property
+    def base(self) -> str:
+        """HASH: how far the journal was exported, and the checkpoint that stands for what was cut off."""
+        return f"{self.tag}:base"
 
     def done(self, day: int) -> str:
         """HASH: the resolved holds of a UTC day (days since 1970-01-01)."""

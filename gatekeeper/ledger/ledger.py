@@ -12,13 +12,16 @@ were made, so a `release` after a cancelled `hold` meets whatever that hold did.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from gatekeeper.ledger import bounds, scripts
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_entry, parse_key, parse_team
+from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_key, parse_team
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid
+from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
 from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
+from gatekeeper.ledger.proof import prove
 from gatekeeper.ledger.records import (
     Balance,
     Entry,
@@ -37,15 +40,12 @@ from gatekeeper.ledger.records import (
     VerifyReport,
 )
 from gatekeeper.ledger.usage import applying, limit_usage, scopes_of
-from gatekeeper.ledger.verify import Replay, compare
 from gatekeeper.ledger.windows import WindowCache
 
 EXPIRE_MAX: Final = 200
 """Holds in one expire_due: keeps the store's other clients waiting for a few milliseconds at most."""
 HOLDS_MAX: Final = 10_000
 """Open holds one call lists."""
-JOURNAL_PAGE_MAX: Final = 1000
-"""Journal entries in one page: about 300 kB."""
 TIMEZONES_KNOWN_MAX: Final = 10_000
 """Teams whose time zone is remembered; a forgotten one costs its next hold a second round trip."""
 
@@ -276,27 +276,36 @@ class Ledger:
     async def journal(self, team_id: str, after: int = 0, count: int = 100) -> tuple[Entry, ...]:
         """Up to `count` (at most 1000) journal entries with a sequence above `after`, in order."""
         bounds.check_team_id(team_id)
-        return await self._entries(team_id, after, "+", count)
+        return tuple(await read_page(self._client, team_id, after, count))
 
-    async def verify(self, team_id: str) -> VerifyReport:
-        """Re-derive every figure of the team from its journal, against one consistent snapshot."""
+    async def verify(self, team_id: str, exported: Path | None = None) -> VerifyReport:
+        """Re-derive every figure of the team from its journal, against one consistent snapshot.
+
+        What was cut off the journal is taken from its checkpoint, or, with the directory it was `exported` to, from
+        there; then the checkpoint is one of the figures.
+        """
         bounds.check_team_id(team_id)
-        snapshot = await scripts.snapshot(self._client, team_id)
-        last, read, replay = int(snapshot.bal.get("seq", "0")), 0, Replay()
-        while replay.seq < last:
-            page = await self._entries(team_id, replay.seq, f"{last}-0", JOURNAL_PAGE_MAX)
-            if not page:
-                break
-            replay.add(page)
-            read += len(page)
-        return VerifyReport(team_id, last, read, compare(snapshot, replay))
+        return await prove(self._client, team_id, exported)
 
-    async def _entries(self, team_id: str, after: int, last: str, count: int) -> tuple[Entry, ...]:
-        wanted = max(1, min(count, JOURNAL_PAGE_MAX))
-        rows = await self._client.command(
-            "XRANGE", TeamKeys(team_id).journal, f"{after + 1}-0", last, "COUNT", wanted, bulk=True
-        )
-        return tuple(parse_entry(entry_id, flat) for entry_id, flat in rows)
+    # What becomes of the journal
+
+    async def checkpoint(self, team_id: str) -> Checkpoint:
+        """Where the team's journal begins, and how far it was exported."""
+        bounds.check_team_id(team_id)
+        return await read_checkpoint(self._client, team_id)
+
+    async def confirm_exported(self, team_id: str, seq: int) -> int:
+        """Say that every entry up to `seq` is in files on disk; gives back the last one known to be, which never goes
+        back. Raises LedgerInvalid for an entry that the journal does not have."""
+        bounds.check_team_id(team_id)
+        return await scripts.exported(self._client, team_id, seq)
+
+    async def cut_journal(self, team_id: str, before: int, seq: int, state: str) -> int:
+        """Put the checkpoint of `seq` in the place of the one of `before` and cut the entries up to it off; gives back
+        how many. Raises LedgerInvalid beyond what was exported, LedgerConflict if the checkpoint is another one."""
+        bounds.check_team_id(team_id)
+        bounds.check_checkpoint(state)
+        return await scripts.trim(self._client, team_id, before, seq, state)
 
     def _tell(self, team_id: str, transitions: tuple[Transition, ...]) -> None:
         for transition in transitions:

@@ -29,7 +29,7 @@ from gatekeeper.ledger.windows import Window, Windows
 
 CREDIT = 1_000_000
 RETENTION_MS = 72 * 3600 * 1000
-FOR_EVER = re.compile(r"gk:(schema|teams|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|j))")
+FOR_EVER = re.compile(r"gk:(schema|teams|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|j|base))")
 WITH_TTL = re.compile(r"gk:\{[\w.-]+\}:done:\d+")
 _NUMBERS = itertools.count(1)
 
