@@ -10,7 +10,7 @@ were made, so a `release` after a cancelled `hold` meets whatever that hold did.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -57,11 +57,13 @@ class Ledger:
     """All of a store's teams, keys, credits and holds.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
-    of the team came upon it.
+    of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
+    become due: before each hold, whose answer may be lost, and after each mark (0: look at it soon).
     """
 
     def __init__(self, client: StoreClient) -> None:
         self.on_transition: Callable[[str, Transition], None] = lambda _team, _transition: None
+        self.on_deadline: Callable[[str, int], None] = lambda _team, _in_ms: None
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
@@ -182,6 +184,7 @@ class Ledger:
         Raises LedgerNoTeam, and LedgerUnavailable: then forward nothing.
         """
         bounds.check_order(order)
+        self.on_deadline(order.team, order.ttl_ms)
         windows = self._windows.latest(self._timezones.get(order.team, "UTC"))
         for _ in range(_WINDOW_TRIES):
             answer = await scripts.hold(self._client, order, windows)
@@ -215,23 +218,38 @@ class Ledger:
         bounds.check_team_id(team_id)
         bounds.check_hold_id(hold_id)
         bounds.check_text("reason", reason, bounds.REASON_CHARS_MAX)
-        return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+        try:
+            return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+        finally:
+            self.on_deadline(team_id, 0)
 
     async def expire_due(self, team_id: str, max_holds: int = 100) -> Expiry:
         """Let time act on up to `max_holds` (at most 200) holds past their deadline, each by its own policy."""
         bounds.check_team_id(team_id)
         wanted = max(1, min(max_holds, EXPIRE_MAX))
-        (seconds, micros), flat = await asyncio.gather(
-            self._client.command("TIME", bulk=True),
+        now_ms, flat = await asyncio.gather(
+            self._now_ms(),
             self._client.command("ZRANGE", TeamKeys(team_id).due, 0, wanted, "WITHSCORES", bulk=True),
         )
-        now_ms = int(seconds) * 1000 + int(micros) // 1000
-        due = [hold_id for hold_id, score in pairs(flat).items() if float(score) <= now_ms]
+        scores = {hold_id: int(float(score)) for hold_id, score in pairs(flat).items()}
+        due = [hold_id for hold_id, score in scores.items() if score <= now_ms]
         if not due:
-            return Expiry((), more=False)
+            return Expiry((), more=False, next_due_in_ms=min(scores.values()) - now_ms if scores else None)
         transitions = await scripts.expire(self._client, team_id, due[:wanted])
         self._tell(team_id, transitions)
         return Expiry(transitions, more=len(due) > wanted)
+
+    async def due_in_ms(self, team_ids: Sequence[str]) -> list[int | None]:
+        """For each team, how far off its next deadline is: 0 or less if it has come, None if there is none."""
+        keys = [TeamKeys(team_id).due for team_id in team_ids]
+        now_ms, *first = await asyncio.gather(
+            self._now_ms(), *(self._client.command("ZRANGE", key, 0, 0, "WITHSCORES", bulk=True) for key in keys)
+        )
+        return [int(float(flat[1])) - now_ms if flat else None for flat in first]
+
+    async def _now_ms(self) -> int:
+        seconds, micros = await self._client.command("TIME", bulk=True)
+        return int(seconds) * 1000 + int(micros) // 1000
 
     # Looking
 
