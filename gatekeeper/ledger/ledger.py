@@ -291,6 +291,16 @@ class Ledger:
         listed = (open_hold(hold_id, text, at) for (hold_id, text), at in zip(found.items(), deadlines, strict=True))
         return tuple(sorted(listed, key=lambda hold: hold.seq)[:max_holds])
 
+    async def open_hold(self, hold_id: str, team_id: str) -> OpenHold | None:
+        """This hold, if it is open."""
+        bounds.check_team_id(team_id)
+        bounds.check_hold_id(hold_id)
+        keys = TeamKeys(team_id)
+        text, score = await asyncio.gather(
+            self._client.command("HGET", keys.open, hold_id), self._client.command("ZSCORE", keys.due, hold_id)
+        )
+        return None if text is None else open_hold(hold_id, text, None if score is None else int(float(score)))
+
     async def journal(self, team_id: str, after: int = 0, count: int = 100) -> tuple[Entry, ...]:
         """Up to `count` (at most 1000) journal entries with a sequence above `after`, in order."""
         bounds.check_team_id(team_id)

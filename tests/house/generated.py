@@ -10,7 +10,7 @@ A document keeps its own words; what is generated stands between two marks:
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -63,9 +63,16 @@ def commands() -> dict[str, Any]:
     return dict(tree.commands)
 
 
+def all_commands() -> Iterator[tuple[str, Any]]:
+    """Every command with its whole name, those of a group after one another."""
+    for name, each in commands().items():
+        inside = getattr(each, "commands", None)
+        yield from [(name, each)] if inside is None else ((f"{name} {word}", one) for word, one in inside.items())
+
+
 def command_reference() -> str:
     """Every command with its help and its options."""
-    return "\n\n".join(_command_section(name, each) for name, each in commands().items())
+    return "\n\n".join(_command_section(name, each) for name, each in all_commands())
 
 
 def _command_section(name: str, command: Any) -> str:
