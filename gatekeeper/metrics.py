@@ -62,6 +62,13 @@ class Metrics:
             "gatekeeper_store_durability", "1 for the durability grade of the store", ["grade"], registry=registry
         )
 
+        self._verify_differences = Gauge(
+            "gatekeeper_verify_differences", "Figures that the last verification of all teams found off",
+            registry=registry)  # fmt: skip
+        self._verified_at_s = Gauge(
+            "gatekeeper_verify_timestamp_seconds", "When all teams were verified last; 0: not since the start",
+            registry=registry)  # fmt: skip
+
     def admitted(self, provider: str, model: str, held: int) -> None:
         self._admitted.labels(provider, model).inc()
         self._credits_held.inc(held / MICRO)
@@ -105,6 +112,11 @@ class Metrics:
 
     def durability(self, grade: str) -> None:
         self._durability.labels(grade).set(1)
+
+    def verified(self, differences: int) -> None:
+        """All teams were verified just now."""
+        self._verify_differences.set(differences)
+        self._verified_at_s.set_to_current_time()
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

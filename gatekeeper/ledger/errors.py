@@ -55,5 +55,9 @@ class OutboxFailed(LedgerError):
     """The outbox's file could not be written (full disk, failing disk, closed); what was to be kept in it was not."""
 
 
+class ExportBroken(LedgerError):
+    """An exported journal cannot be read or continued; the message says where and what to do. Nothing was written."""
+
+
 class StoreRefused(LedgerError):
     """The store cannot be used as it is set up (version, role, eviction, address); the message says what to change."""

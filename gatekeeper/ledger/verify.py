@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gatekeeper.ledger.codec import PERIODS, grant_text, parse_hold
 from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.holdid import hold_id_day, is_hold_id
 from gatekeeper.ledger.lots import REMINDER, Lot, Lots, Parts, parts_text
 from gatekeeper.ledger.records import Difference, Entry, EntryKind, HoldState
 from gatekeeper.ledger.scripts import Snapshot
@@ -16,6 +17,10 @@ from gatekeeper.ledger.usage import scopes_of
 
 DIFFERENCES_MAX = 100
 """Differences listed in one report: enough to see the pattern."""
+
+FORGOTTEN_AFTER_MS = 73 * 3600 * 1000
+"""When the store has surely forgotten how a day's holds ended: 72 h after it last wrote of one, and an hour for clocks
+that were set. No late result can come to them any more."""
 
 _RESOLVING = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
 _WITHOUT_CREDITS = {EntryKind.TEAM, EntryKind.VOID}
@@ -70,6 +75,8 @@ class Replay:
         self.open: dict[str, _Hold] = {}
         self.by_time: dict[str, _Hold] = {}
         self.use: dict[str, _Counters] = {}
+        self.at_ms = 0
+        self.written: dict[int, int] = {}
         self.differences: list[Difference] = []
 
     @property
@@ -83,6 +90,8 @@ class Replay:
             if entry.seq != self.seq + 1:
                 self.differ("journal sequence", f"{entry.seq} follows {self.seq}", str(self.seq + 1))
             self.seq = entry.seq
+            self.at_ms = max(self.at_ms, entry.at_ms)
+            self._note_written(entry.hold_id)
             self._lapse_before(entry)
             self._book(entry)
             self._join_pot(entry.at_ms)
@@ -92,6 +101,23 @@ class Replay:
         """Note a difference, up to the most a report lists."""
         if len(self.differences) < DIFFERENCES_MAX:
             self.differences.append(Difference(what, str(stored), str(derived)))
+
+    def forget(self, day: int) -> None:
+        """Drop what time resolved of the holds whose ids are of this UTC day: the store has forgotten them."""
+        self.written.pop(day, None)
+        for hold_id in [each for each in self.by_time if hold_id_day(each) == day]:
+            del self.by_time[hold_id]
+
+    def is_forgotten(self, day: int) -> bool:
+        """Whether the store has forgotten how the holds of this UTC day ended."""
+        return self.at_ms - self.written.get(day, self.at_ms) > FORGOTTEN_AFTER_MS
+
+    def _note_written(self, hold_id: str) -> None:
+        if is_hold_id(hold_id):
+            day = hold_id_day(hold_id)
+            if self.is_forgotten(day):
+                self.forget(day)
+            self.written[day] = self.at_ms
 
     def _book(self, entry: Entry) -> None:
         if entry.kind is EntryKind.GRANT:

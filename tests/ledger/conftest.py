@@ -32,7 +32,7 @@ CREDIT = 1_000_000
 RETENTION_MS = 72 * 3600 * 1000
 ONCE_MS = 48 * 3600 * 1000
 ANSWER_MS = 24 * 3600 * 1000
-FOR_EVER = re.compile(r"gk:(schema|teams|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j))")
+FOR_EVER = re.compile(r"gk:(schema|teams|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j|base))")
 WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:done:\d+"): RETENTION_MS,
     re.compile(r"gk:\{[\w.-]+\}:once:\d+"): ONCE_MS,
