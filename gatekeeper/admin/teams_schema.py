@@ -146,11 +146,12 @@ class LimitEntry(_Strict):
 
 
 class CapsEntry(_Strict):
-    """Bounds on one request and on what runs at once. What is left out has no bound."""
+    """Bounds on one request, on what runs at once, on requests in a minute. What is left out has no bound."""
 
     per_request: Amount | None = None
     open_holds: Annotated[int, Field(ge=0, le=OPEN_HOLDS_MAX)] | None = None
     held_credits: Amount | None = None
+    requests_per_minute: Annotated[int, Field(ge=1, le=bounds.REQUESTS_PER_MINUTE_MAX)] | None = None
 
 
 class ModelsEntry(_Strict):
@@ -177,6 +178,7 @@ class TeamEntry(_Strict):
     id: Annotated[str, AfterValidator(_team_id)]
     timezone: Annotated[str, AfterValidator(_timezone)] | None = None
     frozen: bool | None = None
+    retry_guard: bool | None = None
     grants: list[GrantEntry] = Field(default_factory=list)
     limits: Annotated[list[LimitEntry], Field(max_length=bounds.LIMITS_MAX)] | None = None
     caps: CapsEntry | None = None
