@@ -20,11 +20,14 @@ from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_entry, par
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid
 from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
 from gatekeeper.ledger.records import (
+    Answer,
+    Attached,
     Balance,
     Entry,
     Expiry,
     GrantStatus,
     Held,
+    HoldContext,
     HoldOrder,
     HoldResult,
     KeyRecord,
@@ -193,22 +196,58 @@ class Ledger:
             windows = self._windows.at(answer.now_ms, answer.timezone)
         raise LedgerBroken(f"no calendar window of team {order.team} holds the store's time")
 
-    async def settle(self, hold_id: str, team_id: str, amount: int, *, outcome: str = "", meta: str = "") -> Settlement:
+    async def settle(
+        self,
+        hold_id: str,
+        team_id: str,
+        amount: int,
+        *,
+        outcome: str = "",
+        meta: str = "",
+        context: HoldContext | None = None,
+        answer: Answer | None = None,
+    ) -> Settlement:
         """Charge what was made (0 charges nothing) and free the rest of the hold.
 
         More than was held is charged too, and flagged `over`; so is a result that comes after time resolved the
-        hold (`late`). Both are facts, and may take the team below zero.
+        hold (`late`). Both are facts, and may take the team below zero. With its `context` a charge is booked also if
+        the store has lost the hold (`orphan`), and with nothing to charge the hold can no longer be made (`voided`):
+        both within 48 hours of its making, later it is `gone`. `answer` is kept with the charge if this settles it.
         """
         bounds.check_team_id(team_id)
         bounds.check_hold_id(hold_id)
         bounds.check_amount(amount)
         bounds.check_text("outcome", outcome, bounds.REASON_CHARS_MAX)
         bounds.check_meta(meta)
-        return await scripts.settle(self._client, team_id, hold_id, amount, outcome, meta)
+        if context is not None:
+            bounds.check_context(context)
+        if answer is not None:
+            bounds.check_answer(answer)
+        ending = scripts.Ending(hold_id, amount, outcome, meta, context=context, answer=answer)
+        return await scripts.settle(self._client, team_id, ending)
 
-    async def release(self, hold_id: str, team_id: str, *, reason: str = "") -> Settlement:
+    async def release(
+        self, hold_id: str, team_id: str, *, reason: str = "", context: HoldContext | None = None
+    ) -> Settlement:
         """Free the whole hold: the same as a settle of 0, with a reason for the journal."""
-        return await self.settle(hold_id, team_id, 0, outcome=reason)
+        return await self.settle(hold_id, team_id, 0, outcome=reason, context=context)
+
+    async def undo(self, hold_id: str, team_id: str, *, reason: str = "") -> Settlement:
+        """Free a hold that may never have been made: if it is not there, it cannot be made any more (`voided`).
+
+        For a hold whose answer was lost: the call that makes it may still be on its way.
+        """
+        bounds.check_team_id(team_id)
+        bounds.check_hold_id(hold_id)
+        bounds.check_text("reason", reason, bounds.REASON_CHARS_MAX)
+        return await scripts.settle(self._client, team_id, scripts.Ending(hold_id, why=reason, undo=True))
+
+    async def answer(self, team_id: str, hold_id: str) -> str | None:
+        """The answer that was kept with a hold, or None: there was none, or its time is over."""
+        bounds.check_team_id(team_id)
+        bounds.check_hold_id(hold_id)
+        text: str | None = await self._client.command("GET", TeamKeys(team_id).answer(hold_id))
+        return text
 
     async def mark_unknown(self, hold_id: str, team_id: str, *, reason: str = "") -> Marked:
         """Say that the outcome is not known; from now on the hold's grace runs, then its policy acts."""
@@ -216,6 +255,21 @@ class Ledger:
         bounds.check_hold_id(hold_id)
         bounds.check_text("reason", reason, bounds.REASON_CHARS_MAX)
         return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+
+    async def attach_job(
+        self, hold_id: str, team_id: str, job: str, *, ttl_ms: int, answer: Answer | None = None
+    ) -> Attached:
+        """Let the hold follow an asynchronous job (a text of the caller's), whose result may take `ttl_ms` from now.
+
+        Time alone never resolves it any more: when it is overdue it becomes unknown, and is kept. The same job again
+        finds an unknown hold again. `answer` is kept with the hold if this attaches the job.
+        """
+        bounds.check_team_id(team_id)
+        bounds.check_hold_id(hold_id)
+        bounds.check_job(job, ttl_ms)
+        if answer is not None:
+            bounds.check_answer(answer)
+        return await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms, answer)
 
     async def expire_due(self, team_id: str, max_holds: int = 100) -> Expiry:
         """Let time act on up to `max_holds` (at most 200) holds past their deadline, each by its own policy."""

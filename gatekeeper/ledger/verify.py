@@ -17,6 +17,7 @@ DIFFERENCES_MAX = 100
 """Differences listed in one report: enough to see the pattern."""
 
 _RESOLVING = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
+_WITHOUT_CREDITS = {EntryKind.TEAM, EntryKind.VOID}
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class _Hold:
     seq: int
     state: HoldState = HoldState.HELD
     charged: int = 0
+    follows_job: bool = False
 
 
 @dataclass(slots=True)
@@ -39,6 +41,9 @@ class _Counters:
         for window, start in zip(self.windows, starts, strict=True):
             if window[0] != start:
                 window[:] = [start, 0, 0]
+
+    def open_newer(self, starts: list[int]) -> None:
+        self.open([max(window[0], start) for window, start in zip(self.windows, starts, strict=True)])
 
     def move(self, starts: list[int], used: int, held: int) -> None:
         self.used += used
@@ -90,9 +95,13 @@ class Replay:
             self._hold(entry)
         elif entry.kind is EntryKind.LATE:
             self._late(entry)
+        elif entry.kind is EntryKind.ORPHAN:
+            self._orphan(entry)
+        elif entry.kind is EntryKind.JOB:
+            self._job(entry)
         elif entry.kind in _RESOLVING:
             self._resolve(entry)
-        elif entry.kind is not EntryKind.TEAM:
+        elif entry.kind not in _WITHOUT_CREDITS:
             self._unknown(entry)
 
     def _hold(self, entry: Entry) -> None:
@@ -128,6 +137,23 @@ class Replay:
         self.charged += correction
         for scope in hold.scopes:
             self.use[scope].move(hold.starts, correction, 0)
+
+    def _orphan(self, entry: Entry) -> None:
+        if entry.hold_id in self.open:
+            self.differ(f"entry {entry.seq}: orphan of a hold that is open", entry.hold_id, "no such hold")
+            return
+        starts = [int(start) for start in entry.fields["windows"].split(":")]
+        self.charged += entry.charged
+        for scope in scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"]):
+            self.use.setdefault(scope, _Counters()).open_newer(starts)
+            self.use[scope].move(starts, entry.charged, 0)
+
+    def _job(self, entry: Entry) -> None:
+        hold = self.open.get(entry.hold_id)
+        if hold is None:
+            self.differ(f"entry {entry.seq}: job of a hold that is not open", entry.hold_id, "an open hold")
+            return
+        hold.state, hold.follows_job = HoldState.HELD, True
 
     def _unknown(self, entry: Entry) -> None:
         hold = self.open.get(entry.hold_id)
@@ -168,6 +194,7 @@ def _compare_hold(replay: Replay, hold_id: str, snapshot: Snapshot) -> None:
         return
     _match(replay, f"hold {hold_id}", _hold_text(stored.state, stored.amount, stored.seq, list(stored.starts)),
            _hold_text(hold.state, hold.amount, hold.seq, hold.starts))  # fmt: skip
+    _match(replay, f"hold {hold_id}: follows a job", str(stored.follows_job), str(hold.follows_job))
     if hold.state is HoldState.HELD and hold_id not in snapshot.due:
         replay.differ(f"deadline of {hold_id}", "none", "a held hold has one")
 

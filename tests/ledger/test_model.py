@@ -268,16 +268,16 @@ class Machine(RuleBasedStateMachine):
     @rule(hold_id=ids, amount=AMOUNTS)
     def settle(self, hold_id: str, amount: int) -> None:
         if hold_id not in self.books.holds:
-            result = self.run(scripts.settle(self.client, TEAM, hold_id, amount, "", ""))
+            result = self.run(scripts.settle(self.client, TEAM, scripts.Ending(hold_id, amount)))
             assert SettleStatus.GONE is result.status
             return
         hold = self.books.holds[hold_id]
         if hold.state in (*OPEN, *BY_TIME) and self.books.charged + amount - hold.charged > MOST:
             with pytest.raises(LedgerInvalid, match="charged total"):
-                self.run(scripts.settle(self.client, TEAM, hold_id, amount, "", ""))
+                self.run(scripts.settle(self.client, TEAM, scripts.Ending(hold_id, amount)))
             return
         status, charged = self.books.settle(hold_id, amount)
-        result = self.run(scripts.settle(self.client, TEAM, hold_id, amount, "", ""))
+        result = self.run(scripts.settle(self.client, TEAM, scripts.Ending(hold_id, amount)))
         assert (status, charged, self.books.available) == (result.status, result.charged, result.available)
         assert max(0, -self.books.available) == result.debt
 
