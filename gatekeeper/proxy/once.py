@@ -16,6 +16,7 @@ from aiohttp import web
 
 from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.dialects.multipart import read_boundary
+from gatekeeper.ledger import bounds
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.sending import passing_query
 
@@ -24,8 +25,8 @@ IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 RETRY_COUNT: Final = "x-stainless-retry-count"
 """How often an SDK of the OpenAI family has sent this request before. Nothing else in its retries names them."""
 
-KEPT_MS: Final = 48 * 60 * 60 * 1000
-"""How long an answer is kept for an `Idempotency-Key`. The key itself is known for 24 to 48 hours: by UTC days."""
+KNOWN_MS: Final = bounds.ONCE_WITHIN_MAX_MS
+"""How long an `Idempotency-Key` is known: 24 hours, as long as the ledger remembers every name."""
 
 HASHED_AT_ONCE_BYTES: Final = 1024**2
 """About a millisecond of hashing; a larger body is hashed in a thread, so that nobody else waits for it."""
@@ -58,7 +59,7 @@ async def name_request(gate: Gate, call: Call, provider: Provider, body: Sequenc
         return UNNAMED
     print_ = await _fingerprint(call, provider, body)
     if key is not None:
-        return Once(f"i{_digest(_NAME_BYTES, key)}", print_, KEPT_MS, KEPT_MS)
+        return Once(f"i{_digest(_NAME_BYTES, key)}", print_, KNOWN_MS, KNOWN_MS)
     window_ms = int(gate.retry_guard_window_s * 1000)
     name = f"r{_digest(_NAME_BYTES, call.caller.record.key_id, print_)}"
     return Once(name, print_, window_ms if count else 0, window_ms)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gatekeeper.core.rejection import Code, Rejected
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.records import HoldOrder
-from gatekeeper.proxy.once import HASHED_AT_ONCE_BYTES, KEPT_MS, UNNAMED, Once, fingerprint, name_request
+from gatekeeper.proxy.once import HASHED_AT_ONCE_BYTES, KNOWN_MS, UNNAMED, Once, fingerprint, name_request
 from tests.proxy.conftest import MakeCall
 
 MakeGate = Callable[..., Any]
@@ -41,14 +41,14 @@ async def test_a_request_that_says_nothing_is_not_named(make_gate: MakeGate, mak
     assert UNNAMED == await name_request(make_gate(), make_call(), STUDIO, BODY)
 
 
-async def test_an_idempotency_key_counts_for_two_days(make_gate: MakeGate, make_call: MakeCall) -> None:
-    """Named by the key alone, remembered and its answer kept for 48 hours."""
+async def test_an_idempotency_key_counts_for_a_day(make_gate: MakeGate, make_call: MakeCall) -> None:
+    """Named by the key alone, remembered and its answer kept for 24 hours."""
     call = make_call(("Idempotency-Key", "order-1"))
 
     once = await name_request(make_gate(), call, STUDIO, BODY)
 
     assert ("i", 23, 16) == (once.name[0], len(once.name), len(once.fingerprint))
-    assert (KEPT_MS, KEPT_MS) == (once.within_ms, once.answer_ttl_ms)
+    assert (KNOWN_MS, KNOWN_MS) == (once.within_ms, once.answer_ttl_ms)
 
 
 async def test_an_idempotency_key_is_the_teams(make_gate: MakeGate, make_call: MakeCall) -> None:
