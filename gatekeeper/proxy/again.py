@@ -4,6 +4,7 @@ Small answers are kept with their settlement as one text: a line of JSON with st
 it came. Larger ones, pictures above all, are not kept; then the refusal says what was charged, and under which hold.
 """
 
+import re
 from typing import Final
 
 import orjson
@@ -22,8 +23,8 @@ from gatekeeper.web.answers import CREDITS_CHARGED, HOLD_ID, REPLAYED, REQUEST_I
 KEPT_ANSWER_BYTES_MAX: Final = 64 * 1024
 """Answers with URLs, and jobs, are far smaller; the store keeps them in memory."""
 
-CONTENT_TYPE_LENGTH_MAX: Final = 200
-"""A longer one is not kept, and neither is its answer."""
+_CONTENT_TYPE = re.compile(r"[\x20-\x7e]{1,200}")
+"""One that can be written again; without such a one the answer is not kept."""
 
 
 async def answer_again(gate: Gate, call: Call, earlier: Repeated) -> web.Response:
@@ -66,7 +67,7 @@ class AnswerCopy:
 
     def finish(self, *, complete: bool) -> Answer | None:
         """The answer to keep: a whole success, small, in UTF-8."""
-        if self._pieces is None or not complete or len(self._content_type) > CONTENT_TYPE_LENGTH_MAX:
+        if self._pieces is None or not complete or not _CONTENT_TYPE.fullmatch(self._content_type):
             return None
         head = orjson.dumps({"status": self._status, "content_type": self._content_type})
         try:

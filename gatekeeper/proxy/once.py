@@ -61,7 +61,8 @@ async def name_request(gate: Gate, call: Call, provider: Provider, body: Sequenc
     if key is not None:
         return Once(f"i{_digest(_NAME_BYTES, key)}", print_, KNOWN_MS, KNOWN_MS)
     window_ms = int(gate.retry_guard_window_s * 1000)
-    name = f"r{_digest(_NAME_BYTES, call.caller.record.key_id, print_)}"
+    sender = (call.caller.record.key_id, call.facts.project or "", call.facts.member or "")
+    name = f"r{_digest(_NAME_BYTES, *sender, print_)}"
     return Once(name, print_, window_ms if count else 0, window_ms)
 
 

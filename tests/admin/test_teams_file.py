@@ -189,6 +189,22 @@ async def test_caps_and_models_are_one_setting_each(ledger: Ledger, tmp_path: Pa
     ] == lines_of(todo)
 
 
+async def test_the_retry_guard_and_the_requests_of_a_minute(ledger: Ledger, tmp_path: Path) -> None:
+    """Both are settings of the team, told in words; a file that does not name the guard leaves it as it is."""
+    new = "retry_guard: false\n    caps: {requests_per_minute: 60}"
+
+    todo = await apply_teams_file(ledger, written(tmp_path, team_with(new)), actor="test")
+    await apply_teams_file(ledger, written(tmp_path, team_with("timezone: UTC")), actor="test")
+
+    record = await ledger.team("studio")
+    assert record is not None
+    assert (False, 60) == (record.retry_guard, record.caps.requests_per_minute)
+    assert {
+        "studio: retry guard off: a retry is another paid request",
+        "studio: cap requests_per_minute none -> 60",
+    } <= set(lines_of(todo))
+
+
 async def test_a_new_secret(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key whose secret changed works with the new one only, and no line tells either."""
     await apply_teams_file(ledger, written(tmp_path, FULL), actor="test")
@@ -394,6 +410,8 @@ teams:
             "key per day` is already",
         ),
         ("caps: {open_holds: -1}", "`-1` is out of bounds"),
+        ("caps: {requests_per_minute: 0}", "`0` is out of bounds"),
+        ("retry_guard: 1", "retry_guard"),
         ("caps: {open_holds: 1.5}", "`1.5` is not a whole number"),
         ('models: {deny: [""]}', "is no pattern of model ids"),
         ("keys: [{id: k, secret: {env: A, file: b}}]", "does not say where the secret is"),

@@ -21,9 +21,15 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 RUNNING = {HoldState.HELD, HoldState.UNKNOWN}
 
 
-def copied(*pieces: bytes, once: Once = ONCE, status: int = 200, complete: bool = True) -> Answer | None:
+def copied(
+    *pieces: bytes,
+    once: Once = ONCE,
+    status: int = 200,
+    content_type: str = "application/json",
+    complete: bool = True,
+) -> Answer | None:
     """What is kept of an answer that came in these pieces."""
-    copy = AnswerCopy(once, status, "application/json")
+    copy = AnswerCopy(once, status, content_type)
     for piece in pieces:
         copy.feed(piece)
     return copy.finish(complete=complete)
@@ -92,9 +98,20 @@ def test_only_small_answers_are_kept(size: int, is_kept: bool) -> None:
     assert is_kept == (copied(b"x" * half, b"x" * (size - half)) is not None)
 
 
-@pytest.mark.parametrize("changes", [{"once": UNNAMED}, {"status": 500}, {"status": 302}, {"complete": False}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"once": UNNAMED},
+        {"status": 500},
+        {"status": 302},
+        {"complete": False},
+        {"content_type": ""},
+        {"content_type": "text/plain\x01"},
+        {"content_type": "x" * 201},
+    ],
+)
 def test_what_is_not_kept(changes: dict[str, Any]) -> None:
-    """Answers to requests without a name, failures, and what broke off."""
+    """Answers to requests without a name, failures, what broke off, and types that cannot be written again."""
     assert copied(b"{}", **changes) is None
 
 

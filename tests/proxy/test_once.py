@@ -116,6 +116,17 @@ async def test_another_keys_retry_is_another_request(make_gate: MakeGate, make_c
     assert mine.name != yours.name
 
 
+async def test_another_members_retry_is_another_request(make_gate: MakeGate, make_call: MakeCall) -> None:
+    """A service may send for many people with one key: it names them, and they are not taken for each other."""
+    mine, yours = make_call(("x-stainless-retry-count", "1")), make_call(("x-stainless-retry-count", "1"))
+    mine.trace.learn(member="amy")
+    yours.trace.learn(member="bob")
+
+    names = {(await name_request(make_gate(), call, STUDIO, BODY)).name for call in (mine, yours)}
+
+    assert 2 == len(names)
+
+
 @pytest.mark.parametrize("count", ["", "-1", "many", "1.5", "99999", "١"])
 async def test_a_count_that_is_none_is_a_first_attempt(make_gate: MakeGate, make_call: MakeCall, count: str) -> None:
     """An SDK's header is no reason to refuse."""
