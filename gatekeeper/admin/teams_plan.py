@@ -16,11 +16,6 @@ from gatekeeper.ledger.records import Caps, KeyRecord, Limit, TeamRecord
 NONE = "none"
 """How a line says that there was or will be nothing."""
 
-CAPS = ("per_request", "open_holds", "held_credits", "requests_per_minute")
-
-COUNTING_CAPS = frozenset({"open_holds", "requests_per_minute"})
-"""Caps that are a number of something, not of credits."""
-
 
 class ChangeKind(StrEnum):
     """What a change is about, for scripts."""
@@ -136,17 +131,18 @@ def _kept_revoked(before: KeyRecord | None, sha256: str) -> bool:
 
 def _wanted_team(entry: TeamEntry, base: TeamRecord) -> TeamRecord:
     frozen = base.frozen if entry.frozen is None else entry.frozen
-    guard = base.retry_guard if entry.retry_guard is None else entry.retry_guard
-    record = replace(base, timezone=entry.timezone or base.timezone, frozen=frozen, retry_guard=guard)
+    record = replace(base, timezone=entry.timezone or base.timezone, frozen=frozen)
     if entry.limits is not None:
         limits = tuple(Limit(limit.scope, limit.per, limit.credits) for limit in entry.limits)
         record = replace(record, limits=_in_order_of(base.limits, limits))
     if entry.caps is not None:
         caps = entry.caps
-        record = replace(record, caps=Caps(**{name: getattr(caps, name) for name in CAPS}))
+        record = replace(record, caps=Caps(**caps.model_dump()))
     if entry.models is not None:
         models = entry.models
         record = replace(record, models_allow=tuple(models.allow), models_deny=tuple(models.deny))
+    if entry.retry_guard is not None:
+        record = replace(record, retry_guard=entry.retry_guard)
     return record
 
 
@@ -162,14 +158,14 @@ def _team_lines(before: TeamRecord, after: TeamRecord) -> list[str]:
     if before.frozen != after.frozen:
         lines.append("frozen: nothing is forwarded any more" if after.frozen else "no longer frozen")
     lines += _limit_lines(before, after)
-    if before.retry_guard != after.retry_guard:
-        lines.append(f"retry guard {'on' if after.retry_guard else 'off: a retry is another paid request'}")
-    for name in CAPS:
+    for name in ("per_request", "open_holds", "held_credits", "requests_per_minute"):
         old, new = _cap(name, before.caps), _cap(name, after.caps)
         lines += [f"cap {name} {old} -> {new}"] if old != new else []
     for name in ("allow", "deny"):
         olds, news = getattr(before, f"models_{name}"), getattr(after, f"models_{name}")
         lines += [f"models {name} {_listed(olds)} -> {_listed(news)}"] if olds != news else []
+    if before.retry_guard != after.retry_guard:
+        lines.append(f"retry guard {'on' if after.retry_guard else 'off'}")
     return lines
 
 
@@ -198,7 +194,7 @@ def _cap(name: str, caps: Caps) -> str:
     value: int | None = getattr(caps, name)
     if value is None:
         return NONE
-    return str(value) if name in COUNTING_CAPS else _credits(value)
+    return str(value) if name in {"open_holds", "requests_per_minute"} else _credits(value)
 
 
 def _listed(patterns: tuple[str, ...]) -> str:

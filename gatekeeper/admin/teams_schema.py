@@ -146,7 +146,7 @@ class LimitEntry(_Strict):
 
 
 class CapsEntry(_Strict):
-    """Bounds on one request, on what runs at once, on requests in a minute. What is left out has no bound."""
+    """Bounds on one request, on what runs at once and on requests in a minute. What is left out has no bound."""
 
     per_request: Amount | None = None
     open_holds: Annotated[int, Field(ge=0, le=OPEN_HOLDS_MAX)] | None = None
@@ -178,11 +178,11 @@ class TeamEntry(_Strict):
     id: Annotated[str, AfterValidator(_team_id)]
     timezone: Annotated[str, AfterValidator(_timezone)] | None = None
     frozen: bool | None = None
-    retry_guard: bool | None = None
     grants: list[GrantEntry] = Field(default_factory=list)
     limits: Annotated[list[LimitEntry], Field(max_length=bounds.LIMITS_MAX)] | None = None
     caps: CapsEntry | None = None
     models: ModelsEntry | None = None
+    retry_guard: bool | None = None
     keys: list[KeyEntry] = Field(default_factory=list)
 
 

@@ -40,7 +40,8 @@ async def test_team_comes_back_as_it_was_put(ledger: Ledger, team_id: str):
     record = TeamRecord(
         team_id, timezone="Europe/Berlin", frozen=True,
         limits=(Limit("team", Per.MONTH, 5000 * CREDIT), Limit("member:amy", Per.DAY, 0)),
-        caps=Caps(per_request=300 * CREDIT, open_holds=50), models_allow=("flux-*",), models_deny=("recraft-v4-pro",),
+        caps=Caps(per_request=300 * CREDIT, open_holds=50, requests_per_minute=60), models_allow=("flux-*",),
+        models_deny=("recraft-v4-pro",), retry_guard=False,
     )  # fmt: skip
     stored = [await ledger.put_team(record), await ledger.put_team(record)]
 
@@ -363,7 +364,8 @@ async def test_everything_can_be_asked_twice_at_once(ledger: Ledger, team: TeamR
     [
         {"team": "no team"}, {"hold_id": "x"}, {"amount": -1}, {"amount": 2**53 - 1}, {"amount": 1.5}, {"amount": True},
         {"ttl_ms": -1}, {"grace_ms": 10**10}, {"project": "tab\there"}, {"member": "x" * 129}, {"key_id": "line\n"},
-        {"fingerprint": "x" * 65}, {"price_list": "\x00"}, {"meta": "x" * 4097}, {"member": "\ud800"},
+        {"fingerprint": "x" * 65}, {"once": "x" * 65}, {"once": "a\tb"}, {"once_within_ms": -1},
+        {"once_within_ms": 86_400_001}, {"price_list": "\x00"}, {"meta": "x" * 4097}, {"member": "\ud800"},
     ],
 )  # fmt: skip
 async def test_order_that_cannot_be_booked(ledger: Ledger, order: Order, changes: dict[str, Any]):
