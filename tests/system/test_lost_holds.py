@@ -48,6 +48,7 @@ async def test_a_charge_without_its_hold_is_booked(world: World, provider: Provi
     line = await world.event("settle.orphan")
     balance = await world.balance()
     assert (200, "49") == (answer.status, answer.headers["Gatekeeper-Credits-Charged"])
+    assert "951" == answer.headers["Gatekeeper-Credits-Available"]
     assert (answer.headers["Gatekeeper-Hold-Id"], 49, 49, "error") == (
         line["hold_id"],
         line["credits_held"],
@@ -65,6 +66,7 @@ async def test_a_failure_without_its_hold_costs_nothing(world: World, provider: 
 
     line = await world.event("settle.orphan")
     assert (500, "0", 0) == (answer.status, answer.headers["Gatekeeper-Credits-Charged"], line["credits_charged"])
+    assert "1000" == answer.headers["Gatekeeper-Credits-Available"]
     assert 1_000_000_000 == (await world.balance()).available
     assert "1.0" == await metric(world, FLAGGED)
     await world.assert_books_clean()

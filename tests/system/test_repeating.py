@@ -284,6 +284,29 @@ async def test_two_gateways_are_one(start_world: StartWorld, provider: Provider,
     assert (made.body, "true", 1) == (again.body, again.headers["Gatekeeper-Replayed"], provider.calls)
 
 
+async def test_what_went_through_the_outbox_is_charged_and_not_kept(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
+    """The store was away at the end: the answer went out and the charge was booked later; again it is only told."""
+    port = free_port()
+    async with store_server(tmp_path / "store", port, *AOF) as store:
+        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
+        key = await world.key()
+        provider.gate.clear()
+        first = asyncio.ensure_future(world.native(key, headers=ORDER))
+        await world.event("generation.admitted")
+        store.kill()
+        provider.gate.set()
+        made = await first
+    async with store_server(tmp_path / "store", port, *AOF):
+        await world.event("settle.replayed")
+        again = await world.native(key, headers=ORDER)
+        await world.assert_books_clean()
+
+    assert (200, 409, "already_generated") == (made.status, again.status, again.json["code"])
+    assert (49, 1) == (earlier(again)["credits_charged"], provider.calls)
+
+
 async def test_after_kill_9_the_answer_is_still_there(tmp_path: Path, provider: Provider) -> None:
     """The gateway killed and started again on the same directory: the same answer, no second charge."""
     config = write_config(tmp_path, provider.url)
