@@ -17,6 +17,7 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:once:<utc day>` | HASH   | a request's name -> hold id; the day as above        | 48 h after last write |
 | `gk:{T}:answer:<hold>`  | STRING | the answer that was kept with this hold              | as long as it says    |
+| `gk:{T}:base`           | HASH   | `exported`; `seq` and `state` of the checkpoint      | for ever              |
 | `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported        |
 
 Figures are seq, at, granted, charged, expired, held, open; rules are what a hold needs of the team's record; lots are
@@ -88,6 +89,11 @@ class TeamKeys:
     def journal(self) -> str:
         """STREAM: one entry per transition."""
         return f"{self.tag}:j"
+
+    @property
+    def base(self) -> str:
+        """HASH: what of the journal was exported, and the checkpoint before which it was cut."""
+        return f"{self.tag}:base"
 
     @property
     def jobs(self) -> str:

@@ -19,6 +19,7 @@ from gatekeeper.ledger.bounds import INSTANT_MAX_MS
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_entry, parse_grant, parse_key, parse_team
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict
+from gatekeeper.ledger.history import Act, Doubt, Following, History
 from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
 from gatekeeper.ledger.lots import parse_lots
 from gatekeeper.ledger.records import (
@@ -42,6 +43,7 @@ from gatekeeper.ledger.records import (
     Transition,
     VerifyReport,
 )
+from gatekeeper.ledger.repair import Repair
 from gatekeeper.ledger.usage import applying, limit_usage, scopes_of
 from gatekeeper.ledger.verify import Replay, compare
 from gatekeeper.ledger.windows import WindowCache
@@ -63,17 +65,19 @@ class Ledger:
     """All of a store's teams, keys, credits and holds.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
-    of the team came upon it.
+    of the team came upon it. `repair` watches for a store that has lost entries it had acknowledged.
     """
 
     def __init__(self, client: StoreClient) -> None:
         self.on_transition: Callable[[str, Transition], None] = lambda _team, _transition: None
+        self.repair = Repair(client, History(), self._again)
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
 
     async def close(self) -> None:
         """Finish what is in flight (bounded) and close the connections."""
+        await self.repair.close()
         await self._client.close()
 
     # Teams and keys
@@ -200,6 +204,14 @@ class Ledger:
         Raises LedgerNoTeam, and LedgerUnavailable: then forward nothing.
         """
         bounds.check_order(order)
+        self.repair.admit(order.team)
+        result = await self._hold(order)
+        if isinstance(result, Held) and not result.repeated:
+            await self.repair.acked(order.team, result.seq, order)
+            self.repair.admit(order.team, maybe_executed=True)
+        return result
+
+    async def _hold(self, order: HoldOrder) -> HoldResult:
         windows = self._windows.latest(self._timezones.get(order.team, "UTC"))
         for _ in range(_WINDOW_TRIES):
             answer = await scripts.hold(self._client, order, windows)
@@ -239,7 +251,7 @@ class Ledger:
         if answer is not None:
             bounds.check_answer(answer)
         ending = scripts.Ending(hold_id, amount, outcome, meta, context=context, answer=answer)
-        return await scripts.settle(self._client, team_id, ending)
+        return await self._settle(team_id, ending)
 
     async def release(
         self, hold_id: str, team_id: str, *, reason: str = "", context: HoldContext | None = None
@@ -255,7 +267,13 @@ class Ledger:
         bounds.check_team_id(team_id)
         bounds.check_hold_id(hold_id)
         bounds.check_text("reason", reason, bounds.REASON_CHARS_MAX)
-        return await scripts.settle(self._client, team_id, scripts.Ending(hold_id, why=reason, undo=True))
+        return await self._settle(team_id, scripts.Ending(hold_id, why=reason, undo=True))
+
+    async def _settle(self, team_id: str, ending: scripts.Ending) -> Settlement:
+        settlement = await scripts.settle(self._client, team_id, ending)
+        if settlement.seq:
+            await self.repair.acked(team_id, settlement.seq, replace(ending, answer=None))
+        return settlement
 
     async def answer(self, team_id: str, hold_id: str) -> str | None:
         """The answer that was kept with a hold, or None: there was none, or its time is over."""
@@ -269,7 +287,10 @@ class Ledger:
         bounds.check_team_id(team_id)
         bounds.check_hold_id(hold_id)
         bounds.check_text("reason", reason, bounds.REASON_CHARS_MAX)
-        return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+        marked = await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+        if marked.seq:
+            await self.repair.acked(team_id, marked.seq, Doubt(hold_id, reason))
+        return marked
 
     async def attach_job(
         self, hold_id: str, team_id: str, job: str, *, ttl_ms: int, answer: Answer | None = None
@@ -284,7 +305,10 @@ class Ledger:
         bounds.check_job(job, ttl_ms)
         if answer is not None:
             bounds.check_answer(answer)
-        return await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms, answer)
+        attached = await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms, answer)
+        if attached.seq:
+            await self.repair.acked(team_id, attached.seq, Following(hold_id, job, ttl_ms))
+        return attached
 
     async def expire_due(self, team_id: str, max_holds: int = 100) -> Expiry:
         """Let time act on up to `max_holds` (at most 200) holds past their deadline, each by its own policy.
@@ -369,6 +393,18 @@ class Ledger:
             "XRANGE", TeamKeys(team_id).journal, f"{after + 1}-0", last, "COUNT", wanted, bulk=True
         )
         return tuple(parse_entry(entry_id, flat) for entry_id, flat in rows)
+
+    async def _again(self, team_id: str, act: Act) -> HoldResult | Settlement | Marked | Attached:
+        """Tell the store an act once more; whatever it says, nothing is remembered of it a second time."""
+        match act:
+            case HoldOrder():
+                return await self._hold(act)
+            case scripts.Ending():
+                return await scripts.settle(self._client, team_id, act)
+            case Doubt(hold_id, reason):
+                return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+            case Following(hold_id, job, ttl_ms):
+                return await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms)
 
     def _tell(self, team_id: str, transitions: tuple[Transition, ...]) -> None:
         for transition in transitions:

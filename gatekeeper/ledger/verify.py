@@ -30,7 +30,7 @@ class _Hold:
     state: HoldState = HoldState.HELD
     charged: int = 0
     follows_job: bool = False
-    parts: Parts = field(default_factory=dict)
+    parts: Parts = field(default_factory=list)
 
 
 @dataclass(slots=True)

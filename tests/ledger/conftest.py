@@ -26,6 +26,7 @@ from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import HoldOrder, TeamRecord
 from gatekeeper.ledger.windows import Window, Windows
+from tests.ledger.lots_scene import Clock
 
 CREDIT = 1_000_000
 RETENTION_MS = 72 * 3600 * 1000
@@ -270,3 +271,12 @@ async def funded(raw: Raw) -> Raw:
     await raw.team()
     await raw.grant("opening", 100)
     return raw
+
+
+@pytest.fixture
+async def clock(raw: Raw) -> Clock:
+    """A team without credits, and its clock, at 0 and standing."""
+    clock = Clock(raw)
+    await raw.team()
+    await clock.at(0)
+    return clock

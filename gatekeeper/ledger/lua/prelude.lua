@@ -179,12 +179,6 @@ local function append(
   return seq
 end
 
-local function append_for(book, kind, id, r, charged, why, meta)
-  return append(
-    book, kind, id, r.amount_text, str(charged), r.seq, r.project, r.member, r.key, '', r.price_list, why, '', meta
-  )
-end
-
 -- What is free in lots past their time leaves as expired; but credits that cover a debt do not: those join the pot.
 function lapse(book)
   for _, lot in ipairs(book.lots) do
@@ -201,7 +195,7 @@ function lapse(book)
 end
 
 -- Take `amount` from the lots, soonest first, as far as they reach; the rest is the pot's. Adds to `figure` of each
--- lot, 'held' or 'used', and gives the parts back: 'seq=amount,seq=amount'.
+-- lot, 'held' or 'used', and gives the parts back, which a hold remembers: 'seq=amount,seq=amount' in that order.
 local function draw(book, amount, figure)
   if not book.lots then return '' end
   local parts = {}
@@ -260,6 +254,12 @@ local function lots_text(book)
     end
   end
   return table.concat(lines)
+end
+
+local function append_for(book, kind, id, r, charged, why, meta)
+  return append(
+    book, kind, id, r.amount_text, str(charged), r.seq, r.project, r.member, r.key, '', r.price_list, why, '', meta
+  )
 end
 
 -- What is remembered of a hold that is over. `state`: S, R by a call; X, C by time; L late; V undone before it was
@@ -326,6 +326,11 @@ local function flush(book)
   local set = {
     'figures', format(FIGURES, book.seq, book.now, book.granted, book.charged, book.expired, book.held, book.open),
   }
+  local lots = book.lots and lots_text(book)
+  if lots and lots ~= '' then
+    set[#set + 1] = 'lots'
+    set[#set + 1] = lots
+  end
   for field, scope in pairs(book.scopes) do
     if scope[11] ~= '0:0:0:0' or scope[1] + 0 > 0 then -- a scope in which nothing was ever held is not written
       set[#set + 1] = field
@@ -335,11 +340,6 @@ local function flush(book)
   if book.minute then
     set[#set + 1] = 'minute'
     set[#set + 1] = book.minute
-  end
-  local lots = book.lots and lots_text(book)
-  if lots and lots ~= '' then
-    set[#set + 1] = 'lots'
-    set[#set + 1] = lots
   end
   call('HSET', keys.bal, unpack(set))
   if lots == '' then call('HDEL', keys.bal, 'lots') end
