@@ -216,19 +216,10 @@ local function draw(book, amount, figure)
 end
 
 -- Charge what no hold keeps aside, as new spend: from the lots, then from the pot, which may go into debt. It counts in
--- those of its windows that are still the current ones; where the counters are of an older one, its own begins.
--- `r`: the fields and the window starts to count it in.
+-- those of its windows that are still the current ones. `r`: the fields and the window starts to count it in.
 local function spend(book, r, amount)
   book.charged = book.charged + amount
   draw(book, amount, 'used')
-  for i = 1, #r.fields do
-    local scope = book.scopes[r.fields[i]]
-    local current, mine = split(scope[11]), split(r.starts)
-    for p = 1, 4 do
-      if mine[p] + 0 > current[p] + 0 then current[p], scope[2 * p + 1], scope[2 * p + 2] = mine[p], 0, 0 end
-    end
-    scope[11] = table.concat(current, ':')
-  end
   move_scopes(book, r.fields, r.starts, amount, 0)
 end
 
