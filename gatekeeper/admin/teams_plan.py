@@ -150,10 +150,12 @@ def _wanted_team(entry: TeamEntry, base: TeamRecord) -> TeamRecord:
         record = replace(record, limits=_in_order_of(base.limits, limits))
     if entry.caps is not None:
         caps = entry.caps
-        record = replace(record, caps=Caps(caps.per_request, caps.open_holds, caps.held_credits))
+        record = replace(record, caps=Caps(**caps.model_dump()))
     if entry.models is not None:
         models = entry.models
         record = replace(record, models_allow=tuple(models.allow), models_deny=tuple(models.deny))
+    if entry.retry_guard is not None:
+        record = replace(record, retry_guard=entry.retry_guard)
     return record
 
 
@@ -169,12 +171,14 @@ def _team_lines(before: TeamRecord, after: TeamRecord) -> list[str]:
     if before.frozen != after.frozen:
         lines.append("frozen: nothing is forwarded any more" if after.frozen else "no longer frozen")
     lines += _limit_lines(before, after)
-    for name in ("per_request", "open_holds", "held_credits"):
+    for name in ("per_request", "open_holds", "held_credits", "requests_per_minute"):
         old, new = _cap(name, before.caps), _cap(name, after.caps)
         lines += [f"cap {name} {old} -> {new}"] if old != new else []
     for name in ("allow", "deny"):
         olds, news = getattr(before, f"models_{name}"), getattr(after, f"models_{name}")
         lines += [f"models {name} {_listed(olds)} -> {_listed(news)}"] if olds != news else []
+    if before.retry_guard != after.retry_guard:
+        lines.append(f"retry guard {'on' if after.retry_guard else 'off'}")
     return lines
 
 
@@ -203,7 +207,7 @@ def _cap(name: str, caps: Caps) -> str:
     value: int | None = getattr(caps, name)
     if value is None:
         return NONE
-    return str(value) if name == "open_holds" else _credits(value)
+    return str(value) if name in {"open_holds", "requests_per_minute"} else _credits(value)
 
 
 def _listed(patterns: tuple[str, ...]) -> str:

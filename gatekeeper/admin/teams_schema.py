@@ -152,11 +152,12 @@ class LimitEntry(_Strict):
 
 
 class CapsEntry(_Strict):
-    """Bounds on one request and on what runs at once. What is left out has no bound."""
+    """Bounds on one request, on what runs at once and on requests in a minute. What is left out has no bound."""
 
     per_request: Amount | None = None
     open_holds: Annotated[int, Field(ge=0, le=OPEN_HOLDS_MAX)] | None = None
     held_credits: Amount | None = None
+    requests_per_minute: Annotated[int, Field(ge=1, le=bounds.REQUESTS_PER_MINUTE_MAX)] | None = None
 
 
 class ModelsEntry(_Strict):
@@ -187,6 +188,7 @@ class TeamEntry(_Strict):
     limits: Annotated[list[LimitEntry], Field(max_length=bounds.LIMITS_MAX)] | None = None
     caps: CapsEntry | None = None
     models: ModelsEntry | None = None
+    retry_guard: bool | None = None
     keys: list[KeyEntry] = Field(default_factory=list)
 
 

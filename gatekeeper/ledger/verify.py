@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gatekeeper.ledger.codec import PERIODS, grant_text, parse_hold
 from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.holdid import hold_id_day, is_hold_id
 from gatekeeper.ledger.lots import REMINDER, Lot, Lots, Parts, parts_text
 from gatekeeper.ledger.records import Difference, Entry, EntryKind, HoldState
 from gatekeeper.ledger.scripts import Snapshot
@@ -17,7 +18,12 @@ from gatekeeper.ledger.usage import scopes_of
 DIFFERENCES_MAX = 100
 """Differences listed in one report: enough to see the pattern."""
 
+FORGOTTEN_AFTER_MS = 73 * 3600 * 1000
+"""When the store has surely forgotten how a day's holds ended: 72 h after it last wrote of one, and an hour for clocks
+that were set. No late result can come to them any more."""
+
 _RESOLVING = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
+_WITHOUT_CREDITS = {EntryKind.TEAM, EntryKind.VOID}
 
 
 @dataclass(slots=True)
@@ -28,6 +34,7 @@ class _Hold:
     seq: int
     state: HoldState = HoldState.HELD
     charged: int = 0
+    follows_job: bool = False
     parts: Parts = field(default_factory=list)
 
 
@@ -41,6 +48,9 @@ class _Counters:
         for window, start in zip(self.windows, starts, strict=True):
             if window[0] != start:
                 window[:] = [start, 0, 0]
+
+    def open_newer(self, starts: list[int]) -> None:
+        self.open([max(window[0], start) for window, start in zip(self.windows, starts, strict=True)])
 
     def move(self, starts: list[int], used: int, held: int) -> None:
         self.used += used
@@ -65,6 +75,8 @@ class Replay:
         self.open: dict[str, _Hold] = {}
         self.by_time: dict[str, _Hold] = {}
         self.use: dict[str, _Counters] = {}
+        self.at_ms = 0
+        self.written: dict[int, int] = {}
         self.differences: list[Difference] = []
 
     @property
@@ -78,6 +90,8 @@ class Replay:
             if entry.seq != self.seq + 1:
                 self.differ("journal sequence", f"{entry.seq} follows {self.seq}", str(self.seq + 1))
             self.seq = entry.seq
+            self.at_ms = max(self.at_ms, entry.at_ms)
+            self._note_written(entry.hold_id)
             self._lapse_before(entry)
             self._book(entry)
             self._join_pot(entry.at_ms)
@@ -88,6 +102,23 @@ class Replay:
         if len(self.differences) < DIFFERENCES_MAX:
             self.differences.append(Difference(what, str(stored), str(derived)))
 
+    def forget(self, day: int) -> None:
+        """Drop what time resolved of the holds whose ids are of this UTC day: the store has forgotten them."""
+        self.written.pop(day, None)
+        for hold_id in [each for each in self.by_time if hold_id_day(each) == day]:
+            del self.by_time[hold_id]
+
+    def is_forgotten(self, day: int) -> bool:
+        """Whether the store has forgotten how the holds of this UTC day ended."""
+        return self.at_ms - self.written.get(day, self.at_ms) > FORGOTTEN_AFTER_MS
+
+    def _note_written(self, hold_id: str) -> None:
+        if is_hold_id(hold_id):
+            day = hold_id_day(hold_id)
+            if self.is_forgotten(day):
+                self.forget(day)
+            self.written[day] = self.at_ms
+
     def _book(self, entry: Entry) -> None:
         if entry.kind is EntryKind.GRANT:
             self._grant(entry)
@@ -97,9 +128,13 @@ class Replay:
             self._hold(entry)
         elif entry.kind is EntryKind.LATE:
             self._late(entry)
+        elif entry.kind is EntryKind.ORPHAN:
+            self._orphan(entry)
+        elif entry.kind is EntryKind.JOB:
+            self._job(entry)
         elif entry.kind in _RESOLVING:
             self._resolve(entry)
-        elif entry.kind is not EntryKind.TEAM:
+        elif entry.kind not in _WITHOUT_CREDITS:
             self._unknown(entry)
 
     def _grant(self, entry: Entry) -> None:
@@ -171,6 +206,24 @@ class Replay:
         for scope in hold.scopes:
             self.use[scope].move(hold.starts, correction, 0)
 
+    def _orphan(self, entry: Entry) -> None:
+        if entry.hold_id in self.open:
+            self.differ(f"entry {entry.seq}: orphan of a hold that is open", entry.hold_id, "no such hold")
+            return
+        starts = [int(start) for start in entry.fields["windows"].split(":")]
+        self.charged += entry.charged
+        self.lots.spend(entry.charged)
+        for scope in scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"]):
+            self.use.setdefault(scope, _Counters()).open_newer(starts)
+            self.use[scope].move(starts, entry.charged, 0)
+
+    def _job(self, entry: Entry) -> None:
+        hold = self.open.get(entry.hold_id)
+        if hold is None:
+            self.differ(f"entry {entry.seq}: job of a hold that is not open", entry.hold_id, "an open hold")
+            return
+        hold.state, hold.follows_job = HoldState.HELD, True
+
     def _unknown(self, entry: Entry) -> None:
         hold = self.open.get(entry.hold_id)
         if hold is None:
@@ -229,6 +282,7 @@ def _compare_hold(replay: Replay, hold_id: str, snapshot: Snapshot) -> None:
     _match(replay, f"hold {hold_id}",
            _hold_text(stored.state, stored.amount, stored.seq, list(stored.starts), stored.parts),
            _hold_text(hold.state, hold.amount, hold.seq, hold.starts, parts_text(hold.parts)))  # fmt: skip
+    _match(replay, f"hold {hold_id}: follows a job", str(stored.follows_job), str(hold.follows_job))
     if hold.state is HoldState.HELD and hold_id not in snapshot.due:
         replay.differ(f"deadline of {hold_id}", "none", "a held hold has one")
 

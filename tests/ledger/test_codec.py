@@ -34,6 +34,13 @@ def test_open_hold_is_read():
     ) == hold  # fmt: skip
 
 
+def test_hold_with_a_job_is_kept():
+    """In place of a policy stands that it follows a job: time does with it what it does with one to be kept."""
+    hold = codec.parse_hold("H\t49\t7\tj\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist\t")
+
+    assert (OnUnknown.KEEP, True) == (hold.on_unknown, hold.follows_job)
+
+
 def test_counters_of_nobody_are_zero():
     """A scope that never spent has counters of zero."""
     assert codec.Counters(0, 0, ((0, 0, 0),) * 4) == codec.parse_counters("")

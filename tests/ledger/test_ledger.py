@@ -43,7 +43,8 @@ async def test_team_comes_back_as_it_was_put(ledger: Ledger, team_id: str):
     record = TeamRecord(
         team_id, timezone="Europe/Berlin", frozen=True,
         limits=(Limit("team", Per.MONTH, 5000 * CREDIT), Limit("member:amy", Per.DAY, 0)),
-        caps=Caps(per_request=300 * CREDIT, open_holds=50), models_allow=("flux-*",), models_deny=("recraft-v4-pro",),
+        caps=Caps(per_request=300 * CREDIT, open_holds=50, requests_per_minute=60), models_allow=("flux-*",),
+        models_deny=("recraft-v4-pro",), retry_guard=False,
     )  # fmt: skip
     stored = [await ledger.put_team(record), await ledger.put_team(record)]
 
@@ -169,7 +170,8 @@ async def test_life_of_a_hold(ledger: Ledger, team: TeamRecord, order: Order):
     balance = await ledger.balance(team.id)
     _, _, hold_entry, settle_entry = await ledger.journal(team.id)
 
-    assert Held(asked.hold_id, 49 * CREDIT, 441 * CREDIT, 49 * CREDIT, 3) == held
+    assert isinstance(held, Held)
+    assert Held(asked.hold_id, 49 * CREDIT, 441 * CREDIT, 49 * CREDIT, 3) == replace(held, windows="")
     assert (SettleStatus.SETTLED, 24 * CREDIT, 25 * CREDIT) == (settled.status, settled.charged, settled.freed)
     assert (490 * CREDIT, 466 * CREDIT, 0, 24 * CREDIT, 0, 0) == (
         balance.granted, balance.available, balance.held, balance.charged, balance.expired, balance.debt,
@@ -273,6 +275,42 @@ async def test_everything_time_does_is_told(ledger: Ledger, team: TeamRecord, or
     await ledger.expire_due(team.id)
 
     assert (2, 2, [(team.id, EntryKind.UNKNOWN), (team.id, EntryKind.EXPIRE)] * 3) == (by_hold, by_refusal, told)
+
+
+async def test_every_deadline_is_told(ledger: Ledger, team: TeamRecord, order: Order):
+    """A hold's before it is made, for its answer may be lost; a mark's as soon as it may be there."""
+    told: list[tuple[str, int]] = []
+    ledger.on_deadline = lambda team_id, in_ms: told.append((team_id, in_ms))
+    asked = order(ttl_ms=5000)
+    await ledger.hold(asked)
+    await ledger.mark_unknown(asked.hold_id, team.id)
+    with pytest.raises(LedgerNoTeam):
+        await ledger.hold(order(team="nobody", ttl_ms=7000))
+
+    assert [(team.id, 5000), (team.id, 0), ("nobody", 7000)] == told
+
+
+async def test_next_deadline(ledger: Ledger, team: TeamRecord, order: Order):
+    """How far off it is: of a team with nothing due, of many teams at once, and of none."""
+    await ledger.hold(order(ttl_ms=60_000))
+    expiry = await ledger.expire_due(team.id)
+    mine, none = await ledger.due_in_ms([team.id, "nobody"])
+
+    assert expiry.next_due_in_ms is not None
+    assert mine is not None
+    assert 50_000 < mine <= expiry.next_due_in_ms <= 60_000
+    assert none is None
+
+
+async def test_one_open_hold(ledger: Ledger, team: TeamRecord, order: Order):
+    """A hold is found by its id for as long as it is open."""
+    asked = order(member="amy")
+    await ledger.hold(asked)
+    found = await ledger.open_hold(asked.hold_id, team.id)
+    listed = await ledger.holds(team.id)
+    await ledger.release(asked.hold_id, team.id)
+
+    assert (listed, None) == ((found,), await ledger.open_hold(asked.hold_id, team.id))
 
 
 async def test_open_holds_are_listed(ledger: Ledger, team: TeamRecord, order: Order):
@@ -398,7 +436,8 @@ async def test_everything_can_be_asked_twice_at_once(ledger: Ledger, team: TeamR
     [
         {"team": "no team"}, {"hold_id": "x"}, {"amount": -1}, {"amount": 2**53 - 1}, {"amount": 1.5}, {"amount": True},
         {"ttl_ms": -1}, {"grace_ms": 10**10}, {"project": "tab\there"}, {"member": "x" * 129}, {"key_id": "line\n"},
-        {"fingerprint": "x" * 65}, {"price_list": "\x00"}, {"meta": "x" * 4097}, {"member": "\ud800"},
+        {"fingerprint": "x" * 65}, {"once": "x" * 65}, {"once": "a\tb"}, {"once_within_ms": -1},
+        {"once_within_ms": 86_400_001}, {"price_list": "\x00"}, {"meta": "x" * 4097}, {"member": "\ud800"},
     ],
 )  # fmt: skip
 async def test_order_that_cannot_be_booked(ledger: Ledger, order: Order, changes: dict[str, Any]):

@@ -9,7 +9,7 @@ from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import parse_figures
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import Entry, EntryKind, HoldOrder, OnUnknown, TeamRecord
+from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldOrder, OnUnknown, TeamRecord
 from gatekeeper.ledger.verify import Replay
 
 Order = Callable[..., HoldOrder]
@@ -28,6 +28,9 @@ async def busy(ledger: Ledger, team: TeamRecord, order: Order) -> TeamRecord:
     await ledger.release(released.hold_id, team.id)
     await ledger.expire_due(team.id)
     await ledger.settle(expired.hold_id, team.id, 3)
+    await ledger.attach_job(running.hold_id, team.id, "job", ttl_ms=60_000)
+    await ledger.undo(order().hold_id, team.id)
+    await ledger.settle(order().hold_id, team.id, 5, context=HoldContext(5, member="bob", windows="0:1:2:3"))
     return team
 
 
@@ -37,7 +40,10 @@ async def test_clean_books(ledger: Ledger, busy: TeamRecord):
     kinds = {entry.kind for entry in await ledger.journal(busy.id)}
 
     assert ((), report.seq) == (report.differences, report.entries)
-    assert {"team", "grant", "hold", "settle", "release", "unknown", "expire", "charge", "keep", "late"} == kinds
+    assert {
+        "team", "grant", "hold", "settle", "release", "unknown", "expire", "charge", "keep", "late", "job", "void",
+        "orphan",
+    } == kinds  # fmt: skip
 
 
 async def test_team_without_anything_is_clean(ledger: Ledger, team_id: str):
@@ -56,6 +62,7 @@ async def test_team_without_anything_is_clean(ledger: Ledger, team_id: str):
         (("FIGURE", "bal", "seq", 1), "seq"),
         (("HSET", "bal", "team", "0:0|0:0|0:0|0:0|0:0|0:0:0:0"), "counters of team"),
         (("HDEL", "bal", "member:amy"), "counters of member:amy"),
+        (("HDEL", "bal", "member:bob"), "counters of member:bob"),
         (("HSET", "bal", "member:eve", "5:0|0:0|0:0|0:0|0:0|0:0:0:0"), "counters of member:eve"),
         (("HSET", "grants", "opening", "1"), "grant opening"),
         (("HSET", "grants", "gift", "1"), "grant gift"),
@@ -92,6 +99,16 @@ async def test_changed_record_of_an_open_hold_is_named(ledger: Ledger, client: S
     await client.command("HSET", key, running, text.replace("49000000", "1", 1))
 
     assert [f"hold {running}"] == [difference.what for difference in (await ledger.verify(busy.id)).differences]
+
+
+async def test_a_job_that_the_record_forgot_is_named(ledger: Ledger, client: StoreClient, busy: TeamRecord):
+    """A hold whose record says otherwise than the journal whether time may resolve it is listed."""
+    running = (await ledger.holds(busy.id))[-1].hold_id
+    key = TeamKeys(busy.id).open
+    text = await client.command("HGET", key, running)
+    await client.command("HSET", key, running, text.replace("\tj\t", "\tr\t", 1))
+
+    assert [f"hold {running}: follows a job"] == [each.what for each in (await ledger.verify(busy.id)).differences]
 
 
 @pytest.fixture

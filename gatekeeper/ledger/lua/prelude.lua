@@ -15,6 +15,7 @@ local RETENTION_MS = '259200000'     -- a resolved hold is remembered for 72 h a
 local ID_AGE_MAX_MS = 172800000      -- so an id up to 48 h old can never be a forgotten one
 local CLOCK_STEP_MAX_MS = 300000     -- a clock that steps back by up to 5 min stands still; by more, it is believed
 local DAY_MS = 86400000
+local MINUTE_MS = 60000
 
 local call, match, format = redis.call, string.match, string.format
 
@@ -32,6 +33,11 @@ local COUNTERS = INT == '%d' and '%d:%d|%d:%d|%d:%d|%d:%d|%d:%d|%s'
   or '%.0f:%.0f|%.0f:%.0f|%.0f:%.0f|%.0f:%.0f|%.0f:%.0f|%s'
 local function str(value)
   return format(INT, value + 0)
+end
+
+-- Whether an id is of a time from which nothing can have been forgotten, and not of the far future.
+local function is_recent(now, id_ms)
+  return now - id_ms <= ID_AGE_MAX_MS and id_ms - now <= DAY_MS
 end
 
 -- 'hour:day:week:month' -> its four texts.
@@ -74,7 +80,7 @@ local lapse -- below
 -- scopes, read at one instant: the store's now, taken once. What has lapsed by then has lapsed in the book.
 -- keys: bal, open, due, journal (those the script declares).
 local function read_book(keys, fields)
-  local raw = call('HMGET', keys.bal, 'figures', 'rules', 'lots', unpack(fields))
+  local raw = call('HMGET', keys.bal, 'figures', 'rules', 'minute', 'lots', unpack(fields))
   local seq, at, granted, charged, expired, held, open =
     match(raw[1] or '0:0:0:0:0:0:0', '^(%d+):(%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
   assert(seq, 'the figures of a team cannot be read')
@@ -82,17 +88,22 @@ local function read_book(keys, fields)
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   if last > now and last - now <= CLOCK_STEP_MAX_MS then now = last end
   local scopes = {}
-  for i = 1, #fields do scopes[fields[i]] = parse_scope(raw[i + 3]) end
+  for i = 1, #fields do scopes[fields[i]] = parse_scope(raw[i + 4]) end
   local book = {
     keys = keys, now = now, seq = seq + 0, granted = granted + 0, charged = charged + 0, expired = expired + 0,
     held = held + 0, open = open + 0, scopes = scopes, entries = {}, ended = {}, writes = {}, rules = raw[2],
-    now_text = str(now),
+    now_text = str(now), minute_before = raw[3],
   }
-  if raw[3] then
-    book.lots = parse_lots(raw[3])
+  if raw[4] then
+    book.lots = parse_lots(raw[4])
     lapse(book)
   end
   return book
+end
+
+-- The last entry of the journal as it is stored: a script that writes nothing may have let lots lapse in its book.
+local function last_seq(book)
+  return book.seq - #book.entries / 2
 end
 
 local function available(book)
@@ -138,6 +149,7 @@ local function move_scopes(book, fields, starts, used, held)
 end
 
 -- An open hold as one value, tab between the fields (no name may hold a tab); hold.lua writes it.
+-- `policy`: r(elease) | c(harge) | k(eep) | j: it follows a job, so that time alone never resolves it.
 local function parse_record(raw)
   local state, amount, grace, policy, seq, starts, project, member, key, fingerprint, price_list, parts = match(raw,
     '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t([%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([%d=,]*)$')
@@ -153,9 +165,12 @@ local function turn_unknown(r)
   r.state, r.raw = 'U', 'U' .. string.sub(r.raw, 2)
 end
 
--- A resolved hold: state, charged, amount, fingerprint; and, if time resolved it, its whole record for a late settle.
+-- A resolved hold: state, charged, amount (empty if it is what was charged), fingerprint; and, if time resolved it,
+-- its whole record for a late settle.
 local function parse_done(raw)
-  local state, charged, amount, fingerprint, record = match(raw, '^(%u)\t(%d+)\t(%d+)\t([^\t]*)\t?(.*)$')
+  local state, charged, amount, fingerprint, record = match(raw, '^(%u)\t(%d+)\t(%d*)\t([^\t]*)\t?(.*)$')
+  assert(state, 'the end of a hold cannot be read')
+  if amount == '' then amount = charged end
   return {state = state, charged = charged + 0, amount = amount + 0, fingerprint = fingerprint, record = record}
 end
 
@@ -205,10 +220,21 @@ local function draw(book, amount, figure)
   return table.concat(parts, ',')
 end
 
--- Charge what no hold keeps aside: from the lots like a new hold, then from the pot, which may go into debt.
-local function spend(book, amount)
+-- Charge what no hold keeps aside, as new spend: from the lots, then from the pot, which may go into debt. It counts in
+-- those of its windows that are still the current ones; where the counters are of an older one, its own begins.
+-- `r`: the fields and the window starts to count it in.
+local function spend(book, r, amount)
   book.charged = book.charged + amount
   draw(book, amount, 'used')
+  for i = 1, #r.fields do
+    local scope = book.scopes[r.fields[i]]
+    local current, mine = split(scope[11]), split(r.starts)
+    for p = 1, 4 do
+      if mine[p] + 0 > current[p] + 0 then current[p], scope[2 * p + 1], scope[2 * p + 2] = mine[p], 0, 0 end
+    end
+    scope[11] = table.concat(current, ':')
+  end
+  move_scopes(book, r.fields, r.starts, amount, 0)
 end
 
 -- The id of a grant whose lot is gone; '' if the journal no longer has it.
@@ -256,18 +282,21 @@ local function append_for(book, kind, id, r, charged, why, meta)
   )
 end
 
--- What is remembered of a hold that is over. `state`: S, R by a call; X, C by time; L late.
+-- What is remembered of a hold that is over. `state`: S, R by a call; X, C by time; L late; V undone before it was
+-- made; O settled after the store had lost it.
 local function remember(book, id, done, state, charged, amount, fingerprint, record)
   local ended = book.ended
   ended[#ended + 1] = id
   ended[#ended + 1] = done
-  ended[#ended + 1] = state .. '\t' .. str(charged) .. '\t' .. str(amount) .. '\t' .. fingerprint .. record
+  local held = amount == charged and '' or str(amount)
+  ended[#ended + 1] = state .. '\t' .. str(charged) .. '\t' .. held .. '\t' .. fingerprint .. record
 end
 
 -- End an open hold with `charged` booked. The counters of its scopes must be in the book.
 local function resolve(book, id, r, charged, state, kind, done, why, meta)
   book.held, book.charged, book.open = book.held - r.amount, book.charged + charged, book.open - 1
   move_scopes(book, r.fields, r.starts, charged, -r.amount)
+  if r.policy == 'j' then later(book, 'HDEL', book.keys.jobs, id) end
   local record = (state == 'X' or state == 'C') and '\t' .. r.raw or ''
   remember(book, id, done, state, charged, r.amount, r.fingerprint, record)
   local seq = append_for(book, kind, id, r, charged, why, meta)
@@ -275,7 +304,8 @@ local function resolve(book, id, r, charged, state, kind, done, why, meta)
   return seq
 end
 
--- Time acts on a hold past its deadline: HELD becomes UNKNOWN and gets its grace; UNKNOWN meets its own policy.
+-- Time acts on a hold past its deadline: HELD becomes UNKNOWN and gets its grace; UNKNOWN meets its own policy, which
+-- for one that follows a job is to be kept.
 -- With no grace both happen now. Adds {id, kind, amount, seq} to `out` for each transition.
 local function pass_deadline(book, id, r, done, out)
   if r.state == 'H' then
@@ -322,10 +352,14 @@ local function flush(book)
     set[#set + 1] = lots
   end
   for field, scope in pairs(book.scopes) do
-    if scope[11] ~= '0:0:0:0' then -- a scope in which nothing was ever held is not written
+    if scope[11] ~= '0:0:0:0' or scope[1] + 0 > 0 then -- a scope in which nothing was ever held is not written
       set[#set + 1] = field
       set[#set + 1] = format(COUNTERS, unpack(scope))
     end
+  end
+  if book.minute then
+    set[#set + 1] = 'minute'
+    set[#set + 1] = book.minute
   end
   call('HSET', keys.bal, unpack(set))
   if lots == '' then call('HDEL', keys.bal, 'lots') end
