@@ -1,18 +1,20 @@
 """Export and trim on a real store: nothing is cut that is not on disk, and every verdict stays what it was."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from gatekeeper.ledger import export as module
 from gatekeeper.ledger import proof
 from gatekeeper.ledger.checkpoint import to_text
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import ExportBroken, LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.export import Exported, Trimmed, export_team, trim_team
-from gatekeeper.ledger.exportfile import export_path, read_export
+from gatekeeper.ledger.exportfile import ExportFile, export_path, read_export
 from gatekeeper.ledger.journal import Checkpoint
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
@@ -62,13 +64,16 @@ async def test_an_export_has_every_entry(ledger: Ledger, busy: TeamRecord, tmp_p
     assert (Checkpoint(last, 0, ""), [(last, last)]) == (await ledger.checkpoint(busy.id), steps)
 
 
-async def test_an_export_goes_on_where_it_ended(ledger: Ledger, busy: TeamRecord, order: Order, tmp_path: Path):
-    """Only what is new is written."""
+async def test_an_export_goes_on_where_it_ended(
+    ledger: Ledger, busy: TeamRecord, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Only what is new is written, however many pages of the journal it is."""
+    monkeypatch.setattr(module, "JOURNAL_PAGE_MAX", 50)
     before = (await export_team(ledger, busy.id, tmp_path)).seq
-    await asyncio.gather(*(ledger.hold(order(amount=0)) for _ in range(1100)))
+    await asyncio.gather(*(ledger.hold(order(amount=0)) for _ in range(120)))
     done = await export_team(ledger, busy.id, tmp_path)
 
-    assert (1100, before + 1100) == (done.entries, done.seq)
+    assert (120, before + 120) == (done.entries, done.seq)
     assert list(range(1, done.seq + 1)) == [entry.seq for entry in read_export(tmp_path, busy.id)]
 
 
@@ -93,6 +98,67 @@ async def test_an_export_of_no_team(ledger: Ledger, team_id: str, tmp_path: Path
         await export_team(ledger, team_id, tmp_path)
 
     assert not export_path(tmp_path, team_id).exists()
+
+
+async def test_what_is_not_on_disk_is_not_confirmed(
+    ledger: Ledger, busy: TeamRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A disk that fails ends the export before the store hears of it; the next one finishes the work."""
+
+    def fail(_: ExportFile) -> None:
+        raise OSError(errno.EIO, "the disk failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ExportFile, "sync", fail)
+        with pytest.raises(OSError, match="disk failed"):
+            await export_team(ledger, busy.id, tmp_path)
+    before = await ledger.checkpoint(busy.id)
+    done = await export_team(ledger, busy.id, tmp_path)
+
+    assert (0, done.seq) == (before.exported, (await ledger.checkpoint(busy.id)).exported)
+    assert (await ledger.verify(busy.id, tmp_path)).clean
+
+
+async def test_long_exports_are_confirmed_on_the_way(
+    ledger: Ledger, team: TeamRecord, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What is on disk is known to be, long before the end."""
+    told: list[int] = []
+
+    async def confirm(_: str, seq: int) -> int:
+        told.append(seq)
+        return seq
+
+    await asyncio.gather(*(ledger.hold(order(amount=0)) for _ in range(250)))
+    monkeypatch.setattr(module, "JOURNAL_PAGE_MAX", 100)
+    monkeypatch.setattr(module, "SYNC_ENTRIES", 100)
+    monkeypatch.setattr(ledger, "confirm_exported", confirm)
+    await export_team(ledger, team.id, tmp_path)
+
+    assert [100, 200, 252] == told
+
+
+async def test_long_trims_go_in_steps(
+    ledger: Ledger, team: TeamRecord, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each step is a whole one: whoever comes in between finds a checkpoint and the journal behind it."""
+    cuts: list[tuple[int, int]] = []
+    cut_journal = ledger.cut_journal
+
+    async def cut(team_id: str, before: int, seq: int, state: str) -> int:
+        cuts.append((before, seq))
+        done = await cut_journal(team_id, before, seq, state)
+        assert (await ledger.verify(team_id)).clean
+        return done
+
+    await asyncio.gather(*(ledger.hold(order(amount=0)) for _ in range(250)))
+    await export_team(ledger, team.id, tmp_path)
+    monkeypatch.setattr(module, "JOURNAL_PAGE_MAX", 100)
+    monkeypatch.setattr(module, "CUT_ENTRIES", 100)
+    monkeypatch.setattr(ledger, "cut_journal", cut)
+    trimmed = await trim_team(ledger, team.id, before_ms=EVER_MS)
+
+    assert ([(0, 100), (100, 200), (200, 252)], 252) == (cuts, trimmed.entries)
 
 
 async def test_a_file_of_another_store_is_not_continued(
@@ -299,6 +365,16 @@ async def test_trims_that_never_end(ledger: Ledger, busy: TeamRecord, tmp_path: 
     monkeypatch.setattr(proof, "read_checkpoint", moved)
     with pytest.raises(LedgerConflict, match="being cut"):
         await ledger.verify(busy.id)
+
+
+async def test_a_checkpoint_that_says_nothing(ledger: Ledger, client: StoreClient, busy: TeamRecord):
+    """Neither an empty one nor one beyond the journal's end is taken, whatever is noted as exported."""
+    await client.command("HSET", TeamKeys(busy.id).base, "exported", 1000)
+    for seq, state, what in ((3, "", "state"), (999, "{}", "the journal ends"), (-1, "{}", "sequence")):
+        with pytest.raises(LedgerInvalid, match=what):
+            await ledger.cut_journal(busy.id, 0, seq, state)
+
+    assert (await ledger.verify(busy.id)).clean
 
 
 @pytest.mark.parametrize("seq", [99, -1])
