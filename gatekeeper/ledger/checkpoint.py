@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.lots import Lot, Lots
 from gatekeeper.ledger.records import Difference, HoldState
 from gatekeeper.ledger.verify import Replay, _Counters, _Hold
 
@@ -21,7 +22,12 @@ _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
 def _hold(stored: dict[str, Any]) -> _Hold:
-    return _Hold(**{**stored, "state": HoldState(stored["state"])})
+    parts = [(seq, amount) for seq, amount in stored["parts"]]
+    return _Hold(**{**stored, "state": HoldState(stored["state"]), "parts": parts})
+
+
+def _lots(stored: dict[str, Any]) -> Lots:
+    return Lots([Lot(**lot) for lot in stored["by_use"]])
 
 
 def _counters(stored: dict[str, Any]) -> _Counters:
@@ -39,7 +45,8 @@ PARTS: Final[dict[str, Callable[[Any], Any]]] = {
     "charged": int,
     "expired": int,
     "held": int,
-    "grants": _table(int),
+    "grants": _table(str),
+    "lots": _lots,
     "open": _table(_hold),
     "by_time": _table(_hold),
     "use": _table(_counters),

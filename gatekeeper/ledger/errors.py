@@ -24,6 +24,13 @@ class LedgerUnavailable(LedgerError):
         self.maybe_executed = maybe_executed
 
 
+class LedgerHistoryLost(LedgerUnavailable):
+    """The store has lost some of the team's journal, which is being told again. Admit nothing for it meanwhile."""
+
+    def __init__(self, message: str, *, maybe_executed: bool = False) -> None:
+        super().__init__(message, maybe_executed=maybe_executed)
+
+
 class LedgerInvalid(LedgerError, ValueError):
     """The caller passed something that no ledger can book. Nothing was written."""
 

@@ -16,18 +16,25 @@ from pathlib import Path
 from typing import Final
 
 from gatekeeper.ledger import bounds, scripts
+from gatekeeper.ledger.bounds import INSTANT_MAX_MS
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_key, parse_team
-from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid
+from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_grant, parse_key, parse_team
+from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict
+from gatekeeper.ledger.history import Act, Doubt, Following, History
 from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
 from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
+from gatekeeper.ledger.lots import parse_lots
 from gatekeeper.ledger.proof import prove
 from gatekeeper.ledger.records import (
+    Answer,
+    Attached,
     Balance,
     Entry,
     Expiry,
+    Grant,
     GrantStatus,
     Held,
+    HoldContext,
     HoldOrder,
     HoldResult,
     KeyRecord,
@@ -39,6 +46,7 @@ from gatekeeper.ledger.records import (
     Transition,
     VerifyReport,
 )
+from gatekeeper.ledger.repair import Repair
 from gatekeeper.ledger.usage import applying, limit_usage, scopes_of
 from gatekeeper.ledger.windows import WindowCache
 
@@ -58,18 +66,21 @@ class Ledger:
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
-    become due: before each hold, whose answer may be lost, and after each mark (0: look at it soon).
+    become due: before each hold, whose answer may be lost, and after each mark (0: look at it soon) and each job.
+    `repair` watches for a store that has lost entries it had acknowledged.
     """
 
     def __init__(self, client: StoreClient) -> None:
         self.on_transition: Callable[[str, Transition], None] = lambda _team, _transition: None
         self.on_deadline: Callable[[str, int], None] = lambda _team, _in_ms: None
+        self.repair = Repair(client, History(), self._again)
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
 
     async def close(self) -> None:
         """Finish what is in flight (bounded) and close the connections."""
+        await self.repair.close()
         await self._client.close()
 
     # Teams and keys
@@ -149,11 +160,22 @@ class Ledger:
 
     # Credits
 
-    async def grants(self, team_id: str) -> dict[str, int]:
-        """What the team was granted: micro-credits by grant id."""
+    async def now_ms(self) -> int:
+        """The store's time: what an expiry is measured by."""
+        seconds, micros = await self._client.command("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def grants(self, team_id: str) -> tuple[Grant, ...]:
+        """What the team was granted: what expires first, then what never does, each by id."""
         bounds.check_team_id(team_id)
-        given = pairs(await self._client.command("HGETALL", TeamKeys(team_id).grants))
-        return {grant_id: int(amount) for grant_id, amount in given.items()}
+        keys = TeamKeys(team_id)
+        # In this order: a grant that is listed has its lot, unless that has lapsed.
+        flat, text, now_ms = await asyncio.gather(
+            self._client.command("HGETALL", keys.grants), self._client.command("HGET", keys.bal, "lots"), self.now_ms()
+        )
+        lots = {lot.grant_id: lot for lot in parse_lots(text or "")}
+        given = (parse_grant(name, stored, lots.get(name), now_ms) for name, stored in pairs(flat).items())
+        return tuple(sorted(given, key=lambda each: (each.expires_at_ms or INSTANT_MAX_MS, each.id)))
 
     async def grant(
         self,
@@ -167,7 +189,8 @@ class Ledger:
     ) -> GrantStatus:
         """Give credits (1 to 9e15 micro-credits), once per grant id. Raises LedgerNoTeam.
 
-        `expires_at_ms` is refused: this ledger has no way yet to say which credits are spent first.
+        With `expires_at_ms` they are spent before credits that expire later or never, and what is left then lapses.
+        Raises LedgerInvalid if that is past by the store's clock, or if 64 grants of the team are still to expire.
         """
         bounds.check_team_id(team_id)
         bounds.check_name("grant id", grant_id, required=True)
@@ -175,8 +198,8 @@ class Ledger:
         bounds.check_text("note", note, bounds.REASON_CHARS_MAX)
         bounds.check_name("actor", actor)
         if expires_at_ms is not None:
-            raise LedgerInvalid(f"grant {grant_id}: grants that expire are not kept; leave the expiry out")
-        return await scripts.grant(self._client, team_id, grant_id, amount, note, actor)
+            bounds.check_instant("expires_at_ms", expires_at_ms)
+        return await scripts.grant(self._client, team_id, grant_id, amount, note, actor, expires_at_ms)
 
     async def hold(self, order: HoldOrder) -> HoldResult:
         """Check everything that limits this team and keep the credits aside, all or nothing, in one step.
@@ -184,7 +207,15 @@ class Ledger:
         Raises LedgerNoTeam, and LedgerUnavailable: then forward nothing.
         """
         bounds.check_order(order)
+        self.repair.admit(order.team)
         self.on_deadline(order.team, order.ttl_ms)
+        result = await self._hold(order)
+        if isinstance(result, Held) and not result.repeated:
+            await self.repair.acked(order.team, result.seq, order)
+            self.repair.admit(order.team, maybe_executed=True)
+        return result
+
+    async def _hold(self, order: HoldOrder) -> HoldResult:
         windows = self._windows.latest(self._timezones.get(order.team, "UTC"))
         for _ in range(_WINDOW_TRIES):
             answer = await scripts.hold(self._client, order, windows)
@@ -196,22 +227,64 @@ class Ledger:
             windows = self._windows.at(answer.now_ms, answer.timezone)
         raise LedgerBroken(f"no calendar window of team {order.team} holds the store's time")
 
-    async def settle(self, hold_id: str, team_id: str, amount: int, *, outcome: str = "", meta: str = "") -> Settlement:
+    async def settle(
+        self,
+        hold_id: str,
+        team_id: str,
+        amount: int,
+        *,
+        outcome: str = "",
+        meta: str = "",
+        context: HoldContext | None = None,
+        answer: Answer | None = None,
+    ) -> Settlement:
         """Charge what was made (0 charges nothing) and free the rest of the hold.
 
         More than was held is charged too, and flagged `over`; so is a result that comes after time resolved the
-        hold (`late`). Both are facts, and may take the team below zero.
+        hold (`late`). Both are facts, and may take the team below zero. With its `context` a charge is booked also if
+        the store has lost the hold (`orphan`), and with nothing to charge the hold can no longer be made (`voided`):
+        both within 48 hours of its making, later it is `gone`. `answer` is kept with the charge if this settles it.
         """
         bounds.check_team_id(team_id)
         bounds.check_hold_id(hold_id)
         bounds.check_amount(amount)
         bounds.check_text("outcome", outcome, bounds.REASON_CHARS_MAX)
         bounds.check_meta(meta)
-        return await scripts.settle(self._client, team_id, hold_id, amount, outcome, meta)
+        if context is not None:
+            bounds.check_context(context)
+        if answer is not None:
+            bounds.check_answer(answer)
+        ending = scripts.Ending(hold_id, amount, outcome, meta, context=context, answer=answer)
+        return await self._settle(team_id, ending)
 
-    async def release(self, hold_id: str, team_id: str, *, reason: str = "") -> Settlement:
+    async def release(
+        self, hold_id: str, team_id: str, *, reason: str = "", context: HoldContext | None = None
+    ) -> Settlement:
         """Free the whole hold: the same as a settle of 0, with a reason for the journal."""
-        return await self.settle(hold_id, team_id, 0, outcome=reason)
+        return await self.settle(hold_id, team_id, 0, outcome=reason, context=context)
+
+    async def undo(self, hold_id: str, team_id: str, *, reason: str = "") -> Settlement:
+        """Free a hold that may never have been made: if it is not there, it cannot be made any more (`voided`).
+
+        For a hold whose answer was lost: the call that makes it may still be on its way.
+        """
+        bounds.check_team_id(team_id)
+        bounds.check_hold_id(hold_id)
+        bounds.check_text("reason", reason, bounds.REASON_CHARS_MAX)
+        return await self._settle(team_id, scripts.Ending(hold_id, why=reason, undo=True))
+
+    async def _settle(self, team_id: str, ending: scripts.Ending) -> Settlement:
+        settlement = await scripts.settle(self._client, team_id, ending)
+        if settlement.seq:
+            await self.repair.acked(team_id, settlement.seq, replace(ending, answer=None))
+        return settlement
+
+    async def answer(self, team_id: str, hold_id: str) -> str | None:
+        """The answer that was kept with a hold, or None: there was none, or its time is over."""
+        bounds.check_team_id(team_id)
+        bounds.check_hold_id(hold_id)
+        text: str | None = await self._client.command("GET", TeamKeys(team_id).answer(hold_id))
+        return text
 
     async def mark_unknown(self, hold_id: str, team_id: str, *, reason: str = "") -> Marked:
         """Say that the outcome is not known; from now on the hold's grace runs, then its policy acts."""
@@ -219,16 +292,41 @@ class Ledger:
         bounds.check_hold_id(hold_id)
         bounds.check_text("reason", reason, bounds.REASON_CHARS_MAX)
         try:
-            return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+            marked = await scripts.mark_unknown(self._client, team_id, hold_id, reason)
         finally:
             self.on_deadline(team_id, 0)
+        if marked.seq:
+            await self.repair.acked(team_id, marked.seq, Doubt(hold_id, reason))
+        return marked
+
+    async def attach_job(
+        self, hold_id: str, team_id: str, job: str, *, ttl_ms: int, answer: Answer | None = None
+    ) -> Attached:
+        """Let the hold follow an asynchronous job (a text of the caller's), whose result may take `ttl_ms` from now.
+
+        Time alone never resolves it any more: when it is overdue it becomes unknown, and is kept. The same job again
+        finds an unknown hold again. `answer` is kept with the hold if this attaches the job.
+        """
+        bounds.check_team_id(team_id)
+        bounds.check_hold_id(hold_id)
+        bounds.check_job(job, ttl_ms)
+        if answer is not None:
+            bounds.check_answer(answer)
+        self.on_deadline(team_id, ttl_ms)
+        attached = await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms, answer)
+        if attached.seq:
+            await self.repair.acked(team_id, attached.seq, Following(hold_id, job, ttl_ms))
+        return attached
 
     async def expire_due(self, team_id: str, max_holds: int = 100) -> Expiry:
-        """Let time act on up to `max_holds` (at most 200) holds past their deadline, each by its own policy."""
+        """Let time act on up to `max_holds` (at most 200) holds past their deadline, each by its own policy.
+
+        A lot past its time counts as one of them; it lapses, which the journal tells and the answer does not.
+        """
         bounds.check_team_id(team_id)
         wanted = max(1, min(max_holds, EXPIRE_MAX))
         now_ms, flat = await asyncio.gather(
-            self._now_ms(),
+            self.now_ms(),
             self._client.command("ZRANGE", TeamKeys(team_id).due, 0, wanted, "WITHSCORES", bulk=True),
         )
         scores = {hold_id: int(float(score)) for hold_id, score in pairs(flat).items()}
@@ -237,19 +335,15 @@ class Ledger:
             return Expiry((), more=False, next_due_in_ms=min(scores.values()) - now_ms if scores else None)
         transitions = await scripts.expire(self._client, team_id, due[:wanted])
         self._tell(team_id, transitions)
-        return Expiry(transitions, more=len(due) > wanted)
+        return Expiry(transitions, more=len(due) > wanted, next_due_in_ms=0)
 
     async def due_in_ms(self, team_ids: Sequence[str]) -> list[int | None]:
         """For each team, how far off its next deadline is: 0 or less if it has come, None if there is none."""
         keys = [TeamKeys(team_id).due for team_id in team_ids]
         now_ms, *first = await asyncio.gather(
-            self._now_ms(), *(self._client.command("ZRANGE", key, 0, 0, "WITHSCORES", bulk=True) for key in keys)
+            self.now_ms(), *(self._client.command("ZRANGE", key, 0, 0, "WITHSCORES", bulk=True) for key in keys)
         )
         return [int(float(flat[1])) - now_ms if flat else None for flat in first]
-
-    async def _now_ms(self) -> int:
-        seconds, micros = await self._client.command("TIME", bulk=True)
-        return int(seconds) * 1000 + int(micros) // 1000
 
     # Looking
 
@@ -334,6 +428,18 @@ class Ledger:
         bounds.check_team_id(team_id)
         bounds.check_checkpoint(state)
         return await scripts.trim(self._client, team_id, before, seq, state)
+
+    async def _again(self, team_id: str, act: Act) -> HoldResult | Settlement | Marked | Attached:
+        """Tell the store an act once more; whatever it says, nothing is remembered of it a second time."""
+        match act:
+            case HoldOrder():
+                return await self._hold(act)
+            case scripts.Ending():
+                return await scripts.settle(self._client, team_id, act)
+            case Doubt(hold_id, reason):
+                return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+            case Following(hold_id, job, ttl_ms):
+                return await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms)
 
     def _tell(self, team_id: str, transitions: tuple[Transition, ...]) -> None:
         for transition in transitions:

@@ -24,6 +24,7 @@ _LEADING = (
     RefusalCode.INSUFFICIENT_CREDITS,
     RefusalCode.LIMIT_EXCEEDED,
     RefusalCode.CONCURRENCY_EXCEEDED,
+    RefusalCode.RATE_LIMITED,
 )
 """Which of several reasons leads: the one that takes most to mend."""
 
@@ -124,6 +125,8 @@ def _sentence(refusal: Refusal, refused: Refused) -> str:
             return f"This costs {required} credits; one request may cost {credits_text(refusal.limit)}."
         case RefusalCode.CONCURRENCY_EXCEEDED:
             return _concurrency_sentence(refusal, required)
+        case RefusalCode.RATE_LIMITED:
+            return f"{refusal.used} generations were admitted in this minute; {refusal.limit} may be."
         case RefusalCode.LIMIT_EXCEEDED:
             used = f"{credits_text(refusal.used)} used, {credits_text(refusal.held)} held"
             per = "in all" if refusal.per == "lifetime" else f"per {refusal.per}"

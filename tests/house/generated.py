@@ -19,6 +19,7 @@ import typer
 from gatekeeper.cli.root import make_app
 from gatekeeper.core.rejection import FACTS
 from gatekeeper.events import LEVELS, Event, GenerationFacts, log_event_schema
+from gatekeeper.ledger.states import ROWS
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +51,17 @@ def event_table() -> str:
 def generation_facts() -> str:
     """The fields that every event about a generation has."""
     return ", ".join(f"`{name}`" for name in GenerationFacts.__dataclass_fields__)
+
+
+def state_table() -> str:
+    """The state machine of a hold, row by row."""
+    rows = ["| in | when | answer | then | journal | that is |", "|---|---|---|---|---|---|"]
+    rows += [
+        f"| {', '.join(row.states)} | {'; '.join(row.events)} | {f'`{row.reply}`' if row.reply else ''} "
+        f"| {row.after or ''} | {row.entry or ''} | {row.effect} |"
+        for row in ROWS
+    ]
+    return "\n".join(rows)
 
 
 def schema_text() -> str:
@@ -105,6 +117,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "commands": command_reference,
     "log-events": event_table,
     "generation-facts": generation_facts,
+    "hold-states": state_table,
 }
 
 

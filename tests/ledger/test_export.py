@@ -18,8 +18,9 @@ from gatekeeper.ledger.exportfile import ExportFile, export_path, read_export
 from gatekeeper.ledger.journal import Checkpoint
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import HoldOrder, OnUnknown, SettleStatus, TeamRecord
+from gatekeeper.ledger.records import HoldContext, HoldOrder, OnUnknown, SettleStatus, TeamRecord
 from gatekeeper.ledger.verify import Replay
+from tests.ledger.lots_scene import Clock
 
 Order = Callable[..., HoldOrder]
 EVER_MS = 1 << 60
@@ -391,32 +392,47 @@ async def test_what_was_exported_stays_exported(ledger: Ledger, busy: TeamRecord
     assert done.seq == await ledger.confirm_exported(busy.id, 1)
 
 
+async def use(ledger: Ledger, team: TeamRecord, order: Order, made: list[HoldOrder], dice: Random) -> None:
+    """Something that a gateway does, to a new hold or to any that was made before."""
+    any_id = dice.choice(made).hold_id
+    match dice.choice(["hold", "hold", "hold", "settle", "settle", "unknown", "job", "undo", "lost"]):
+        case "hold":
+            policy, ttl_ms = dice.choice(list(OnUnknown)), dice.choice([0, 0, 60_000])
+            made.append(order(amount=dice.randrange(9), ttl_ms=ttl_ms, on_unknown=policy, member=dice.choice("ab")))
+            await ledger.hold(made[-1])
+        case "settle":
+            await ledger.settle(any_id, team.id, dice.randrange(9))
+        case "unknown":
+            await ledger.mark_unknown(any_id, team.id)
+        case "job":
+            await ledger.attach_job(any_id, team.id, "job", ttl_ms=dice.choice([0, 60_000]))
+        case "undo":
+            await ledger.undo(order().hold_id, team.id)
+        case _:
+            lost = HoldContext(5, member="amy", windows="0:0:0:0")
+            await ledger.settle(order().hold_id, team.id, dice.randrange(5), context=lost)
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_whatever_happens_between_trims(
-    ledger: Ledger, team: TeamRecord, order: Order, tmp_path: Path, seed: int
+    ledger: Ledger, team: TeamRecord, order: Order, clock: Clock, tmp_path: Path, seed: int
 ):
-    """Anything done in any order, with exports and trims in between: the books are clean from the checkpoint, and the
-    files and the journal together prove them from the first entry on."""
-    dice, made = Random(seed), [order()]  # each order has its own id
-    for _ in range(120):
-        any_id = dice.choice(made).hold_id
+    """Anything done in any order, while grants expire, with exports and trims in between: the books are clean from the
+    checkpoint, and the files and the journal together prove them from the first entry on."""
+    dice, made = Random(seed), [order()]
+    for second in range(120):
         match dice.randrange(10):
-            case 0 | 1 | 2:
-                policy, ttl_ms = dice.choice(list(OnUnknown)), dice.choice([0, 0, 60_000])
-                made.append(order(amount=dice.randrange(9), ttl_ms=ttl_ms, on_unknown=policy, member=dice.choice("ab")))
-                await ledger.hold(made[-1])
-            case 3 | 4:
-                await ledger.settle(any_id, team.id, dice.randrange(9))
-            case 5:
-                await ledger.mark_unknown(any_id, team.id)
-            case 6:
-                await ledger.expire_due(team.id, dice.randrange(1, 4))
-            case 7:
-                await ledger.grant(team.id, f"g{dice.randrange(99)}", dice.randrange(1, 9))
-            case 8:
+            case 0:
+                expires_at_ms = dice.choice([None, clock.ms(second + dice.randrange(1, 20))])
+                await ledger.grant(team.id, f"g{second}", dice.randrange(1, 9), expires_at_ms=expires_at_ms)
+            case 1:
+                await clock.at(second)
+            case 2:
                 await export_team(ledger, team.id, tmp_path)
-            case _:
+            case 3:
                 await trim_team(ledger, team.id, before_ms=EVER_MS)
+            case _:
+                await use(ledger, team, order, made, dice)
     reports = [await ledger.verify(team.id), await ledger.verify(team.id, tmp_path)]
 
     assert [(), ()] == [report.differences for report in reports]
