@@ -246,6 +246,15 @@ class Raw:
         k = self.keys
         return await self.client.run(script("balance"), [k.team, k.bal], list(scopes))
 
+    async def exported(self, seq: str | int) -> Reply:
+        """exported.lua."""
+        return await self.client.run(script("exported"), [self.keys.bal, self.keys.base], [seq])
+
+    async def trim(self, before: str | int, seq: str | int, state: str = "{}") -> Reply:
+        """trim.lua."""
+        k = self.keys
+        return await self.client.run(script("trim"), [k.bal, k.base, k.journal], [before, seq, state])
+
     async def dump(self) -> dict[str, Any]:
         """Everything stored, for 'nothing was written'."""
         found: dict[str, Any] = {}
