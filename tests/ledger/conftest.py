@@ -250,10 +250,10 @@ class Raw:
         """exported.lua."""
         return await self.client.run(script("exported"), [self.keys.bal, self.keys.base], [seq])
 
-    async def trim(self, before: str | int, seq: str | int) -> Reply:
-        """trim.lua, with some state."""
+    async def trim(self, before: str | int, seq: str | int, state: str = "{}") -> Reply:
+        """trim.lua."""
         k = self.keys
-        return await self.client.run(script("trim"), [k.bal, k.base, k.journal], [before, seq, "{}"])
+        return await self.client.run(script("trim"), [k.bal, k.base, k.journal], [before, seq, state])
 
     async def dump(self) -> dict[str, Any]:
         """Everything stored, for 'nothing was written'."""
