@@ -82,21 +82,27 @@ async def provider_answered(scene: Scene, victim: Victim) -> bool:
 
 
 async def _at_provider(scene: Scene, victim: Victim, traps: dict[str, Callable[[], None]]) -> bool:
+    hit = await _struck(victim, traps, victim.kill)
+    if hit:
+        await scene.revive(victim)
+    return hit
+
+
+async def _struck(victim: Victim, traps: dict[str, Callable[[], None]], strike: Callable[[], None]) -> bool:
+    """Whether the provider's moment with this victim came, and the strike with it."""
     hit = asyncio.Event()
 
-    def strike() -> None:
-        victim.kill()
+    def spring() -> None:
+        strike()
         hit.set()
 
-    traps[victim.name] = strike
+    traps[victim.name] = spring
     try:
         async with asyncio.timeout(MOMENT_S):
             await hit.wait()
     except TimeoutError:
         traps.pop(victim.name, None)
-        return False
-    await scene.revive(victim)
-    return True
+    return hit.is_set()
 
 
 def outbox_bytes(directory: Path) -> int:
@@ -110,11 +116,15 @@ def outbox_bytes(directory: Path) -> int:
     return total
 
 
+async def _cut_off(scene: Scene, victim: Victim) -> bool:
+    """The store goes out of reach while a provider works for this victim, so that there is something to write."""
+    return await _struck(victim, scene.bills.on_asked, victim.proxy.go_away)
+
+
 async def outbox_written(scene: Scene, victim: Victim) -> bool:
     """The store is out of reach and outcomes go to disk: killed while they are being written."""
     before = outbox_bytes(victim.outbox)
-    victim.proxy.go_away()
-    hit = await _until(lambda: outbox_bytes(victim.outbox) > before)
+    hit = await _cut_off(scene, victim) and await _until(lambda: outbox_bytes(victim.outbox) > before)
     if hit:
         victim.kill()
     victim.proxy.is_away = False
@@ -125,8 +135,7 @@ async def outbox_written(scene: Scene, victim: Victim) -> bool:
 
 async def outbox_replayed(scene: Scene, victim: Victim) -> bool:
     """Killed twice: with outcomes on disk, and, started again, when the first of them is booked and not yet noted."""
-    victim.proxy.go_away()
-    hit = await _until(lambda: outbox_bytes(victim.outbox) > 0)
+    hit = await _cut_off(scene, victim) and await _until(lambda: outbox_bytes(victim.outbox) > 0)
     victim.kill()
     await victim.buried()
     trap = Trap("settle", is_after=True, strike=victim.kill)
@@ -142,8 +151,7 @@ async def outbox_replayed(scene: Scene, victim: Victim) -> bool:
 
 async def outbox_waiting(scene: Scene, victim: Victim) -> bool:
     """The store was out of reach for a while: killed with outcomes on disk that were promised to clients."""
-    victim.proxy.go_away()
-    hit = await _until(lambda: outbox_bytes(victim.outbox) > 0)
+    hit = await _cut_off(scene, victim) and await _until(lambda: outbox_bytes(victim.outbox) > 0)
     await asyncio.sleep(AWAY_S)
     victim.kill()
     victim.proxy.is_away = False

@@ -10,7 +10,6 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from tests.system.process import READY_TIMEOUT_S
@@ -74,8 +73,8 @@ class Victim:
     async def stop(self) -> int:
         """SIGTERM, and the exit code."""
         assert self._process is not None and self._reading is not None
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
+        if self._process.returncode is None:
+            os.kill(self._process.pid, signal.SIGTERM)
         code = await self._process.wait()
         await self._reading
         return code
@@ -131,6 +130,8 @@ class Store:
 
     async def again(self) -> None:
         """Start anew after a kill."""
+        assert self._process is not None
+        await self._process.wait()
         await self.close()
         await self.start()
 
