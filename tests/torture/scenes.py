@@ -8,7 +8,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,16 +23,16 @@ from tests.torture.bank import Bank
 from tests.torture.bills import Bills
 from tests.torture.faultproxy import FaultProxy
 from tests.torture.judge import LATEST_MS, Verdict, judge
-from tests.torture.steps import STEPS, outbox_bytes
+from tests.torture.steps import STEPS, Step, outbox_bytes
 from tests.torture.victims import Store, Victim
 
 CREDIT = 1_000_000
 SWEEP_S = 0.5
 TOP_UP_S = 0.2
-REST_S = 60.0
-"""How long outboxes may take to empty once nothing is broken any more."""
+PAUSES_S = (0.05, 0.5)
+"""Between two kills."""
 FAULTS_PER_S = 0.3
-"""Of each proxy."""
+"""Of each proxy, beside the kills."""
 
 
 def teams_of(price: int) -> tuple[TeamRecord, ...]:
@@ -52,7 +52,8 @@ RICH = ("rich-0", "rich-1")
 
 @dataclass(eq=False)
 class Cast:
-    """Who acts in a run. `load` runs until it is cancelled; `finish` lets the victims end what they began."""
+    """Who acts in a run. `load` runs until it is cancelled; `finish` lets the victims end what they began; `steps` are
+    the moments at which somebody is killed."""
 
     victims: Sequence[Victim]
     load: Callable[[], Awaitable[None]]
@@ -60,6 +61,8 @@ class Cast:
     price: int
     life_ms: int
     call_field: str
+    steps: Mapping[str, Step] = field(default_factory=lambda: STEPS)
+    faults_per_s: float = FAULTS_PER_S
 
 
 @dataclass(eq=False)
@@ -137,17 +140,18 @@ class Run:
     async def _kill(self, cast: Cast, seconds: float) -> None:
         """Every step in turn, in an order of the seed's, until the time is over."""
         loop = asyncio.get_running_loop()
-        end_s, names = loop.time() + seconds, list(STEPS)
+        end_s, names = loop.time() + seconds, list(cast.steps)
         for proxy in self.proxies:
-            proxy.faults_per_s = FAULTS_PER_S
+            proxy.faults_per_s = cast.faults_per_s
         while loop.time() < end_s:
             self.lots.shuffle(names)
+            await asyncio.sleep(0.1)
             for name in names:
                 if loop.time() >= end_s:
                     break
                 self.tries[name] += 1
-                self.hits[name] += await STEPS[name](self, self.lots.choice(cast.victims))
-                await asyncio.sleep(self.lots.uniform(0.05, 0.5))
+                self.hits[name] += await cast.steps[name](self, self.lots.choice(cast.victims))
+                await asyncio.sleep(self.lots.uniform(*PAUSES_S))
         for proxy in self.proxies:
             proxy.faults_per_s = 0.0
 
@@ -169,7 +173,7 @@ class Run:
             kills = sum(victim.kills for victim in cast.victims)
             self.say(
                 f"{time.monotonic() - began_s:.0f} of {seconds:.0f} s, {sum(self.bills.manners.values())} calls, "
-                f"{kills} + {self.store.kills} kills, {len(+self.hits)} of {len(STEPS)} steps"
+                f"{kills} + {self.store.kills} kills, {len(+self.hits)} of {len(cast.steps)} steps"
             )
 
     async def _rest(self, cast: Cast) -> None:

@@ -2,20 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 from tests.torture.judge import Verdict
 from tests.torture.lineprovider import LineProvider
-from tests.torture.scenes import CREDIT, RICH, Cast, Run, teams_of
+from tests.torture.scenes import CREDIT, FAULTS_PER_S, RICH, Cast, Run, teams_of
+from tests.torture.steps import STEPS, Step
 from tests.torture.victims import Victim, python
 from tests.torture.worker import GRACE_MS, TTL_MS, Orders
 
 AT_ONCE = 100
 """Generations beside each other in one worker."""
 PRICE = 5 * CREDIT
+MANY_FAULTS_PER_S = 4.0
+"""Of each proxy, when faults are all there is."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,7 +33,15 @@ async def _hire(run: Run, name: str, socket: Path) -> Victim:
 
 
 async def torture_workers(
-    directory: Path, *, seconds: float, seed: int, say: Callable[[str], None], waits: bool, workers: int = 3
+    directory: Path,
+    *,
+    seconds: float,
+    seed: int,
+    say: Callable[[str], None],
+    waits: bool,
+    workers: int = 3,
+    steps: Mapping[str, Step] = STEPS,
+    faults_per_s: float = FAULTS_PER_S,
 ) -> tuple[Run, Verdict, list[Victim]]:
     """One run with so many workers."""
     run = Run(directory, seed, waits, say)
@@ -50,5 +61,19 @@ async def torture_workers(
             codes = await asyncio.gather(*(victim.stop() for victim in victims))
             assert codes == [0] * len(victims), codes
 
-        cast = Cast(victims, asyncio.Event().wait, finish, PRICE, TTL_MS + GRACE_MS, "meta")  # type: ignore[arg-type]
+        cast = Cast(victims, _idle, finish, PRICE, TTL_MS + GRACE_MS, "meta", steps, faults_per_s)
         return run, await run.play(cast, seconds), victims
+
+
+async def torture_faults(
+    directory: Path, *, seconds: float, seed: int, say: Callable[[str], None], waits: bool
+) -> tuple[Run, Verdict, list[Victim]]:
+    """One run in which nobody is killed and every way to the store breaks all the time."""
+    return await torture_workers(
+        directory, seconds=seconds, seed=seed, say=say, waits=waits, steps={}, faults_per_s=MANY_FAULTS_PER_S
+    )
+
+
+async def _idle() -> None:
+    """Workers make their own load."""
+    await asyncio.Event().wait()
