@@ -52,10 +52,11 @@ class Bank:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """No more reads."""
+        """No more reads; the connections are closed."""
         self._stopping.set()
         assert self._task is not None
         await self._task
+        await self._client.close()
 
     async def _run(self) -> None:
         while not self._stopping.is_set():

@@ -122,7 +122,7 @@ async def _finish(clients: Clients) -> None:
     while loop.time() < end_s and any(outbox_bytes(gateway.outbox) for gateway in clients.gateways):
         await asyncio.sleep(0.1)
     for gateway in clients.gateways:
-        await gateway.stop()
+        clients.run.codes.append(await gateway.stop())
         for line in map(json.loads, gateway.deferred):
             if line["act"] == "settle":
                 clients.run.bills.kept_holds[line["hold_id"]] = parse_credits(str(line["credits_to_charge"]))
@@ -150,5 +150,9 @@ async def torture_gateways(
         verdict = await run.play(cast, seconds)
         verdict.figures.update({f"answer: {status}": count for status, count in clients.statuses.items()})
         for line in ("settle.failed", "settle.rejected"):
-            verdict.figures[f"log: {line}"] = sum(victim.lines[line] for victim in victims)
+            for _ in range(sum(victim.lines[line] for victim in victims)):
+                verdict.breach("lines of what is not booked", line)
+        for name, count in clients.statuses.items():
+            for _ in range(count if "Timeout" in name else 0):
+                verdict.breach("requests without an end", name)
         return run, verdict, victims

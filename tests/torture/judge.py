@@ -38,6 +38,7 @@ ZEROS = (
     "authorised beyond a limit", "charged twice", "acknowledged settles lost", "kept settles lost", "holds not terminal",
     "ended too late", "charged is not billed", "billed without a hold", "asked twice", "journal out of order",
     "verify differences", "left in an outbox", "set aside", "broken snapshots",
+    "requests without an end", "lines of what is not booked", "errors that nobody took", "processes that did not end",
 )  # fmt: skip
 
 

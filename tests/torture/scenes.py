@@ -77,6 +77,7 @@ class Run:
     hits: Counter[str] = field(default_factory=Counter)
     tries: Counter[str] = field(default_factory=Counter)
     proxies: list[FaultProxy] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
     store: Store = field(init=False)
     lots: random.Random = field(init=False)
 
@@ -206,6 +207,10 @@ class Run:
                 verdict.breach("left in an outbox", f"{victim.name}: {waiting} bytes")
             for line in _lines(victim.outbox / "rejected.jsonl"):
                 verdict.breach("set aside", line)
+            for line in victim.tracebacks():
+                verdict.breach("errors that nobody took", f"{victim.name}: {line}")
+        for code in filter(None, self.codes):
+            verdict.breach("processes that did not end", f"exit code {code}")
         for what in bank.broken:
             verdict.breach("broken snapshots", what)
         verdict.figures.update({f"bank: {name}": count for name, count in bank.seen.items()})

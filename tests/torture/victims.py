@@ -17,6 +17,8 @@ from tests.system.storeserver import AOF, store_server
 from tests.torture.faultproxy import FaultProxy
 
 LINE_BYTES_MAX = 1 << 20
+STOP_TIMEOUT_S = 60.0
+"""Far above what is left to do; a process that needs longer hangs."""
 
 
 class Victim:
@@ -39,10 +41,11 @@ class Victim:
 
     async def start(self) -> None:
         """Start, and wait until it says that it is up."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, cwd=self.cwd, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES_MAX,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **self._env},
-        )  # fmt: skip
+        with (self.cwd / "stderr.txt").open("ab") as stderr:  # noqa: ASYNC230 - one call, before anything runs
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, cwd=self.cwd, stdout=asyncio.subprocess.PIPE, stderr=stderr, limit=LINE_BYTES_MAX,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self._env},
+            )  # fmt: skip
         up = asyncio.Event()
         self._reading = asyncio.create_task(self._read(self._process, up))
         async with asyncio.timeout(READY_TIMEOUT_S):
@@ -70,12 +73,22 @@ class Victim:
         await self._process.wait()
         await self._reading
 
+    def tracebacks(self) -> list[str]:
+        """The last line of every traceback that was printed: errors that nobody took."""
+        text = (self.cwd / "stderr.txt").read_text(errors="replace")
+        return [block.strip().splitlines()[-1] for block in text.split("Traceback (most recent call last)")[1:]]
+
     async def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+        """SIGTERM, and the exit code; -9 if it had to be killed because it did not end."""
         assert self._process is not None and self._reading is not None
         if self._process.returncode is None:
             os.kill(self._process.pid, signal.SIGTERM)
-        code = await self._process.wait()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                code = await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            code = await self._process.wait()
         await self._reading
         return code
 

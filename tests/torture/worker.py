@@ -20,7 +20,7 @@ from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.ledger.holdid import RANDOM_BITS, new_hold_id
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import Outbox, open_outbox
-from gatekeeper.ledger.records import Held, HoldOrder, OnUnknown, Refused, Settlement, SettleStatus
+from gatekeeper.ledger.records import Held, HoldOrder, OnUnknown, Refused, Repeated, Settlement, SettleStatus
 from gatekeeper.ledger.replay import Replayer
 from gatekeeper.ledger.resolution import Act, Resolution
 from tests.torture.bills import Manner, lot, manner_of
@@ -106,6 +106,10 @@ class Worker:
             return
         if isinstance(result, Refused):
             await asyncio.sleep(0.01)
+            return
+        if isinstance(result, Repeated):
+            # The call was answered so late that time had acted on the hold: nothing was sent, so nothing is charged.
+            await self._settle(call, order, 0)
             return
         assert isinstance(result, Held), result
         answer = self.provider.ask(call, order.amount)

@@ -58,8 +58,7 @@ async def torture_workers(
             stack.callback(victim.kill)
 
         async def finish() -> None:
-            codes = await asyncio.gather(*(victim.stop() for victim in victims))
-            assert codes == [0] * len(victims), codes
+            run.codes = await asyncio.gather(*(victim.stop() for victim in victims))
 
         cast = Cast(victims, _idle, finish, PRICE, TTL_MS + GRACE_MS, "meta", steps, faults_per_s)
         return run, await run.play(cast, seconds), victims
