@@ -21,7 +21,7 @@ from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.holdid import DAY_MS, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.lua import Script, script
+from gatekeeper.ledger.lua import Script
 from gatekeeper.ledger.records import Held, HoldOrder, HoldResult, TeamRecord
 from gatekeeper.ledger.scripts import RetryWindows
 from gatekeeper.ledger.windows import Window, Windows
@@ -179,5 +179,3 @@ class Bench:
             return await self.refused_as(call)
         finally:
             self.client.bend = {}
-
-

@@ -19,6 +19,7 @@ from tests.system.world import CATALOG
 from tests.torture.bills import lot
 from tests.torture.httpprovider import PICTURE, HttpProvider
 from tests.torture.judge import Verdict
+from tests.torture.polling import until
 from tests.torture.scenes import RICH, Cast, Run, teams_of
 from tests.torture.steps import outbox_bytes
 from tests.torture.victims import Victim, python
@@ -45,10 +46,10 @@ class Clients:
 
     async def load(self) -> None:
         """All clients until they are cancelled."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_S)) as session:
-            async with asyncio.TaskGroup() as clients:
-                for _ in range(CLIENTS):
-                    clients.create_task(self._client(session))
+        patience = aiohttp.ClientTimeout(total=ANSWER_S)
+        async with aiohttp.ClientSession(timeout=patience) as session, asyncio.TaskGroup() as clients:
+            for _ in range(CLIENTS):
+                clients.create_task(self._client(session))
 
     async def _client(self, session: aiohttp.ClientSession) -> None:
         while True:
@@ -117,10 +118,7 @@ async def _gateway(run: Run, name: str, provider: HttpProvider) -> Victim:
 
 async def _finish(clients: Clients) -> None:
     """Clients end what they began, outboxes empty, gateways stop."""
-    loop = asyncio.get_running_loop()
-    end_s = loop.time() + OUTBOXES_S
-    while loop.time() < end_s and any(outbox_bytes(gateway.outbox) for gateway in clients.gateways):
-        await asyncio.sleep(0.1)
+    await until(lambda: not any(outbox_bytes(gateway.outbox) for gateway in clients.gateways), OUTBOXES_S)
     for gateway in clients.gateways:
         clients.run.codes.append(await gateway.stop())
         for line in map(json.loads, gateway.deferred):

@@ -1,4 +1,4 @@
-"""A provider of pictures over HTTP that bills every call it gets, by the id in the prompt, and treats calls in many ways.
+"""A provider of pictures over HTTP that bills every call by the id in its prompt, and treats calls in many ways.
 
 One server stands for a provider of each victim: the first segment of its base URL names whose.
 """

@@ -35,9 +35,9 @@ class Verdict:
 
 
 ZEROS = (
-    "authorised beyond a limit", "charged twice", "acknowledged settles lost", "kept settles lost", "holds not terminal",
-    "ended too late", "charged is not billed", "billed without a hold", "asked twice", "journal out of order",
-    "verify differences", "left in an outbox", "set aside", "broken snapshots",
+    "authorised beyond a limit", "charged twice", "acknowledged settles lost", "kept settles lost",
+    "holds not terminal", "ended too late", "charged is not billed", "billed without a hold", "asked twice",
+    "journal out of order", "verify differences", "left in an outbox", "set aside", "broken snapshots",
     "requests without an end", "lines of what is not booked", "errors that nobody took", "processes that did not end",
 )  # fmt: skip
 
@@ -50,9 +50,7 @@ async def books_of(ledger: Ledger, team: TeamRecord, call_field: str) -> Books:
     return books
 
 
-async def judge(
-    ledger: Ledger, teams: Iterable[TeamRecord], bills: Bills, *, life_ms: int, call_field: str
-) -> Verdict:
+async def judge(ledger: Ledger, teams: Iterable[TeamRecord], bills: Bills, *, life_ms: int, call_field: str) -> Verdict:
     """Everything that can be said once nothing moves any more. `life_ms` is the longest ttl and grace."""
     verdict = Verdict(zeros=Counter(dict.fromkeys(ZEROS, 0)))
     by_call: dict[str, list[Life]] = {}

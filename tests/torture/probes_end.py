@@ -241,6 +241,6 @@ def _again(bench: Bench, name: str, keys: list[str], args: list[Any]) -> Any:
 END_PROBES = (
     odd_settle_amounts, settle_of_nothing, settle_again, release_after_expiry, late_once, late_refund,
     release_of_two_scopes, largest_sums, time_and_its_policies, not_due_is_not_expired, odd_key_index, unknown_once,
-    marked_then_due, resolved_is_remembered, journal_is_dense, a_wrong_type_stops_an_end_first, a_clock_that_steps_back, grants,
-    odd_team_arguments, team_revisions, shapes,
+    marked_then_due, resolved_is_remembered, journal_is_dense, a_wrong_type_stops_an_end_first, a_clock_that_steps_back,
+    grants, odd_team_arguments, team_revisions, shapes,
 )  # fmt: skip

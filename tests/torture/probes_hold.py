@@ -59,7 +59,8 @@ async def same_hold_again(bench: Bench) -> None:
     """The same id and fingerprint is the same hold; it holds once."""
     order = bench.order()
     first, again = await bench.ledger.hold(order), await bench.ledger.hold(order)
-    assert isinstance(first, Held) and isinstance(again, Held)
+    assert isinstance(first, Held)
+    assert isinstance(again, Held)
     assert (False, True, first.seq) == (first.repeated, again.repeated, again.seq)
     assert (GRANT - 10, 10, 0) == await bench.figures()
 

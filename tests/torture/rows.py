@@ -30,7 +30,9 @@ class Row:
 
     def add(self, other: "Row") -> None:
         """One more row of the same part."""
-        self.rounds, self.holds, self.kills = self.rounds + other.rounds, self.holds + other.holds, self.kills + other.kills
+        self.rounds += other.rounds
+        self.holds += other.holds
+        self.kills += other.kills
         for mine, more in ((self.zeros, other.zeros), (self.wanted, other.wanted), (self.figures, other.figures)):
             for name, count in more.items():
                 mine[name] = mine.get(name, 0) + count
@@ -54,9 +56,7 @@ def table(rows: Iterable[Row]) -> str:
     for row in rows:
         broken, unseen = sum(map(bool, row.zeros.values())), sum(not count for count in row.wanted.values())
         verdict = "good" if row.is_good else f"BAD {row.error}".rstrip()
-        lines.append(
-            f"{row.part:<12}{row.rounds:>8}{row.holds:>12,}{row.kills:>8}{broken:>10}{unseen:>10}  {verdict}"
-        )
+        lines.append(f"{row.part:<12}{row.rounds:>8}{row.holds:>12,}{row.kills:>8}{broken:>10}{unseen:>10}  {verdict}")
     total = Counter({"holds": sum(row.holds for row in rows), "kills": sum(row.kills for row in rows)})
     lines.append(f"{'all':<12}{'':>8}{total['holds']:>12,}{total['kills']:>8}")
     for row in rows:

@@ -27,6 +27,7 @@ from tests.torture.steps import STEPS, Step, outbox_bytes
 from tests.torture.victims import Store, Victim
 
 CREDIT = 1_000_000
+PLENTY = 10**9 * CREDIT
 SWEEP_S = 0.5
 TOP_UP_S = 0.2
 PAUSES_S = (0.05, 0.5)
@@ -39,7 +40,7 @@ def teams_of(price: int) -> tuple[TeamRecord, ...]:
     """Two teams that can do what they want, and four that meet their limits all the time; `price` is a typical one."""
     return (
         TeamRecord("rich-0"),
-        TeamRecord("rich-1", limits=(Limit("member", Per.DAY, 10**9 * CREDIT), Limit("team", Per.HOUR, 10**9 * CREDIT))),
+        TeamRecord("rich-1", limits=(Limit("member", Per.DAY, PLENTY), Limit("team", Per.HOUR, PLENTY))),
         TeamRecord("poor"),
         TeamRecord("capped", caps=Caps(per_request=3 * price, open_holds=4, held_credits=6 * price)),
         TeamRecord("daily", limits=(Limit("team", Per.DAY, 300 * price), Limit("key", Per.LIFETIME, 200 * price))),
@@ -112,15 +113,13 @@ class Run:
         """Teams with credits."""
         for team in teams_of(price):
             await self.ledger.put_team(team)
-            opening = 40 * price if team.id == "poor" else 10**9 * CREDIT
+            opening = 40 * price if team.id == "poor" else PLENTY
             await self.ledger.grant(team.id, "opening", opening)
 
     async def play(self, cast: Cast, seconds: float) -> Verdict:
         """Load and kills for so long; then rest, then the verdict."""
         bank = Bank(StoreClient(connect(self.store.url)), [team.id for team in teams_of(1)], ["poor"])
-        sweeper = Sweeper(
-            self.ledger, on_transition=lambda *_: None, on_error=lambda _: None, interval_s=SWEEP_S
-        )
+        sweeper = Sweeper(self.ledger, on_transition=lambda *_: None, on_error=lambda _: None, interval_s=SWEEP_S)
         sweeper.start()
         bank.start()
         background = [

@@ -10,11 +10,9 @@ from typing import Protocol
 
 from tests.torture.bills import Bills
 from tests.torture.faultproxy import FaultProxy, Trap
+from tests.torture.polling import MOMENT_S, until
 from tests.torture.victims import Store, Victim
 
-MOMENT_S = 6.0
-"""How long a moment is waited for; all of them come many times a second while there is work."""
-POLL_S = 0.001
 AWAY_S = 0.5
 """How long outcomes pile up on disk."""
 
@@ -124,7 +122,7 @@ async def _cut_off(scene: Scene, victim: Victim) -> bool:
 async def outbox_written(scene: Scene, victim: Victim) -> bool:
     """The store is out of reach and outcomes go to disk: killed while they are being written."""
     before = outbox_bytes(victim.outbox)
-    hit = await _cut_off(scene, victim) and await _until(lambda: outbox_bytes(victim.outbox) > before)
+    hit = await _cut_off(scene, victim) and await until(lambda: outbox_bytes(victim.outbox) > before)
     if hit:
         victim.kill()
     victim.proxy.is_away = False
@@ -135,14 +133,14 @@ async def outbox_written(scene: Scene, victim: Victim) -> bool:
 
 async def outbox_replayed(scene: Scene, victim: Victim) -> bool:
     """Killed twice: with outcomes on disk, and, started again, when the first of them is booked and not yet noted."""
-    hit = await _cut_off(scene, victim) and await _until(lambda: outbox_bytes(victim.outbox) > 0)
+    hit = await _cut_off(scene, victim) and await until(lambda: outbox_bytes(victim.outbox) > 0)
     victim.kill()
     await victim.buried()
     trap = Trap("settle", is_after=True, strike=victim.kill)
     victim.proxy.is_away, victim.proxy.trap = False, trap if hit else None
     await victim.start()
     if hit and not trap.hit.is_set():
-        await _until(trap.hit.is_set)
+        await until(trap.hit.is_set)
     victim.proxy.trap = None
     if not victim.is_up or trap.hit.is_set():
         await scene.revive(victim)
@@ -151,7 +149,7 @@ async def outbox_replayed(scene: Scene, victim: Victim) -> bool:
 
 async def outbox_waiting(scene: Scene, victim: Victim) -> bool:
     """The store was out of reach for a while: killed with outcomes on disk that were promised to clients."""
-    hit = await _cut_off(scene, victim) and await _until(lambda: outbox_bytes(victim.outbox) > 0)
+    hit = await _cut_off(scene, victim) and await until(lambda: outbox_bytes(victim.outbox) > 0)
     await asyncio.sleep(AWAY_S)
     victim.kill()
     victim.proxy.is_away = False
@@ -172,16 +170,6 @@ async def both(scene: Scene, victim: Victim) -> bool:
     scene.store.kill()
     await scene.revive_store()
     await scene.revive(victim)
-    return True
-
-
-async def _until(done: Callable[[], bool]) -> bool:
-    loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + MOMENT_S
-    while not done():
-        if loop.time() > deadline_s:
-            return False
-        await asyncio.sleep(POLL_S)
     return True
 
 

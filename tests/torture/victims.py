@@ -41,7 +41,7 @@ class Victim:
 
     async def start(self) -> None:
         """Start, and wait until it says that it is up."""
-        with (self.cwd / "stderr.txt").open("ab") as stderr:  # noqa: ASYNC230 - one call, before anything runs
+        with (self.cwd / "stderr.txt").open("ab") as stderr:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, cwd=self.cwd, stdout=asyncio.subprocess.PIPE, stderr=stderr, limit=LINE_BYTES_MAX,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self._env},
@@ -69,7 +69,8 @@ class Victim:
 
     async def buried(self) -> None:
         """The killed process is gone and all it said was read."""
-        assert self._process is not None and self._reading is not None
+        assert self._process is not None
+        assert self._reading is not None
         await self._process.wait()
         await self._reading
 
@@ -80,7 +81,8 @@ class Victim:
 
     async def stop(self) -> int:
         """SIGTERM, and the exit code; -9 if it had to be killed because it did not end."""
-        assert self._process is not None and self._reading is not None
+        assert self._process is not None
+        assert self._reading is not None
         if self._process.returncode is None:
             os.kill(self._process.pid, signal.SIGTERM)
         try:

@@ -24,6 +24,7 @@ from gatekeeper.ledger.records import Held, HoldOrder, OnUnknown, Refused, Repea
 from gatekeeper.ledger.replay import Replayer
 from gatekeeper.ledger.resolution import Act, Resolution
 from tests.torture.bills import Manner, lot, manner_of
+from tests.torture.polling import until
 
 ANSWER_S = 0.35
 """How long a provider is waited for."""
@@ -33,6 +34,8 @@ TTL_MS, GRACE_MS = 4000, 300
 """Short, so that time resolves what a kill left behind while the run goes on."""
 BOOKED = {SettleStatus.SETTLED, SettleStatus.RELEASED, SettleStatus.LATE, SettleStatus.DUPLICATE}
 OUTBOX_BYTES = 64 << 20
+OUTBOX_S = 50.0
+"""How long the outbox may take to empty at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +188,7 @@ async def main(orders: Orders) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, setattr, worker, "stopping", True)
     print("up", flush=True)
     await worker.run()
-    while outbox.depth:
-        await asyncio.sleep(0.05)
+    await until(lambda: not outbox.depth, OUTBOX_S)
     await replayer.stop()
     listening.cancel()
     await writer.drain()
