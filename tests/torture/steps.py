@@ -13,7 +13,7 @@ from tests.torture.faultproxy import FaultProxy, Trap
 from tests.torture.polling import MOMENT_S, until
 from tests.torture.victims import Store, Victim
 
-AWAY_S = 0.5
+AWAY_S = 1.5
 """How long outcomes pile up on disk."""
 
 
