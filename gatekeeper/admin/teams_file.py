@@ -1,8 +1,8 @@
 """Brings the store to what a teams file says: read it, compare, do what is missing. Doing it twice changes nothing.
 
 Credits that were spent are never touched, and a grant that was given is never changed: the same id with another
-amount is a problem to be told, not a correction to be made. What a file may say is `teams_schema`'s, what follows
-from a difference `teams_plan`'s.
+amount or expiry is a problem to be told, not a correction to be made. What a file may say is `teams_schema`'s, what
+follows from a difference `teams_plan`'s.
 """
 
 from dataclasses import dataclass, field
@@ -16,14 +16,16 @@ from gatekeeper.admin.teams_plan import (
     Step,
     changed_grants,
     grant_steps,
+    instant,
     key_steps,
+    late_grants,
     team_steps,
 )
 from gatekeeper.admin.teams_schema import KeyEntry, TeamEntry, TeamsFile, load_teams
 from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger.errors import LedgerConflict
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import GrantStatus
+from gatekeeper.ledger.records import Grant, GrantStatus
 from gatekeeper.settings import describe_secret, read_secret
 from gatekeeper.web.auth import KEY_PATTERN, key_sha256
 from gatekeeper.yamlfile import ConfigError, DataPath, Problem
@@ -88,10 +90,12 @@ async def plan(ledger: Ledger, teams: TeamsFile) -> Plan:
     steps: list[Step] = []
     for index, entry in enumerate(teams.teams):
         before = await ledger.team(entry.id)
-        given = await ledger.grants(entry.id) if before else {}
+        given = {grant.id: grant for grant in await ledger.grants(entry.id)} if before else {}
         steps += team_steps(entry, before)
         steps += grant_steps(entry, given)
         problems += _grant_problems(teams, index, entry, given)
+        if any(grant.expires_at is not None and grant.id not in given for grant in entry.grants):
+            problems += _late_problems(teams, index, entry, given, await ledger.now_ms())
     steps += await _key_steps(ledger, teams, secrets, problems)
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: problem.line))
@@ -139,22 +143,38 @@ async def _do(ledger: Ledger, step: Step, actor: str) -> None:
     match step:
         case PutTeam(record):
             await ledger.put_team(record, actor=actor, expected_revision=record.revision)
-        case GiveGrant(team, grant_id, amount, note):
-            status = await ledger.grant(team, grant_id, amount, note=note, actor=actor)
+        case GiveGrant(team, grant_id, amount, note, expires_at_ms):
+            status = await ledger.grant(team, grant_id, amount, note=note, actor=actor, expires_at_ms=expires_at_ms)
             if status is GrantStatus.MISMATCH:
-                raise LedgerConflict(f"grant {grant_id} of team {team} was given with another amount meanwhile")
+                raise LedgerConflict(f"grant {grant_id} of team {team} was given otherwise meanwhile")
         case PutKey(key):
             await ledger.put_key(key)
 
 
-def _grant_problems(teams: TeamsFile, index: int, entry: TeamEntry, given: dict[str, int]) -> list[Problem]:
+def _grant_problems(teams: TeamsFile, index: int, entry: TeamEntry, given: dict[str, Grant]) -> list[Problem]:
+    found = []
+    for number, before, word in changed_grants(entry, given):
+        if word == "credits":
+            what = f"grant {before.id} was given before, with {credits_text(before.amount)} credits"
+            mend = "Correct the amount, or give the difference under an id of its own."
+        else:
+            ends = "no expiry" if before.expires_at_ms is None else f"the expiry {instant(before.expires_at_ms)}"
+            what = f"grant {before.id} was given before, with {ends}"
+            mend = "Correct the expiry, or give more credits under an id of their own."
+        found.append(teams.file.problem(("teams", index, "grants", number, word), what, mend))
+    return found
+
+
+def _late_problems(
+    teams: TeamsFile, index: int, entry: TeamEntry, given: dict[str, Grant], now_ms: int
+) -> list[Problem]:
     return [
         teams.file.problem(
-            ("teams", index, "grants", number, "credits"),
-            f"grant {grant.id} was given before, with {credits_text(given[grant.id])} credits",
-            "Correct the amount, or give the difference under an id of its own.",
+            ("teams", index, "grants", number, "expires_at"),
+            f"grant {grant.id} was never given, and expired at {instant(grant.expires_at_ms)}",
+            "Write a later time, or remove the grant.",
         )
-        for number, grant in changed_grants(entry, given)
+        for number, grant in late_grants(entry, given, now_ms)
     ]
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from gatekeeper.admin.teams_schema import GrantEntry, KeyEntry, TeamEntry
 from gatekeeper.core.credits import credits_text
-from gatekeeper.ledger.records import Caps, KeyRecord, Limit, TeamRecord
+from gatekeeper.ledger.records import Caps, Grant, KeyRecord, Limit, TeamRecord
 
 NONE = "none"
 """How a line says that there was or will be nothing."""
@@ -49,12 +49,13 @@ class PutTeam:
 
 @dataclass(frozen=True, slots=True)
 class GiveGrant:
-    """Give credits, in micro-credits."""
+    """Give credits, in micro-credits; what is left of them at the expiry lapses."""
 
     team: str
     grant_id: str
     amount: int
     note: str
+    expires_at_ms: int | None
     changes: tuple[Change, ...]
 
 
@@ -90,19 +91,31 @@ def team_steps(entry: TeamEntry, before: TeamRecord | None) -> Iterator[PutTeam]
         yield PutTeam(after, tuple(Change(entry.id, kind, line) for line in lines))
 
 
-def grant_steps(entry: TeamEntry, given: Mapping[str, int]) -> Iterator[GiveGrant]:
+def grant_steps(entry: TeamEntry, given: Mapping[str, Grant]) -> Iterator[GiveGrant]:
     """The grants whose ids were never given."""
     for grant in entry.grants:
         if grant.id not in given:
-            line = f"new grant {grant.id}, {_credits(grant.credits)}"
+            expiry = "" if grant.expires_at_ms is None else f", expires {instant(grant.expires_at_ms)}"
+            line = f"new grant {grant.id}, {_credits(grant.credits)}{expiry}"
             change = Change(entry.id, ChangeKind.NEW_GRANT, line)
-            yield GiveGrant(entry.id, grant.id, grant.credits, grant.note, (change,))
+            yield GiveGrant(entry.id, grant.id, grant.credits, grant.note, grant.expires_at_ms, (change,))
 
 
-def changed_grants(entry: TeamEntry, given: Mapping[str, int]) -> Iterator[tuple[int, GrantEntry]]:
-    """The grants that were given with another amount, each with its place in the file's list."""
+def changed_grants(entry: TeamEntry, given: Mapping[str, Grant]) -> Iterator[tuple[int, Grant, str]]:
+    """The grants that were given otherwise, as they were given: each with its place in the file's list, and which
+    word of it differs."""
     for index, grant in enumerate(entry.grants):
-        if given.get(grant.id, grant.credits) != grant.credits:
+        before = given.get(grant.id)
+        if before is not None and before.amount != grant.credits:
+            yield index, before, "credits"
+        if before is not None and before.expires_at_ms != grant.expires_at_ms:
+            yield index, before, "expires_at"
+
+
+def late_grants(entry: TeamEntry, given: Mapping[str, Grant], now_ms: int) -> Iterator[tuple[int, GrantEntry]]:
+    """The grants that were never given and would have lapsed already, each with its place in the file's list."""
+    for index, grant in enumerate(entry.grants):
+        if grant.id not in given and grant.expires_at_ms is not None and grant.expires_at_ms <= now_ms:
             yield index, grant
 
 
@@ -137,10 +150,12 @@ def _wanted_team(entry: TeamEntry, base: TeamRecord) -> TeamRecord:
         record = replace(record, limits=_in_order_of(base.limits, limits))
     if entry.caps is not None:
         caps = entry.caps
-        record = replace(record, caps=Caps(caps.per_request, caps.open_holds, caps.held_credits))
+        record = replace(record, caps=Caps(**caps.model_dump()))
     if entry.models is not None:
         models = entry.models
         record = replace(record, models_allow=tuple(models.allow), models_deny=tuple(models.deny))
+    if entry.retry_guard is not None:
+        record = replace(record, retry_guard=entry.retry_guard)
     return record
 
 
@@ -156,12 +171,14 @@ def _team_lines(before: TeamRecord, after: TeamRecord) -> list[str]:
     if before.frozen != after.frozen:
         lines.append("frozen: nothing is forwarded any more" if after.frozen else "no longer frozen")
     lines += _limit_lines(before, after)
-    for name in ("per_request", "open_holds", "held_credits"):
+    for name in ("per_request", "open_holds", "held_credits", "requests_per_minute"):
         old, new = _cap(name, before.caps), _cap(name, after.caps)
         lines += [f"cap {name} {old} -> {new}"] if old != new else []
     for name in ("allow", "deny"):
         olds, news = getattr(before, f"models_{name}"), getattr(after, f"models_{name}")
         lines += [f"models {name} {_listed(olds)} -> {_listed(news)}"] if olds != news else []
+    if before.retry_guard != after.retry_guard:
+        lines.append(f"retry guard {'on' if after.retry_guard else 'off'}")
     return lines
 
 
@@ -190,7 +207,7 @@ def _cap(name: str, caps: Caps) -> str:
     value: int | None = getattr(caps, name)
     if value is None:
         return NONE
-    return str(value) if name == "open_holds" else _credits(value)
+    return str(value) if name in {"open_holds", "requests_per_minute"} else _credits(value)
 
 
 def _listed(patterns: tuple[str, ...]) -> str:
@@ -200,7 +217,7 @@ def _listed(patterns: tuple[str, ...]) -> str:
 def _binding(key: KeyRecord) -> str:
     """What a new key is bound to, in words."""
     bound = [f"{name} {value}" for name, value in (("project", key.project), ("member", key.member)) if value]
-    bound += [f"expires {_instant(key.expires_at_ms)}"] if key.expires_at_ms is not None else []
+    bound += [f"expires {instant(key.expires_at_ms)}"] if key.expires_at_ms is not None else []
     return f" ({', '.join(bound)})" if bound else ""
 
 
@@ -209,11 +226,12 @@ def _key_lines(before: KeyRecord, after: KeyRecord) -> list[str]:
     shown = (
         ("project", before.project or NONE, after.project or NONE),
         ("member", before.member or NONE, after.member or NONE),
-        ("expires", _instant(before.expires_at_ms), _instant(after.expires_at_ms)),
+        ("expires", instant(before.expires_at_ms), instant(after.expires_at_ms)),
         ("revoked", "yes" if before.revoked else "no", "yes" if after.revoked else "no"),
     )
     return lines + [f"key {after.key_id} {name} {old} -> {new}" for name, old, new in shown if old != new]
 
 
-def _instant(at_ms: int | None) -> str:
+def instant(at_ms: int | None) -> str:
+    """An instant as people read it."""
     return "never" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")

@@ -130,11 +130,17 @@ Patterns = Annotated[list[Pattern], Field(max_length=bounds.PATTERNS_MAX // 2)]
 
 
 class GrantEntry(_Strict):
-    """Credits given once: a grant's id is what makes it one."""
+    """Credits given once: a grant's id is what makes it one. What is left of them at `expires_at` lapses."""
 
     id: Name
     credits: Annotated[int, PlainValidator(_gift)]
+    expires_at: AwareDatetime | None = None
     note: Annotated[str, AfterValidator(_note)] = ""
+
+    @property
+    def expires_at_ms(self) -> int | None:
+        """The expiry as the store keeps it."""
+        return None if self.expires_at is None else int(self.expires_at.timestamp() * 1000)
 
 
 class LimitEntry(_Strict):
@@ -146,11 +152,12 @@ class LimitEntry(_Strict):
 
 
 class CapsEntry(_Strict):
-    """Bounds on one request and on what runs at once. What is left out has no bound."""
+    """Bounds on one request, on what runs at once and on requests in a minute. What is left out has no bound."""
 
     per_request: Amount | None = None
     open_holds: Annotated[int, Field(ge=0, le=OPEN_HOLDS_MAX)] | None = None
     held_credits: Amount | None = None
+    requests_per_minute: Annotated[int, Field(ge=1, le=bounds.REQUESTS_PER_MINUTE_MAX)] | None = None
 
 
 class ModelsEntry(_Strict):
@@ -181,6 +188,7 @@ class TeamEntry(_Strict):
     limits: Annotated[list[LimitEntry], Field(max_length=bounds.LIMITS_MAX)] | None = None
     caps: CapsEntry | None = None
     models: ModelsEntry | None = None
+    retry_guard: bool | None = None
     keys: list[KeyEntry] = Field(default_factory=list)
 
 

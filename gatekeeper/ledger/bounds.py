@@ -11,25 +11,40 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import is_hold_id
-from gatekeeper.ledger.records import CREDITS_MAX, HoldOrder, KeyRecord, Limit, TeamRecord
+from gatekeeper.ledger.records import CREDITS_MAX, Answer, HoldContext, HoldOrder, KeyRecord, Limit, TeamRecord
 
 NAME_CHARS_MAX: Final = 128
 """Projects, members, key and grant ids: room for an e-mail address or a path, small enough to count by."""
 FINGERPRINT_CHARS_MAX: Final = 64
 """A SHA-256 in hex; it is stored with every hold."""
+ONCE_CHARS_MAX: Final = 64
+"""A SHA-256 in hex; it is stored for two days."""
+ONCE_WITHIN_MAX_MS: Final = int(timedelta(days=1).total_seconds() * 1000)
+"""How far back a request is surely known again: its names are kept by UTC day, today's and yesterday's."""
 REASON_CHARS_MAX: Final = 256
 """A sentence for the journal."""
 META_BYTES_MAX: Final = 4096
 """What a journal entry may carry along."""
+ANSWER_BYTES_MAX: Final = 96 * 1024
+"""The longest answer kept with a hold: 64 KiB of body, written as text."""
+JOB_BYTES_MAX: Final = 4096
+"""What a hold remembers of the job it follows: an id, an address or two, what it is billed by."""
+REQUESTS_PER_MINUTE_MAX: Final = 1_000_000
+"""More than any team will ask for; a typing error of many digits is caught."""
 LIMITS_MAX: Final = 64
 """Limits per team: the hold script walks all of them."""
 PATTERNS_MAX: Final = 256
 """Allow and deny patterns per team."""
+CHECKPOINT_BYTES_MAX: Final = 64 * 1024**2
+"""A journal's checkpoint: far above 100,000 open holds, and what one value in the store may well be."""
 INTERVAL_MAX_MS: Final = int(timedelta(days=30).total_seconds() * 1000)
 """Longest ttl or grace of a hold."""
+INSTANT_MAX_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: the last that can be written as a date."""
 
 _TEAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_WINDOWS: Final = re.compile(r"(\d+:\d+:\d+:\d+)?")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SCOPE_KINDS: Final = ("team", "project", "member", "key")
 
@@ -60,6 +75,12 @@ def check_amount(amount: int, *, least: int = 0) -> None:
         raise LedgerInvalid(f"amount {amount!r}: use a whole number of micro-credits from {least} to {CREDITS_MAX}")
 
 
+def check_instant(what: str, at_ms: int) -> None:
+    """An instant is a whole number of milliseconds since 1970, before the year 10000."""
+    if isinstance(at_ms, bool) or not isinstance(at_ms, int) or not 0 <= at_ms <= INSTANT_MAX_MS:
+        raise LedgerInvalid(f"{what} {at_ms!r}: use a whole number of milliseconds since 1970, before the year 10000")
+
+
 def check_name(what: str, name: str, *, required: bool = False) -> None:
     """A name is up to 128 characters without control characters."""
     if required and not name:
@@ -82,6 +103,14 @@ def check_meta(meta: str) -> None:
         raise LedgerInvalid(f"meta has more than {META_BYTES_MAX} bytes")
 
 
+def check_checkpoint(state: str) -> None:
+    """A journal's checkpoint is a text of up to 64 MiB."""
+    if len(_utf8("checkpoint", state)) > CHECKPOINT_BYTES_MAX:
+        raise LedgerInvalid(
+            f"a checkpoint has more than {CHECKPOINT_BYTES_MAX} bytes: the team has too many open holds"
+        )
+
+
 def check_order(order: HoldOrder) -> None:
     """Everything about a hold that is wrong whatever the team's balance is."""
     check_team_id(order.team)
@@ -94,7 +123,38 @@ def check_order(order: HoldOrder) -> None:
     check_name("key id", order.key_id)
     check_text("fingerprint", order.fingerprint, FINGERPRINT_CHARS_MAX)
     check_text("price list", order.price_list, FINGERPRINT_CHARS_MAX)
+    check_text("once", order.once, ONCE_CHARS_MAX)
+    if not 0 <= order.once_within_ms <= ONCE_WITHIN_MAX_MS:
+        raise LedgerInvalid(f"once_within_ms {order.once_within_ms}: use 0 to {ONCE_WITHIN_MAX_MS} milliseconds")
     check_meta(order.meta)
+
+
+def check_context(context: HoldContext) -> None:
+    """Everything about the context of a settle that could not be booked."""
+    check_amount(context.amount)
+    check_name("project", context.project)
+    check_name("member", context.member)
+    check_name("key id", context.key_id)
+    check_text("fingerprint", context.fingerprint, FINGERPRINT_CHARS_MAX)
+    check_text("price list", context.price_list, FINGERPRINT_CHARS_MAX)
+    if not _WINDOWS.fullmatch(context.windows):
+        raise LedgerInvalid(f"windows {context.windows!r}: use what the hold was answered with, or leave them out")
+
+
+def check_answer(answer: Answer) -> None:
+    """An answer is up to 96 KiB of UTF-8, kept for 1 ms to 30 days."""
+    if len(_utf8("answer", answer.text)) > ANSWER_BYTES_MAX:
+        raise LedgerInvalid(f"the answer has more than {ANSWER_BYTES_MAX} bytes; do not keep it")
+    if answer.ttl_ms < 1:
+        raise LedgerInvalid("an answer is kept for at least 1 millisecond")
+    _check_interval("ttl_ms", answer.ttl_ms)
+
+
+def check_job(job: str, ttl_ms: int) -> None:
+    """A job is 1 to 4096 bytes of UTF-8, and its result may take up to 30 days."""
+    if not 1 <= len(_utf8("job", job)) <= JOB_BYTES_MAX:
+        raise LedgerInvalid(f"a job is told in 1 to {JOB_BYTES_MAX} bytes")
+    _check_interval("ttl_ms", ttl_ms)
 
 
 def check_team(record: TeamRecord) -> None:
@@ -110,6 +170,9 @@ def check_team(record: TeamRecord) -> None:
     for cap in (record.caps.per_request, record.caps.open_holds, record.caps.held_credits):
         if cap is not None:
             check_amount(cap)
+    per_minute = record.caps.requests_per_minute
+    if per_minute is not None and not 1 <= per_minute <= REQUESTS_PER_MINUTE_MAX:
+        raise LedgerInvalid(f"requests_per_minute {per_minute}: use 1 to {REQUESTS_PER_MINUTE_MAX}, or leave it out")
     patterns = record.models_allow + record.models_deny
     if len(patterns) > PATTERNS_MAX:
         raise LedgerInvalid(f"team {record.id} has {len(patterns)} model patterns; at most {PATTERNS_MAX} are kept")

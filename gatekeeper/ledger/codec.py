@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.lots import Lot
 from gatekeeper.ledger.records import (
     Caps,
     Entry,
     EntryKind,
+    Grant,
+    HoldContext,
     HoldState,
     KeyRecord,
     Limit,
@@ -30,10 +33,16 @@ STATES: Final = {
     "X": HoldState.EXPIRED,
     "C": HoldState.CHARGED,
     "L": HoldState.LATE,
+    "V": HoldState.VOID,
+    "O": HoldState.ORPHAN,
 }
 """The letters the scripts write for a hold's state."""
 
-POLICIES: Final = {"r": OnUnknown.RELEASE, "c": OnUnknown.CHARGE, "k": OnUnknown.KEEP}
+FOLLOWS_JOB: Final = "j"
+"""In place of a policy: the hold follows a job, and time alone never resolves it."""
+POLICIES: Final = {
+    "r": OnUnknown.RELEASE, "c": OnUnknown.CHARGE, "k": OnUnknown.KEEP, FOLLOWS_JOB: OnUnknown.KEEP,
+}  # fmt: skip
 PERIODS: Final = (Per.HOUR, Per.DAY, Per.WEEK, Per.MONTH)
 """The order of the windows in a scope's counters."""
 
@@ -53,8 +62,10 @@ def pairs(flat: list[str]) -> dict[str, str]:
 
 
 def team_arguments(record: TeamRecord) -> list[str]:
-    """ARGV 2 to 8 of team.lua."""
-    caps = (record.caps.per_request, record.caps.open_holds, record.caps.held_credits)
+    """ARGV 2 to 10 of team.lua."""
+    caps = (
+        record.caps.per_request, record.caps.open_holds, record.caps.held_credits, record.caps.requests_per_minute,
+    )  # fmt: skip
     models = {"allow": list(record.models_allow), "deny": list(record.models_deny)}
     return [
         record.timezone,
@@ -62,7 +73,15 @@ def team_arguments(record: TeamRecord) -> list[str]:
         limits_text(record.limits),
         *("" if cap is None else str(cap) for cap in caps),
         json.dumps(models, separators=(",", ":")),
+        "1" if record.retry_guard else "0",
     ]
+
+
+def context_text(context: HoldContext) -> str:
+    """The context of a settle as settle.lua reads it."""
+    windows = context.windows or "0:0:0:0"
+    names = (context.project, context.member, context.key_id, context.fingerprint, context.price_list)
+    return "\t".join((str(context.amount), windows, *names))
 
 
 def limits_text(limits: Iterable[Limit]) -> str:
@@ -83,19 +102,38 @@ def parse_team(team_id: str, stored: Mapping[str, str]) -> TeamRecord:
     """A team's record from its hash."""
     try:
         models = json.loads(stored["models"])
-        caps = (stored["cap_per_request"], stored["cap_open_holds"], stored["cap_held_credits"])
+        names = ("per_request", "open_holds", "held_credits", "requests_per_minute")
+        caps = {name: stored[f"cap_{name}"] for name in names}
         return TeamRecord(
             id=team_id,
             timezone=stored["timezone"],
             frozen=stored["frozen"] == "1",
             limits=parse_limits(stored["limits"]),
-            caps=Caps(*(int(cap) if cap else None for cap in caps)),
+            caps=Caps(**{name: int(cap) if cap else None for name, cap in caps.items()}),
             models_allow=tuple(models["allow"]),
             models_deny=tuple(models["deny"]),
+            retry_guard=stored["retry_guard"] == "1",
             revision=int(stored["revision"]),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise LedgerBroken(f"the record of team {team_id} cannot be read: {error!r}") from error
+
+
+def grant_text(amount: int, expires_at_ms: int | None) -> str:
+    """What a team was granted, as stored under the grant's id."""
+    return str(amount) if expires_at_ms is None else f"{amount}\t{expires_at_ms}"
+
+
+def parse_grant(grant_id: str, text: str, lot: Lot | None, now_ms: int) -> Grant:
+    """A grant from its stored text and its lot, None if it has none (any more)."""
+    try:
+        amount, _, expires = text.partition("\t")
+        if not expires:
+            return Grant(grant_id, int(amount))
+        left = lot.free if lot is not None and lot.expires_ms > now_ms else 0
+        return Grant(grant_id, int(amount), int(expires), left)
+    except ValueError as error:
+        raise LedgerBroken(f"grant {grant_id} cannot be read: {error}") from error
 
 
 def key_text(key: KeyRecord) -> str:
@@ -139,17 +177,20 @@ class StoredHold:
     key_id: str
     fingerprint: str
     price_list: str
+    parts: str
+    follows_job: bool = False
 
 
 def parse_hold(text: str) -> StoredHold:
     """The record of an open hold; the fields in the order in which hold.lua writes them."""
     try:
         state, amount, grace, policy, seq, at, starts, *names = text.split("\t")
-        project, member, key_id, fingerprint, price_list = names
+        project, member, key_id, fingerprint, price_list, parts = names
         return StoredHold(
             STATES[state], int(amount), int(grace), POLICIES[policy], int(seq), int(at),
             tuple(int(start) for start in starts.split(":")),
-            project, member, key_id, fingerprint, price_list,
+            project, member, key_id, fingerprint, price_list, parts,
+            follows_job=policy == FOLLOWS_JOB,
         )  # fmt: skip
     except (KeyError, ValueError) as error:
         raise LedgerBroken(f"the record of a hold cannot be read: {error!r}") from error
@@ -171,6 +212,7 @@ def open_hold(hold_id: str, text: str, deadline_ms: int | None) -> OpenHold:
         key_id=stored.key_id,
         price_list=stored.price_list,
         seq=stored.seq,
+        follows_job=stored.follows_job,
     )
 
 

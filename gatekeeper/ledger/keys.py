@@ -9,14 +9,23 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:key:<sha256>`       | STRING | an API key's record as JSON                          | until removed         |
 | `gk:{T}:team`           | HASH   | time zone, frozen, limits, caps, models, revision    | for ever              |
 | `gk:{T}:keys`           | HASH   | key id -> sha256                                     | until removed         |
-| `gk:{T}:grants`         | HASH   | grant id -> amount                                   | for ever              |
-| `gk:{T}:bal`            | HASH   | `figures`, `rules`; and scope -> its counters        | for ever              |
+| `gk:{T}:grants`         | HASH   | grant id -> amount, and its expiry if it has one     | for ever              |
+| `gk:{T}:bal`            | HASH   | `figures`, `rules`, `lots`; scope -> its counters    | for ever              |
 | `gk:{T}:open`           | HASH   | hold id -> record                                    | field: until resolved |
-| `gk:{T}:due`            | ZSET   | hold id -> deadline in ms                            | until resolved        |
+| `gk:{T}:due`            | ZSET   | hold id -> deadline in ms; `lapse:<seq>` -> expiry   | until resolved        |
+| `gk:{T}:jobs`           | HASH   | hold id -> the job it follows                        | field: until resolved |
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
-| `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported        |
+| `gk:{T}:once:<utc day>` | HASH   | a request's name -> hold id; the day as above        | 48 h after last write |
+| `gk:{T}:answer:<hold>`  | STRING | the answer that was kept with this hold              | as long as it says    |
+| `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported and cut|
+| `gk:{T}:base`           | HASH   | `exported`, and a checkpoint: `seq`, `state`         | for ever              |
 
-Figures are seq, at, granted, charged, expired, held, open; rules are what a hold needs of the team's record. Counters
+`exported` is the last journal entry known to be in files on disk; the checkpoint stands for the entries that were cut
+off the journal: the last one, and the books after it.
+
+Figures are seq, at, granted, charged, expired, held, open; rules are what a hold needs of the team's record; lots are
+its grants with an expiry, and not there without one (`lots.py`); `bal` of a team with a cap on requests per minute has
+a `minute` too: when it began, and the holds admitted in it. Counters
 are used and held for life, hour, day, week and month, and when those four windows began; they need no key of their own
 and no expiry, because they are replaced when the next window opens, so a team's store does not grow with time.
 """
@@ -61,7 +70,7 @@ class TeamKeys:
 
     @property
     def grants(self) -> str:
-        """HASH: grant id -> amount."""
+        """HASH: grant id -> amount, and its expiry if it has one."""
         return f"{self.tag}:grants"
 
     @property
@@ -76,13 +85,31 @@ class TeamKeys:
 
     @property
     def due(self) -> str:
-        """ZSET: hold id -> deadline in ms."""
+        """ZSET: hold id -> deadline in ms, and a reminder of each expiry."""
         return f"{self.tag}:due"
 
     @property
     def journal(self) -> str:
         """STREAM: one entry per transition."""
         return f"{self.tag}:j"
+
+    @property
+    def base(self) -> str:
+        """HASH: how far the journal was exported, and the checkpoint that stands for what was cut off."""
+        return f"{self.tag}:base"
+
+    @property
+    def jobs(self) -> str:
+        """HASH: hold id -> the job that the hold follows."""
+        return f"{self.tag}:jobs"
+
+    def once(self, day: int) -> str:
+        """HASH: the name of a request -> its hold, for the hold ids of a UTC day."""
+        return f"{self.tag}:once:{day}"
+
+    def answer(self, hold_id: str) -> str:
+        """STRING: the answer that was kept with this hold."""
+        return f"{self.tag}:answer:{hold_id}"
 
     def done(self, day: int) -> str:
         """HASH: the resolved holds of a UTC day (days since 1970-01-01)."""

@@ -34,7 +34,7 @@ class OpenStore:
             await self.embedded.close()
 
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Grows with every change of a stored format that older code would misread."""
 
 

@@ -7,7 +7,7 @@ one moment share one fsync, made in a thread, in the order in which they were as
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -37,11 +37,10 @@ class _Finish:
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A resolution on disk that the ledger has not been told. `gone_since_s` is the replayer's own note."""
+    """A resolution on disk that the ledger has not been told."""
 
     team: str
     entry: Entry
-    gone_since_s: float | None = None
 
     @property
     def resolution(self) -> Resolution:
@@ -87,9 +86,9 @@ class Outbox:
         """The teams that have something waiting."""
         return tuple(self._by_team)
 
-    def first(self, team: str, count: int, is_due: Callable[[Waiting], bool] = lambda _: True) -> list[Waiting]:
-        """The team's oldest waiting resolutions that are due, in order."""
-        return list(islice(filter(is_due, self._by_team.get(team, ())), count))
+    def first(self, team: str, count: int) -> list[Waiting]:
+        """The team's oldest waiting resolutions, in order."""
+        return list(islice(self._by_team.get(team, ()), count))
 
     async def write(self, resolution: Resolution) -> None:
         """Keeps a resolution; it is on disk when this returns. Raises OutboxFull or OutboxFailed.

@@ -45,7 +45,7 @@ class HoldState(StrEnum):
 
 
 class GrantStatus(StrEnum):
-    """What a grant met: new, the same grant again, or the same id with another amount."""
+    """What a grant met: new, the same grant again, or the same id with another amount or expiry."""
 
     GRANTED = "granted"
     DUPLICATE = "duplicate"
@@ -70,6 +70,16 @@ class MarkStatus(StrEnum):
 
     UNKNOWN = "unknown"  # marked now
     DUPLICATE = "duplicate"  # was unknown already
+    RESOLVED = "resolved"  # settled, released or resolved by time before
+    GONE = "gone"  # no such hold
+
+
+class JobStatus(StrEnum):
+    """What an attach_job met."""
+
+    ATTACHED = "attached"  # the hold follows the job now
+    DUPLICATE = "duplicate"  # it did already
+    MISMATCH = "mismatch"  # it follows another job
     RESOLVED = "resolved"  # settled, released or resolved by time before
     GONE = "gone"  # no such hold
 
@@ -116,7 +126,8 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Bounds on single requests and on what may run at once; None means no bound."""
+    """Bounds on single requests, on what may run at once, and on the holds admitted in one clock minute of the store;
+    None means no bound."""
 
     per_request: int | None = None
     open_holds: int | None = None
@@ -126,7 +137,8 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class TeamRecord:
-    """A team as the ledger knows it. `revision` is set by the store: 0 on a record not yet stored."""
+    """A team as the ledger knows it. `retry_guard`: an SDK's own retry of a request is not a second request.
+    `revision` is set by the store: 0 on a record not yet stored."""
 
     id: str
     timezone: str = "UTC"
@@ -186,7 +198,8 @@ class HoldOrder:
 
 @dataclass(frozen=True, slots=True)
 class HoldContext:
-    """What a settle has to bring along so that it can be booked even if the store has lost the hold."""
+    """What a settle has to bring along so that it can be booked even if the store has lost the hold: what was ordered,
+    and the `windows` that `Held` told (empty: not known, then it counts in no calendar window)."""
 
     amount: int
     project: str = ""
@@ -236,9 +249,9 @@ class Held:
 class Refusal:
     """One reason why a hold was refused, with its numbers.
 
-    `limit`, `used` and `held` are micro-credits, but for an `open_holds` cap, where they count holds.
-    `per` is a `Per`, or the name of the cap (`per_request`, `open_holds`, `held_credits`), or empty.
-    `resets_at_ms` is the end of the calendar window, None where there is none. `fits_after_release` says
+    `limit`, `used` and `held` are micro-credits, but for an `open_holds` cap and for `rate_limited`, where they count
+    holds. `per` is a `Per`, `minute`, the name of the cap (`per_request`, `open_holds`, `held_credits`), or empty.
+    `resets_at_ms` is the end of the calendar window or the minute, None where there is none. `fits_after_release` says
     whether the same request would pass this check once the running holds end without a charge.
     """
 
@@ -278,7 +291,7 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """The id, or the `once`, belongs to a hold with another fingerprint. Nothing was written. `hold_id` is that hold's."""
+    """The id, or the `once`, belongs to a hold with another fingerprint, `hold_id`. Nothing was written."""
 
     hold_id: str
     state: HoldState
@@ -291,7 +304,8 @@ HoldResult = Held | Refused | Repeated | Mismatch
 class Settlement:
     """What a settle or a release did. For `duplicate` and `mismatch`, `charged` is what was booked before.
 
-    `freed` is what went back to available (of a late refund too). `over` says that more was charged than held,
+    `freed` is what went back to available (of a late refund too), even if its grant's time was over and it lapsed in
+    the same step. `over` says that more was charged than held,
     `debt` is what the team owes after it. `was` is the state that was met, None if the hold is gone.
     """
 
@@ -316,17 +330,28 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """What attach_job did; `deadline_ms` is when the job's result is overdue, None when nothing waits for it."""
+
+    status: JobStatus
+    deadline_ms: int | None
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Expiry:
-    """What one expire_due did, and whether more holds were due than it was allowed to take."""
+    """What one expire_due did, and whether more holds were due than it was allowed to take. If it did nothing,
+    `next_due_in_ms` is how far off the team's next deadline is, None if there is none."""
 
     transitions: tuple[Transition, ...]
     more: bool
+    next_due_in_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Credits that were given. `remaining` is what of an expiring grant is neither held nor charged nor lapsed; None for
-    one that never expires, because those are spent from one pot."""
+    """Credits that were given. `remaining` is what of an expiring grant is neither held nor charged nor lapsed; None
+    for one that never expires, because those are spent from one pot."""
 
     id: str
     amount: int
@@ -365,7 +390,8 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class OpenHold:
-    """A hold that keeps credits aside. `deadline_ms` is None when time does not resolve it (kept)."""
+    """A hold that keeps credits aside. `deadline_ms` is None when time does not resolve it (kept). One that
+    `follows_job` is kept when its time is over."""
 
     hold_id: str
     state: HoldState
@@ -379,6 +405,7 @@ class OpenHold:
     key_id: str
     price_list: str
     seq: int
+    follows_job: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,12 +433,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """The verdict on one team at journal position `seq`: no differences means every figure is confirmed."""
+    """The verdict on one team at journal position `seq`: no differences means every figure is confirmed.
+
+    `entries` were read; `trusted_seq` is the checkpoint they were added to, 0 if they are the whole history.
+    """
 
     team: str
     seq: int
     entries: int
     differences: tuple[Difference, ...]
+    trusted_seq: int = 0
 
     @property
     def clean(self) -> bool:

@@ -25,11 +25,8 @@ TEAMS_AT_ONCE: Final = 100
 """Teams told in one pipeline."""
 TOLD_AT_ONCE: Final = 100
 """Resolutions of a team between two notes on disk of what is done."""
-UNDO_CONFIRM_S: Final = 30.0
-"""How long a hold that is to be undone is asked for when there is none: the lost command that makes it may still lie
-in a socket of a store that was stopped, or on its way there."""
 
-GONE: Final = "gone"
+_BOOKED: Final = {SettleStatus.SETTLED, SettleStatus.RELEASED, SettleStatus.LATE, SettleStatus.ORPHAN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +55,12 @@ class Replayer:
         *,
         on_replayed: Callable[[Replayed], None],
         on_error: Callable[[Exception], None],
-        undo_confirm_s: float = UNDO_CONFIRM_S,
         wait_max_s: float = WAIT_MAX_S,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._on_replayed = on_replayed
         self._on_error = on_error
-        self._undo_confirm_s = undo_confirm_s
         self._wait_max_s = wait_max_s
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -117,48 +112,34 @@ class Replayer:
             return False
 
     async def _replay_team(self, team: str) -> bool:
-        """Tells a team's resolutions in order, a bounded number of them; False if the next round should wait a while.
-
-        Undos that found no hold yet stand aside for the others, and are asked again each round: no other resolution
-        is of the same hold, so none has to wait for them.
-        """
+        """Tells a team's resolutions in order, a bounded number of them; False if the store cannot be reached."""
         done: list[Waiting] = []
         lines: list[bytes] = []
-        new = self._outbox.first(team, TOLD_AT_ONCE, _is_new)
-        again = self._outbox.first(team, TOLD_AT_ONCE, lambda waiting: not _is_new(waiting))
         is_reached = True
-        for waiting in (*new, *again):
+        for waiting in self._outbox.first(team, TOLD_AT_ONCE):
             if self._stopping.is_set():
                 break
             try:
-                replayed = await self._tell(waiting)
+                replayed = await self._tell(waiting.resolution)
             except LedgerUnavailable:
                 is_reached = False
                 break
-            if replayed is None:
-                continue
             done.append(waiting)
             if replayed.rejected:
                 lines.append(_line(replayed))
             self._on_replayed(replayed)
         if done:
             await self._outbox.finish(done, lines)
-        return is_reached and (bool(self._outbox.first(team, 1, _is_new)) or not self._outbox.first(team, 1))
+        return is_reached
 
-    async def _tell(self, waiting: Waiting) -> Replayed | None:
-        """What the ledger says; None if it has to be asked again. Raises LedgerUnavailable."""
-        resolution = waiting.resolution
+    async def _tell(self, resolution: Resolution) -> Replayed:
+        """What the ledger says. Raises LedgerUnavailable."""
         try:
-            replayed = await self._book(resolution)
+            return await self._book(resolution)
         except LedgerUnavailable:
             raise
         except LedgerError as error:
             return Replayed(resolution, type(error).__name__, rejected=True)
-        if resolution.act is Act.UNDO and replayed.status == GONE:
-            now_s = asyncio.get_running_loop().time()
-            waiting.gone_since_s = now_s if waiting.gone_since_s is None else waiting.gone_since_s
-            return replayed if now_s - waiting.gone_since_s >= self._undo_confirm_s else None
-        return replayed
 
     async def _book(self, resolution: Resolution) -> Replayed:
         hold_id, team = resolution.hold_id, resolution.team
@@ -170,22 +151,22 @@ class Replayer:
                 booked=marked.status is MarkStatus.UNKNOWN,
                 rejected=marked.status is MarkStatus.GONE,
             )
-        settlement = await self._ledger.settle(
-            hold_id, team, resolution.amount, outcome=resolution.why, meta=resolution.meta
-        )
+        if resolution.act is Act.UNDO:
+            settlement = await self._ledger.undo(hold_id, team, reason=resolution.why)
+        else:
+            settlement = await self._ledger.settle(
+                hold_id, team, resolution.amount,
+                outcome=resolution.why, meta=resolution.meta, context=resolution.context,
+            )  # fmt: skip
         is_gone = settlement.status is SettleStatus.GONE
         return Replayed(
             resolution,
             settlement.status,
             charged=settlement.charged,
             debt=settlement.debt,
-            booked=settlement.status in {SettleStatus.SETTLED, SettleStatus.RELEASED, SettleStatus.LATE},
+            booked=settlement.status in _BOOKED,
             rejected=settlement.status is SettleStatus.MISMATCH or (is_gone and resolution.act is not Act.UNDO),
         )
-
-
-def _is_new(waiting: Waiting) -> bool:
-    return waiting.gone_since_s is None
 
 
 def _line(replayed: Replayed) -> bytes:

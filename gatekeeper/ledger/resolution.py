@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
+from gatekeeper.ledger.records import HoldContext
+
 FRAME_BYTES_MAX: Final = 64 * 1024
 """Far above the largest record (bounded texts, 4 KiB of meta); a length beyond it was not written by us."""
 
@@ -34,7 +36,8 @@ class Act(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
     """The end of one hold. `amount` is what to charge and `held` what the hold is of, in micro-credits; `why` is the
-    outcome or the reason for the journal, `request_id` is for log lines."""
+    outcome or the reason for the journal, `request_id` is for log lines. The rest books it even if the store has lost
+    the hold; without `windows` it does not."""
 
     act: Act
     team: str
@@ -44,6 +47,21 @@ class Resolution:
     meta: str = ""
     held: int = 0
     request_id: str = ""
+    project: str = ""
+    member: str = ""
+    key_id: str = ""
+    fingerprint: str = ""
+    price_list: str = ""
+    windows: str = ""
+
+    @property
+    def context(self) -> HoldContext | None:
+        """What the hold was, if that is known: a record of an older version does not say."""
+        if not self.windows:
+            return None
+        return HoldContext(
+            self.held, self.project, self.member, self.key_id, self.fingerprint, self.price_list, self.windows
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,22 @@ from dataclasses import dataclass
 
 from gatekeeper.ledger.batch import Reply
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import STATES, pairs, parse_figures, parse_limits, team_arguments
+from gatekeeper.ledger.codec import STATES, context_text, pairs, parse_figures, parse_limits, team_arguments
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.holdid import hold_id_day
 from gatekeeper.ledger.keys import TeamKeys
+from gatekeeper.ledger.lots import REMINDER
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import (
+    Answer,
+    Attached,
     EntryKind,
     GrantStatus,
     Held,
+    HoldContext,
     HoldOrder,
     HoldResult,
+    JobStatus,
     Limit,
     Marked,
     MarkStatus,
@@ -64,9 +69,24 @@ class Snapshot:
 
     bal: dict[str, str]
     use: dict[str, str]
+    lots: str
     open: dict[str, str]
     grants: dict[str, str]
     due: dict[str, str]
+    base: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a hold ends, as settle.lua takes it; the words are those of `Ledger.settle` and `Ledger.undo`."""
+
+    hold_id: str
+    amount: int = 0
+    why: str = ""
+    meta: str = ""
+    undo: bool = False
+    context: HoldContext | None = None
+    answer: Answer | None = None
 
 
 async def put_team(client: StoreClient, record: TeamRecord, actor: str, expected_revision: int | None) -> int:
@@ -83,18 +103,20 @@ async def put_team(client: StoreClient, record: TeamRecord, actor: str, expected
     raise _unusual("team", record.id, reply)
 
 
-async def grant(client: StoreClient, team: str, grant_id: str, amount: int, note: str, actor: str) -> GrantStatus:
+async def grant(
+    client: StoreClient, team: str, grant_id: str, amount: int, note: str, actor: str, expires_at_ms: int | None = None
+) -> GrantStatus:
     """Run grant.lua."""
     keys = TeamKeys(team)
-    reply = await client.run(
-        script("grant"), [keys.team, keys.bal, keys.grants, keys.journal], [grant_id, amount, note, actor]
-    )
+    names = [keys.team, keys.bal, keys.grants, keys.journal, keys.due]
+    expires = "" if expires_at_ms is None else expires_at_ms
+    reply = await client.run(script("grant"), names, [grant_id, amount, note, actor, expires])
     match reply:
         case ["GRANTED", *_]:
             return GrantStatus.GRANTED
         case ["DUPLICATE"]:
             return GrantStatus.DUPLICATE
-        case ["MISMATCH", _]:
+        case ["MISMATCH", *_]:
             return GrantStatus.MISMATCH
     raise _unusual("grant", team, reply)
 
@@ -105,21 +127,24 @@ async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldR
     names = [
         keys.bal, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
     ]  # fmt: skip
+    if order.once:
+        names += [keys.once(day), keys.once(day - 1), keys.once(day + 1), keys.done(day + 1)]
     args: list[str | int] = [
         order.hold_id, order.amount, order.ttl_ms, order.grace_ms, order.on_unknown[0], order.fingerprint,
         order.project, order.member, order.key_id, order.price_list, order.meta,
-        windows.timezone, windows.argument(), day,
+        windows.timezone, windows.argument(), day, order.once, order.once_within_ms,
     ]  # fmt: skip
     reply = await client.run(script("hold"), names, args)
     match reply:
-        case ["HELD", amount, available, held, seq, again, reaped]:
+        case ["HELD", amount, available, held, seq, again, reaped, starts]:
             return Held(
-                order.hold_id, int(amount), int(available), int(held), int(seq), again == "1", _transitions(reaped)
-            )
-        case ["REPEAT", state, amount, charged]:
-            return Repeated(order.hold_id, STATES[state], int(amount), int(charged))
-        case ["MISMATCH", state]:
-            return Mismatch(order.hold_id, STATES[state])
+                order.hold_id, int(amount), int(available), int(held), int(seq), again == "1", _transitions(reaped),
+                starts,
+            )  # fmt: skip
+        case ["REPEAT", state, amount, charged, hold_id]:
+            return Repeated(hold_id, STATES[state], int(amount), int(charged))
+        case ["MISMATCH", state, hold_id]:
+            return Mismatch(hold_id, STATES[state])
         case ["REFUSED", available, held, reaped, *refusals]:
             decoded = tuple(_refusal(refusal, int(available)) for refusal in refusals)
             return Refused(decoded, order.amount, int(available), int(held), _transitions(reaped))
@@ -138,11 +163,17 @@ def _refusal(raw: list[str], available: int) -> Refusal:
     )  # fmt: skip
 
 
-async def settle(client: StoreClient, team: str, hold_id: str, amount: int, why: str, meta: str) -> Settlement:
+async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
     """Run settle.lua."""
-    keys = TeamKeys(team)
-    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal]
-    reply = await client.run(script("settle"), names, [hold_id, amount, why, meta])
+    keys, hold_id, context, answer = TeamKeys(team), ending.hold_id, ending.context, ending.answer
+    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal, keys.jobs]
+    args: list[str | int] = [
+        hold_id, ending.amount, ending.why, ending.meta, int(ending.undo), context_text(context) if context else "",
+    ]  # fmt: skip
+    if answer is not None:
+        names.append(keys.answer(hold_id))
+        args += [answer.text, answer.ttl_ms]
+    reply = await client.run(script("settle"), names, args)
     match reply:
         case [status, charged, freed, available, held, was, over, seq]:
             return Settlement(
@@ -163,14 +194,35 @@ async def mark_unknown(client: StoreClient, team: str, hold_id: str, why: str) -
     raise _unusual("unknown", team, reply)
 
 
-async def expire(client: StoreClient, team: str, hold_ids: list[str]) -> tuple[Transition, ...]:
-    """Run expire.lua on these holds."""
+async def attach_job(
+    client: StoreClient, team: str, hold_id: str, job: str, ttl_ms: int, answer: Answer | None = None
+) -> Attached:
+    """Run job.lua."""
     keys = TeamKeys(team)
+    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal, keys.jobs]
+    args: list[str | int] = [hold_id, job, ttl_ms]
+    if answer is not None:
+        names.append(keys.answer(hold_id))
+        args += [answer.text, answer.ttl_ms]
+    reply = await client.run(script("job"), names, args)
+    match reply:
+        case [status, deadline, seq]:
+            return Attached(JobStatus(status.lower()), int(deadline) or None, int(seq))
+    raise _unusual("job", team, reply)
+
+
+async def expire(client: StoreClient, team: str, members: list[str]) -> tuple[Transition, ...]:
+    """Run expire.lua on these members of `due`: holds, and reminders of lots."""
+    keys = TeamKeys(team)
+    hold_ids = [member for member in members if not member.startswith(REMINDER)]
     buckets = sorted({keys.done_of(hold_id) for hold_id in hold_ids})
     place = {bucket: 5 + i for i, bucket in enumerate(buckets)}
     args: list[str | int] = []
     for hold_id in hold_ids:
         args += [hold_id, place[keys.done_of(hold_id)]]
+    for reminder in members:
+        if reminder.startswith(REMINDER):
+            args += [reminder, 0]
     names = [keys.bal, keys.open, keys.due, keys.journal, *buckets]
     reply = await client.run(script("expire"), names, args, bulk=True)
     if reply and reply[0] == "INVALID":
@@ -198,11 +250,39 @@ async def balance(client: StoreClient, team: str, scopes: list[str]) -> Figures:
 async def snapshot(client: StoreClient, team: str) -> Snapshot:
     """Run snapshot.lua."""
     keys = TeamKeys(team)
-    reply = await client.run(script("snapshot"), [keys.bal, keys.open, keys.due, keys.grants], [], bulk=True)
-    use, open_, grants, due = (pairs(part) for part in reply)
+    names = [keys.bal, keys.open, keys.due, keys.grants, keys.base]
+    reply = await client.run(script("snapshot"), names, [], bulk=True)
+    use, open_, grants, due, base = (pairs(part) for part in reply)
     figures = parse_figures(use.pop("figures", ""))
     use.pop("rules", None)
-    return Snapshot(figures, use, open_, grants, due)
+    use.pop("minute", None)  # a rate, not credits
+    return Snapshot(figures, use, use.pop("lots", ""), open_, grants, due, base)
+
+
+async def exported(client: StoreClient, team: str, seq: int) -> int:
+    """Run exported.lua: the last entry that is noted as exported now."""
+    keys = TeamKeys(team)
+    match reply := await client.run(script("exported"), [keys.bal, keys.base], [seq], bulk=True):
+        case ["EXPORTED", noted]:
+            return int(noted)
+    raise _unusual("exported", team, reply)
+
+
+async def trim(client: StoreClient, team: str, before: int, seq: int, state: str) -> int:
+    """Run trim.lua: how many entries were cut off."""
+    keys = TeamKeys(team)
+    match reply := await client.run(
+        script("trim"), [keys.bal, keys.base, keys.journal], [before, seq, state], bulk=True
+    ):
+        case ["TRIMMED", count]:
+            return int(count)
+        case ["MOVED", there]:
+            raise LedgerConflict(f"the journal of team {team} was cut up to entry {there} by somebody else")
+        case ["NOT_EXPORTED", last]:
+            raise LedgerInvalid(
+                f"the journal of team {team} is exported up to entry {last}, not {seq}: export it first"
+            )
+    raise _unusual("trim", team, reply)
 
 
 def _unusual(name: str, team: str, reply: Reply) -> Exception:

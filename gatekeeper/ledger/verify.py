@@ -7,8 +7,10 @@ exactly what the snapshot is made of, whatever is written while they are read.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gatekeeper.ledger.codec import PERIODS, parse_hold
+from gatekeeper.ledger.codec import PERIODS, grant_text, parse_hold
 from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.holdid import hold_id_day, is_hold_id
+from gatekeeper.ledger.lots import REMINDER, Lot, Lots, Parts, parts_text
 from gatekeeper.ledger.records import Difference, Entry, EntryKind, HoldState
 from gatekeeper.ledger.scripts import Snapshot
 from gatekeeper.ledger.usage import scopes_of
@@ -16,7 +18,12 @@ from gatekeeper.ledger.usage import scopes_of
 DIFFERENCES_MAX = 100
 """Differences listed in one report: enough to see the pattern."""
 
+FORGOTTEN_AFTER_MS = 73 * 3600 * 1000
+"""When the store has surely forgotten how a day's holds ended: 72 h after it last wrote of one, and an hour for clocks
+that were set. No late result can come to them any more."""
+
 _RESOLVING = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
+_WITHOUT_CREDITS = {EntryKind.TEAM, EntryKind.VOID}
 
 
 @dataclass(slots=True)
@@ -27,6 +34,8 @@ class _Hold:
     seq: int
     state: HoldState = HoldState.HELD
     charged: int = 0
+    follows_job: bool = False
+    parts: Parts = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -39,6 +48,9 @@ class _Counters:
         for window, start in zip(self.windows, starts, strict=True):
             if window[0] != start:
                 window[:] = [start, 0, 0]
+
+    def open_newer(self, starts: list[int]) -> None:
+        self.open([max(window[0], start) for window, start in zip(self.windows, starts, strict=True)])
 
     def move(self, starts: list[int], used: int, held: int) -> None:
         self.used += used
@@ -58,10 +70,13 @@ class Replay:
 
     def __init__(self) -> None:
         self.seq = self.granted = self.charged = self.expired = self.held = 0
-        self.grants: dict[str, int] = {}
+        self.grants: dict[str, str] = {}
+        self.lots = Lots()
         self.open: dict[str, _Hold] = {}
         self.by_time: dict[str, _Hold] = {}
         self.use: dict[str, _Counters] = {}
+        self.at_ms = 0
+        self.written: dict[int, int] = {}
         self.differences: list[Difference] = []
 
     @property
@@ -75,32 +90,88 @@ class Replay:
             if entry.seq != self.seq + 1:
                 self.differ("journal sequence", f"{entry.seq} follows {self.seq}", str(self.seq + 1))
             self.seq = entry.seq
+            self.at_ms = max(self.at_ms, entry.at_ms)
+            self._note_written(entry.hold_id)
+            self._lapse_before(entry)
             self._book(entry)
+            self._join_pot(entry.at_ms)
+            self.lots.drop(entry.at_ms)
 
     def differ(self, what: str, stored: object, derived: object) -> None:
         """Note a difference, up to the most a report lists."""
         if len(self.differences) < DIFFERENCES_MAX:
             self.differences.append(Difference(what, str(stored), str(derived)))
 
+    def forget(self, day: int) -> None:
+        """Drop what time resolved of the holds whose ids are of this UTC day: the store has forgotten them."""
+        self.written.pop(day, None)
+        for hold_id in [each for each in self.by_time if hold_id_day(each) == day]:
+            del self.by_time[hold_id]
+
+    def is_forgotten(self, day: int) -> bool:
+        """Whether the store has forgotten how the holds of this UTC day ended."""
+        return self.at_ms - self.written.get(day, self.at_ms) > FORGOTTEN_AFTER_MS
+
+    def _note_written(self, hold_id: str) -> None:
+        if is_hold_id(hold_id):
+            day = hold_id_day(hold_id)
+            if self.is_forgotten(day):
+                self.forget(day)
+            self.written[day] = self.at_ms
+
     def _book(self, entry: Entry) -> None:
         if entry.kind is EntryKind.GRANT:
-            self.granted += entry.amount
-            self.grants[entry.hold_id] = entry.amount
+            self._grant(entry)
+        elif entry.kind is EntryKind.LAPSE:
+            pass  # `_lapse_before` has booked it
         elif entry.kind is EntryKind.HOLD:
             self._hold(entry)
         elif entry.kind is EntryKind.LATE:
             self._late(entry)
+        elif entry.kind is EntryKind.ORPHAN:
+            self._orphan(entry)
+        elif entry.kind is EntryKind.JOB:
+            self._job(entry)
         elif entry.kind in _RESOLVING:
             self._resolve(entry)
-        elif entry.kind is not EntryKind.TEAM:
+        elif entry.kind not in _WITHOUT_CREDITS:
             self._unknown(entry)
+
+    def _grant(self, entry: Entry) -> None:
+        expires_ms = int(entry.fields["windows"]) if entry.fields["windows"] else None
+        self.granted += entry.amount
+        self.grants[entry.hold_id] = grant_text(entry.amount, expires_ms)
+        if expires_ms is not None:
+            self.lots.add(Lot(entry.seq, expires_ms, entry.amount, 0, 0, entry.hold_id))
+
+    def _lapse_before(self, entry: Entry) -> None:
+        """What has lapsed by the time of this entry: one lot with an entry of its own, this one, or nothing."""
+        self._join_pot(entry.at_ms)
+        due = self.lots.due(entry.at_ms)
+        told = (entry.fields["hold_seq"], entry.amount) if entry.kind is EntryKind.LAPSE else ("", 0)
+        for lot in due[:1] if entry.kind is EntryKind.LAPSE else due:
+            amount = min(lot.free, max(0, self.available))
+            if told != (str(lot.seq), amount):
+                what = f"entry {entry.seq}: lapse of grant {lot.grant_id or lot.seq}"
+                self.differ(what, f"{told[1]} of entry {told[0]}" if told[0] else "none", amount)
+            lot.amount -= lot.free
+            self.expired += amount
+        if told[0] and not due:
+            self.differ(f"entry {entry.seq}: lapse of grant {entry.hold_id}", entry.amount, "none")
+
+    def _join_pot(self, at_ms: int) -> None:
+        """Credits past their time that cover a debt: they do not lapse."""
+        for lot in self.lots.due(at_ms):
+            if self.available <= 0:
+                lot.amount -= lot.free
 
     def _hold(self, entry: Entry) -> None:
         if entry.amount > max(0, self.available):
             self.differ(f"entry {entry.seq}: held beyond what was available", entry.amount, self.available)
         scopes = scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"])
         starts = [int(start) for start in entry.fields["windows"].split(":")]
-        self.open[entry.hold_id] = _Hold(entry.amount, scopes, starts, entry.seq)
+        parts = self.lots.hold(entry.amount)
+        self.open[entry.hold_id] = _Hold(entry.amount, scopes, starts, entry.seq, parts=parts)
         self.held += entry.amount
         for scope in scopes:
             self.use.setdefault(scope, _Counters()).open(starts)
@@ -114,9 +185,11 @@ class Replay:
         hold.charged = entry.charged
         self.held -= hold.amount
         self.charged += entry.charged
+        self.lots.settle(hold.parts, entry.charged)
         for scope in hold.scopes:
             self.use[scope].move(hold.starts, entry.charged, -hold.amount)
         if entry.kind in {EntryKind.EXPIRE, EntryKind.CHARGE}:
+            hold.state = HoldState.EXPIRED if entry.kind is EntryKind.EXPIRE else HoldState.CHARGED
             self.by_time[entry.hold_id] = hold
 
     def _late(self, entry: Entry) -> None:
@@ -126,8 +199,30 @@ class Replay:
             return
         correction = entry.charged - hold.charged
         self.charged += correction
+        if hold.state is HoldState.EXPIRED:
+            self.lots.spend(entry.charged)
+        else:
+            self.lots.correct(hold.parts, entry.charged)
         for scope in hold.scopes:
             self.use[scope].move(hold.starts, correction, 0)
+
+    def _orphan(self, entry: Entry) -> None:
+        if entry.hold_id in self.open:
+            self.differ(f"entry {entry.seq}: orphan of a hold that is open", entry.hold_id, "no such hold")
+            return
+        starts = [int(start) for start in entry.fields["windows"].split(":")]
+        self.charged += entry.charged
+        self.lots.spend(entry.charged)
+        for scope in scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"]):
+            self.use.setdefault(scope, _Counters()).open_newer(starts)
+            self.use[scope].move(starts, entry.charged, 0)
+
+    def _job(self, entry: Entry) -> None:
+        hold = self.open.get(entry.hold_id)
+        if hold is None:
+            self.differ(f"entry {entry.seq}: job of a hold that is not open", entry.hold_id, "an open hold")
+            return
+        hold.state, hold.follows_job = HoldState.HELD, True
 
     def _unknown(self, entry: Entry) -> None:
         hold = self.open.get(entry.hold_id)
@@ -151,9 +246,27 @@ def compare(snapshot: Snapshot, replay: Replay) -> tuple[Difference, ...]:
         _match(replay, f"grant {grant}", snapshot.grants.get(grant, "none"), str(replay.grants.get(grant, "none")))
     for hold_id in sorted({*snapshot.open, *replay.open}):
         _compare_hold(replay, hold_id, snapshot)
+    _compare_lots(replay, snapshot)
     for hold_id in sorted(set(snapshot.due) - set(snapshot.open)):
-        replay.differ(f"deadline of {hold_id}", snapshot.due[hold_id], "none: the hold is not open")
+        if not hold_id.startswith(REMINDER):  # one that came too late to be of use does no harm
+            replay.differ(f"deadline of {hold_id}", snapshot.due[hold_id], "none: the hold is not open")
     return tuple(replay.differences)
+
+
+def _compare_lots(replay: Replay, snapshot: Snapshot) -> None:
+    stored = {line.partition("\t")[0]: line for line in snapshot.lots.split("\n")[:-1]}
+    derived = {str(lot.seq): lot for lot in replay.lots.by_use}
+    for seq in sorted({*stored, *derived}):
+        lot, line = derived.get(seq), stored.get(seq, "none")
+        name = lot.grant_id if lot else line.rpartition("\t")[2]
+        _match(replay, f"lot of grant {name}", line, lot.text() if lot else "none")
+    _match(replay, "order of lots", " ".join(stored), " ".join(derived))
+    for lot in replay.lots.by_use:
+        reminder = snapshot.due.get(f"{REMINDER}{lot.seq}")
+        if lot.expires_ms > int(snapshot.bal.get("at", "0")) and (
+            reminder is None or float(reminder) != lot.expires_ms
+        ):
+            replay.differ(f"reminder of grant {lot.grant_id}", reminder or "none", lot.expires_ms)
 
 
 def _compare_hold(replay: Replay, hold_id: str, snapshot: Snapshot) -> None:
@@ -166,14 +279,16 @@ def _compare_hold(replay: Replay, hold_id: str, snapshot: Snapshot) -> None:
     except LedgerBroken as error:
         replay.differ(f"hold {hold_id}", error, hold.state)
         return
-    _match(replay, f"hold {hold_id}", _hold_text(stored.state, stored.amount, stored.seq, list(stored.starts)),
-           _hold_text(hold.state, hold.amount, hold.seq, hold.starts))  # fmt: skip
+    _match(replay, f"hold {hold_id}",
+           _hold_text(stored.state, stored.amount, stored.seq, list(stored.starts), stored.parts),
+           _hold_text(hold.state, hold.amount, hold.seq, hold.starts, parts_text(hold.parts)))  # fmt: skip
+    _match(replay, f"hold {hold_id}: follows a job", str(stored.follows_job), str(hold.follows_job))
     if hold.state is HoldState.HELD and hold_id not in snapshot.due:
         replay.differ(f"deadline of {hold_id}", "none", "a held hold has one")
 
 
-def _hold_text(state: HoldState, amount: int, seq: int, starts: list[int]) -> str:
-    return f"{state} {amount} by entry {seq} in {starts}"
+def _hold_text(state: HoldState, amount: int, seq: int, starts: list[int], parts: str) -> str:
+    return f"{state} {amount} by entry {seq} in {starts}" + (f" from {parts}" if parts else "")
 
 
 def _text(counters: _Counters | None) -> str:

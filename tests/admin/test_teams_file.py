@@ -176,7 +176,7 @@ async def test_limits_are_one_setting(ledger: Ledger, tmp_path: Path) -> None:
 async def test_caps_and_models_are_one_setting_each(ledger: Ledger, tmp_path: Path) -> None:
     """What a written cap or pattern list leaves out is open again."""
     await apply_teams_file(ledger, written(tmp_path, FULL), actor="test")
-    new = "caps: {held_credits: 2.5}\n    models: {allow: [a-model]}"
+    new = "caps: {held_credits: 2.5, requests_per_minute: 60}\n    models: {allow: [a-model]}"
 
     todo = await apply_teams_file(ledger, written(tmp_path, team_with(new)), actor="test")
 
@@ -184,9 +184,20 @@ async def test_caps_and_models_are_one_setting_each(ledger: Ledger, tmp_path: Pa
         "studio: cap per_request 300 credits -> none",
         "studio: cap open_holds 50 -> none",
         "studio: cap held_credits none -> 2.5 credits",
+        "studio: cap requests_per_minute none -> 60",
         "studio: models allow * -> a-model",
         "studio: models deny dear-* -> none",
     ] == lines_of(todo)
+
+
+async def test_the_retry_guard(ledger: Ledger, tmp_path: Path) -> None:
+    """It is on until a file turns it off, and stays as it is when a file does not say."""
+    await apply_teams_file(ledger, written(tmp_path, FULL), actor="test")
+    said = ["retry_guard: false", "frozen: false", "retry_guard: true"]
+
+    todo = [await apply_teams_file(ledger, written(tmp_path, team_with(new)), actor="test") for new in said]
+
+    assert [["studio: retry guard off"], [], ["studio: retry guard on"]] == [lines_of(each) for each in todo]
 
 
 async def test_a_new_secret(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +396,8 @@ teams:
         ("grants: [{id: a, credits: 0.0000001}]", "cannot be booked exactly"),
         ("grants: [{id: a}]", "teams[studio].grants[a].credits: is missing"),
         ("grants: [{id: a/b, credits: 1}]", "`a/b` is no name"),
-        ("grants: [{id: a, credits: 1, expires_at: 2030-01-01}]", "unknown key `expires_at`"),
+        ("grants: [{id: a, credits: 1, expires_at: 2030-01-01T00:00:00}]", "grants[a].expires_at"),
+        ("grants: [{id: a, credits: 1, expires: 2030-01-01}]", "unknown key `expires`"),
         ("limits: [{scope: team:x, per: day, credits: 1}]", "`team:x` is no scope"),
         ('limits: [{scope: "member:", per: day, credits: 1}]', "`member:` is no scope"),
         ("limits: [{scope: member:a b, per: day, credits: 1}]", "`member:a b` is no scope"),

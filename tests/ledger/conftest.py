@@ -26,11 +26,18 @@ from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import HoldOrder, TeamRecord
 from gatekeeper.ledger.windows import Window, Windows
+from tests.ledger.lots_scene import Clock
 
 CREDIT = 1_000_000
 RETENTION_MS = 72 * 3600 * 1000
-FOR_EVER = re.compile(r"gk:(schema|teams|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|j))")
-WITH_TTL = re.compile(r"gk:\{[\w.-]+\}:done:\d+")
+ONCE_MS = 48 * 3600 * 1000
+ANSWER_MS = 24 * 3600 * 1000
+FOR_EVER = re.compile(r"gk:(schema|teams|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j|base))")
+WITH_TTL = {
+    re.compile(r"gk:\{[\w.-]+\}:done:\d+"): RETENTION_MS,
+    re.compile(r"gk:\{[\w.-]+\}:once:\d+"): ONCE_MS,
+    re.compile(r"gk:\{[\w.-]+\}:answer:[0-9a-f]{32}"): ANSWER_MS,
+}
 _NUMBERS = itertools.count(1)
 
 
@@ -101,8 +108,9 @@ async def client(redis: Redis) -> AsyncIterator[StoreClient]:
 
 async def _is_known(client: StoreClient, key: str) -> bool:
     left_ms = await client.command("PTTL", key)
-    if WITH_TTL.fullmatch(key):
-        return RETENTION_MS - 60_000 < left_ms <= RETENTION_MS
+    for form, life_ms in WITH_TTL.items():
+        if form.fullmatch(key):
+            return bool(life_ms - 60_000 < left_ms <= life_ms)
     return FOR_EVER.fullmatch(key) is not None and left_ms == -1
 
 
@@ -155,31 +163,49 @@ class Raw:
         self.client = client
         self.keys = TeamKeys(team_id)
         self.reaped: list[list[str]] = []
+        self.windows = ""
         self.start_ms = time.time_ns() // 1_000_000 - DAY_MS
 
     async def hold(self, hold_id: str = "", **changes: str | int) -> Reply:
-        """hold.lua with boring arguments but for the changes; what it reaped goes to `reaped`, out of the reply."""
+        """hold.lua with boring arguments but for the changes; what it reaped goes to `reaped`, and an admitted hold's
+        windows to `windows`, out of the reply."""
         hold_id = hold_id or fresh_id()
         day = hold_id_day(hold_id) if len(hold_id) == 32 else 0
         window = Window(self.start_ms, self.start_ms + 2 * DAY_MS, self.start_ms + 3 * DAY_MS)
         args: dict[str, str | int] = {
             "id": hold_id, "amount": 10, "ttl": 60_000, "grace": 0, "policy": "r", "fingerprint": "f", "project": "",
             "member": "", "key": "", "price_list": "", "meta": "", "timezone": "UTC",
-            "windows": Windows("UTC", *[window] * 4).argument(), "day": day,
+            "windows": Windows("UTC", *[window] * 4).argument(), "day": day, "once": "", "within": 0,
         }  # fmt: skip
         args.update(changes)
         k = self.keys
         names = [k.bal, k.open, k.due, k.done(day), k.done(day - 1), k.journal]
+        if args["once"]:
+            names += [k.once(day), k.once(day - 1), k.once(day + 1), k.done(day + 1)]
         reply = await self.client.run(script("hold"), names, list(args.values()))
+        if reply[0] == "HELD":
+            self.windows = reply.pop(7)
         if reply[0] in {"HELD", "REFUSED"}:
             self.reaped = reply.pop(6 if reply[0] == "HELD" else 3)
         return reply
 
-    async def settle(self, hold_id: str, amount: str | int, why: str = "", meta: str = "") -> Reply:
-        """settle.lua."""
+    async def settle(
+        self, hold_id: str, amount: str | int, *, undo: int = 0, context: str = "", answer: tuple[str | int, ...] = ()
+    ) -> Reply:
+        """settle.lua; `answer` is its text and its ttl."""
+        args = [hold_id, amount, "why", "", undo, context, *answer]
+        return await self.client.run(script("settle"), self._hold_keys(hold_id, answer), args)
+
+    async def job(
+        self, hold_id: str, job: str = "job", ttl: str | int = 60_000, *, answer: tuple[str | int, ...] = ()
+    ) -> Reply:
+        """job.lua; `answer` is its text and its ttl."""
+        return await self.client.run(script("job"), self._hold_keys(hold_id, answer), [hold_id, job, ttl, *answer])
+
+    def _hold_keys(self, hold_id: str, answer: tuple[str | int, ...]) -> list[str]:
         k = self.keys
-        names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal]
-        return await self.client.run(script("settle"), names, [hold_id, amount, why, meta])
+        names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal, k.jobs]
+        return [*names, k.answer(hold_id)] if answer else names
 
     async def unknown(self, hold_id: str) -> Reply:
         """unknown.lua."""
@@ -193,16 +219,23 @@ class Raw:
         names = [k.bal, k.open, k.due, k.journal, k.done_of(hold_id)]
         return await self.client.run(script("expire"), names, [hold_id, index])
 
-    async def grant(self, grant_id: str = "g", amount: str | int = 100) -> Reply:
+    async def expire_reminder(self, member: str) -> Reply:
+        """expire.lua for one lot."""
+        k = self.keys
+        return await self.client.run(script("expire"), [k.bal, k.open, k.due, k.journal], [member, 0])
+
+    async def grant(self, grant_id: str = "g", amount: str | int = 100, expires: str | int = "") -> Reply:
         """grant.lua."""
         k = self.keys
-        return await self.client.run(script("grant"), [k.team, k.bal, k.grants, k.journal], [grant_id, amount, "", ""])
+        names = [k.team, k.bal, k.grants, k.journal, k.due]
+        return await self.client.run(script("grant"), names, [grant_id, amount, "", "", expires])
 
     async def team(self, **changes: str) -> Reply:
         """team.lua with boring arguments but for the changes."""
         args = {
             "expected": "", "timezone": "UTC", "frozen": "0", "limits": "", "per_request": "", "open_holds": "",
-            "held_credits": "", "models": '{"allow":["*"],"deny":[]}', "actor": "",
+            "held_credits": "", "per_minute": "", "models": '{"allow":["*"],"deny":[]}', "retry_guard": "1",
+            "actor": "",
         }  # fmt: skip
         args.update(changes)
         k = self.keys
@@ -212,6 +245,15 @@ class Raw:
         """balance.lua."""
         k = self.keys
         return await self.client.run(script("balance"), [k.team, k.bal], list(scopes))
+
+    async def exported(self, seq: str | int) -> Reply:
+        """exported.lua."""
+        return await self.client.run(script("exported"), [self.keys.bal, self.keys.base], [seq])
+
+    async def trim(self, before: str | int, seq: str | int) -> Reply:
+        """trim.lua, with some state."""
+        k = self.keys
+        return await self.client.run(script("trim"), [k.bal, k.base, k.journal], [before, seq, "{}"])
 
     async def dump(self) -> dict[str, Any]:
         """Everything stored, for 'nothing was written'."""
@@ -238,3 +280,12 @@ async def funded(raw: Raw) -> Raw:
     await raw.team()
     await raw.grant("opening", 100)
     return raw
+
+
+@pytest.fixture
+async def clock(raw: Raw) -> Clock:
+    """A team without credits, and its clock, at 0 and standing."""
+    clock = Clock(raw)
+    await raw.team()
+    await clock.at(0)
+    return clock

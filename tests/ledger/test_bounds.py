@@ -6,7 +6,7 @@ import pytest
 
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.errors import LedgerInvalid
-from gatekeeper.ledger.records import Caps, KeyRecord, Limit, Per, TeamRecord
+from gatekeeper.ledger.records import Answer, Caps, HoldContext, KeyRecord, Limit, Per, TeamRecord
 
 
 @pytest.mark.parametrize("team_id", ["a", "A1", "studio.berlin_2-x", "x" * 64])
@@ -42,6 +42,16 @@ def test_no_team_ids(team_id: str):
         (lambda: bounds.check_team(TeamRecord("a", limits=(Limit("team", Per.DAY, 1),) * 2)), "two limits of the same"),
         (lambda: bounds.check_team(TeamRecord("a", limits=(Limit("team", Per.DAY, 1),) * 65)), "at most 64"),
         (lambda: bounds.check_team(TeamRecord("a", caps=Caps(open_holds=-1))), "amount -1"),
+        (lambda: bounds.check_team(TeamRecord("a", caps=Caps(requests_per_minute=0))), "use 1 to 1000000"),
+        (lambda: bounds.check_team(TeamRecord("a", caps=Caps(requests_per_minute=1_000_001))), "use 1 to 1000000"),
+        (lambda: bounds.check_context(HoldContext(-1)), "amount -1"),
+        (lambda: bounds.check_context(HoldContext(1, member="a\tb")), "control character"),
+        (lambda: bounds.check_context(HoldContext(1, windows="1:2:3")), "use what the hold was answered with"),
+        (lambda: bounds.check_answer(Answer("ä" * 49_153, 1)), "more than 98304 bytes"),
+        (lambda: bounds.check_answer(Answer("a", 0)), "at least 1 millisecond"),
+        (lambda: bounds.check_job("", 1), "1 to 4096 bytes"),
+        (lambda: bounds.check_job("ä" * 2049, 1), "1 to 4096 bytes"),
+        (lambda: bounds.check_job("j", -1), "ttl_ms -1"),
         (lambda: bounds.check_team(TeamRecord("a", models_deny=("x",) * 256)), "at most 256"),
         (lambda: bounds.check_team(TeamRecord("a", models_allow=("",))), "model pattern is missing"),
         (lambda: bounds.check_key(KeyRecord("A" * 64, "a", "ci")), "64 lower-case hex digits"),

@@ -27,11 +27,18 @@ def test_key_goes_there_and_back():
 
 def test_open_hold_is_read():
     """The record of an open hold, field by field."""
-    hold = codec.parse_hold("U\t49\t7\tc\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist")
+    hold = codec.parse_hold("U\t49\t7\tc\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist\t5=40,9=2")
 
     assert codec.StoredHold(
-        HoldState.UNKNOWN, 49, 7, OnUnknown.CHARGE, 3, 1763, (1, 2, 3, 4), "p", "m", "k", "print", "list"
+        HoldState.UNKNOWN, 49, 7, OnUnknown.CHARGE, 3, 1763, (1, 2, 3, 4), "p", "m", "k", "print", "list", "5=40,9=2"
     ) == hold  # fmt: skip
+
+
+def test_hold_with_a_job_is_kept():
+    """In place of a policy stands that it follows a job: time does with it what it does with one to be kept."""
+    hold = codec.parse_hold("H\t49\t7\tj\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist\t")
+
+    assert (OnUnknown.KEEP, True) == (hold.on_unknown, hold.follows_job)
 
 
 def test_counters_of_nobody_are_zero():

@@ -73,9 +73,9 @@ async def test_it_is_crash_safe_and_private(store: OpenStore):
 
 async def test_a_store_in_another_format_is_refused(store: OpenStore, tmp_path: Path):
     """Records that this version cannot read are not guessed at: the message says what to do."""
-    await store.client.command("SET", "gk:schema", "2")
+    await store.client.command("SET", "gk:schema", "1")
 
-    with pytest.raises(StoreRefused, match="in format 2, this version reads 1"):
+    with pytest.raises(StoreRefused, match="in format 1, this version reads 2"):
         await open_store(EMBEDDED, tmp_path / "data")
 
 

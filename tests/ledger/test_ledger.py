@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from gatekeeper.ledger.errors import LedgerConflict, LedgerInvalid, LedgerNoTeam
+from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import (
     Caps,
     EntryKind,
+    Expiry,
+    Grant,
     GrantStatus,
     Held,
     HoldOrder,
@@ -40,7 +43,8 @@ async def test_team_comes_back_as_it_was_put(ledger: Ledger, team_id: str):
     record = TeamRecord(
         team_id, timezone="Europe/Berlin", frozen=True,
         limits=(Limit("team", Per.MONTH, 5000 * CREDIT), Limit("member:amy", Per.DAY, 0)),
-        caps=Caps(per_request=300 * CREDIT, open_holds=50), models_allow=("flux-*",), models_deny=("recraft-v4-pro",),
+        caps=Caps(per_request=300 * CREDIT, open_holds=50, requests_per_minute=60), models_allow=("flux-*",),
+        models_deny=("recraft-v4-pro",), retry_guard=False,
     )  # fmt: skip
     stored = [await ledger.put_team(record), await ledger.put_team(record)]
 
@@ -116,13 +120,46 @@ async def test_grants_are_told_by_id(ledger: Ledger, team: TeamRecord):
     await ledger.grant(team.id, "extra", 5)
     await ledger.grant(team.id, "extra", 6)
 
-    assert 5 == (await ledger.grants(team.id))["extra"]
+    assert (Grant("extra", 5), Grant("opening", 490 * CREDIT)) == await ledger.grants(team.id)
 
 
-async def test_grant_with_an_expiry_is_refused(ledger: Ledger, team: TeamRecord):
-    """What this ledger cannot keep it does not promise."""
-    with pytest.raises(LedgerInvalid, match="expire"):
-        await ledger.grant(team.id, "extra", 5, expires_at_ms=1)
+async def test_grants_with_an_expiry_come_first_with_what_is_left(ledger: Ledger, team: TeamRecord, order: Order):
+    """What is neither held nor charged of each, soonest first."""
+    now_ms = await ledger.now_ms()
+    soon, later = now_ms + 60_000, now_ms + 120_000
+    await ledger.grant(team.id, "b", 50 * CREDIT, expires_at_ms=later)
+    await ledger.grant(team.id, "z", 9 * CREDIT, expires_at_ms=soon)
+    await ledger.hold(order())
+
+    assert (
+        Grant("z", 9 * CREDIT, soon, 0), Grant("b", 50 * CREDIT, later, 10 * CREDIT), Grant("opening", 490 * CREDIT),
+    ) == await ledger.grants(team.id)  # fmt: skip
+    assert (await ledger.verify(team.id)).clean
+
+
+@pytest.mark.parametrize("expires_at_ms", [-1, 253_402_300_800_000, 5.0, True, 0, 1_000_000_000_000])
+async def test_grant_with_an_expiry_that_cannot_be(ledger: Ledger, team: TeamRecord, expires_at_ms: Any):
+    """No instant, or one that is past by the store's clock: refused, saying so, and nothing is given."""
+    with pytest.raises(LedgerInvalid, match=r"milliseconds since 1970|is past, the store's time is"):
+        await ledger.grant(team.id, "extra", 5, expires_at_ms=expires_at_ms)
+    assert ["opening"] == [grant.id for grant in await ledger.grants(team.id)]
+
+
+async def test_quiet_team_loses_its_grant_by_the_sweep(ledger: Ledger, team: TeamRecord):
+    """Nobody asks for anything: the sweep lets the grant lapse, once, and there is nothing more to do."""
+    await ledger.grant(team.id, "extra", 5, expires_at_ms=await ledger.now_ms() + 30)
+    for _ in range(1000):
+        if (await ledger.balance(team.id)).expired:
+            break
+        await asyncio.sleep(0.005)
+    before = (await ledger.journal(team.id))[-1].kind
+    expiries = [await ledger.expire_due(team.id) for _ in range(2)]
+    kinds = [entry.kind for entry in await ledger.journal(team.id, after=2)]
+
+    assert (EntryKind.GRANT, [EntryKind.GRANT, EntryKind.LAPSE]) == (before, kinds)
+    assert [Expiry((), more=False)] * 2 == expiries
+    assert 0 == await ledger._client.command("EXISTS", TeamKeys(team.id).due)
+    assert (await ledger.verify(team.id)).clean
 
 
 async def test_life_of_a_hold(ledger: Ledger, team: TeamRecord, order: Order):
@@ -133,7 +170,8 @@ async def test_life_of_a_hold(ledger: Ledger, team: TeamRecord, order: Order):
     balance = await ledger.balance(team.id)
     _, _, hold_entry, settle_entry = await ledger.journal(team.id)
 
-    assert Held(asked.hold_id, 49 * CREDIT, 441 * CREDIT, 49 * CREDIT, 3) == held
+    assert isinstance(held, Held)
+    assert Held(asked.hold_id, 49 * CREDIT, 441 * CREDIT, 49 * CREDIT, 3) == replace(held, windows="")
     assert (SettleStatus.SETTLED, 24 * CREDIT, 25 * CREDIT) == (settled.status, settled.charged, settled.freed)
     assert (490 * CREDIT, 466 * CREDIT, 0, 24 * CREDIT, 0, 0) == (
         balance.granted, balance.available, balance.held, balance.charged, balance.expired, balance.debt,
@@ -237,6 +275,42 @@ async def test_everything_time_does_is_told(ledger: Ledger, team: TeamRecord, or
     await ledger.expire_due(team.id)
 
     assert (2, 2, [(team.id, EntryKind.UNKNOWN), (team.id, EntryKind.EXPIRE)] * 3) == (by_hold, by_refusal, told)
+
+
+async def test_every_deadline_is_told(ledger: Ledger, team: TeamRecord, order: Order):
+    """A hold's before it is made, for its answer may be lost; a mark's as soon as it may be there."""
+    told: list[tuple[str, int]] = []
+    ledger.on_deadline = lambda team_id, in_ms: told.append((team_id, in_ms))
+    asked = order(ttl_ms=5000)
+    await ledger.hold(asked)
+    await ledger.mark_unknown(asked.hold_id, team.id)
+    with pytest.raises(LedgerNoTeam):
+        await ledger.hold(order(team="nobody", ttl_ms=7000))
+
+    assert [(team.id, 5000), (team.id, 0), ("nobody", 7000)] == told
+
+
+async def test_next_deadline(ledger: Ledger, team: TeamRecord, order: Order):
+    """How far off it is: of a team with nothing due, of many teams at once, and of none."""
+    await ledger.hold(order(ttl_ms=60_000))
+    expiry = await ledger.expire_due(team.id)
+    mine, none = await ledger.due_in_ms([team.id, "nobody"])
+
+    assert expiry.next_due_in_ms is not None
+    assert mine is not None
+    assert 50_000 < mine <= expiry.next_due_in_ms <= 60_000
+    assert none is None
+
+
+async def test_one_open_hold(ledger: Ledger, team: TeamRecord, order: Order):
+    """A hold is found by its id for as long as it is open."""
+    asked = order(member="amy")
+    await ledger.hold(asked)
+    found = await ledger.open_hold(asked.hold_id, team.id)
+    listed = await ledger.holds(team.id)
+    await ledger.release(asked.hold_id, team.id)
+
+    assert (listed, None) == ((found,), await ledger.open_hold(asked.hold_id, team.id))
 
 
 async def test_open_holds_are_listed(ledger: Ledger, team: TeamRecord, order: Order):
@@ -362,7 +436,8 @@ async def test_everything_can_be_asked_twice_at_once(ledger: Ledger, team: TeamR
     [
         {"team": "no team"}, {"hold_id": "x"}, {"amount": -1}, {"amount": 2**53 - 1}, {"amount": 1.5}, {"amount": True},
         {"ttl_ms": -1}, {"grace_ms": 10**10}, {"project": "tab\there"}, {"member": "x" * 129}, {"key_id": "line\n"},
-        {"fingerprint": "x" * 65}, {"price_list": "\x00"}, {"meta": "x" * 4097}, {"member": "\ud800"},
+        {"fingerprint": "x" * 65}, {"once": "x" * 65}, {"once": "a\tb"}, {"once_within_ms": -1},
+        {"once_within_ms": 86_400_001}, {"price_list": "\x00"}, {"meta": "x" * 4097}, {"member": "\ud800"},
     ],
 )  # fmt: skip
 async def test_order_that_cannot_be_booked(ledger: Ledger, order: Order, changes: dict[str, Any]):

@@ -209,7 +209,7 @@ async def test_late_result_is_booked_once(funded: Raw, new_id: NewId):
     before = await funded.dump()
 
     assert ["DUPLICATE", "MISMATCH"] == [(await funded.settle(hold_id, amount))[0] for amount in (25, 0)]
-    assert ["REPEAT", "L", "40", "25"] == await funded.hold(hold_id)
+    assert ["REPEAT", "L", "40", "25", hold_id] == await funded.hold(hold_id)
     assert before == await funded.dump()
 
 
@@ -219,7 +219,7 @@ async def test_hold_after_time_resolved_it(funded: Raw, new_id: NewId, policy: s
     hold_id = await held(funded, new_id, ttl=0, policy=policy)
     await funded.expire(hold_id)
 
-    assert ["REPEAT", state, "40", "40" if policy == "c" else "0"] == await funded.hold(hold_id)
+    assert ["REPEAT", state, "40", "40" if policy == "c" else "0", hold_id] == await funded.hold(hold_id)
 
 
 async def test_kept_hold_is_settled_as_usual(funded: Raw, new_id: NewId):

@@ -63,7 +63,8 @@ async def test_other_fingerprint_is_a_mismatch(funded: Raw, new_id: NewId):
     await funded.settle(hold_id, 1)
     before = await funded.dump()
 
-    assert [["MISMATCH", "H"], ["MISMATCH", "S"]] == [while_open, await funded.hold(hold_id, fingerprint="other")]
+    after_it = await funded.hold(hold_id, fingerprint="other")
+    assert [["MISMATCH", "H", hold_id], ["MISMATCH", "S", hold_id]] == [while_open, after_it]
     assert before == await funded.dump()
 
 
@@ -74,7 +75,7 @@ async def test_hold_after_it_was_resolved(funded: Raw, new_id: NewId, amount: in
     await funded.hold(hold_id)
     await funded.settle(hold_id, amount)
 
-    assert reply == await funded.hold(hold_id)
+    assert [*reply, hold_id] == await funded.hold(hold_id)
 
 
 async def test_hold_while_unknown(funded: Raw, new_id: NewId):
@@ -83,7 +84,7 @@ async def test_hold_while_unknown(funded: Raw, new_id: NewId):
     await funded.hold(hold_id, grace=60_000)
     await funded.unknown(hold_id)
 
-    assert ["REPEAT", "U", "10", "0"] == await funded.hold(hold_id)
+    assert ["REPEAT", "U", "10", "0", hold_id] == await funded.hold(hold_id)
 
 
 async def test_no_team(raw: Raw):
@@ -110,7 +111,7 @@ async def test_oldest_and_newest_id(funded: Raw, new_id: NewId, age_ms: int):
 @pytest.mark.parametrize(
     "changes",
     [
-        *({name: text} for name in ("amount", "ttl", "grace") for text in (
+        *({name: text} for name in ("amount", "ttl", "grace", "within") for text in (
             "", "-1", "-0", "nan", "inf", "1e3", "0x10", " 5 ", "5.0", str(MOST + 1), str(2**53), "9" * 17)),
         {"policy": "x"}, {"policy": ""}, {"windows": ""}, {"windows": "1:2:3"},
         {"windows": "1:2;" + ";".join(["a:a:a:a"] * 3)},
@@ -256,12 +257,13 @@ async def test_every_failed_check_is_listed(funded: Raw):
     """One refusal lists all reasons, in the order of the checks."""
     await funded.hold(amount=50)
     await funded.team(
-        frozen="1", per_request="60", open_holds="1", held_credits="70", limits="team\tday\t70\nkey\tlifetime\t5\n"
-    )
+        frozen="1", per_request="60", open_holds="1", held_credits="70", per_minute="0",
+        limits="team\tday\t70\nkey\tlifetime\t5\n",
+    )  # fmt: skip
 
     reply = await funded.hold(amount=90, key="ci")
     assert [
-        "team_frozen", "request_cap_exceeded", "concurrency_exceeded", "concurrency_exceeded",
+        "team_frozen", "request_cap_exceeded", "concurrency_exceeded", "concurrency_exceeded", "rate_limited",
         "insufficient_credits", "limit_exceeded", "limit_exceeded",
     ] == [refusal[0] for refusal in reply[3:]]  # fmt: skip
 

@@ -37,7 +37,7 @@ async def test_team_with_an_expected_revision(raw: Raw):
     [
         {"timezone": ""}, {"frozen": "yes"}, {"limits": "team\tday\n"}, {"limits": "team\tday\t-1\n"},
         {"limits": "team\tday\t9000000000000001\n"}, {"per_request": "x"}, {"open_holds": "-0"},
-        {"held_credits": "1e3"},
+        {"held_credits": "1e3"}, {"per_minute": "x"}, {"retry_guard": ""},
     ],
 )  # fmt: skip
 async def test_team_that_cannot_be_worked_with(raw: Raw, changes: dict[str, str]):
@@ -53,7 +53,7 @@ async def test_grant_once(raw: Raw):
 
     assert ["GRANTED", "100", "100", "2"] == first
     assert ["DUPLICATE"] == await raw.grant("g", 100)
-    assert ["MISMATCH", "100"] == await raw.grant("g", 99)
+    assert ["MISMATCH", "100", ""] == await raw.grant("g", 99)
     assert before == await raw.dump()
 
 

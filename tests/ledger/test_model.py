@@ -23,13 +23,16 @@ from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.codec import PERIODS, parse_counters
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import DAY_MS, new_hold_id
+from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import (
     Caps,
     GrantStatus,
     Held,
+    HoldContext,
     HoldOrder,
     HoldState,
+    JobStatus,
     Limit,
     MarkStatus,
     Mismatch,
@@ -57,7 +60,18 @@ TEAMS = [
         TEAM, limits=(Limit("member", Per.HOUR, 6), Limit("member:amy", Per.HOUR, 100), Limit("key", Per.WEEK, 50))
     ),
     TeamRecord(TEAM, limits=(Limit("project", Per.MONTH, 49), Limit("team", Per.LIFETIME, 2**53 // 2))),
+    TeamRecord(TEAM, caps=Caps(requests_per_minute=2)),
 ]
+WHO = st.tuples(st.sampled_from(["", "p"]), st.sampled_from(["", "amy", "bob"]), st.sampled_from(["", "ci"]))
+NAMES = st.fixed_dictionaries(
+    {
+        "once": st.sampled_from(["", "x", "y"]),
+        "once_within_ms": st.sampled_from([0, DAY_MS]),
+        "fingerprint": st.sampled_from(["f", "f", "f", "g"]),
+    }
+)
+MINUTE_MS = 60_000
+OPENING = 500  # enough that most holds are admitted, and some are not
 
 
 @dataclass
@@ -69,6 +83,7 @@ class Hold:
     state: HoldState = HoldState.HELD
     charged: int = 0
     due: bool = False
+    job: str = ""
 
 
 @dataclass
@@ -80,6 +95,8 @@ class Books:
     grants: dict[str, int] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     team: TeamRecord = TEAMS[0]
+    names: dict[str, str] = field(default_factory=dict)
+    minute: tuple[int, int] = (0, 0)
 
     @property
     def held(self) -> int:
@@ -101,8 +118,21 @@ class Books:
             sum(hold.order.amount for hold in mine if hold.state in OPEN),
         )
 
-    def failed(self, order: HoldOrder, starts: list[int]) -> int:
-        """How many checks fail for this order."""
+    def earlier(self, order: HoldOrder) -> str | None:
+        """The hold that is known by this order's name and counts."""
+        known = self.names.get(order.once) if order.once_within_ms else None
+        return known if known and self.holds[known].state is not HoldState.RELEASED else None
+
+    def admit(self, order: HoldOrder, starts: list[int], minute: int) -> None:
+        """Make the hold in this minute."""
+        self.holds[order.hold_id] = Hold(order, list(starts), due=order.ttl_ms == 0)
+        if order.once:
+            self.names[order.once] = order.hold_id
+        if self.team.caps.requests_per_minute is not None:
+            self.minute = (minute, self.minute[1] + 1 if self.minute[0] == minute else 1)
+
+    def failed(self, order: HoldOrder, starts: list[int], minute: int) -> int:
+        """How many checks fail for this order in this minute."""
         caps, amount = self.team.caps, order.amount
         open_holds = sum(hold.state in OPEN for hold in self.holds.values())
         checks = [
@@ -110,6 +140,7 @@ class Books:
             caps.per_request is not None and amount > caps.per_request,
             caps.open_holds is not None and open_holds + 1 > caps.open_holds,
             caps.held_credits is not None and self.held + amount > caps.held_credits,
+            caps.requests_per_minute is not None and self.minute == (minute, caps.requests_per_minute),
             amount > max(0, self.available),
         ]
         named = {(limit.scope, limit.per) for limit in self.team.limits if ":" in limit.scope}
@@ -133,6 +164,8 @@ class Books:
                 if hold.order.grace_ms:
                     continue
                 transitions += 1
+            if hold.job:
+                continue
             if hold.order.on_unknown is OnUnknown.RELEASE:
                 hold.state = HoldState.EXPIRED
             elif hold.order.on_unknown is OnUnknown.CHARGE:
@@ -157,6 +190,21 @@ class Books:
         hold.charged, hold.due = amount, False
         return status, amount
 
+    def settle_lost(self, ending: scripts.Ending) -> tuple[SettleStatus, int]:
+        """What a settle of a hold that is not there says, and what is charged after it."""
+        if ending.context is None and not ending.undo:
+            return SettleStatus.GONE, 0
+        context = ending.context or HoldContext(0)
+        paid = ending.amount > 0
+        order = HoldOrder(
+            ending.hold_id, TEAM, context.amount if paid else 0, 0, project=context.project, member=context.member,
+        )  # fmt: skip
+        starts = [int(start) for start in (context.windows or "0:0:0:0").split(":")]
+        state = HoldState.ORPHAN if paid else HoldState.VOID
+        self.holds[ending.hold_id] = Hold(order, starts, state, ending.amount)
+        self.charged += ending.amount
+        return SettleStatus.ORPHAN if paid else SettleStatus.VOIDED, ending.amount
+
 
 def scopes_of(order: HoldOrder) -> list[str]:
     """The scopes a hold counts in."""
@@ -179,6 +227,8 @@ class Machine(RuleBasedStateMachine):
         self.client = StoreClient(connect(f"unix://{self.socket}"), Patience(attempts=2))
         self.run(self.client.command("FLUSHALL"))
         self.run(Ledger(self.client).put_team(self.books.team))
+        self.run(scripts.grant(self.client, TEAM, "opening", OPENING, "", ""))
+        self.books.grants["opening"] = self.books.granted = OPENING
 
     def run(self, call: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(call)
@@ -196,16 +246,36 @@ class Machine(RuleBasedStateMachine):
 
     def hold_as_the_model(self, order: HoldOrder) -> None:
         """Make a new hold on both sides."""
-        self.books.pass_time()
-        result = self.run(scripts.hold(self.client, order, self.windows))
-        failed = self.books.failed(order, self.starts)
-        if failed:
-            assert isinstance(result, Refused)
-            assert (failed, self.books.available) == (len(result.refusals), result.available)
+        earlier = self.books.earlier(order)
+        if earlier is not None:
+            hold = self.books.holds[earlier]
+            result = self.run(scripts.hold(self.client, order, self.windows))
+            if order.fingerprint == hold.order.fingerprint:
+                assert Repeated(earlier, hold.state, hold.order.amount, hold.charged) == result
+            else:
+                assert Mismatch(earlier, hold.state) == result
             return
-        self.books.holds[order.hold_id] = Hold(order, list(self.starts), due=order.ttl_ms == 0)
+        self.books.pass_time()
+        first_minute = self.minute_of_the_store()
+        result = self.run(scripts.hold(self.client, order, self.windows))
+        last_minute = self.minute_of_the_store()
+        if isinstance(result, Refused):
+            counts = {self.books.failed(order, self.starts, minute) for minute in (first_minute, last_minute)}
+            assert len(result.refusals) in counts
+            assert self.books.available == result.available
+            return
+        assert 0 in {self.books.failed(order, self.starts, minute) for minute in (first_minute, last_minute)}
         assert isinstance(result, Held)
+        self.books.admit(order, self.starts, self.minute_of_the_last_entry())
         assert (self.books.available, self.books.held) == (result.available, result.held)
+
+    def minute_of_the_store(self) -> int:
+        seconds, _ = self.run(self.client.command("TIME"))
+        return int(seconds) // 60 * MINUTE_MS
+
+    def minute_of_the_last_entry(self) -> int:
+        figures = self.run(self.client.command("HGET", TeamKeys(TEAM).bal, "figures"))
+        return int(figures.split(":")[1]) // MINUTE_MS * MINUTE_MS
 
     @rule(name=st.sampled_from(["a", "b", "c", "d", "e", "f"]), amount=AMOUNTS)
     def grant(self, name: str, amount: int) -> None:
@@ -231,33 +301,32 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         target=ids,
-        amount=AMOUNTS,
+        amount=st.one_of(st.integers(0, 9), AMOUNTS),
         due=st.booleans(),
         grace=st.booleans(),
         policy=st.sampled_from(OnUnknown),
-        project=st.sampled_from(["", "p"]),
-        member=st.sampled_from(["", "amy", "bob"]),
-        key_id=st.sampled_from(["", "ci"]),
+        who=WHO,
+        name=NAMES,
     )
     def hold(
-        self, amount: int, due: bool, grace: bool, policy: OnUnknown, project: str, member: str, key_id: str
+        self, amount: int, due: bool, grace: bool, policy: OnUnknown, who: tuple[str, str, str], name: dict[str, Any]
     ) -> str:
         hold_id = new_hold_id(self.now, secrets.randbits(74))
         order = HoldOrder(
             hold_id, TEAM, amount, ttl_ms=0 if due else DAY_MS, grace_ms=DAY_MS if grace else 0, on_unknown=policy,
-            project=project, member=member, key_id=key_id, fingerprint="f",
+            project=who[0], member=who[1], key_id=who[2], **name,
         )  # fmt: skip
         self.hold_as_the_model(order)
         return hold_id
 
-    @rule(hold_id=ids, fingerprint=st.sampled_from(["f", "other"]))
-    def hold_again(self, hold_id: str, fingerprint: str) -> None:
+    @rule(hold_id=ids, same=st.booleans())
+    def hold_again(self, hold_id: str, same: bool) -> None:
         hold = self.books.holds.get(hold_id)
         if hold is None:
             return
-        order = HoldOrder(hold_id, TEAM, 1, DAY_MS, fingerprint=fingerprint)
+        order = HoldOrder(hold_id, TEAM, 1, DAY_MS, fingerprint=hold.order.fingerprint if same else "other")
         result = self.run(scripts.hold(self.client, order, self.windows))
-        if fingerprint == "other":
+        if not same and hold.state is not HoldState.VOID:
             assert Mismatch(hold_id, hold.state) == result
         elif hold.state is HoldState.HELD:
             assert isinstance(result, Held)
@@ -265,21 +334,40 @@ class Machine(RuleBasedStateMachine):
         else:
             assert Repeated(hold_id, hold.state, hold.order.amount, hold.charged) == result
 
-    @rule(hold_id=ids, amount=AMOUNTS)
-    def settle(self, hold_id: str, amount: int) -> None:
-        if hold_id not in self.books.holds:
-            result = self.run(scripts.settle(self.client, TEAM, hold_id, amount, "", ""))
-            assert SettleStatus.GONE is result.status
-            return
-        hold = self.books.holds[hold_id]
-        if hold.state in (*OPEN, *BY_TIME) and self.books.charged + amount - hold.charged > MOST:
+    @rule(hold_id=ids, amount=AMOUNTS, how=st.sampled_from(["settle", "undo", "with context", "without windows"]))
+    def settle(self, hold_id: str, amount: int, how: str) -> None:
+        ending = scripts.Ending(hold_id, amount)
+        if how == "undo":
+            ending = scripts.Ending(hold_id, undo=True)
+        elif how != "settle":
+            windows = ":".join(map(str, self.starts)) if how == "with context" else ""
+            ending = scripts.Ending(hold_id, amount, context=HoldContext(7, "p", "amy", windows=windows))
+        hold = self.books.holds.get(hold_id)
+        can_be_booked = ending.context is not None if hold is None else hold.state in (*OPEN, *BY_TIME)
+        if can_be_booked and self.books.charged + ending.amount - (hold.charged if hold else 0) > MOST:
             with pytest.raises(LedgerInvalid, match="charged total"):
-                self.run(scripts.settle(self.client, TEAM, hold_id, amount, "", ""))
+                self.run(scripts.settle(self.client, TEAM, ending))
             return
-        status, charged = self.books.settle(hold_id, amount)
-        result = self.run(scripts.settle(self.client, TEAM, hold_id, amount, "", ""))
+        status, charged = self.books.settle(hold_id, ending.amount) if hold else self.books.settle_lost(ending)
+        result = self.run(scripts.settle(self.client, TEAM, ending))
         assert (status, charged, self.books.available) == (result.status, result.charged, result.available)
         assert max(0, -self.books.available) == result.debt
+
+    @precondition(lambda self: sum(hold.due for hold in self.books.holds.values()) < 8)
+    @rule(hold_id=ids, job=st.sampled_from(["a", "b"]), due=st.booleans())
+    def attach_job(self, hold_id: str, job: str, due: bool) -> None:
+        hold = self.books.holds.get(hold_id)
+        if hold is None:
+            expected = JobStatus.GONE
+        elif hold.state not in OPEN:
+            expected = JobStatus.RESOLVED
+        elif hold.job and hold.job != job:
+            expected = JobStatus.MISMATCH
+        elif hold.job and hold.state is HoldState.HELD:
+            expected = JobStatus.DUPLICATE
+        else:
+            expected, hold.state, hold.job, hold.due = JobStatus.ATTACHED, HoldState.HELD, job, due
+        assert expected is self.run(scripts.attach_job(self.client, TEAM, hold_id, job, 0 if due else DAY_MS)).status
 
     @precondition(lambda self: sum(hold.due for hold in self.books.holds.values()) < 8)
     @rule(hold_id=ids)

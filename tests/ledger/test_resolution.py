@@ -1,11 +1,13 @@
 """Resolutions in their frames: what was written whole is read, what was not is left."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatekeeper.ledger.records import HoldContext
 from gatekeeper.ledger.resolution import Act, Resolution, done_frame, from_payload, record_frame, scan, to_payload
 
 HOLD_ID = "01a201c134fa70a7b9f44622bd514020"
@@ -33,6 +35,12 @@ def segment(*payloads: bytes) -> bytes:
         meta=st.text(),
         held=st.integers(0, 9 * 10**15),
         request_id=st.text(),
+        project=st.text(),
+        member=st.text(),
+        key_id=st.text(),
+        fingerprint=st.text(),
+        price_list=st.text(),
+        windows=st.text(),
     )
 )
 def test_a_resolution_is_what_it_was(resolution: Resolution) -> None:
@@ -45,6 +53,22 @@ def test_a_field_of_a_later_version_is_left_aside() -> None:
     payload = to_payload(a_resolution()).replace(b'{"act"', b'{"colour":"blue","act"')
 
     assert a_resolution() == from_payload(payload)
+
+
+def test_a_record_of_an_earlier_version_is_read() -> None:
+    """It does not say what the hold was, so it brings no context along."""
+    told = {"act": "settle", "team": "studio", "hold_id": HOLD_ID, "amount": 49_000_000, "held": 49_000_000}
+    found = from_payload(json.dumps({**told, "why": "", "meta": "", "request_id": ""}).encode())
+
+    assert (a_resolution(held=49_000_000), None) == (found, found.context)
+
+
+def test_the_context_is_what_the_hold_was() -> None:
+    """All that books the charge if the store has lost the hold."""
+    resolution = a_resolution(held=50, project="p", member="m", key_id="k", fingerprint="f", price_list="l",
+                              windows="1:2:3:4")  # fmt: skip
+
+    assert HoldContext(50, "p", "m", "k", "f", "l", "1:2:3:4") == resolution.context
 
 
 def test_records_are_read_in_order_and_done_ones_are_not() -> None:

@@ -1,10 +1,11 @@
 -- expire.lua: let time act on the named holds, each by its own policy. Those not due (any more) are left alone.
+-- Lots past their time lapse in any case; `lapse:<seq>` among the ids is the reminder of one, and is taken away.
 --
 -- KEYS (4 + d, one hash tag)
 --   1 bal HASH   2 open HASH   3 due ZSET   4 journal STREAM
 --   5.. done HASH, one for each UTC day that occurs in the ids
--- ARGV (2 per hold, at most 200 holds)
---   hold id, index in KEYS of its done bucket
+-- ARGV (2 per member of due, at most 200 members)
+--   hold id, index in KEYS of its done bucket; or lapse:<seq>, 0
 -- Reply: one {id, 'unknown'|'expire'|'charge'|'keep', amount, seq} for each transition, in order;
 --   {'INVALID', what} if the arguments cannot be used
 -- Example
@@ -12,17 +13,19 @@
 --   -> {{'019aab...', 'unknown', '49000000', '3'}, {'019aab...', 'expire', '49000000', '4'}}
 
 assert(#KEYS >= 4, 'expire takes 4 keys and the done buckets')
-assert(#ARGV % 2 == 0 and #ARGV <= 400, 'expire takes an id and a key index for each hold, at most 200 holds')
+assert(#ARGV % 2 == 0 and #ARGV <= 400, 'expire takes an id and a key index for each member, at most 200 members')
 
 local book = read_book({bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[4]}, {})
 local out = {}
 for i = 5, #KEYS do call('HLEN', KEYS[i]) end
 for i = 1, #ARGV, 2 do
   local id, index = ARGV[i], int(ARGV[i + 1])
-  if not index or index < 5 or index > #KEYS then return {'INVALID', 'key index'} end
+  local reminder = match(id, '^lapse:%d+$')
+  if not reminder and (not index or index < 5 or index > #KEYS) then return {'INVALID', 'key index'} end
   local score, raw = call('ZSCORE', KEYS[3], id), call('HGET', KEYS[2], id)
-  local r = raw and parse_record(raw)
-  if r and score and tonumber(score) <= book.now then pass_deadline(book, id, r, KEYS[index], out) end
+  local r, due = raw and parse_record(raw), score and tonumber(score) <= book.now
+  if reminder and due then later(book, 'ZREM', KEYS[3], id) end
+  if r and due then pass_deadline(book, id, r, KEYS[index], out) end
 end
 flush(book)
 return out

@@ -3,15 +3,19 @@
 -- Also lets time act on up to 8 due holds of the same team first, so that credits come free without a sweeper;
 -- those transitions are written whether or not the new hold is admitted.
 --
--- KEYS (6, one hash tag)
+-- KEYS (6, or 10 if the order has a `once`; one hash tag)
 --   1 bal    HASH    the team's figures, its rules (read here, so a change counts from the next request), and
 --                    counters by scope
 --   2 open   HASH    open holds by id
---   3 due    ZSET    open holds by deadline (ms)
+--   3 due    ZSET    open holds by deadline (ms), lots by expiry
 --   4 done   HASH    resolved holds of the UTC day in the hold id
 --   5 done   HASH    resolved holds of the day before (for the due holds)
 --   6 journal STREAM
--- ARGV (14)
+--   7 once   HASH    `once` -> hold id, for ids of the same UTC day
+--   8 once   HASH    of the day before
+--   9 once   HASH    of the day after: two gateways' clocks need not agree when midnight is
+--   10 done  HASH    of the day after
+-- ARGV (16)
 --   1 hold id   32 hex digits, the first 12 its time in ms
 --   2 amount    micro-credits, 0 .. 9e15
 --   3 ttl       ms until the outcome is overdue
@@ -23,23 +27,27 @@
 --   13 windows  'from:to;starts;ends;next ends' (ms), the last three for 'hour:day:week:month'; all four windows are
 --               the current ones from `from` (their latest start) to before `to` (their earliest end)
 --   14 day      UTC day number of KEYS[4]
+--   15 once     the request's own name, to know it again when it comes under another id ('' = none)
+--   16 within   ms: a hold of that name whose id is at most this old is answered in place of a new one (0: none is)
 -- Reply, one of
---   {'HELD', amount, available, held, seq, repeated 0|1, reaped}
---   {'REPEAT', state, amount, charged}          same id and fingerprint, no longer simply held
---   {'MISMATCH', state}                         same id, other fingerprint
+--   {'HELD', amount, available, held, seq, repeated 0|1, reaped, windows}
+--                                               windows: when the hold's hour, day, week and month began
+--   {'REPEAT', state, amount, charged, hold id} same id and no longer simply held, or same `once`; same fingerprint
+--   {'MISMATCH', state, hold id}                same id or `once`, other fingerprint
 --   {'REFUSED', available, held, reaped, {code, scope, per, limit, used, held, resets_at, fits_after_release}, ...}
 --   {'RETRY_WINDOWS', now, timezone}            windows of another zone, or none of them holds now
 --   {'NO_TEAM'}   {'STALE', now}   {'INVALID', what}
 --   reaped: what time did to due holds before, {id, 'unknown'|'expire'|'charge'|'keep', amount, seq} each
 -- Example
 --   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413 gk:{a}:j
---     019aab... 49000000 300000 60000 r 9f2c spring amy ci 1c88 '{}' UTC 1763:1766;1763:1760:...;1766:... 20414
---   -> {'HELD', '49000000', '441000000', '49000000', '2', '0', {}}
+--     019aab... 49000000 300000 60000 r 9f2c spring amy ci 1c88 '{}' UTC 1763:1766;1763:1760:...;1766:... 20414 '' 0
+--   -> {'HELD', '49000000', '441000000', '49000000', '2', '0', {}, '1763:1760:1759:1750'}
 
-assert(#KEYS == 6, 'hold takes 6 keys')
-assert(#ARGV == 14, 'hold takes 14 arguments')
+assert(#ARGV == 16, 'hold takes 16 arguments')
+assert(#KEYS == (ARGV[15] == '' and 6 or 10), 'hold takes 6 keys, with a once 10')
 
 local REAP_MAX = '8'
+local ONCE_MS = '172800000' -- a `once` is remembered for 48 h after its day was last written
 
 local id, fingerprint, project, member, key, price_list = ARGV[1], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local amount, ttl, grace, policy = int(ARGV[2]), int(ARGV[3]), int(ARGV[4]), ARGV[5]
@@ -50,6 +58,8 @@ if policy ~= 'r' and policy ~= 'c' and policy ~= 'k' then return {'INVALID', 'po
 local from, to, starts, ends, next_ends =
   match(ARGV[13], '^(%d+):(%d+);(%d+:%d+:%d+:%d+);(%d+:%d+:%d+:%d+);(%d+:%d+:%d+:%d+)$')
 if not from then return {'INVALID', 'windows'} end
+local once, within = ARGV[15], int(ARGV[16])
+if not within then return {'INVALID', 'within'} end
 local id_ms = tonumber(string.sub(id, 1, 12), 16)
 local day = math.floor(id_ms / DAY_MS)
 if tonumber(ARGV[14]) ~= day then return {'INVALID', 'day'} end
@@ -58,24 +68,44 @@ local fields = scope_fields(project, member, key)
 local book = read_book({bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[6]}, fields)
 if not book.rules then return {'NO_TEAM'} end
 local now, now_text = book.now, book.now_text
-local timezone, frozen, request_cap, holds_cap, held_cap, limits =
-  match(book.rules, '^([^\t]*)\t([01])\t(%d*)\t(%d*)\t(%d*)\n(.*)$')
+local timezone, frozen, request_cap, holds_cap, held_cap, minute_cap, limits =
+  match(book.rules, '^([^\t]*)\t([01])\t(%d*)\t(%d*)\t(%d*)\t(%d*)\n(.*)$')
 assert(timezone, 'the rules of a team cannot be read')
 
 -- Seen before?
 local raw_open, raw_done = call('HGET', KEYS[2], id), call('HGET', KEYS[4], id)
 if raw_open then
   local r = parse_record(raw_open)
-  if r.fingerprint ~= fingerprint then return {'MISMATCH', r.state} end
-  if r.state == 'H' then return {'HELD', str(r.amount), str(available(book)), str(book.held), r.seq, '1', {}} end
-  return {'REPEAT', r.state, str(r.amount), '0'}
+  if r.fingerprint ~= fingerprint then return {'MISMATCH', r.state, id} end
+  if r.state == 'H' then
+    return {'HELD', str(r.amount), str(available(book)), str(book.held), r.seq, '1', {}, r.starts}
+  end
+  return {'REPEAT', r.state, str(r.amount), '0', id}
 end
 if raw_done then
   local d = parse_done(raw_done)
-  if d.fingerprint ~= fingerprint then return {'MISMATCH', d.state} end
-  return {'REPEAT', d.state, str(d.amount), str(d.charged)}
+  -- Whoever undid a hold that was never made could not know its fingerprint.
+  if d.fingerprint ~= fingerprint and d.state ~= 'V' then return {'MISMATCH', d.state, id} end
+  return {'REPEAT', d.state, str(d.amount), str(d.charged), id}
 end
-if now - id_ms > ID_AGE_MAX_MS or id_ms - now > DAY_MS then return {'STALE', now_text} end
+if not is_recent(now, id_ms) then return {'STALE', now_text} end
+
+-- The same request under another id? One that was released or undone is as if it had not been.
+if once ~= '' then call('HLEN', KEYS[7]) end
+if once ~= '' and within > 0 then
+  local buckets = {{KEYS[9], KEYS[10]}, {KEYS[7], KEYS[4]}, {KEYS[8], KEYS[5]}}
+  for _, bucket in ipairs(buckets) do
+    local earlier = call('HGET', bucket[1], once)
+    if earlier and now - tonumber(string.sub(earlier, 1, 12), 16) <= within then
+      local open, done = call('HGET', KEYS[2], earlier), call('HGET', bucket[2], earlier)
+      local found = open and parse_record(open) or done and parse_done(done)
+      if found and found.state ~= 'R' and found.state ~= 'V' then
+        if found.fingerprint ~= fingerprint then return {'MISMATCH', found.state, earlier} end
+        return {'REPEAT', found.state, str(found.amount), str(found.charged or 0), earlier}
+      end
+    end
+  end
+end
 
 -- Which window of each period is it?
 if timezone ~= ARGV[12] then return {'RETRY_WINDOWS', now_text, timezone} end
@@ -102,6 +132,7 @@ local reaped = {}
 local due = call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', '0', REAP_MAX)
 if due[1] then call('HLEN', KEYS[5]) end
 for _, due_id in ipairs(due) do
+  if match(due_id, '^lapse:') then later(book, 'ZREM', KEYS[3], due_id) end -- done: see read_book
   local due_day = math.floor((tonumber(string.sub(due_id, 1, 12), 16) or 0) / DAY_MS)
   local raw = call('HGET', KEYS[2], due_id)
   local r = raw and parse_record(raw)
@@ -128,6 +159,16 @@ end
 cap = tonumber(held_cap)
 if cap and held + amount > cap then
   refuse('concurrency_exceeded', 'team', 'held_credits', cap, 0, held, 0, amount <= cap)
+end
+cap = tonumber(minute_cap)
+local minute, admitted = now - now % MINUTE_MS, 0
+if cap then
+  local counted, count = match(book.minute_before or '0:0', '^(%d+):(%d+)$')
+  assert(counted, 'the count of a minute cannot be read')
+  if counted + 0 == minute then admitted = count + 0 end
+  if admitted + 1 > cap then
+    refuse('rate_limited', 'team', 'minute', cap, admitted, 0, minute + MINUTE_MS, false)
+  end
 end
 if amount > 0 and amount > free then
   refuse('insufficient_credits', 'team', '', book.granted - book.expired, book.charged, held, 0, amount <= free + held)
@@ -176,12 +217,18 @@ for _, field in ipairs(fields) do
 end
 move_scopes(book, fields, starts, 0, amount)
 book.held, book.open = book.held + amount, book.open + 1
+if minute_cap ~= '' then book.minute = str(minute) .. ':' .. str(admitted + 1) end
 local amount_text = str(amount)
 local seq =
   append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, '', '', ARGV[11])
+local parts = draw(book, amount, 'held')
 flush(book)
 call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. ARGV[4] .. '\t' .. policy .. '\t' .. seq .. '\t'
   .. now_text .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'
-  .. price_list)
+  .. price_list .. '\t' .. parts)
 call('ZADD', KEYS[3], str(now + ttl), id)
-return {'HELD', amount_text, str(available(book)), str(book.held), seq, '0', reaped}
+if once ~= '' then
+  call('HSET', KEYS[7], once, id)
+  call('PEXPIRE', KEYS[7], ONCE_MS)
+end
+return {'HELD', amount_text, str(available(book)), str(book.held), seq, '0', reaped, starts}

@@ -15,6 +15,7 @@ local RETENTION_MS = '259200000'     -- a resolved hold is remembered for 72 h a
 local ID_AGE_MAX_MS = 172800000      -- so an id up to 48 h old can never be a forgotten one
 local CLOCK_STEP_MAX_MS = 300000     -- a clock that steps back by up to 5 min stands still; by more, it is believed
 local DAY_MS = 86400000
+local MINUTE_MS = 60000
 
 local call, match, format = redis.call, string.match, string.format
 
@@ -34,6 +35,11 @@ local function str(value)
   return format(INT, value + 0)
 end
 
+-- Whether an id is of a time from which nothing can have been forgotten, and not of the far future.
+local function is_recent(now, id_ms)
+  return now - id_ms <= ID_AGE_MAX_MS and id_ms - now <= DAY_MS
+end
+
 -- 'hour:day:week:month' -> its four texts.
 local function split(windows)
   return {match(windows, '^(%d+):(%d+):(%d+):(%d+)$')}
@@ -49,11 +55,28 @@ local function parse_scope(raw)
   return scope
 end
 
--- The team's figures, its rules (as team.lua writes them; nil: no team) and the counters of these scopes, read at one
--- instant: the store's now, taken once.
+-- The lots of a team: its grants with an expiry, soonest first and then as given, as a list and by the sequence of the
+-- grant's journal entry. `amount` is what of the grant has not lapsed, `used` and `held` are parts of it, the rest is
+-- free; everything that is in no lot is the common pot. A line for each, tab between the fields.
+local function parse_lots(raw)
+  local lots = {}
+  for line in string.gmatch(raw, '([^\n]*)\n') do
+    local seq, expires, amount, used, held, id = match(line, '^(%d+)\t(%d+)\t(%d+)\t(%d+)\t(%d+)\t(.*)$')
+    assert(seq, 'a lot of a team cannot be read')
+    local lot = {seq = seq, expires = expires + 0, amount = amount + 0, used = used + 0, held = held + 0, id = id}
+    lots[#lots + 1] = lot
+    lots[seq] = lot
+  end
+  return lots
+end
+
+local lapse -- below
+
+-- The team's figures, its rules (as team.lua writes them; nil: no team), its lots (nil: none) and the counters of these
+-- scopes, read at one instant: the store's now, taken once. What has lapsed by then has lapsed in the book.
 -- keys: bal, open, due, journal (those the script declares).
 local function read_book(keys, fields)
-  local raw = call('HMGET', keys.bal, 'figures', 'rules', unpack(fields))
+  local raw = call('HMGET', keys.bal, 'figures', 'rules', 'minute', 'lots', unpack(fields))
   local seq, at, granted, charged, expired, held, open =
     match(raw[1] or '0:0:0:0:0:0:0', '^(%d+):(%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
   assert(seq, 'the figures of a team cannot be read')
@@ -61,12 +84,22 @@ local function read_book(keys, fields)
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   if last > now and last - now <= CLOCK_STEP_MAX_MS then now = last end
   local scopes = {}
-  for i = 1, #fields do scopes[fields[i]] = parse_scope(raw[i + 2]) end
-  return {
+  for i = 1, #fields do scopes[fields[i]] = parse_scope(raw[i + 4]) end
+  local book = {
     keys = keys, now = now, seq = seq + 0, granted = granted + 0, charged = charged + 0, expired = expired + 0,
     held = held + 0, open = open + 0, scopes = scopes, entries = {}, ended = {}, writes = {}, rules = raw[2],
-    now_text = str(now),
+    now_text = str(now), minute_before = raw[3],
   }
+  if raw[4] then
+    book.lots = parse_lots(raw[4])
+    lapse(book)
+  end
+  return book
+end
+
+-- The last entry of the journal as it is stored: a script that writes nothing may have let lots lapse in its book.
+local function last_seq(book)
+  return book.seq - #book.entries / 2
 end
 
 local function available(book)
@@ -112,14 +145,15 @@ local function move_scopes(book, fields, starts, used, held)
 end
 
 -- An open hold as one value, tab between the fields (no name may hold a tab); hold.lua writes it.
+-- `policy`: r(elease) | c(harge) | k(eep) | j: it follows a job, so that time alone never resolves it.
 local function parse_record(raw)
-  local state, amount, grace, policy, seq, starts, project, member, key, fingerprint, price_list = match(raw,
-    '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t([%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
+  local state, amount, grace, policy, seq, starts, project, member, key, fingerprint, price_list, parts = match(raw,
+    '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t([%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([%d=,]*)$')
   assert(state, 'the record of a hold cannot be read')
   return {
     raw = raw, state = state, amount = amount + 0, amount_text = amount, grace = grace + 0, policy = policy,
     seq = seq, starts = starts, project = project, member = member, key = key, fingerprint = fingerprint, price_list = price_list,
-    fields = scope_fields(project, member, key),
+    parts = parts, fields = scope_fields(project, member, key),
   }
 end
 
@@ -127,9 +161,12 @@ local function turn_unknown(r)
   r.state, r.raw = 'U', 'U' .. string.sub(r.raw, 2)
 end
 
--- A resolved hold: state, charged, amount, fingerprint; and, if time resolved it, its whole record for a late settle.
+-- A resolved hold: state, charged, amount (empty if it is what was charged), fingerprint; and, if time resolved it,
+-- its whole record for a late settle.
 local function parse_done(raw)
-  local state, charged, amount, fingerprint, record = match(raw, '^(%u)\t(%d+)\t(%d+)\t([^\t]*)\t?(.*)$')
+  local state, charged, amount, fingerprint, record = match(raw, '^(%u)\t(%d+)\t(%d*)\t([^\t]*)\t?(.*)$')
+  assert(state, 'the end of a hold cannot be read')
+  if amount == '' then amount = charged end
   return {state = state, charged = charged + 0, amount = amount + 0, fingerprint = fingerprint, record = record}
 end
 
@@ -147,30 +184,122 @@ local function append(
   return seq
 end
 
+-- What is free in lots past their time leaves as expired; but credits that cover a debt do not: those join the pot.
+function lapse(book)
+  for _, lot in ipairs(book.lots) do
+    local free = lot.amount - lot.used - lot.held
+    if free > 0 and lot.expires <= book.now then
+      local lapsed = math.min(free, math.max(0, available(book)))
+      lot.amount = lot.amount - free
+      book.expired = book.expired + lapsed
+      if lapsed > 0 then
+        append(book, 'lapse', lot.id, str(lapsed), '0', lot.seq, '', '', '', '', '', '', '', '')
+      end
+    end
+  end
+end
+
+-- Take `amount` from the lots, soonest first, as far as they reach; the rest is the pot's. Adds to `figure` of each
+-- lot, 'held' or 'used', and gives the parts back, which a hold remembers: 'seq=amount,seq=amount' in that order.
+local function draw(book, amount, figure)
+  if not book.lots then return '' end
+  local parts = {}
+  for _, lot in ipairs(book.lots) do
+    local part = math.min(amount, lot.amount - lot.used - lot.held)
+    if part > 0 then
+      lot[figure] = lot[figure] + part
+      amount = amount - part
+      parts[#parts + 1] = lot.seq .. '=' .. str(part)
+    end
+  end
+  return table.concat(parts, ',')
+end
+
+-- Charge what no hold keeps aside, as new spend: from the lots, then from the pot, which may go into debt. It counts in
+-- those of its windows that are still the current ones; where the counters are of an older one, its own begins.
+-- `r`: the fields and the window starts to count it in.
+local function spend(book, r, amount)
+  book.charged = book.charged + amount
+  draw(book, amount, 'used')
+  for i = 1, #r.fields do
+    local scope = book.scopes[r.fields[i]]
+    local current, mine = split(scope[11]), split(r.starts)
+    for p = 1, 4 do
+      if mine[p] + 0 > current[p] + 0 then current[p], scope[2 * p + 1], scope[2 * p + 2] = mine[p], 0, 0 end
+    end
+    scope[11] = table.concat(current, ':')
+  end
+  move_scopes(book, r.fields, r.starts, amount, 0)
+end
+
+-- The id of a grant whose lot is gone; '' if the journal no longer has it.
+local function grant_id(book, seq)
+  local entry = call('XRANGE', book.keys.journal, seq .. '-0', seq .. '-0')[1]
+  return entry and match(entry[2][2], '^grant\t%d+\t([^\t]*)\t') or ''
+end
+
+-- A hold cost `charged`: that falls on its parts in their order, and what is left of a part goes back to the lot it came
+-- from, or lapses if that lot's time has come. More than the parts is the pot's. The parts count as `figure` of their
+-- lots until now: 'held', or 'used' if time had charged them.
+local function divide(book, parts, charged, figure)
+  for seq, text in string.gmatch(parts, '(%d+)=(%d+)') do
+    local part, lot = text + 0, book.lots and book.lots[seq]
+    local spent = math.min(part, charged)
+    charged = charged - spent
+    if lot then
+      lot[figure] = lot[figure] - part
+      lot.used = lot.used + spent
+    elseif spent < part then
+      book.lots = book.lots or {}
+      local gone = {seq = seq, expires = 0, amount = part, used = spent, held = 0, id = grant_id(book, seq)}
+      book.lots[#book.lots + 1] = gone
+    end
+  end
+  if book.lots then lapse(book) end
+end
+
+-- The lots as text. One past its time is kept only while something of it is held.
+local function lots_text(book)
+  local lines = {}
+  for _, lot in ipairs(book.lots) do
+    if lot.held > 0 or lot.expires > book.now then
+      lines[#lines + 1] = lot.seq .. '\t' .. str(lot.expires) .. '\t' .. str(lot.amount) .. '\t' .. str(lot.used) .. '\t'
+        .. str(lot.held) .. '\t' .. lot.id .. '\n'
+    end
+  end
+  return table.concat(lines)
+end
+
 local function append_for(book, kind, id, r, charged, why, meta)
   return append(
     book, kind, id, r.amount_text, str(charged), r.seq, r.project, r.member, r.key, '', r.price_list, why, '', meta
   )
 end
 
--- What is remembered of a hold that is over. `state`: S, R by a call; X, C by time; L late.
+-- What is remembered of a hold that is over. `state`: S, R by a call; X, C by time; L late; V undone before it was
+-- made; O settled after the store had lost it.
 local function remember(book, id, done, state, charged, amount, fingerprint, record)
   local ended = book.ended
   ended[#ended + 1] = id
   ended[#ended + 1] = done
-  ended[#ended + 1] = state .. '\t' .. str(charged) .. '\t' .. str(amount) .. '\t' .. fingerprint .. record
+  local held = amount == charged and '' or str(amount)
+  ended[#ended + 1] = state .. '\t' .. str(charged) .. '\t' .. held .. '\t' .. fingerprint .. record
 end
 
 -- End an open hold with `charged` booked. The counters of its scopes must be in the book.
 local function resolve(book, id, r, charged, state, kind, done, why, meta)
   book.held, book.charged, book.open = book.held - r.amount, book.charged + charged, book.open - 1
   move_scopes(book, r.fields, r.starts, charged, -r.amount)
+  if r.policy == 'j' then later(book, 'HDEL', book.keys.jobs, id) end
   local record = (state == 'X' or state == 'C') and '\t' .. r.raw or ''
   remember(book, id, done, state, charged, r.amount, r.fingerprint, record)
-  return append_for(book, kind, id, r, charged, why, meta)
+  local seq = append_for(book, kind, id, r, charged, why, meta)
+  if r.parts ~= '' then divide(book, r.parts, charged, 'held') end
+  return seq
 end
 
--- Time acts on a hold past its deadline: HELD becomes UNKNOWN and gets its grace; UNKNOWN meets its own policy.
+-- Time acts on a hold past its deadline: HELD becomes UNKNOWN and gets its grace; UNKNOWN meets its own policy, which
+-- for one that follows a job is to be kept.
 -- With no grace both happen now. Adds {id, kind, amount, seq} to `out` for each transition.
 local function pass_deadline(book, id, r, done, out)
   if r.state == 'H' then
@@ -199,26 +328,40 @@ local function pass_deadline(book, id, r, done, out)
   out[#out + 1] = {id, kind, r.amount_text, seq}
 end
 
--- Write everything that was decided. Nothing is written if there was no transition.
+local function flush_writes(book)
+  for i = 1, #book.writes do call(unpack(book.writes[i])) end
+end
+
+-- Write everything that was decided. No figure is written if there was no transition.
 local function flush(book)
   local entries, ended, keys = book.entries, book.ended, book.keys
-  if #entries == 0 then return end
+  if #entries == 0 then return flush_writes(book) end
   for i = 1, #entries, 2 do call('XADD', keys.journal, entries[i], 'e', entries[i + 1]) end
   local set = {
     'figures', format(FIGURES, book.seq, book.now, book.granted, book.charged, book.expired, book.held, book.open),
   }
+  local lots = book.lots and lots_text(book)
+  if lots and lots ~= '' then
+    set[#set + 1] = 'lots'
+    set[#set + 1] = lots
+  end
   for field, scope in pairs(book.scopes) do
-    if scope[11] ~= '0:0:0:0' then -- a scope in which nothing was ever held is not written
+    if scope[11] ~= '0:0:0:0' or scope[1] + 0 > 0 then -- a scope in which nothing was ever held is not written
       set[#set + 1] = field
       set[#set + 1] = format(COUNTERS, unpack(scope))
     end
   end
+  if book.minute then
+    set[#set + 1] = 'minute'
+    set[#set + 1] = book.minute
+  end
   call('HSET', keys.bal, unpack(set))
+  if lots == '' then call('HDEL', keys.bal, 'lots') end
   for i = 1, #ended, 3 do
     call('HDEL', keys.open, ended[i])
     call('ZREM', keys.due, ended[i])
     call('HSET', ended[i + 1], ended[i], ended[i + 2])
     call('PEXPIRE', ended[i + 1], RETENTION_MS)
   end
-  for i = 1, #book.writes do call(unpack(book.writes[i])) end
+  flush_writes(book)
 end

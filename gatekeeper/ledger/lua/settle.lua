@@ -1,34 +1,61 @@
 -- settle.lua: book what a hold really cost and free the rest. A release is a settle of 0.
 --
 -- A hold is resolved once. If time had resolved it before, the result is booked once as the fact it is (LATE): it may
--- take the team below zero, or give back what a policy had charged.
+-- take the team below zero, or give back what a policy had charged. If the store has lost the hold, a settle that brings
+-- its context along is booked all the same, once (ORPHAN). An undo, or a settle of 0 with a context, of a hold that is
+-- not there sees to it that it never will be (VOIDED).
 --
--- KEYS (5, one hash tag)
+-- KEYS (6, or 7 if there is an answer to keep; one hash tag)
 --   1 bal HASH   2 open HASH   3 due ZSET   4 done HASH of the UTC day in the hold id   5 journal STREAM
--- ARGV (4)
+--   6 jobs HASH (hold id -> the job it follows)   7 answer STRING, of this hold
+-- ARGV (6, or 8 if there is an answer to keep)
 --   1 hold id   2 amount (micro-credits, 0 .. 9e15; more than was held is booked too)
 --   3 why       outcome or reason, for the journal   4 meta small JSON text for the journal
+--   5 undo 0|1  with amount 0: if there is no such hold, there never shall be
+--   6 context   what books the settle if the hold is lost, or '': amount held, 'hour:day:week:month' (when its windows
+--               began; '0:0:0:0' if that is not known), project, member, key id, fingerprint, price list; a tab between
+--   7 answer    kept if this is what resolves the hold with a charge   8 ms it is kept for
 -- Reply, one of
 --   {'SETTLED'|'RELEASED', charged, freed, available, held, state met, over 0|1, seq}
 --   {'LATE', charged, freed, available, held, state met, over 0|1, seq}    freed: what went back of a charge by policy
+--   {'ORPHAN'|'VOIDED', charged, 0, available, held, '', over 0|1, seq}
 --   {'DUPLICATE'|'MISMATCH', charged before, 0, available, held, state met, over 0|1, 0}
 --   {'GONE', 0, 0, available, held, '', 0, 0}   {'INVALID', what}
 -- Example
---   EVALSHA <sha> 5 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:j 019aab... 24000000 made '{}'
+--   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:j gk:{a}:jobs
+--     019aab... 24000000 made '{}' 0 ''
 --   -> {'SETTLED', '24000000', '25000000', '466000000', '0', 'H', '0', '3'}
 
-assert(#KEYS == 5, 'settle takes 5 keys')
-assert(#ARGV == 4, 'settle takes 4 arguments')
+assert(#KEYS == 6 or #KEYS == 7, 'settle takes 6 keys, with an answer 7')
+assert(#ARGV == (#KEYS == 7 and 8 or 6), 'settle takes 6 arguments, with an answer 8')
 
-local id, amount, why, meta = ARGV[1], int(ARGV[2]), ARGV[3], ARGV[4]
+local id, amount, why, meta, is_undo, context = ARGV[1], int(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1', ARGV[6]
 if not amount then return {'INVALID', 'amount'} end
+if is_undo and amount > 0 then return {'INVALID', 'undo'} end
+if KEYS[7] and (int(ARGV[8]) or 0) == 0 then return {'INVALID', 'answer'} end
+
+-- What a settle brings along, in the form of a hold's record.
+local function parse_context(text)
+  local held, starts, project, member, key, fingerprint, price_list = match(text,
+    '^(%d+)\t(%d+:%d+:%d+:%d+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
+  return int(held) and {
+    amount = held + 0, amount_text = held, starts = starts, project = project, member = member, key = key,
+    fingerprint = fingerprint, price_list = price_list, fields = scope_fields(project, member, key),
+  }
+end
 
 call('ZSCORE', KEYS[3], id)
 local raw_open, raw_done = call('HGET', KEYS[2], id), call('HGET', KEYS[4], id)
 local d = not raw_open and raw_done and parse_done(raw_done)
 local record = raw_open or d and d.record ~= '' and d.record
 local r = record and parse_record(record)
-local keys = {bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[5]}
+local is_lost = not record and not d
+if is_lost and context ~= '' then
+  r = parse_context(context)
+  if not r then return {'INVALID', 'context'} end
+end
+if raw_open and r.policy == 'j' then call('HLEN', KEYS[6]) end
+local keys = {bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[5], jobs = KEYS[6]}
 local book = read_book(keys, r and r.fields or {})
 
 local function reply(status, charged, freed, state, over, seq)
@@ -37,7 +64,13 @@ local function reply(status, charged, freed, state, over, seq)
   }
 end
 
-if not record and not d then return reply('GONE', 0, 0, '', false, '0') end
+if is_lost then
+  -- An older id may be of a hold whose end is forgotten; nothing can make a hold of it either.
+  local id_ms = tonumber(string.sub(id, 1, 12), 16)
+  if not (r or is_undo) or not book.rules or not id_ms or not is_recent(book.now, id_ms) then
+    return reply('GONE', 0, 0, '', false, '0')
+  end
+end
 if d then
   local by_time, over = d.state == 'X' or d.state == 'C', d.charged > d.amount
   if not by_time and d.charged ~= amount then return reply('MISMATCH', d.charged, 0, d.state, over, '0') end
@@ -48,11 +81,34 @@ local before = d and d.charged or 0
 if book.charged + amount - before > CREDITS_MAX then
   return {'INVALID', 'amount: the charged total would pass 9e15'}
 end
+if is_lost and amount == 0 then
+  remember(book, id, KEYS[4], 'V', 0, 0, '', '')
+  local seq = append(book, 'void', id, '0', '0', '', '', '', '', '', '', why, '', meta)
+  flush(book)
+  return reply('VOIDED', 0, 0, '', false, seq)
+end
+
+if KEYS[7] and amount > 0 then later(book, 'SET', KEYS[7], ARGV[7], 'PX', ARGV[8]) end
+if is_lost then
+  spend(book, r, amount)
+  remember(book, id, KEYS[4], 'O', amount, r.amount, r.fingerprint, '')
+  local seq = append(
+    book, 'orphan', id, r.amount_text, str(amount), '', r.project, r.member, r.key, r.starts, r.price_list, why, '', meta
+  )
+  flush(book)
+  return reply('ORPHAN', amount, 0, '', amount > r.amount, seq)
+end
 if d then
-  book.charged = book.charged + amount - before
-  move_scopes(book, r.fields, r.starts, amount - before, 0)
+  -- A hold that time had released is charged like new spend; of a charge by time the difference moves.
+  if d.state == 'X' then
+    spend(book, r, amount)
+  else
+    book.charged = book.charged + amount - before
+    move_scopes(book, r.fields, r.starts, amount - before, 0)
+  end
   remember(book, id, KEYS[4], 'L', amount, d.amount, d.fingerprint, '')
   local seq = append_for(book, 'late', id, r, amount, why, meta)
+  if d.state == 'C' and r.parts ~= '' then divide(book, r.parts, amount, 'used') end
   flush(book)
   return reply('LATE', amount, math.max(0, before - amount), d.state, amount > d.amount, seq)
 end
