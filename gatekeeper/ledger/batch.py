@@ -125,7 +125,8 @@ class Lane:
         self.pipelines += 1
         try:
             replies = await self._exchange(commands)
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, RuntimeError) as error:
+            # RuntimeError: what uvloop raises at a write to a connection that was closed a moment ago.
             return [call for call in batch if self._lost(call, error)]
         except asyncio.CancelledError:
             for call in batch:
