@@ -15,6 +15,7 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:{T}:due`            | ZSET   | hold id -> deadline in ms                            | until resolved        |
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported        |
+| `gk:{tag}:fence`        | STRING | nothing: a write before WAIT, so that it proves one  | 60 s                  |
 
 Figures are seq, at, granted, charged, expired, held, open; rules are what a hold needs of the team's record. Counters
 are used and held for life, hour, day, week and month, and when those four windows began; they need no key of their own
@@ -37,6 +38,11 @@ SCHEMA: Final = "gk:schema"
 def api_key(sha256: str) -> str:
     """STRING: the record of the API key with this SHA-256."""
     return f"gk:key:{sha256}"
+
+
+def fence(tag: str) -> str:
+    """STRING: what is written before the store is asked who has its writes, in the slot of this hash tag."""
+    return f"gk:{{{tag}}}:fence"
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,7 @@ class Ledger:
         bounds.check_team_id(team_id)
         wanted = max(1, min(max_holds, EXPIRE_MAX))
         (seconds, micros), flat = await asyncio.gather(
-            self._client.command("TIME", bulk=True),
+            self._client.command("TIME", bulk=True, at=TeamKeys(team_id).due),
             self._client.command("ZRANGE", TeamKeys(team_id).due, 0, wanted, "WITHSCORES", bulk=True),
         )
         now_ms = int(seconds) * 1000 + int(micros) // 1000

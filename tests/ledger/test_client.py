@@ -3,7 +3,8 @@
 import pytest
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
 
-from gatekeeper.ledger.client import SOCKET_TIMEOUT_S, connect
+from gatekeeper.ledger.address import SOCKET_TIMEOUT_S
+from gatekeeper.ledger.client import connect
 from gatekeeper.ledger.errors import StoreRefused
 
 
@@ -37,8 +38,9 @@ def test_address_is_read(url: str, connection: type, place: dict[str, object]):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("redis+sentinel://a,b/name", "give the master as redis://"),
-        ("redis+cluster://a,b", "give the master as redis://"),
+        ("redis+sentinel://a,b/name", "name several servers"),
+        ("redis+cluster://a,b", "name several servers"),
+        ("redis://a,b", "redis\\+cluster://"),
         ("http://host", "use redis://"),
         ("host:6379", "use redis://"),
         ("", "use redis://"),

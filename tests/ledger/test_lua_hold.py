@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.ledger.batch import Reply
 from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.lua import NAMES, script
 from gatekeeper.ledger.windows import Window, Windows
+from gatekeeper.ledger.wire import Reply
 
 MOST = 9_000_000_000_000_000
 HOUR = 3_600_000

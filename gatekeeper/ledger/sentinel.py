@@ -1,0 +1,110 @@
+"""The master that sentinels name: asked for anew whenever a connection is made, so that a fail-over is followed.
+
+A server that says it is no master gets no call, whatever a sentinel believes.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from redis.asyncio.connection import Connection
+from redis.asyncio.sentinel import Sentinel as Asker
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import RedisError, ResponseError
+
+from gatekeeper.ledger.address import SENTINEL_EXAMPLE, Address
+from gatekeeper.ledger.errors import StoreRefused
+from gatekeeper.ledger.node import where
+
+ASK_TIMEOUT_S: Final = 0.5
+"""How long a sentinel may take to answer: the next one is asked meanwhile by nobody."""
+
+
+class MasterSource:
+    """Connections to whoever is master now."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._options: dict[str, Any] = {k: v for k, v in address.options.items() if k != "max_connections"}
+        self._make = self._options.pop("connection_class", Connection)
+        asking = {k: v for k, v in address.asking.items() if k not in {"max_connections", "connection_class"}}
+        asking |= {"socket_timeout": ASK_TIMEOUT_S, "socket_connect_timeout": ASK_TIMEOUT_S}
+        if "connection_class" in address.asking:
+            asking["ssl"] = True
+        self._asker: Any = Asker(address.seeds, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        self._idle: list[Any] = []
+        self._generation = 0
+        self._greet: Callable[[Any], Coroutine[Any, Any, None]] | None = None
+
+    def on_connect(self, greet: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+        """Call this with each new connection."""
+        self._greet = greet
+
+    async def get_connection(self) -> Any:
+        """An open connection to the master. Raises the library's errors; then nothing was sent."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_connected and not await _has_input(connection):
+                return connection
+            await connection.disconnect(nowait=True)
+        host, port = await self._find()
+        connection = self._make(host=host, port=port, redis_connect_func=self._greet, **self._options)
+        connection.generation = self._generation
+        await connection.connect()
+        return connection
+
+    async def release(self, connection: Any) -> None:
+        """Keep it for the next pipeline, unless it broke or its server is doubted."""
+        if connection.is_connected and connection.generation == self._generation:
+            self._idle.append(connection)
+        else:
+            await connection.disconnect(nowait=True)
+
+    async def recover(self) -> None:
+        """Doubt every connection there is: each is made anew, to whoever is master then."""
+        self._generation += 1
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.disconnect(nowait=True)
+
+    async def check(self) -> None:
+        """Raise StoreRefused if whoever answers is no sentinel or knows no such master."""
+        for sentinel in self._asker.sentinels:
+            try:
+                known = await sentinel.execute_command("SENTINEL", "MASTERS")
+            except ResponseError as error:
+                raise StoreRefused(
+                    f"a sentinel of the address does not answer as one ({error}): the address names sentinels, not "
+                    f"stores: write {SENTINEL_EXAMPLE}"
+                ) from error
+            except (RedisError, OSError):
+                continue
+            if self._address.master not in known:
+                names = ", ".join(sorted(known)) or "none"
+                raise StoreRefused(
+                    f"the sentinels know no master {self._address.master!r}, but {names}: write {SENTINEL_EXAMPLE}"
+                )
+            return
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.recover()
+        for sentinel in self._asker.sentinels:
+            await sentinel.aclose()
+
+    async def _find(self) -> tuple[str, int]:
+        try:
+            host, port = await self._asker.discover_master(self._address.master)
+        except ResponseError as error:
+            raise NoConnection(f"the sentinels do not tell the master: {error}") from error
+        return str(host), int(port)
+
+    def __str__(self) -> str:
+        return f"{self._address.master} at {', '.join(map(where, self._address.seeds))}"
+
+
+async def _has_input(connection: Any) -> bool:
+    """Whether there is something to read on a connection that owes nothing: then it is broken or closed."""
+    try:
+        return bool(await connection.can_read())
+    except (RedisError, OSError):
+        return True
