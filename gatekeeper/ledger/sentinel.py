@@ -18,6 +18,8 @@ from gatekeeper.ledger.node import where
 ASK_TIMEOUT_S: Final = 0.5
 """How long a sentinel may take to answer: the next one is asked meanwhile by nobody."""
 
+_NOT_FOR_SENTINELS: Final = frozenset({"max_connections", "connection_class", "retry_on_timeout"})
+
 
 class MasterSource:
     """Connections to whoever is master now."""
@@ -26,7 +28,7 @@ class MasterSource:
         self._address = address
         self._options: dict[str, Any] = {k: v for k, v in address.options.items() if k != "max_connections"}
         self._make = self._options.pop("connection_class", Connection)
-        asking = {k: v for k, v in address.asking.items() if k not in {"max_connections", "connection_class"}}
+        asking = {k: v for k, v in address.asking.items() if k not in _NOT_FOR_SENTINELS}
         asking |= {"socket_timeout": ASK_TIMEOUT_S, "socket_connect_timeout": ASK_TIMEOUT_S}
         if "connection_class" in address.asking:
             asking["ssl"] = True
@@ -70,7 +72,7 @@ class MasterSource:
         """Raise StoreRefused if whoever answers is no sentinel or knows no such master."""
         for sentinel in self._asker.sentinels:
             try:
-                known = await sentinel.execute_command("SENTINEL", "MASTERS")
+                known = await sentinel.sentinel_masters()
             except ResponseError as error:
                 raise StoreRefused(
                     f"a sentinel of the address does not answer as one ({error}): the address names sentinels, not "
