@@ -113,7 +113,7 @@ class Lane:
         """Whether nothing is on its way here."""
         return not self._waiting and not self._aside and (self._runner is None or self._runner.done())
 
-    async def call(self, args: Sequence[str | int], load: str = "", *, key: str = "", writes: bool = False) -> Reply:
+    async def call(self, args: Sequence[str | int], load: str = "", key: str = "", writes: bool = False) -> Reply:
         """The reply to one command. Raises LedgerUnavailable or LedgerBroken.
 
         `key` is the one that decides on the node; `writes`: the answer counts once it is confirmed.
@@ -200,7 +200,14 @@ class Lane:
         lacking = confirm.lacks(*replies[-2:]) if confirm else ""
         outcome = _Outcome()
         for call, place in zip(batch, places, strict=True):
-            self._answer(call, replies[place], lacking, outcome)
+            reply = replies[place]
+            if isinstance(reply, Exception):
+                self._refused(call, reply, outcome)
+            elif lacking and call.writes:
+                call.maybe_executed = True
+                self._again(call, f"the store has not confirmed the write: {lacking}", outcome)
+            elif not call.answer.done():
+                call.answer.set_result(reply)
         return outcome
 
     def _commands(self, batch: list[Call]) -> tuple[list[bytes], list[int], Confirm | None]:
@@ -221,20 +228,9 @@ class Lane:
         near = writing[self.pipelines % len(writing)]
         return commands + self._confirm.question(near.key, asking=near.asking), places, self._confirm
 
-    def _answer(self, call: Call, reply: Reply, lacking: str, outcome: _Outcome) -> None:
-        """Hand the reply to its caller, or note what is to be done with the call."""
-        told_us = meaning(reply)
-        if told_us is Meaning.ANSWER and not (lacking and call.writes):
-            if not call.answer.done():
-                call.answer.set_result(reply)
-        elif told_us is Meaning.ANSWER:
-            call.maybe_executed = True
-            self._again(call, f"the store has not confirmed the write: {lacking}", outcome)
-        else:
-            self._refused(call, reply, told_us, outcome)
-
-    def _refused(self, call: Call, reply: Exception, why: Meaning, outcome: _Outcome) -> None:
-        match why:
+    def _refused(self, call: Call, reply: Exception, outcome: _Outcome) -> None:
+        """Note what is to be done with a call that the node did not run."""
+        match meaning(reply):
             case Meaning.NO_SCRIPT if call.load:
                 call.needs_load = True
                 if self._may_retry(call, "the store forgets its scripts"):

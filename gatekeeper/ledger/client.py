@@ -126,12 +126,9 @@ class StoreClient:
     async def run(self, script: Script, keys: list[str], args: list[str | int], *, bulk: bool = False) -> list[Reply]:
         """The reply of a script. Raises LedgerUnavailable or LedgerBroken."""
         node = self._one if self._cluster is None else self._cluster.node(keys[0])
-        reply = await node.lane(bulk).call(
-            ("EVALSHA", script.sha, len(keys), *keys, *args),
-            script.text,
-            key=keys[0],
-            writes=script.name not in _READING_SCRIPTS,
-        )
+        lane = node.bulk if bulk else node.money
+        writes = script.name not in _READING_SCRIPTS
+        reply = await lane.call(("EVALSHA", script.sha, len(keys), *keys, *args), script.text, keys[0], writes)
         return cast("list[Reply]", reply)
 
     async def command(self, *args: str | int, bulk: bool = False, at: str = "") -> Reply:
@@ -147,7 +144,7 @@ class StoreClient:
             node = self._cluster.node(key)
         else:
             raise LedgerBroken(f"{name} has no key: say which node it is for, or ask each")
-        return await node.lane(bulk).call(args, key=key, writes=bool(key) and not at and name not in _READING)
+        return await node.lane(bulk).call(args, "", key, bool(key) and not at and name not in _READING)
 
     async def each(self, *args: str | int) -> dict[str, Reply]:
         """Every master's reply to a command without a key, by the node's name. Raises the first that fails."""

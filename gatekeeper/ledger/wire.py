@@ -47,9 +47,8 @@ class Source(Protocol):
 
 
 class Meaning(Enum):
-    """What a reply tells. All but ANSWER and BROKEN say that the command certainly did not run."""
+    """What a refusal tells. All but BROKEN say that the command certainly did not run."""
 
-    ANSWER = auto()
     NO_SCRIPT = auto()  # send the script's text along
     ELSEWHERE = auto()  # another node has the key
     MOVING = auto()  # the key's slot is on its way between nodes
@@ -57,10 +56,8 @@ class Meaning(Enum):
     BROKEN = auto()
 
 
-def meaning(reply: Reply) -> Meaning:
-    """What this reply tells."""
-    if not isinstance(reply, Exception):
-        return Meaning.ANSWER
+def meaning(reply: Exception) -> Meaning:
+    """What this refusal tells."""
     if isinstance(reply, NoScriptError):
         return Meaning.NO_SCRIPT
     if isinstance(reply, AskError):

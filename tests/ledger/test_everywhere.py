@@ -1,4 +1,7 @@
-"""The ledger's own tests once more: on a cluster of three masters, and through sentinels with a replica that confirms."""
+"""The ledger's own tests once more: on a cluster of three masters, and through sentinels with a replica that confirms.
+
+Each store is started once, by the first test that needs it; with `--dist loadgroup` all its tests are one worker's.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -28,12 +31,22 @@ def _mark(kind: str) -> object:
     return pytest.param(kind, marks=pytest.mark.xdist_group(f"store-{kind}"))
 
 
-@pytest.fixture(scope="session", params=[_mark("cluster"), _mark("sentinel")])
-def topology(request: pytest.FixtureRequest) -> Iterator[Topology]:
-    """A store of several servers, started by the first test that needs it."""
-    started = ClusterOf(3) if request.param == "cluster" else SentinelSet(1, "--appendonly", "yes")
+@pytest.fixture(scope="session")
+def started() -> Iterator[dict[str, Topology]]:
+    """The stores that were needed so far; they end with the session."""
+    started: dict[str, Topology] = {}
     yield started
-    started.close()
+    for each in started.values():
+        each.close()
+
+
+@pytest.fixture(params=[_mark("cluster"), _mark("sentinel")])
+def topology(request: pytest.FixtureRequest, started: dict[str, Topology]) -> Topology:
+    """A store of several servers."""
+    if request.param not in started:
+        start = {"cluster": lambda: ClusterOf(3), "sentinel": lambda: SentinelSet(1, "--appendonly", "yes")}
+        started[request.param] = start[request.param]()
+    return started[request.param]
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ class SentinelSet(Topology):
             raise
 
     def _make(self, replicas: int, arguments: tuple[str, ...]) -> None:
-        self.master = self.start(*arguments)
+        self.master = self.start("--repl-diskless-sync-delay", "0", *arguments)
         self.replicas = [
             self.start(*arguments, "--replicaof", f"127.0.0.1 {self.master.port}", "--repl-diskless-sync-delay", "0")
             for _ in range(replicas)
