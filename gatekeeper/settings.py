@@ -73,7 +73,7 @@ class StoreSettings(_Section):
         description="Whether disks have to have it too, the master's and those replicas': a slow fsync is waited for.",
     )
     wait_timeout_ms: int = Field(
-        1000, ge=10, le=3000, description="How long one batch waits for them; a call may take 5 s in all."
+        1500, ge=10, le=3000, description="How long one batch waits for them; a call may take 5 s in all."
     )
     outbox_max_mb: int = Field(
         64, ge=1, le=4096, description="About 200,000 outcomes while the store is away; beyond that time resolves them."

@@ -189,6 +189,7 @@ class Lane:
             try:
                 sent = True
                 replies = await exchange(connection, commands, confirm.timeout_ms / 1000 if confirm else 0)
+                lacking = await confirm.settle(connection, *replies[-2:]) if confirm else ""
             finally:
                 await self._source.release(connection)
         except (RedisError, OSError) as error:
@@ -197,7 +198,6 @@ class Lane:
             for call in batch:
                 self._fail(call, LedgerUnavailable("the ledger was closed meanwhile", maybe_executed=sent))
             raise
-        lacking = confirm.lacks(*replies[-2:]) if confirm else ""
         outcome = _Outcome()
         for call, place in zip(batch, places, strict=True):
             reply = replies[place]

@@ -182,6 +182,11 @@ def _weak_confirmation(info: dict[str, str], appendfsync: str | None, confirm: C
             "replicas confirm, but a master that crashes and comes back before one is promoted takes from them what "
             "its disk had not: set appendfsync always, or store.wait_fsync"
         )
+    if confirm.replicas and confirm.fsync and appendfsync != "always":
+        found.append(
+            "with wait_fsync each batch waits up to a second for disks that are not written at once: set appendfsync "
+            "always, on the replicas too"
+        )
     return found
 
 

@@ -1,5 +1,6 @@
 """Real clusters and sentinel sets on loopback, from the one server binary there is, made without any other tool."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -36,6 +37,11 @@ def until(done: Callable[[], bool], what: str, within_s: float = UP_WITHIN_S) ->
                 return
         assert time.monotonic() < deadline, f"in {within_s:.0f} s there was no {what}"
         time.sleep(0.01)
+
+
+async def happens(done: Callable[[], bool], what: str) -> None:
+    """The same, while everything else in the test goes on."""
+    await asyncio.to_thread(until, done, what)
 
 
 def free_port() -> int:
@@ -171,6 +177,17 @@ class ClusterOf(Topology):
                     if first <= slot <= last:
                         return next(each for each in self.servers if each.port == node[1])
         raise AssertionError(f"nobody serves slot {slot}")
+
+
+class Pair(Topology):
+    """A master and its replica."""
+
+    def __init__(self, *arguments: str) -> None:
+        super().__init__()
+        self.master = self.start("--repl-diskless-sync-delay", "0", *arguments)
+        self.replica = self.start(*arguments, "--replicaof", f"127.0.0.1 {self.master.port}")
+        until(lambda: ClusterOf._attached(self.replica), "attached replica")
+        self.url = f"redis://{self.master.place}"
 
 
 class SentinelSet(Topology):
