@@ -43,13 +43,13 @@ class Cluster:
         """Learn the map. Raises LedgerUnavailable if no node tells it, StoreRefused if they are no cluster."""
         deadline = asyncio.get_running_loop().time() + self._patience.budget_s
         await self.recover()
-        while not self._known and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(self._patience.wait_max_s)
-            await self.recover()
-        if not self._known:
+        while not self._known:
             if "cluster support disabled" in self._why:
                 raise StoreRefused("the server is no cluster node: write redis:// or rediss:// with its address")
-            raise LedgerUnavailable(f"no node of the cluster tells its map: {self._why}", maybe_executed=False)
+            if asyncio.get_running_loop().time() > deadline:
+                raise LedgerUnavailable(f"no node of the cluster tells its map: {self._why}", maybe_executed=False)
+            await asyncio.sleep(self._patience.wait_max_s)
+            await self.recover()
 
     @property
     def masters(self) -> tuple[Node, ...]:

@@ -88,12 +88,11 @@ class Load:
         return [team for team in self.teams if serves(slot_of(TeamKeys(team).bal))]
 
     async def _work(self, number: int) -> None:
-        turn = number
+        team = self.teams[number % len(self.teams)]
         while not self._stop:
-            turn += 1
             began = time.monotonic()
             try:
-                await self._generation(self.teams[turn % len(self.teams)])
+                await self._generation(team)
             except LedgerUnavailable:
                 self.unavailable += 1
             self.slowest_s = max(self.slowest_s, (time.monotonic() - began) / 2)
