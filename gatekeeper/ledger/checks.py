@@ -114,15 +114,16 @@ def grade(*, aof: bool, appendfsync: str | None, confirm: Confirm) -> Durability
 
 
 def _wrong_address(info: dict[str, str], kind: Kind) -> list[str]:
-    if info.get("redis_mode") == "sentinel":
+    if "sentinel" in {info.get("redis_mode"), info.get("server_mode")}:
         return [f"the server is a sentinel, no store: write {SENTINEL_EXAMPLE}"]
     cluster = info.get("cluster_enabled") == "1"
     if cluster and kind is not Kind.CLUSTER:
         return [f"the server is a cluster node: write {CLUSTER_EXAMPLE}"]
     if kind is Kind.CLUSTER and not cluster:
         return ["the server is no cluster node: write redis:// or rediss:// with its address"]
-    if kind is Kind.SINGLE and info.get("role", "master") != "master":
-        return [f"the server is a {info['role']}: give the master's address, or write {SENTINEL_EXAMPLE}"]
+    role = info.get("role", "server of unknown role")
+    if kind is Kind.SINGLE and role != "master":
+        return [f"the server is a {role}: give the master's address, or write {SENTINEL_EXAMPLE}"]
     return []
 
 
@@ -130,8 +131,9 @@ def _problems(info: dict[str, str], aof: bool, kind: Kind) -> list[str]:
     found: list[str] = []
     if _version(info) < VERSION_MIN:
         found.append(f"server version {info.get('redis_version', 'unknown')} is older than 6.2: upgrade it")
-    if kind is not Kind.SINGLE and info.get("role", "master") != "master":
-        found.append(f"the server is a {info['role']}, which a fail-over may just have made it: try again")
+    role = info.get("role", "server of unknown role")
+    if kind is not Kind.SINGLE and role != "master":
+        found.append(f"the server is a {role}, which a fail-over may just have made it: try again")
     policy = info.get("maxmemory_policy", "unknown")
     if int(info.get("maxmemory", "0")) > 0 and policy != "noeviction":
         found.append(f"maxmemory-policy is {policy}, which drops credits when memory is full: set it to noeviction")

@@ -51,7 +51,7 @@ class Confirm:
         return lacking
 
     def _patience_ms(self, asked: int) -> int:
-        """How long the next question waits. Replicas that only count memory answer the first one as soon as they can."""
+        """How long the next question waits. Replicas that only count memory answer the first one as they can."""
         return min(FIRST_MS * 2**asked, self.timeout_ms) if self.fsync and self.replicas else self.timeout_ms
 
     def _wait(self, timeout_ms: int) -> bytes:

@@ -3,7 +3,9 @@
 A server that says it is no master gets no call, whatever a sentinel believes.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 from redis.asyncio.connection import Connection
@@ -15,6 +17,9 @@ from gatekeeper.ledger.address import SENTINEL_EXAMPLE, Address
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.node import where
 
+LOOK_EVERY_S: Final = 1.0
+"""How often the sentinels are asked again while all goes well: after a fail-over that an operator ordered, the old
+master goes on as one for ten seconds, and what it takes then is lost."""
 ASK_TIMEOUT_S: Final = 0.5
 """How long a sentinel may take to answer: the next one is asked meanwhile by nobody."""
 
@@ -35,6 +40,9 @@ class MasterSource:
         self._asker: Any = Asker(address.seeds, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
         self._idle: list[Any] = []
         self._generation = 0
+        self._master: tuple[str, int] | None = None
+        self._looked_at_s = 0.0
+        self._looking: asyncio.Task[None] | None = None
         self._greet: Callable[[Any], Coroutine[Any, Any, None]] | None = None
 
     def on_connect(self, greet: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
@@ -43,12 +51,13 @@ class MasterSource:
 
     async def get_connection(self) -> Any:
         """An open connection to the master. Raises the library's errors; then nothing was sent."""
+        self._look_again()
         while self._idle:
             connection = self._idle.pop()
             if connection.is_connected and not await _has_input(connection):
                 return connection
             await connection.disconnect(nowait=True)
-        host, port = await self._find()
+        host, port = self._master = await self._find()
         connection = self._make(host=host, port=port, redis_connect_func=self._greet, **self._options)
         connection.generation = self._generation
         await connection.connect()
@@ -60,6 +69,22 @@ class MasterSource:
             self._idle.append(connection)
         else:
             await connection.disconnect(nowait=True)
+
+    def _look_again(self) -> None:
+        """Once in a while, and in nobody's way: is the master still the same?"""
+        loop = asyncio.get_running_loop()
+        if self._idle and loop.time() - self._looked_at_s > LOOK_EVERY_S and self._looking is None:
+            self._looked_at_s = loop.time()
+            self._looking = loop.create_task(self._look())
+
+    async def _look(self) -> None:
+        try:
+            # Sentinels that do not answer are no reason to leave a master that does.
+            with suppress(RedisError, OSError):
+                if await self._find() != self._master:
+                    await self.recover()
+        finally:
+            self._looking = None
 
     async def recover(self) -> None:
         """Doubt every connection there is: each is made anew, to whoever is master then."""
@@ -89,6 +114,9 @@ class MasterSource:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
         await self.recover()
         for sentinel in self._asker.sentinels:
             await sentinel.aclose()
