@@ -59,7 +59,7 @@ def read_address(url: str) -> Address:
         return _sentinel(url)
     if scheme not in _SINGLE:
         raise StoreRefused(
-            f"store scheme {scheme!r}: use redis://, rediss://, unix://, {SENTINEL_EXAMPLE}, {CLUSTER_EXAMPLE}"
+            f"store scheme {scheme!r}: use redis://, rediss://, unix://, redis+sentinel://, redis+cluster://"
             " or 'embedded'"
         )
     if "," in urlsplit(url).netloc.rpartition("@")[2]:
