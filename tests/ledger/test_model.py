@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from gatekeeper.ledger import scripts
+from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.batch import Patience
-from gatekeeper.ledger.client import StoreClient, connect
+from gatekeeper.ledger.client import open_client
 from gatekeeper.ledger.codec import parse_counters, parse_figures
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import DAY_MS, new_hold_id
@@ -64,7 +65,7 @@ OPENING = 500  # enough that most holds are admitted, and some are not
 class Machine(RuleBasedStateMachine):
     """Random sequences of calls, each answer and every figure compared with the model."""
 
-    socket: Path
+    url: str
     ids = Bundle("ids")
 
     def __init__(self) -> None:
@@ -74,8 +75,8 @@ class Machine(RuleBasedStateMachine):
         self.begin = self.now + 60_000
         self.books = Books(self.begin)
         self.starts = [self.now - DAY_MS] * 4
-        self.client = StoreClient(connect(f"unix://{self.socket}"), Patience(attempts=2))
-        self.run(self.client.command("FLUSHALL"))
+        self.client = self.run(open_client(read_address(self.url), Patience(attempts=2)))
+        self.run(self.client.each("FLUSHALL"))
         self.run(Ledger(self.client).put_team(self.books.team))
         self.run(scripts.grant(self.client, TEAM, "opening", OPENING, "", ""))
         self.books.granted = OPENING
@@ -286,16 +287,21 @@ class Machine(RuleBasedStateMachine):
         assert gone == {lot.grant_id: lot.held for lot in lots if lot.expires_ms <= self.books.now and lot.held}
 
 
-def test_scripts_agree_with_the_model(server_socket: Path):
-    """6,000 random steps: every answer, every balance and every counter is what the model says."""
-    Machine.socket = server_socket
+def run_machine(url: str, examples: int) -> None:
+    """So many random sequences of 40 steps against the store at this address."""
+    Machine.url = url
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=150,
+            max_examples=examples,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_scripts_agree_with_the_model(server_socket: Path):
+    """6,000 random steps: every answer, every balance and every counter is what the model says."""
+    run_machine(f"unix://{server_socket}", 150)
