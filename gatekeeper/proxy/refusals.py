@@ -62,10 +62,10 @@ def is_running(earlier: Repeated) -> bool:
 
 
 def came_before(earlier: Repeated, now: datetime) -> Rejected:
-    """The same request, and no answer to it that could be given again. Final once it has ended: it stays so."""
+    """The same request, and no answer to it that could be given again."""
     if not is_running(earlier):
         facts = EarlierFacts(earlier.hold_id, earlier.charged)
-        return Rejected(Rejection(Code.ALREADY_GENERATED, _ended_sentence(earlier), earlier=facts, final=True))
+        return Rejected(Rejection(Code.ALREADY_GENERATED, _ended_sentence(earlier), earlier=facts))
     wait_s = _running_for_s(earlier, now)
     runs = "is running" if earlier.state is HoldState.HELD else "was sent, and what became of it is not known yet"
     detail = f"The same request {runs} (hold {earlier.hold_id}). Ask again in {wait_s} s; it is not sent twice."

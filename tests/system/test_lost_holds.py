@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import shutil
+from pathlib import Path
 
 import jsonschema
 import pytest
 
+from gatekeeper.ledger.records import Limit, Per
 from tests.system.conftest import StartWorld
 from tests.system.provider import Provider
+from tests.system.storeserver import AOF, free_port, store_server
 from tests.system.test_logs import SCHEMA
 from tests.system.test_outbox import kinds, metric
 from tests.system.world import Answer, World
@@ -70,6 +74,30 @@ async def test_a_failure_without_its_hold_costs_nothing(world: World, provider: 
     assert 1_000_000_000 == (await world.balance()).available
     assert "1.0" == await metric(world, FLAGGED)
     await world.assert_books_clean()
+
+
+async def test_a_charge_in_the_outbox_brings_along_what_its_hold_was(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
+    """The store dies and comes back as it was before the hold: the charge is booked in the member's limit too."""
+    port, now, before = free_port(), tmp_path / "store", tmp_path / "before"
+    async with store_server(now, port, *AOF) as store:
+        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
+        key = await world.key(limits=(Limit("member", Per.DAY, 100_000_000),))
+        shutil.copytree(now, before)
+        provider.gate.clear()
+        sent = asyncio.ensure_future(world.native(key, headers={"Gatekeeper-Member": "amy"}))
+        await world.event("generation.admitted")
+        store.kill()
+        provider.gate.set()
+        status = (await sent).status
+    async with store_server(before, port, *AOF):
+        line = await world.event("settle.orphan")
+        balance = await world.gateway.store.ledger.balance("team-0", member="amy")
+        await world.assert_books_clean()
+
+    assert (200, 49, 49_000_000) == (status, line["credits_charged"], balance.charged)
+    assert [49_000_000] == [limit.used for limit in balance.limits]
 
 
 async def test_the_lines_are_as_published(world: World, provider: Provider) -> None:
