@@ -195,6 +195,7 @@ async def _build_gate(  # every argument is a part that is wired in
         body_timeout_s=server.body_timeout_s,
         client_write_timeout_s=server.client_write_timeout_s,
         client_total_s=server.client_total_s,
+        retry_guard_window_s=server.retry_guard_window_s,
     )
 
 

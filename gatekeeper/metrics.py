@@ -35,6 +35,13 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self._flagged = Counter(
+            "gatekeeper_settlements_flagged_total",
+            "Outcomes that were booked after time had resolved their hold (late) or the store had lost it (orphan)",
+            ["status"], registry=registry)  # fmt: skip
+        self._again = Counter(
+            "gatekeeper_generations_replayed_total", "Requests that got the answer of an earlier one", ["provider"],
+            registry=registry)  # fmt: skip
         self._credits_held = Counter("gatekeeper_credits_held_total", "Credits that were held", registry=registry)
         self._credits_charged = Counter(
             "gatekeeper_credits_charged_total", "Credits that were charged", registry=registry
@@ -82,6 +89,13 @@ class Metrics:
         self._credits_charged.inc(charged / MICRO)
         self._credits_over.inc(over / MICRO)
         self._in_flight.dec()
+
+    def flagged(self, status: str) -> None:
+        """`late` or `orphan`."""
+        self._flagged.labels(status).inc()
+
+    def answered_again(self, provider: str) -> None:
+        self._again.labels(provider).inc()
 
     def unbooked(self, provider: str, outcome: str) -> None:
         """`deferred` to the outbox, or `not_booked` at all."""

@@ -57,6 +57,12 @@ class ServerSettings(_Section):
     head_timeout_s: float = Field(
         30, gt=0, description="A connection that has sent no whole request head for this long is closed."
     )
+    retry_guard_window_s: float = Field(
+        1800,
+        gt=0,
+        le=86_400,
+        description="An SDK tries three times and waits 10 min for each: its last try is within it.",
+    )
     shutdown_grace_s: float = Field(
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."
     )

@@ -22,16 +22,16 @@ _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
 def _hold(stored: dict[str, Any]) -> BookedHold:
-    parts = [(seq, amount) for seq, amount in stored["parts"]]
+    parts = [(int(seq), int(amount)) for seq, amount in stored["parts"]]
     return BookedHold(**{**stored, "state": HoldState(stored["state"]), "parts": parts})
-
-
-def _lots(stored: dict[str, Any]) -> Lots:
-    return Lots([Lot(**lot) for lot in stored["by_use"]])
 
 
 def _counters(stored: dict[str, Any]) -> BookedCounters:
     return BookedCounters(**stored)
+
+
+def _lots(stored: dict[str, Any]) -> Lots:
+    return Lots([Lot(**lot) for lot in stored["by_use"]])
 
 
 def _table(read: Callable[[Any], Any], key: Callable[[str], Any] = str) -> Callable[[dict[str, Any]], dict[Any, Any]]:

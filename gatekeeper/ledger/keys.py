@@ -95,7 +95,7 @@ class TeamKeys:
 
     @property
     def base(self) -> str:
-        """HASH: what of the journal was exported, and the checkpoint before which it was cut."""
+        """HASH: how far the journal was exported, and the checkpoint that stands for what was cut off."""
         return f"{self.tag}:base"
 
     @property

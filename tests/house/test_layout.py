@@ -5,8 +5,8 @@ from pathlib import Path
 WHOLE = {"system", "house"}
 """Folders of tests about the running gateway, and about the repository itself."""
 
-SHOWN_WHOLE = {"proxy", "web"}
-"""Packages that are shown through a running gateway, in `tests/system`: they are the way through, hardly parts."""
+SHOWN_WHOLE = {"web"}
+"""Packages that are shown through a running gateway only, in `tests/system`: they are the way through, hardly parts."""
 
 IN_ONE_FILE = {"yamlfile"}
 """Packages whose tests are one file beside the folders."""

@@ -196,3 +196,13 @@ async def test_clock_that_steps_back_brings_nothing_back(clock: Clock, raw: Raw,
 
     assert {"granted": 60, "charged": 4, "expired": 20, "held": 0} == await figures(raw)
     assert {"summer": (10, 4, 0), "autumn": (30, 0, 0)} == await lots(raw)
+
+
+async def test_a_lapse_that_nobody_wrote_is_no_entry(clock: Clock, raw: Raw):
+    """Until a script writes the lapse the journal ends before it: nothing beyond is exported, and a balance says so."""
+    await give(clock, summer=(30, 30))
+    last = await raw.client.command("XLEN", raw.keys.journal)
+    await clock.at(30)
+
+    assert "INVALID" == (await raw.exported(last + 1))[0]
+    assert str(last) == (await raw.balance("team"))[1]

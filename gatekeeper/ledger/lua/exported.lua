@@ -18,7 +18,7 @@ local seq = int(ARGV[1])
 if not seq then return {'INVALID', 'sequence'} end
 local book = read_book({bal = KEYS[1]}, {})
 local before = tonumber(call('HGET', KEYS[2], 'exported') or '0')
-if seq > book.seq then return {'INVALID', 'sequence: the journal ends at ' .. str(book.seq)} end
+if seq > last_seq(book) then return {'INVALID', 'sequence: the journal ends at ' .. str(last_seq(book))} end
 if seq <= before then return {'EXPORTED', str(before)} end
 call('HSET', KEYS[2], 'exported', str(seq))
 return {'EXPORTED', str(seq)}

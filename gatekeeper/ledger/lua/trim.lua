@@ -30,7 +30,7 @@ call('XLEN', KEYS[3])
 if current ~= before then return {'MOVED', str(current)} end
 if seq <= before then return {'INVALID', 'sequence: a checkpoint only moves on'} end
 if seq > exported then return {'NOT_EXPORTED', str(exported)} end
-if seq > book.seq then return {'INVALID', 'sequence: the journal ends at ' .. str(book.seq)} end
+if seq > last_seq(book) then return {'INVALID', 'sequence: the journal ends at ' .. str(last_seq(book))} end
 
 call('HSET', KEYS[2], 'seq', str(seq), 'state', ARGV[3])
 return {'TRIMMED', str(call('XTRIM', KEYS[3], 'MINID', str(seq + 1) .. '-0'))}
