@@ -26,12 +26,12 @@ def _hold(stored: dict[str, Any]) -> BookedHold:
     return BookedHold(**{**stored, "state": HoldState(stored["state"]), "parts": parts})
 
 
-def _counters(stored: dict[str, Any]) -> BookedCounters:
-    return BookedCounters(**stored)
-
-
 def _lots(stored: dict[str, Any]) -> Lots:
     return Lots([Lot(**lot) for lot in stored["by_use"]])
+
+
+def _counters(stored: dict[str, Any]) -> BookedCounters:
+    return BookedCounters(**stored)
 
 
 def _table(read: Callable[[Any], Any], key: Callable[[str], Any] = str) -> Callable[[dict[str, Any]], dict[Any, Any]]:
