@@ -22,7 +22,7 @@ _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
 def _hold(stored: dict[str, Any]) -> BookedHold:
-    parts = [(seq, amount) for seq, amount in stored["parts"]]
+    parts = [(int(seq), int(amount)) for seq, amount in stored["parts"]]
     return BookedHold(**{**stored, "state": HoldState(stored["state"]), "parts": parts})
 
 

@@ -121,6 +121,20 @@ BY_FILE = {
         ("revision", "if ARGV[1] ~= '' and ARGV[1] ~= str(revision) then", "if false then", "team_revisions"),
         ("the same changes nothing", "if same then", "if false then", "team_revisions"),
     ),
+    "exported": (
+        ("sequence", "if not seq then", "if false then", "a_note_of_an_export"),
+        ("what is there", "if seq > last_seq(book) then", "if false then", "a_note_of_an_export"),
+        ("never back", "if seq <= before then", "if false then", "a_note_of_an_export"),
+    ),
+    "trim": (
+        ("sequences", "if not before or not seq then", "if false then", "a_trim_goes_on_from_its_checkpoint"),
+        ("state", "if ARGV[3] == '' then", "if false then", "a_trim_goes_on_from_its_checkpoint"),
+        ("its checkpoint", "if current ~= before then", "if false then", "a_trim_goes_on_from_its_checkpoint"),
+        ("forwards", "if seq <= before then", "if false then", "a_trim_goes_on_from_its_checkpoint"),
+        ("exported", "if seq > exported then", "if false then", "a_trim_is_of_what_was_exported"),
+        ("what is there", "if seq > last_seq(book) then", "if false then", "a_trim_is_of_what_was_exported"),
+        ("types first", "call('XLEN', KEYS[3])", "", "a_trim_of_a_wrong_type"),
+    ),
     "balance": (
         ("team", "if not team[1] then", "if false then", "no_team"),
     ),
@@ -128,7 +142,7 @@ BY_FILE = {
 
 SHAPES = tuple(
     Mutation(f"{file}: {what}", file, f"assert({what}", f"assert(true or {what}", "shapes")
-    for file in ("balance", "expire", "grant", "hold", "settle", "snapshot", "team", "unknown")
+    for file in ("balance", "expire", "exported", "grant", "hold", "settle", "snapshot", "team", "trim", "unknown")
     for what in ("#KEYS", "#ARGV")
 )
 """How a script is called: the number of its keys, the number of its arguments."""

@@ -225,6 +225,8 @@ async def shapes(bench: Bench) -> None:
     await bench.ledger.mark_unknown(hold.hold_id, bench.team)
     await bench.ledger.balance(bench.team)
     await bench.assert_clean()
+    await bench.ledger.confirm_exported(bench.team, 1)
+    await bench.ledger.cut_journal(bench.team, 0, 1, "{}")
     for name, (keys, args) in dict(bench.client.sent).items():
         if name != "expire":  # takes any number of keys behind the fourth
             assert f"{name} takes" in await bench.refused_as(_again(bench, name, [*keys, keys[0]], args))

@@ -14,8 +14,9 @@ from tests.torture.model import own_server
 from tests.torture.mutations import MUTATIONS
 from tests.torture.probes_end import END_PROBES
 from tests.torture.probes_hold import HOLD_PROBES
+from tests.torture.probes_journal import JOURNAL_PROBES
 
-PROBES = {probe.__name__: probe for probe in (*HOLD_PROBES, *END_PROBES)}
+PROBES = {probe.__name__: probe for probe in (*HOLD_PROBES, *END_PROBES, *JOURNAL_PROBES)}
 WORDS = "INVALID|NO_TEAM|STALE|MISMATCH|REPEAT|DUPLICATE|RESOLVED|GONE|CONFLICT|UNCHANGED|RETRY"
 """With these a script refuses, or says that it was asked before."""
 GUARD = re.compile(rf"return (?:\{{|reply\()'(?:{WORDS})")
