@@ -66,8 +66,8 @@ class Cluster:
         return self._slots[slot_of(key)] or next(iter(self._nodes.values()))
 
     def home(self, lane: Lane, call: Call) -> Lane:
-        """The lane of the call's node that is of the same kind as this one."""
-        return self.node(call.key).lane(lane.bulk)
+        """The lane of the call's node that is of the same kind as this one; a call without a key is for this node."""
+        return self.node(call.key).lane(lane.bulk) if call.key else lane
 
     def redirect(self, lane: Lane, away: list[tuple[Call, AskError]]) -> None:
         """Send each call where its node said, in order; a key that has moved takes those that wait for it along."""
@@ -173,7 +173,7 @@ class Cluster:
                     self.node(call.key).lane(bulk).submit([call])
 
     def _foreign(self, node: Node, call: Call) -> bool:
-        return not call.asking and self._slots[slot_of(call.key)] not in {node, None}
+        return bool(call.key) and not call.asking and self._slots[slot_of(call.key)] not in {node, None}
 
     def _node_at(self, place: Place) -> Node:
         node = self._nodes.get(place)
