@@ -35,6 +35,7 @@ class Cluster:
         self._known: set[Place] = set()
         self._reading: asyncio.Task[None] | None = None
         self._why = "nobody was asked"
+        self._newest = 0
         self.on_met: Callable[[str], None] = lambda _run_id: None
         for seed in address.seeds:
             self._node_at(seed)
@@ -135,8 +136,12 @@ class Cluster:
         if isinstance(slots, ResponseError) or isinstance(info, ResponseError):
             self._why = f"{where(place)}: {slots}"
             return False, ()
-        told = shares(slots, place)
-        return parse_info(info).get("cluster_state") == "ok", told
+        said = parse_info(info)
+        epoch = int(said.get("cluster_current_epoch", "0"))
+        # A master that hung through its own fail-over tells yesterday's map until it has heard of it.
+        current = epoch >= self._newest
+        self._newest = max(self._newest, epoch)
+        return current and said.get("cluster_state") == "ok", shares(slots, place)
 
     def _adopt(self, told: tuple[Share, ...]) -> None:
         slots: list[Node | None] = [None] * SLOTS
