@@ -189,7 +189,7 @@ class Lane:
             try:
                 sent = True
                 replies = await exchange(connection, commands, confirm.timeout_ms / 1000 if confirm else 0)
-                lacking = await confirm.settle(connection, *replies[-2:]) if confirm else ""
+                lacking = await confirm.settle(connection, replies) if confirm else ""
             finally:
                 await self._source.release(connection)
         except (RedisError, OSError, RuntimeError) as error:

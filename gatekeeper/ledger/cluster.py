@@ -35,6 +35,7 @@ class Cluster:
         self._known: set[Place] = set()
         self._reading: asyncio.Task[None] | None = None
         self._why = "nobody was asked"
+        self._newest = 0
         self.on_met: Callable[[str], None] = lambda _run_id: None
         for seed in address.seeds:
             self._node_at(seed)
@@ -66,8 +67,8 @@ class Cluster:
         return self._slots[slot_of(key)] or next(iter(self._nodes.values()))
 
     def home(self, lane: Lane, call: Call) -> Lane:
-        """The lane of the call's node that is of the same kind as this one."""
-        return self.node(call.key).lane(lane.bulk)
+        """The lane of the call's node that is of the same kind as this one; a call without a key is for this node."""
+        return self.node(call.key).lane(lane.bulk) if call.key else lane
 
     def redirect(self, lane: Lane, away: list[tuple[Call, AskError]]) -> None:
         """Send each call where its node said, in order; a key that has moved takes those that wait for it along."""
@@ -135,8 +136,12 @@ class Cluster:
         if isinstance(slots, ResponseError) or isinstance(info, ResponseError):
             self._why = f"{where(place)}: {slots}"
             return False, ()
-        told = shares(slots, place)
-        return parse_info(info).get("cluster_state") == "ok", told
+        said = parse_info(info)
+        epoch = int(said.get("cluster_current_epoch", "0"))
+        # A master that hung through its own fail-over tells yesterday's map until it has heard of it.
+        current = epoch >= self._newest
+        self._newest = max(self._newest, epoch)
+        return current and said.get("cluster_state") == "ok", shares(slots, place)
 
     def _adopt(self, told: tuple[Share, ...]) -> None:
         slots: list[Node | None] = [None] * SLOTS
@@ -173,7 +178,7 @@ class Cluster:
                     self.node(call.key).lane(bulk).submit([call])
 
     def _foreign(self, node: Node, call: Call) -> bool:
-        return not call.asking and self._slots[slot_of(call.key)] not in {node, None}
+        return bool(call.key) and not call.asking and self._slots[slot_of(call.key)] not in {node, None}
 
     def _node_at(self, place: Place) -> Node:
         node = self._nodes.get(place)

@@ -5,7 +5,7 @@ new one, or after a repeat that found its work done, it would prove nothing. So 
 the same node, goes before each question: what it confirms includes all that the node had written before.
 
 A replica that is asked in the same breath in which it gets a write answers for its disk before it has written it, and
-then not again for a second. So disks are asked a few times, soon and then ever later.
+then not again for a second. So replicas' disks are asked apart, and a few times: soon, and then ever later.
 """
 
 from dataclasses import dataclass
@@ -39,20 +39,24 @@ class Confirm:
     def question(self, key: str, *, asking: bool) -> list[bytes]:
         """The commands that write near this key and ask. `asking`: the key's slot is just coming to the node."""
         small = packed(("SET", fence(hash_tag(key)), "1", "PX", FENCE_TTL_MS))
-        return [*([_ASKING] if asking else []), small, self._wait(self._patience_ms(0))]
+        write = [*([_ASKING] if asking else []), small]
+        return write if self._apart else [*write, self._wait(self.timeout_ms)]
 
-    async def settle(self, connection: Any, small: Reply, count: Reply) -> str:
-        """What is missing for a proof, in words, once it came or the time is over; '' if nothing is."""
-        asked, spent_ms = 1, self._patience_ms(0)
-        while (lacking := self._lacks(small, count)) and small == "OK" and spent_ms < self.timeout_ms:
-            pause_ms = min(self._patience_ms(asked), self.timeout_ms - spent_ms)
+    async def settle(self, connection: Any, replies: list[Reply]) -> str:
+        """What is missing for a proof, in words, after the replies to a question; '' if nothing is."""
+        if not self._apart:
+            return self._lacks(*replies[-2:])
+        spent_ms, pause_ms, lacking = 0, FIRST_MS, self._lacks(replies[-1], [0, 0])
+        while lacking and replies[-1] == "OK" and spent_ms < self.timeout_ms:
             (count,) = await exchange(connection, [self._wait(pause_ms)], pause_ms / 1000)
-            asked, spent_ms = asked + 1, spent_ms + pause_ms
+            lacking = self._lacks("OK", count)
+            spent_ms += pause_ms
+            pause_ms = min(2 * pause_ms, max(1, self.timeout_ms - spent_ms))
         return lacking
 
-    def _patience_ms(self, asked: int) -> int:
-        """How long the next question waits. Replicas that only count memory answer the first one as they can."""
-        return min(FIRST_MS * 2**asked, self.timeout_ms) if self.fsync and self.replicas else self.timeout_ms
+    @property
+    def _apart(self) -> bool:
+        return self.fsync and self.replicas > 0
 
     def _wait(self, timeout_ms: int) -> bytes:
         if self.fsync:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from gatekeeper.ledger.batch import WAITING_MAX, Lane, Patience
+from gatekeeper.ledger.address import SOCKET_TIMEOUT_S
+from gatekeeper.ledger.batch import BATCH_MAX, WAITING_MAX, Lane, Patience
 from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.errors import LedgerBroken, LedgerUnavailable
 from gatekeeper.ledger.ledger import Ledger
@@ -195,6 +196,25 @@ async def test_time_is_bounded_too(cutter: Cutter):
     with pytest.raises(LedgerUnavailable, match="tried 1 times"):
         await client.command("PING")
     await client.close()
+
+
+async def test_whoever_waits_behind_a_silence_is_told_with_it(cutter: Cutter):
+    """A store that hangs keeps nobody longer than its own call and the one in flight, however many wait."""
+    client = StoreClient(connect(f"unix://{cutter.socket}"), Patience(budget_s=0.5))
+    await client.command("PING")
+    cutter.hold_back.clear()
+    began = asyncio.get_running_loop().time()
+    calls = (client.command("SET", f"gk:key:{number}", "x") for number in range(3 * BATCH_MAX))
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    took_s = asyncio.get_running_loop().time() - began
+    cutter.hold_back.set()
+    await client.close()
+
+    assert [BATCH_MAX, 2 * BATCH_MAX] == [
+        sum(isinstance(result, LedgerUnavailable) and result.maybe_executed is maybe for result in results)
+        for maybe in (True, False)
+    ]
+    assert took_s < 2 * SOCKET_TIMEOUT_S
 
 
 async def test_nobody_there_is_known_not_to_have_run(tmp_path: Path):

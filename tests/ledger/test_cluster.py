@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from gatekeeper.ledger.address import read_address
+from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, open_client
-from gatekeeper.ledger.errors import LedgerBroken, StoreRefused
+from gatekeeper.ledger.errors import LedgerBroken, LedgerUnavailable, StoreRefused
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import open_store
@@ -148,6 +149,22 @@ async def test_key_on_its_way_is_asked_for_at_its_target(started: ClusterOf, cli
 
     assert (record, epoch) == (asked, during)
     assert record == await ledger.team("team-2")
+
+
+async def test_move_that_does_not_end(started: ClusterOf, client: StoreClient):
+    """A team with records on two nodes cannot be worked with: told in time, and certainly not executed."""
+    await Ledger(client).put_team(TeamRecord("team-3"))
+    hasty = await open_client(read_address(started.url), Patience(budget_s=0.3))
+    move = Move(started, slot_of(TeamKeys("team-3").bal))
+    move.begin()
+    move.keys(1)
+    with pytest.raises(LedgerUnavailable, match="slot is on its way") as caught:
+        await Ledger(hasty).grant("team-3", "gift", 5)
+    move.at_once()
+    await hasty.close()
+
+    assert not caught.value.maybe_executed
+    assert {} == await Ledger(client).grants("team-3")
 
 
 async def test_slots_move_under_load(started: ClusterOf, load: Load):

@@ -58,16 +58,20 @@ def is_master(server: Server) -> bool:
     return bool(server.process.poll() is None and server.info("replication")["role"] == "master")
 
 
-async def test_cluster_fails_over_under_load(cluster: ClusterOf, load_on: Any):
-    """With WAIT 1 nothing acknowledged is lost, nothing is admitted twice over, and traffic goes on by itself."""
+@pytest.mark.parametrize("how", ["killed", "hung"])
+async def test_cluster_fails_over_under_load(cluster: ClusterOf, load_on: Any, how: str):
+    """With WAIT 1 nothing acknowledged is lost, nothing is admitted twice over, and traffic goes on by itself.
+
+    A master that only hung finds out that it is none any more when it wakes up.
+    """
     load = await load_on(cluster.url, ONE_REPLICA)
     await load.until_more(300)
     victim, heir = cluster.masters[0], cluster.replicas[0]
     met: list[str] = []
     load.ledger._client.on_new_server = met.append
-    victim.kill()
+    (victim.kill if how == "killed" else victim.pause)()
     await happens(lambda: is_master(heir), "promoted replica")
-    await asyncio.to_thread(victim.restart)
+    await asyncio.to_thread(victim.restart if how == "killed" else victim.go_on)
     hit = load.on_slots(lambda slot: slot < SLOTS // 3)
     await load.until_more(20, hit)
     await load.stop()

@@ -11,7 +11,7 @@ from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import open_client
 from gatekeeper.ledger.errors import LedgerUnavailable, StoreRefused
 from gatekeeper.ledger.opening import open_store
-from tests.ledger.topologies import MASTER, SentinelSet, happens
+from tests.ledger.topologies import MASTER, Pair, SentinelSet, happens
 
 SHORT = Patience(budget_s=2, attempts=3, wait_s=0.01)
 
@@ -72,13 +72,16 @@ async def test_no_sentinel_at_all(tmp_path: Path):
 
 async def test_server_that_is_no_master_gets_no_call(sentinels: SentinelSet):
     """Whatever a sentinel believes: a server that says it is a replica is not used, not even for reading."""
+    pair = Pair()
     client = await open_client(read_address(sentinels.url), SHORT)
-    address = ("127.0.0.1", sentinels.replicas[0].port)
     source = client._one.source
-    source._find = lambda: _told(address)  # type: ignore[attr-defined]
-    with pytest.raises(LedgerUnavailable, match="a server that is a slave"):
-        await client.command("GET", "gk:schema")
-    await client.close()
+    source._find = lambda: _told(("127.0.0.1", pair.replica.port))  # type: ignore[attr-defined]
+    try:
+        with pytest.raises(LedgerUnavailable, match="a server that is a slave"):
+            await client.command("GET", "gk:schema")
+    finally:
+        await client.close()
+        pair.close()
 
 
 async def _told(address: tuple[str, int]) -> tuple[str, int]:
