@@ -17,9 +17,11 @@ HAS_UV := .venv/.has-uv-$(UV_VERSION)
 TO_RUN := .venv/.ready-to-run
 TO_TEST := .venv/.ready-to-test
 
-# Each worker starts its own store; more than four gain nothing.
-PYTEST_ARGS ?= -n auto --maxprocesses 4
+# Each worker starts its own store; more than four gain nothing. Tests that share a cluster go to one worker.
+PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadgroup
 RUN_ARGS ?=
+# In this time a machine with four cores makes a million holds.
+TORTURE_ARGS ?= --minutes 25
 
 .PHONY: help
 help: ## list what there is
@@ -32,6 +34,10 @@ run: $(TO_RUN) ## start the gateway with a sandbox provider and a demo team (RUN
 .PHONY: test
 test: $(TO_TEST) ## run every test, on real servers
 	@$(PY) -m pytest $(PYTEST_ARGS)
+
+.PHONY: torture
+torture: $(TO_TEST) ## kill, cut, drop, mutate, and judge the books (TORTURE_ARGS="--minutes 5 --only gateways")
+	@$(PY) -m tests.torture $(TORTURE_ARGS)
 
 .PHONY: check
 check: format-check lint types floors coverage ## all that must hold before a change goes in

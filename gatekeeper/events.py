@@ -84,6 +84,17 @@ class GenerationSettled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationReplayed:
+    """The same request came again and got the answer of the earlier one, whose hold `hold_id` names. Nothing was
+    forwarded, nothing charged; `credits_charged` is what the earlier one cost, as far as it is known."""
+
+    event: Literal["generation.replayed"] = "generation.replayed"
+    facts: GenerationFacts
+    credits_charged: Credits | None = None
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationReleased:
     """Nothing was made; the hold is freed whole."""
 
@@ -115,6 +126,18 @@ class SettleLate:
     """An outcome came after time had resolved its hold; it was booked as the fact it is."""
 
     event: Literal["settle.late"] = "settle.late"
+    facts: GenerationFacts
+    credits_held: Credits
+    credits_charged: Credits
+    debt: Credits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleOrphan:
+    """The store had lost the hold of this outcome; it was booked all the same, from what the gateway knew of it. What
+    else the store has lost, nobody can tell from here."""
+
+    event: Literal["settle.orphan"] = "settle.orphan"
     facts: GenerationFacts
     credits_held: Credits
     credits_charged: Credits
@@ -261,9 +284,11 @@ Event = (
     GenerationAdmitted
     | GenerationRejected
     | GenerationSettled
+    | GenerationReplayed
     | GenerationReleased
     | HoldUnknown
     | SettleLate
+    | SettleOrphan
     | HoldExpired
     | SettleDeferred
     | SettleReplayed
@@ -282,6 +307,7 @@ LEVELS: dict[str, str] = {
     "generation.rejected": "info",
     "hold.unknown": "warning",
     "settle.late": "warning",
+    "settle.orphan": "error",
     "settle.deferred": "warning",
     "hold.expired": "warning",
     "store.warning": "warning",

@@ -35,6 +35,13 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self._flagged = Counter(
+            "gatekeeper_settlements_flagged_total",
+            "Outcomes that were booked after time had resolved their hold (late) or the store had lost it (orphan)",
+            ["status"], registry=registry)  # fmt: skip
+        self._again = Counter(
+            "gatekeeper_generations_replayed_total", "Requests that got the answer of an earlier one", ["provider"],
+            registry=registry)  # fmt: skip
         self._credits_held = Counter("gatekeeper_credits_held_total", "Credits that were held", registry=registry)
         self._credits_charged = Counter(
             "gatekeeper_credits_charged_total", "Credits that were charged", registry=registry
@@ -62,6 +69,13 @@ class Metrics:
             "gatekeeper_store_durability", "1 for the durability grade of the store", ["grade"], registry=registry
         )
 
+        self._verify_differences = Gauge(
+            "gatekeeper_verify_differences", "Figures that the last verification of all teams found off",
+            registry=registry)  # fmt: skip
+        self._verified_at_s = Gauge(
+            "gatekeeper_verify_timestamp_seconds", "When all teams were verified last; 0: not since the start",
+            registry=registry)  # fmt: skip
+
     def admitted(self, provider: str, model: str, held: int) -> None:
         self._admitted.labels(provider, model).inc()
         self._credits_held.inc(held / MICRO)
@@ -75,6 +89,13 @@ class Metrics:
         self._credits_charged.inc(charged / MICRO)
         self._credits_over.inc(over / MICRO)
         self._in_flight.dec()
+
+    def flagged(self, status: str) -> None:
+        """`late` or `orphan`."""
+        self._flagged.labels(status).inc()
+
+    def answered_again(self, provider: str) -> None:
+        self._again.labels(provider).inc()
 
     def unbooked(self, provider: str, outcome: str) -> None:
         """`deferred` to the outbox, or `not_booked` at all."""
@@ -104,7 +125,13 @@ class Metrics:
         self._errors.inc()
 
     def durability(self, grade: str) -> None:
+        self._durability.clear()
         self._durability.labels(grade).set(1)
+
+    def verified(self, differences: int) -> None:
+        """All teams were verified just now."""
+        self._verify_differences.set(differences)
+        self._verified_at_s.set_to_current_time()
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

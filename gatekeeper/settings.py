@@ -57,6 +57,12 @@ class ServerSettings(_Section):
     head_timeout_s: float = Field(
         30, gt=0, description="A connection that has sent no whole request head for this long is closed."
     )
+    retry_guard_window_s: float = Field(
+        1800,
+        gt=0,
+        le=86_400,
+        description="An SDK tries three times and waits 10 min for each: its last try is within it.",
+    )
     shutdown_grace_s: float = Field(
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."
     )
@@ -67,6 +73,14 @@ class StoreSettings(_Section):
 
     url: str = "embedded"
     data_dir: Path = Path("./data")
+    wait_replicas: int = Field(0, ge=0, le=10, description="Replicas that have to have a write before it counts.")
+    wait_fsync: bool = Field(
+        False,
+        description="Whether disks have to have it too, the master's and those replicas': a slow fsync is waited for.",
+    )
+    wait_timeout_ms: int = Field(
+        1500, ge=10, le=3000, description="How long one batch waits for them; a call may take 5 s in all."
+    )
     outbox_max_mb: int = Field(
         64, ge=1, le=4096, description="About 200,000 outcomes while the store is away; beyond that time resolves them."
     )

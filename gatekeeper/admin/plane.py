@@ -115,6 +115,7 @@ class AdminPlane:
         except LedgerError as error:
             return json_answer({"code": "ledger_unavailable", "detail": str(error)}, status=503)
         clean = all(report.clean for report in reports)
+        self.metrics.verified(sum(len(report.differences) for report in reports))
         return json_answer({"clean": clean, "teams": [verify_document(report) for report in reports]})
 
 
@@ -125,5 +126,6 @@ def verify_document(report: VerifyReport) -> dict[str, object]:
         "clean": report.clean,
         "seq": report.seq,
         "entries": report.entries,
+        "trusted_seq": report.trusted_seq,
         "differences": [{"what": d.what, "stored": d.stored, "derived": d.derived} for d in report.differences],
     }

@@ -14,17 +14,13 @@ from gatekeeper.admin.teams_schema import load_teams
 from gatekeeper.app import open_ledger
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
-from gatekeeper.cli.show import new_table, print_json, terminal
-from gatekeeper.ledger.errors import LedgerNoTeam
-from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.cli.show import new_table, print_json, progress, terminal
+from gatekeeper.cli.stores import chosen_teams
 from gatekeeper.ledger.records import VerifyReport
 from gatekeeper.settings import Settings
 
 ACTOR = "apply"
 """Who did it, as the journal has it."""
-
-TEAMS_NAMED_MAX = 10
-"""How many teams are named to somebody who named one that is not there."""
 
 
 def apply(
@@ -66,14 +62,19 @@ def _plan_document(done: Plan, dry_run: bool) -> dict[str, Any]:
 
 def verify(
     team: Annotated[str | None, typer.Argument(help="One team; all of them by default.", show_default=False)] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option("--journal", metavar="DIR", exists=True, file_okay=False, help="Where journals were exported to."),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Derive every balance again from the journal, and say where the store differs.
 
-    Exit code 1 if any figure is off.
+    Where a journal was trimmed, from its checkpoint on; with --journal from the exported files, so that the checkpoint
+    is derived too and the files are compared with the store. Exit code 1 if any figure is off.
     """
-    reports = asyncio.run(_verify(find_settings(config), team))
+    reports = asyncio.run(_verify(find_settings(config), team, journal, silent=as_json))
     clean = all(report.clean for report in reports)
     if as_json:
         print_json({"clean": clean, "teams": [verify_document(report) for report in reports]})
@@ -83,20 +84,15 @@ def verify(
         raise typer.Exit(1)
 
 
-async def _verify(settings: Settings, team: str | None) -> list[VerifyReport]:
+async def _verify(settings: Settings, team: str | None, journal: Path | None, *, silent: bool) -> list[VerifyReport]:
+    reports: list[VerifyReport] = []
     async with open_ledger(settings) as store:
-        known = sorted({team_id async for team_id in store.ledger.teams()})
-        return [await store.ledger.verify(team_id) for team_id in await _chosen(store.ledger, known, team)]
-
-
-async def _chosen(ledger: Ledger, known: list[str], team: str | None) -> list[str]:
-    if team is None:
-        return known
-    if await ledger.team(team) is None:
-        more = f" and {len(known) - TEAMS_NAMED_MAX} more" if len(known) > TEAMS_NAMED_MAX else ""
-        there = f"There are: {', '.join(known[:TEAMS_NAMED_MAX])}{more}." if known else "There are none yet."
-        raise LedgerNoTeam(f"No team {team!r} in this store. {there}")
-    return [team]
+        chosen = await chosen_teams(store.ledger, [team] if team else [])
+        with progress("Verifying", len(chosen), silent=silent) as step:
+            for team_id in chosen:
+                step(team_id)
+                reports.append(await store.ledger.verify(team_id, journal))
+    return reports
 
 
 def _print_reports(reports: list[VerifyReport]) -> None:
@@ -107,6 +103,8 @@ def _print_reports(reports: list[VerifyReport]) -> None:
     for report in reports:
         count = len(report.differences)
         verdict = "ok" if report.clean else f"{count} figure{'s' if count != 1 else ''} off"
+        if report.trusted_seq:
+            verdict += f", on the checkpoint of entry {report.trusted_seq}"
         table.add_row(report.team, str(report.entries), verdict)
     out = terminal()
     out.print(table)

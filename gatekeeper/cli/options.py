@@ -16,6 +16,12 @@ ConfigOption = Annotated[
     ),
 ]
 
+TeamArgument = Annotated[str, typer.Argument(help="The team.", show_default=False)]
+
+TeamsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="TEAM...", help="These teams; all by default.", show_default=False)
+]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for scripts.")]
 
 PortOption = Annotated[

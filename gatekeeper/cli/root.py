@@ -1,6 +1,8 @@
 """The `gatekeeper` command and the list of what it can do."""
 
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 
@@ -8,12 +10,29 @@ from gatekeeper import __version__
 from gatekeeper.cli.books import apply, verify
 from gatekeeper.cli.checking import check
 from gatekeeper.cli.failures import told_plainly
+from gatekeeper.cli.holds import list_holds, release, settle
+from gatekeeper.cli.journal import export, show, trim
 from gatekeeper.cli.pricing import models, quote
 from gatekeeper.cli.sandboxing import sandbox
 from gatekeeper.cli.serving import demo, serve
 
 COMMANDS = (serve, demo, check, quote, models, apply, verify, sandbox)
 """Each is a function in a module of its group; its name is the command's, its docstring the help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands about one thing: `gatekeeper holds list`."""
+
+    name: str
+    about: str
+    commands: dict[str, Callable[..., Any]]
+
+
+GROUPS = (
+    Group("holds", "What keeps credits aside now.", {"list": list_holds, "settle": settle, "release": release}),
+    Group("journal", "The history of every credit.", {"show": show, "export": export, "trim": trim}),
+)
 
 
 def make_app() -> typer.Typer:
@@ -28,6 +47,11 @@ def make_app() -> typer.Typer:
     app.callback()(_root)
     for command in COMMANDS:
         app.command()(told_plainly(command))
+    for group in GROUPS:
+        inside = typer.Typer(no_args_is_help=True, help=group.about, rich_markup_mode="markdown")
+        for name, command in group.commands.items():
+            inside.command(name)(told_plainly(command))
+        app.add_typer(inside, name=group.name)
     return app
 
 

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 import typer
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 WIDE_COLUMNS_MIN = 120
@@ -46,6 +48,25 @@ def to_json(document: object) -> str:
 def plain(document: object) -> Any:
     """A document as the reader of its JSON sees it, numbers exact. Tables are made of this, so both say the same."""
     return json.loads(to_json(document), parse_float=Decimal)
+
+
+@contextmanager
+def progress(what: str, total: int, *, silent: bool) -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Bars on stderr while something long is done, one for all `total` things and one for the thing at hand; nothing
+    where nobody watches. Gives a function that begins the next thing, by name, and gives one to be told how far it is.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn())
+    with Progress(*columns, console=console, transient=True, disable=silent or not console.is_terminal) as bars:
+        whole, part = bars.add_task(what, total=total), bars.add_task("", total=None)
+        begun = iter(range(total + 1))
+
+        def begin(name: str) -> Callable[[int, int], None]:
+            bars.update(whole, completed=next(begun))
+            bars.reset(part, description=name, total=None)
+            return lambda done, of: bars.update(part, completed=done, total=of)
+
+        yield begin
 
 
 def say(line: str) -> None:

@@ -40,6 +40,7 @@ class Code(StrEnum):
     RATE_LIMITED = "rate_limited"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     GENERATION_IN_PROGRESS = "generation_in_progress"
+    ALREADY_GENERATED = "already_generated"
     ROUTE_NOT_GATED = "route_not_gated"
     JOB_NOT_FOUND = "job_not_found"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
@@ -97,6 +98,9 @@ FACTS: dict[Code, CodeFacts] = {
     Code.RATE_LIMITED: CodeFacts(429, Fault.TEAM, True, "Too many requests"),
     Code.IDEMPOTENCY_CONFLICT: CodeFacts(422, Fault.CALLER, False, "This idempotency key was used for another request"),
     Code.GENERATION_IN_PROGRESS: CodeFacts(409, Fault.CALLER, True, "This generation is still running"),
+    Code.ALREADY_GENERATED: CodeFacts(
+        409, Fault.CALLER, False, "This request was run before, and its answer was not kept"
+    ),
     Code.ROUTE_NOT_GATED: CodeFacts(403, Fault.CALLER, False, "This provider route is not open"),
     Code.JOB_NOT_FOUND: CodeFacts(404, Fault.CALLER, False, "No such job for this team"),
     Code.LEDGER_UNAVAILABLE: CodeFacts(503, Fault.GATEWAY, True, "The credit ledger cannot be reached"),
@@ -147,9 +151,16 @@ class Alternative:
     outputs: int | None = None
 
 
+PER_MINUTE = "minute"
+"""The only limit that counts requests and not credits."""
+
+
 @dataclass(frozen=True, slots=True)
 class LimitFacts:
-    """One limit that stood in the way. Amounts in micro-credits; `resets_at` is an ISO time or None (never)."""
+    """One limit that stood in the way. Amounts in micro-credits, but `PER_MINUTE` they count requests.
+
+    `resets_at` is an ISO time or None (never).
+    """
 
     scope: str
     per: str
@@ -174,6 +185,15 @@ class CreditFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierFacts:
+    """The hold under which the same request, or one of the same name, runs or was run. `charged`, in micro-credits, is
+    None as long as it is not known."""
+
+    hold_id: str
+    charged: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """A refusal, complete: `code` leads, `codes` are all that apply, `detail` is one sentence or two for a person."""
 
@@ -182,6 +202,7 @@ class Rejection:
     violations: tuple[Violation, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     credits: CreditFacts | None = None
+    earlier: EarlierFacts | None = None
     other_codes: tuple[Code, ...] = ()
     retry_after_s: int | None = None
     final: bool = False

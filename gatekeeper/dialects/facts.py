@@ -9,7 +9,15 @@ from collections.abc import Mapping
 import orjson
 
 from gatekeeper.core.credits import credits_text
-from gatekeeper.core.rejection import Alternative, CreditFacts, LimitFacts, Rejection, Violation
+from gatekeeper.core.rejection import (
+    PER_MINUTE,
+    Alternative,
+    CreditFacts,
+    EarlierFacts,
+    LimitFacts,
+    Rejection,
+    Violation,
+)
 
 ALLOWED_SHOWN_MAX = 100
 """So many allowed values are put into a sentence; the list beside it is whole."""
@@ -38,6 +46,8 @@ def rejection_facts(rejection: Rejection, request_id: str) -> Facts:
         facts["codes"] = [code.value for code in rejection.codes]
     if rejection.credits is not None:
         facts["credits"] = credit_facts(rejection.credits)
+    if rejection.earlier is not None:
+        facts["earlier"] = earlier_facts(rejection.earlier)
     return facts
 
 
@@ -75,14 +85,21 @@ def credit_facts(credit: CreditFacts) -> Facts:
 
 
 def limit_facts(limit: LimitFacts) -> Facts:
+    """Credits, or whole requests where it is requests that are counted."""
+    number = int if limit.per == PER_MINUTE else credits_number
     return {
         "scope": limit.scope,
         "per": limit.per,
-        "limit": credits_number(limit.limit),
-        "used": credits_number(limit.used),
-        "held": credits_number(limit.held),
+        "limit": number(limit.limit),
+        "used": number(limit.used),
+        "held": number(limit.held),
         "resets_at": limit.resets_at,
     }
+
+
+def earlier_facts(earlier: EarlierFacts) -> Facts:
+    charged = None if earlier.charged is None else credits_number(earlier.charged)
+    return {"hold_id": earlier.hold_id, "credits_charged": charged}
 
 
 def explain(rejection: Rejection, names: Mapping[str, str] | None = None) -> str:

@@ -35,6 +35,8 @@ LIMITS_MAX: Final = 64
 """Limits per team: the hold script walks all of them."""
 PATTERNS_MAX: Final = 256
 """Allow and deny patterns per team."""
+CHECKPOINT_BYTES_MAX: Final = 64 * 1024**2
+"""A journal's checkpoint: far above 100,000 open holds, and what one value in the store may well be."""
 INTERVAL_MAX_MS: Final = int(timedelta(days=30).total_seconds() * 1000)
 """Longest ttl or grace of a hold."""
 INSTANT_MAX_MS: Final = 253_402_300_799_999
@@ -99,6 +101,14 @@ def check_meta(meta: str) -> None:
     """Meta is up to 4096 bytes of UTF-8."""
     if len(_utf8("meta", meta)) > META_BYTES_MAX:
         raise LedgerInvalid(f"meta has more than {META_BYTES_MAX} bytes")
+
+
+def check_checkpoint(state: str) -> None:
+    """A journal's checkpoint is a text of up to 64 MiB."""
+    if len(_utf8("checkpoint", state)) > CHECKPOINT_BYTES_MAX:
+        raise LedgerInvalid(
+            f"a checkpoint has more than {CHECKPOINT_BYTES_MAX} bytes: the team has too many open holds"
+        )
 
 
 def check_order(order: HoldOrder) -> None:

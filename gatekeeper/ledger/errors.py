@@ -24,6 +24,13 @@ class LedgerUnavailable(LedgerError):
         self.maybe_executed = maybe_executed
 
 
+class LedgerHistoryLost(LedgerUnavailable):
+    """The store has lost some of the team's journal, which is being told again. Admit nothing for it meanwhile."""
+
+    def __init__(self, message: str, *, maybe_executed: bool = False) -> None:
+        super().__init__(message, maybe_executed=maybe_executed)
+
+
 class LedgerInvalid(LedgerError, ValueError):
     """The caller passed something that no ledger can book. Nothing was written."""
 
@@ -46,6 +53,10 @@ class OutboxFull(LedgerError):
 
 class OutboxFailed(LedgerError):
     """The outbox's file could not be written (full disk, failing disk, closed); what was to be kept in it was not."""
+
+
+class ExportBroken(LedgerError):
+    """An exported journal cannot be read or continued; the message says where and what to do. Nothing was written."""
 
 
 class StoreRefused(LedgerError):

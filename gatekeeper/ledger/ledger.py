@@ -10,17 +10,21 @@ were made, so a `release` after a cancelled `hold` meets whatever that hold did.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from gatekeeper.ledger import bounds, scripts
 from gatekeeper.ledger.bounds import INSTANT_MAX_MS
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_entry, parse_grant, parse_key, parse_team
+from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_grant, parse_key, parse_team
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict
+from gatekeeper.ledger.history import Act, Doubt, Following, History
+from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
 from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
 from gatekeeper.ledger.lots import parse_lots
+from gatekeeper.ledger.proof import prove
 from gatekeeper.ledger.records import (
     Answer,
     Attached,
@@ -42,16 +46,14 @@ from gatekeeper.ledger.records import (
     Transition,
     VerifyReport,
 )
+from gatekeeper.ledger.repair import Repair
 from gatekeeper.ledger.usage import applying, limit_usage, scopes_of
-from gatekeeper.ledger.verify import Replay, compare
 from gatekeeper.ledger.windows import WindowCache
 
 EXPIRE_MAX: Final = 200
 """Holds in one expire_due: keeps the store's other clients waiting for a few milliseconds at most."""
 HOLDS_MAX: Final = 10_000
 """Open holds one call lists."""
-JOURNAL_PAGE_MAX: Final = 1000
-"""Journal entries in one page: about 300 kB."""
 TIMEZONES_KNOWN_MAX: Final = 10_000
 """Teams whose time zone is remembered; a forgotten one costs its next hold a second round trip."""
 
@@ -63,17 +65,22 @@ class Ledger:
     """All of a store's teams, keys, credits and holds.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
-    of the team came upon it.
+    of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
+    become due: before each hold, whose answer may be lost, and after each mark (0: look at it soon) and each job.
+    `repair` watches for a store that has lost entries it had acknowledged.
     """
 
     def __init__(self, client: StoreClient) -> None:
         self.on_transition: Callable[[str, Transition], None] = lambda _team, _transition: None
+        self.on_deadline: Callable[[str, int], None] = lambda _team, _in_ms: None
+        self.repair = Repair(client, History(), self._again)
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
 
     async def close(self) -> None:
         """Finish what is in flight (bounded) and close the connections."""
+        await self.repair.close()
         await self._client.close()
 
     # Teams and keys
@@ -153,9 +160,9 @@ class Ledger:
 
     # Credits
 
-    async def now_ms(self) -> int:
-        """The store's time: what an expiry is measured by."""
-        seconds, micros = await self._client.command("TIME")
+    async def now_ms(self, team_id: str) -> int:
+        """The time of the store that has this team: what its expiries and deadlines are measured by."""
+        seconds, micros = await self._client.command("TIME", at=TeamKeys(team_id).bal)
         return int(seconds) * 1000 + int(micros) // 1000
 
     async def grants(self, team_id: str) -> tuple[Grant, ...]:
@@ -164,7 +171,9 @@ class Ledger:
         keys = TeamKeys(team_id)
         # In this order: a grant that is listed has its lot, unless that has lapsed.
         flat, text, now_ms = await asyncio.gather(
-            self._client.command("HGETALL", keys.grants), self._client.command("HGET", keys.bal, "lots"), self.now_ms()
+            self._client.command("HGETALL", keys.grants),
+            self._client.command("HGET", keys.bal, "lots"),
+            self.now_ms(team_id),
         )
         lots = {lot.grant_id: lot for lot in parse_lots(text or "")}
         given = (parse_grant(name, stored, lots.get(name), now_ms) for name, stored in pairs(flat).items())
@@ -200,6 +209,15 @@ class Ledger:
         Raises LedgerNoTeam, and LedgerUnavailable: then forward nothing.
         """
         bounds.check_order(order)
+        self.repair.admit(order.team)
+        self.on_deadline(order.team, order.ttl_ms)
+        result = await self._hold(order)
+        if isinstance(result, Held) and not result.repeated:
+            await self.repair.acked(order.team, result.seq, order)
+            self.repair.admit(order.team, maybe_executed=True)
+        return result
+
+    async def _hold(self, order: HoldOrder) -> HoldResult:
         windows = self._windows.latest(self._timezones.get(order.team, "UTC"))
         for _ in range(_WINDOW_TRIES):
             answer = await scripts.hold(self._client, order, windows)
@@ -239,7 +257,7 @@ class Ledger:
         if answer is not None:
             bounds.check_answer(answer)
         ending = scripts.Ending(hold_id, amount, outcome, meta, context=context, answer=answer)
-        return await scripts.settle(self._client, team_id, ending)
+        return await self._settle(team_id, ending)
 
     async def release(
         self, hold_id: str, team_id: str, *, reason: str = "", context: HoldContext | None = None
@@ -255,7 +273,13 @@ class Ledger:
         bounds.check_team_id(team_id)
         bounds.check_hold_id(hold_id)
         bounds.check_text("reason", reason, bounds.REASON_CHARS_MAX)
-        return await scripts.settle(self._client, team_id, scripts.Ending(hold_id, why=reason, undo=True))
+        return await self._settle(team_id, scripts.Ending(hold_id, why=reason, undo=True))
+
+    async def _settle(self, team_id: str, ending: scripts.Ending) -> Settlement:
+        settlement = await scripts.settle(self._client, team_id, ending)
+        if settlement.seq:
+            await self.repair.acked(team_id, settlement.seq, replace(ending, answer=None))
+        return settlement
 
     async def answer(self, team_id: str, hold_id: str) -> str | None:
         """The answer that was kept with a hold, or None: there was none, or its time is over."""
@@ -269,7 +293,13 @@ class Ledger:
         bounds.check_team_id(team_id)
         bounds.check_hold_id(hold_id)
         bounds.check_text("reason", reason, bounds.REASON_CHARS_MAX)
-        return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+        try:
+            marked = await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+        finally:
+            self.on_deadline(team_id, 0)
+        if marked.seq:
+            await self.repair.acked(team_id, marked.seq, Doubt(hold_id, reason))
+        return marked
 
     async def attach_job(
         self, hold_id: str, team_id: str, job: str, *, ttl_ms: int, answer: Answer | None = None
@@ -284,7 +314,11 @@ class Ledger:
         bounds.check_job(job, ttl_ms)
         if answer is not None:
             bounds.check_answer(answer)
-        return await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms, answer)
+        self.on_deadline(team_id, ttl_ms)
+        attached = await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms, answer)
+        if attached.seq:
+            await self.repair.acked(team_id, attached.seq, Following(hold_id, job, ttl_ms))
+        return attached
 
     async def expire_due(self, team_id: str, max_holds: int = 100) -> Expiry:
         """Let time act on up to `max_holds` (at most 200) holds past their deadline, each by its own policy.
@@ -293,17 +327,26 @@ class Ledger:
         """
         bounds.check_team_id(team_id)
         wanted = max(1, min(max_holds, EXPIRE_MAX))
-        (seconds, micros), flat = await asyncio.gather(
-            self._client.command("TIME", bulk=True),
+        now_ms, flat = await asyncio.gather(
+            self.now_ms(team_id),
             self._client.command("ZRANGE", TeamKeys(team_id).due, 0, wanted, "WITHSCORES", bulk=True),
         )
-        now_ms = int(seconds) * 1000 + int(micros) // 1000
-        due = [hold_id for hold_id, score in pairs(flat).items() if float(score) <= now_ms]
+        scores = {hold_id: int(float(score)) for hold_id, score in pairs(flat).items()}
+        due = [hold_id for hold_id, score in scores.items() if score <= now_ms]
         if not due:
-            return Expiry((), more=False)
+            return Expiry((), more=False, next_due_in_ms=min(scores.values()) - now_ms if scores else None)
         transitions = await scripts.expire(self._client, team_id, due[:wanted])
         self._tell(team_id, transitions)
-        return Expiry(transitions, more=len(due) > wanted)
+        return Expiry(transitions, more=len(due) > wanted, next_due_in_ms=0)
+
+    async def due_in_ms(self, team_ids: Sequence[str]) -> list[int | None]:
+        """For each team, how far off its next deadline is: 0 or less if it has come, None if there is none."""
+        keys = [TeamKeys(team_id).due for team_id in team_ids]
+        now_ms, *first = await asyncio.gather(
+            self.now_ms(team_ids[0]),
+            *(self._client.command("ZRANGE", key, 0, 0, "WITHSCORES", bulk=True) for key in keys),
+        )
+        return [int(float(flat[1])) - now_ms if flat else None for flat in first]
 
     # Looking
 
@@ -345,30 +388,61 @@ class Ledger:
         listed = (open_hold(hold_id, text, at) for (hold_id, text), at in zip(found.items(), deadlines, strict=True))
         return tuple(sorted(listed, key=lambda hold: hold.seq)[:max_holds])
 
+    async def open_hold(self, hold_id: str, team_id: str) -> OpenHold | None:
+        """This hold, if it is open."""
+        bounds.check_team_id(team_id)
+        bounds.check_hold_id(hold_id)
+        keys = TeamKeys(team_id)
+        text, score = await asyncio.gather(
+            self._client.command("HGET", keys.open, hold_id), self._client.command("ZSCORE", keys.due, hold_id)
+        )
+        return None if text is None else open_hold(hold_id, text, None if score is None else int(float(score)))
+
     async def journal(self, team_id: str, after: int = 0, count: int = 100) -> tuple[Entry, ...]:
         """Up to `count` (at most 1000) journal entries with a sequence above `after`, in order."""
         bounds.check_team_id(team_id)
-        return await self._entries(team_id, after, "+", count)
+        return tuple(await read_page(self._client, team_id, after, count))
 
-    async def verify(self, team_id: str) -> VerifyReport:
-        """Re-derive every figure of the team from its journal, against one consistent snapshot."""
+    async def verify(self, team_id: str, exported: Path | None = None) -> VerifyReport:
+        """Re-derive every figure of the team from its journal, against one consistent snapshot.
+
+        What was cut off the journal is taken from its checkpoint, or, with the directory it was `exported` to, from
+        there; then the checkpoint is one of the figures.
+        """
         bounds.check_team_id(team_id)
-        snapshot = await scripts.snapshot(self._client, team_id)
-        last, read, replay = int(snapshot.bal.get("seq", "0")), 0, Replay()
-        while replay.seq < last:
-            page = await self._entries(team_id, replay.seq, f"{last}-0", JOURNAL_PAGE_MAX)
-            if not page:
-                break
-            replay.add(page)
-            read += len(page)
-        return VerifyReport(team_id, last, read, compare(snapshot, replay))
+        return await prove(self._client, team_id, exported)
 
-    async def _entries(self, team_id: str, after: int, last: str, count: int) -> tuple[Entry, ...]:
-        wanted = max(1, min(count, JOURNAL_PAGE_MAX))
-        rows = await self._client.command(
-            "XRANGE", TeamKeys(team_id).journal, f"{after + 1}-0", last, "COUNT", wanted, bulk=True
-        )
-        return tuple(parse_entry(entry_id, flat) for entry_id, flat in rows)
+    # What becomes of the journal
+
+    async def checkpoint(self, team_id: str) -> Checkpoint:
+        """Where the team's journal begins, and how far it was exported."""
+        bounds.check_team_id(team_id)
+        return await read_checkpoint(self._client, team_id)
+
+    async def confirm_exported(self, team_id: str, seq: int) -> int:
+        """Say that every entry up to `seq` is in files on disk; gives back the last one known to be, which never goes
+        back. Raises LedgerInvalid for an entry that the journal does not have."""
+        bounds.check_team_id(team_id)
+        return await scripts.exported(self._client, team_id, seq)
+
+    async def cut_journal(self, team_id: str, before: int, seq: int, state: str) -> int:
+        """Put the checkpoint of `seq` in the place of the one of `before` and cut the entries up to it off; gives back
+        how many. Raises LedgerInvalid beyond what was exported, LedgerConflict if the checkpoint is another one."""
+        bounds.check_team_id(team_id)
+        bounds.check_checkpoint(state)
+        return await scripts.trim(self._client, team_id, before, seq, state)
+
+    async def _again(self, team_id: str, act: Act) -> HoldResult | Settlement | Marked | Attached:
+        """Tell the store an act once more; whatever it says, nothing is remembered of it a second time."""
+        match act:
+            case HoldOrder():
+                return await self._hold(act)
+            case scripts.Ending():
+                return await scripts.settle(self._client, team_id, act)
+            case Doubt(hold_id, reason):
+                return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
+            case Following(hold_id, job, ttl_ms):
+                return await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms)
 
     def _tell(self, team_id: str, transitions: tuple[Transition, ...]) -> None:
         for transition in transitions:

@@ -10,15 +10,16 @@ more, so that a journal can be checked against them.
   in the pot. What a hold still keeps of it is not lost; what comes back of that is lost at once.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from gatekeeper.ledger.errors import LedgerBroken
 
 REMINDER = "lapse:"
 """How members of `due` begin that are no holds: this and the sequence of a grant, scored with its expiry."""
 
-Parts = dict[int, int]
-"""What a hold took from lots: micro-credits by the sequence of the grant, in the order of use."""
+Parts = list[tuple[int, int]]
+"""What a hold took from lots: the sequence of each grant and how many micro-credits, in the order of use."""
 
 
 @dataclass(slots=True)
@@ -58,14 +59,14 @@ def parse_lots(text: str) -> tuple[Lot, ...]:
 
 def parts_text(parts: Parts) -> str:
     """What a hold took from lots, as the scripts write it."""
-    return ",".join(f"{seq}={amount}" for seq, amount in parts.items())
+    return ",".join(f"{seq}={amount}" for seq, amount in parts)
 
 
+@dataclass(slots=True)
 class Lots:
-    """A team's lots, from grant to lapse."""
+    """A team's lots, from grant to lapse, in the order of use."""
 
-    def __init__(self) -> None:
-        self.by_use: list[Lot] = []
+    by_use: list[Lot] = field(default_factory=list)
 
     def add(self, lot: Lot) -> None:
         """A new grant with an expiry."""
@@ -73,34 +74,33 @@ class Lots:
 
     def hold(self, amount: int) -> Parts:
         """Keep up to this much aside; what of it is in lots."""
-        parts = self._allocate(amount)
-        for lot in self.by_use:
-            lot.held += parts.get(lot.seq, 0)
+        parts: Parts = []
+        for lot, part in self._shares(amount):
+            lot.held += part
+            parts.append((lot.seq, part))
         return parts
 
     def spend(self, amount: int) -> None:
         """Use up to this much that no hold kept aside."""
-        parts = self._allocate(amount)
-        for lot in self.by_use:
-            lot.used += parts.get(lot.seq, 0)
+        for lot, part in self._shares(amount):
+            lot.used += part
 
     def settle(self, parts: Parts, charged: int) -> None:
         """End a hold that cost `charged`."""
-        spent = _spent(parts, charged)
-        for lot in self.by_use:
-            lot.held -= parts.get(lot.seq, 0)
-            lot.used += spent.get(lot.seq, 0)
+        for seq, part, spent in _divided(parts, charged):
+            lot = self._find(seq)
+            if lot is not None:
+                lot.held -= part
+                lot.used += spent
 
     def correct(self, parts: Parts, charged: int) -> None:
         """A hold that was charged in full cost only `charged`. What comes back to a lot that is gone has lapsed."""
-        spent = _spent(parts, charged)
-        there = {lot.seq: lot for lot in self.by_use}
-        for seq, part in parts.items():
-            back = part - spent[seq]
-            if seq in there:
-                there[seq].used -= back
-            elif back:
-                self.by_use.append(Lot(seq, 0, back, 0, 0, ""))
+        for seq, part, spent in _divided(parts, charged):
+            lot = self._find(seq)
+            if lot is not None:
+                lot.used -= part - spent
+            elif spent < part:
+                self.by_use.append(Lot(seq, 0, part - spent, 0, 0, ""))
 
     def due(self, now_ms: int) -> list[Lot]:
         """Lots past their time with something left that nobody holds."""
@@ -110,17 +110,20 @@ class Lots:
         """Forget lots past their time of which nothing is free or held."""
         self.by_use = [lot for lot in self.by_use if lot.expires_ms > now_ms or lot.free or lot.held]
 
-    def _allocate(self, amount: int) -> Parts:
-        parts: Parts = {}
+    def _find(self, seq: int) -> Lot | None:
+        return next((lot for lot in self.by_use if lot.seq == seq), None)
+
+    def _shares(self, amount: int) -> Iterator[tuple[Lot, int]]:
         for lot in self.by_use:
-            part = min(lot.free, amount - sum(parts.values()))
+            part = min(lot.free, amount)
             if part > 0:
-                parts[lot.seq] = part
-        return parts
+                amount -= part
+                yield lot, part
 
 
-def _spent(parts: Parts, charged: int) -> Parts:
-    spent: Parts = {}
-    for seq, part in parts.items():
-        spent[seq] = min(part, charged - sum(spent.values()))
-    return spent
+def _divided(parts: Parts, charged: int) -> Iterator[tuple[int, int, int]]:
+    """Each part with what of it is spent if all of them cost `charged`."""
+    for seq, part in parts:
+        spent = min(part, charged)
+        charged -= spent
+        yield seq, part, spent

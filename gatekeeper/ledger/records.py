@@ -340,10 +340,12 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """What one expire_due did, and whether more holds were due than it was allowed to take."""
+    """What one expire_due did, and whether more holds were due than it was allowed to take. `next_due_in_ms` is how
+    far off the team's next deadline is: 0 if something was due now, so look again; None if there is none."""
 
     transitions: tuple[Transition, ...]
     more: bool
+    next_due_in_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,12 +433,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """The verdict on one team at journal position `seq`: no differences means every figure is confirmed."""
+    """The verdict on one team at journal position `seq`: no differences means every figure is confirmed.
+
+    `entries` were read; `trusted_seq` is the checkpoint they were added to, 0 if they are the whole history.
+    """
 
     team: str
     seq: int
     entries: int
     differences: tuple[Difference, ...]
+    trusted_seq: int = 0
 
     @property
     def clean(self) -> bool:

@@ -5,7 +5,6 @@ It decides nothing. A reply that a script cannot give is LedgerBroken; `INVALID`
 
 from dataclasses import dataclass
 
-from gatekeeper.ledger.batch import Reply
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import STATES, context_text, pairs, parse_figures, parse_limits, team_arguments
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
@@ -37,6 +36,7 @@ from gatekeeper.ledger.records import (
     Transition,
 )
 from gatekeeper.ledger.windows import Windows
+from gatekeeper.ledger.wire import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Snapshot:
     open: dict[str, str]
     grants: dict[str, str]
     due: dict[str, str]
+    base: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +250,39 @@ async def balance(client: StoreClient, team: str, scopes: list[str]) -> Figures:
 async def snapshot(client: StoreClient, team: str) -> Snapshot:
     """Run snapshot.lua."""
     keys = TeamKeys(team)
-    reply = await client.run(script("snapshot"), [keys.bal, keys.open, keys.due, keys.grants], [], bulk=True)
-    use, open_, grants, due = (pairs(part) for part in reply)
+    names = [keys.bal, keys.open, keys.due, keys.grants, keys.base]
+    reply = await client.run(script("snapshot"), names, [], bulk=True)
+    use, open_, grants, due, base = (pairs(part) for part in reply)
     figures = parse_figures(use.pop("figures", ""))
     use.pop("rules", None)
     use.pop("minute", None)  # a rate, not credits
-    return Snapshot(figures, use, use.pop("lots", ""), open_, grants, due)
+    return Snapshot(figures, use, use.pop("lots", ""), open_, grants, due, base)
+
+
+async def exported(client: StoreClient, team: str, seq: int) -> int:
+    """Run exported.lua: the last entry that is noted as exported now."""
+    keys = TeamKeys(team)
+    match reply := await client.run(script("exported"), [keys.bal, keys.base], [seq], bulk=True):
+        case ["EXPORTED", noted]:
+            return int(noted)
+    raise _unusual("exported", team, reply)
+
+
+async def trim(client: StoreClient, team: str, before: int, seq: int, state: str) -> int:
+    """Run trim.lua: how many entries were cut off."""
+    keys = TeamKeys(team)
+    match reply := await client.run(
+        script("trim"), [keys.bal, keys.base, keys.journal], [before, seq, state], bulk=True
+    ):
+        case ["TRIMMED", count]:
+            return int(count)
+        case ["MOVED", there]:
+            raise LedgerConflict(f"the journal of team {team} was cut up to entry {there} by somebody else")
+        case ["NOT_EXPORTED", last]:
+            raise LedgerInvalid(
+                f"the journal of team {team} is exported up to entry {last}, not {seq}: export it first"
+            )
+    raise _unusual("trim", team, reply)
 
 
 def _unusual(name: str, team: str, reply: Reply) -> Exception:

@@ -35,9 +35,9 @@ class State(StrEnum):
     HELD = "held"
     UNKNOWN = "unknown"
     KEPT = "kept"  # unknown, and time has done all it may
-    JOB = "held, job"
-    JOB_UNKNOWN = "unknown, job"
-    JOB_KEPT = "kept, job"
+    JOB = "held+job"
+    JOB_UNKNOWN = "unknown+job"
+    JOB_KEPT = "kept+job"
     SETTLED = "settled"
     RELEASED = "released"
     EXPIRED = "expired"

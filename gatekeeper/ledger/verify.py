@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gatekeeper.ledger.codec import PERIODS, grant_text, parse_hold
 from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.holdid import hold_id_day, is_hold_id
 from gatekeeper.ledger.lots import REMINDER, Lot, Lots, Parts, parts_text
 from gatekeeper.ledger.records import Difference, Entry, EntryKind, HoldState
 from gatekeeper.ledger.scripts import Snapshot
@@ -17,12 +18,18 @@ from gatekeeper.ledger.usage import scopes_of
 DIFFERENCES_MAX = 100
 """Differences listed in one report: enough to see the pattern."""
 
+FORGOTTEN_AFTER_MS = 73 * 3600 * 1000
+"""When the store has surely forgotten how a day's holds ended: 72 h after it last wrote of one, and an hour for clocks
+that were set. No late result can come to them any more."""
+
 _RESOLVING = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
 _WITHOUT_CREDITS = {EntryKind.TEAM, EntryKind.VOID}
 
 
 @dataclass(slots=True)
-class _Hold:
+class BookedHold:
+    """A hold as its journal entries tell it."""
+
     amount: int
     scopes: list[str]
     starts: list[int]
@@ -30,11 +37,13 @@ class _Hold:
     state: HoldState = HoldState.HELD
     charged: int = 0
     follows_job: bool = False
-    parts: Parts = field(default_factory=dict)
+    parts: Parts = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class _Counters:
+class BookedCounters:
+    """What a scope has used and held, for life and in its windows, as the journal tells it."""
+
     used: int = 0
     held: int = 0
     windows: list[list[int]] = field(default_factory=lambda: [[0, 0, 0] for _ in PERIODS])
@@ -67,9 +76,11 @@ class Replay:
         self.seq = self.granted = self.charged = self.expired = self.held = 0
         self.grants: dict[str, str] = {}
         self.lots = Lots()
-        self.open: dict[str, _Hold] = {}
-        self.by_time: dict[str, _Hold] = {}
-        self.use: dict[str, _Counters] = {}
+        self.open: dict[str, BookedHold] = {}
+        self.by_time: dict[str, BookedHold] = {}
+        self.use: dict[str, BookedCounters] = {}
+        self.at_ms = 0
+        self.written: dict[int, int] = {}
         self.differences: list[Difference] = []
 
     @property
@@ -83,6 +94,8 @@ class Replay:
             if entry.seq != self.seq + 1:
                 self.differ("journal sequence", f"{entry.seq} follows {self.seq}", str(self.seq + 1))
             self.seq = entry.seq
+            self.at_ms = max(self.at_ms, entry.at_ms)
+            self._note_written(entry.hold_id)
             self._lapse_before(entry)
             self._book(entry)
             self._join_pot(entry.at_ms)
@@ -92,6 +105,23 @@ class Replay:
         """Note a difference, up to the most a report lists."""
         if len(self.differences) < DIFFERENCES_MAX:
             self.differences.append(Difference(what, str(stored), str(derived)))
+
+    def forget(self, day: int) -> None:
+        """Drop what time resolved of the holds whose ids are of this UTC day: the store has forgotten them."""
+        self.written.pop(day, None)
+        for hold_id in [each for each in self.by_time if hold_id_day(each) == day]:
+            del self.by_time[hold_id]
+
+    def is_forgotten(self, day: int) -> bool:
+        """Whether the store has forgotten how the holds of this UTC day ended."""
+        return self.at_ms - self.written.get(day, self.at_ms) > FORGOTTEN_AFTER_MS
+
+    def _note_written(self, hold_id: str) -> None:
+        if is_hold_id(hold_id):
+            day = hold_id_day(hold_id)
+            if self.is_forgotten(day):
+                self.forget(day)
+            self.written[day] = self.at_ms
 
     def _book(self, entry: Entry) -> None:
         if entry.kind is EntryKind.GRANT:
@@ -147,10 +177,10 @@ class Replay:
         scopes = scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"])
         starts = [int(start) for start in entry.fields["windows"].split(":")]
         parts = self.lots.hold(entry.amount)
-        self.open[entry.hold_id] = _Hold(entry.amount, scopes, starts, entry.seq, parts=parts)
+        self.open[entry.hold_id] = BookedHold(entry.amount, scopes, starts, entry.seq, parts=parts)
         self.held += entry.amount
         for scope in scopes:
-            self.use.setdefault(scope, _Counters()).open(starts)
+            self.use.setdefault(scope, BookedCounters()).open(starts)
             self.use[scope].move(starts, 0, entry.amount)
 
     def _resolve(self, entry: Entry) -> None:
@@ -180,8 +210,6 @@ class Replay:
         else:
             self.lots.correct(hold.parts, entry.charged)
         for scope in hold.scopes:
-            if hold.state is HoldState.EXPIRED:
-                self.use[scope].open_newer(hold.starts)
             self.use[scope].move(hold.starts, correction, 0)
 
     def _orphan(self, entry: Entry) -> None:
@@ -192,7 +220,7 @@ class Replay:
         self.charged += entry.charged
         self.lots.spend(entry.charged)
         for scope in scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"]):
-            self.use.setdefault(scope, _Counters()).open_newer(starts)
+            self.use.setdefault(scope, BookedCounters()).open_newer(starts)
             self.use[scope].move(starts, entry.charged, 0)
 
     def _job(self, entry: Entry) -> None:
@@ -271,7 +299,7 @@ def _hold_text(state: HoldState, amount: int, seq: int, starts: list[int], parts
     return f"{state} {amount} by entry {seq} in {starts}" + (f" from {parts}" if parts else "")
 
 
-def _text(counters: _Counters | None) -> str:
+def _text(counters: BookedCounters | None) -> str:
     return "none" if counters is None else counters.text()
 
 

@@ -17,6 +17,7 @@ from gatekeeper.dialects.base import OutcomeReader
 from gatekeeper.dialects.contenttype import is_event_stream
 from gatekeeper.events import CredentialRefused
 from gatekeeper.logs import emit
+from gatekeeper.proxy.again import AnswerCopy
 from gatekeeper.proxy.client_side import ClientSide
 from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate
@@ -65,16 +66,17 @@ async def deliver_free(gate: Gate, call: Call, answer: UpstreamAnswer, secret: s
 
 
 async def _deliver_whole(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
-    reader = _reader(flight, answer)
+    reader, copy = _reader(flight, answer), _copy(flight, answer)
     pieces, complete = list[bytes](), True
     try:
         async for piece in answer.chunks():
             reader.feed(piece)
+            copy.feed(piece)
             pieces.append(piece)
     except UpstreamError:
         complete = False
     flight.upstream_ended_s = flight.gate.clock.monotonic_s()
-    await flight.land(reader.finish(complete=complete))
+    await flight.land(reader.finish(complete=complete), copy.finish(complete=complete))
     client = _client_side(flight.gate, flight.call, answer, _flight_headers(flight, answer))
     await client.begin()
     await (client.end if complete else client.break_off)(b"".join(pieces))
@@ -83,7 +85,7 @@ async def _deliver_whole(flight: Flight, answer: UpstreamAnswer) -> web.StreamRe
 
 async def _deliver_streaming(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
     """Server-sent events leave at once, for their receiver waits for each; other answers keep back one piece."""
-    reader = _reader(flight, answer)
+    reader, copy = _reader(flight, answer), _copy(flight, answer)
     client = _client_side(flight.gate, flight.call, answer, _flight_headers(flight, answer))
     at_once = is_event_stream(_content_type(answer))
     kept, between_events, failure = b"", False, None
@@ -91,12 +93,13 @@ async def _deliver_streaming(flight: Flight, answer: UpstreamAnswer) -> web.Stre
     try:
         async for piece in answer.chunks():
             reader.feed(piece)
+            copy.feed(piece)
             await client.write(piece if at_once else kept)
             kept, between_events = b"" if at_once else piece, at_once and piece.endswith(EVENT_END)
     except UpstreamError as error:
         failure = error
     flight.upstream_ended_s, flight.client_waits_s = flight.gate.clock.monotonic_s(), client.waited_s
-    await flight.land(reader.finish(complete=failure is None))
+    await flight.land(reader.finish(complete=failure is None), copy.finish(complete=failure is None))
     if failure is None:
         await client.end(kept)
     else:
@@ -132,6 +135,10 @@ def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Header
 def _reader(flight: Flight, answer: UpstreamAnswer) -> OutcomeReader:
     call = flight.call
     return call.dialect.outcome_reader(call.route, answer.status, _content_type(answer))
+
+
+def _copy(flight: Flight, answer: UpstreamAnswer) -> AnswerCopy:
+    return AnswerCopy(flight.once, answer.status, _content_type(answer))
 
 
 def _content_type(answer: UpstreamAnswer) -> str:

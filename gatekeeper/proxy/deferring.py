@@ -4,12 +4,21 @@ The outbox keeps it, or a log line says that nobody does.
 """
 
 from pathlib import Path
+from typing import Protocol
 
-from gatekeeper.events import GenerationFacts, SettleDeferred, SettleFailed, SettleLate, SettleRejected, SettleReplayed
+from gatekeeper.events import (
+    GenerationFacts,
+    SettleDeferred,
+    SettleFailed,
+    SettleLate,
+    SettleOrphan,
+    SettleRejected,
+    SettleReplayed,
+)
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.ledger.records import SettleStatus
 from gatekeeper.ledger.replay import Replayed
-from gatekeeper.ledger.resolution import Resolution
+from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.gate import Gate
@@ -43,8 +52,31 @@ def report_replayed(metrics: Metrics, rejected: Path, replayed: Replayed) -> Non
         emit(_rejected(replayed, rejected))
         return
     emit(_replayed(replayed))
-    if replayed.status == SettleStatus.LATE:
-        emit(_late(replayed))
+    told = replayed.resolution
+    if told.act is not Act.UNDO:
+        facts = GenerationFacts(request_id=told.request_id, team=told.team, hold_id=told.hold_id)
+        report_flagged(metrics, facts, told.held, replayed)
+
+
+class Booked(Protocol):
+    """What the ledger says of an outcome, asked at once or from the outbox."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def charged(self) -> int: ...
+    @property
+    def debt(self) -> int: ...
+
+
+def report_flagged(metrics: Metrics, facts: GenerationFacts, held: int, booked: Booked) -> None:
+    """A metric and a line more for an outcome that met no open hold: time had resolved it, or the store had lost it."""
+    if booked.status == SettleStatus.LATE:
+        metrics.flagged("late")
+        emit(SettleLate(facts=facts, credits_held=held, credits_charged=booked.charged, debt=booked.debt))
+    elif booked.status in {SettleStatus.ORPHAN, SettleStatus.VOIDED}:
+        metrics.flagged("orphan")
+        emit(SettleOrphan(facts=facts, credits_held=held, credits_charged=booked.charged, debt=booked.debt))
 
 
 def _replayed(replayed: Replayed) -> SettleReplayed:
@@ -72,14 +104,4 @@ def _rejected(replayed: Replayed, file: Path) -> SettleRejected:
         credits_to_charge=told.amount,
         credits_charged=replayed.charged,
         file=str(file),
-    )
-
-
-def _late(replayed: Replayed) -> SettleLate:
-    told = replayed.resolution
-    return SettleLate(
-        facts=GenerationFacts(request_id=told.request_id, team=told.team, hold_id=told.hold_id),
-        credits_held=told.held,
-        credits_charged=replayed.charged,
-        debt=replayed.debt,
     )

@@ -24,16 +24,25 @@ from gatekeeper.events import (
     HoldUnknown,
     SettledAs,
     SettleFailed,
-    SettleLate,
 )
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.ledger.holdid import RANDOM_BITS, new_hold_id
-from gatekeeper.ledger.records import Held, HoldOrder, MarkStatus, Settlement, SettleStatus
+from gatekeeper.ledger.records import (
+    Answer,
+    Held,
+    HoldContext,
+    HoldOrder,
+    MarkStatus,
+    Repeated,
+    Settlement,
+    SettleStatus,
+)
 from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
-from gatekeeper.proxy.deferring import defer
+from gatekeeper.proxy.deferring import defer, report_flagged
 from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.proxy.once import Once
 from gatekeeper.proxy.refusals import not_held
 from gatekeeper.upstream.messages import Delivery
 
@@ -41,9 +50,12 @@ HOLD_MARGIN_S = 60
 """A hold outlives all that its request may take by this much, so that time never resolves one that still runs."""
 
 
-async def take_off(gate: Gate, call: Call, admission: Admission) -> "Flight":
-    """Holds the quoted credits in one atomic step. Raises `Rejected`, or the ledger's error when it is away."""
-    order = _order(gate, call, admission)
+async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> "Flight | Repeated":
+    """Holds the quoted credits in one atomic step, unless the same request did so before.
+
+    Raises `Rejected`, or the ledger's error when it is away.
+    """
+    order = _order(gate, call, admission, once)
     try:
         result = await gate.ledger.hold(order)
     except LedgerUnavailable as error:
@@ -53,12 +65,14 @@ async def take_off(gate: Gate, call: Call, admission: Admission) -> "Flight":
     except asyncio.CancelledError:
         await gate.in_flight.book(_undo(gate, call, order))
         raise
+    if isinstance(result, Repeated) and result.hold_id != order.hold_id:
+        return result
     if not isinstance(result, Held):
-        raise not_held(result, admission)
+        raise not_held(result, admission, gate.clock.now())
     call.trace.learn(hold_id=result.hold_id)
     gate.metrics.admitted(admission.provider.name, admission.model.id, result.amount)
     emit(GenerationAdmitted(facts=call.facts, credits_available=result.available))
-    return Flight(gate, call, admission, result)
+    return Flight(gate, call, admission, once, result, _context(order, result))
 
 
 async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailable | None = None) -> None:
@@ -76,13 +90,13 @@ async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailabl
         return
     try:
         # Behind the hold on the same lane, so it meets whatever that hold did.
-        await gate.ledger.release(undo.hold_id, undo.team, reason=undo.why)
+        await gate.ledger.undo(undo.hold_id, undo.team, reason=undo.why)
     except LedgerError as error:
         if away is None:
             await defer(gate, facts, undo, error)
 
 
-def _order(gate: Gate, call: Call, admission: Admission) -> HoldOrder:
+def _order(gate: Gate, call: Call, admission: Admission, once: Once) -> HoldOrder:
     provider, facts = admission.provider, call.facts
     now_ms = int(gate.clock.now().timestamp() * 1000)
     meta = {"model": facts.model, "operation": facts.operation, "resolution": facts.resolution, "phase": facts.phase,
@@ -97,8 +111,24 @@ def _order(gate: Gate, call: Call, admission: Admission) -> HoldOrder:
         project=facts.project or "",
         member=facts.member or "",
         key_id=facts.key_id or "",
+        fingerprint=once.fingerprint,
         price_list=admission.quote.price_list.id,
+        once=once.name,
+        once_within_ms=once.within_ms,
         meta=orjson.dumps({key: value for key, value in meta.items() if value is not None}).decode(),
+    )
+
+
+def _context(order: HoldOrder, held: Held) -> HoldContext:
+    """All that it takes to book the outcome in a store that has lost the hold."""
+    return HoldContext(
+        amount=held.amount,
+        project=order.project,
+        member=order.member,
+        key_id=order.key_id,
+        fingerprint=order.fingerprint,
+        price_list=order.price_list,
+        windows=held.windows,
     )
 
 
@@ -119,7 +149,9 @@ class Flight:
     gate: Gate
     call: Call
     admission: Admission
+    once: Once
     held: Held
+    context: HoldContext
     delivery: Delivery = field(default_factory=Delivery)
     upstream_status: int | None = None
     upstream_began_s: float | None = None
@@ -127,6 +159,7 @@ class Flight:
     client_waits_s: float = 0
     resolved: bool = False
     charged: int | None = None
+    kept: Answer | None = None
     available: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,8 +180,9 @@ class Flight:
         finally:
             self.gate.in_flight.ended()
 
-    async def land(self, outcome: Outcome) -> None:
-        """The answer has ended: books what it says was made."""
+    async def land(self, outcome: Outcome, kept: Answer | None = None) -> None:
+        """The answer has ended: books what it says was made, and keeps it for when the same is asked again."""
+        self.kept = kept
         match outcome:
             case Made():
                 await self._settle_made(outcome)
@@ -177,7 +211,7 @@ class Flight:
         await self.gate.in_flight.book(self._charge(amount, outcome, note, made, over))
 
     async def _release(self, reason: str) -> None:
-        booking = self.gate.ledger.release(self.held.hold_id, self._team, reason=reason)
+        booking = self.gate.ledger.release(self.held.hold_id, self._team, reason=reason, context=self.context)
         if await self._book(booking, self._resolution(Act.RELEASE, reason)) is None:
             return
         self._count("released")
@@ -213,7 +247,15 @@ class Flight:
 
     async def _charge(self, amount: int, outcome: SettledAs, note: str, made: Made | None, over: int) -> None:
         meta = _made_meta(made) if made else ""
-        booking = self.gate.ledger.settle(self.held.hold_id, self._team, amount, outcome=outcome, meta=meta)
+        booking = self.gate.ledger.settle(
+            self.held.hold_id,
+            self._team,
+            amount,
+            outcome=outcome,
+            meta=meta,
+            context=self.context,
+            answer=self.kept,
+        )
         settlement = await self._book(booking, self._resolution(Act.SETTLE, outcome, amount, meta))
         if settlement is None:
             return
@@ -243,15 +285,7 @@ class Flight:
             self._not_booked(settlement.status)
             return None
         self.charged, self.available = settlement.charged, settlement.available
-        if settlement.status is SettleStatus.LATE:
-            emit(
-                SettleLate(
-                    facts=self.call.facts,
-                    credits_held=self.held.amount,
-                    credits_charged=settlement.charged,
-                    debt=settlement.debt,
-                )
-            )
+        report_flagged(self.gate.metrics, self.call.facts, self.held.amount, settlement)
         return settlement
 
     async def _defer(self, error: LedgerError, resolution: Resolution) -> None:
@@ -269,6 +303,12 @@ class Flight:
             meta=meta,
             held=self.held.amount,
             request_id=self.call.request_id,
+            project=self.context.project,
+            member=self.context.member,
+            key_id=self.context.key_id,
+            fingerprint=self.context.fingerprint,
+            price_list=self.context.price_list,
+            windows=self.context.windows,
         )
 
     def _count(self, outcome: str, *, charged: int = 0, over: int = 0) -> None:

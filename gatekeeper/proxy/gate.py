@@ -108,6 +108,7 @@ class Gate:
     body_timeout_s: float
     client_write_timeout_s: float
     client_total_s: float
+    retry_guard_window_s: float
 
 
 @dataclass(slots=True)

@@ -1,19 +1,23 @@
 """The story of a generation: read, find, validate, price, hold, send, settle.
 
 `generate` is the whole of it and holds the control flow; every step is a leaf that returns, or raises `Rejected`.
-Nothing is forwarded before the credits are held, and no way out of the `async with` leaves a hold behind.
+Nothing is forwarded before the credits are held, and no way out of the `async with` leaves a hold behind. A request
+that came before gets the answer it got then.
 """
 
 from aiohttp import web
 
 from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.core.request import GenerationRequest
+from gatekeeper.ledger.records import Repeated
 from gatekeeper.logs import one_word
 from gatekeeper.proxy.admission import Admission, admit
+from gatekeeper.proxy.again import answer_again
 from gatekeeper.proxy.answering import deliver, deliver_free
 from gatekeeper.proxy.body import read_body
 from gatekeeper.proxy.flight import Flight, take_off
 from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import upstream_request
@@ -31,7 +35,11 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     admission = admit(call.catalog, call.candidates, call.caller.team, asked)
     _learn(call, admission)
     sent = upstream_request(call, admission.provider, body)
-    async with await take_off(gate, call, admission) as flight:
+    once = await name_request(gate, call, admission.provider, body)
+    taken = await take_off(gate, call, admission, once)
+    if isinstance(taken, Repeated):
+        return await answer_again(gate, call, taken)
+    async with taken as flight:
         answer = await _send(flight, sent)
         async with answer:
             return await deliver(flight, answer)

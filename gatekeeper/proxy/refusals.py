@@ -3,11 +3,15 @@
 Whatever the ledger answers that is not a fresh hold ends here, and nothing is forwarded.
 """
 
+from datetime import datetime
+from math import ceil
+
 from gatekeeper.core.alternatives import affordable
 from gatekeeper.core.credits import credits_text
-from gatekeeper.core.rejection import Code, CreditFacts, LimitFacts, Rejected, Rejection, refuse
+from gatekeeper.core.rejection import Code, CreditFacts, EarlierFacts, LimitFacts, Rejected, Rejection, refuse
 from gatekeeper.ledger.errors import LedgerError
-from gatekeeper.ledger.records import HoldResult, Refusal, RefusalCode, Refused
+from gatekeeper.ledger.holdid import hold_id_ms
+from gatekeeper.ledger.records import HoldResult, HoldState, Mismatch, Refusal, RefusalCode, Refused, Repeated
 from gatekeeper.proxy.admission import Admission
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.web.answers import iso_time
@@ -18,25 +22,72 @@ LEDGER_RETRY_AFTER_S = 2
 CONCURRENCY_RETRY_AFTER_S = 5
 """About the time a picture takes; after it one of the running generations has likely ended."""
 
+MINUTE_S = 60
+"""The longest that a limit per minute can make anybody wait."""
+
+RUNNING_RETRY_AFTER_S_MAX = 60
+"""SDKs wait for so long when they are told to; older ones take no longer wait for serious."""
+
 _LEADING = (
     RefusalCode.TEAM_FROZEN,
     RefusalCode.REQUEST_CAP_EXCEEDED,
     RefusalCode.INSUFFICIENT_CREDITS,
     RefusalCode.LIMIT_EXCEEDED,
-    RefusalCode.CONCURRENCY_EXCEEDED,
     RefusalCode.RATE_LIMITED,
+    RefusalCode.CONCURRENCY_EXCEEDED,
 )
 """Which of several reasons leads: the one that takes most to mend."""
 
 
-def not_held(result: HoldResult, admission: Admission) -> Rejected:
+_LIMITS = frozenset({RefusalCode.LIMIT_EXCEEDED, RefusalCode.RATE_LIMITED})
+"""What is told among the limits of a refusal."""
+
+
+def not_held(result: HoldResult, admission: Admission, now: datetime) -> Rejected:
     """The rejection for anything that a fresh hold can meet but `Held`."""
     if isinstance(result, Refused):
-        return _refused(result, admission)
+        return _refused(result, admission, now)
+    if isinstance(result, Mismatch):
+        detail = "This Idempotency-Key was used for another request; send this one with a key of its own."
+        return Rejected(Rejection(Code.IDEMPOTENCY_CONFLICT, detail, earlier=EarlierFacts(result.hold_id, None)))
     return refuse(
         Code.LEDGER_UNAVAILABLE, "The ledger did not make a new hold; nothing was forwarded.",
         retry_after_s=LEDGER_RETRY_AFTER_S,
     )  # fmt: skip
+
+
+def is_running(earlier: Repeated) -> bool:
+    """Whether its outcome may still come; till then nobody knows what it costs."""
+    return earlier.state in {HoldState.HELD, HoldState.UNKNOWN}
+
+
+def came_before(earlier: Repeated, now: datetime) -> Rejected:
+    """The same request, and no answer to it that could be given again. Final once it has ended: it stays so."""
+    if not is_running(earlier):
+        facts = EarlierFacts(earlier.hold_id, earlier.charged)
+        return Rejected(Rejection(Code.ALREADY_GENERATED, _ended_sentence(earlier), earlier=facts, final=True))
+    wait_s = _running_for_s(earlier, now)
+    runs = "is running" if earlier.state is HoldState.HELD else "was sent, and what became of it is not known yet"
+    detail = f"The same request {runs} (hold {earlier.hold_id}). Ask again in {wait_s} s; it is not sent twice."
+    facts = EarlierFacts(earlier.hold_id, None)
+    return Rejected(Rejection(Code.GENERATION_IN_PROGRESS, detail, earlier=facts, retry_after_s=wait_s))
+
+
+def _running_for_s(earlier: Repeated, now: datetime) -> int:
+    """What runs for long may run for long yet: so long as it has run, so long should be waited."""
+    running_for_s = int(now.timestamp() - hold_id_ms(earlier.hold_id) / 1000)
+    return max(1, min(running_for_s, RUNNING_RETRY_AFTER_S_MAX))
+
+
+def _ended_sentence(earlier: Repeated) -> str:
+    charged = f"{credits_text(earlier.charged)} credits were charged" if earlier.charged else "nothing was charged"
+    if earlier.state in {HoldState.EXPIRED, HoldState.CHARGED}:
+        said = f"what became of it is not known; {charged}"
+    else:
+        said = f"{charged}, and its answer was too large to be kept or came too long ago"
+    return (
+        f"The same request was sent before (hold {earlier.hold_id}): {said}. To run it anew, send it as a new request."
+    )
 
 
 def ledger_away(error: LedgerError) -> Rejection:
@@ -65,20 +116,28 @@ def credential_refused(provider: str) -> Rejected:
     return refuse(Code.PROVIDER_UNAVAILABLE, detail, final=True)
 
 
-def _refused(refused: Refused, admission: Admission) -> Rejected:
+def _refused(refused: Refused, admission: Admission, now: datetime) -> Rejected:
     refusals = sorted(refused.refusals, key=lambda refusal: _LEADING.index(refusal.code))
     codes = tuple(dict.fromkeys(Code(refusal.code) for refusal in refusals))
-    concurrency = codes[0] is Code.CONCURRENCY_EXCEEDED
+    retry_after_s = _retry_after_s(refusals[0], now)
     return Rejected(
         Rejection(
             codes[0],
             " ".join(_sentence(refusal, refused) for refusal in refusals),
             other_codes=codes[1:],
             credits=_credit_facts(refused),
-            alternatives=() if concurrency else affordable(admission.model, admission.asked, _room(refused)),
-            retry_after_s=CONCURRENCY_RETRY_AFTER_S if concurrency else None,
+            alternatives=() if retry_after_s else affordable(admission.model, admission.asked, _room(refused)),
+            retry_after_s=retry_after_s,
         )
     )
+
+
+def _retry_after_s(leading: Refusal, now: datetime) -> int | None:
+    """None where waiting alone does not help. The end of a minute is the store's; our clock may differ from it."""
+    if leading.code is RefusalCode.RATE_LIMITED:
+        left_s = ceil((leading.resets_at_ms or 0) / 1000 - now.timestamp())
+        return max(1, min(left_s, MINUTE_S))
+    return CONCURRENCY_RETRY_AFTER_S if leading.code is RefusalCode.CONCURRENCY_EXCEEDED else None
 
 
 def _credit_facts(refused: Refused) -> CreditFacts:
@@ -86,7 +145,7 @@ def _credit_facts(refused: Refused) -> CreditFacts:
         required=refused.required,
         available=refused.available,
         held=refused.held,
-        limits=tuple(_limit_facts(r) for r in refused.refusals if r.code is RefusalCode.LIMIT_EXCEEDED),
+        limits=tuple(_limit_facts(r) for r in refused.refusals if r.code in _LIMITS),
         fits_after_release=all(refusal.fits_after_release for refusal in refused.refusals),
     )
 
@@ -123,10 +182,10 @@ def _sentence(refusal: Refusal, refused: Refused) -> str:
             return f"This costs {required} credits; {credits_text(refused.available)} are available{held}."
         case RefusalCode.REQUEST_CAP_EXCEEDED:
             return f"This costs {required} credits; one request may cost {credits_text(refusal.limit)}."
-        case RefusalCode.CONCURRENCY_EXCEEDED:
-            return _concurrency_sentence(refusal, required)
         case RefusalCode.RATE_LIMITED:
             return f"{refusal.used} generations were admitted in this minute; {refusal.limit} may be."
+        case RefusalCode.CONCURRENCY_EXCEEDED:
+            return _concurrency_sentence(refusal, required)
         case RefusalCode.LIMIT_EXCEEDED:
             used = f"{credits_text(refusal.used)} used, {credits_text(refusal.held)} held"
             per = "in all" if refusal.per == "lifetime" else f"per {refusal.per}"

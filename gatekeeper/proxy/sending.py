@@ -21,9 +21,7 @@ def upstream_request(call: Call, provider: Provider, body: Sequence[bytes]) -> U
     """The request to this provider, byte for byte the caller's body."""
     key = call.caller.key
     headers = _readable_answer(forwardable_request_headers(call.request.raw_headers, key))
-    query = strip_credentials_from_query(raw_query(call), key)
-    _check_query(query, call.route)
-    headers, query = with_credential(provider.credential, headers, query)
+    headers, query = with_credential(provider.credential, headers, passing_query(call))
     url = f"{provider.base_url}{call.route.upstream_path}" + (f"?{query}" if query else "")
     return UpstreamRequest(call.request.method, url, headers, body, provider.timeouts)
 
@@ -46,6 +44,9 @@ def _readable_answer(headers: Headers) -> Headers:
     )
 
 
-def raw_query(call: Call) -> str:
-    """The query as it was sent, without a fragment."""
-    return call.request.raw_path.partition("#")[0].partition("?")[2]
+def passing_query(call: Call) -> str:
+    """What of the caller's query may pass. Raises `Rejected` for what nobody here reads."""
+    sent = call.request.raw_path.partition("#")[0].partition("?")[2]
+    query = strip_credentials_from_query(sent, call.caller.key)
+    _check_query(query, call.route)
+    return query

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import orjson
 from aiohttp import web
 
+from gatekeeper.core.credits import credits_text
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.dialects.base import Rendered
 
@@ -17,6 +18,7 @@ HOLD_ID = "Gatekeeper-Hold-Id"
 CREDITS_HELD = "Gatekeeper-Credits-Held"
 CREDITS_CHARGED = "Gatekeeper-Credits-Charged"
 CREDITS_AVAILABLE = "Gatekeeper-Credits-Available"
+REPLAYED = "Gatekeeper-Replayed"
 
 
 SERVER = "gatekeeper"
@@ -30,13 +32,20 @@ class RendersRejections(Protocol):
 
 
 def rejection_answer(shape: RendersRejections, rejection: Rejection, request_id: str) -> web.Response:
-    """A rejection as the caller's SDK expects it, with the request id; its code stands in the dialect's own headers."""
+    """A rejection as the caller's SDK expects it, with the request id and, if it is about one, the earlier hold.
+
+    Its code stands in the dialect's own headers.
+    """
     rendered = shape.render_rejection(rejection, request_id)
     answer = web.Response(status=rendered.status, body=rendered.body)
     for name, value in rendered.headers:
         answer.headers[name] = value
     answer.headers["Server"] = SERVER
     answer.headers[REQUEST_ID] = request_id
+    if rejection.earlier is not None:
+        answer.headers[HOLD_ID] = rejection.earlier.hold_id
+        if rejection.earlier.charged is not None:
+            answer.headers[CREDITS_CHARGED] = credits_text(rejection.earlier.charged)
     return answer
 
 

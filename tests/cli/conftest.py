@@ -1,5 +1,6 @@
 """A place of its own for every command: an empty directory, and no settings in the environment."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gatekeeper.cli.root import make_app
-from tests.cli.scene import CATALOG, CONFIG, TEAMS, Run
+from gatekeeper.ledger.opening import EMBEDDED, open_store
+from tests.cli.scene import CATALOG, CONFIG, TEAMS, InStore, Run, Work
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +40,17 @@ def run() -> Run:
         return CliRunner().invoke(make_app(), list(args), env=env)
 
     return invoke
+
+
+@pytest.fixture
+def in_store(configured: Path) -> InStore:
+    """Does something with the store that the commands work on."""
+
+    async def work(do: Work) -> None:
+        store = await open_store(EMBEDDED, configured / "data")
+        try:
+            await do(store)
+        finally:
+            await store.close()
+
+    return lambda do: asyncio.run(work(do))

@@ -1,14 +1,18 @@
 """What the commands' tests work on: a small catalog, a config, a teams file; and commands in processes of their own."""
 
 import os
+import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from typer.testing import Result
+
+from gatekeeper.ledger.holdid import RANDOM_BITS, new_hold_id
+from gatekeeper.ledger.opening import OpenStore
 
 CATALOG = """\
 price_list:
@@ -55,6 +59,13 @@ START_TIMEOUT_S = 30
 """A busy machine takes its time to import everything."""
 
 Run = Callable[..., Result]
+Work = Callable[[OpenStore], Awaitable[object]]
+InStore = Callable[[Work], None]
+
+
+def hold_id() -> str:
+    """A new hold id."""
+    return new_hold_id(time.time_ns() // 1_000_000, secrets.randbits(RANDOM_BITS))
 
 
 @contextmanager

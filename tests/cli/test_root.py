@@ -13,7 +13,7 @@ from typer.main import get_command
 from gatekeeper import __version__
 from gatekeeper.cli.failures import told
 from gatekeeper.cli.locate import default_config_path, find_settings, packaged_config_dir
-from gatekeeper.cli.root import COMMANDS, make_app
+from gatekeeper.cli.root import COMMANDS, GROUPS, make_app
 from gatekeeper.ledger.errors import LedgerConflict
 from tests.cli.scene import CONFIG, Run
 
@@ -31,8 +31,8 @@ def test_help_lists_every_command(run: Run) -> None:
     """The help names each command that the contract has, with what it does."""
     result = run("--help")
 
-    names = ["serve", "demo", "check", "quote", "models", "apply", "verify", "sandbox"]
-    assert names == [command.__name__ for command in COMMANDS]
+    names = ["serve", "demo", "check", "quote", "models", "apply", "verify", "sandbox", "holds", "journal"]
+    assert names == [*(command.__name__ for command in COMMANDS), *(group.name for group in GROUPS)]
     assert [] == [name for name in names if f" {name} " not in result.stdout]
 
 
@@ -40,10 +40,13 @@ def test_everything_is_explained() -> None:
     """Each command, argument and option has a help text."""
     root = get_command(make_app())
     assert isinstance(root, TyperGroup)
+    groups = [group for group in root.commands.values() if isinstance(group, TyperGroup)]
 
     silent = [
         f"{name} {parameter.name}"
-        for name, command in root.commands.items()
+        for each in (root, *groups)
+        for name, command in each.commands.items()
+        if command not in groups or not command.help
         for parameter in command.params
         if not (command.help and getattr(parameter, "help", None))
     ]

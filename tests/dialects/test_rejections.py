@@ -9,7 +9,17 @@ import httpx2
 import openai
 import pytest
 
-from gatekeeper.core.rejection import FACTS, Alternative, Code, CreditFacts, LimitFacts, Rejected, Rejection, Violation
+from gatekeeper.core.rejection import (
+    FACTS,
+    Alternative,
+    Code,
+    CreditFacts,
+    EarlierFacts,
+    LimitFacts,
+    Rejected,
+    Rejection,
+    Violation,
+)
 from gatekeeper.dialects import native
 from gatekeeper.dialects.base import Rendered
 from gatekeeper.dialects.facts import ALLOWED_SHOWN_MAX, explain
@@ -92,6 +102,38 @@ def test_money_is_written_exactly(dialect: str) -> None:
         "fits_after_release": True,
     }
     assert expected == body.get("error", body)["credits"]
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+def test_requests_are_counted_whole(dialect: str) -> None:
+    """A limit per minute counts requests: 30 of them are 30, not 0.00003 credits."""
+    limit = LimitFacts("team", "minute", 30, 30, 0, "2026-01-01T00:01:00Z")
+    refusal = rejection(Code.RATE_LIMITED, credits=CreditFacts(0, 0, 0, (limit,)), retry_after_s=7)
+
+    rendered = DIALECTS[dialect].render_rejection(refusal, "req_1")
+
+    body = json.loads(rendered.body)
+    (told,) = body.get("error", body)["credits"]["limits"]
+    assert (30, 30, 0, "7") == (told["limit"], told["used"], told["held"], header(rendered, "Retry-After"))
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@pytest.mark.parametrize(("charged", "told"), [(73_500_000, 73.5), (0, 0), (None, None)])
+def test_an_earlier_hold_is_named_with_its_charge(dialect: str, charged: int | None, told: float | None) -> None:
+    """What is not known yet is null, and not 0."""
+    refusal = rejection(Code.ALREADY_GENERATED, earlier=EarlierFacts("01a2", charged))
+
+    body = json.loads(DIALECTS[dialect].render_rejection(refusal, "req_1").body)
+
+    assert {"hold_id": "01a2", "credits_charged": told} == body.get("error", body)["earlier"]
+
+
+@pytest.mark.parametrize(
+    ("code", "retried"), [(Code.GENERATION_IN_PROGRESS, "true"), (Code.ALREADY_GENERATED, "false")]
+)
+def test_openais_sdk_is_told_which_409_to_wait_for(code: Code, retried: str) -> None:
+    """It sends any 409 again by itself unless it is told otherwise."""
+    assert retried == header(DIALECTS["openai"].render_rejection(rejection(code), "req_1"), "x-should-retry")
 
 
 def test_openai_error_names_its_own_field() -> None:

@@ -10,7 +10,7 @@ A document keeps its own words; what is generated stands between two marks:
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -75,13 +75,21 @@ def commands() -> dict[str, Any]:
     return dict(tree.commands)
 
 
+def all_commands() -> Iterator[tuple[str, Any]]:
+    """Every command with its whole name, those of a group after one another."""
+    for name, each in commands().items():
+        inside = getattr(each, "commands", None)
+        yield from [(name, each)] if inside is None else ((f"{name} {word}", one) for word, one in inside.items())
+
+
 def command_reference() -> str:
     """Every command with its help and its options."""
-    return "\n\n".join(_command_section(name, each) for name, each in commands().items())
+    return "\n\n".join(_command_section(name, each) for name, each in all_commands())
 
 
 def _command_section(name: str, command: Any) -> str:
-    takes = [p.name.upper() if p.required else f"[{p.name.upper()}]" for p in command.params if not _is_option(p)]
+    takes = [_argument(p) if p.required else f"[{_argument(p)}]" for p in command.params if not _is_option(p)]
+    takes += [f"{p.opts[0]} {p.metavar}" for p in command.params if _is_option(p) and p.required]
     rows = [_parameter_row(each) for each in command.params]
     usage = " ".join(["gatekeeper", name, *takes])
     return "\n".join([f"### `{usage}`", "", command.help, "", "| | takes | default | |", "|---|---|---|---|", *rows])
@@ -89,10 +97,15 @@ def _command_section(name: str, command: Any) -> str:
 
 def _parameter_row(parameter: Any) -> str:
     spelled = " ".join(f"`{each}`" for each in (*parameter.opts, *parameter.secondary_opts))
-    name = spelled if _is_option(parameter) else f"`{parameter.name.upper()}`"
+    name = spelled if _is_option(parameter) else f"`{_argument(parameter)}`"
+    takes = parameter.metavar or "" if _is_option(parameter) else ""
     default = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
     shown = "" if default in {None, False} else f"{default:g}" if isinstance(default, float) else str(default)
-    return f"| {name} | {parameter.metavar or ''} | {shown} | {parameter.help} |"
+    return f"| {name} | {takes} | {shown} | {parameter.help} |"
+
+
+def _argument(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
 
 
 def _is_option(parameter: Any) -> bool:

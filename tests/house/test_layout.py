@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-WHOLE = {"system", "house"}
-"""Folders of tests about the running gateway, and about the repository itself."""
+WHOLE = {"system", "house", "torture"}
+"""Folders of tests about the running gateway, about the repository itself, and about both when everything fails."""
 
-SHOWN_WHOLE = {"proxy", "web"}
-"""Packages that are shown through a running gateway, in `tests/system`: they are the way through, hardly parts."""
+SHOWN_WHOLE = {"web"}
+"""Packages that are shown through a running gateway only, in `tests/system`: they are the way through, hardly parts."""
 
 IN_ONE_FILE = {"yamlfile"}
 """Packages whose tests are one file beside the folders."""

@@ -19,9 +19,12 @@ def test_every_key_has_its_exact_name():
         "gk:{studio-1}:due",
         "gk:{studio-1}:j",
         "gk:{studio-1}:done:20414",
+        "gk:{studio-1}:once:20414",
+        "gk:{studio-1}:jobs",
+        "gk:{studio-1}:answer:01a2",
     ] == [
         TEAMS, api_key("a" * 64), keys.team, keys.keys, keys.grants, keys.bal, keys.open, keys.due,
-        keys.journal, keys.done(20414),
+        keys.journal, keys.done(20414), keys.once(20414), keys.jobs, keys.answer("01a2"),
     ]  # fmt: skip
 
 

@@ -157,7 +157,7 @@ async def test_quiet_team_loses_its_grant_by_the_sweep(ledger: Ledger, team: Tea
     kinds = [entry.kind for entry in await ledger.journal(team.id, after=2)]
 
     assert (EntryKind.GRANT, [EntryKind.GRANT, EntryKind.LAPSE]) == (before, kinds)
-    assert [Expiry((), more=False)] * 2 == expiries
+    assert [Expiry((), more=False, next_due_in_ms=0), Expiry((), more=False)] == expiries
     assert 0 == await ledger._client.command("EXISTS", TeamKeys(team.id).due)
     assert (await ledger.verify(team.id)).clean
 
@@ -275,6 +275,42 @@ async def test_everything_time_does_is_told(ledger: Ledger, team: TeamRecord, or
     await ledger.expire_due(team.id)
 
     assert (2, 2, [(team.id, EntryKind.UNKNOWN), (team.id, EntryKind.EXPIRE)] * 3) == (by_hold, by_refusal, told)
+
+
+async def test_every_deadline_is_told(ledger: Ledger, team: TeamRecord, order: Order):
+    """A hold's before it is made, for its answer may be lost; a mark's as soon as it may be there."""
+    told: list[tuple[str, int]] = []
+    ledger.on_deadline = lambda team_id, in_ms: told.append((team_id, in_ms))
+    asked = order(ttl_ms=5000)
+    await ledger.hold(asked)
+    await ledger.mark_unknown(asked.hold_id, team.id)
+    with pytest.raises(LedgerNoTeam):
+        await ledger.hold(order(team="nobody", ttl_ms=7000))
+
+    assert [(team.id, 5000), (team.id, 0), ("nobody", 7000)] == told
+
+
+async def test_next_deadline(ledger: Ledger, team: TeamRecord, order: Order):
+    """How far off it is: of a team with nothing due, of many teams at once, and of none."""
+    await ledger.hold(order(ttl_ms=60_000))
+    expiry = await ledger.expire_due(team.id)
+    mine, none = await ledger.due_in_ms([team.id, "nobody"])
+
+    assert expiry.next_due_in_ms is not None
+    assert mine is not None
+    assert 50_000 < mine <= expiry.next_due_in_ms <= 60_000
+    assert none is None
+
+
+async def test_one_open_hold(ledger: Ledger, team: TeamRecord, order: Order):
+    """A hold is found by its id for as long as it is open."""
+    asked = order(member="amy")
+    await ledger.hold(asked)
+    found = await ledger.open_hold(asked.hold_id, team.id)
+    listed = await ledger.holds(team.id)
+    await ledger.release(asked.hold_id, team.id)
+
+    assert (listed, None) == ((found,), await ledger.open_hold(asked.hold_id, team.id))
 
 
 async def test_open_holds_are_listed(ledger: Ledger, team: TeamRecord, order: Order):

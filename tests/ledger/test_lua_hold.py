@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.ledger.batch import Reply
 from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.lua import NAMES, script
 from gatekeeper.ledger.windows import Window, Windows
+from gatekeeper.ledger.wire import Reply
+from tests.ledger.conftest import every_key
 
 MOST = 9_000_000_000_000_000
 HOUR = 3_600_000
@@ -132,7 +133,7 @@ async def test_wrong_number_of_keys_stops_the_script(client: Any):
         with pytest.raises(Exception, match="takes"):
             await client.run(script(name), ["gk:{a}:x"], [])
 
-    assert [] == await client.command("KEYS", "*")
+    assert [] == await every_key(client)
 
 
 @pytest.mark.parametrize("amount", [0, 1, 99, 100])
@@ -257,12 +258,13 @@ async def test_every_failed_check_is_listed(funded: Raw):
     """One refusal lists all reasons, in the order of the checks."""
     await funded.hold(amount=50)
     await funded.team(
-        frozen="1", per_request="60", open_holds="1", held_credits="70", limits="team\tday\t70\nkey\tlifetime\t5\n"
-    )
+        frozen="1", per_request="60", open_holds="1", held_credits="70", per_minute="0",
+        limits="team\tday\t70\nkey\tlifetime\t5\n",
+    )  # fmt: skip
 
     reply = await funded.hold(amount=90, key="ci")
     assert [
-        "team_frozen", "request_cap_exceeded", "concurrency_exceeded", "concurrency_exceeded",
+        "team_frozen", "request_cap_exceeded", "concurrency_exceeded", "concurrency_exceeded", "rate_limited",
         "insufficient_credits", "limit_exceeded", "limit_exceeded",
     ] == [refusal[0] for refusal in reply[3:]]  # fmt: skip
 

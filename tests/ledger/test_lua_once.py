@@ -64,6 +64,13 @@ async def test_how_long_a_name_counts(funded: Raw, new_id: NewId, within: int, k
     assert ("REPEAT" if known else "HELD") == (await funded.hold(once="n", within=within))[0]
 
 
+async def test_nobody_looks_for_a_name_that_was_not_asked_for(funded: Raw, new_id: NewId):
+    """Within no time at all there is no earlier hold, not even of a gateway whose clock is ahead."""
+    await funded.hold(new_id(-60_000), once="n")
+
+    assert "HELD" == (await funded.hold(once="n", within=0))[0]
+
+
 async def test_a_refused_request_leaves_no_name(funded: Raw, new_id: NewId):
     """What was not admitted may come again as new."""
     refused = await funded.hold(amount=101, once="n")

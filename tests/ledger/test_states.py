@@ -182,9 +182,19 @@ async def every_other_answer(raw: Raw, nobody: Raw, new_id: NewId) -> None:
     await raw.settle(new_id(), "x")
     await raw.job(new_id(), "")
     await raw.expire(new_id(), "x")
+    await raw.exported("x")
+    await raw.exported(2)
+    await raw.trim("x", 1)
+    await raw.trim(0, 3)
+    await raw.trim(0, 1)
+    await raw.trim(0, 2)
     await nobody.hold()
     await nobody.grant()
     await nobody.balance("team")
+    for seq in ("x", 1):
+        await raw.exported(seq)
+    for before, seq in ((0, "x"), (0, 2), (1, 1), (0, 1)):
+        await raw.trim(before, seq)
 
 
 def answers_named(name: str) -> set[tuple[str, str]]:

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from gatekeeper.app import running_gateway
 from gatekeeper.logs import configure_logs
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
+from tests.system.provider import Provider
 from tests.system.world import World, settings_for
 
 StartWorld = Callable[..., Awaitable[World]]
@@ -31,7 +32,7 @@ async def _start_world(tmp_path: Path) -> AsyncIterator[StartWorld]:
                 stack.push_async_callback(sandbox.close)
             log = io.BytesIO()
             configure_logs("info", "json", log)
-            settings = settings_for(tmp_path, provider_url or sandbox.url, **changes)
+            settings = settings_for(changes.pop("directory", tmp_path), provider_url or sandbox.url, **changes)
             gateway = await stack.enter_async_context(running_gateway(settings))
             session = await stack.enter_async_context(aiohttp.ClientSession())
             return World(gateway, sandbox, session, log)
@@ -60,6 +61,15 @@ async def _start_provider() -> AsyncIterator[StartProvider]:
             return str(server.make_url("")).rstrip("/")
 
         yield start
+
+
+@pytest.fixture(name="provider")
+async def _provider() -> AsyncIterator[Provider]:
+    """A provider that counts what it is asked."""
+    provider = Provider()
+    await provider.start()
+    yield provider
+    await provider.close()
 
 
 StartCutStream = Callable[[bytes], Awaitable[str]]

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from gatekeeper.app import running_gateway
+from gatekeeper.ledger.keys import TeamKeys
 from tests.system.world import CATALOG, World, settings_for
 
 
@@ -50,6 +51,22 @@ async def test_verify_is_clean_after_a_generation(world: World) -> None:
 
     assert 200 == status
     assert '"clean":true' in text
+
+
+async def test_the_last_verification_is_a_metric(world: World) -> None:
+    """How many figures were off, and when that was found out; 0 before the first time."""
+    token = {"Authorization": f"Bearer {world.gateway.admin_token}"}
+    await world.native(await world.key())
+    _, before = await _get(world, "/metrics")
+    store = world.gateway.store
+    await store.client.command("HSET", TeamKeys("team-0").grants, "gift", "1")
+    _, verdict = await _get(world, "/admin/v1/verify", headers=token)
+    _, after = await _get(world, "/metrics")
+
+    assert '"clean":false' in verdict
+    assert "gatekeeper_verify_timestamp_seconds 0.0" in before
+    assert "gatekeeper_verify_differences 1.0" in after
+    assert "gatekeeper_verify_timestamp_seconds 1." in after
 
 
 async def test_a_reload_changes_prices_and_a_bad_file_does_not(tmp_path: Path) -> None:

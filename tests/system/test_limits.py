@@ -78,6 +78,44 @@ async def test_too_many_held_credits_are_told_to_wait(world: World) -> None:
     assert 200 == (await first).status
 
 
+async def early_in_a_minute(world: World) -> None:
+    """Waits (at most five seconds, mostly not at all) until what follows fits into one minute of the store's clock."""
+    seconds, _ = await world.gateway.store.client.command("TIME")
+    left_s = 60 - int(seconds) % 60
+    await asyncio.sleep(left_s if left_s <= 5 else 0)
+
+
+async def test_too_many_requests_in_a_minute_are_told_to_wait(world: World) -> None:
+    """429 rate_limited, with when the minute ends; what was refused does not count, and nothing is forwarded."""
+    key = await world.key(caps=Caps(requests_per_minute=2))
+    await early_in_a_minute(world)
+
+    answers = [await world.native(key) for _ in range(4)]
+
+    last = answers[-1]
+    assert [200, 200, 429, 429] == [answer.status for answer in answers]
+    assert ("rate_limited", True, []) == (last.json["code"], last.json["retryable"], last.json["alternatives"])
+    assert 1 <= int(last.headers["Retry-After"]) <= 60
+    (limit,) = last.json["credits"]["limits"]
+    assert {"scope": "team", "per": "minute", "limit": 2, "used": 2, "held": 0} == {
+        name: limit[name] for name in ("scope", "per", "limit", "used", "held")
+    }
+    assert limit["resets_at"].endswith(":00.000Z")
+    assert 2 == (await world.provider())["generations"]
+    await world.assert_books_clean()
+
+
+async def test_an_answer_again_is_not_counted_in_the_minute(world: World) -> None:
+    """Only what is admitted counts: the same request again is answered though the minute is used up."""
+    key = await world.key(caps=Caps(requests_per_minute=1))
+    await early_in_a_minute(world)
+
+    answers = [await world.native(key, headers={"Idempotency-Key": "a"}) for _ in range(3)]
+
+    assert [200, 200, 200] == [answer.status for answer in answers]
+    assert 429 == (await world.native(key)).status
+
+
 async def test_credits_held_by_running_generations_would_do(world: World) -> None:
     """402 insufficient_credits that says it fits once the running ones end."""
     key = await world.key("60")

@@ -114,11 +114,11 @@ class World:
         lines = [json.loads(line) for line in self.log.getvalue().splitlines()]
         return [line for line in lines if name in {None, line["event"]}]
 
-    async def event(self, name: str) -> dict[str, Any]:
-        """The first line with this event, once it is there (bounded)."""
+    async def event(self, name: str, number: int = 1) -> dict[str, Any]:
+        """The line with which this event comes for the first time, or this often, once it is there (bounded)."""
         for _ in range(EVENT_TRIES):
-            if found := self.events(name):
-                return found[0]
+            if len(found := self.events(name)) >= number:
+                return found[number - 1]
             await asyncio.sleep(0.01)
         raise AssertionError(f"no {name} among {[line['event'] for line in self.events()]}")
 

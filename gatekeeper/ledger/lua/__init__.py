@@ -6,7 +6,9 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Final
 
-NAMES: Final = ("balance", "expire", "grant", "hold", "job", "settle", "snapshot", "team", "unknown")
+NAMES: Final = (
+    "balance", "expire", "exported", "grant", "hold", "job", "settle", "snapshot", "team", "trim", "unknown",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

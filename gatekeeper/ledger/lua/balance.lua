@@ -19,7 +19,7 @@ local team = call('HMGET', KEYS[1], 'timezone', 'limits')
 if not team[1] then return {'NO_TEAM'} end
 local book = read_book({bal = KEYS[2]}, {})
 local out = {
-  str(book.now), str(book.seq - #book.entries / 2), str(book.granted), str(book.charged), str(book.expired), str(book.held),
+  str(book.now), str(last_seq(book)), str(book.granted), str(book.charged), str(book.expired), str(book.held),
   str(book.open), team[1], team[2] or '',
 }
 for _, counters in ipairs(call('HMGET', KEYS[2], unpack(ARGV))) do out[#out + 1] = counters or '' end

@@ -218,9 +218,10 @@ end
 move_scopes(book, fields, starts, 0, amount)
 book.held, book.open = book.held + amount, book.open + 1
 if minute_cap ~= '' then book.minute = str(minute) .. ':' .. str(admitted + 1) end
-local amount_text, parts = str(amount), draw(book, amount, 'held')
+local amount_text = str(amount)
 local seq =
   append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, '', '', ARGV[11])
+local parts = draw(book, amount, 'held')
 flush(book)
 call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. ARGV[4] .. '\t' .. policy .. '\t' .. seq .. '\t'
   .. now_text .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'

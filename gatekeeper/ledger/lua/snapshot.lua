@@ -1,15 +1,15 @@
 -- snapshot.lua: read everything of a team that the journal must confirm, at one instant. Writes nothing.
 --
--- KEYS (4, one hash tag)
---   1 bal HASH   2 open HASH   3 due ZSET   4 grants HASH
+-- KEYS (5, one hash tag)
+--   1 bal HASH   2 open HASH   3 due ZSET   4 grants HASH   5 base HASH
 -- ARGV (0)
 -- Reply
---   {bal, open, grants: field, value, ... each; due: member, score, ...}
+--   {bal, open, grants: field, value, ... each; due: member, score, ...; base: field, value, ...}
 -- Example
---   EVALSHA <sha> 4 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:grants
---   -> {{'figures', '2:...', 'team', '0:49000000|...'}, {'019aab...', 'H...'}, {'opening', '490000000'}, {'019aab...', '1763800000000'}}
+--   EVALSHA <sha> 5 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:grants gk:{a}:base
+--   -> {{'figures', '2:...', 'team', '0:49000000|...'}, {'019aab...', 'H...'}, {'opening', '490000000'}, {'019aab...', '1763800000000'}, {}}
 
-assert(#KEYS == 4, 'snapshot takes 4 keys')
+assert(#KEYS == 5, 'snapshot takes 5 keys')
 assert(#ARGV == 0, 'snapshot takes no arguments')
 
 return {
@@ -17,4 +17,5 @@ return {
   call('HGETALL', KEYS[2]),
   call('HGETALL', KEYS[4]),
   call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES'),
+  call('HGETALL', KEYS[5]),
 }

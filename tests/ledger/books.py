@@ -346,6 +346,9 @@ class Books:
         )  # fmt: skip
         starts = [int(start) for start in (context.windows or "0:0:0:0").split(":")]
         orphan = self.holds[ending.hold_id] = Hold(order, starts, HoldState.ORPHAN, ending.amount)
+        for scope in scopes_of(order):  # its windows may have been lost with it
+            use = self.use.setdefault(scope, Use())
+            use.open([max(old[0], start) for old, start in zip(use.windows, starts, strict=True)])
         self._spend(orphan)
         self._keep_answer(ending)
         return SettleStatus.ORPHAN, ending.amount
@@ -355,9 +358,7 @@ class Books:
         self.charged += hold.charged
         self._take(hold.charged)
         for scope in scopes_of(hold.order):
-            use = self.use.setdefault(scope, Use())
-            use.open([max(old[0], start) for old, start in zip(use.windows, hold.starts, strict=True)])
-            use.move(hold.starts, hold.charged, 0)
+            self.use[scope].move(hold.starts, hold.charged, 0)
 
     def _keep_answer(self, ending: Ending) -> None:
         if ending.answer and ending.amount:

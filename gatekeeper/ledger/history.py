@@ -1,0 +1,105 @@
+"""What this process has seen of each team's journal, so that a store that has lost some of it is found out.
+
+A store that fails over to a replica, or comes back from an old file, may lack the last writes it had acknowledged. A
+team's journal gives it away: it is shorter than it was, or has another entry in the place of one that was seen. This
+module remembers the last entry of each team, and for a while the acts behind the entries, in the form in which they can
+be told again: each is idempotent by its id.
+
+Grants and changes of a team are not among them: what makes those can see for itself. No I/O and no clock; asking the
+store and telling it again is `repair`'s work.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from gatekeeper.ledger.records import HoldOrder
+from gatekeeper.ledger.scripts import Ending
+
+REMEMBER_S: Final = 60.0
+"""How long an act is remembered: far longer than a replica that may be promoted is behind."""
+ACTS_MAX: Final = 100_000
+"""Acts remembered at most: a minute of 1,600 a second, about 100 MB."""
+TEAMS_MAX: Final = 100_000
+"""Teams whose sequence is remembered; beyond it those seen longest ago are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A mark_unknown."""
+
+    hold_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """An attach_job."""
+
+    hold_id: str
+    job: str
+    ttl_ms: int
+
+
+Act = HoldOrder | Ending | Doubt | Following
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """An act that the store acknowledged as journal entry `seq` of its team."""
+
+    at_s: float
+    team: str
+    seq: int
+    act: Act
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last journal entry that was seen of a team, and which hold it is about."""
+
+    team: str
+    seq: int
+    hold_id: str
+
+
+class History:
+    """The entries seen last and the acts of the last minute. Instants are monotonic seconds that the caller brings."""
+
+    def __init__(self, *, remember_s: float = REMEMBER_S, acts_max: int = ACTS_MAX, teams_max: int = TEAMS_MAX) -> None:
+        self._remember_s = remember_s
+        self._teams_max = teams_max
+        self._seen: dict[str, Seen] = {}
+        self._acts: deque[Acked] = deque(maxlen=acts_max)
+
+    def note(self, acked: Acked) -> bool:
+        """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
+        self._acts.append(acked)
+        while self._acts[0].at_s < acked.at_s - self._remember_s:
+            self._acts.popleft()
+        before = self._seen.pop(acked.team, None)
+        is_next = before is None or acked.seq > before.seq
+        # Put last: the first is the one that was seen longest ago.
+        self._seen[acked.team] = before if before and not is_next else Seen(acked.team, acked.seq, acked.act.hold_id)
+        if len(self._seen) > self._teams_max:
+            del self._seen[next(iter(self._seen))]
+        return is_next
+
+    def teams(self) -> tuple[str, ...]:
+        """Every team of which an entry is remembered."""
+        return tuple(self._seen)
+
+    def seen(self, team: str) -> Seen | None:
+        """The last entry seen of the team."""
+        return self._seen.get(team)
+
+    def acts(self, team: str) -> tuple[Acked, ...]:
+        """The team's remembered acts, in the order in which they were acknowledged."""
+        return tuple(acked for acked in self._acts if acked.team == team)
+
+    def forget(self, team: str) -> None:
+        """Begins anew with the team: whoever calls this tells its acts again."""
+        self._seen.pop(team, None)
+        kept = [acked for acked in self._acts if acked.team != team]
+        self._acts.clear()
+        self._acts.extend(kept)

@@ -1,0 +1,201 @@
+"""What happens when a store has lost some of a team's journal: no new hold for that team, everything this process
+remembers of it is told again, and what is still missing is reported.
+
+Other gateways on the store find the same and tell their part, so a team stays closed for a moment after ours is told.
+Settles are never held back: they are facts. It does not log: what happened goes to a callback.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Final, TypeVar
+
+from gatekeeper.ledger.client import StoreClient
+from gatekeeper.ledger.codec import parse_entry
+from gatekeeper.ledger.errors import LedgerError, LedgerHistoryLost, LedgerUnavailable
+from gatekeeper.ledger.history import Acked, Act, History, Seen
+from gatekeeper.ledger.keys import TeamKeys
+from gatekeeper.ledger.records import (
+    Attached,
+    Held,
+    HoldResult,
+    JobStatus,
+    Marked,
+    MarkStatus,
+    Refused,
+    Settlement,
+    SettleStatus,
+)
+from gatekeeper.ledger.scripts import Ending
+
+TEAMS_AT_ONCE: Final = 100
+"""Teams asked for their sequence in one pipeline."""
+OTHERS_WAIT_S: Final = 5.0
+"""How long a team stays closed after our part is told: a gateway that is connected again asks within a second."""
+AGAIN_S: Final = 0.5
+"""Pause before an act that found no store is told once more."""
+
+
+class Told(StrEnum):
+    """What telling an act again met."""
+
+    CHANGED = "changed"  # the store had lost it and has it again
+    ORPHAN = "orphan"  # the store had lost a hold and its end, and has booked the end
+    KNOWN = "known"  # the store still had it
+    REFUSED = "refused"  # the store had lost it and does not take it: no room under a limit, or too old
+
+
+@dataclass(frozen=True, slots=True)
+class LostHistory:
+    """A team's journal was found to lack entries. `seen` is the last sequence this process had seen, `kept` the last of
+    its own entries that is still in its place. `told_again` counts entries of this process that the store had lost and
+    that are accounted for again, `refused` those that it would not take."""
+
+    team: str
+    seen: int
+    kept: int
+    told_again: int
+    refused: int
+
+    @property
+    def missing(self) -> int:
+        """Entries that this process cannot account for: another gateway's, or older than it remembers."""
+        return max(0, self.seen - self.kept - self.told_again - self.refused)
+
+
+Answer = TypeVar("Answer")
+Tell = Callable[[str, Act], Awaitable[HoldResult | Settlement | Marked | Attached]]
+
+
+class Repair:
+    """Guards the teams of a ledger. `tell` tells the store one act of a team again; `on_lost` hears of each loss."""
+
+    def __init__(
+        self, client: StoreClient, history: History, tell: Tell, *, others_wait_s: float = OTHERS_WAIT_S
+    ) -> None:
+        self.on_lost: Callable[[LostHistory], None] = lambda _lost: None
+        self._client = client
+        self._history = history
+        self._tell = tell
+        self._others_wait_s = others_wait_s
+        self._closed: dict[str, asyncio.Task[None]] = {}
+        self._checking: asyncio.Task[None] | None = None
+
+    def admit(self, team: str, *, maybe_executed: bool = False) -> None:
+        """Raises LedgerHistoryLost while the team's books are being repaired."""
+        if team in self._closed:
+            raise LedgerHistoryLost(
+                f"the store has lost entries of team {team}; they are being told again", maybe_executed=maybe_executed
+            )
+
+    async def acked(self, team: str, seq: int, act: Act) -> None:
+        """Remembers what the store acknowledged; closes the team if that shows that the store has lost entries."""
+        seen = self._history.seen(team)
+        acked = Acked(asyncio.get_running_loop().time(), team, seq, act)
+        if self._history.note(acked) or seen is None or team in self._closed:
+            return
+        # Two connections may bring their answers in another order than they happened; only the journal can tell.
+        try:
+            if not await self._is_kept(seen.team, seen.seq, seen.hold_id):
+                self._close_team(seen)
+        except LedgerError:
+            self.check_soon()
+
+    def check_soon(self) -> None:
+        """Asks the store about every team that was seen, in the background: another server answers there now."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.get_running_loop().create_task(self._check_all())
+
+    async def close(self) -> None:
+        """Ends what is under way. What was not told again yet is lost with this process."""
+        tasks = [*self._closed.values(), *([self._checking] if self._checking else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _check_all(self) -> None:
+        teams = self._history.teams()
+        for at in range(0, len(teams), TEAMS_AT_ONCE):
+            chunk = [seen for team in teams[at : at + TEAMS_AT_ONCE] if (seen := self._history.seen(team))]
+            try:
+                kept = await asyncio.gather(*(self._is_kept(seen.team, seen.seq, seen.hold_id) for seen in chunk))
+            except LedgerError:
+                return  # no server answers: the next one that does is asked again
+            for seen, is_kept in zip(chunk, kept, strict=True):
+                if not is_kept:
+                    self._close_team(seen)
+
+    async def _is_kept(self, team: str, seq: int, hold_id: str) -> bool:
+        """Whether the journal still has this entry in its place; one that was exported and cut is kept."""
+        keys, place = TeamKeys(team), f"{seq}-0"
+        rows = await self._client.command("XRANGE", keys.journal, place, place, bulk=True)
+        if rows:
+            return parse_entry(*rows[0]).hold_id == hold_id
+        return int(await self._client.command("HGET", keys.base, "seq", bulk=True) or 0) >= seq
+
+    def _close_team(self, seen: Seen) -> None:
+        if seen.team in self._closed:
+            return
+        acts = self._history.acts(seen.team)
+        self._history.forget(seen.team)
+        self._closed[seen.team] = asyncio.get_running_loop().create_task(self._repair(seen, acts))
+
+    async def _repair(self, seen: Seen, acts: tuple[Acked, ...]) -> None:
+        try:
+            kept = await self._surely(partial(self._last_kept, seen.team, acts)) or 0
+            told = [_told(await self._surely(partial(self._tell, seen.team, act))) for act in _to_tell(acts)]
+            again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN)
+            refused = told.count(Told.REFUSED)
+            self.on_lost(LostHistory(seen.team, seen.seq, kept, again, refused))
+            await asyncio.sleep(self._others_wait_s)
+        finally:
+            del self._closed[seen.team]
+
+    async def _last_kept(self, team: str, acts: tuple[Acked, ...]) -> int:
+        """The sequence of the last remembered entry that is still in its place. If none is: that before the first, or
+        where the journal ends now if that is before it."""
+        for acked in reversed(acts):
+            if await self._is_kept(team, acked.seq, acked.act.hold_id):
+                return acked.seq
+        rows = await self._client.command("XREVRANGE", TeamKeys(team).journal, "+", "-", "COUNT", 1, bulk=True)
+        last = parse_entry(*rows[0]).seq if rows else 0
+        return min(last, acts[0].seq - 1) if acts else last
+
+    @staticmethod
+    async def _surely(ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        """Asks until the store answers: while it does not, the team stays closed, which is what one wants. None if the
+        store answers that it will not."""
+        while True:
+            try:
+                return await ask()
+            except LedgerUnavailable:
+                await asyncio.sleep(AGAIN_S)
+            except LedgerError:
+                return None
+
+
+def _told(result: HoldResult | Settlement | Marked | Attached | None) -> Told:
+    match result:
+        case Settlement(status=SettleStatus.ORPHAN):
+            return Told.ORPHAN
+        case None | Refused() | Settlement(status=SettleStatus.GONE) | Marked(status=MarkStatus.GONE):
+            return Told.REFUSED
+        case (
+            Held(repeated=False)
+            | Settlement(status=SettleStatus.SETTLED | SettleStatus.RELEASED | SettleStatus.LATE | SettleStatus.VOIDED)
+        ):
+            return Told.CHANGED
+        case Marked(status=MarkStatus.UNKNOWN) | Attached(status=JobStatus.ATTACHED):
+            return Told.CHANGED
+        case Attached(status=JobStatus.GONE):
+            return Told.REFUSED
+    return Told.KNOWN
+
+
+def _to_tell(acts: tuple[Acked, ...]) -> list[Act]:
+    """In their order, but without what came before the end of a hold: its end brings along all it needs, and room under
+    a limit that somebody has used meanwhile does not matter to it."""
+    ended = {acked.act.hold_id for acked in acts if isinstance(acked.act, Ending) and acked.act.context is not None}
+    return [acked.act for acked in acts if isinstance(acked.act, Ending) or acked.act.hold_id not in ended]

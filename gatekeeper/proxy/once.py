@@ -1,0 +1,132 @@
+"""What names a request that may come twice: the caller's `Idempotency-Key`, or an SDK's own word that it tries again.
+
+The name and the fingerprint of what was asked go to the ledger with the hold, which knows in the same step whether
+there was an earlier one. Nothing is looked up here, and a request without either header costs nothing.
+"""
+
+import asyncio
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from aiohttp import web
+
+from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.dialects.multipart import read_boundary
+from gatekeeper.ledger import bounds
+from gatekeeper.proxy.gate import Call, Gate, Provider
+from gatekeeper.proxy.sending import passing_query
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+
+RETRY_COUNT: Final = "x-stainless-retry-count"
+"""How often an SDK of the OpenAI family has sent this request before. Nothing else in its retries names them."""
+
+KNOWN_MS: Final = bounds.ONCE_WITHIN_MAX_MS
+"""How long an `Idempotency-Key` is known: 24 hours, as long as the ledger remembers every name."""
+
+HASHED_AT_ONCE_BYTES: Final = 1024**2
+"""About a millisecond of hashing; a larger body is hashed in a thread, so that nobody else waits for it."""
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_COUNT = re.compile(r"[0-9]{1,4}")
+_NAME_BYTES = 16
+_FINGERPRINT_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A request's name and fingerprint. `within_ms` is how old an earlier hold of that name may be that is answered in
+    place of a new one (0: it is only remembered), `answer_ttl_ms` how long a small answer is kept (0: not at all)."""
+
+    name: str = ""
+    fingerprint: str = ""
+    within_ms: int = 0
+    answer_ttl_ms: int = 0
+
+
+UNNAMED: Final = Once()
+"""A request that is new whenever it comes."""
+
+
+async def name_request(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Once:
+    """How the ledger shall know this request. Raises `Rejected` (malformed_request) for a key that is none."""
+    key, count = _read_key(call.request), _read_count(call)
+    if key is None and count is None:
+        return UNNAMED
+    print_ = await _fingerprint(call, provider, body)
+    if key is not None:
+        return Once(f"i{_digest(_NAME_BYTES, key)}", print_, KNOWN_MS, KNOWN_MS)
+    window_ms = int(gate.retry_guard_window_s * 1000)
+    sender = (call.caller.record.key_id, call.facts.project or "", call.facts.member or "")
+    name = f"r{_digest(_NAME_BYTES, *sender, print_)}"
+    return Once(name, print_, window_ms if count else 0, window_ms)
+
+
+def fingerprint(words: Sequence[str], content_type: str, body: Sequence[bytes]) -> str:
+    """96 bits of what was asked, 16 characters. A form counts without its boundary: an SDK that tries again draws a
+    new one."""
+    boundary = read_boundary(content_type)
+    hashed = blake2b(_joined(*words, "bytes" if boundary is None else "form"), digest_size=_FINGERPRINT_BYTES)
+    for piece in body if boundary is None else _stretches(boundary, body):
+        hashed.update(piece)
+    return _text(hashed.digest())
+
+
+def _stretches(boundary: bytes, body: Sequence[bytes]) -> Sequence[bytes]:
+    """The digest of each stretch between two boundaries, so that what stands in one can never pass for a boundary."""
+    needle, digests, stretch, rest = b"--" + boundary, list[bytes](), blake2b(), b""
+    beginning = len(needle) - 1
+    for piece in body:
+        *ended, rest = (rest + piece).split(needle)
+        for end in ended:
+            stretch.update(end)
+            digests.append(stretch.digest())
+            stretch = blake2b()
+        # The last bytes may be the beginning of a boundary that the next piece ends.
+        stretch.update(rest[:-beginning])
+        rest = rest[-beginning:]
+    stretch.update(rest)
+    return (*digests, stretch.digest())
+
+
+async def _fingerprint(call: Call, provider: Provider, body: Sequence[bytes]) -> str:
+    words = (provider.name, call.request.method, call.route.upstream_path, passing_query(call))
+    content_type = call.request.headers.get("Content-Type", "")
+    if sum(map(len, body)) <= HASHED_AT_ONCE_BYTES:
+        return fingerprint(words, content_type, body)
+    return await asyncio.to_thread(fingerprint, words, content_type, body)
+
+
+def _read_key(request: web.BaseRequest) -> str | None:
+    values = request.headers.getall(IDEMPOTENCY_KEY, ())
+    if not values:
+        return None
+    if len(values) > 1 or not _KEY.fullmatch(values[0]):
+        detail = f"{IDEMPOTENCY_KEY} takes 1 to 255 visible ASCII characters without spaces, once."
+        raise refuse(Code.MALFORMED_REQUEST, detail)
+    return values[0]
+
+
+def _read_count(call: Call) -> int | None:
+    """How often this was tried before; None where nobody says, or the team does without the guard."""
+    values = call.request.headers.getall(RETRY_COUNT, ())
+    if not values or not call.caller.team.retry_guard:
+        return None
+    return int(values[0]) if len(values) == 1 and _COUNT.fullmatch(values[0]) else 0
+
+
+def _joined(*words: str) -> bytes:
+    """No word contains the separator: none can be cut in two places."""
+    return "".join(f"{word}\0" for word in words).encode("utf-8", "surrogateescape")
+
+
+def _digest(size_bytes: int, *words: str) -> str:
+    return _text(blake2b(_joined(*words), digest_size=size_bytes).digest())
+
+
+def _text(digest: bytes) -> str:
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -1,0 +1,62 @@
+"""What a process remembers of the journals it has seen."""
+
+from gatekeeper.ledger.history import Acked, Doubt, History
+
+
+def acked(seq: int, team: str = "a", at_s: float = 0.0, hold_id: str = "h") -> Acked:
+    """An acknowledged act."""
+    return Acked(at_s, team, seq, Doubt(hold_id, ""))
+
+
+def test_a_sequence_that_rises_is_as_it_should_be() -> None:
+    """Entries of one team come with a rising sequence, those of another team have their own."""
+    history = History()
+
+    assert [True, True, True] == [history.note(acked(4)), history.note(acked(6)), history.note(acked(1, team="b"))]
+
+
+def test_a_sequence_that_does_not_rise_is_noticed_each_time() -> None:
+    """A sequence at or below one seen before is not the next; what was seen stays what it was."""
+    history = History()
+    history.note(acked(7, hold_id="last"))
+
+    assert [False, False] == [history.note(acked(7)), history.note(acked(3))]
+    assert "last" == history.seen("a").hold_id
+
+
+def test_acts_are_remembered_for_a_while() -> None:
+    """An act is forgotten when one comes that is later by more than the time it is remembered."""
+    history = History(remember_s=60)
+    for seq, at_s in ((1, 0.0), (2, 50.0), (3, 61.0)):
+        history.note(acked(seq, at_s=at_s))
+
+    assert [2, 3] == [act.seq for act in history.acts("a")]
+
+
+def test_acts_are_bounded_by_number() -> None:
+    """Of more acts than are remembered the oldest go; the last entry of each team stays known."""
+    history = History(acts_max=2)
+    for seq in (1, 2, 3):
+        history.note(acked(seq))
+
+    assert ([2, 3], 3) == ([act.seq for act in history.acts("a")], history.seen("a").seq)
+
+
+def test_teams_are_bounded_by_number() -> None:
+    """Of more teams than are remembered the one seen longest ago goes."""
+    history = History(teams_max=2)
+    for team in ("a", "b", "a", "c"):
+        history.note(acked(1 if team != "a" else len(history.teams()) + 1, team=team))
+
+    assert ("a", "c") == history.teams()
+
+
+def test_forgetting_a_team_leaves_the_others() -> None:
+    """A team that begins anew has neither acts nor a last entry; the others keep theirs."""
+    history = History()
+    history.note(acked(5))
+    history.note(acked(2, team="b"))
+
+    history.forget("a")
+
+    assert (None, (), 2) == (history.seen("a"), history.acts("a"), history.acts("b")[0].seq)

@@ -1,0 +1,58 @@
+"""How what the ledger says becomes a refusal, where a running gateway shows it only by luck."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gatekeeper.core.rejection import Code, Rejection
+from gatekeeper.ledger.records import HoldResult, HoldState, Mismatch, Refusal, RefusalCode, Refused, Repeated
+from gatekeeper.proxy.refusals import not_held
+
+NOW = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
+NO_ADMISSION: Any = None
+"""No refusal in this file looks for alternatives."""
+
+
+def refusal(code: RefusalCode = RefusalCode.RATE_LIMITED, per: str = "minute", resets_in_s: float = 30) -> Refusal:
+    """A limit of two that is used up."""
+    resets_at_ms = int((NOW + timedelta(seconds=resets_in_s)).timestamp() * 1000)
+    return Refusal(code, "team", per, 2, 2, 2, 0, resets_at_ms, fits_after_release=False)
+
+
+def rejection_of(result: HoldResult) -> Rejection:
+    return not_held(result, NO_ADMISSION, NOW).rejection
+
+
+def refused(*refusals: Refusal) -> Rejection:
+    return rejection_of(Refused(refusals, 49_000_000, 951_000_000, 0))
+
+
+@pytest.mark.parametrize(("resets_in_s", "wait_s"), [(29.2, 30), (0.2, 1), (-5, 1), (3600, 60)])
+def test_the_wait_is_to_the_end_of_the_minute(resets_in_s: float, wait_s: int) -> None:
+    """In whole seconds, at least one, and never more than a minute, whatever our clock says against the store's."""
+    assert wait_s == refused(refusal(resets_in_s=resets_in_s)).retry_after_s
+
+
+def test_a_full_minute_leads_over_what_ends_sooner() -> None:
+    """Two reasons to wait: the one that takes longer is told first, and both are told."""
+    busy = refusal(RefusalCode.CONCURRENCY_EXCEEDED, "open_holds")
+
+    rejection = refused(busy, refusal())
+
+    assert (Code.RATE_LIMITED, Code.CONCURRENCY_EXCEEDED) == rejection.codes
+    assert 30 == rejection.retry_after_s
+
+
+def test_another_request_under_one_name_is_a_conflict() -> None:
+    """422, with the hold that has the name."""
+    rejection = rejection_of(Mismatch("01a2", HoldState.SETTLED))
+
+    assert (Code.IDEMPOTENCY_CONFLICT, 422, False) == (rejection.code, rejection.status, rejection.retryable)
+    assert rejection.earlier is not None
+    assert ("01a2", None) == (rejection.earlier.hold_id, rejection.earlier.charged)
+
+
+def test_our_own_hold_that_is_over_already_is_no_hold() -> None:
+    """Nothing may be forwarded on it: fails closed."""
+    assert Code.LEDGER_UNAVAILABLE is rejection_of(Repeated("01a2", HoldState.VOID, 0, 0)).code

@@ -1,0 +1,81 @@
+"""A store that has lost what it had acknowledged, as after a fail-over to a replica that lagged: outcomes count."""
+
+import asyncio
+import json
+
+import jsonschema
+import pytest
+
+from tests.system.conftest import StartWorld
+from tests.system.provider import Provider
+from tests.system.test_logs import SCHEMA
+from tests.system.test_outbox import kinds, metric
+from tests.system.world import Answer, World
+
+TEAM_KEYS = "gk:{team-0}:*"
+PAST = "past:"
+FLAGGED = 'gatekeeper_settlements_flagged_total{status="orphan"}'
+
+
+@pytest.fixture(name="world")
+async def _world(start_world: StartWorld, provider: Provider) -> World:
+    """A gateway in front of the provider that counts."""
+    return await start_world(provider_url=provider.url)
+
+
+async def forgotten_in_flight(world: World, provider: Provider, status: int = 200) -> Answer:
+    """A native generation whose hold the store forgets, with all that it did, while the provider works."""
+    key = await world.key()
+    command = world.gateway.store.client.command
+    for name in await command("KEYS", TEAM_KEYS):
+        await command("COPY", name, PAST + name)
+    provider.status = status
+    provider.gate.clear()
+    sent = asyncio.ensure_future(world.native(key))
+    await world.event("generation.admitted")
+    for name in await command("KEYS", TEAM_KEYS):
+        await command("DEL", name)
+    for name in await command("KEYS", f"{PAST}*"):
+        await command("RENAME", name, name.removeprefix(PAST))
+    provider.gate.set()
+    return await sent
+
+
+async def test_a_charge_without_its_hold_is_booked(world: World, provider: Provider) -> None:
+    """The picture was made: it is charged as the fact it is, flagged, counted and logged, and the books verify."""
+    answer = await forgotten_in_flight(world, provider)
+
+    line = await world.event("settle.orphan")
+    balance = await world.balance()
+    assert (200, "49") == (answer.status, answer.headers["Gatekeeper-Credits-Charged"])
+    assert "951" == answer.headers["Gatekeeper-Credits-Available"]
+    assert (answer.headers["Gatekeeper-Hold-Id"], 49, 49, "error") == (
+        line["hold_id"],
+        line["credits_held"],
+        line["credits_charged"],
+        line["level"],
+    )
+    assert (951_000_000, 0, 49_000_000) == (balance.available, balance.held, balance.charged)
+    assert (["orphan"], "1.0") == (await kinds(world), await metric(world, FLAGGED))
+    await world.assert_books_clean()
+
+
+async def test_a_failure_without_its_hold_costs_nothing(world: World, provider: Provider) -> None:
+    """Nothing to charge and nothing to free; that the store has lost something is told all the same."""
+    answer = await forgotten_in_flight(world, provider, status=500)
+
+    line = await world.event("settle.orphan")
+    assert (500, "0", 0) == (answer.status, answer.headers["Gatekeeper-Credits-Charged"], line["credits_charged"])
+    assert "1000" == answer.headers["Gatekeeper-Credits-Available"]
+    assert 1_000_000_000 == (await world.balance()).available
+    assert "1.0" == await metric(world, FLAGGED)
+    await world.assert_books_clean()
+
+
+async def test_the_lines_are_as_published(world: World, provider: Provider) -> None:
+    """Each is described by the schema."""
+    await forgotten_in_flight(world, provider)
+    await world.event("generation.settled")
+
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+    assert [] == [error.message for line in world.events() for error in validator.iter_errors(line)]
