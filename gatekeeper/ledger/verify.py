@@ -60,9 +60,9 @@ class BookedCounters:
         self.used += used
         self.held += held
         for window, start in zip(self.windows, starts, strict=True):
-            if window[0] == start:
-                window[1] += used
-                window[2] += held
+            if window[0] == start:  # below zero only where a clock stepping back opened the window twice
+                window[1] = max(0, window[1] + used)
+                window[2] = max(0, window[2] + held)
 
     def text(self) -> str:
         moved = (f"{used}:{held}" for _, used, held in self.windows)
@@ -153,7 +153,9 @@ class Replay:
         self._join_pot(entry.at_ms)
         due = self.lots.due(entry.at_ms)
         told = (entry.fields["hold_seq"], entry.amount) if entry.kind is EntryKind.LAPSE else ("", 0)
-        for lot in due[:1] if entry.kind is EntryKind.LAPSE else due:
+        if told[0]:  # of the lots that lapse in one step, a late refund's may be told before or after the others
+            due = [lot for lot in due if str(lot.seq) == told[0]] or due[:1]
+        for lot in due:
             amount = min(lot.free, max(0, self.available))
             if told != (str(lot.seq), amount):
                 what = f"entry {entry.seq}: lapse of grant {lot.grant_id or lot.seq}"
@@ -267,6 +269,8 @@ def _compare_lots(replay: Replay, snapshot: Snapshot) -> None:
     _match(replay, "order of lots", " ".join(stored), " ".join(derived))
     for lot in replay.lots.by_use:
         reminder = snapshot.due.get(f"{REMINDER}{lot.seq}")
+        if reminder is None and not lot.free:
+            continue  # what comes back to the lot brings its reminder along
         if lot.expires_ms > int(snapshot.bal.get("at", "0")) and (
             reminder is None or float(reminder) != lot.expires_ms
         ):

@@ -1,69 +1,79 @@
-"""The scripts against a plain-Python model, in random sequences, on a real server.
+"""The scripts against plain-Python books, in random sequences, on a real server.
 
-The model is written from the ledger's promises, not from its scripts. Time passes when a rule says so: the store's
-clock never goes back by less than five minutes, so it stands where the books have put it, ahead of the real one. A hold
-is either due at once (ttl 0) or not at all; grants expire at one of a few instants; calendar windows move on by a rule.
+Time passes when a rule says so: the store's clock never goes back by less than five minutes, so it stands where the
+machine has put it, ahead of the real one. It may also step back, as if by more than that.
 """
 
 import asyncio
 import secrets
 import time
-from collections import Counter
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
 from gatekeeper.ledger import scripts
 from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import open_client
-from gatekeeper.ledger.codec import parse_counters, parse_figures
+from gatekeeper.ledger.codec import pairs, parse_counters, parse_figures
 from gatekeeper.ledger.errors import LedgerInvalid
-from gatekeeper.ledger.holdid import DAY_MS, new_hold_id
+from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.lots import parse_lots
+from gatekeeper.ledger.lots import REMINDER, parse_lots
 from gatekeeper.ledger.records import (
-    GrantStatus,
+    Answer,
     Held,
     HoldContext,
     HoldOrder,
     HoldState,
     JobStatus,
-    MarkStatus,
     Mismatch,
     OnUnknown,
     Refused,
     Repeated,
     TeamRecord,
 )
-from gatekeeper.ledger.windows import Window, Windows
-from tests.ledger.books import BY_TIME, OPEN, TEAM, TEAMS, Books, Lot
+from tests.ledger.books import AGE_MAX_MS, BY_TIME, MOST, OPEN, TEAM, TEAMS, Books, Use, id_ms
 
-MOST = 9_000_000_000_000_000
 KEYS = TeamKeys(TEAM)
 SCOPES = ("team", "project:p", "member:amy", "member:bob", "key:ci")
-EXPIRIES_S = (20, 40, 60, 120)
-AHEAD_MAX_S = 150
-AMOUNTS = st.sampled_from([0, 1, 2, 5, 49, 100, 2**53 // 3, MOST])
-WHO = st.tuples(st.sampled_from(["", "p"]), st.sampled_from(["", "amy", "bob"]), st.sampled_from(["", "ci"]))
+HOUR_MS = 3_600_000
+EXAMPLE_STEPS = 50
+OPENING = 500  # enough that most holds are admitted, and some are not
+BEGIN_MS = 60_000
+AHEAD_MAX_MS = 150_000
+REAP_MAX = 8
+
+AMOUNTS = st.one_of(st.integers(0, 60), st.sampled_from([0, 1, 2, 5, 49, 100, 2**53 // 3 + 1, MOST]))
+LIVES_MS = st.sampled_from([0, 0, 15_000, DAY_MS])
+EXPIRIES_S = st.sampled_from([None, 20, 40, 60, 120])
+AGES_MS = st.sampled_from([0, 0, 0, 0, 20 * HOUR_MS, 47 * HOUR_MS, 50 * HOUR_MS])
+WHO = {
+    "project": st.sampled_from(["", "p"]),
+    "member": st.sampled_from(["", "amy", "bob"]),
+    "key_id": st.sampled_from(["", "ci"]),
+}
+TERMS = st.fixed_dictionaries(
+    {"ttl_ms": LIVES_MS, "grace_ms": LIVES_MS, "on_unknown": st.sampled_from(OnUnknown), **WHO}
+)
 NAMES = st.fixed_dictionaries(
     {
         "once": st.sampled_from(["", "x", "y"]),
-        "once_within_ms": st.sampled_from([0, DAY_MS]),
+        "once_within_ms": st.sampled_from([0, HOUR_MS, DAY_MS]),
         "fingerprint": st.sampled_from(["f", "f", "f", "g"]),
     }
 )
-OPENING = 500  # enough that most holds are admitted, and some are not
 
 
 class Machine(RuleBasedStateMachine):
-    """Random sequences of calls, each answer and every figure compared with the model."""
+    """Random sequences of calls, each answer and every figure compared with the books."""
 
     url: str
     ids = Bundle("ids")
@@ -72,19 +82,37 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.now = time.time_ns() // 1_000_000
-        self.begin = self.now + 60_000
+        self.begin = self.now + BEGIN_MS
         self.books = Books(self.begin)
-        self.starts = [self.now - DAY_MS] * 4
+        self.seen = ""
         self.client = self.run(open_client(read_address(self.url), Patience(attempts=2)))
         self.run(self.client.each("FLUSHALL"))
         self.run(Ledger(self.client).put_team(self.books.team))
-        self.run(scripts.grant(self.client, TEAM, "opening", OPENING, "", ""))
-        self.books.granted = OPENING
-        self.books.grants["opening"] = (OPENING, None)
         self.set_clock()
+        self.grant("opening", OPENING, None)
+
+    def run(self, call: Coroutine[Any, Any, Any]) -> Any:
+        return self.runner.run(call)
+
+    def teardown(self) -> None:
+        holds = {hold_id: hold for hold_id, hold in self.books.holds.items() if hold.state in OPEN}
+        due = pairs(self.run(self.client.command("ZRANGE", KEYS.due, 0, -1, "WITHSCORES")))
+        jobs = pairs(self.run(self.client.command("HGETALL", KEYS.jobs)))
+        answers = {key: self.run(self.client.command("GET", KEYS.answer(key))) for key in self.books.answers}
+        report = self.run(Ledger(self.client).verify(TEAM))
+        self.run(self.client.close())
+        self.runner.close()
+        assert () == report.differences
+        assert {hold_id: hold.deadline_ms for hold_id, hold in holds.items() if hold.deadline_ms is not None} == {
+            member: int(score) for member, score in due.items() if not member.startswith(REMINDER)
+        }
+        assert {hold_id: hold.job for hold_id, hold in holds.items() if hold.job} == jobs
+        assert self.books.answers == answers
+
+    # Time
 
     def set_clock(self) -> None:
-        """Put the store's clock where the model's is."""
+        """Put the store's clock where the books' is."""
         figures = parse_figures(self.run(self.client.command("HGET", KEYS.bal, "figures")))
         figures["at"] = str(self.books.now)
         self.run(self.client.command("HSET", KEYS.bal, "figures", ":".join(figures.values())))
@@ -94,171 +122,146 @@ class Machine(RuleBasedStateMachine):
         found: list[str] = self.run(self.client.command("ZRANGEBYSCORE", KEYS.due, "-inf", self.books.now))
         return found
 
-    def run(self, call: Coroutine[Any, Any, Any]) -> Any:
-        return self.runner.run(call)
+    @rule(seconds=st.sampled_from([1, 10, 20, 50]))
+    def time_passes(self, seconds: int) -> None:
+        self.books.now = min(self.books.now + seconds * 1000, self.begin + AHEAD_MAX_MS)
+        self.books.lapse()
+        self.set_clock()
 
-    def teardown(self) -> None:
-        report = self.run(Ledger(self.client).verify(TEAM))
-        self.run(self.client.close())
-        self.runner.close()
-        assert () == report.differences
+    @rule(seconds=st.sampled_from([5, 30, 100]))
+    def clock_steps_back(self, seconds: int) -> None:
+        told = replace(self.books.team, models_deny=(secrets.token_hex(8),))
+        self.run(scripts.put_team(self.client, told, "", None))  # an entry: what has lapsed by now is written
+        self.books.forget_lapsed()
+        self.books.now = max(self.books.now - seconds * 1000, self.begin)
+        self.set_clock()
 
-    @property
-    def windows(self) -> Windows:
-        spans = [Window(start, self.now + 9 * DAY_MS, self.now + 10 * DAY_MS) for start in self.starts]
-        return Windows("UTC", *spans)
+    @rule()
+    def expire(self) -> None:
+        expected = self.books.pass_time()
+        assert expected == len(self.run(scripts.expire(self.client, TEAM, self.due())))
 
-    def hold_as_the_model(self, order: HoldOrder) -> None:
-        """Make a new hold on both sides."""
-        earlier = self.books.earlier(order)
-        if earlier is not None:
-            hold = self.books.holds[earlier]
-            result = self.run(scripts.hold(self.client, order, self.windows))
-            if order.fingerprint == hold.order.fingerprint:
-                assert Repeated(earlier, hold.state, hold.order.amount, hold.charged) == result
-            else:
-                assert Mismatch(earlier, hold.state) == result
-            return
-        if len(self.due()) > 8:  # more than one hold looks at
-            self.expire()
-        self.books.pass_time()
-        result = self.run(scripts.hold(self.client, order, self.windows))
-        failed = self.books.failed(order, self.starts)
-        if isinstance(result, Refused):
-            assert failed == len(result.refusals)
-            assert self.books.available == result.available
-            return
-        assert 0 == failed
-        assert isinstance(result, Held)
-        self.books.admit(order, self.starts)
-        assert (self.books.available, self.books.held) == (result.available, result.held)
+    # Credits
 
-    @rule(name=st.sampled_from("abcdefghij"), amount=AMOUNTS, expires_s=st.sampled_from([None, *EXPIRIES_S]))
+    @rule(name=st.sampled_from("abcdefghijklmnop"), amount=AMOUNTS, expires_s=EXPIRIES_S)
     def grant(self, name: str, amount: int, expires_s: int | None) -> None:
         expires = None if expires_s is None else self.begin + expires_s * 1000
-        before = self.books.grants.get(name)
-        late = expires is not None and expires <= self.books.now
-        if amount == 0 or (before is None and (late or self.books.granted + amount > MOST)):
-            expected: object = LedgerInvalid
-        elif before is None:
-            expected = GrantStatus.GRANTED
-            self.books.lapse()
-            self.books.grants[name] = (amount, expires)
-            self.books.granted += amount
-            if expires is not None:
-                self.books.lots[name] = Lot(expires, amount)
-        else:
-            expected = GrantStatus.DUPLICATE if before == (amount, expires) else GrantStatus.MISMATCH
+        expected = self.books.grant(name, amount, expires)
         try:
-            status: object = self.run(scripts.grant(self.client, TEAM, name, amount, "", "", expires))
+            status = self.run(scripts.grant(self.client, TEAM, name, amount, "", "", expires))
         except LedgerInvalid:
-            status = LedgerInvalid
+            status = None
         assert expected is status
+
+    @rule(amount=st.integers(1, 3))
+    def grant_many(self, amount: int) -> None:
+        for number in range(25):
+            self.grant(secrets.token_hex(4), amount, 10 + 5 * number)
 
     @rule(team=st.sampled_from(TEAMS))
     def change_team(self, team: TeamRecord) -> None:
         self.run(scripts.put_team(self.client, team, "", None))
         self.books.team = team
 
-    @rule(
-        target=ids,
-        amount=st.one_of(st.integers(0, 9), AMOUNTS),
-        due=st.booleans(),
-        grace=st.booleans(),
-        policy=st.sampled_from(OnUnknown),
-        who=WHO,
-        name=NAMES,
-    )
-    def hold(
-        self, amount: int, due: bool, grace: bool, policy: OnUnknown, who: tuple[str, str, str], name: dict[str, Any]
-    ) -> str:
-        hold_id = new_hold_id(self.now, secrets.randbits(74))
-        order = HoldOrder(
-            hold_id, TEAM, amount, ttl_ms=0 if due else DAY_MS, grace_ms=DAY_MS if grace else 0, on_unknown=policy,
-            project=who[0], member=who[1], key_id=who[2], **name,
-        )  # fmt: skip
-        self.hold_as_the_model(order)
+    # Holds
+
+    @rule(target=ids, amount=AMOUNTS, age=AGES_MS, behind=st.sampled_from([0, 0, 3000]), terms=TERMS, name=NAMES)
+    def hold(self, amount: int, age: int, behind: int, terms: dict[str, Any], name: dict[str, Any]) -> str:
+        hold_id = new_hold_id(self.now - age, secrets.randbits(74))
+        self.hold_as_the_books(HoldOrder(hold_id, TEAM, amount, **terms, **name), behind)
         return hold_id
 
-    @rule(hold_id=ids, same=st.booleans())
-    def hold_again(self, hold_id: str, same: bool) -> None:
-        hold = self.books.holds.get(hold_id)
-        if hold is None:
+    @rule(target=ids, amounts=st.lists(st.integers(0, 30), min_size=2, max_size=4), terms=TERMS)
+    def hold_some(self, amounts: list[int], terms: dict[str, Any]) -> Any:
+        no_name = {"once": "", "once_within_ms": 0, "fingerprint": "f"}
+        return multiple(*(self.hold(amount, 0, 0, terms, no_name) for amount in amounts))
+
+    @rule(amounts=st.lists(st.integers(0, 40), min_size=1, max_size=4))
+    def settle_some(self, amounts: list[int]) -> None:
+        waiting = [hold_id for hold_id, hold in self.books.holds.items() if hold.state in (*OPEN, *BY_TIME)]
+        for hold_id, amount in zip(waiting, amounts, strict=False):
+            self.settle(hold_id, amount, "settle", {}, answered=False)
+
+    def hold_as_the_books(self, order: HoldOrder, behind_ms: int) -> None:
+        """Make a new hold on both sides."""
+        windows = self.books.windows(behind_ms)
+        if self.books.now - id_ms(order.hold_id) > AGE_MAX_MS:
+            with pytest.raises(LedgerInvalid, match="too far from the store's time"):
+                self.run(scripts.hold(self.client, order, windows))
             return
-        order = HoldOrder(hold_id, TEAM, 1, DAY_MS, fingerprint=hold.order.fingerprint if same else "other")
-        result = self.run(scripts.hold(self.client, order, self.windows))
-        if not same and hold.state is not HoldState.VOID:
-            assert Mismatch(hold_id, hold.state) == result
-        elif hold.state is HoldState.HELD:
+        earlier = self.books.earlier(order)
+        if earlier is not None:
+            self.check_repeat(order, earlier)
+            return
+        if len(self.due()) > REAP_MAX:
+            self.expire()
+        day = hold_id_day(order.hold_id)
+        self.books.pass_time({day, day - 1})
+        starts = self.books.starts(windows)
+        failed = self.books.failed(order, starts)
+        result = self.run(scripts.hold(self.client, order, windows))
+        if failed:
+            assert isinstance(result, Refused)
+            assert (failed, self.books.available) == (len(result.refusals), result.available)
+            return
+        self.books.admit(order, starts)
+        self.seen = ":".join(map(str, starts))
+        assert isinstance(result, Held)
+        assert (self.books.available, self.books.held, self.seen) == (result.available, result.held, result.windows)
+
+    def check_repeat(self, order: HoldOrder, known: str) -> None:
+        """A hold that is known by its id or its name is answered with what became of it."""
+        hold = self.books.holds[known]
+        result = self.run(scripts.hold(self.client, order, self.books.windows(0)))
+        if order.fingerprint != hold.order.fingerprint and hold.state is not HoldState.VOID:
+            assert Mismatch(known, hold.state) == result
+        elif hold.state is HoldState.HELD and known == order.hold_id:
             assert isinstance(result, Held)
             assert (hold.order.amount, True) == (result.amount, result.repeated)
+            assert ":".join(map(str, hold.starts)) == result.windows
         else:
-            assert Repeated(hold_id, hold.state, hold.order.amount, hold.charged) == result
+            assert Repeated(known, hold.state, hold.order.amount, hold.charged) == result
 
-    @rule(hold_id=ids, amount=AMOUNTS, how=st.sampled_from(["settle", "undo", "with context", "without windows"]))
-    def settle(self, hold_id: str, amount: int, how: str) -> None:
-        ending = scripts.Ending(hold_id, amount)
+    @rule(hold_id=ids, fingerprint=st.sampled_from(["f", "f", "other"]))
+    def hold_again(self, hold_id: str, fingerprint: str) -> None:
+        if hold_id in self.books.holds:
+            self.check_repeat(HoldOrder(hold_id, TEAM, 1, DAY_MS, fingerprint=fingerprint), hold_id)
+
+    @rule(
+        hold_id=ids, amount=AMOUNTS, how=st.sampled_from(["settle", "undo", "context", "old context", "no windows"]),
+        who=st.fixed_dictionaries(WHO), answered=st.booleans(),
+    )  # fmt: skip
+    def settle(self, hold_id: str, amount: int, how: str, who: dict[str, str], answered: bool) -> None:
+        starts = ":".join(map(str, self.books.starts(self.books.windows(0))))
+        windows = {"context": starts, "old context": self.seen, "no windows": ""}
+        context = HoldContext(7, fingerprint="f", windows=windows[how], **who) if how in windows else None
+        answer = Answer(secrets.token_hex(4), DAY_MS) if answered else None
+        ending = scripts.Ending(hold_id, amount, context=context, answer=answer)
         if how == "undo":
             ending = scripts.Ending(hold_id, undo=True)
-        elif how != "settle":
-            windows = ":".join(map(str, self.starts)) if how == "with context" else ""
-            ending = scripts.Ending(hold_id, amount, context=HoldContext(7, "p", "amy", windows=windows))
-        hold = self.books.holds.get(hold_id)
-        can_be_booked = ending.context is not None if hold is None else hold.state in (*OPEN, *BY_TIME)
-        if can_be_booked and self.books.charged + ending.amount - (hold.charged if hold else 0) > MOST:
+        if (context or hold_id in self.books.holds) and self.books.would_overflow(ending):
             with pytest.raises(LedgerInvalid, match="charged total"):
                 self.run(scripts.settle(self.client, TEAM, ending))
             return
-        status, charged = self.books.settle(hold_id, ending.amount) if hold else self.books.settle_lost(ending)
+        status, charged = self.books.settle(ending)
         result = self.run(scripts.settle(self.client, TEAM, ending))
         assert (status, charged, self.books.available) == (result.status, result.charged, result.available)
-        assert max(0, -self.books.available) == result.debt
+        assert (self.books.held, max(0, -self.books.available)) == (result.held, result.debt)
 
-    @precondition(lambda self: sum(hold.due for hold in self.books.holds.values()) < 8)
-    @rule(hold_id=ids, job=st.sampled_from(["a", "b"]), due=st.booleans())
-    def attach_job(self, hold_id: str, job: str, due: bool) -> None:
-        hold = self.books.holds.get(hold_id)
-        if hold is None:
-            expected = JobStatus.GONE
-        elif hold.state not in OPEN:
-            expected = JobStatus.RESOLVED
-        elif hold.job and hold.job != job:
-            expected = JobStatus.MISMATCH
-        elif hold.job and hold.state is HoldState.HELD:
-            expected = JobStatus.DUPLICATE
-        else:
-            expected, hold.state, hold.job, hold.due = JobStatus.ATTACHED, HoldState.HELD, job, due
-        if expected is JobStatus.ATTACHED and hold is not None:
-            hold.due_at = self.books.now
-        assert expected is self.run(scripts.attach_job(self.client, TEAM, hold_id, job, 0 if due else DAY_MS)).status
+    @rule(hold_id=ids, job=st.sampled_from(["a", "b"]), ttl=LIVES_MS, answered=st.booleans())
+    def attach_job(self, hold_id: str, job: str, ttl: int, answered: bool) -> None:
+        answer = Answer(secrets.token_hex(4), DAY_MS) if answered else None
+        expected = self.books.attach_job(hold_id, job, ttl)
+        assert expected is self.run(scripts.attach_job(self.client, TEAM, hold_id, job, ttl, answer)).status
+        if answer and expected is JobStatus.ATTACHED:
+            self.books.answers[hold_id] = answer.text
 
-    @precondition(lambda self: sum(hold.due for hold in self.books.holds.values()) < 8)
     @rule(hold_id=ids)
     def mark_unknown(self, hold_id: str) -> None:
-        hold = self.books.holds.get(hold_id)
-        expected = MarkStatus.GONE
-        if hold is not None and hold.state is HoldState.HELD:
-            expected, hold.state, hold.due = MarkStatus.UNKNOWN, HoldState.UNKNOWN, hold.order.grace_ms == 0
-            hold.due_at = self.books.now
-        elif hold is not None:
-            expected = MarkStatus.DUPLICATE if hold.state is HoldState.UNKNOWN else MarkStatus.RESOLVED
+        expected = self.books.mark_unknown(hold_id)
         assert expected is self.run(scripts.mark_unknown(self.client, TEAM, hold_id, "")).status
 
-    @rule()
-    def expire(self) -> None:
-        expected = self.books.pass_time()
-        assert expected == len(self.run(scripts.expire(self.client, TEAM, self.due())))
-        assert [] == self.due()
-
-    @rule(seconds=st.sampled_from([1, 10, 20, 50]))
-    def time_passes(self, seconds: int) -> None:
-        self.books.now = min(self.books.now + seconds * 1000, self.begin + AHEAD_MAX_S * 1000)
-        self.books.lapse()
-        self.set_clock()
-
-    @rule(period=st.integers(0, 3))
-    def next_window(self, period: int) -> None:
-        self.starts[period] += 1
+    # What is always so
 
     @invariant()
     def figures_agree(self) -> None:
@@ -267,41 +270,31 @@ class Machine(RuleBasedStateMachine):
             figures.granted, figures.charged, figures.expired, figures.held,
         )  # fmt: skip
         for scope, text in zip(SCOPES, figures.counters, strict=True):
-            counters = parse_counters(text)
-            assert self.books.counters(scope, None) == (counters.used, counters.held)
-            for period, (start, used, held) in enumerate(counters.windows):
-                assert not start or self.books.counters(scope, period, start) == (used, held)
+            use, counters = self.books.use.get(scope, Use()), parse_counters(text)
+            assert (use.used, use.held, tuple(use.windows)) == (counters.used, counters.held, counters.windows)
 
     @invariant()
     def lots_agree(self) -> None:
-        kept = Counter[str]()
-        for hold in self.books.holds.values():
-            kept.update(hold.parts if hold.state in OPEN else {})
+        kept, now = self.books.kept, self.books.now
         lots = parse_lots(self.run(self.client.command("HGET", KEYS.bal, "lots")) or "")
-        assert [
-            (name, lot.free, kept[name]) for name, lot in self.books.lots_by_use if lot.expires_ms > self.books.now
-        ] == [(lot.grant_id, lot.free, lot.held) for lot in lots if lot.expires_ms > self.books.now]
-        gone = {
-            name: kept[name] for name, lot in self.books.lots.items() if lot.expires_ms <= self.books.now and kept[name]
-        }
-        assert gone == {lot.grant_id: lot.held for lot in lots if lot.expires_ms <= self.books.now and lot.held}
+        assert [(name, lot.free, kept[name]) for name, lot in self.books.lots_by_use if lot.expires_ms > now] == [
+            (lot.grant_id, lot.free, lot.held) for lot in lots if lot.expires_ms > now
+        ]
+        assert {
+            name: kept[name] for name, lot in self.books.lots.items() if lot.expires_ms <= now and kept[name]
+        } == {lot.grant_id: lot.held for lot in lots if lot.expires_ms <= now and lot.held}  # fmt: skip
 
 
-def run_machine(url: str, examples: int) -> None:
-    """So many random sequences of 40 steps against the store at this address."""
+def run_machine(url: str, examples: int, first_seed: int = 0) -> None:
+    """So many random sequences of 50 steps against the store at this address; raises what differs."""
     Machine.url = url
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=40,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    chosen = settings(
+        max_examples=examples, stateful_step_count=EXAMPLE_STEPS, deadline=None, database=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    run_state_machine_as_test(seed(first_seed)(Machine), settings=chosen)
 
 
 def test_scripts_agree_with_the_model(server_socket: Path):
-    """6,000 random steps: every answer, every balance and every counter is what the model says."""
-    run_machine(f"unix://{server_socket}", 150)
+    """5,000 random steps: every answer, every balance, every counter and every lot is what the books say."""
+    run_machine(f"unix://{server_socket}", 100)

@@ -1,10 +1,12 @@
 """The scripts do what the state machine says, in every state and at every event."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 
+import pytest
 from redis.asyncio import Redis
 
 from gatekeeper.ledger.batch import Reply
@@ -12,8 +14,10 @@ from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import parse_entry, parse_figures
 from gatekeeper.ledger.holdid import DAY_MS, hold_id_day
 from gatekeeper.ledger.lua import NAMES, Script
+from gatekeeper.ledger.records import EntryKind
 from gatekeeper.ledger.states import ROWS, TRANSITIONS, Event, State, Step
 from tests.ledger.conftest import Raw
+from tests.ledger.lots_scene import Clock, figures, give
 
 NewId = Callable[..., str]
 CONTEXT = "40\t3600000:0:0:0\tp\t\t\tf\tlist"
@@ -91,7 +95,7 @@ class Case:
 
     async def _hold(self, hold_id: str, same: bool, within: int) -> Reply:
         return await self.raw.hold(
-            hold_id, amount=40, grace=60_000, policy=self.policy, fingerprint="f" if same else "other",
+            hold_id, amount=40, ttl=600_000, grace=60_000, policy=self.policy, fingerprint="f" if same else "other",
             project="p", once=self.hold_id, within=within,
         )  # fmt: skip
 
@@ -129,17 +133,23 @@ def standing(stored: list[Reply]) -> State:
     return State.JOB if is_known else State.JOB_KEPT if deadline is None else State.JOB_UNKNOWN
 
 
-async def happens(case: Case, state: State, event: Event) -> Step:
-    """What the scripts make of an event in a state."""
+async def nothing() -> None:
+    """What happens between most states and events."""
+
+
+async def happens(case: Case, state: State, event: Event, between: Callable[[], Awaitable[None]] = nothing) -> Step:
+    """What the scripts make of an event in a state; that grants lapse meanwhile is told besides."""
     await case.bring_into(state)
+    await between()
     before = await case.stored()
     assert state is standing(before), f"the way to {state} leads to {standing(before)}"
     reply = await case.fire(event)
     after = await case.stored()
     entries = await case.entries(int(parse_figures(before[-1])["seq"]))
-    assert len(entries) < 2, f"{event} in {state} writes {entries}"
+    own = [kind for kind in entries if kind != EntryKind.LAPSE]
+    assert len(own) < 2, f"{event} in {state} writes {entries}"
     assert entries or before == after, f"{event} in {state} changes what is stored and writes no entry"
-    return Step(reply, standing(after), entries[0] if entries else None)  # type: ignore[arg-type]
+    return Step(reply, standing(after), own[0] if own else None)  # type: ignore[arg-type]
 
 
 async def drive(raw: Raw, new_id: NewId) -> dict[tuple[State, Event], Step]:
@@ -152,6 +162,28 @@ async def drive(raw: Raw, new_id: NewId) -> dict[tuple[State, Event], Step]:
             policy = POLICIES.get(state) or POLICIES.get(event) or "r"
             seen[state, event] = await happens(Case(raw, new_id(), policy), state, event)
     return seen
+
+
+async def drive_on_grants(raw: Raw, new_id: NewId, *, lapsing: bool) -> dict[tuple[State, Event], Step]:
+    """The same with holds of which 30 are of a grant that expires, one that does so between state and event or not."""
+    clock = Clock(raw)
+    await raw.team()
+    await give(clock, opening=(10**9, None))
+    seen = {}
+    for second, (state, event) in enumerate(TRANSITIONS):
+        await clock.at(second)
+        await give(clock, **{f"{second}": (30, second + 1)})
+        case = Case(raw, new_id(), POLICIES.get(state) or POLICIES.get(event) or "r")
+        seen[state, event] = await happens(case, state, event, partial(clock.at, second + lapsing))
+        await raw.settle(case.hold_id, 0)
+    await figures(raw)
+    return seen
+
+
+@pytest.mark.parametrize("lapsing", [False, True])
+async def test_every_event_in_every_state_on_grants_that_expire(raw: Raw, new_id: NewId, lapsing: bool):
+    """It is all the same where credits expire, before and after they do, and the books add up in the end."""
+    assert TRANSITIONS == await drive_on_grants(raw, new_id, lapsing=lapsing)
 
 
 async def test_every_event_in_every_state(raw: Raw, new_id: NewId):

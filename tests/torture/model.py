@@ -59,7 +59,7 @@ def torture_model(
             counted["examples"] += 1
             super().teardown()
 
-    Counting.socket = socket
+    Counting.url = f"unix://{socket}"
     end_s, number = time.monotonic() + seconds, first_seed
     try:
         while counted["steps"] < steps and time.monotonic() < end_s:

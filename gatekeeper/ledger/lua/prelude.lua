@@ -130,6 +130,8 @@ local function read_scopes(book, fields)
 end
 
 -- Move `used` and `held` in the lifetime counters and in those windows of the hold that are still the current ones.
+-- A window that a clock stepping back had closed has begun again with nothing; what ends in it now may have begun in it
+-- before, and a counter below zero could not be read any more.
 local function move_scopes(book, fields, starts, used, held)
   for i = 1, #fields do
     local scope = book.scopes[fields[i]]
@@ -143,6 +145,11 @@ local function move_scopes(book, fields, starts, used, held)
         if current[p] == mine[p] then
           scope[2 * p + 1], scope[2 * p + 2] = scope[2 * p + 1] + used, scope[2 * p + 2] + held
         end
+      end
+    end
+    if used < 0 or held < 0 then
+      for j = 3, 10 do
+        if scope[j] + 0 < 0 then scope[j] = 0 end
       end
     end
   end
@@ -245,6 +252,9 @@ local function divide(book, parts, charged, figure)
     if lot then
       lot[figure], lot.line = lot[figure] - part, nil
       lot.used = lot.used + spent
+      if spent < part and lot.expires > book.now then -- its reminder is gone if the clock stepped back meanwhile
+        later(book, 'ZADD', book.keys.due, str(lot.expires), 'lapse:' .. seq)
+      end
     elseif spent < part then
       book.lots = book.lots or {}
       local gone = {seq = seq, expires = 0, amount = part, used = spent, held = 0, id = grant_id(book, seq)}

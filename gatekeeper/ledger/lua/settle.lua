@@ -89,8 +89,9 @@ if d then
   if not by_time or (d.state == 'X' and amount == 0) then return reply('DUPLICATE', d.charged, 0, d.state, over, '0') end
 end
 
-local before = d and d.charged or 0
-if book.charged + amount - before > CREDITS_MAX then
+-- What others hold counts, because time may yet charge it.
+local before = raw_open and r.amount or d and d.charged or 0
+if book.charged + book.held + amount - before > CREDITS_MAX then
   return {'INVALID', 'amount: the charged total would pass 9e15'}
 end
 if is_lost and amount == 0 then
