@@ -17,8 +17,8 @@ HAS_UV := .venv/.has-uv-$(UV_VERSION)
 TO_RUN := .venv/.ready-to-run
 TO_TEST := .venv/.ready-to-test
 
-# Each worker starts its own store; more than four gain nothing.
-PYTEST_ARGS ?= -n auto --maxprocesses 4
+# Each worker starts its own store; more than four gain nothing. Tests that share a cluster go to one worker.
+PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadgroup
 RUN_ARGS ?=
 # In this time a machine with four cores makes a million holds.
 TORTURE_ARGS ?= --minutes 25

@@ -24,6 +24,8 @@ from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import SystemClock
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.events import CatalogReloaded, HoldExpired, InternalError, ServerStarted, ServerStopped, StoreWarning
+from gatekeeper.ledger.checks import StoreReport
+from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
@@ -31,6 +33,7 @@ from gatekeeper.ledger.outbox import Outbox, open_outbox
 from gatekeeper.ledger.records import EntryKind, KeyRecord, OnUnknown, Transition
 from gatekeeper.ledger.replay import Replayer
 from gatekeeper.ledger.sweeper import Sweeper
+from gatekeeper.ledger.watch import StoreWatch
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.deferring import report_replayed
@@ -84,7 +87,9 @@ class Books:
 @asynccontextmanager
 async def open_ledger(settings: Settings) -> AsyncIterator[OpenStore]:
     """The settings' store, checked; beside a running gateway its embedded store too. Raises the ledger's errors."""
-    store = await open_store(settings.store.url, data_dir(settings))
+    wanted = settings.store
+    confirm = Confirm(wanted.wait_replicas, wanted.wait_fsync, wanted.wait_timeout_ms)
+    store = await open_store(wanted.url, data_dir(settings), confirm=confirm)
     try:
         yield store
     finally:
@@ -127,7 +132,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         # The store comes later, so it closes before: what its closing gives back still finds the outbox open.
         stack.push_async_callback(in_flight.until_none, BOOKING_TIMEOUT_S)
         store = await stack.enter_async_context(open_ledger(settings))
-        report_store(store, metrics)
+        watch = _start_watch(store, metrics, stack)
         await _apply_teams(settings, store.ledger)
         books = Books(store.ledger, outbox, in_flight)
         gate = await _build_gate(settings, shelf, books, metrics, static_keys, stack)
@@ -135,7 +140,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         await _start_sweeper(store.ledger, metrics, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
-        admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, shelf), reload)
+        admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, watch, shelf), reload)
         admin_url = await _listen_admin(settings, admin, stack)
         stack.push_async_callback(_await_bookings, gate)
         url = await _listen_data(settings, gate, stack)
@@ -297,23 +302,33 @@ async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> 
     return done
 
 
-def report_store(store: OpenStore, metrics: Metrics) -> None:
+def _start_watch(store: OpenStore, metrics: Metrics, stack: AsyncExitStack) -> StoreWatch:
+    """Tells what the store is now, and again whenever one of its servers is another."""
+    report = partial(report_store, metrics)
+    report(store.report)
+    watch = StoreWatch(store.client, store.report, report)
+    watch.start()
+    stack.push_async_callback(watch.stop)
+    return watch
+
+
+def report_store(metrics: Metrics, report: StoreReport) -> None:
     """The store's grade as a metric, and a line for each thing about it that is worth knowing."""
-    metrics.durability(store.report.durability)
-    for warning in store.report.warnings:
+    metrics.durability(report.durability)
+    for warning in (*report.problems, *report.warnings):
         emit(StoreWarning(warning=warning))
 
 
-async def _readiness(store: OpenStore, shelf: Shelf) -> Readiness:
+async def _readiness(store: OpenStore, watch: StoreWatch, shelf: Shelf) -> Readiness:
+    problems = tuple(f"store: {problem}" for problem in watch.report.problems)
     try:
-        await store.client.command("PING")
-        problems: tuple[str, ...] = ()
+        await store.client.each("PING")
     except LedgerError as error:
         problems = (f"store: {error}",)
     return Readiness(
         ready=not problems,
         store=_store_name(store),
-        durability=store.report.durability,
+        durability=watch.report.durability,
         catalog_models=len(shelf.catalog.models),
         catalog_digest=shelf.catalog.digest,
         problems=problems,

@@ -125,6 +125,7 @@ class Metrics:
         self._errors.inc()
 
     def durability(self, grade: str) -> None:
+        self._durability.clear()
         self._durability.labels(grade).set(1)
 
     def verified(self, differences: int) -> None:

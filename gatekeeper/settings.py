@@ -73,6 +73,14 @@ class StoreSettings(_Section):
 
     url: str = "embedded"
     data_dir: Path = Path("./data")
+    wait_replicas: int = Field(0, ge=0, le=10, description="Replicas that have to have a write before it counts.")
+    wait_fsync: bool = Field(
+        False,
+        description="Whether disks have to have it too, the master's and those replicas': a slow fsync is waited for.",
+    )
+    wait_timeout_ms: int = Field(
+        1500, ge=10, le=3000, description="How long one batch waits for them; a call may take 5 s in all."
+    )
     outbox_max_mb: int = Field(
         64, ge=1, le=4096, description="About 200,000 outcomes while the store is away; beyond that time resolves them."
     )

@@ -95,7 +95,7 @@ async def plan(ledger: Ledger, teams: TeamsFile) -> Plan:
         steps += grant_steps(entry, given)
         problems += _grant_problems(teams, index, entry, given)
         if any(grant.expires_at is not None and grant.id not in given for grant in entry.grants):
-            problems += _late_problems(teams, index, entry, given, await ledger.now_ms())
+            problems += _late_problems(teams, index, entry, given, await ledger.now_ms(entry.id))
     steps += await _key_steps(ledger, teams, secrets, problems)
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: problem.line))

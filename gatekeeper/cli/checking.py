@@ -17,7 +17,7 @@ from gatekeeper.cli.locate import default_config_path, find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
 from gatekeeper.cli.show import print_json, say
 from gatekeeper.clock import SystemClock
-from gatekeeper.ledger.client import connect
+from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.opening import EMBEDDED
 from gatekeeper.settings import ProviderSettings, Settings
@@ -79,7 +79,7 @@ def _check(config: Path | None) -> Findings:
 def _check_settings(settings: Settings, found: Findings) -> None:
     if settings.store.url != EMBEDDED:
         try:
-            connect(settings.store.url)
+            read_address(settings.store.url)
         except StoreRefused as error:
             found.problems.append(settings.problem(("store", "url"), str(error), "Correct the address."))
     found.problems += provider_problems(settings, secrets_needed=False)

@@ -197,6 +197,9 @@ def _print_trimmed(done: list[Trimmed], dry_run: bool) -> None:
         terminal().print(table)
     total = f"{counted(sum(each.entries for each in done), 'entry', 'entries')} of {counted(len(done), 'team')}"
     print(f"{total} to cut off; nothing was written." if dry_run else f"{total} cut off.")
+    missing = [each.team for each in done if not each.exported]
+    if missing:
+        print(f"Not exported yet: {counted(len(missing), 'team')}. `gatekeeper journal export --to DIR` does it.")
 
 
 def _tell(problems: Problems) -> None:

@@ -13,7 +13,7 @@ import orjson
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.lots import Lot, Lots
 from gatekeeper.ledger.records import Difference, HoldState
-from gatekeeper.ledger.verify import Replay, _Counters, _Hold
+from gatekeeper.ledger.verify import BookedCounters, BookedHold, Replay
 
 FORMAT: Final = 1
 """Grows when an older text would be misread."""
@@ -21,17 +21,17 @@ FORMAT: Final = 1
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
-def _hold(stored: dict[str, Any]) -> _Hold:
-    parts = [(int(seq), int(amount)) for seq, amount in stored["parts"]]
-    return _Hold(**{**stored, "state": HoldState(stored["state"]), "parts": parts})
-
-
-def _counters(stored: dict[str, Any]) -> _Counters:
-    return _Counters(**stored)
+def _hold(stored: dict[str, Any]) -> BookedHold:
+    parts = [(seq, amount) for seq, amount in stored["parts"]]
+    return BookedHold(**{**stored, "state": HoldState(stored["state"]), "parts": parts})
 
 
 def _lots(stored: dict[str, Any]) -> Lots:
     return Lots([Lot(**lot) for lot in stored["by_use"]])
+
+
+def _counters(stored: dict[str, Any]) -> BookedCounters:
+    return BookedCounters(**stored)
 
 
 def _table(read: Callable[[Any], Any], key: Callable[[str], Any] = str) -> Callable[[dict[str, Any]], dict[Any, Any]]:

@@ -1,30 +1,41 @@
-"""The ledger's client: how a store's address is read, and the two lanes that calls take to it.
+"""The ledger's client: one way in for scripts and commands, whatever stands behind the address.
 
-Money moves on one lane, in order; long reads (journal, verify, sweeps over teams) take the other, so that they
-never stand in front of a hold. Retries are `batch.Lane`'s alone: the library's own would run a command again
-behind our back, up to ten times.
+Retries are `batch.Lane`'s alone: the library's own would run a command again behind our back, up to ten times.
 """
 
-from typing import Any, Final, cast
-from urllib.parse import urlsplit
+import asyncio
+from collections.abc import Callable
+from typing import Final, cast
 
 from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.connection import parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.exceptions import AskError
 
-from gatekeeper.ledger.batch import Lane, Patience, Reply
-from gatekeeper.ledger.errors import StoreRefused
+from gatekeeper.ledger.address import Address, Kind, read_address
+from gatekeeper.ledger.batch import Call, Lane, Patience
+from gatekeeper.ledger.cluster import Cluster
+from gatekeeper.ledger.confirm import Confirm
+from gatekeeper.ledger.errors import LedgerBroken, StoreRefused
 from gatekeeper.ledger.lua import Script
+from gatekeeper.ledger.node import Node, PoolSource
+from gatekeeper.ledger.sentinel import MasterSource
+from gatekeeper.ledger.wire import Reply
 
-SOCKET_TIMEOUT_S: Final = 2.0
-"""How long one pipeline may take: far above a slow fsync, and two of them fit into a call's budget."""
-CONNECT_TIMEOUT_S: Final = 2.0
-CONNECTIONS_MAX: Final = 8
-"""Two lanes use one connection each; the rest is for checks and for sockets that are just being replaced."""
 CLOSE_TIMEOUT_S: Final = 5.0
 
-_SCHEMES: Final = ("redis", "rediss", "unix")
+FOLLOWING: Final = Patience(attempts=100)
+"""For stores that heal themselves: the budget alone ends a call, because a fail-over takes seconds."""
+
+_KEYLESS: Final = frozenset(
+    {"PING", "TIME", "INFO", "SCRIPT", "CONFIG", "CLUSTER", "KEYS", "FLUSHALL", "DBSIZE", "ROLE", "COMMAND"}
+)
+_READING: Final = frozenset(
+    {
+        "GET", "HGET", "HGETALL", "HMGET", "HLEN", "HSCAN", "HEXISTS", "SSCAN", "SISMEMBER", "SCARD", "ZRANGE",
+        "ZSCORE", "ZMSCORE", "ZCARD", "ZCOUNT", "ZRANGEBYSCORE", "XRANGE", "XREVRANGE", "XLEN", "EXISTS", "TTL", "PTTL",
+        "TYPE", "MEMORY",
+    }
+)  # fmt: skip
+_READING_SCRIPTS: Final = frozenset({"balance", "snapshot"})
 
 
 def connect(url: str) -> Redis:
@@ -32,51 +43,151 @@ def connect(url: str) -> Redis:
 
     Raises StoreRefused with what to write instead.
     """
-    scheme = urlsplit(url).scheme
-    if scheme in {"redis+sentinel", "redis+cluster"}:
-        raise StoreRefused(f"{scheme}:// is not served by this version; give the master as redis:// or rediss://")
-    if scheme not in _SCHEMES:
-        raise StoreRefused(f"store scheme {scheme!r}: use redis://, rediss://, unix:// or 'embedded'")
+    address = read_address(url)
+    if address.kind is not Kind.SINGLE:
+        raise StoreRefused(f"{address.kind} addresses name several servers: give one, as redis:// or rediss://")
+    return Redis.from_pool(ConnectionPool(**address.options))
+
+
+async def open_client(
+    address: Address, patience: Patience | None = None, confirm: Confirm | None = None
+) -> "StoreClient":
+    """A client for any address. Raises StoreRefused, and LedgerUnavailable if a cluster does not answer."""
+    confirm = confirm or Confirm()
+    if address.kind is Kind.SINGLE:
+        return StoreClient(Redis.from_pool(ConnectionPool(**address.options)), patience, confirm)
+    if address.kind is Kind.SENTINEL:
+        source = MasterSource(address)
+        client = StoreClient(source, patience or FOLLOWING, confirm)
+        start = source.check()
+    else:
+        cluster = Cluster(address, patience or FOLLOWING, confirm)
+        client = StoreClient(cluster, patience or FOLLOWING, confirm)
+        start = cluster.start()
     try:
-        options: dict[str, Any] = dict(parse_url(url))
-    except ValueError as error:
-        raise StoreRefused(f"store address cannot be read: {error}") from error
-    options |= {
-        "retry": Retry(NoBackoff(), 0),
-        "retry_on_error": [],
-        "retry_on_timeout": False,
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "protocol": 2,
-        "decode_responses": True,
-        "encoding_errors": "replace",
-        "max_connections": CONNECTIONS_MAX,
-    }
-    return Redis.from_pool(ConnectionPool(**options))
+        await start
+    except BaseException:
+        await client.close()
+        raise
+    return client
 
 
 class StoreClient:
-    """Runs scripts and commands on one store. Everything sent here has to be safe to run twice."""
+    """Runs scripts and commands on one store. Everything sent here has to be safe to run twice.
 
-    def __init__(self, redis: Redis, patience: Patience | None = None) -> None:
-        # Replies are taken as the server sends them, the same in every version of the library.
-        redis.response_callbacks.clear()
-        self._redis = redis
-        self.money = Lane(redis, patience or Patience())
-        self.bulk = Lane(redis, patience or Patience())
+    `on_new_server` is told the run id of each server that is met for the first time: after the start that means a
+    restart, a fail-over or a new node, so what was found out at the start has to be found out again.
+    """
+
+    def __init__(
+        self, store: Redis | MasterSource | Cluster, patience: Patience | None = None, confirm: Confirm | None = None
+    ) -> None:
+        self.on_new_server: Callable[[str], None] = lambda _run_id: None
+        self.confirm = confirm or Confirm()
+        self.kind = Kind.SINGLE
+        self._met: set[str] = set()
+        self._cluster: Cluster | None = None
+        if isinstance(store, Cluster):
+            self.kind, self._cluster = Kind.CLUSTER, store
+            store.on_met = self._meet
+            return
+        if isinstance(store, MasterSource):
+            self.kind = Kind.SENTINEL
+            self._one = Node(str(store), store, patience or FOLLOWING, self.confirm, router=Follower(store))
+            store.on_connect(self._one.greet_master)
+        else:
+            # Replies are taken as the server sends them, the same in every version of the library.
+            store.response_callbacks.clear()
+            source = PoolSource(store)
+            self._one = Node("the store", source, patience or Patience(), self.confirm)
+            source.on_connect(self._one.greet)
+        self._one.on_met = self._meet
+
+    @property
+    def money(self) -> Lane:
+        """The lane that money takes, where there is one node."""
+        return self._one.money
+
+    @property
+    def bulk(self) -> Lane:
+        """The lane of long reads, where there is one node."""
+        return self._one.bulk
+
+    @property
+    def masters(self) -> tuple[Node, ...]:
+        """Every node that calls go to."""
+        return self._cluster.masters if self._cluster is not None else (self._one,)
+
+    @property
+    def slots_covered(self) -> int | None:
+        """How many of a cluster's slots are served; None if the store is no cluster."""
+        return None if self._cluster is None else self._cluster.covered
 
     async def run(self, script: Script, keys: list[str], args: list[str | int], *, bulk: bool = False) -> list[Reply]:
         """The reply of a script. Raises LedgerUnavailable or LedgerBroken."""
-        lane = self.bulk if bulk else self.money
-        reply = await lane.call(("EVALSHA", script.sha, len(keys), *keys, *args), load=script.text)
+        node = self._one if self._cluster is None else self._cluster.node(keys[0])
+        lane = node.bulk if bulk else node.money
+        writes = script.name not in _READING_SCRIPTS
+        reply = await lane.call(("EVALSHA", script.sha, len(keys), *keys, *args), script.text, keys[0], writes)
         return cast("list[Reply]", reply)
 
-    async def command(self, *args: str | int, bulk: bool = False) -> Reply:
-        """The reply of a plain command that may run twice. Raises LedgerUnavailable or LedgerBroken."""
-        return await (self.bulk if bulk else self.money).call(args)
+    async def command(self, *args: str | int, bulk: bool = False, at: str = "") -> Reply:
+        """The reply of a plain command that may run twice. Raises LedgerUnavailable or LedgerBroken.
+
+        A command without a key has to say by a key `at` which node it means; `each` asks all of them.
+        """
+        name = str(args[0])
+        key = at or ("" if name in _KEYLESS or len(args) < 2 else str(args[1]))
+        if self._cluster is None:
+            node = self._one
+        elif key:
+            node = self._cluster.node(key)
+        else:
+            raise LedgerBroken(f"{name} has no key: say which node it is for, or ask each")
+        return await node.lane(bulk).call(args, "", key, bool(key) and not at and name not in _READING)
+
+    async def each(self, *args: str | int) -> dict[str, Reply]:
+        """Every master's reply to a command without a key, by the node's name. Raises the first that fails."""
+        nodes = self.masters
+        replies = await asyncio.gather(*(node.money.call(args) for node in nodes))
+        return {node.name: reply for node, reply in zip(nodes, replies, strict=True)}
+
+    def epoch(self, key: str) -> str:
+        """The run id of the server that answered last for this key; '' if it does not tell.
+
+        Another one than before means: a restart, a fail-over, or in a cluster a slot that moved. Only the figures say
+        whether anything is missing.
+        """
+        return (self._one if self._cluster is None else self._cluster.node(key)).run_id
 
     async def close(self) -> None:
         """Let what is in flight be answered (bounded), then close the connections."""
-        await self.money.close(CLOSE_TIMEOUT_S)
-        await self.bulk.close(CLOSE_TIMEOUT_S)
-        await self._redis.aclose()
+        if self._cluster is not None:
+            await self._cluster.close(CLOSE_TIMEOUT_S)
+        else:
+            await self._one.close(CLOSE_TIMEOUT_S)
+            await self._one.source.close()
+
+    def _meet(self, run_id: str) -> None:
+        if run_id not in self._met:
+            self._met.add(run_id)
+            self.on_new_server(run_id)
+
+
+class Follower:
+    """The router of a store with one master at a time: nothing is elsewhere, but the master may be another."""
+
+    def __init__(self, source: MasterSource) -> None:
+        self._source = source
+
+    def redirect(self, lane: Lane, away: list[tuple[Call, AskError]]) -> None:
+        """A master that is no cluster node redirects nobody."""
+        lane.submit(call for call, _ in away)
+
+    def home(self, lane: Lane, call: Call) -> Lane:  # noqa: ARG002 - the router's own signature
+        """There is one."""
+        return lane
+
+    async def recover(self) -> None:
+        """Look for the master again."""
+        await self._source.recover()

@@ -17,8 +17,9 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:once:<utc day>` | HASH   | a request's name -> hold id; the day as above        | 48 h after last write |
 | `gk:{T}:answer:<hold>`  | STRING | the answer that was kept with this hold              | as long as it says    |
-| `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported and cut|
 | `gk:{T}:base`           | HASH   | `exported`, and a checkpoint: `seq`, `state`         | for ever              |
+| `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported and cut|
+| `gk:{tag}:fence`        | STRING | nothing: a write before WAIT, so that it proves one  | 60 s                  |
 
 `exported` is the last journal entry known to be in files on disk; the checkpoint stands for the entries that were cut
 off the journal: the last one, and the books after it.
@@ -46,6 +47,11 @@ SCHEMA: Final = "gk:schema"
 def api_key(sha256: str) -> str:
     """STRING: the record of the API key with this SHA-256."""
     return f"gk:key:{sha256}"
+
+
+def fence(tag: str) -> str:
+    """STRING: what is written before the store is asked who has its writes, in the slot of this hash tag."""
+    return f"gk:{{{tag}}}:fence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ class TeamKeys:
 
     @property
     def base(self) -> str:
-        """HASH: how far the journal was exported, and the checkpoint that stands for what was cut off."""
+        """HASH: what of the journal was exported, and the checkpoint before which it was cut."""
         return f"{self.tag}:base"
 
     @property

@@ -66,8 +66,8 @@ class Ledger:
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
-    become due: before each hold, whose answer may be lost, and after each mark (0: look at it soon). `repair` watches
-    for a store that has lost entries it had acknowledged.
+    become due: before each hold, whose answer may be lost, and after each mark (0: look at it soon) and each job.
+    `repair` watches for a store that has lost entries it had acknowledged.
     """
 
     def __init__(self, client: StoreClient) -> None:
@@ -160,9 +160,9 @@ class Ledger:
 
     # Credits
 
-    async def now_ms(self) -> int:
-        """The store's time: what an expiry is measured by."""
-        seconds, micros = await self._client.command("TIME")
+    async def now_ms(self, team_id: str) -> int:
+        """The time of the store that has this team: what its expiries and deadlines are measured by."""
+        seconds, micros = await self._client.command("TIME", at=TeamKeys(team_id).bal)
         return int(seconds) * 1000 + int(micros) // 1000
 
     async def grants(self, team_id: str) -> tuple[Grant, ...]:
@@ -171,7 +171,9 @@ class Ledger:
         keys = TeamKeys(team_id)
         # In this order: a grant that is listed has its lot, unless that has lapsed.
         flat, text, now_ms = await asyncio.gather(
-            self._client.command("HGETALL", keys.grants), self._client.command("HGET", keys.bal, "lots"), self.now_ms()
+            self._client.command("HGETALL", keys.grants),
+            self._client.command("HGET", keys.bal, "lots"),
+            self.now_ms(team_id),
         )
         lots = {lot.grant_id: lot for lot in parse_lots(text or "")}
         given = (parse_grant(name, stored, lots.get(name), now_ms) for name, stored in pairs(flat).items())
@@ -326,7 +328,7 @@ class Ledger:
         bounds.check_team_id(team_id)
         wanted = max(1, min(max_holds, EXPIRE_MAX))
         now_ms, flat = await asyncio.gather(
-            self._now_ms(),
+            self.now_ms(team_id),
             self._client.command("ZRANGE", TeamKeys(team_id).due, 0, wanted, "WITHSCORES", bulk=True),
         )
         scores = {hold_id: int(float(score)) for hold_id, score in pairs(flat).items()}
@@ -335,19 +337,16 @@ class Ledger:
             return Expiry((), more=False, next_due_in_ms=min(scores.values()) - now_ms if scores else None)
         transitions = await scripts.expire(self._client, team_id, due[:wanted])
         self._tell(team_id, transitions)
-        return Expiry(transitions, more=len(due) > wanted)
+        return Expiry(transitions, more=len(due) > wanted, next_due_in_ms=0)
 
     async def due_in_ms(self, team_ids: Sequence[str]) -> list[int | None]:
         """For each team, how far off its next deadline is: 0 or less if it has come, None if there is none."""
         keys = [TeamKeys(team_id).due for team_id in team_ids]
         now_ms, *first = await asyncio.gather(
-            self._now_ms(), *(self._client.command("ZRANGE", key, 0, 0, "WITHSCORES", bulk=True) for key in keys)
+            self.now_ms(team_ids[0]),
+            *(self._client.command("ZRANGE", key, 0, 0, "WITHSCORES", bulk=True) for key in keys),
         )
         return [int(float(flat[1])) - now_ms if flat else None for flat in first]
-
-    async def _now_ms(self) -> int:
-        seconds, micros = await self._client.command("TIME", bulk=True)
-        return int(seconds) * 1000 + int(micros) // 1000
 
     # Looking
 

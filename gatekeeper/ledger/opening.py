@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.checks import StoreReport, check_store
-from gatekeeper.ledger.client import StoreClient, connect
+from gatekeeper.ledger.client import StoreClient, open_client
+from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.embedded import EmbeddedStore, open_embedded
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.keys import SCHEMA
@@ -49,7 +51,9 @@ async def _check_schema(client: StoreClient) -> None:
         )
 
 
-async def open_store(url: str, data_dir: Path, patience: Patience | None = None) -> OpenStore:
+async def open_store(
+    url: str, data_dir: Path, patience: Patience | None = None, confirm: Confirm | None = None
+) -> OpenStore:
     """Connect to the store, or start the embedded one; check it and hand it the scripts.
 
     Raises StoreRefused if it cannot keep credits, LedgerUnavailable if it does not answer.
@@ -58,12 +62,12 @@ async def open_store(url: str, data_dir: Path, patience: Patience | None = None)
     address = embedded.url if embedded else url
     client = None
     try:
-        client = StoreClient(connect(address), patience)
+        client = await open_client(read_address(address), patience, confirm)
         report = await check_store(client)
         report.require_usable()
         await _check_schema(client)
         for name in NAMES:
-            await client.command("SCRIPT", "LOAD", script(name).text)
+            await client.each("SCRIPT", "LOAD", script(name).text)
     except BaseException:
         if client is not None:
             await client.close()

@@ -340,8 +340,8 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """What one expire_due did, and whether more holds were due than it was allowed to take. If it did nothing,
-    `next_due_in_ms` is how far off the team's next deadline is, None if there is none."""
+    """What one expire_due did, and whether more holds were due than it was allowed to take. `next_due_in_ms` is how
+    far off the team's next deadline is: 0 if something was due now, so look again; None if there is none."""
 
     transitions: tuple[Transition, ...]
     more: bool

@@ -5,7 +5,6 @@ It decides nothing. A reply that a script cannot give is LedgerBroken; `INVALID`
 
 from dataclasses import dataclass
 
-from gatekeeper.ledger.batch import Reply
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import STATES, context_text, pairs, parse_figures, parse_limits, team_arguments
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
@@ -37,6 +36,7 @@ from gatekeeper.ledger.records import (
     Transition,
 )
 from gatekeeper.ledger.windows import Windows
+from gatekeeper.ledger.wire import Reply
 
 
 @dataclass(frozen=True, slots=True)

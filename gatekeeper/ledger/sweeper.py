@@ -138,20 +138,19 @@ class Sweeper:
         return sum(await asyncio.gather(*(self._look_at(team_id) for team_id in team_ids)))
 
     async def _look_at(self, team_id: str) -> int:
-        count, expiry = 0, Expiry((), more=False)
+        count, idle, expiry = 0, 0, Expiry((), more=False)
         try:
             for _ in range(ROUNDS_MAX):
                 expiry = await self._ledger.expire_due(team_id)
                 count += len(expiry.transitions)
-                if not expiry.transitions:
+                idle += not expiry.transitions  # what was due was no hold, or cannot be helped: look once more
+                if expiry.next_due_in_ms != 0 or idle > 1:
                     break
         except LedgerBroken as error:  # one team's books must not keep time from all the others
             self._on_error(error)
             return count
-        if expiry.transitions:
-            self._heard(team_id, 0)
-        elif expiry.next_due_in_ms is not None and expiry.next_due_in_ms > 0:
-            self._heard(team_id, expiry.next_due_in_ms)
+        if expiry.next_due_in_ms or expiry.transitions:
+            self._heard(team_id, expiry.next_due_in_ms or 0)
         return count
 
     async def _forever(self, step: Callable[[], Awaitable[object]], every_s: float) -> None:

@@ -27,7 +27,9 @@ _WITHOUT_CREDITS = {EntryKind.TEAM, EntryKind.VOID}
 
 
 @dataclass(slots=True)
-class _Hold:
+class BookedHold:
+    """A hold as its journal entries tell it."""
+
     amount: int
     scopes: list[str]
     starts: list[int]
@@ -39,7 +41,9 @@ class _Hold:
 
 
 @dataclass(slots=True)
-class _Counters:
+class BookedCounters:
+    """What a scope has used and held, for life and in its windows, as the journal tells it."""
+
     used: int = 0
     held: int = 0
     windows: list[list[int]] = field(default_factory=lambda: [[0, 0, 0] for _ in PERIODS])
@@ -72,9 +76,9 @@ class Replay:
         self.seq = self.granted = self.charged = self.expired = self.held = 0
         self.grants: dict[str, str] = {}
         self.lots = Lots()
-        self.open: dict[str, _Hold] = {}
-        self.by_time: dict[str, _Hold] = {}
-        self.use: dict[str, _Counters] = {}
+        self.open: dict[str, BookedHold] = {}
+        self.by_time: dict[str, BookedHold] = {}
+        self.use: dict[str, BookedCounters] = {}
         self.at_ms = 0
         self.written: dict[int, int] = {}
         self.differences: list[Difference] = []
@@ -171,10 +175,10 @@ class Replay:
         scopes = scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"])
         starts = [int(start) for start in entry.fields["windows"].split(":")]
         parts = self.lots.hold(entry.amount)
-        self.open[entry.hold_id] = _Hold(entry.amount, scopes, starts, entry.seq, parts=parts)
+        self.open[entry.hold_id] = BookedHold(entry.amount, scopes, starts, entry.seq, parts=parts)
         self.held += entry.amount
         for scope in scopes:
-            self.use.setdefault(scope, _Counters()).open(starts)
+            self.use.setdefault(scope, BookedCounters()).open(starts)
             self.use[scope].move(starts, 0, entry.amount)
 
     def _resolve(self, entry: Entry) -> None:
@@ -214,7 +218,7 @@ class Replay:
         self.charged += entry.charged
         self.lots.spend(entry.charged)
         for scope in scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"]):
-            self.use.setdefault(scope, _Counters()).open_newer(starts)
+            self.use.setdefault(scope, BookedCounters()).open_newer(starts)
             self.use[scope].move(starts, entry.charged, 0)
 
     def _job(self, entry: Entry) -> None:
@@ -291,7 +295,7 @@ def _hold_text(state: HoldState, amount: int, seq: int, starts: list[int], parts
     return f"{state} {amount} by entry {seq} in {starts}" + (f" from {parts}" if parts else "")
 
 
-def _text(counters: _Counters | None) -> str:
+def _text(counters: BookedCounters | None) -> str:
     return "none" if counters is None else counters.text()
 
 

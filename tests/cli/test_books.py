@@ -169,5 +169,6 @@ def test_an_address_that_is_none(run: Run) -> None:
     """A store address that cannot be used says what can."""
     result = run("verify", GATEKEEPER_STORE__URL="mysql://here")
 
-    assert "store scheme 'mysql': use redis://, rediss://, unix:// or 'embedded'\n" == result.stderr
+    schemes = "redis://, rediss://, unix://, redis+sentinel://, redis+cluster:// or 'embedded'"
+    assert f"store scheme 'mysql': use {schemes}\n" == result.stderr
     assert 1 == result.exit_code

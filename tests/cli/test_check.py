@@ -61,7 +61,8 @@ def test_a_store_address_that_is_none(run: Run, configured: Path) -> None:
 
     result = run("check")
 
-    told = "store scheme 'mysql': use redis://, rediss://, unix:// or 'embedded'. Correct the address."
+    schemes = "redis://, rediss://, unix://, redis+sentinel://, redis+cluster:// or 'embedded'"
+    told = f"store scheme 'mysql': use {schemes}. Correct the address."
     assert (1, f"gatekeeper.yaml:3: store.url: {told}\n") == (result.exit_code, result.stderr)
 
 

@@ -105,7 +105,8 @@ def test_trim_and_verify(run: Run) -> None:
     cut = run("journal", "trim", "studio", "--keep-days", "0")
     trusted, proven = run("verify"), run("verify", "--journal", "out")
 
-    assert ["0 entries of 1 team cut off."] * 2 == [result.stdout.splitlines()[-1] for result in (untouched, kept)]
+    assert ["0 entries of 1 team cut off."] * 2 == [result.stdout.splitlines()[0] for result in (untouched, kept)]
+    assert "Not exported yet: 1 team. `gatekeeper journal export --to DIR` does it." == untouched.stdout.splitlines()[1]
     assert "4 entries of 1 team to cut off; nothing was written." == dry.stdout.splitlines()[-1]
     assert ["studio 4 4 4", "4 entries of 1 team cut off."] == [lines_of(cut.stdout)[i] for i in (2, -1)]
     assert "studio 0 ok, on the checkpoint of entry 4" in lines_of(trusted.stdout)

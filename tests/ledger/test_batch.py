@@ -13,6 +13,7 @@ from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.errors import LedgerBroken, LedgerUnavailable
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
+from gatekeeper.ledger.node import PoolSource
 from gatekeeper.ledger.records import Held, HoldOrder, SettleStatus, TeamRecord
 
 QUICK = Patience(budget_s=5, attempts=3, wait_s=0.01)
@@ -266,7 +267,7 @@ async def test_one_bad_call_does_not_spoil_its_batch(client: StoreClient):
 
 async def test_too_many_waiting_calls_are_shed(real_redis: Redis):
     """When too many wait, the next one is refused at once."""
-    lane = Lane(real_redis, QUICK)
+    lane = Lane(PoolSource(real_redis), QUICK)
     calls = [asyncio.ensure_future(lane.call(("PING",))) for _ in range(WAITING_MAX + 1)]
     *answered, shed = await asyncio.gather(*calls, return_exceptions=True)
     await lane.close(1)
@@ -289,6 +290,7 @@ async def test_close_answers_what_waits(client: StoreClient, real_redis: Redis):
 async def test_close_does_not_wait_for_ever(cutter: Cutter):
     """A store that does not answer cannot keep us from ending; its callers learn that their call may have run."""
     client = StoreClient(connect(f"unix://{cutter.socket}"), QUICK)
+    await client.command("PING")
     cutter.hold_back.clear()
     calls = [asyncio.ensure_future(client.command("PING"))]
     await asyncio.sleep(0.05)

@@ -23,16 +23,25 @@ class Journal:
         self.entries: list[Entry] = []
         self._random = itertools.count(1)
 
-    def add(self, kind: str, hold_id: str = "", *, amount: int = 0, charged: int = 0, at_ms: int = START_MS) -> str:
+    def add(
+        self,
+        kind: str,
+        hold_id: str = "",
+        *,
+        amount: int = 0,
+        charged: int = 0,
+        at_ms: int = START_MS,
+        windows: str = "",
+    ) -> str:
         hold_id = hold_id or new_hold_id(at_ms, next(self._random))
-        fields = BLANK | {"id": hold_id, "windows": "1:2:3:4" if kind == "hold" else "", "member": "amy"}
+        fields = BLANK | {"id": hold_id, "windows": "1:2:3:4" if kind == "hold" else windows, "member": "amy"}
         self.entries.append(Entry(len(self.entries) + 1, at_ms, EntryKind(kind), hold_id, amount, charged, fields))
         return hold_id
 
 
 @pytest.fixture
 def journal() -> Journal:
-    """A team that was granted, spent, and has holds open, marked, and resolved by time."""
+    """A team that was granted, spent, and has holds open, marked, and resolved by time, and credits that expire."""
     made = Journal()
     made.add("grant", "opening", amount=1000)
     settled, unknown, expired, charged = (made.add("hold", amount=10) for _ in range(4))
@@ -43,6 +52,12 @@ def journal() -> Journal:
     made.add("charge", charged, amount=10, charged=10)
     made.add("hold", amount=5)
     made.add("late", expired, amount=10, charged=3)
+    made.add("grant", "may", amount=9, windows=str(START_MS + 90 * DAY_MS))
+    made.add("grant", "april", amount=8, windows=str(START_MS + 60 * DAY_MS))
+    following = made.add("hold", amount=12)
+    made.add("job", following, amount=12)
+    made.add("orphan", amount=2, charged=2, windows="1:2:3:4")
+    made.add("void")
     return made
 
 
@@ -76,8 +91,8 @@ def test_what_the_store_has_forgotten_is_left_out(journal: Journal) -> None:
     """A hold that time resolved is kept for as long as a late result may come, and no longer."""
     charged = journal.entries[4].hold_id
     soon, late = START_MS + FORGOTTEN_AFTER_MS, START_MS + FORGOTTEN_AFTER_MS + 1
-    kept = replayed([*journal.entries, Entry(14, soon, EntryKind.TEAM, "1", 0, 0, BLANK)])
-    gone = replayed([*journal.entries, Entry(14, late, EntryKind.TEAM, "1", 0, 0, BLANK)])
+    kept = replayed([*journal.entries, Entry(20, soon, EntryKind.TEAM, "1", 0, 0, BLANK)])
+    gone = replayed([*journal.entries, Entry(20, late, EntryKind.TEAM, "1", 0, 0, BLANK)])
 
     assert (True, False) == (charged in to_text(kept), charged in to_text(gone))
 
@@ -111,11 +126,11 @@ def test_a_text_that_is_no_checkpoint(text: str) -> None:
 def test_the_first_difference_is_named(journal: Journal) -> None:
     """By the figure, with both values."""
     text = to_text(replayed(journal.entries))
-    found = first_difference(text.replace('"charged":20', '"charged":21'), text)
+    found = first_difference(text.replace('"charged":22', '"charged":23'), text)
 
     assert None is first_difference(text, text)
     assert found is not None
-    assert ("checkpoint: charged", "21", "20") == (found.what, found.stored, found.derived)
+    assert ("checkpoint: charged", "23", "22") == (found.what, found.stored, found.derived)
 
 
 @pytest.mark.parametrize("stored", ["x", ""])

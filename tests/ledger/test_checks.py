@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from gatekeeper.ledger.checks import Durability, check_store, judge
+from gatekeeper.ledger.address import Kind
+from gatekeeper.ledger.checks import Durability, check_store, combine, judge
 from gatekeeper.ledger.client import StoreClient
+from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import StoreRefused
 
 GOOD = {"redis_version": "7.0.15", "role": "master", "aof_enabled": "1", "maxmemory": "0", "run_id": "r"}
@@ -28,6 +30,64 @@ def test_grade(aof: str, appendfsync: str | None, grade: Durability):
 
 
 @pytest.mark.parametrize(
+    ("appendfsync", "confirm", "grade"),
+    [
+        ("always", Confirm(replicas=1), Durability.FAILOVER_LIKELY),
+        ("everysec", Confirm(replicas=1), Durability.CRASH_LIKELY),
+        ("everysec", Confirm(fsync=True), Durability.CRASH_SAFE),
+        ("everysec", Confirm(replicas=1, fsync=True), Durability.FAILOVER_DISK),
+    ],
+)
+def test_grade_with_confirmed_writes(appendfsync: str, confirm: Confirm, grade: Durability):
+    """Replicas in memory make a fail-over harmless only if the master's own disk is; disks that confirm do both."""
+    told = {**GOOD, "redis_version": "7.2.4", "connected_slaves": "1"}
+
+    assert grade == judge(told, appendfsync, Kind.SENTINEL, confirm).durability
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "problem"),
+    [
+        (Kind.SENTINEL, {"aof_enabled": "0"}, "set appendonly yes"),
+        (Kind.SENTINEL, {"role": "slave"}, "a fail-over"),
+        (Kind.CLUSTER, {"cluster_enabled": "0"}, "write redis://"),
+        (Kind.SENTINEL, {"cluster_enabled": "1"}, "redis\\+cluster://"),
+        (Kind.SINGLE, {"redis_mode": "sentinel"}, "redis\\+sentinel://"),
+    ],
+)
+def test_problem_of_a_store_of_several(kind: Kind, said: dict[str, str], problem: str):
+    """What stands behind an address has to be what the address says."""
+    with pytest.raises(StoreRefused, match=problem):
+        judge({**GOOD, **said}, "always", kind).require_usable()
+
+
+def test_disks_need_a_server_that_asks_them():
+    """WAITAOF came with 7.2: on an older server the setting is refused."""
+    with pytest.raises(StoreRefused, match="WAITAOF"):
+        judge(GOOD, "always", Kind.SINGLE, Confirm(fsync=True)).require_usable()
+
+
+def test_weakest_node_is_the_verdict():
+    """A cluster is as durable as its weakest master, and a problem says whose it is."""
+    told = {**GOOD, "cluster_enabled": "1"}
+    nodes = {
+        "a:1": judge(told, "always", Kind.CLUSTER),
+        "b:1": judge({**told, "role": "slave"}, "everysec", Kind.CLUSTER),
+    }
+    report = combine(nodes, 16384)
+
+    assert (Durability.CRASH_LIKELY, nodes) == (report.durability, report.nodes)
+    assert [True] == [problem.startswith("b:1: the server is a slave") for problem in report.problems]
+
+
+def test_uncovered_slots_are_a_problem():
+    """A cluster that does not serve every slot cannot serve every team."""
+    nodes = {"a:1": judge({**GOOD, "cluster_enabled": "1"}, "always", Kind.CLUSTER)}
+
+    assert ("384 of the cluster's slots have no master: mend it first",) == combine(nodes, 16000).problems
+
+
+@pytest.mark.parametrize(
     ("said", "problem"),
     [
         ({"redis_version": "6.0.16"}, "6.0.16 is older than 6.2"),
@@ -36,7 +96,7 @@ def test_grade(aof: str, appendfsync: str | None, grade: Durability):
         ({"maxmemory": "100", "maxmemory_policy": "allkeys-lru"}, "set it to noeviction"),
         ({"maxmemory": "100"}, "set it to noeviction"),
         ({"aof_last_write_status": "err"}, "free or mend its disk"),
-        ({"cluster_enabled": "1"}, "cluster node"),
+        ({"cluster_enabled": "1"}, "write redis\\+cluster://"),
         ({"aof_enabled": "0", "connected_slaves": "1"}, "set appendonly yes"),
     ],
 )
@@ -55,6 +115,7 @@ def test_problem(said: dict[str, str], problem: str):
         ({}, "everysec", "a crash may lose the last writes"),
         ({}, None, "does not tell"),
         ({"maxmemory": "100", "maxmemory_policy": "noeviction", "used_memory": "71"}, "always", "70 %"),
+        ({"connected_slaves": "1"}, "always", "wait_replicas is 0"),
     ],
 )
 def test_warning(said: dict[str, str], appendfsync: str | None, warning: str):

@@ -3,7 +3,8 @@
 import pytest
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
 
-from gatekeeper.ledger.client import SOCKET_TIMEOUT_S, connect
+from gatekeeper.ledger.address import SOCKET_TIMEOUT_S, read_address
+from gatekeeper.ledger.client import connect
 from gatekeeper.ledger.errors import StoreRefused
 
 
@@ -37,8 +38,9 @@ def test_address_is_read(url: str, connection: type, place: dict[str, object]):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("redis+sentinel://a,b/name", "give the master as redis://"),
-        ("redis+cluster://a,b", "give the master as redis://"),
+        ("redis+sentinel://a,b/name", "name several servers"),
+        ("redis+cluster://a,b", "name several servers"),
+        ("redis://a,b", "redis\\+cluster://"),
         ("http://host", "use redis://"),
         ("host:6379", "use redis://"),
         ("", "use redis://"),
@@ -57,3 +59,46 @@ def test_password_is_not_told():
         connect("http://user:secret@host")
 
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis+sentinel://a,b", "name that the sentinels know"),
+        ("redis+sentinel://a/name?db=x", "db has to be a number"),
+        ("redis+sentinel://a/name?ssl=1", "does not take 'ssl'"),
+        ("redis+cluster://a,b/3", "database 0 only"),
+        ("redis+cluster://a,", "lacks a host"),
+        ("redis+cluster://a:x", "cannot be read"),
+        ("redis+cluster://a?tls=yes", "true or false"),
+        ("redis://u:secret@a,b", "names one server"),
+    ],
+)
+def test_wrong_address_of_several(url: str, message: str):
+    """Each mistake is told with what to write, without the password."""
+    with pytest.raises(StoreRefused, match=message) as caught:
+        read_address(url)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_cluster_address_is_read():
+    """Hosts with their ports, the login and TLS; retries and time limits stay ours."""
+    address = read_address("redis+cluster://me:p%40ss@h1:7000,[::1],h3:7002?tls=true")
+
+    assert (("h1", 7000), ("::1", 6379), ("h3", 7002)) == address.seeds
+    assert ("me", "p@ss", SSLConnection) == tuple(
+        address.options[name] for name in ("username", "password", "connection_class")
+    )
+    assert (0, SOCKET_TIMEOUT_S) == (address.options["retry"]._retries, address.options["socket_timeout"])
+
+
+def test_sentinel_address_is_read():
+    """The login is the store's; the sentinels' own is given apart, for they mostly have none."""
+    address = read_address("redis+sentinel://:pw@h1,h2:1/books?db=2&sentinel_password=other")
+
+    assert (("h1", 26379), ("h2", 1), "books") == (*address.seeds, address.master)
+    assert ("pw", 2, "other") == (
+        address.options["password"], address.options["db"], address.asking["password"],
+    )  # fmt: skip
+    assert "pw" not in repr(address)

@@ -1,23 +1,26 @@
 """Export and trim on a real store: nothing is cut that is not on disk, and every verdict stays what it was."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from gatekeeper.ledger import export as module
 from gatekeeper.ledger import proof
 from gatekeeper.ledger.checkpoint import to_text
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import ExportBroken, LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.export import Exported, Trimmed, export_team, trim_team
-from gatekeeper.ledger.exportfile import export_path, read_export
+from gatekeeper.ledger.exportfile import ExportFile, export_path, read_export
 from gatekeeper.ledger.journal import Checkpoint
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import HoldOrder, OnUnknown, SettleStatus, TeamRecord
+from gatekeeper.ledger.records import HoldContext, HoldOrder, OnUnknown, SettleStatus, TeamRecord
 from gatekeeper.ledger.verify import Replay
+from tests.ledger.lots_scene import Clock
 
 Order = Callable[..., HoldOrder]
 EVER_MS = 1 << 60
@@ -62,13 +65,16 @@ async def test_an_export_has_every_entry(ledger: Ledger, busy: TeamRecord, tmp_p
     assert (Checkpoint(last, 0, ""), [(last, last)]) == (await ledger.checkpoint(busy.id), steps)
 
 
-async def test_an_export_goes_on_where_it_ended(ledger: Ledger, busy: TeamRecord, order: Order, tmp_path: Path):
-    """Only what is new is written."""
+async def test_an_export_goes_on_where_it_ended(
+    ledger: Ledger, busy: TeamRecord, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Only what is new is written, however many pages of the journal it is."""
+    monkeypatch.setattr(module, "JOURNAL_PAGE_MAX", 50)
     before = (await export_team(ledger, busy.id, tmp_path)).seq
-    await asyncio.gather(*(ledger.hold(order(amount=0)) for _ in range(1100)))
+    await asyncio.gather(*(ledger.hold(order(amount=0)) for _ in range(120)))
     done = await export_team(ledger, busy.id, tmp_path)
 
-    assert (1100, before + 1100) == (done.entries, done.seq)
+    assert (120, before + 120) == (done.entries, done.seq)
     assert list(range(1, done.seq + 1)) == [entry.seq for entry in read_export(tmp_path, busy.id)]
 
 
@@ -93,6 +99,67 @@ async def test_an_export_of_no_team(ledger: Ledger, team_id: str, tmp_path: Path
         await export_team(ledger, team_id, tmp_path)
 
     assert not export_path(tmp_path, team_id).exists()
+
+
+async def test_what_is_not_on_disk_is_not_confirmed(
+    ledger: Ledger, busy: TeamRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A disk that fails ends the export before the store hears of it; the next one finishes the work."""
+
+    def fail(_: ExportFile) -> None:
+        raise OSError(errno.EIO, "the disk failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ExportFile, "sync", fail)
+        with pytest.raises(OSError, match="disk failed"):
+            await export_team(ledger, busy.id, tmp_path)
+    before = await ledger.checkpoint(busy.id)
+    done = await export_team(ledger, busy.id, tmp_path)
+
+    assert (0, done.seq) == (before.exported, (await ledger.checkpoint(busy.id)).exported)
+    assert (await ledger.verify(busy.id, tmp_path)).clean
+
+
+async def test_long_exports_are_confirmed_on_the_way(
+    ledger: Ledger, team: TeamRecord, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What is on disk is known to be, long before the end."""
+    told: list[int] = []
+
+    async def confirm(_: str, seq: int) -> int:
+        told.append(seq)
+        return seq
+
+    await asyncio.gather(*(ledger.hold(order(amount=0)) for _ in range(250)))
+    monkeypatch.setattr(module, "JOURNAL_PAGE_MAX", 100)
+    monkeypatch.setattr(module, "SYNC_ENTRIES", 100)
+    monkeypatch.setattr(ledger, "confirm_exported", confirm)
+    await export_team(ledger, team.id, tmp_path)
+
+    assert [100, 200, 252] == told
+
+
+async def test_long_trims_go_in_steps(
+    ledger: Ledger, team: TeamRecord, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each step is a whole one: whoever comes in between finds a checkpoint and the journal behind it."""
+    cuts: list[tuple[int, int]] = []
+    cut_journal = ledger.cut_journal
+
+    async def cut(team_id: str, before: int, seq: int, state: str) -> int:
+        cuts.append((before, seq))
+        done = await cut_journal(team_id, before, seq, state)
+        assert (await ledger.verify(team_id)).clean
+        return done
+
+    await asyncio.gather(*(ledger.hold(order(amount=0)) for _ in range(250)))
+    await export_team(ledger, team.id, tmp_path)
+    monkeypatch.setattr(module, "JOURNAL_PAGE_MAX", 100)
+    monkeypatch.setattr(module, "CUT_ENTRIES", 100)
+    monkeypatch.setattr(ledger, "cut_journal", cut)
+    trimmed = await trim_team(ledger, team.id, before_ms=EVER_MS)
+
+    assert ([(0, 100), (100, 200), (200, 252)], 252) == (cuts, trimmed.entries)
 
 
 async def test_a_file_of_another_store_is_not_continued(
@@ -301,6 +368,16 @@ async def test_trims_that_never_end(ledger: Ledger, busy: TeamRecord, tmp_path: 
         await ledger.verify(busy.id)
 
 
+async def test_a_checkpoint_that_says_nothing(ledger: Ledger, client: StoreClient, busy: TeamRecord):
+    """Neither an empty one nor one beyond the journal's end is taken, whatever is noted as exported."""
+    await client.command("HSET", TeamKeys(busy.id).base, "exported", 1000)
+    for seq, state, what in ((3, "", "state"), (999, "{}", "the journal ends"), (-1, "{}", "sequence")):
+        with pytest.raises(LedgerInvalid, match=what):
+            await ledger.cut_journal(busy.id, 0, seq, state)
+
+    assert (await ledger.verify(busy.id)).clean
+
+
 @pytest.mark.parametrize("seq", [99, -1])
 async def test_what_cannot_be_exported_yet(ledger: Ledger, busy: TeamRecord, seq: int):
     """The store takes no word for entries that it does not have."""
@@ -315,32 +392,47 @@ async def test_what_was_exported_stays_exported(ledger: Ledger, busy: TeamRecord
     assert done.seq == await ledger.confirm_exported(busy.id, 1)
 
 
+async def use(ledger: Ledger, team: TeamRecord, order: Order, made: list[HoldOrder], dice: Random) -> None:
+    """Something that a gateway does, to a new hold or to any that was made before."""
+    any_id = dice.choice(made).hold_id
+    match dice.choice(["hold", "hold", "hold", "settle", "settle", "unknown", "job", "undo", "lost"]):
+        case "hold":
+            policy, ttl_ms = dice.choice(list(OnUnknown)), dice.choice([0, 0, 60_000])
+            made.append(order(amount=dice.randrange(9), ttl_ms=ttl_ms, on_unknown=policy, member=dice.choice("ab")))
+            await ledger.hold(made[-1])
+        case "settle":
+            await ledger.settle(any_id, team.id, dice.randrange(9))
+        case "unknown":
+            await ledger.mark_unknown(any_id, team.id)
+        case "job":
+            await ledger.attach_job(any_id, team.id, "job", ttl_ms=dice.choice([0, 60_000]))
+        case "undo":
+            await ledger.undo(order().hold_id, team.id)
+        case _:
+            lost = HoldContext(5, member="amy", windows="0:0:0:0")
+            await ledger.settle(order().hold_id, team.id, dice.randrange(5), context=lost)
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_whatever_happens_between_trims(
-    ledger: Ledger, team: TeamRecord, order: Order, tmp_path: Path, seed: int
+    ledger: Ledger, team: TeamRecord, order: Order, clock: Clock, tmp_path: Path, seed: int
 ):
-    """Anything done in any order, with exports and trims in between: the books are clean from the checkpoint, and the
-    files and the journal together prove them from the first entry on."""
-    dice, made = Random(seed), [order()]  # each order has its own id
-    for _ in range(120):
-        any_id = dice.choice(made).hold_id
+    """Anything done in any order, while grants expire, with exports and trims in between: the books are clean from the
+    checkpoint, and the files and the journal together prove them from the first entry on."""
+    dice, made = Random(seed), [order()]
+    for second in range(120):
         match dice.randrange(10):
-            case 0 | 1 | 2:
-                policy, ttl_ms = dice.choice(list(OnUnknown)), dice.choice([0, 0, 60_000])
-                made.append(order(amount=dice.randrange(9), ttl_ms=ttl_ms, on_unknown=policy, member=dice.choice("ab")))
-                await ledger.hold(made[-1])
-            case 3 | 4:
-                await ledger.settle(any_id, team.id, dice.randrange(9))
-            case 5:
-                await ledger.mark_unknown(any_id, team.id)
-            case 6:
-                await ledger.expire_due(team.id, dice.randrange(1, 4))
-            case 7:
-                await ledger.grant(team.id, f"g{dice.randrange(99)}", dice.randrange(1, 9))
-            case 8:
+            case 0:
+                expires_at_ms = dice.choice([None, clock.ms(second + dice.randrange(1, 20))])
+                await ledger.grant(team.id, f"g{second}", dice.randrange(1, 9), expires_at_ms=expires_at_ms)
+            case 1:
+                await clock.at(second)
+            case 2:
                 await export_team(ledger, team.id, tmp_path)
-            case _:
+            case 3:
                 await trim_team(ledger, team.id, before_ms=EVER_MS)
+            case _:
+                await use(ledger, team, order, made, dice)
     reports = [await ledger.verify(team.id), await ledger.verify(team.id, tmp_path)]
 
     assert [(), ()] == [report.differences for report in reports]

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.ledger.batch import Reply
 from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.lua import NAMES, script
 from gatekeeper.ledger.windows import Window, Windows
+from gatekeeper.ledger.wire import Reply
+from tests.ledger.conftest import every_key
 
 MOST = 9_000_000_000_000_000
 HOUR = 3_600_000
@@ -132,7 +133,7 @@ async def test_wrong_number_of_keys_stops_the_script(client: Any):
         with pytest.raises(Exception, match="takes"):
             await client.run(script(name), ["gk:{a}:x"], [])
 
-    assert [] == await client.command("KEYS", "*")
+    assert [] == await every_key(client)
 
 
 @pytest.mark.parametrize("amount", [0, 1, 99, 100])

@@ -191,6 +191,10 @@ async def every_other_answer(raw: Raw, nobody: Raw, new_id: NewId) -> None:
     await nobody.hold()
     await nobody.grant()
     await nobody.balance("team")
+    for seq in ("x", 1):
+        await raw.exported(seq)
+    for before, seq in ((0, "x"), (0, 2), (1, 1), (0, 1)):
+        await raw.trim(before, seq)
 
 
 def answers_named(name: str) -> set[tuple[str, str]]:

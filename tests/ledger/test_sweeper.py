@@ -105,7 +105,7 @@ class Books:
                 self.unknown.add(hold_id)
                 holds[hold_id] = self.time.now_s + self.grace_s
             done.append(Transition(hold_id, kind, 1, 1))
-        return Expiry(tuple(done), more=False, next_due_in_ms=self._next_ms(team_id))
+        return Expiry(tuple(done), more=False, next_due_in_ms=0 if done else self._next_ms(team_id))
 
     def hold(self, team_id: str, hold_id: str, ttl_s: float, *, told: bool) -> None:
         self.due.setdefault(team_id, {})[hold_id] = self.time.now_s + ttl_s

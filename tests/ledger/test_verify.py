@@ -1,6 +1,8 @@
 """Verify: clean books are clean, and every kind of tampering is named."""
 
 import asyncio
+import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +13,8 @@ from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldOrder, OnUnknown, TeamRecord
 from gatekeeper.ledger.verify import Replay
+from gatekeeper.ledger.windows import Window, Windows
+from tests.ledger.conftest import Raw, fresh_id
 
 Order = Callable[..., HoldOrder]
 
@@ -212,6 +216,25 @@ def test_lapse_at_its_time_and_in_full(entries: list[Entry], told: list[tuple[st
     replay.add([GRANT, *entries])
 
     assert told == [(each.what.partition(": ")[2], each.stored, each.derived) for each in replay.differences]
+
+
+async def test_a_late_result_after_the_clock_was_set_back(ledger: Ledger, funded: Raw):
+    """Windows that began in what is the future now do not begin again with a late result, and the books are clean."""
+    first, now, hour = fresh_id(), time.time_ns() // 1_000_000, 3_600_000
+    spans = [
+        Windows("UTC", *[Window(start, now + hour, now + 2 * hour)] * 4).argument()
+        for start in (now + 100_000, now - hour)
+    ]
+    bal, at_seq_2 = funded.keys.bal, f"2:{now + 200_000}:100:0:0:0:0"
+    await funded.client.command("HSET", bal, "figures", at_seq_2)
+    await funded.hold(first, windows=spans[0])
+    figures = await funded.client.command("HGET", bal, "figures")
+    await funded.client.command("HSET", bal, "figures", re.sub(r"^(\d+):\d+", r"\1:0", figures))
+    await funded.client.command("ZADD", funded.keys.due, 1, first)
+    await funded.hold(windows=spans[1])
+
+    assert "LATE" == (await funded.settle(first, 7))[0]
+    assert (await ledger.verify(funded.keys.team_id)).clean
 
 
 async def test_verify_while_others_write(ledger: Ledger, team: TeamRecord, order: Order):

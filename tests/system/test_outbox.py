@@ -21,6 +21,7 @@ from gatekeeper.sandbox import SandboxSettings, start_sandbox
 from gatekeeper.web import auth
 from tests.system.conftest import StartWorld
 from tests.system.process import gatekeeper, write_config
+from tests.system.provider import Provider
 from tests.system.storeserver import AOF, free_port, store_server
 from tests.system.test_logs import SCHEMA
 from tests.system.test_process import ENVIRONMENT, balance, generate, verify
@@ -353,16 +354,20 @@ async def test_an_outbox_that_cannot_be_written_is_told_loudly(start_world: Star
     assert "1.0" == await metric(world, resolved)
 
 
-async def test_two_gateways_on_one_directory_keep_apart(start_world: StartWorld, tmp_path: Path) -> None:
+async def test_two_gateways_on_one_directory_keep_apart(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
     """A second gateway beside the first has an outbox of its own in the same place, and takes nothing from it."""
     port = free_port()
     async with store_server(tmp_path / "store", port, *AOF) as store:
         url = f"redis://127.0.0.1:{port}/0"
-        world = await start_world(store_url=url)
-        answer = asyncio.ensure_future(world.native(await world.key(), prompt=SLOW))
+        world = await start_world(provider_url=provider.url, store_url=url)
+        provider.gate.clear()
+        answer = asyncio.ensure_future(world.native(await world.key()))
         await world.event("generation.admitted")
-        async with running_gateway(settings_for(tmp_path, world.sandbox.url, store_url=url)) as second:
+        async with running_gateway(settings_for(tmp_path, provider.url, store_url=url)) as second:
             store.kill()
+            provider.gate.set()
             await answer
             depths = (world.gateway.gate.outbox.depth, second.gate.outbox.depth)
 

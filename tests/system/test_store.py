@@ -10,6 +10,7 @@ import pytest
 from gatekeeper.app import running_gateway
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.settings import StoreSettings
+from tests.ledger.topologies import ClusterOf
 from tests.system.conftest import StartWorld
 from tests.system.storeserver import AOF, free_port, store_server
 from tests.system.world import settings_for
@@ -27,6 +28,39 @@ async def test_credits_can_live_in_a_store_by_url(start_world: StartWorld, tmp_p
         assert started["store"].startswith("remote")
         assert "crash-safe" == started["durability"]
         await world.assert_books_clean()
+
+
+async def test_credits_can_live_in_a_cluster(start_world: StartWorld) -> None:
+    """A generation is held and settled on whichever node has the team, and the gateway is ready when all are."""
+    cluster = await asyncio.to_thread(ClusterOf, 3, 0, *AOF)
+    try:
+        world = await start_world(store_url=cluster.url)
+        answer = await world.native(await world.key())
+        started = await world.event("server.started")
+        async with world.session.get(f"{world.gateway.admin_url}/readyz") as response:
+            ready = response.status
+
+        assert (200, "49") == (answer.status, answer.headers["Gatekeeper-Credits-Charged"])
+        assert (200, "crash-safe") == (ready, started["durability"])
+        await world.assert_books_clean()
+    finally:
+        cluster.close()
+
+
+async def test_a_restarted_store_is_looked_at_again(start_world: StartWorld, tmp_path: Path) -> None:
+    """A server that comes back set up worse is told in the log and in /readyz, without a restart of the gateway."""
+    port = free_port()
+    async with store_server(tmp_path / "store", port, *AOF):
+        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")
+        key = await world.key()
+    async with store_server(tmp_path / "store", port, "--appendonly", "yes"):
+        await world.native(key)
+        warned = await world.event("store.warning")
+        async with world.session.get(f"{world.gateway.admin_url}/readyz") as response:
+            durability = (await response.json())["durability"]
+
+    assert "appendfsync is everysec" in warned["warning"]
+    assert "crash-likely" == durability
 
 
 async def test_without_a_store_nothing_is_forwarded_and_with_it_all_goes_on(

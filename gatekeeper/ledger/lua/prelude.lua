@@ -57,14 +57,18 @@ end
 
 -- The lots of a team: its grants with an expiry, soonest first and then as given, as a list and by the sequence of the
 -- grant's journal entry. `amount` is what of the grant has not lapsed, `used` and `held` are parts of it, the rest is
--- free; everything that is in no lot is the common pot. A line for each, tab between the fields.
+-- free; everything that is in no lot is the common pot. A line for each, tab between the fields; it is written again as
+-- it was (`line`) unless the lot changed.
 local function parse_lots(raw)
-  local lots = {}
+  local lots, count = {}, 0
   for line in string.gmatch(raw, '([^\n]*)\n') do
     local seq, expires, amount, used, held, id = match(line, '^(%d+)\t(%d+)\t(%d+)\t(%d+)\t(%d+)\t(.*)$')
     assert(seq, 'a lot of a team cannot be read')
-    local lot = {seq = seq, expires = expires + 0, amount = amount + 0, used = used + 0, held = held + 0, id = id}
-    lots[#lots + 1] = lot
+    local lot = {
+      line = line, seq = seq, expires = expires + 0, amount = amount + 0, used = used + 0, held = held + 0, id = id,
+    }
+    count = count + 1
+    lots[count] = lot
     lots[seq] = lot
   end
   return lots
@@ -190,7 +194,7 @@ function lapse(book)
     local free = lot.amount - lot.used - lot.held
     if free > 0 and lot.expires <= book.now then
       local lapsed = math.min(free, math.max(0, available(book)))
-      lot.amount = lot.amount - free
+      lot.amount, lot.line = lot.amount - free, nil
       book.expired = book.expired + lapsed
       if lapsed > 0 then
         append(book, 'lapse', lot.id, str(lapsed), '0', lot.seq, '', '', '', '', '', '', '', '')
@@ -205,9 +209,10 @@ local function draw(book, amount, figure)
   if not book.lots then return '' end
   local parts = {}
   for _, lot in ipairs(book.lots) do
+    if amount == 0 then break end
     local part = math.min(amount, lot.amount - lot.used - lot.held)
     if part > 0 then
-      lot[figure] = lot[figure] + part
+      lot[figure], lot.line = lot[figure] + part, nil
       amount = amount - part
       parts[#parts + 1] = lot.seq .. '=' .. str(part)
     end
@@ -216,19 +221,10 @@ local function draw(book, amount, figure)
 end
 
 -- Charge what no hold keeps aside, as new spend: from the lots, then from the pot, which may go into debt. It counts in
--- those of its windows that are still the current ones; where the counters are of an older one, its own begins.
--- `r`: the fields and the window starts to count it in.
+-- those of its windows that are still the current ones. `r`: the fields and the window starts to count it in.
 local function spend(book, r, amount)
   book.charged = book.charged + amount
   draw(book, amount, 'used')
-  for i = 1, #r.fields do
-    local scope = book.scopes[r.fields[i]]
-    local current, mine = split(scope[11]), split(r.starts)
-    for p = 1, 4 do
-      if mine[p] + 0 > current[p] + 0 then current[p], scope[2 * p + 1], scope[2 * p + 2] = mine[p], 0, 0 end
-    end
-    scope[11] = table.concat(current, ':')
-  end
   move_scopes(book, r.fields, r.starts, amount, 0)
 end
 
@@ -247,7 +243,7 @@ local function divide(book, parts, charged, figure)
     local spent = math.min(part, charged)
     charged = charged - spent
     if lot then
-      lot[figure] = lot[figure] - part
+      lot[figure], lot.line = lot[figure] - part, nil
       lot.used = lot.used + spent
     elseif spent < part then
       book.lots = book.lots or {}
@@ -260,14 +256,15 @@ end
 
 -- The lots as text. One past its time is kept only while something of it is held.
 local function lots_text(book)
-  local lines = {}
+  local lines, count, now = {}, 0, book.now
   for _, lot in ipairs(book.lots) do
-    if lot.held > 0 or lot.expires > book.now then
-      lines[#lines + 1] = lot.seq .. '\t' .. str(lot.expires) .. '\t' .. str(lot.amount) .. '\t' .. str(lot.used) .. '\t'
-        .. str(lot.held) .. '\t' .. lot.id .. '\n'
+    if lot.held > 0 or lot.expires > now then
+      count = count + 1
+      lines[count] = lot.line or lot.seq .. '\t' .. str(lot.expires) .. '\t' .. str(lot.amount) .. '\t' .. str(lot.used)
+        .. '\t' .. str(lot.held) .. '\t' .. lot.id
     end
   end
-  return table.concat(lines)
+  return count > 0 and table.concat(lines, '\n') .. '\n' or ''
 end
 
 local function append_for(book, kind, id, r, charged, why, meta)

@@ -58,6 +58,18 @@ if raw_open and r.policy == 'j' then call('HLEN', KEYS[6]) end
 local keys = {bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[5], jobs = KEYS[6]}
 local book = read_book(keys, r and r.fields or {})
 
+-- The windows of a hold that was lost may have been lost with it: where the counters are of an older one, its own begins.
+local function open_windows()
+  for _, field in ipairs(r.fields) do
+    local scope = book.scopes[field]
+    local current, mine = split(scope[11]), split(r.starts)
+    for p = 1, 4 do
+      if mine[p] + 0 > current[p] + 0 then current[p], scope[2 * p + 1], scope[2 * p + 2] = mine[p], 0, 0 end
+    end
+    scope[11] = table.concat(current, ':')
+  end
+end
+
 local function reply(status, charged, freed, state, over, seq)
   return {
     status, str(charged), str(freed), str(available(book)), str(book.held), state, over and '1' or '0', seq,
@@ -90,6 +102,7 @@ end
 
 if KEYS[7] and amount > 0 then later(book, 'SET', KEYS[7], ARGV[7], 'PX', ARGV[8]) end
 if is_lost then
+  open_windows()
   spend(book, r, amount)
   remember(book, id, KEYS[4], 'O', amount, r.amount, r.fingerprint, '')
   local seq = append(
