@@ -15,7 +15,7 @@ BY_FILE = {
         ("lots lapse", "if free > 0 and lot.expires <= book.now then", "if false then", "lots_lapse"),
         ("lots lapse in time", "if free > 0 and lot.expires <= book.now then", "if free > 0 then", "lots_lapse"),
         ("a debt is covered first", "math.min(free, math.max(0, available(book)))", "free", "a_debt_is_covered_first"),
-        ("what was held comes back to its lot", "lot[figure] = lot[figure] - part", "", "soonest_first"),
+        ("what was held comes back to its lot", "lot[figure] - part, nil", "lot[figure], nil", "soonest_first"),
         ("and no further", "local spent = math.min(part, charged)", "local spent = part", "soonest_first"),
         ("a lot in use is kept", "if lot.held > 0 or lot.expires", "if lot.expires", "lots_lapse"),
         ("a lost hold counts in its scopes", "move_scopes(book, r.fields, r.starts, amount, 0)", "", "a_lost_hold"),
