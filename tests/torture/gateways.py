@@ -43,16 +43,19 @@ class Clients:
     keys: list[str]
     statuses: Counter[str] = field(default_factory=Counter)
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    stopping: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def load(self) -> None:
-        """All clients until they are cancelled."""
+        """All clients until they are told to stop, each to the end of its last request."""
         patience = aiohttp.ClientTimeout(total=ANSWER_S)
         async with aiohttp.ClientSession(timeout=patience) as session, asyncio.TaskGroup() as clients:
             for _ in range(CLIENTS):
                 clients.create_task(self._client(session))
+        self.ended.set()
 
     async def _client(self, session: aiohttp.ClientSession) -> None:
-        while True:
+        while not self.stopping:
             call = f"c{self.run.seed}-{next(self.numbers)}"
             gateway = self.gateways[lot("gateway" + call, len(self.gateways))]
             try:
@@ -117,8 +120,14 @@ async def _gateway(run: Run, name: str, provider: HttpProvider) -> Victim:
 
 
 async def _finish(clients: Clients) -> None:
-    """Clients end what they began, outboxes empty, gateways stop."""
+    """The last requests end, and outboxes empty."""
+    clients.stopping = True
+    await asyncio.wait_for(clients.ended.wait(), OUTBOXES_S)
     await until(lambda: not any(outbox_bytes(gateway.outbox) for gateway in clients.gateways), OUTBOXES_S)
+
+
+async def _stop(clients: Clients) -> None:
+    """Gateways stop, and what they said they would book is noted."""
     for gateway in clients.gateways:
         clients.run.codes.append(await gateway.stop())
         for line in map(json.loads, gateway.deferred):
@@ -144,7 +153,9 @@ async def torture_gateways(
             stack.callback(victim.kill)
         clients = Clients(run, victims, await _keys(run))
         life_ms = (PROVIDER_S + CLIENT_S + MARGIN_S + GRACE_S) * 1000
-        cast = Cast(victims, clients.load, lambda: _finish(clients), PICTURE, life_ms, "project")
+        cast = Cast(
+            victims, clients.load, lambda: _finish(clients), PICTURE, life_ms, "project", lambda: _stop(clients)
+        )
         verdict = await run.play(cast, seconds)
         verdict.figures.update({f"answer: {status}": count for status, count in clients.statuses.items()})
         for line in ("settle.failed", "settle.rejected"):

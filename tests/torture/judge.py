@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gatekeeper.ledger.ledger import JOURNAL_PAGE_MAX, Ledger
+from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import EntryKind, TeamRecord
 from tests.torture.bills import Bills
 from tests.torture.books import Books, Life
 
+PAGE = 1000
+"""Journal entries read at once."""
 SAMPLES = 5
 """Cases named for each kind of breach."""
 LATEST_MS = 60_000
@@ -45,7 +47,7 @@ ZEROS = (
 async def books_of(ledger: Ledger, team: TeamRecord, call_field: str) -> Books:
     """The team's books, from its whole journal."""
     books = Books(team, call_field)
-    while page := await ledger.journal(team.id, after=books.seq, count=JOURNAL_PAGE_MAX):
+    while page := await ledger.journal(team.id, after=books.seq, count=PAGE):
         books.add(page)
     return books
 

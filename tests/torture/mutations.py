@@ -4,10 +4,21 @@ A line is: the guard's name, a piece of the file as it stands, what is put in it
 The piece occurs once in the file, so that a guard that changes has to be changed here; one that is new needs its line.
 """
 
+from gatekeeper.ledger.lua import NAMES
 from tests.torture.bench import Mutation
 
 BY_FILE = {
     "prelude": (
+        ("old id", "now - id_ms <= ID_AGE_MAX_MS and", "", "old_and_future_ids"),
+        ("future id", "and id_ms - now <= DAY_MS", "", "old_and_future_ids"),
+        ("a job that ended is forgotten", "if r.policy == 'j' then later", "if false then later", "jobs"),
+        ("lots lapse", "if free > 0 and lot.expires <= book.now then", "if false then", "lots_lapse"),
+        ("lots lapse in time", "if free > 0 and lot.expires <= book.now then", "if free > 0 then", "lots_lapse"),
+        ("a debt is covered first", "math.min(free, math.max(0, available(book)))", "free", "a_debt_is_covered_first"),
+        ("what was held comes back to its lot", "lot[figure] - part, nil", "lot[figure], nil", "soonest_first"),
+        ("and no further", "local spent = math.min(part, charged)", "local spent = part", "soonest_first"),
+        ("a lot in use is kept", "if lot.held > 0 or lot.expires", "if lot.expires", "lots_lapse"),
+        ("a lost hold counts in its scopes", "move_scopes(book, r.fields, r.starts, amount, 0)", "", "a_lost_hold"),
         ("a number is digits", "match(text, '^%d+$') and tonumber(text)", "tonumber(text)", "odd_settle_amounts"),
         ("a number is at most 9e15", "value <= CREDITS_MAX and value", "value", "odd_hold_amounts"),
         ("the clock stands still", "if last > now and last - now",
@@ -16,9 +27,11 @@ BY_FILE = {
         ("a hold remembers its windows", "if scope[11] == starts then", "if true then", "old_windows_are_left_alone"),
         ("only the window that is the same", "if current[p] == mine[p] then",
          "if true then", "old_windows_are_left_alone"),
-        ("nothing happened, nothing is written", "if #entries == 0 then return end", "", "a_refusal_writes_nothing"),
+        ("nothing happened, nothing is written", "if #entries == 0 then return flush_writes(book) end",
+         "", "a_refusal_writes_nothing"),
         ("a dense journal", "entries[#entries + 1] = seq .. '-0'", "entries[#entries + 1] = '*'", "journal_is_dense"),
-        ("unused scopes are not written", "if scope[11] ~= '0:0:0:0' then", "if true then", "a_refusal_that_reaps"),
+        ("unused scopes are not written", "if scope[11] ~= '0:0:0:0' or scope[1] + 0 > 0 then",
+         "if true then", "a_refusal_that_reaps"),
         ("what ended is open no longer", "call('HDEL', keys.open, ended[i])", "", "resolved_is_remembered"),
         ("what ended is due no longer", "call('ZREM', keys.due, ended[i])", "", "resolved_is_remembered"),
         ("what ended is remembered", "call('HSET', ended[i + 1], ended[i], ended[i + 2])", "", "settle_again"),
@@ -32,6 +45,17 @@ BY_FILE = {
         ("a kept hold is not due", "later(book, 'ZREM', book.keys.due, id)", "", "time_and_its_policies"),
     ),
     "hold": (
+        ("within", "if not within then", "if false then", "names_are_remembered"),
+        ("once: types first", "if once ~= '' then call('HLEN', KEYS[7]) end", "", "names_are_remembered"),
+        ("once", "if once ~= '' and within > 0 then", "if false then", "asked_again_under_its_name"),
+        ("once: not too long ago", "16) <= within then", "16) <= 9e15 then", "released_is_as_if_never_asked"),
+        ("once: released", "if found and found.state ~= 'R' and", "if found and", "released_is_as_if_never_asked"),
+        ("once: fingerprint", "if found.fingerprint ~= fingerprint then",
+         "if false then", "asked_again_under_its_name"),
+        ("once: not for ever", "call('PEXPIRE', KEYS[7], ONCE_MS)", "", "names_are_remembered"),
+        ("undone: any body", "and d.state ~= 'V' then", "then", "undone_before_it_was_made"),
+        ("rate", "if admitted + 1 > cap then", "if admitted > cap then", "requests_per_minute"),
+        ("rate: this minute", "if counted + 0 == minute then", "if true then", "requests_per_minute"),
         ("id", "if not match(id, '^%x+$') or #id ~= 32 then", "if false then", "odd_hold_arguments"),
         ("amount", "if not amount then", "if false then", "odd_hold_amounts"),
         ("ttl and grace", "if not ttl or not grace then", "if false then", "odd_hold_arguments"),
@@ -44,8 +68,7 @@ BY_FILE = {
         ("open: state", "if r.state == 'H' then", "if true then", "hold_again_when_unknown"),
         ("done: seen", "if raw_done then", "if false then", "hold_again_when_done"),
         ("done: fingerprint", "if d.fingerprint ~= fingerprint", "if false", "other_body_of_a_done_hold"),
-        ("old id", "now - id_ms > ID_AGE_MAX_MS or", "", "old_and_future_ids"),
-        ("future id", "or id_ms - now > DAY_MS", "", "old_and_future_ids"),
+        ("id", "if not is_recent(now, id_ms) then", "if false then", "old_and_future_ids"),
         ("time zone", "if timezone ~= ARGV[12] then", "if false then", "windows_of_another_zone"),
         ("windows hold now", "if now < from + 0 or now >= to + 0 then", "if false then", "windows_that_are_over"),
         ("nor do the next", "if now < first[p] + 0 or now >= last[p] + 0 then",
@@ -81,8 +104,15 @@ BY_FILE = {
         ("a hold has a deadline", "call('ZADD', KEYS[3], str(now + ttl), id)", "", "a_hold_has_a_deadline"),
     ),
     "settle": (
+        ("undo of nothing", "if is_undo and amount > 0 then", "if false then", "what_cannot_be_undone"),
+        ("time of an answer", "if KEYS[7] and (int(ARGV[8]) or 0) == 0 then", "if false then", "kept_answers"),
+        ("context", "if not r then", "if false then", "a_lost_hold"),
+        ("job: types first", "if raw_open and r.policy == 'j' then", "if false then", "odd_jobs"),
+        ("undo: team", "or not book.rules or", "or", "what_cannot_be_undone"),
+        ("undo: old id", "or not is_recent(book.now, id_ms) then", "then", "what_cannot_be_undone"),
+        ("nothing for a lost hold", "if is_lost and amount == 0 then", "if false then", "undone_before_it_was_made"),
         ("amount", "if not amount then", "if false then", "odd_settle_amounts"),
-        ("no such hold", "if not record and not d then", "if false then", "settle_of_nothing"),
+        ("no such hold", "if not (r or is_undo) or", "if", "settle_of_nothing"),
         ("mismatch", "if not by_time and d.charged ~= amount then", "if false then", "settle_again"),
         ("duplicate", "if not by_time or (", "if false or (", "settle_again"),
         ("expired is released", "(d.state == 'X' and amount == 0)", "false", "release_after_expiry"),
@@ -102,25 +132,42 @@ BY_FILE = {
         ("once", "if r.state == 'U' then", "if false then", "unknown_once"),
     ),
     "expire": (
-        ("declared keys", "if not index or index < 5 or index > #KEYS then", "if false then", "odd_key_index"),
-        ("due", "if r and score and tonumber(score) <= book.now then", "if r then", "not_due_is_not_expired"),
+        ("declared keys", "if not reminder and (not index or index < 5 or index > #KEYS) then",
+         "if false then", "odd_key_index"),
+        ("due", "score and tonumber(score) <= book.now\n", "true\n", "not_due_is_not_expired"),
         ("types first", "for i = 5, #KEYS do call('HLEN', KEYS[i]) end", "", "a_wrong_type_stops_an_end_first"),
     ),
     "grant": (
+        ("expiry", "if ARGV[5] ~= '' and not expires then", "if false then", "odd_lots"),
+        ("expiry to come", "if expires and expires <= book.now then", "if false then", "odd_lots"),
+        ("one word", "if match(id, '%c') then", "if false then", "odd_lots"),
+        ("so many lots", "if expires and count >= LOTS_MAX then", "if false then", "odd_lots"),
+        ("soonest first", "while lots[place] and lots[place].expires <= expires do",
+         "while lots[place] do", "soonest_first"),
         ("amount", "if not amount or amount == 0 then", "if false then", "grants"),
         ("nothing is no grant", "or amount == 0 then", "then", "grants"),
         ("team", "if call('HEXISTS', KEYS[1], 'timezone') == 0 then", "if false then", "no_team"),
-        ("once", "if before == str(amount) then", "if false then", "grants"),
+        ("once", "if before == text then", "if false then", "grants"),
         ("mismatch", "if before then", "if false then", "grants"),
         ("largest sum", "if book.granted + amount > CREDITS_MAX then", "if false then", "largest_sums"),
     ),
     "team": (
+        ("retry guard", "if not match(ARGV[10], '^[01]$') then", "if false then", "odd_team_arguments"),
         ("time zone", "if ARGV[2] == '' then", "if false then", "odd_team_arguments"),
         ("frozen", "if not match(ARGV[3], '^[01]$') then", "if false then", "odd_team_arguments"),
         ("limits", "if not int(match(line,", "if false and (match(line,", "odd_team_arguments"),
         ("caps", "if ARGV[i] ~= '' and not int(ARGV[i]) then", "if false then", "odd_team_arguments"),
         ("revision", "if ARGV[1] ~= '' and ARGV[1] ~= str(revision) then", "if false then", "team_revisions"),
         ("the same changes nothing", "if same then", "if false then", "team_revisions"),
+    ),
+    "job": (
+        ("job", "if job == '' then", "if false then", "odd_jobs"),
+        ("ttl", "if not ttl then", "if false then", "odd_jobs"),
+        ("time of an answer", "if KEYS[7] and (int(ARGV[5]) or 0) == 0 then", "if false then", "odd_jobs"),
+        ("resolved", "if call('HEXISTS', KEYS[4], id) == 1 then", "if false then", "jobs"),
+        ("no such hold", "if not raw then", "if false then", "jobs"),
+        ("mismatch", "if before and before ~= job then", "if false then", "jobs"),
+        ("once", "if before and r.state == 'H' then", "if false then", "jobs"),
     ),
     "exported": (
         ("sequence", "if not seq then", "if false then", "a_note_of_an_export"),
@@ -143,7 +190,7 @@ BY_FILE = {
 
 SHAPES = tuple(
     Mutation(f"{file}: {what}", file, f"assert({what}", f"assert(true or {what}", "shapes")
-    for file in ("balance", "expire", "exported", "grant", "hold", "settle", "snapshot", "team", "trim", "unknown")
+    for file in NAMES
     for what in ("#KEYS", "#ARGV")
 )
 """How a script is called: the number of its keys, the number of its arguments."""

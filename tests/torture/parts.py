@@ -27,6 +27,8 @@ Played = tuple[Run, Verdict, Sequence[Victim]]
 ROUND_S = {"workers": 120.0, "gateways": 240.0, "faults": 90.0}
 REST_S = {"workers": 45.0, "gateways": 110.0, "faults": 45.0}
 """What coming to rest and judging may take."""
+TRIES = 3
+"""A moment that was waited for so often and never came is a fault of this run."""
 LEAST_S = 15.0
 """A shorter round is not worth its start."""
 MODEL_STEPS = 500_000
@@ -59,11 +61,12 @@ async def _round(
 
 
 def row_of(part: str, seed: int, played: Played) -> Row:
-    """What one round adds to the table. Which steps were hit matters only where somebody is killed."""
+    """What one round adds to the table. A step that was tried often must have been hit; a short round tries not all."""
     run, verdict, victims = played
     kills = sum(victim.kills for victim in victims) + run.store.kills
-    wanted = {f"killed: {name}": run.hits[name] for name in STEPS} if run.tries else {}
-    figures = dict(verdict.figures) | {f"provider: {manner}": count for manner, count in run.bills.manners.items()}
+    wanted = {f"killed: {name}": run.hits[name] for name in STEPS if run.hits[name] or run.tries[name] >= TRIES}
+    figures = {f"not tried: {name}": 1 for name in STEPS if run.tries and not run.tries[name]}
+    figures |= dict(verdict.figures) | {f"provider: {manner}": count for manner, count in run.bills.manners.items()}
     return Row(part, seed, 1, verdict.holds, kills, dict(verdict.zeros), wanted, figures, list(verdict.samples))
 
 

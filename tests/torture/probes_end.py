@@ -198,7 +198,7 @@ async def grants(bench: Bench) -> None:
 
 async def odd_team_arguments(bench: Bench) -> None:
     """A record that the scripts could not read back is refused."""
-    odd = {1: "", 2: "2", 3: "team\tday\t1e3\n", 4: "-1", 6: "x"}
+    odd = {1: "", 2: "2", 3: "team\tday\t1e3\n", 4: "-1", 6: "x", 9: "2"}
     for place, value in odd.items():
         call = bench.ledger.put_team(TeamRecord(bench.team, limits=(Limit("team", Per.DAY, 1),)))
         assert "LedgerInvalid" in await bench.bent("team", place, value, call)
@@ -218,18 +218,19 @@ async def team_revisions(bench: Bench) -> None:
 
 
 async def shapes(bench: Bench) -> None:
-    """Each script says so when it is called with a key or an argument too many."""
+    """Each script says so when it is called with keys or an argument too many."""
     hold = await bench.held(ttl_ms=0)
     await bench.ledger.expire_due(bench.team)
     await bench.settle(hold.hold_id, 0)
     await bench.ledger.mark_unknown(hold.hold_id, bench.team)
-    await bench.ledger.balance(bench.team)
-    await bench.assert_clean()
+    await bench.ledger.attach_job(hold.hold_id, bench.team, "job", ttl_ms=0)
     await bench.ledger.confirm_exported(bench.team, 1)
     await bench.ledger.cut_journal(bench.team, 0, 1, "{}")
+    await bench.ledger.balance(bench.team)
+    await bench.refused_as(bench.ledger.verify(bench.team))
     for name, (keys, args) in dict(bench.client.sent).items():
         if name != "expire":  # takes any number of keys behind the fourth
-            assert f"{name} takes" in await bench.refused_as(_again(bench, name, [*keys, keys[0]], args))
+            assert f"{name} takes" in await bench.refused_as(_again(bench, name, [*keys, *keys[:2]], args))
         else:
             assert f"{name} takes" in await bench.refused_as(_again(bench, name, keys[:3], args))
         wrong = [] if name == "balance" else [*args, "1"]  # takes any number of scopes but none

@@ -17,7 +17,6 @@ from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import Caps, Limit, Per, TeamRecord
-from gatekeeper.ledger.sweeper import Sweeper
 from tests.system.storeserver import free_port
 from tests.torture.bank import Bank
 from tests.torture.bills import Bills
@@ -53,8 +52,9 @@ RICH = ("rich-0", "rich-1")
 
 @dataclass(eq=False)
 class Cast:
-    """Who acts in a run. `load` runs until it is cancelled; `finish` lets the victims end what they began; `steps` are
-    the moments at which somebody is killed."""
+    """Who acts in a run. `load` runs until `finish`, which lets everybody end what they began; `steps` are
+    the moments at which somebody is killed. Victims with a `stop` have sweepers of their own, and are stopped when no
+    hold is open any more."""
 
     victims: Sequence[Victim]
     load: Callable[[], Awaitable[None]]
@@ -62,6 +62,7 @@ class Cast:
     price: int
     life_ms: int
     call_field: str
+    stop: Callable[[], Awaitable[None]] | None = None
     steps: Mapping[str, Step] = field(default_factory=lambda: STEPS)
     faults_per_s: float = FAULTS_PER_S
 
@@ -119,22 +120,21 @@ class Run:
     async def play(self, cast: Cast, seconds: float) -> Verdict:
         """Load and kills for so long; then rest, then the verdict."""
         bank = Bank(StoreClient(connect(self.store.url)), [team.id for team in teams_of(1)], ["poor"])
-        sweeper = Sweeper(self.ledger, on_transition=lambda *_: None, on_error=lambda _: None, interval_s=SWEEP_S)
-        sweeper.start()
         bank.start()
         background = [
-            asyncio.ensure_future(each) for each in (cast.load(), self._top_up(cast.price), self._tell(cast, seconds))
+            asyncio.ensure_future(each)
+            for each in (cast.load(), self._top_up(cast.price), self._tell(cast, seconds), self._sweep(cast))
         ]
         try:
             await self._kill(cast, seconds)
             _check(background)
+            await cast.finish()
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
         await self._rest(cast)
         await bank.stop()
-        await sweeper.stop()
         return await self._verdict(cast, bank)
 
     async def _kill(self, cast: Cast, seconds: float) -> None:
@@ -154,6 +154,19 @@ class Run:
                 await asyncio.sleep(self.lots.uniform(*PAUSES_S))
         for proxy in self.proxies:
             proxy.faults_per_s = 0.0
+
+    async def _sweep(self, cast: Cast) -> None:
+        """Let time act for victims that do not do it themselves."""
+        while cast.stop is None:
+            await asyncio.sleep(SWEEP_S)
+            await self._pass_time()
+
+    async def _pass_time(self) -> None:
+        for team in teams_of(1):
+            try:
+                await self.ledger.expire_due(team.id)
+            except LedgerUnavailable:
+                continue
 
     async def _top_up(self, price: int) -> None:
         """A little credit again and again, so that the poor team is always at its end and never past it."""
@@ -178,13 +191,16 @@ class Run:
 
     async def _rest(self, cast: Cast) -> None:
         """Everything ends by itself, within its time."""
-        await cast.finish()
         loop = asyncio.get_running_loop()
         end_s = loop.time() + (cast.life_ms + LATEST_MS) / 1000
         while loop.time() < end_s and await self._open_holds():
             if not self.waits:
                 await self._move_time_on()
+            if cast.stop is None or not self.waits:
+                await self._pass_time()
             await asyncio.sleep(0.1)
+        if cast.stop is not None:
+            await cast.stop()
 
     async def _open_holds(self) -> int:
         balances = [await self.ledger.balance(team.id) for team in teams_of(1)]

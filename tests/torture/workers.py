@@ -60,7 +60,7 @@ async def torture_workers(
         async def finish() -> None:
             run.codes = await asyncio.gather(*(victim.stop() for victim in victims))
 
-        cast = Cast(victims, _idle, finish, PRICE, TTL_MS + GRACE_MS, "meta", steps, faults_per_s)
+        cast = Cast(victims, _idle, finish, PRICE, TTL_MS + GRACE_MS, "meta", None, steps, faults_per_s)
         return run, await run.play(cast, seconds), victims
 
 
