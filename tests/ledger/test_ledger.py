@@ -125,7 +125,7 @@ async def test_grants_are_told_by_id(ledger: Ledger, team: TeamRecord):
 
 async def test_grants_with_an_expiry_come_first_with_what_is_left(ledger: Ledger, team: TeamRecord, order: Order):
     """What is neither held nor charged of each, soonest first."""
-    now_ms = await ledger.now_ms()
+    now_ms = await ledger.now_ms(team.id)
     soon, later = now_ms + 60_000, now_ms + 120_000
     await ledger.grant(team.id, "b", 50 * CREDIT, expires_at_ms=later)
     await ledger.grant(team.id, "z", 9 * CREDIT, expires_at_ms=soon)
@@ -147,7 +147,7 @@ async def test_grant_with_an_expiry_that_cannot_be(ledger: Ledger, team: TeamRec
 
 async def test_quiet_team_loses_its_grant_by_the_sweep(ledger: Ledger, team: TeamRecord):
     """Nobody asks for anything: the sweep lets the grant lapse, once, and there is nothing more to do."""
-    await ledger.grant(team.id, "extra", 5, expires_at_ms=await ledger.now_ms() + 30)
+    await ledger.grant(team.id, "extra", 5, expires_at_ms=await ledger.now_ms(team.id) + 30)
     for _ in range(1000):
         if (await ledger.balance(team.id)).expired:
             break

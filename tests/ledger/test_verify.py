@@ -118,7 +118,7 @@ async def test_a_job_that_the_record_forgot_is_named(ledger: Ledger, client: Sto
 @pytest.fixture
 async def with_lots(ledger: Ledger, team: TeamRecord, order: Order) -> TeamRecord:
     """A team with two grants that expire, of which one is held in part; its journal entries are 3, 4 and 5."""
-    now_ms = await ledger.now_ms()
+    now_ms = await ledger.now_ms(team.id)
     await ledger.grant(team.id, "summer", 30, expires_at_ms=now_ms + 600_000)
     await ledger.grant(team.id, "spring", 20, expires_at_ms=now_ms + 300_000)
     await ledger.hold(order(amount=25))
