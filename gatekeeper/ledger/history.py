@@ -10,6 +10,7 @@ store and telling it again is `repair`'s work.
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,13 +94,17 @@ class History:
         """The last entry seen of the team."""
         return self._seen.get(team)
 
-    def acts(self, team: str) -> tuple[Acked, ...]:
-        """The team's remembered acts, in the order in which they were acknowledged."""
-        return tuple(acked for acked in self._acts if acked.team == team)
-
-    def forget(self, team: str) -> None:
-        """Begins anew with the team: whoever calls this tells its acts again."""
-        self._seen.pop(team, None)
-        kept = [acked for acked in self._acts if acked.team != team]
+    def forget(self, teams: Collection[str]) -> dict[str, list[Acked]]:
+        """Begins anew with these teams, and gives back the acts of each in the order in which they were acknowledged:
+        whoever calls this tells them again. One pass over all acts, because a fail-over may concern many teams."""
+        if not teams:
+            return {}
+        acts: dict[str, list[Acked]] = {team: [] for team in teams}
+        kept: list[Acked] = []
+        for acked in self._acts:
+            acts.get(acked.team, kept).append(acked)
         self._acts.clear()
         self._acts.extend(kept)
+        for team in teams:
+            self._seen.pop(team, None)
+        return acts

@@ -65,7 +65,7 @@ class LostHistory:
         return max(0, self.seen - self.kept - self.told_again - self.refused)
 
 
-Answer = TypeVar("Answer")
+Said = TypeVar("Said")
 Tell = Callable[[str, Act], Awaitable[HoldResult | Settlement | Marked | Attached]]
 
 
@@ -82,6 +82,7 @@ class Repair:
         self._others_wait_s = others_wait_s
         self._closed: dict[str, asyncio.Task[None]] = {}
         self._checking: asyncio.Task[None] | None = None
+        self._in_doubt = False
 
     def admit(self, team: str, *, maybe_executed: bool = False) -> None:
         """Raises LedgerHistoryLost while the team's books are being repaired."""
@@ -98,13 +99,17 @@ class Repair:
             return
         # Two connections may bring their answers in another order than they happened; only the journal can tell.
         try:
-            if not await self._is_kept(seen.team, seen.seq, seen.hold_id):
-                self._close_team(seen)
+            is_kept = await self._is_kept(seen)
         except LedgerError:
             self.check_soon()
+            return
+        if not is_kept:
+            self._close_teams([seen])
 
     def check_soon(self) -> None:
-        """Asks the store about every team that was seen, in the background: another server answers there now."""
+        """Asks the store about every team that was seen, in the background: another server answers there now. Asked for
+        while it does so, it does so once more: those asked before may have been asked of the server before."""
+        self._in_doubt = True
         if self._checking is None or self._checking.done():
             self._checking = asyncio.get_running_loop().create_task(self._check_all())
 
@@ -116,33 +121,31 @@ class Repair:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _check_all(self) -> None:
-        teams = self._history.teams()
-        for at in range(0, len(teams), TEAMS_AT_ONCE):
-            chunk = [seen for team in teams[at : at + TEAMS_AT_ONCE] if (seen := self._history.seen(team))]
-            try:
-                kept = await asyncio.gather(*(self._is_kept(seen.team, seen.seq, seen.hold_id) for seen in chunk))
-            except LedgerError:
-                return  # no server answers: the next one that does is asked again
-            for seen, is_kept in zip(chunk, kept, strict=True):
-                if not is_kept:
-                    self._close_team(seen)
+        while self._in_doubt:
+            self._in_doubt = False
+            teams = self._history.teams()
+            for at in range(0, len(teams), TEAMS_AT_ONCE):
+                chunk = [seen for team in teams[at : at + TEAMS_AT_ONCE] if (seen := self._history.seen(team))]
+                kept = await asyncio.gather(*(self._surely(partial(self._is_kept, seen)) for seen in chunk))
+                self._close_teams([seen for seen, is_kept in zip(chunk, kept, strict=True) if is_kept is False])
 
-    async def _is_kept(self, team: str, seq: int, hold_id: str) -> bool:
+    async def _is_kept(self, seen: Seen) -> bool:
         """Whether the journal still has this entry in its place; one that was exported and cut is kept."""
-        keys, place = TeamKeys(team), f"{seq}-0"
+        keys, place = TeamKeys(seen.team), f"{seen.seq}-0"
         rows = await self._client.command("XRANGE", keys.journal, place, place, bulk=True)
         if rows:
-            return parse_entry(*rows[0]).hold_id == hold_id
-        return int(await self._client.command("HGET", keys.base, "seq", bulk=True) or 0) >= seq
+            return parse_entry(*rows[0]).hold_id == seen.hold_id
+        return int(await self._client.command("HGET", keys.base, "seq", bulk=True) or 0) >= seen.seq
 
-    def _close_team(self, seen: Seen) -> None:
-        if seen.team in self._closed:
-            return
-        acts = self._history.acts(seen.team)
-        self._history.forget(seen.team)
-        self._closed[seen.team] = asyncio.get_running_loop().create_task(self._repair(seen, acts))
+    def _close_teams(self, lost: list[Seen]) -> None:
+        """Until they are repaired nothing is admitted for them, however long the store does not answer."""
+        found = [seen for seen in lost if seen.team not in self._closed]
+        acts = self._history.forget([seen.team for seen in found])
+        for seen in found:
+            repair = self._repair(seen, acts[seen.team])
+            self._closed[seen.team] = asyncio.get_running_loop().create_task(repair)
 
-    async def _repair(self, seen: Seen, acts: tuple[Acked, ...]) -> None:
+    async def _repair(self, seen: Seen, acts: list[Acked]) -> None:
         try:
             kept = await self._surely(partial(self._last_kept, seen.team, acts)) or 0
             told = [_told(await self._surely(partial(self._tell, seen.team, act))) for act in _to_tell(acts)]
@@ -153,20 +156,19 @@ class Repair:
         finally:
             del self._closed[seen.team]
 
-    async def _last_kept(self, team: str, acts: tuple[Acked, ...]) -> int:
+    async def _last_kept(self, team: str, acts: list[Acked]) -> int:
         """The sequence of the last remembered entry that is still in its place. If none is: that before the first, or
         where the journal ends now if that is before it."""
         for acked in reversed(acts):
-            if await self._is_kept(team, acked.seq, acked.act.hold_id):
+            if await self._is_kept(Seen(team, acked.seq, acked.act.hold_id)):
                 return acked.seq
         rows = await self._client.command("XREVRANGE", TeamKeys(team).journal, "+", "-", "COUNT", 1, bulk=True)
         last = parse_entry(*rows[0]).seq if rows else 0
         return min(last, acts[0].seq - 1) if acts else last
 
     @staticmethod
-    async def _surely(ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """Asks until the store answers: while it does not, the team stays closed, which is what one wants. None if the
-        store answers that it will not."""
+    async def _surely(ask: Callable[[], Awaitable[Said]]) -> Said | None:
+        """Asks until the store answers. None if what it answers is of no use: `verify` tells about such books."""
         while True:
             try:
                 return await ask()
@@ -194,7 +196,7 @@ def _told(result: HoldResult | Settlement | Marked | Attached | None) -> Told:
     return Told.KNOWN
 
 
-def _to_tell(acts: tuple[Acked, ...]) -> list[Act]:
+def _to_tell(acts: list[Acked]) -> list[Act]:
     """In their order, but without what came before the end of a hold: its end brings along all it needs, and room under
     a limit that somebody has used meanwhile does not matter to it."""
     ended = {acked.act.hold_id for acked in acts if isinstance(acked.act, Ending) and acked.act.context is not None}
