@@ -2,7 +2,7 @@
 
 A store that fails over to a replica, or comes back from an old file, may lack the last writes it had acknowledged. A
 team's journal gives it away: it is shorter than it was, or has another entry in the place of one that was seen. This
-module remembers the last entry of each team, and for a while the deeds behind the entries, in the form in which they
+module remembers the last entry of each team, and for a while the acts behind the entries, in the form in which they
 can be told again: each is idempotent by its id.
 
 Grants and changes of a team are not among them: what makes those can see for itself. No I/O and no clock; asking the
@@ -18,9 +18,9 @@ from gatekeeper.ledger.records import HoldOrder
 from gatekeeper.ledger.scripts import Ending
 
 REMEMBER_S: Final = 60.0
-"""How long a deed is remembered: far longer than a replica that may be promoted is behind."""
-DEEDS_MAX: Final = 100_000
-"""Deeds remembered at most: a minute of 1,600 a second, about 100 MB."""
+"""How long an act is remembered: far longer than a replica that may be promoted is behind."""
+ACTS_MAX: Final = 100_000
+"""Acts remembered at most: a minute of 1,600 a second, about 100 MB."""
 TEAMS_MAX: Final = 100_000
 """Teams whose sequence is remembered; beyond it those seen longest ago are forgotten."""
 
@@ -42,17 +42,17 @@ class Following:
     ttl_ms: int
 
 
-Deed = HoldOrder | Ending | Doubt | Following
+Act = HoldOrder | Ending | Doubt | Following
 
 
 @dataclass(frozen=True, slots=True)
 class Acked:
-    """A deed that the store acknowledged as journal entry `seq` of its team."""
+    """An act that the store acknowledged as journal entry `seq` of its team."""
 
     at_s: float
     team: str
     seq: int
-    deed: Deed
+    act: Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +65,23 @@ class Seen:
 
 
 class History:
-    """The entries seen last and the deeds of the last minute. Instants are monotonic seconds that the caller brings."""
+    """The entries seen last and the acts of the last minute. Instants are monotonic seconds that the caller brings."""
 
-    def __init__(
-        self, *, remember_s: float = REMEMBER_S, deeds_max: int = DEEDS_MAX, teams_max: int = TEAMS_MAX
-    ) -> None:
+    def __init__(self, *, remember_s: float = REMEMBER_S, acts_max: int = ACTS_MAX, teams_max: int = TEAMS_MAX) -> None:
         self._remember_s = remember_s
         self._teams_max = teams_max
         self._seen: dict[str, Seen] = {}
-        self._deeds: deque[Acked] = deque(maxlen=deeds_max)
+        self._acts: deque[Acked] = deque(maxlen=acts_max)
 
     def note(self, acked: Acked) -> bool:
-        """Remembers an acknowledged deed. False: its sequence is not above the one seen before, so ask the store."""
-        self._deeds.append(acked)
-        while self._deeds[0].at_s < acked.at_s - self._remember_s:
-            self._deeds.popleft()
+        """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
+        self._acts.append(acked)
+        while self._acts[0].at_s < acked.at_s - self._remember_s:
+            self._acts.popleft()
         before = self._seen.pop(acked.team, None)
         is_next = before is None or acked.seq > before.seq
         # Put last: the first is the one that was seen longest ago.
-        self._seen[acked.team] = before if before and not is_next else Seen(acked.team, acked.seq, acked.deed.hold_id)
+        self._seen[acked.team] = before if before and not is_next else Seen(acked.team, acked.seq, acked.act.hold_id)
         if len(self._seen) > self._teams_max:
             del self._seen[next(iter(self._seen))]
         return is_next
@@ -97,16 +95,16 @@ class History:
         return self._seen.get(team)
 
     def forget(self, teams: Collection[str]) -> dict[str, list[Acked]]:
-        """Begins anew with these teams, and gives back the deeds of each in the order in which they were acknowledged:
-        whoever calls this tells them again. One pass over all deeds, because a fail-over may concern many teams."""
+        """Begins anew with these teams, and gives back the acts of each in the order in which they were acknowledged:
+        whoever calls this tells them again. One pass over all acts, because a fail-over may concern many teams."""
         if not teams:
             return {}
-        deeds: dict[str, list[Acked]] = {team: [] for team in teams}
+        acts: dict[str, list[Acked]] = {team: [] for team in teams}
         kept: list[Acked] = []
-        for acked in self._deeds:
-            deeds.get(acked.team, kept).append(acked)
-        self._deeds.clear()
-        self._deeds.extend(kept)
+        for acked in self._acts:
+            acts.get(acked.team, kept).append(acked)
+        self._acts.clear()
+        self._acts.extend(kept)
         for team in teams:
             self._seen.pop(team, None)
-        return deeds
+        return acts

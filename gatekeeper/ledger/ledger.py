@@ -19,7 +19,7 @@ from gatekeeper.ledger import bounds, looking, scripts
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import key_text, pairs, parse_key, parse_team
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict
-from gatekeeper.ledger.history import Deed, Doubt, Following, History
+from gatekeeper.ledger.history import Act, Doubt, Following, History
 from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
 from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
 from gatekeeper.ledger.proof import prove
@@ -378,13 +378,13 @@ class Ledger:
         bounds.check_checkpoint(state)
         return await scripts.trim(self._client, team_id, before, seq, state)
 
-    async def _again(self, team_id: str, deed: Deed) -> HoldResult | Settlement | Marked | Attached:
-        """Tell the store a deed once more; whatever it says, nothing is remembered of it a second time."""
-        match deed:
+    async def _again(self, team_id: str, act: Act) -> HoldResult | Settlement | Marked | Attached:
+        """Tell the store an act once more; whatever it says, nothing is remembered of it a second time."""
+        match act:
             case HoldOrder():
-                return await self._hold(deed)
+                return await self._hold(act)
             case scripts.Ending():
-                return await scripts.settle(self._client, team_id, deed)
+                return await scripts.settle(self._client, team_id, act)
             case Doubt(hold_id, reason):
                 return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
             case Following(hold_id, job, ttl_ms):

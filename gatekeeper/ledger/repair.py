@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import parse_entry
 from gatekeeper.ledger.errors import LedgerError, LedgerHistoryLost, LedgerUnavailable
-from gatekeeper.ledger.history import Acked, Deed, History, Seen
+from gatekeeper.ledger.history import Acked, Act, History, Seen
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.records import (
     Attached,
@@ -35,11 +35,11 @@ TEAMS_AT_ONCE: Final = 100
 OTHERS_WAIT_S: Final = 5.0
 """How long a team stays closed after our part is told: a gateway that is connected again asks within a second."""
 AGAIN_S: Final = 0.5
-"""Pause before a deed that found no store is told once more."""
+"""Pause before an act that found no store is told once more."""
 
 
 class Told(StrEnum):
-    """What telling a deed again met."""
+    """What telling an act again met."""
 
     CHANGED = "changed"  # the store had lost it and has it again
     ORPHAN = "orphan"  # the store had lost a hold and its end, and has booked the end
@@ -66,11 +66,11 @@ class LostHistory:
 
 
 Said = TypeVar("Said")
-Tell = Callable[[str, Deed], Awaitable[HoldResult | Settlement | Marked | Attached]]
+Tell = Callable[[str, Act], Awaitable[HoldResult | Settlement | Marked | Attached]]
 
 
 class Repair:
-    """Guards the teams of a ledger. `tell` tells the store one deed of a team again; `on_lost` hears of each loss."""
+    """Guards the teams of a ledger. `tell` tells the store one act of a team again; `on_lost` hears of each loss."""
 
     def __init__(
         self, client: StoreClient, history: History, tell: Tell, *, others_wait_s: float = OTHERS_WAIT_S
@@ -91,10 +91,10 @@ class Repair:
                 f"the store has lost entries of team {team}; they are being told again", maybe_executed=maybe_executed
             )
 
-    async def acked(self, team: str, seq: int, deed: Deed) -> None:
+    async def acked(self, team: str, seq: int, act: Act) -> None:
         """Remembers what the store acknowledged; closes the team if that shows that the store has lost entries."""
         seen = self._history.seen(team)
-        acked = Acked(asyncio.get_running_loop().time(), team, seq, deed)
+        acked = Acked(asyncio.get_running_loop().time(), team, seq, act)
         if self._history.note(acked) or seen is None or team in self._closed:
             return
         # Two connections may bring their answers in another order than they happened; only the journal can tell.
@@ -140,15 +140,15 @@ class Repair:
     def _close_teams(self, lost: list[Seen]) -> None:
         """Until they are repaired nothing is admitted for them, however long the store does not answer."""
         found = [seen for seen in lost if seen.team not in self._closed]
-        deeds = self._history.forget([seen.team for seen in found])
+        acts = self._history.forget([seen.team for seen in found])
         for seen in found:
-            repair = self._repair(seen, deeds[seen.team])
+            repair = self._repair(seen, acts[seen.team])
             self._closed[seen.team] = asyncio.get_running_loop().create_task(repair)
 
-    async def _repair(self, seen: Seen, deeds: list[Acked]) -> None:
+    async def _repair(self, seen: Seen, acts: list[Acked]) -> None:
         try:
-            kept = await self._surely(partial(self._last_kept, seen.team, deeds)) or 0
-            told = [_told(await self._surely(partial(self._tell, seen.team, deed))) for deed in _to_tell(deeds)]
+            kept = await self._surely(partial(self._last_kept, seen.team, acts)) or 0
+            told = [_told(await self._surely(partial(self._tell, seen.team, act))) for act in _to_tell(acts)]
             again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN)
             refused = told.count(Told.REFUSED)
             self.on_lost(LostHistory(seen.team, seen.seq, kept, again, refused))
@@ -156,15 +156,15 @@ class Repair:
         finally:
             del self._closed[seen.team]
 
-    async def _last_kept(self, team: str, deeds: list[Acked]) -> int:
+    async def _last_kept(self, team: str, acts: list[Acked]) -> int:
         """The sequence of the last remembered entry that is still in its place. If none is: that before the first, or
         where the journal ends now if that is before it."""
-        for acked in reversed(deeds):
-            if await self._is_kept(Seen(team, acked.seq, acked.deed.hold_id)):
+        for acked in reversed(acts):
+            if await self._is_kept(Seen(team, acked.seq, acked.act.hold_id)):
                 return acked.seq
         rows = await self._client.command("XREVRANGE", TeamKeys(team).journal, "+", "-", "COUNT", 1, bulk=True)
         last = parse_entry(*rows[0]).seq if rows else 0
-        return min(last, deeds[0].seq - 1) if deeds else last
+        return min(last, acts[0].seq - 1) if acts else last
 
     @staticmethod
     async def _surely(ask: Callable[[], Awaitable[Said]]) -> Said | None:
@@ -196,8 +196,8 @@ def _told(result: HoldResult | Settlement | Marked | Attached | None) -> Told:
     return Told.KNOWN
 
 
-def _to_tell(deeds: list[Acked]) -> list[Deed]:
+def _to_tell(acts: list[Acked]) -> list[Act]:
     """In their order, but without what came before the end of a hold: its end brings along all it needs, and room under
     a limit that somebody has used meanwhile does not matter to it."""
-    ended = {acked.deed.hold_id for acked in deeds if isinstance(acked.deed, Ending) and acked.deed.context is not None}
-    return [acked.deed for acked in deeds if isinstance(acked.deed, Ending) or acked.deed.hold_id not in ended]
+    ended = {acked.act.hold_id for acked in acts if isinstance(acked.act, Ending) and acked.act.context is not None}
+    return [acked.act for acked in acts if isinstance(acked.act, Ending) or acked.act.hold_id not in ended]

@@ -4,7 +4,7 @@ from gatekeeper.ledger.history import Acked, Doubt, History
 
 
 def acked(seq: int, team: str = "a", at_s: float = 0.0, hold_id: str = "h") -> Acked:
-    """An acknowledged deed."""
+    """An acknowledged act."""
     return Acked(at_s, team, seq, Doubt(hold_id, ""))
 
 
@@ -25,22 +25,22 @@ def test_a_sequence_that_does_not_rise_is_noticed_each_time() -> None:
 
 
 def test_acts_are_remembered_for_a_while() -> None:
-    """A deed is forgotten when one comes that is later by more than the time it is remembered."""
+    """An act is forgotten when one comes that is later by more than the time it is remembered."""
     history = History(remember_s=60)
     for seq, at_s in ((1, 0.0), (2, 50.0), (3, 61.0)):
         history.note(acked(seq, at_s=at_s))
 
-    assert [2, 3] == [deed.seq for deed in history.forget(["a"])["a"]]
+    assert [2, 3] == [act.seq for act in history.forget(["a"])["a"]]
 
 
 def test_acts_are_bounded_by_number() -> None:
-    """Of more deeds than are remembered the oldest go; the last entry of each team stays known."""
-    history = History(deeds_max=2)
+    """Of more acts than are remembered the oldest go; the last entry of each team stays known."""
+    history = History(acts_max=2)
     for seq in (1, 2, 3):
         history.note(acked(seq))
 
     assert 3 == history.seen("a").seq
-    assert [2, 3] == [deed.seq for deed in history.forget(["a"])["a"]]
+    assert [2, 3] == [act.seq for act in history.forget(["a"])["a"]]
 
 
 def test_teams_are_bounded_by_number() -> None:
@@ -53,13 +53,13 @@ def test_teams_are_bounded_by_number() -> None:
 
 
 def test_forgetting_a_team_leaves_the_others() -> None:
-    """Teams that begin anew have neither deeds nor a last entry; the others keep theirs."""
+    """Teams that begin anew have neither acts nor a last entry; the others keep theirs."""
     history = History()
     for seq, team in ((5, "a"), (2, "b"), (7, "c"), (6, "a")):
         history.note(acked(seq, team=team))
 
     forgotten = history.forget(["a", "c"])
 
-    assert {"a": [5, 6], "c": [7]} == {team: [deed.seq for deed in deeds] for team, deeds in forgotten.items()}
+    assert {"a": [5, 6], "c": [7]} == {team: [act.seq for act in acts] for team, acts in forgotten.items()}
     assert (None, None, 2) == (history.seen("a"), history.seen("c"), history.seen("b").seq)
     assert ([], 1) == (history.forget(["a"])["a"], len(history.forget(["b"])["b"]))
