@@ -195,7 +195,7 @@ class Ledger:
         self.repair.admit(order.team)
         self.on_deadline(order.team, order.ttl_ms)
         result = await self._hold(order)
-        if isinstance(result, Held) and not result.repeated:
+        if isinstance(result, Held):
             await self.repair.acked(order.team, result.seq, order)
             self.repair.admit(order.team, maybe_executed=True)
         return result
@@ -260,8 +260,7 @@ class Ledger:
 
     async def _settle(self, team_id: str, ending: scripts.Ending) -> Settlement:
         settlement = await scripts.settle(self._client, team_id, ending)
-        if settlement.seq:
-            await self.repair.acked(team_id, settlement.seq, replace(ending, answer=None))
+        await self.repair.settled(team_id, settlement, replace(ending, answer=None))
         return settlement
 
     async def answer(self, team_id: str, hold_id: str) -> str | None:

@@ -7,6 +7,7 @@ Settles are never held back: they are facts. It does not log: what happened goes
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -35,7 +36,7 @@ TEAMS_AT_ONCE: Final = 100
 OTHERS_WAIT_S: Final = 5.0
 """How long a team stays closed after our part is told: a gateway that is connected again asks within a second."""
 AGAIN_S: Final = 0.5
-"""Pause before an act that found no store is told once more."""
+"""Pause before a store that was not reached is asked or told once more."""
 
 
 class Told(StrEnum):
@@ -82,6 +83,7 @@ class Repair:
         self._others_wait_s = others_wait_s
         self._closed: dict[str, asyncio.Task[None]] = {}
         self._checking: asyncio.Task[None] | None = None
+        self._to_check = False
 
     def admit(self, team: str, *, maybe_executed: bool = False) -> None:
         """Raises LedgerHistoryLost while the team's books are being repaired."""
@@ -103,10 +105,23 @@ class Repair:
         except LedgerError:
             self.check_soon()
 
+    async def settled(self, team: str, settlement: Settlement, ending: Ending) -> None:
+        """Remembers the end of a hold, also one that the store says to have booked before: the first answer to it may
+        have been lost. Which entry that is it does not say; the journal's last one is it, or stands behind it."""
+        if settlement.seq:
+            await self.acked(team, settlement.seq, ending)
+        elif settlement.status is SettleStatus.DUPLICATE:
+            self._history.remember(Acked(asyncio.get_running_loop().time(), team, 0, ending))
+            with suppress(LedgerError):
+                last = await self._last(team)
+                if last is not None and team not in self._closed:
+                    self._history.see(last)
+
     def check_soon(self) -> None:
         """Asks the store about every team that was seen, in the background: another server answers there now."""
+        self._to_check = True
         if self._checking is None or self._checking.done():
-            self._checking = asyncio.get_running_loop().create_task(self._check_all())
+            self._checking = asyncio.get_running_loop().create_task(self._check())
 
     async def close(self) -> None:
         """Ends what is under way. What was not told again yet is lost with this process."""
@@ -115,14 +130,21 @@ class Repair:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _check(self) -> None:
+        """Until all teams were asked about, from the beginning if another server came meanwhile: nobody asks again."""
+        while self._to_check:
+            self._to_check = False
+            try:
+                await self._check_all()
+            except LedgerError:
+                self._to_check = True
+                await asyncio.sleep(AGAIN_S)
+
     async def _check_all(self) -> None:
         teams = self._history.teams()
         for at in range(0, len(teams), TEAMS_AT_ONCE):
             chunk = [seen for team in teams[at : at + TEAMS_AT_ONCE] if (seen := self._history.seen(team))]
-            try:
-                kept = await asyncio.gather(*(self._is_kept(seen.team, seen.seq, seen.hold_id) for seen in chunk))
-            except LedgerError:
-                return  # no server answers: the next one that does is asked again
+            kept = await asyncio.gather(*(self._is_kept(seen.team, seen.seq, seen.hold_id) for seen in chunk))
             for seen, is_kept in zip(chunk, kept, strict=True):
                 if not is_kept:
                     self._close_team(seen)
@@ -156,12 +178,21 @@ class Repair:
     async def _last_kept(self, team: str, acts: tuple[Acked, ...]) -> int:
         """The sequence of the last remembered entry that is still in its place. If none is: that before the first, or
         where the journal ends now if that is before it."""
-        for acked in reversed(acts):
+        placed = [acked for acked in acts if acked.seq]
+        for acked in reversed(placed):
             if await self._is_kept(team, acked.seq, acked.act.hold_id):
                 return acked.seq
+        last = await self._last(team)
+        last_seq = last.seq if last else 0
+        return min(last_seq, placed[0].seq - 1) if placed else last_seq
+
+    async def _last(self, team: str) -> Seen | None:
+        """The last entry of the journal; None if it has none."""
         rows = await self._client.command("XREVRANGE", TeamKeys(team).journal, "+", "-", "COUNT", 1, bulk=True)
-        last = parse_entry(*rows[0]).seq if rows else 0
-        return min(last, acts[0].seq - 1) if acts else last
+        if not rows:
+            return None
+        entry = parse_entry(*rows[0])
+        return Seen(team, entry.seq, entry.hold_id)
 
     @staticmethod
     async def _surely(ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
