@@ -47,7 +47,7 @@ Act = HoldOrder | Ending | Doubt | Following
 
 @dataclass(frozen=True, slots=True)
 class Acked:
-    """An act that the store acknowledged as journal entry `seq` of its team."""
+    """An act that the store acknowledged as journal entry `seq` of its team; 0: as one of which it has an entry."""
 
     at_s: float
     team: str
@@ -75,20 +75,28 @@ class History:
 
     def note(self, acked: Acked) -> bool:
         """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
+        self.remember(acked)
+        return self.see(Seen(acked.team, acked.seq, acked.act.hold_id))
+
+    def remember(self, acked: Acked) -> None:
+        """Remembers an act and lets go of those that are too old."""
         self._acts.append(acked)
         while self._acts[0].at_s < acked.at_s - self._remember_s:
             self._acts.popleft()
-        before = self._seen.pop(acked.team, None)
-        is_next = before is None or acked.seq > before.seq
+
+    def see(self, seen: Seen) -> bool:
+        """Remembers an entry of a team; False if it is not above the one that was seen before, which then stays."""
+        before = self._seen.pop(seen.team, None)
+        is_next = before is None or seen.seq > before.seq
         # Put last: the first is the one that was seen longest ago.
-        self._seen[acked.team] = before if before and not is_next else Seen(acked.team, acked.seq, acked.act.hold_id)
+        self._seen[seen.team] = before if before and not is_next else seen
         if len(self._seen) > self._teams_max:
             del self._seen[next(iter(self._seen))]
         return is_next
 
-    def teams(self) -> tuple[str, ...]:
-        """Every team of which an entry is remembered."""
-        return tuple(self._seen)
+    def all_seen(self) -> tuple[Seen, ...]:
+        """The last entry seen of every team of which one is remembered."""
+        return tuple(self._seen.values())
 
     def seen(self, team: str) -> Seen | None:
         """The last entry seen of the team."""
