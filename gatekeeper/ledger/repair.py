@@ -123,7 +123,7 @@ class Repair:
                     self._history.see(last)
 
     def check_soon(self) -> None:
-        """Another server answers from now on: every entry seen until now is in doubt, and asked for in the background."""
+        """Another server answers from now on: every entry seen until now is in doubt, and asked for soon."""
         self._doubt(self._history.all_seen())
 
     async def close(self) -> None:
