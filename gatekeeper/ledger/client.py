@@ -75,8 +75,8 @@ async def open_client(
 class StoreClient:
     """Runs scripts and commands on one store. Everything sent here has to be safe to run twice.
 
-    `on_new_server` is told the run id of a server that answers where another one did before: after the start that
-    means a restart, a fail-over or a new node, so what was found out at the start has to be found out again.
+    `on_new_server` is told a run id whenever another server answers than before: after a restart, a fail-over or with a
+    new node. What was found out before has to be found out again then, also of a server that was left and came back.
     """
 
     def __init__(

@@ -2,14 +2,15 @@
 
 A store that fails over to a replica, or comes back from an old file, may lack the last writes it had acknowledged. A
 team's journal gives it away: it is shorter than it was, or has another entry in the place of one that was seen. This
-module remembers the last entry of each team, and for a while the acts behind the entries, in the form in which they can
-be told again: each is idempotent by its id.
+module remembers the last entry of each team, and for a while the acts behind the entries, in the form in which they
+can be told again: each is idempotent by its id.
 
 Grants and changes of a team are not among them: what makes those can see for itself. No I/O and no clock; asking the
 store and telling it again is `repair`'s work.
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -101,13 +102,17 @@ class History:
         """The last entry seen of the team."""
         return self._seen.get(team)
 
-    def acts(self, team: str) -> tuple[Acked, ...]:
-        """The team's remembered acts, in the order in which they were acknowledged."""
-        return tuple(acked for acked in self._acts if acked.team == team)
-
-    def forget(self, team: str) -> None:
-        """Begins anew with the team: whoever calls this tells its acts again."""
-        self._seen.pop(team, None)
-        kept = [acked for acked in self._acts if acked.team != team]
+    def forget(self, teams: Collection[str]) -> dict[str, list[Acked]]:
+        """Begins anew with these teams, and gives back the acts of each in the order in which they were acknowledged:
+        whoever calls this tells them again. One pass over all acts, because a fail-over may concern many teams."""
+        if not teams:
+            return {}
+        acts: dict[str, list[Acked]] = {team: [] for team in teams}
+        kept: list[Acked] = []
+        for acked in self._acts:
+            acts.get(acked.team, kept).append(acked)
         self._acts.clear()
         self._acts.extend(kept)
+        for team in teams:
+            self._seen.pop(team, None)
+        return acts

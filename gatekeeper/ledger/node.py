@@ -99,8 +99,7 @@ class Node:
             raise NoConnection(f"the sentinels named a server that is a {role}")
 
     def met(self, run_id: str) -> None:
-        """This run of the server answers now. One that comes back is told again: it may have been a replica meanwhile,
-        and have another's books."""
+        """This run of the server answers now."""
         if run_id and run_id != self.run_id:
             self.run_id = run_id
             self.tell()

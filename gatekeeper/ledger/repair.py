@@ -36,7 +36,7 @@ TEAMS_AT_ONCE: Final = 100
 OTHERS_WAIT_S: Final = 5.0
 """How long a team stays closed after our part is told: a gateway that is connected again asks within a second."""
 AGAIN_S: Final = 0.5
-"""Pause before a store that was not reached is asked or told once more."""
+"""Pause before an act that found no store is told once more."""
 
 
 class Told(StrEnum):
@@ -66,7 +66,7 @@ class LostHistory:
         return max(0, self.seen - self.kept - self.told_again - self.refused)
 
 
-Answer = TypeVar("Answer")
+Said = TypeVar("Said")
 Tell = Callable[[str, Act], Awaitable[HoldResult | Settlement | Marked | Attached]]
 
 
@@ -83,7 +83,7 @@ class Repair:
         self._others_wait_s = others_wait_s
         self._closed: dict[str, asyncio.Task[None]] = {}
         self._checking: asyncio.Task[None] | None = None
-        self._to_check = False
+        self._is_asked_again = False
 
     def admit(self, team: str, *, maybe_executed: bool = False) -> None:
         """Raises LedgerHistoryLost while the team's books are being repaired."""
@@ -100,10 +100,12 @@ class Repair:
             return
         # Two connections may bring their answers in another order than they happened; only the journal can tell.
         try:
-            if not await self._is_kept(seen.team, seen.seq, seen.hold_id):
-                self._close_team(seen)
+            is_kept = await self._is_kept(seen)
         except LedgerError:
             self.check_soon()
+            return
+        if not is_kept:
+            self._close_teams([seen])
 
     async def settled(self, team: str, settlement: Settlement, ending: Ending) -> None:
         """Remembers the end of a hold, also one that the store says to have booked before: the first answer to it may
@@ -118,10 +120,11 @@ class Repair:
                     self._history.see(last)
 
     def check_soon(self) -> None:
-        """Asks the store about every team that was seen, in the background: another server answers there now."""
-        self._to_check = True
+        """Asks the store about every team that was seen, in the background: another server answers there now. Asked for
+        while it does so, it does so once more: those asked before may have been asked of the server before."""
+        self._is_asked_again = True
         if self._checking is None or self._checking.done():
-            self._checking = asyncio.get_running_loop().create_task(self._check())
+            self._checking = asyncio.get_running_loop().create_task(self._check_all())
 
     async def close(self) -> None:
         """Ends what is under way. What was not told again yet is lost with this process."""
@@ -130,41 +133,32 @@ class Repair:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _check(self) -> None:
-        """Until all teams were asked about, from the beginning if another server came meanwhile: nobody asks again."""
-        while self._to_check:
-            self._to_check = False
-            try:
-                await self._check_all()
-            except LedgerError:
-                self._to_check = True
-                await asyncio.sleep(AGAIN_S)
-
     async def _check_all(self) -> None:
-        teams = self._history.teams()
-        for at in range(0, len(teams), TEAMS_AT_ONCE):
-            chunk = [seen for team in teams[at : at + TEAMS_AT_ONCE] if (seen := self._history.seen(team))]
-            kept = await asyncio.gather(*(self._is_kept(seen.team, seen.seq, seen.hold_id) for seen in chunk))
-            for seen, is_kept in zip(chunk, kept, strict=True):
-                if not is_kept:
-                    self._close_team(seen)
+        while self._is_asked_again:
+            self._is_asked_again = False
+            teams = self._history.teams()
+            for at in range(0, len(teams), TEAMS_AT_ONCE):
+                chunk = [seen for team in teams[at : at + TEAMS_AT_ONCE] if (seen := self._history.seen(team))]
+                kept = await asyncio.gather(*(self._surely(partial(self._is_kept, seen)) for seen in chunk))
+                self._close_teams([seen for seen, is_kept in zip(chunk, kept, strict=True) if is_kept is False])
 
-    async def _is_kept(self, team: str, seq: int, hold_id: str) -> bool:
+    async def _is_kept(self, seen: Seen) -> bool:
         """Whether the journal still has this entry in its place; one that was exported and cut is kept."""
-        keys, place = TeamKeys(team), f"{seq}-0"
+        keys, place = TeamKeys(seen.team), f"{seen.seq}-0"
         rows = await self._client.command("XRANGE", keys.journal, place, place, bulk=True)
         if rows:
-            return parse_entry(*rows[0]).hold_id == hold_id
-        return int(await self._client.command("HGET", keys.base, "seq", bulk=True) or 0) >= seq
+            return parse_entry(*rows[0]).hold_id == seen.hold_id
+        return int(await self._client.command("HGET", keys.base, "seq", bulk=True) or 0) >= seen.seq
 
-    def _close_team(self, seen: Seen) -> None:
-        if seen.team in self._closed:
-            return
-        acts = self._history.acts(seen.team)
-        self._history.forget(seen.team)
-        self._closed[seen.team] = asyncio.get_running_loop().create_task(self._repair(seen, acts))
+    def _close_teams(self, lost: list[Seen]) -> None:
+        """Until they are repaired nothing is admitted for them, however long the store does not answer."""
+        found = [seen for seen in lost if seen.team not in self._closed]
+        acts = self._history.forget([seen.team for seen in found])
+        for seen in found:
+            repair = self._repair(seen, acts[seen.team])
+            self._closed[seen.team] = asyncio.get_running_loop().create_task(repair)
 
-    async def _repair(self, seen: Seen, acts: tuple[Acked, ...]) -> None:
+    async def _repair(self, seen: Seen, acts: list[Acked]) -> None:
         try:
             kept = await self._surely(partial(self._last_kept, seen.team, acts)) or 0
             told = [_told(await self._surely(partial(self._tell, seen.team, act))) for act in _to_tell(acts)]
@@ -175,12 +169,12 @@ class Repair:
         finally:
             del self._closed[seen.team]
 
-    async def _last_kept(self, team: str, acts: tuple[Acked, ...]) -> int:
+    async def _last_kept(self, team: str, acts: list[Acked]) -> int:
         """The sequence of the last remembered entry that is still in its place. If none is: that before the first, or
         where the journal ends now if that is before it."""
         placed = [acked for acked in acts if acked.seq]
         for acked in reversed(placed):
-            if await self._is_kept(team, acked.seq, acked.act.hold_id):
+            if await self._is_kept(Seen(team, acked.seq, acked.act.hold_id)):
                 return acked.seq
         last = await self._last(team)
         last_seq = last.seq if last else 0
@@ -195,9 +189,8 @@ class Repair:
         return Seen(team, entry.seq, entry.hold_id)
 
     @staticmethod
-    async def _surely(ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """Asks until the store answers: while it does not, the team stays closed, which is what one wants. None if the
-        store answers that it will not."""
+    async def _surely(ask: Callable[[], Awaitable[Said]]) -> Said | None:
+        """Asks until the store answers. None if what it answers is of no use: `verify` tells about such books."""
         while True:
             try:
                 return await ask()
@@ -225,7 +218,7 @@ def _told(result: HoldResult | Settlement | Marked | Attached | None) -> Told:
     return Told.KNOWN
 
 
-def _to_tell(acts: tuple[Acked, ...]) -> list[Act]:
+def _to_tell(acts: list[Acked]) -> list[Act]:
     """In their order, but without what came before the end of a hold: its end brings along all it needs, and room under
     a limit that somebody has used meanwhile does not matter to it."""
     ended = {acked.act.hold_id for acked in acts if isinstance(acked.act, Ending) and acked.act.context is not None}

@@ -95,6 +95,7 @@ class Load:
                 await self._generation(team)
             except LedgerUnavailable:
                 self.unavailable += 1
+                await asyncio.sleep(0.01)  # a refusal may come without a look at the store, and others want their turn
             self.slowest_s = max(self.slowest_s, (time.monotonic() - began) / 2)
             self._news.set()
 

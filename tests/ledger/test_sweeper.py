@@ -265,6 +265,8 @@ async def test_a_stop_waits_for_nothing(ledger: Ledger):
     async with asyncio.timeout(0.9 * TICK_S):
         await background.stop()
 
+    assert [] == background._tasks
+
 
 async def test_failed_walk_is_told_and_not_the_last(
     ledger: Ledger, client: StoreClient, team: TeamRecord, order: Order

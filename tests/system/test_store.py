@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 from gatekeeper.app import running_gateway
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.settings import StoreSettings
-from tests.ledger.topologies import ClusterOf
+from tests.ledger.topologies import ClusterOf, free_port
 from tests.system.conftest import StartWorld
 from tests.system.provider import Provider
-from tests.system.storeserver import AOF, free_port, store_server
+from tests.system.storeserver import AOF, store_server
 from tests.system.world import settings_for
 
 
