@@ -13,7 +13,7 @@ from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.repair import LostHistory
 from tests.ledger.load import CALL_WITHIN_S, Load
-from tests.ledger.topologies import MASTER, SLOTS, ClusterOf, SentinelSet, Server, happens
+from tests.ledger.topologies import SLOTS, ClusterOf, SentinelSet, Server, happens
 
 EVERY_SECOND = ("--appendonly", "yes")
 """An append-only file, and the server's own default for when it is on disk."""
@@ -127,42 +127,3 @@ async def test_replicas_that_lag_when_the_master_dies(sentinels: SentinelSet, lo
     assert (0, 0, 0, []) == (found.lost_holds, found.lost_settles, found.admitted_beyond, found.unclean)
     assert (sum(each.told_again for each in lost) >= 200) == (not confirm)
     assert [0] * len(lost) == [each.missing for each in lost]
-
-
-async def test_a_master_that_comes_back_is_met_again():
-    """One that hung, was a replica meanwhile and is promoted again is the same process with another's books."""
-    sentinels = SentinelSet(1, *EVERY_SECOND)
-    client = await open_client(read_address(sentinels.url))
-    first, second = sentinels.master, sentinels.replicas[0]
-    runs = [str(server.info("server")["run_id"]) for server in (first, second)]
-    met: list[str] = []
-    try:
-        await client.command("SET", "gk:schema", "1")
-        client.on_new_server = met.append
-        first.pause()
-        await happens(lambda: is_master(second), "promoted replica")
-        first.go_on()
-        await until_met(client, runs[1])
-        await happens(lambda: first.info("replication").get("master_link_status") == "up", "replica")
-        await happens(lambda: is_back(sentinels), "fail-over back")
-        await until_met(client, runs[0])
-    finally:
-        await client.close()
-        sentinels.close()
-
-    assert [runs[1], runs[0]] == met
-
-
-def is_back(sentinels: SentinelSet) -> bool:
-    """Whether the first master is one again; else that is ordered, which a sentinel refuses for a while."""
-    if is_master(sentinels.master):
-        return True
-    sentinels.sentinels[0].call("SENTINEL", "FAILOVER", MASTER)
-    return False
-
-
-async def until_met(client: StoreClient, run_id: str) -> None:
-    """Write until this run of a server has answered."""
-    async with asyncio.timeout(2 * CALL_WITHIN_S):
-        while client.epoch("gk:schema") != run_id:
-            await client.command("SET", "gk:schema", "1")

@@ -1,4 +1,4 @@
-"""Losses that are easily overlooked: of acts whose answer was lost, and while the store cannot be asked.
+"""Losses that are easily overlooked: of settles whose answer was lost.
 
 The store is a real server behind a proxy that loses answers; the loss is real too (see test_repair.py).
 """
@@ -12,7 +12,6 @@ from redis.asyncio import Redis
 
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, connect
-from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.history import History
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import Held, HoldContext, HoldOrder, SettleStatus, TeamRecord
@@ -115,23 +114,3 @@ async def test_the_loss_of_nothing_but_such_a_settle_is_noticed(
     report = await asyncio.wait_for(lost.get(), LOST_WITHIN_S)
     balance = await ledger.balance(team.id)
     assert (40 * CREDIT, 0, 1, 0) == (balance.charged, balance.held, report.told_again, report.missing)
-
-
-async def test_a_store_that_cannot_be_asked_is_asked_again(
-    ledger: Ledger, proxy: FaultProxy, order: Order, team: TeamRecord, bytes_redis: Redis, lost: Lost
-) -> None:
-    """A loss is found although the store went away while it was looked for, and no other server came."""
-    past = await Past.take(bytes_redis, team.id)
-    ended = order()
-    held = await ledger.hold(ended)
-    await ledger.settle(ended.hold_id, team.id, 40 * CREDIT, context=context(ended, held))
-    await past.come_back()
-    proxy.go_away()
-    ledger.repair.check_soon()
-    with pytest.raises(LedgerUnavailable):
-        await ledger.journal(team.id)
-
-    proxy.is_away = False
-
-    await asyncio.wait_for(lost.get(), LOST_WITHIN_S)
-    assert 40 * CREDIT == (await ledger.balance(team.id)).charged
