@@ -136,8 +136,8 @@ class Repair:
     def _doubt(self, entries: Iterable[Seen]) -> None:
         """Always a new tuple: an answer to an older one may be of the server before."""
         for seen in entries:
-            before = self._unsure.get(seen.team, ())
-            self._unsure[seen.team] = (*(each for each in before if each != seen), seen)
+            before = self._unsure.get(seen.team)
+            self._unsure[seen.team] = (*(each for each in before if each != seen), seen) if before else (seen,)
         if self._unsure and (self._checking is None or self._checking.done()):
             self._checking = asyncio.get_running_loop().create_task(self._check())
 
