@@ -97,3 +97,12 @@ async def hold(client: StoreClient, team_id: str, hold_id: str) -> OpenHold | No
         client.command("HGET", keys.open, hold_id), client.command("ZSCORE", keys.due, hold_id)
     )
     return None if text is None else open_hold(hold_id, text, None if score is None else int(float(score)))
+
+
+async def ended_amount(client: StoreClient, team_id: str, hold_id: str) -> int | None:
+    """How much a hold was of that is over, or None if the store remembers none of this id."""
+    text = await client.command("HGET", TeamKeys(team_id).done_of(hold_id), hold_id)
+    if text is None:
+        return None
+    _, charged, amount, *_ = str(text).split("\t")
+    return int(amount or charged)

@@ -21,6 +21,7 @@ from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.records import (
     Attached,
     Held,
+    HoldOrder,
     HoldResult,
     JobStatus,
     Marked,
@@ -256,6 +257,11 @@ def _told(result: HoldResult | Settlement | Marked | Attached | None) -> Told:
 
 def _to_tell(acts: list[Acked]) -> list[Act]:
     """In their order, but without what came before the end of a hold: its end brings along all it needs, and room under
-    a limit that somebody has used meanwhile does not matter to it."""
+    a limit that somebody has used meanwhile does not matter to it. What it does not bring is the request's name, under
+    which it would be made and charged once more: a hold that has one is told again, and may be refused."""
     ended = {acked.act.hold_id for acked in acts if isinstance(acked.act, Ending) and acked.act.context is not None}
-    return [acked.act for acked in acts if isinstance(acked.act, Ending) or acked.act.hold_id not in ended]
+    return [acked.act for acked in acts if acked.act.hold_id not in ended or _is_told_again(acked.act)]
+
+
+def _is_told_again(act: Act) -> bool:
+    return isinstance(act, Ending) or (isinstance(act, HoldOrder) and bool(act.once))

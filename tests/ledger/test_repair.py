@@ -397,3 +397,23 @@ async def test_a_doubt_that_the_store_does_not_answer(
     is_away.clear()
 
     assert isinstance(await ledger.hold(order()), Held)
+
+
+async def test_a_request_that_has_ended_keeps_its_name(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """After a loss a request that comes again under its name is known, and neither held nor charged a second time."""
+    past = await Past.take(bytes_redis, team.id)
+    ended = order(once="name")
+    held = await ledger.hold(ended)
+    await ledger.settle(ended.hold_id, team.id, 40 * CREDIT, context=context(ended, held))
+    await past.come_back()
+    ledger.repair.check_soon()
+    report = await lost.get()
+    await until_open(ledger, team.id)
+
+    again = await ledger.hold(order(once="name", once_within_ms=60_000))
+
+    assert isinstance(again, Repeated)
+    assert (ended.hold_id, 40 * CREDIT) == (again.hold_id, again.charged)
+    assert (2, 0, 0) == (report.told_again, report.refused, report.missing)
