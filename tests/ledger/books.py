@@ -225,12 +225,18 @@ class Books:
             order, starts, deadline_ms=self.now + order.ttl_ms, parts=self._take(order.amount)
         )
         if order.once:
-            self.names[hold_id_day(order.hold_id), order.once] = order.hold_id
+            self._give_name((hold_id_day(order.hold_id), order.once), order.hold_id)
         if self.team.caps.requests_per_minute is not None:
             self.minute = (self.this_minute, self._admitted + 1)
         for scope in scopes_of(order):
             self.use.setdefault(scope, Use()).open(starts)
             self.use[scope].move(starts, 0, order.amount)
+
+    def _give_name(self, name: tuple[int, str], hold_id: str) -> None:
+        """To this hold, unless one that began after it has it and was not given back."""
+        named = self.names.get(name)
+        if named is None or named < hold_id or self.holds[named].state in FREE:
+            self.names[name] = hold_id
 
     @property
     def this_minute(self) -> int:
