@@ -75,7 +75,7 @@ assert(timezone, 'the rules of a team cannot be read')
 -- Seen before?
 local raw_open, raw_done = call('HGET', KEYS[2], id), call('HGET', KEYS[4], id)
 if raw_open then
-  local r = parse_record(raw_open)
+  local r = endings().parse_record(raw_open)
   if r.fingerprint ~= fingerprint then return {'MISMATCH', r.state, id} end
   if r.state == 'H' then
     return {'HELD', str(r.amount), str(available(book)), str(book.held), r.seq, '1', {}, r.starts}
@@ -83,7 +83,7 @@ if raw_open then
   return {'REPEAT', r.state, str(r.amount), '0', id}
 end
 if raw_done then
-  local d = parse_done(raw_done)
+  local d = endings().parse_done(raw_done)
   -- Whoever undid a hold that was never made could not know its fingerprint.
   if d.fingerprint ~= fingerprint and d.state ~= 'V' then return {'MISMATCH', d.state, id} end
   return {'REPEAT', d.state, str(d.amount), str(d.charged), id}
@@ -93,12 +93,12 @@ if not is_recent(now, id_ms) then return {'STALE', now_text} end
 -- The same request under another id? One that was released or undone is as if it had not been.
 if once ~= '' then call('HLEN', KEYS[7]) end
 if once ~= '' and within > 0 then
-  local buckets = {{KEYS[9], KEYS[10]}, {KEYS[7], KEYS[4]}, {KEYS[8], KEYS[5]}}
+  local ends, buckets = endings(), {{KEYS[9], KEYS[10]}, {KEYS[7], KEYS[4]}, {KEYS[8], KEYS[5]}}
   for _, bucket in ipairs(buckets) do
     local earlier = call('HGET', bucket[1], once)
     if earlier and now - tonumber(string.sub(earlier, 1, 12), 16) <= within then
       local open, done = call('HGET', KEYS[2], earlier), call('HGET', bucket[2], earlier)
-      local found = open and parse_record(open) or done and parse_done(done)
+      local found = open and ends.parse_record(open) or done and ends.parse_done(done)
       if found and found.state ~= 'R' and found.state ~= 'V' then
         if found.fingerprint ~= fingerprint then return {'MISMATCH', found.state, earlier} end
         return {'REPEAT', found.state, str(found.amount), str(found.charged or 0), earlier}
@@ -130,14 +130,17 @@ end
 -- Due holds of this team whose day is declared here; the sweeper takes the others.
 local reaped = {}
 local due = call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', '0', REAP_MAX)
-if due[1] then call('HLEN', KEYS[5]) end
-for _, due_id in ipairs(due) do
-  if match(due_id, '^lapse:') then later(book, 'ZREM', KEYS[3], due_id) end -- done: see read_book
-  local due_day = math.floor((tonumber(string.sub(due_id, 1, 12), 16) or 0) / DAY_MS)
-  local raw = call('HGET', KEYS[2], due_id)
-  local r = raw and parse_record(raw)
-  if r and (due_day == day or due_day == day - 1) then
-    pass_deadline(book, due_id, r, KEYS[4 + day - due_day], reaped)
+if due[1] then
+  call('HLEN', KEYS[5])
+  local ends = endings()
+  for _, due_id in ipairs(due) do
+    if match(due_id, '^lapse:') then later(book, 'ZREM', KEYS[3], due_id) end -- done: see read_book
+    local due_day = math.floor((tonumber(string.sub(due_id, 1, 12), 16) or 0) / DAY_MS)
+    local raw = call('HGET', KEYS[2], due_id)
+    local r = raw and ends.parse_record(raw)
+    if r and (due_day == day or due_day == day - 1) then
+      ends.pass_deadline(book, due_id, r, KEYS[4 + day - due_day], reaped)
+    end
   end
 end
 
@@ -163,7 +166,7 @@ end
 cap = tonumber(minute_cap)
 local minute, admitted = now - now % MINUTE_MS, 0
 if cap then
-  local counted, count = match(book.minute_before or '0:0', '^(%d+):(%d+)$')
+  local counted, count = match(call('HGET', KEYS[1], 'minute') or '0:0', '^(%d+):(%d+)$')
   assert(counted, 'the count of a minute cannot be read')
   if counted + 0 == minute then admitted = count + 0 end
   if admitted + 1 > cap then
@@ -221,7 +224,7 @@ if minute_cap ~= '' then book.minute = str(minute) .. ':' .. str(admitted + 1) e
 local amount_text = str(amount)
 local seq =
   append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, '', '', ARGV[11])
-local parts = draw(book, amount, 'held')
+local parts = book.lots and book.lots.draw(amount, 'held') or ''
 flush(book)
 call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. ARGV[4] .. '\t' .. policy .. '\t' .. seq .. '\t'
   .. now_text .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'
