@@ -348,6 +348,7 @@ local function flush(book)
   for i = 1, #entries, 2 do call('XADD', keys.journal, entries[i], 'e', entries[i + 1]) end
   local set = {
     'figures', format(FIGURES, book.seq, book.now, book.granted, book.charged, book.expired, book.held, book.open),
+    nil, nil, nil, nil, nil, nil, -- room: filling it does not move it
   }
   local lots = book.lots and book.lots.text()
   if lots and lots ~= '' then

@@ -15,7 +15,7 @@
 --   6 context   what books the settle if the hold is lost, or '': amount held, 'hour:day:week:month' (when its windows
 --               began; '0:0:0:0' if that is not known), project, member, key id, fingerprint, price list; a tab between
 --   7 answer    kept if this is what resolves the hold with a charge   8 ms it is kept for
--- Reply, one of
+-- Reply, one of (credits are integers, everything else text)
 --   {'SETTLED'|'RELEASED', charged, freed, available, held, state met, over 0|1, seq}
 --   {'LATE', charged, freed, available, held, state met, over 0|1, seq}    freed: what went back of a charge by policy
 --   {'ORPHAN'|'VOIDED', charged, 0, available, held, '', over 0|1, seq}
@@ -24,7 +24,7 @@
 -- Example
 --   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:j gk:{a}:jobs
 --     019aab... 24000000 made '{}' 0 ''
---   -> {'SETTLED', '24000000', '25000000', '466000000', '0', 'H', '0', '3'}
+--   -> {'SETTLED', 24000000, 25000000, 466000000, 0, 'H', '0', '3'}
 
 assert(#KEYS == 6 or #KEYS == 7, 'settle takes 6 keys, with an answer 7')
 assert(#ARGV == (#KEYS == 7 and 8 or 6), 'settle takes 6 arguments, with an answer 8')
@@ -56,7 +56,7 @@ local book = read_book(keys, r and r.fields or {})
 
 local function reply(status, charged, freed, state, over, seq)
   return {
-    status, str(charged), str(freed), str(available(book)), str(book.held), state, over and '1' or '0', seq,
+    status, charged, freed, available(book), book.held, state, over and '1' or '0', seq,
   }
 end
 
