@@ -66,25 +66,40 @@ FULL: Final = Sizes(rounds=15, calls=1000, holds=100_000, teams=100_000, settled
 QUICK: Final = Sizes(rounds=5, calls=500, holds=5_000, teams=1_000, settled=10_000)
 
 
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A server, by the library's client, and by ours with a ledger on it."""
+
+    redis: Redis
+    client: StoreClient
+    ledger: Ledger
+
+
+def start_server(directory: Path) -> subprocess.Popen[bytes]:
+    """A server on a socket `s` in this directory; on another core than this process if there are several."""
+    where = ("--port", "0", "--unixsocket", str(directory / "s"), "--dir", str(directory))
+    process = subprocess.Popen([str(get_binary_path()), *where, "--save", ""], stdout=subprocess.DEVNULL)
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        os.sched_setaffinity(process.pid, {cores[-1]})
+    return process
+
+
 @asynccontextmanager
-async def store() -> AsyncIterator[tuple[Redis, Ledger]]:
-    """A server of its own and a ledger on it; on another core than this process if there are several."""
+async def new_store() -> AsyncIterator[Store]:
+    """A store that lives as long as this is open."""
     directory = Path(tempfile.mkdtemp(prefix="gk-cost-"))
-    socket = directory / "s"
-    command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket), "--dir", str(directory), "--save", ""]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = start_server(directory)
     try:
-        cores = sorted(os.sched_getaffinity(0))
-        if len(cores) > 1:
-            os.sched_setaffinity(process.pid, {cores[-1]})
         until = time.monotonic() + START_WITHIN_S
-        while not socket.exists():
+        while not (directory / "s").exists():
             if time.monotonic() > until:
                 raise TimeoutError(f"the server did not start within {START_WITHIN_S:g} s")
             await asyncio.sleep(0.01)
-        redis, ledger = connect(f"unix://{socket}"), Ledger(StoreClient(connect(f"unix://{socket}")))
-        redis.response_callbacks.clear()
-        yield redis, ledger
+        address = f"unix://{directory / 's'}"
+        redis, client = connect(address), StoreClient(connect(address))
+        ledger = Ledger(client)
+        yield Store(redis, client, ledger)
         await ledger.close()
         await redis.aclose()
     finally:
@@ -129,13 +144,12 @@ async def settle_all(ledger: Ledger, todo: list[HoldOrder]) -> None:
         )
 
 
-async def server_us(redis: Redis, work: Awaitable[None]) -> float:
+async def server_us(client: StoreClient, work: Awaitable[None]) -> float:
     """What the server says a script of this work has cost it, in microseconds."""
-    await redis.execute_command("CONFIG", "RESETSTAT")
+    await client.command("CONFIG", "RESETSTAT")
     await work
-    info = await redis.execute_command("INFO", "commandstats")
-    text = info.decode() if isinstance(info, bytes) else str(info)
-    line = next(line for line in text.splitlines() if line.startswith("cmdstat_evalsha:"))
+    told = str(await client.command("INFO", "commandstats"))
+    (line,) = (line for line in told.splitlines() if line.startswith("cmdstat_evalsha:"))
     return float(line.split("usec_per_call=")[1].split(",")[0])
 
 
@@ -152,15 +166,19 @@ async def base_calls(redis: Redis, count: int) -> None:
 async def measure_server(sizes: Sizes) -> None:
     """The table of the server's time, its rows measured in turn in each round."""
     rows: dict[str, list[float]] = {}
-    async with store() as (redis, ledger):
-        await found(ledger, "plain")
-        await found(ledger, "limited", limits=True)
+    async with new_store() as store:
+        await found(store.ledger, "plain")
+        await found(store.ledger, "limited", limits=True)
         for _ in range(sizes.rounds):
             for team, name in (("plain", "hold, 2 scopes"), ("limited", "hold, 2 scopes, a limit on each")):
                 todo = orders(team, sizes.calls)
-                rows.setdefault(name, []).append(await server_us(redis, hold_all(ledger, todo)))
-                rows.setdefault("settle, 2 scopes", []).append(await server_us(redis, settle_all(ledger, todo)))
-            rows.setdefault("three HINCRBY", []).append(await server_us(redis, base_calls(redis, sizes.calls)))
+                rows.setdefault(name, []).append(await server_us(store.client, hold_all(store.ledger, todo)))
+                rows.setdefault("settle, 2 scopes", []).append(
+                    await server_us(store.client, settle_all(store.ledger, todo))
+                )
+            rows.setdefault("three HINCRBY", []).append(
+                await server_us(store.client, base_calls(store.redis, sizes.calls))
+            )
     print_times("server, us a call", rows, base="three HINCRBY")
 
 
@@ -185,7 +203,8 @@ async def pipeline_calls(redis: Redis, todo: list[HoldOrder]) -> None:
             pipeline.execute_command(
                 "EVALSHA", text.sha, 6, keys.bal, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
                 order.hold_id, order.amount, order.ttl_ms, order.grace_ms, "r", order.fingerprint, order.project,
-                order.member, order.key_id, order.price_list, order.meta, windows.timezone, windows.argument(), day, "", 0,
+                order.member, order.key_id, order.price_list, order.meta, windows.timezone, windows.argument(), day,
+                "", 0,
             )  # fmt: skip
         await pipeline.execute()
 
@@ -200,32 +219,35 @@ async def cpu_us(count: int, work: Awaitable[None]) -> float:
 async def measure_client(sizes: Sizes) -> None:
     """The table of the client's CPU, with AT_ONCE calls on their way."""
     rows: dict[str, list[float]] = {}
-    async with store() as (redis, ledger):
-        await found(ledger, "plain")
+    async with new_store() as store:
+        await found(store.ledger, "plain")
         for _ in range(sizes.rounds):
             todo, others = orders("plain", sizes.calls), orders("plain", sizes.calls)
-            rows.setdefault("hold", []).append(await cpu_us(sizes.calls, hold_all(ledger, todo)))
-            rows.setdefault("settle", []).append(await cpu_us(sizes.calls, settle_all(ledger, todo)))
-            rows.setdefault("redis-py's pipeline", []).append(await cpu_us(sizes.calls, pipeline_calls(redis, others)))
-            await settle_all(ledger, others)
+            rows.setdefault("hold", []).append(await cpu_us(sizes.calls, hold_all(store.ledger, todo)))
+            rows.setdefault("settle", []).append(await cpu_us(sizes.calls, settle_all(store.ledger, todo)))
+            rows.setdefault("redis-py's pipeline", []).append(
+                await cpu_us(sizes.calls, pipeline_calls(store.redis, others))
+            )
+            await settle_all(store.ledger, others)
     print_times("client, us of CPU a call", rows, base="redis-py's pipeline")
 
 
-async def memory(redis: Redis, *names: str) -> int:
+async def memory(client: StoreClient, *names: str) -> int:
     """Bytes of these keys, as the server counts them."""
-    return sum([int(await redis.execute_command("MEMORY", "USAGE", name, "SAMPLES", 0) or 0) for name in names])
+    sizes = [await client.command("MEMORY", "USAGE", name, "SAMPLES", 0, at=name) for name in names]
+    return sum(int(size or 0) for size in sizes)
 
 
 async def measure_bytes(sizes: Sizes) -> None:
     """Bytes for each hold: while it is open, once it is settled, and of the journal, which has two entries for it."""
-    async with store() as (redis, ledger):
-        await found(ledger, "plain")
+    async with new_store() as store:
+        await found(store.ledger, "plain")
         keys, todo = TeamKeys("plain"), orders("plain", sizes.holds)
-        await hold_all(ledger, todo)
-        open_ = await memory(redis, keys.open, keys.due)
-        await settle_all(ledger, todo)
-        done = await memory(redis, *{keys.done_of(order.hold_id) for order in todo})
-        journal = await memory(redis, keys.journal)
+        await hold_all(store.ledger, todo)
+        open_ = await memory(store.client, keys.open, keys.due)
+        await settle_all(store.ledger, todo)
+        done = await memory(store.client, *{keys.done_of(order.hold_id) for order in todo})
+        journal = await memory(store.client, keys.journal)
     print(f"\nbytes a hold, {sizes.holds} in one team")
     for name, size in (("open", open_), ("settled", done), ("journal, its two entries", journal)):
         print(f"  {name:33} {size / sizes.holds:7.0f}")
@@ -249,14 +271,14 @@ async def fill(redis: Redis, team: str, count: int) -> None:
         at += step
 
 
-async def over(redis: Redis, ledger: Ledger, teams: list[str], sizes: Sizes) -> tuple[float, float, float]:
+async def over(store: Store, teams: list[str], sizes: Sizes) -> tuple[float, float, float]:
     """Median of hold, settle and the base over these teams in turn."""
     rows: tuple[list[float], list[float], list[float]] = ([], [], [])
     for _ in range(sizes.rounds):
         todo = [order for place in range(sizes.calls) for order in orders(teams[place % len(teams)], 1)]
-        rows[0].append(await server_us(redis, hold_all(ledger, todo)))
-        rows[1].append(await server_us(redis, settle_all(ledger, todo)))
-        rows[2].append(await server_us(redis, base_calls(redis, sizes.calls)))
+        rows[0].append(await server_us(store.client, hold_all(store.ledger, todo)))
+        rows[1].append(await server_us(store.client, settle_all(store.ledger, todo)))
+        rows[2].append(await server_us(store.client, base_calls(store.redis, sizes.calls)))
     hold, settle, base = (statistics.median(row) for row in rows)
     return hold, settle, base
 
@@ -268,17 +290,18 @@ async def measure_flatness(sizes: Sizes) -> None:
     def row(name: str, figures: tuple[float, float, float]) -> None:
         print(f"  {name:33} {figures[0]:7.1f} {figures[1]:7.1f} {figures[2]:7.1f}")
 
-    async with store() as (redis, ledger):
-        await make_teams(ledger, 0, 10)
-        row("10 teams", await over(redis, ledger, [f"team{n}" for n in range(10)], sizes))
-        await make_teams(ledger, 10, sizes.teams)
-        row(f"{sizes.teams} teams, ten of them at work", await over(redis, ledger, [f"team{n}" for n in range(10)], sizes))
+    async with new_store() as store:
+        ten = [f"team{number}" for number in range(10)]
+        await make_teams(store.ledger, 0, 10)
+        row("10 teams", await over(store, ten, sizes))
+        await make_teams(store.ledger, 10, sizes.teams)
+        row(f"{sizes.teams} teams, ten of them at work", await over(store, ten, sizes))
         spread = [f"team{secrets.randbelow(sizes.teams)}" for _ in range(sizes.calls)]
-        row(f"{sizes.teams} teams, each call another", await over(redis, ledger, spread, sizes))
-        await found(ledger, "old")
-        row("no settled holds", await over(redis, ledger, ["old"], sizes))
-        await fill(redis, "old", sizes.settled)
-        row(f"{sizes.settled} settled holds", await over(redis, ledger, ["old"], sizes))
+        row(f"{sizes.teams} teams, each call another", await over(store, spread, sizes))
+        await found(store.ledger, "old")
+        row("no settled holds", await over(store, ["old"], sizes))
+        await fill(store.redis, "old", sizes.settled)
+        row(f"{sizes.settled} settled holds", await over(store, ["old"], sizes))
 
 
 async def main() -> None:
