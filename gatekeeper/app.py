@@ -23,14 +23,14 @@ from gatekeeper.admin.token import admin_token
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import SystemClock
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.events import CatalogReloaded, HoldExpired, InternalError, ServerStarted, ServerStopped, StoreWarning
+from gatekeeper.events import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.ledger.checks import StoreReport
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
 from gatekeeper.ledger.outbox import Outbox, open_outbox
-from gatekeeper.ledger.records import EntryKind, KeyRecord, OnUnknown, Transition
+from gatekeeper.ledger.records import KeyRecord, OnUnknown
 from gatekeeper.ledger.replay import Replayer
 from gatekeeper.ledger.sweeper import Sweeper
 from gatekeeper.ledger.watch import StoreWatch
@@ -39,6 +39,7 @@ from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.deferring import report_replayed
 from gatekeeper.proxy.gate import Gate, InFlight, Provider, Shelf
 from gatekeeper.proxy.server import DataPlane
+from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
 from gatekeeper.settings import ProviderSettings, Settings, read_secret
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential
@@ -263,30 +264,16 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
 
 def _start_replayer(books: Books, metrics: Metrics, stack: AsyncExitStack) -> None:
     report = partial(report_replayed, metrics, books.outbox.rejected)
-    replayer = Replayer(books.ledger, books.outbox, on_replayed=report, on_error=_report_replay_error)
+    replayer = Replayer(books.ledger, books.outbox, on_replayed=report, on_error=partial(report_error, "outbox"))
     replayer.start()
     stack.push_async_callback(replayer.stop)
 
 
-def _report_replay_error(error: Exception) -> None:
-    emit(InternalError(where="outbox", error=type(error).__name__))
-
-
 async def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> None:
-    report = partial(_report_transition, metrics)
-    sweeper = Sweeper(ledger, on_transition=report, on_error=_report_sweep_error)
+    report = partial(report_transition, metrics)
+    sweeper = Sweeper(ledger, on_transition=report, on_error=partial(report_error, "sweeper"))
     sweeper.start()
     stack.push_async_callback(sweeper.stop)
-
-
-def _report_transition(metrics: Metrics, team: str, transition: Transition) -> None:
-    charged = transition.amount if transition.kind is EntryKind.CHARGE else 0
-    metrics.resolved_by_time(transition.kind, charged=charged)
-    emit(HoldExpired(team=team, hold_id=transition.hold_id, transition=transition.kind, credits=transition.amount))
-
-
-def _report_sweep_error(error: Exception) -> None:
-    emit(InternalError(where="sweeper", error=type(error).__name__))
 
 
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
@@ -304,19 +291,18 @@ async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> 
 
 def _start_watch(store: OpenStore, metrics: Metrics, stack: AsyncExitStack) -> StoreWatch:
     """Tells what the store is now, and again whenever one of its servers is another."""
-    report = partial(report_store, metrics)
-    report(store.report)
-    watch = StoreWatch(store.client, store.report, report)
+    store.ledger.repair.on_lost = partial(report_lost_history, metrics)
+    report_store(metrics, store.report)
+    watch = StoreWatch(store.client, store.report, partial(_on_new_server, store.ledger, metrics))
     watch.start()
     stack.push_async_callback(watch.stop)
     return watch
 
 
-def report_store(metrics: Metrics, report: StoreReport) -> None:
-    """The store's grade as a metric, and a line for each thing about it that is worth knowing."""
-    metrics.durability(report.durability)
-    for warning in (*report.problems, *report.warnings):
-        emit(StoreWarning(warning=warning))
+def _on_new_server(ledger: Ledger, metrics: Metrics, report: StoreReport) -> None:
+    """Another server answers: what it is, and whether it has all that the one before had acknowledged."""
+    ledger.repair.check_soon()
+    report_store(metrics, report)
 
 
 async def _readiness(store: OpenStore, watch: StoreWatch, shelf: Shelf) -> Readiness:

@@ -250,6 +250,21 @@ class StoreWarning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLost:
+    """The store has lost journal entries of this team that it had acknowledged. `seen` is the last this gateway saw,
+    `kept` the last of its own that is there; `told_again` of its entries are there again, `refused` were not taken
+    (a limit has no room for them any more), and `missing` are entries it cannot account for."""
+
+    event: Literal["ledger.history_lost"] = "ledger.history_lost"
+    team: str
+    seen: int
+    kept: int
+    told_again: int
+    refused: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFailed:
     """A call to the ledger failed; the request it belongs to was refused. `detail` says why, for whoever runs it."""
 
@@ -298,6 +313,7 @@ Event = (
     | ServerStarted
     | ServerStopped
     | StoreWarning
+    | HistoryLost
     | LedgerFailed
     | CredentialRefused
     | InternalError
@@ -311,6 +327,7 @@ LEVELS: dict[str, str] = {
     "settle.deferred": "warning",
     "hold.expired": "warning",
     "store.warning": "warning",
+    "ledger.history_lost": "error",
     "ledger.failed": "error",
     "credential.refused": "error",
     "settle.rejected": "error",

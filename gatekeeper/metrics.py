@@ -69,6 +69,16 @@ class Metrics:
             "gatekeeper_store_durability", "1 for the durability grade of the store", ["grade"], registry=registry
         )
 
+        self._add_proofs(registry)
+
+    def _add_proofs(self, registry: CollectorRegistry) -> None:
+        """What is known of the books themselves."""
+        self._histories_lost = Counter(
+            "gatekeeper_histories_lost_total", "Teams whose acknowledged journal entries the store was found to lack",
+            registry=registry)  # fmt: skip
+        self._entries_missing = Counter(
+            "gatekeeper_journal_entries_missing_total", "Lost journal entries that this process cannot account for",
+            registry=registry)  # fmt: skip
         self._verify_differences = Gauge(
             "gatekeeper_verify_differences", "Figures that the last verification of all teams found off",
             registry=registry)  # fmt: skip
@@ -93,6 +103,10 @@ class Metrics:
     def flagged(self, status: str) -> None:
         """`late` or `orphan`."""
         self._flagged.labels(status).inc()
+
+    def history_lost(self, *, missing: int) -> None:
+        self._histories_lost.inc()
+        self._entries_missing.inc(missing)
 
     def answered_again(self, provider: str) -> None:
         self._again.labels(provider).inc()

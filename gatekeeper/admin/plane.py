@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from gatekeeper.events import InternalError
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import VerifyReport
+from gatekeeper.ledger.reports import VerifyReport
 from gatekeeper.logs import emit, place_of
 from gatekeeper.metrics import Metrics
 from gatekeeper.web.answers import json_answer

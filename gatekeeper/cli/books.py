@@ -16,7 +16,7 @@ from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
 from gatekeeper.cli.show import new_table, print_json, progress, terminal
 from gatekeeper.cli.stores import chosen_teams
-from gatekeeper.ledger.records import VerifyReport
+from gatekeeper.ledger.reports import VerifyReport
 from gatekeeper.settings import Settings
 
 ACTOR = "apply"

@@ -15,7 +15,8 @@ from gatekeeper.clock import SystemClock
 from gatekeeper.core.credits import credits_text, parse_credits
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.errors import LedgerInvalid
-from gatekeeper.ledger.records import HoldState, OpenHold, Settlement, SettleStatus
+from gatekeeper.ledger.records import HoldState, Settlement, SettleStatus
+from gatekeeper.ledger.reports import OpenHold
 from gatekeeper.settings import Settings
 
 LISTED = 1000

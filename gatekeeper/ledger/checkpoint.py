@@ -12,7 +12,8 @@ import orjson
 
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.lots import Lot, Lots
-from gatekeeper.ledger.records import Difference, HoldState
+from gatekeeper.ledger.records import HoldState
+from gatekeeper.ledger.reports import Difference
 from gatekeeper.ledger.verify import BookedCounters, BookedHold, Replay
 
 FORMAT: Final = 1

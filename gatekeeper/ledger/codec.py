@@ -14,16 +14,15 @@ from gatekeeper.ledger.records import (
     Caps,
     Entry,
     EntryKind,
-    Grant,
     HoldContext,
     HoldState,
     KeyRecord,
     Limit,
     OnUnknown,
-    OpenHold,
     Per,
     TeamRecord,
 )
+from gatekeeper.ledger.reports import Grant, OpenHold
 
 STATES: Final = {
     "H": HoldState.HELD,
@@ -92,7 +91,7 @@ def limits_text(limits: Iterable[Limit]) -> str:
 def parse_limits(text: str) -> tuple[Limit, ...]:
     """The limits in a team's record."""
     try:
-        rows = (line.split("\t") for line in text.splitlines())
+        rows = (line.split("\t") for line in text.split("\n")[:-1])  # a name may hold what splitlines splits at
         return tuple(Limit(scope, Per(per), int(amount)) for scope, per, amount in rows)
     except ValueError as error:
         raise LedgerBroken(f"a team's limits cannot be read: {error}") from error

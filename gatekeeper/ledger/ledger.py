@@ -15,23 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from gatekeeper.ledger import bounds, scripts
-from gatekeeper.ledger.bounds import INSTANT_MAX_MS
+from gatekeeper.ledger import bounds, looking, scripts
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import key_text, open_hold, pairs, parse_grant, parse_key, parse_team
+from gatekeeper.ledger.codec import key_text, pairs, parse_key, parse_team
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict
 from gatekeeper.ledger.history import Act, Doubt, Following, History
 from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
 from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
-from gatekeeper.ledger.lots import parse_lots
 from gatekeeper.ledger.proof import prove
 from gatekeeper.ledger.records import (
     Answer,
     Attached,
-    Balance,
     Entry,
     Expiry,
-    Grant,
     GrantStatus,
     Held,
     HoldContext,
@@ -39,21 +35,18 @@ from gatekeeper.ledger.records import (
     HoldResult,
     KeyRecord,
     Marked,
-    OpenHold,
     Refused,
     Settlement,
     TeamRecord,
     Transition,
-    VerifyReport,
 )
 from gatekeeper.ledger.repair import Repair
-from gatekeeper.ledger.usage import applying, limit_usage, scopes_of
+from gatekeeper.ledger.reports import Balance, Grant, OpenHold, VerifyReport
+from gatekeeper.ledger.usage import scopes_of
 from gatekeeper.ledger.windows import WindowCache
 
 EXPIRE_MAX: Final = 200
 """Holds in one expire_due: keeps the store's other clients waiting for a few milliseconds at most."""
-HOLDS_MAX: Final = 10_000
-"""Open holds one call lists."""
 TIMEZONES_KNOWN_MAX: Final = 10_000
 """Teams whose time zone is remembered; a forgotten one costs its next hold a second round trip."""
 
@@ -162,22 +155,12 @@ class Ledger:
 
     async def now_ms(self, team_id: str) -> int:
         """The time of the store that has this team: what its expiries and deadlines are measured by."""
-        seconds, micros = await self._client.command("TIME", at=TeamKeys(team_id).bal)
-        return int(seconds) * 1000 + int(micros) // 1000
+        return await looking.now_ms(self._client, team_id)
 
     async def grants(self, team_id: str) -> tuple[Grant, ...]:
         """What the team was granted: what expires first, then what never does, each by id."""
         bounds.check_team_id(team_id)
-        keys = TeamKeys(team_id)
-        # In this order: a grant that is listed has its lot, unless that has lapsed.
-        flat, text, now_ms = await asyncio.gather(
-            self._client.command("HGETALL", keys.grants),
-            self._client.command("HGET", keys.bal, "lots"),
-            self.now_ms(team_id),
-        )
-        lots = {lot.grant_id: lot for lot in parse_lots(text or "")}
-        given = (parse_grant(name, stored, lots.get(name), now_ms) for name, stored in pairs(flat).items())
-        return tuple(sorted(given, key=lambda each: (each.expires_at_ms or INSTANT_MAX_MS, each.id)))
+        return await looking.grants(self._client, team_id)
 
     async def grant(
         self,
@@ -341,62 +324,25 @@ class Ledger:
 
     async def due_in_ms(self, team_ids: Sequence[str]) -> list[int | None]:
         """For each team, how far off its next deadline is: 0 or less if it has come, None if there is none."""
-        keys = [TeamKeys(team_id).due for team_id in team_ids]
-        now_ms, *first = await asyncio.gather(
-            self.now_ms(team_ids[0]),
-            *(self._client.command("ZRANGE", key, 0, 0, "WITHSCORES", bulk=True) for key in keys),
-        )
-        return [int(float(flat[1])) - now_ms if flat else None for flat in first]
+        return await looking.due_in_ms(self._client, team_ids)
 
     # Looking
 
     async def balance(self, team_id: str, *, project: str = "", member: str = "", key_id: str = "") -> Balance:
         """The team's credits, and the use of every limit that applies to this project, member and key."""
         bounds.check_team_id(team_id)
-        scopes = scopes_of(project, member, key_id)
-        figures = await scripts.balance(self._client, team_id, scopes)
-        windows = self._windows.at(figures.at_ms, figures.timezone)
-        counters = dict(zip(scopes, figures.counters, strict=True))
-        free = figures.granted - figures.charged - figures.expired - figures.held
-        return Balance(
-            team=team_id,
-            granted=figures.granted,
-            available=max(0, free),
-            held=figures.held,
-            charged=figures.charged,
-            expired=figures.expired,
-            debt=max(0, -free),
-            open_holds=figures.open_holds,
-            limits=tuple(limit_usage(s, limit, counters, windows) for s, limit in applying(figures.limits, scopes)),
-            seq=figures.seq,
-            at_ms=figures.at_ms,
-        )
+        return await looking.balance(self._client, self._windows, team_id, scopes_of(project, member, key_id))
 
     async def holds(self, team_id: str, max_holds: int = 1000) -> tuple[OpenHold, ...]:
         """Up to `max_holds` of the team's open holds, oldest first."""
         bounds.check_team_id(team_id)
-        keys, found, cursor = TeamKeys(team_id), dict[str, str](), "0"
-        while True:
-            cursor, page = await self._client.command("HSCAN", keys.open, cursor, "COUNT", _SCAN_COUNT, bulk=True)
-            found |= pairs(page)
-            if str(cursor) == "0" or len(found) >= min(max_holds, HOLDS_MAX):
-                break
-        if not found:
-            return ()
-        scores = await self._client.command("ZMSCORE", keys.due, *found, bulk=True)
-        deadlines = (None if score is None else int(float(score)) for score in scores)
-        listed = (open_hold(hold_id, text, at) for (hold_id, text), at in zip(found.items(), deadlines, strict=True))
-        return tuple(sorted(listed, key=lambda hold: hold.seq)[:max_holds])
+        return await looking.holds(self._client, team_id, max_holds)
 
     async def open_hold(self, hold_id: str, team_id: str) -> OpenHold | None:
         """This hold, if it is open."""
         bounds.check_team_id(team_id)
         bounds.check_hold_id(hold_id)
-        keys = TeamKeys(team_id)
-        text, score = await asyncio.gather(
-            self._client.command("HGET", keys.open, hold_id), self._client.command("ZSCORE", keys.due, hold_id)
-        )
-        return None if text is None else open_hold(hold_id, text, None if score is None else int(float(score)))
+        return await looking.hold(self._client, team_id, hold_id)
 
     async def journal(self, team_id: str, after: int = 0, count: int = 100) -> tuple[Entry, ...]:
         """Up to `count` (at most 1000) journal entries with a sequence above `after`, in order."""

@@ -23,7 +23,8 @@ from gatekeeper.ledger.journal import (
     read_page,
     read_pages,
 )
-from gatekeeper.ledger.records import Entry, VerifyReport
+from gatekeeper.ledger.records import Entry
+from gatekeeper.ledger.reports import VerifyReport
 from gatekeeper.ledger.verify import Replay, compare
 
 TRIES_MAX: Final = 5

@@ -11,7 +11,8 @@ from gatekeeper.ledger.codec import PERIODS, grant_text, parse_hold
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.holdid import hold_id_day, is_hold_id
 from gatekeeper.ledger.lots import REMINDER, Lot, Lots, Parts, parts_text
-from gatekeeper.ledger.records import Difference, Entry, EntryKind, HoldState
+from gatekeeper.ledger.records import Entry, EntryKind, HoldState
+from gatekeeper.ledger.reports import Difference
 from gatekeeper.ledger.scripts import Snapshot
 from gatekeeper.ledger.usage import scopes_of
 

@@ -18,7 +18,7 @@ from gatekeeper.core.sizes import Pixels, Ratio, Tier, read_size
 from gatekeeper.core.spec import Capability, ModelSpec, Offer, scale_text
 from gatekeeper.core.validate import validate
 from gatekeeper.dialects.facts import credits_number
-from gatekeeper.ledger.records import Balance, LimitUsage, OpenHold
+from gatekeeper.ledger.reports import Balance, LimitUsage, OpenHold
 from gatekeeper.proxy.body import read_body
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.quoting import caller_balance, catalog_quote_answer, find_model

@@ -285,6 +285,30 @@ async def test_one_bad_call_does_not_spoil_its_batch(client: StoreClient):
     assert ("PONG", LedgerBroken) == (good, type(bad))
 
 
+class Closing(PoolSource):
+    """Connections of which the first is closed before it is written to, which uvloop tells by a RuntimeError."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__(redis)
+        self._real, self._is_first = self.get_connection, True
+        self.get_connection = self._get
+
+    async def _get(self, *names: Any, **options: Any) -> Any:
+        if self._is_first:
+            self._is_first = False
+            raise RuntimeError("unable to perform operation on <UnixTransport closed=True>; the handler is closed")
+        return await self._real(*names, **options)
+
+
+async def test_a_connection_closed_before_the_write_is_a_lost_answer(real_redis: Redis):
+    """The lane goes on with another connection, and every call is answered."""
+    lane = Lane(Closing(real_redis), QUICK)
+    answers = await asyncio.gather(lane.call(("PING",)), lane.call(("ECHO", "x")))
+    await lane.close(1)
+
+    assert ["PONG", "x"] == answers
+
+
 async def test_too_many_waiting_calls_are_shed(real_redis: Redis):
     """When too many wait, the next one is refused at once."""
     lane = Lane(PoolSource(real_redis), QUICK)

@@ -34,6 +34,13 @@ def test_open_hold_is_read():
     ) == hold  # fmt: skip
 
 
+def test_limit_of_an_odd_name_survives():
+    """A name may hold any sign that is no control character, a line separator too."""
+    limits = (Limit("member:a\u2028b\u0085c", Per.DAY, 5), Limit("team", Per.DAY, 6))
+
+    assert limits == codec.parse_limits(codec.limits_text(limits))
+
+
 def test_hold_with_a_job_is_kept():
     """In place of a policy stands that it follows a job: time does with it what it does with one to be kept."""
     hold = codec.parse_hold("H\t49\t7\tj\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist\t")

@@ -25,6 +25,7 @@ for module in AGAIN:
     globals().update({n: f for n, f in vars(module).items() if n.startswith("test_") and n not in NOT_HERE})
 
 busy = test_verify.busy
+with_lots = test_verify.with_lots
 
 
 def _mark(kind: str) -> object:

@@ -14,7 +14,6 @@ from gatekeeper.ledger.records import (
     Caps,
     EntryKind,
     Expiry,
-    Grant,
     GrantStatus,
     Held,
     HoldOrder,
@@ -32,6 +31,7 @@ from gatekeeper.ledger.records import (
     SettleStatus,
     TeamRecord,
 )
+from gatekeeper.ledger.reports import Grant
 
 CREDIT = 1_000_000
 Order = Callable[..., HoldOrder]

@@ -107,3 +107,43 @@ async def test_the_lines_are_as_published(world: World, provider: Provider) -> N
 
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
     assert [] == [error.message for line in world.events() for error in validator.iter_errors(line)]
+
+
+async def test_a_store_that_comes_back_older_is_found_out(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
+    """The store comes back without a charge that it had acknowledged: it is told, and the charge is booked again."""
+    port, now, before = free_port(), tmp_path / "store", tmp_path / "before"
+    async with store_server(now, port, *AOF) as store:
+        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
+        key = await world.key()
+        shutil.copytree(now, before)
+        assert 200 == (await world.native(key)).status
+        store.kill()
+    async with store_server(before, port, *AOF):
+        told = await world.event("ledger.history_lost")
+        balance = await world.balance()
+        await world.assert_books_clean()
+
+    assert (2, 0, "error") == (told["told_again"], told["missing"], told["level"])
+    assert (49_000_000, 0) == (balance.charged, balance.held)
+    assert "1.0" == await metric(world, "gatekeeper_histories_lost_total")
+
+
+async def test_while_entries_are_told_again_the_team_waits(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
+    """Until other gateways have had time to tell their part, nothing is admitted for the team, and it may try again."""
+    port, now, before = free_port(), tmp_path / "store", tmp_path / "before"
+    async with store_server(now, port, *AOF) as store:
+        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
+        key = await world.key()
+        shutil.copytree(now, before)
+        await world.native(key)
+        store.kill()
+    async with store_server(before, port, *AOF):
+        await world.event("ledger.history_lost")
+        refused = await world.native(key)
+
+    assert (503, "ledger_unavailable") == (refused.status, refused.headers["Gatekeeper-Rejection"])
+    assert 1 == provider.calls

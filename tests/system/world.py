@@ -12,7 +12,8 @@ import aiohttp
 
 from gatekeeper.app import Gateway
 from gatekeeper.core.credits import parse_credits
-from gatekeeper.ledger.records import Balance, KeyRecord, TeamRecord
+from gatekeeper.ledger.records import KeyRecord, TeamRecord
+from gatekeeper.ledger.reports import Balance
 from gatekeeper.sandbox import RunningSandbox
 from gatekeeper.settings import Settings, load_settings
 from gatekeeper.web.auth import key_sha256

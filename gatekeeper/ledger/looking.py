@@ -1,0 +1,99 @@
+"""Reads of a team's credits that change nothing: its balance, grants and open holds, as `Ledger` gives them out.
+
+Each is one instant of its team only where one command or script reads it; a list that is read in pages is not.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from gatekeeper.ledger import scripts
+from gatekeeper.ledger.bounds import INSTANT_MAX_MS
+from gatekeeper.ledger.client import StoreClient
+from gatekeeper.ledger.codec import open_hold, pairs, parse_grant
+from gatekeeper.ledger.keys import TeamKeys
+from gatekeeper.ledger.lots import parse_lots
+from gatekeeper.ledger.reports import Balance, Grant, OpenHold
+from gatekeeper.ledger.usage import applying, limit_usage
+from gatekeeper.ledger.windows import WindowCache
+
+HOLDS_MAX: Final = 10_000
+"""Open holds one call lists."""
+
+_SCAN_COUNT: Final = 500
+
+
+async def now_ms(client: StoreClient, team_id: str) -> int:
+    """The time of the node that has this team."""
+    seconds, micros = await client.command("TIME", at=TeamKeys(team_id).bal)
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+async def due_in_ms(client: StoreClient, team_ids: Sequence[str]) -> list[int | None]:
+    """For each team, how far off its next deadline is: 0 or less if it has come, None if there is none.
+
+    All are measured by the clock of the first one's node: good enough to know when to look at a team.
+    """
+    keys = [TeamKeys(team_id).due for team_id in team_ids]
+    now, *first = await asyncio.gather(
+        now_ms(client, team_ids[0]), *(client.command("ZRANGE", key, 0, 0, "WITHSCORES", bulk=True) for key in keys)
+    )
+    return [int(float(flat[1])) - now if flat else None for flat in first]
+
+
+async def grants(client: StoreClient, team_id: str) -> tuple[Grant, ...]:
+    """What the team was granted: what expires first, then what never does, each by id."""
+    keys = TeamKeys(team_id)
+    # In this order: a grant that is listed has its lot, unless that has lapsed.
+    flat, text, now = await asyncio.gather(
+        client.command("HGETALL", keys.grants), client.command("HGET", keys.bal, "lots"), now_ms(client, team_id)
+    )
+    lots = {lot.grant_id: lot for lot in parse_lots(text or "")}
+    given = (parse_grant(name, stored, lots.get(name), now) for name, stored in pairs(flat).items())
+    return tuple(sorted(given, key=lambda each: (each.expires_at_ms or INSTANT_MAX_MS, each.id)))
+
+
+async def balance(client: StoreClient, cache: WindowCache, team_id: str, scopes: list[str]) -> Balance:
+    """The team's credits, and the use of every limit that applies to these scopes."""
+    figures = await scripts.balance(client, team_id, scopes)
+    windows = cache.at(figures.at_ms, figures.timezone)
+    counters = dict(zip(scopes, figures.counters, strict=True))
+    free = figures.granted - figures.charged - figures.expired - figures.held
+    return Balance(
+        team=team_id,
+        granted=figures.granted,
+        available=max(0, free),
+        held=figures.held,
+        charged=figures.charged,
+        expired=figures.expired,
+        debt=max(0, -free),
+        open_holds=figures.open_holds,
+        limits=tuple(limit_usage(s, limit, counters, windows) for s, limit in applying(figures.limits, scopes)),
+        seq=figures.seq,
+        at_ms=figures.at_ms,
+    )
+
+
+async def holds(client: StoreClient, team_id: str, max_holds: int) -> tuple[OpenHold, ...]:
+    """Up to `max_holds` of the team's open holds, oldest first."""
+    keys, found, cursor = TeamKeys(team_id), dict[str, str](), "0"
+    while True:
+        cursor, page = await client.command("HSCAN", keys.open, cursor, "COUNT", _SCAN_COUNT, bulk=True)
+        found |= pairs(page)
+        if str(cursor) == "0" or len(found) >= min(max_holds, HOLDS_MAX):
+            break
+    if not found:
+        return ()
+    scores = await client.command("ZMSCORE", keys.due, *found, bulk=True)
+    deadlines = (None if score is None else int(float(score)) for score in scores)
+    listed = (open_hold(hold_id, text, at) for (hold_id, text), at in zip(found.items(), deadlines, strict=True))
+    return tuple(sorted(listed, key=lambda each: each.seq)[:max_holds])
+
+
+async def hold(client: StoreClient, team_id: str, hold_id: str) -> OpenHold | None:
+    """This hold, if it is open."""
+    keys = TeamKeys(team_id)
+    text, score = await asyncio.gather(
+        client.command("HGET", keys.open, hold_id), client.command("ZSCORE", keys.due, hold_id)
+    )
+    return None if text is None else open_hold(hold_id, text, None if score is None else int(float(score)))
