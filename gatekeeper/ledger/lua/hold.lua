@@ -29,7 +29,7 @@
 --   14 day      UTC day number of KEYS[4]
 --   15 once     the request's own name, to know it again when it comes under another id ('' = none)
 --   16 within   ms: a hold of that name whose id is at most this old is answered in place of a new one (0: none is)
--- Reply, one of (what a hold holds and leaves are integers, everything else text)
+-- Reply, one of (the credits of HELD are integers, everything else text)
 --   {'HELD', amount, available, held, seq, repeated 0|1, reaped, windows}
 --                                               windows: when the hold's hour, day, week and month began
 --   {'REPEAT', state, amount, charged, hold id} same id and no longer simply held, or same `once`; same fingerprint
