@@ -90,6 +90,11 @@ class Repair:
                 f"the store has lost entries of team {team}; they are being told again", maybe_executed=maybe_executed
             )
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any team is closed, or is being looked at."""
+        return bool(self._closed) or (self._checking is not None and not self._checking.done())
+
     async def acked(self, team: str, seq: int, act: Act) -> None:
         """Remembers what the store acknowledged; closes the team if that shows that the store has lost entries."""
         seen = self._history.seen(team)

@@ -164,7 +164,7 @@ async def test_move_that_does_not_end(started: ClusterOf, client: StoreClient):
     await hasty.close()
 
     assert not caught.value.maybe_executed
-    assert {} == await Ledger(client).grants("team-3")
+    assert () == await Ledger(client).grants("team-3")
 
 
 async def test_slots_move_under_load(started: ClusterOf, load: Load):
