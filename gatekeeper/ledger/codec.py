@@ -248,10 +248,10 @@ def parse_counters(text: str) -> Counters:
     if not text:
         return Counters(0, 0, ((0, 0, 0),) * len(PERIODS))
     try:
-        (used, held), *moved, starts = ([int(number) for number in part.split(":")] for part in text.split("|"))
-        windows = zip(starts, moved, strict=True)
-        return Counters(used, held, tuple((start, spent, kept) for start, (spent, kept) in windows))
-    except ValueError as error:
+        used, held, *moved, starts = json.loads(text)
+        windows = zip(map(int, starts.split(":")), moved[::2], moved[1::2], strict=True)
+        return Counters(used, held, tuple(windows))
+    except (AttributeError, TypeError, ValueError) as error:
         raise LedgerBroken(f"the counters of a scope cannot be read: {text!r}") from error
 
 

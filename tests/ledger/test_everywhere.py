@@ -63,5 +63,5 @@ async def client(topology: Topology) -> AsyncIterator[StoreClient]:
 
 
 def test_scripts_agree_with_the_model(topology: Topology):
-    """1,600 random steps: the model holds here too."""
-    run_machine(topology.url, 40)
+    """1,000 random steps: the model holds here too."""
+    run_machine(topology.url, 20)
