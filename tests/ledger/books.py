@@ -204,6 +204,13 @@ class Books:
                 return known
         return None
 
+    def _name(self, order: HoldOrder) -> None:
+        """Know the hold by its name, unless one that began later is known by it and counts."""
+        place = hold_id_day(order.hold_id), order.once
+        later = self.names.get(place, "")
+        if order.once and not (later > order.hold_id and self.holds[later].state not in FREE):
+            self.names[place] = order.hold_id
+
     def windows(self, behind_ms: int) -> Windows:
         """The windows a gateway sends now, if its own begin so much earlier than others'."""
         starts = [self.now // length * length for length in LENGTHS_MS]
@@ -224,19 +231,12 @@ class Books:
         self.holds[order.hold_id] = Hold(
             order, starts, deadline_ms=self.now + order.ttl_ms, parts=self._take(order.amount)
         )
-        if order.once:
-            self._give_name((hold_id_day(order.hold_id), order.once), order.hold_id)
+        self._name(order)
         if self.team.caps.requests_per_minute is not None:
             self.minute = (self.this_minute, self._admitted + 1)
         for scope in scopes_of(order):
             self.use.setdefault(scope, Use()).open(starts)
             self.use[scope].move(starts, 0, order.amount)
-
-    def _give_name(self, name: tuple[int, str], hold_id: str) -> None:
-        """To this hold, unless one that began after it has it and was not given back."""
-        named = self.names.get(name)
-        if named is None or named < hold_id or self.holds[named].state in FREE:
-            self.names[name] = hold_id
 
     @property
     def this_minute(self) -> int:

@@ -55,6 +55,22 @@ async def names_are_remembered(bench: Bench) -> None:
     assert "refuses its within" in await bench.bent("hold", 15, "x", bench.hold(once="n"))
 
 
+async def a_late_hold_leaves_the_name(bench: Bench) -> None:
+    """To one that began after it and runs, or has ended with a charge; not to one that was released."""
+    later = await bench.held(hold_id=bench.id(0), once="n")
+    late = await bench.held(hold_id=bench.id(3000), once="n")
+    await bench.ledger.release(late.hold_id, bench.team)
+    assert isinstance(await bench.hold(once="n", once_within_ms=HOUR_MS), Repeated)
+    await bench.settle(later.hold_id, 7)
+    late = await bench.held(hold_id=bench.id(2000), once="n")
+    await bench.ledger.release(late.hold_id, bench.team)
+    assert isinstance(await bench.hold(once="n", once_within_ms=HOUR_MS), Repeated)
+    freed = await bench.held(hold_id=bench.id(0), once="m")
+    await bench.ledger.release(freed.hold_id, bench.team)
+    await bench.held(hold_id=bench.id(1000), once="m")
+    assert isinstance(await bench.hold(once="m", once_within_ms=HOUR_MS), Repeated)
+
+
 async def requests_per_minute(bench: Bench) -> None:
     """As many as allowed in one minute of the store's, and no more; another minute counts from zero."""
     await bench.found(caps=Caps(requests_per_minute=2))
@@ -152,6 +168,7 @@ async def odd_jobs(bench: Bench) -> None:
 
 
 ONCE_PROBES = (
-    asked_again_under_its_name, released_is_as_if_never_asked, names_are_remembered, requests_per_minute,
+    asked_again_under_its_name, released_is_as_if_never_asked, names_are_remembered,
+    a_late_hold_leaves_the_name, requests_per_minute,
     undone_before_it_was_made, what_cannot_be_undone, a_lost_hold, kept_answers, jobs, odd_jobs,
 )  # fmt: skip
