@@ -162,9 +162,11 @@ class Repair:
     async def _repair(self, seen: Seen, acts: list[Acked]) -> None:
         try:
             kept = await self._surely(partial(self._last_kept, seen.team, acts)) or 0
-            told = [_told(await self._surely(partial(self._tell, seen.team, act))) for act in _to_tell(acts)]
+            met = [(act, _told(await self._surely(partial(self._tell, seen.team, act)))) for act in _to_tell(acts)]
+            told = [each for _, each in met]
             again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN)
-            refused = told.count(Told.REFUSED)
+            orphans = {act.hold_id for act, each in met if each is Told.ORPHAN}  # their holds are accounted for
+            refused = sum(each is Told.REFUSED and act.hold_id not in orphans for act, each in met)
             self.on_lost(LostHistory(seen.team, seen.seq, kept, again, refused))
             await asyncio.sleep(self._others_wait_s)
         finally:

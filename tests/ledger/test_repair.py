@@ -373,3 +373,24 @@ async def test_a_request_that_has_ended_keeps_its_name(
     assert isinstance(again, Repeated)
     assert (ended.hold_id, 40 * CREDIT) == (again.hold_id, again.charged)
     assert (2, 0, 0) == (report.told_again, report.refused, report.missing)
+
+
+async def test_a_named_request_that_has_ended_needs_no_room(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """Where a limit refuses its hold by now the charge is booked all the same, and nothing is told as refused."""
+    await ledger.put_team(TeamRecord(team.id, limits=(Limit("team", Per.LIFETIME, 100 * CREDIT),)))
+    past = await Past.take(bytes_redis, team.id)
+    ended = order(once="name")
+    held = await ledger.hold(ended)
+    await ledger.settle(ended.hold_id, team.id, 40 * CREDIT, context=context(ended, held))
+    await past.come_back()
+    other = Ledger(StoreClient(connect(f"unix://{bytes_redis.connection_pool.connection_kwargs['path']}")))
+    await other.hold(order(amount=90 * CREDIT))
+    await other.close()
+
+    ledger.repair.check_soon()
+
+    report = await lost.get()
+    assert (2, 0, 0) == (report.told_again, report.refused, report.missing)
+    assert 40 * CREDIT == (await ledger.balance(team.id)).charged
