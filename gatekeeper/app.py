@@ -137,7 +137,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         books = Books(store.ledger, outbox, in_flight)
         gate = await _build_gate(settings, shelf, books, metrics, static_keys, stack)
         _start_replayer(books, metrics, stack)
-        await _start_sweeper(store.ledger, metrics, stack)
+        _start_sweeper(store.ledger, metrics, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
         admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, watch, shelf), reload)
@@ -268,7 +268,7 @@ def _start_replayer(books: Books, metrics: Metrics, stack: AsyncExitStack) -> No
     stack.push_async_callback(replayer.stop)
 
 
-async def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> None:
+def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> None:
     report = partial(report_transition, metrics)
     sweeper = Sweeper(ledger, on_transition=report, on_error=partial(report_error, "sweeper"))
     sweeper.start()

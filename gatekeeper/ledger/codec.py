@@ -195,6 +195,15 @@ def parse_hold(text: str) -> StoredHold:
         raise LedgerBroken(f"the record of a hold cannot be read: {error!r}") from error
 
 
+def parse_ended(text: str) -> int:
+    """How much a hold was of, from what is remembered of one that is over; not written again where it is the charge."""
+    try:
+        _, charged, amount, *_ = text.split("\t")
+        return int(amount or charged)
+    except ValueError as error:
+        raise LedgerBroken(f"the end of a hold cannot be read: {error!r}") from error
+
+
 def open_hold(hold_id: str, text: str, deadline_ms: int | None) -> OpenHold:
     """An open hold for people and programs, from its record and its place in `due`."""
     stored = parse_hold(text)
@@ -239,10 +248,10 @@ def parse_counters(text: str) -> Counters:
     if not text:
         return Counters(0, 0, ((0, 0, 0),) * len(PERIODS))
     try:
-        (used, held), *moved, starts = ([int(number) for number in part.split(":")] for part in text.split("|"))
-        windows = zip(starts, moved, strict=True)
-        return Counters(used, held, tuple((start, spent, kept) for start, (spent, kept) in windows))
-    except ValueError as error:
+        used, held, *moved, starts = json.loads(text)
+        windows = zip(map(int, starts.split(":")), moved[::2], moved[1::2], strict=True)
+        return Counters(used, held, tuple(windows))
+    except (AttributeError, TypeError, ValueError) as error:
         raise LedgerBroken(f"the counters of a scope cannot be read: {text!r}") from error
 
 

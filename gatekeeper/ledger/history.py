@@ -94,9 +94,9 @@ class History:
             del self._seen[next(iter(self._seen))]
         return is_next
 
-    def teams(self) -> tuple[str, ...]:
-        """Every team of which an entry is remembered."""
-        return tuple(self._seen)
+    def all_seen(self) -> tuple[Seen, ...]:
+        """The last entry seen of every team of which one is remembered."""
+        return tuple(self._seen.values())
 
     def seen(self, team: str) -> Seen | None:
         """The last entry seen of the team."""

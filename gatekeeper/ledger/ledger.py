@@ -196,8 +196,8 @@ class Ledger:
         self.on_deadline(order.team, order.ttl_ms)
         result = await self._hold(order)
         if isinstance(result, Held):
-            await self.repair.acked(order.team, result.seq, order)
-            self.repair.admit(order.team, maybe_executed=True)
+            self.repair.acked(order.team, result.seq, order)
+            await self.repair.admit_held(order.team)
         return result
 
     async def _hold(self, order: HoldOrder) -> HoldResult:
@@ -280,7 +280,7 @@ class Ledger:
         finally:
             self.on_deadline(team_id, 0)
         if marked.seq:
-            await self.repair.acked(team_id, marked.seq, Doubt(hold_id, reason))
+            self.repair.acked(team_id, marked.seq, Doubt(hold_id, reason))
         return marked
 
     async def attach_job(
@@ -299,7 +299,7 @@ class Ledger:
         self.on_deadline(team_id, ttl_ms)
         attached = await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms, answer)
         if attached.seq:
-            await self.repair.acked(team_id, attached.seq, Following(hold_id, job, ttl_ms))
+            self.repair.acked(team_id, attached.seq, Following(hold_id, job, ttl_ms))
         return attached
 
     async def expire_due(self, team_id: str, max_holds: int = 100) -> Expiry:

@@ -10,7 +10,7 @@ from typing import Final
 from gatekeeper.ledger import scripts
 from gatekeeper.ledger.bounds import INSTANT_MAX_MS
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import open_hold, pairs, parse_grant
+from gatekeeper.ledger.codec import open_hold, pairs, parse_ended, parse_grant
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.lots import parse_lots
 from gatekeeper.ledger.reports import Balance, Grant, OpenHold
@@ -102,7 +102,4 @@ async def hold(client: StoreClient, team_id: str, hold_id: str) -> OpenHold | No
 async def ended_amount(client: StoreClient, team_id: str, hold_id: str) -> int | None:
     """How much a hold was of that is over, or None if the store remembers none of this id."""
     text = await client.command("HGET", TeamKeys(team_id).done_of(hold_id), hold_id)
-    if text is None:
-        return None
-    _, charged, amount, *_ = str(text).split("\t")
-    return int(amount or charged)
+    return None if text is None else parse_ended(text)

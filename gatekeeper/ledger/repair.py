@@ -6,7 +6,7 @@ Settles are never held back: they are facts. It does not log: what happened goes
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,7 +37,7 @@ TEAMS_AT_ONCE: Final = 100
 OTHERS_WAIT_S: Final = 5.0
 """How long a team stays closed after our part is told: a gateway that is connected again asks within a second."""
 AGAIN_S: Final = 0.5
-"""Pause before an act that found no store is told once more."""
+"""Pause before a store that was not reached is asked or told once more."""
 
 
 class Told(StrEnum):
@@ -84,7 +84,7 @@ class Repair:
         self._others_wait_s = others_wait_s
         self._closed: dict[str, asyncio.Task[None]] = {}
         self._checking: asyncio.Task[None] | None = None
-        self._is_asked_again = False
+        self._unsure: dict[str, tuple[Seen, ...]] = {}
 
     def admit(self, team: str, *, maybe_executed: bool = False) -> None:
         """Raises LedgerHistoryLost while the team's books are being repaired."""
@@ -93,26 +93,29 @@ class Repair:
                 f"the store has lost entries of team {team}; they are being told again", maybe_executed=maybe_executed
             )
 
-    async def acked(self, team: str, seq: int, act: Act) -> None:
-        """Remembers what the store acknowledged; closes the team if that shows that the store has lost entries."""
+    async def admit_held(self, team: str) -> None:
+        """The same for a hold that was made just now, which has to know: what was in doubt is looked for first. Raises
+        LedgerHistoryLost also if the store does not answer to that."""
+        if team in self._unsure:
+            await self._look([team])
+            if team in self._unsure:
+                raise LedgerHistoryLost(f"the store does not tell whether it lacks entries of team {team}",
+                                        maybe_executed=True)  # fmt: skip
+        self.admit(team, maybe_executed=True)
+
+    def acked(self, team: str, seq: int, act: Act) -> None:
+        """Remembers what the store acknowledged; what was seen before is in doubt if it should stand above that."""
         seen = self._history.seen(team)
         acked = Acked(asyncio.get_running_loop().time(), team, seq, act)
-        if self._history.note(acked) or seen is None or team in self._closed:
-            return
-        # Two connections may bring their answers in another order than they happened; only the journal can tell.
-        try:
-            is_kept = await self._is_kept(seen)
-        except LedgerError:
-            self.check_soon()
-            return
-        if not is_kept:
-            self._close_teams([seen])
+        if not self._history.note(acked) and seen is not None and team not in self._closed:
+            # Two connections may bring their answers in another order than they happened; only the journal can tell.
+            self._doubt([seen])
 
     async def settled(self, team: str, settlement: Settlement, ending: Ending) -> None:
         """Remembers the end of a hold, also one that the store says to have booked before: the first answer to it may
         have been lost. Which entry that is it does not say; the journal's last one is it, or stands behind it."""
         if settlement.seq:
-            await self.acked(team, settlement.seq, ending)
+            self.acked(team, settlement.seq, ending)
         elif settlement.status is SettleStatus.DUPLICATE:
             self._history.remember(Acked(asyncio.get_running_loop().time(), team, 0, ending))
             with suppress(LedgerError):
@@ -121,11 +124,8 @@ class Repair:
                     self._history.see(last)
 
     def check_soon(self) -> None:
-        """Asks the store about every team that was seen, in the background: another server answers there now. Asked for
-        while it does so, it does so once more: those asked before may have been asked of the server before."""
-        self._is_asked_again = True
-        if self._checking is None or self._checking.done():
-            self._checking = asyncio.get_running_loop().create_task(self._check_all())
+        """Another server answers from now on: every entry seen until now is in doubt, and asked for soon."""
+        self._doubt(self._history.all_seen())
 
     async def close(self) -> None:
         """Ends what is under way. What was not told again yet is lost with this process."""
@@ -134,14 +134,48 @@ class Repair:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _check_all(self) -> None:
-        while self._is_asked_again:
-            self._is_asked_again = False
-            teams = self._history.teams()
+    def _doubt(self, entries: Iterable[Seen]) -> None:
+        """Always a new tuple: an answer to an older one may be of the server before."""
+        for seen in entries:
+            before = self._unsure.get(seen.team)
+            self._unsure[seen.team] = (*(each for each in before if each != seen), seen) if before else (seen,)
+        if self._unsure and (self._checking is None or self._checking.done()):
+            self._checking = asyncio.get_running_loop().create_task(self._check())
+
+    async def _check(self) -> None:
+        """Until nothing is in doubt any more: nobody else asks about teams that are at rest."""
+        while self._unsure:
+            teams = list(self._unsure)
             for at in range(0, len(teams), TEAMS_AT_ONCE):
-                chunk = [seen for team in teams[at : at + TEAMS_AT_ONCE] if (seen := self._history.seen(team))]
-                kept = await asyncio.gather(*(self._surely(partial(self._is_kept, seen)) for seen in chunk))
-                self._close_teams([seen for seen, is_kept in zip(chunk, kept, strict=True) if is_kept is False])
+                await self._look(teams[at : at + TEAMS_AT_ONCE])
+            if self._unsure:
+                await asyncio.sleep(AGAIN_S)
+
+    async def _look(self, teams: Sequence[str]) -> None:
+        """Looks for what is in doubt of these teams, and closes those that lack some of it. A team whose store does not
+        answer stays in doubt."""
+        doubts = {team: self._unsure[team] for team in teams if team in self._unsure}
+        looks = (self._first_lost(entries) for entries in doubts.values())
+        found = dict(zip(doubts, await asyncio.gather(*looks, return_exceptions=True), strict=True))
+        self._close_teams([lost for lost in found.values() if isinstance(lost, Seen)])
+        for team, lost in found.items():
+            if isinstance(lost, BaseException) and not isinstance(lost, LedgerUnavailable):
+                raise lost
+            if not isinstance(lost, LedgerUnavailable) and self._unsure.get(team) is doubts[team]:
+                del self._unsure[team]
+
+    async def _first_lost(self, entries: tuple[Seen, ...]) -> Seen | None:
+        """The first of these that the journal lacks. Raises LedgerUnavailable; books that cannot be read lack nothing,
+        but `verify` tells about them."""
+        for seen in entries:
+            try:
+                if not await self._is_kept(seen):
+                    return seen
+            except LedgerUnavailable:
+                raise
+            except LedgerError:
+                continue
+        return None
 
     async def _is_kept(self, seen: Seen) -> bool:
         """Whether the journal still has this entry in its place; one that was exported and cut is kept."""
@@ -156,12 +190,13 @@ class Repair:
         found = [seen for seen in lost if seen.team not in self._closed]
         acts = self._history.forget([seen.team for seen in found])
         for seen in found:
+            self._unsure.pop(seen.team, None)
             repair = self._repair(seen, acts[seen.team])
             self._closed[seen.team] = asyncio.get_running_loop().create_task(repair)
 
     async def _repair(self, seen: Seen, acts: list[Acked]) -> None:
         try:
-            kept = await self._surely(partial(self._last_kept, seen.team, acts)) or 0
+            kept = await self._surely(partial(self._last_kept, seen, acts)) or 0
             met = [(act, _told(await self._surely(partial(self._tell, seen.team, act)))) for act in _to_tell(acts)]
             told = [each for _, each in met]
             again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN)
@@ -172,14 +207,15 @@ class Repair:
         finally:
             del self._closed[seen.team]
 
-    async def _last_kept(self, team: str, acts: list[Acked]) -> int:
-        """The sequence of the last remembered entry that is still in its place. If none is: that before the first, or
-        where the journal ends now if that is before it."""
-        placed = [acked for acked in acts if acked.seq]
+    async def _last_kept(self, lost: Seen, acts: list[Acked]) -> int:
+        """The sequence of the last remembered entry, of those before the lost one, that is still in its place. If none
+        is: that before the first, or where the journal ends now if that is before it."""
+        ends = [at for at, acked in enumerate(acts) if (acked.seq, acked.act.hold_id) == (lost.seq, lost.hold_id)]
+        placed = [acked for acked in acts[: ends[-1] + 1 if ends else None] if acked.seq]
         for acked in reversed(placed):
-            if await self._is_kept(Seen(team, acked.seq, acked.act.hold_id)):
+            if await self._is_kept(Seen(lost.team, acked.seq, acked.act.hold_id)):
                 return acked.seq
-        last = await self._last(team)
+        last = await self._last(lost.team)
         last_seq = last.seq if last else 0
         return min(last_seq, placed[0].seq - 1) if placed else last_seq
 

@@ -67,8 +67,9 @@ class BookedCounters:
                 window[2] = max(0, window[2] + held)
 
     def text(self) -> str:
-        moved = (f"{used}:{held}" for _, used, held in self.windows)
-        return "|".join((f"{self.used}:{self.held}", *moved, ":".join(str(start) for start, _, _ in self.windows)))
+        moved = (f"{used},{held}" for _, used, held in self.windows)
+        starts = ":".join(str(start) for start, _, _ in self.windows)
+        return f'[{self.used},{self.held},{",".join(moved)},"{starts}"]'
 
 
 class Replay:

@@ -161,6 +161,11 @@ def order(team: TeamRecord) -> Callable[..., HoldOrder]:
     return build
 
 
+def texts(reply: Reply) -> list[Reply]:
+    """A reply with its integers as text, so that a test writes all of it in one way."""
+    return [str(value) if isinstance(value, int) else value for value in reply]
+
+
 class Raw:
     """Calls the scripts themselves, past all Python in front of them."""
 
@@ -192,14 +197,14 @@ class Raw:
             self.windows = reply.pop(7)
         if reply[0] in {"HELD", "REFUSED"}:
             self.reaped = reply.pop(6 if reply[0] == "HELD" else 3)
-        return reply
+        return texts(reply)
 
     async def settle(
         self, hold_id: str, amount: str | int, *, undo: int = 0, context: str = "", answer: tuple[str | int, ...] = ()
     ) -> Reply:
         """settle.lua; `answer` is its text and its ttl."""
         args = [hold_id, amount, "why", "", undo, context, *answer]
-        return await self.client.run(script("settle"), self._hold_keys(hold_id, answer), args)
+        return texts(await self.client.run(script("settle"), self._hold_keys(hold_id, answer), args))
 
     async def job(
         self, hold_id: str, job: str = "job", ttl: str | int = 60_000, *, answer: tuple[str | int, ...] = ()

@@ -47,9 +47,9 @@ def test_teams_are_bounded_by_number() -> None:
     """Of more teams than are remembered the one seen longest ago goes."""
     history = History(teams_max=2)
     for team in ("a", "b", "a", "c"):
-        history.note(acked(1 if team != "a" else len(history.teams()) + 1, team=team))
+        history.note(acked(1 if team != "a" else len(history.all_seen()) + 1, team=team))
 
-    assert ("a", "c") == history.teams()
+    assert ["a", "c"] == [seen.team for seen in history.all_seen()]
 
 
 def test_forgetting_a_team_leaves_the_others() -> None:

@@ -31,7 +31,7 @@ def windows(clock: Clock, start: int) -> str:
 
 async def hour(raw: Raw) -> tuple[int, int]:
     """What the team has used and holds in its latest hour."""
-    used, kept = (await raw.balance("team"))[9].split("|")[1].split(":")
+    used, kept = (await raw.balance("team"))[9].split(",")[2:4]
     return int(used), int(kept)
 
 

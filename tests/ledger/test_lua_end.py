@@ -13,7 +13,7 @@ RETENTION_MS = 72 * 3600 * 1000
 async def use_of(raw: Raw, scope: str) -> list[str]:
     """Lifetime used and held of a scope."""
     value: str = await raw.client.command("HGET", raw.keys.bal, scope)
-    return value.partition("|")[0].split(":")
+    return value[1:].split(",")[:2]
 
 
 async def held(raw: Raw, new_id: NewId, **changes: Any) -> str:

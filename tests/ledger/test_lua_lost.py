@@ -1,5 +1,6 @@
 """Holds that are not there (undone before they were made, lost by the store), that follow a job, or have an answer."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +18,12 @@ def context(amount: int = 40, windows: str = "0:0:0:0", member: str = "amy") -> 
 
 
 async def counters(raw: Raw, scope: str = "member:amy") -> str:
-    """A scope's counters as stored."""
-    return str(await raw.client.command("HGET", raw.keys.bal, scope))
+    """A scope's counters as 'used:held' for life, hour, day, week and month, and when the windows began."""
+    stored = await raw.client.command("HGET", raw.keys.bal, scope)
+    if stored is None:
+        return "None"
+    *moved, starts = json.loads(stored)
+    return "|".join([f"{used}:{held}" for used, held in zip(moved[::2], moved[1::2], strict=True)] + [starts])
 
 
 async def test_an_undo_before_the_hold_keeps_it_from_being_made(funded: Raw, new_id: NewId):

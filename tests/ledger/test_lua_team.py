@@ -83,7 +83,7 @@ async def test_balance(funded: Raw):
     await funded.hold(amount=40, member="amy")
 
     _, *reply = await funded.balance("team", "member:amy", "member:bob")
-    counters = [text.split("|")[0] for text in reply[8:]]
+    counters = [":".join(text[1:].split(",")[:2]) for text in reply[8:]]
     assert ["3", "100", "0", "0", "40", "1", "UTC", "", "0:40", "0:40", ""] == [*reply[:8], *counters]
 
 

@@ -355,6 +355,50 @@ async def test_a_store_that_is_closed_ends_its_repairs(ledger: Ledger, order: Or
     assert ledger.repair._checking.done()
 
 
+async def test_a_loss_that_others_have_grown_over(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """Another gateway's holds have taken the lost places and more: the next hold is not admitted all the same."""
+    past = await Past.take(bytes_redis, team.id)
+    await ledger.hold(order())
+    await past.come_back()
+    other = Ledger(StoreClient(connect(f"unix://{bytes_redis.connection_pool.connection_kwargs['path']}")))
+    for _ in range(3):
+        await other.hold(order())
+    await other.close()
+    ledger.repair.check_soon()
+
+    with pytest.raises(LedgerHistoryLost) as caught:
+        await ledger.hold(order())
+
+    report = await lost.get()
+    assert caught.value.maybe_executed
+    assert (1, 1) == (report.seen - report.kept, report.told_again)
+
+
+async def test_a_doubt_that_the_store_does_not_answer(
+    ledger: Ledger, order: Order, team: TeamRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hold is not admitted while nobody can say whether entries are lacking, and is as soon as that is known."""
+    monkeypatch.setattr("gatekeeper.ledger.repair.AGAIN_S", 0)
+    is_away = asyncio.Event()
+    is_away.set()
+
+    async def away() -> None:
+        if is_away.is_set():
+            raise LedgerUnavailable("away", maybe_executed=False)
+
+    await ledger.hold(order())
+    asked: Any = Asked(ledger._client, away)
+    ledger.repair._client = asked
+    ledger.repair.check_soon()
+    with pytest.raises(LedgerHistoryLost, match="does not tell"):
+        await ledger.hold(order())
+    is_away.clear()
+
+    assert isinstance(await ledger.hold(order()), Held)
+
+
 async def test_a_request_that_has_ended_keeps_its_name(
     ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
 ) -> None:

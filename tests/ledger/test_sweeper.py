@@ -274,12 +274,12 @@ async def test_failed_walk_is_told_and_not_the_last(
     """An error ends one walk, not the sweeper."""
     ears = Ears()
     background = sweeper(ledger, ears)
-    await client.command("RENAME", TEAMS, "gk:{x}:team")
     await client.command("SET", TEAMS, "no set")
     background.start()
     async with asyncio.timeout(5):
         await ears.heard.wait()
-    await client.command("RENAME", "gk:{x}:team", TEAMS)
+    await client.command("DEL", TEAMS)
+    await client.command("SADD", TEAMS, team.id)
     await Ledger(client).hold(order(ttl_ms=0))
     async with asyncio.timeout(5):
         while not ears.transitions:

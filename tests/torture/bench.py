@@ -5,6 +5,7 @@ past every check that Python makes.
 """
 
 import itertools
+import json
 import secrets
 import time
 from collections.abc import Sequence
@@ -142,8 +143,9 @@ class Bench:
         return balance.available - balance.debt, balance.held, balance.charged
 
     async def counters(self, scope: str = "team") -> str:
-        """A scope's counters as stored."""
-        return str(await self.client.command("HGET", self.keys.bal, scope))
+        """A scope's counters as 'used:held' for life, hour, day, week and month, and when the windows began."""
+        *moved, starts = json.loads(await self.client.command("HGET", self.keys.bal, scope))
+        return "|".join([f"{used}:{held}" for used, held in zip(moved[::2], moved[1::2], strict=True)] + [starts])
 
     async def kinds(self) -> list[str]:
         """The journal's entries, but for the team and its grant."""

@@ -10,7 +10,7 @@
 --   {'NO_TEAM'}
 -- Example
 --   EVALSHA <sha> 2 gk:{a}:team gk:{a}:bal team
---   -> {'1763800000000', '2', '490000000', '0', '0', '49000000', '1', 'UTC', '', '0:49000000|...']
+--   -> {'1763800000000', '2', '490000000', '0', '0', '49000000', '1', 'UTC', '', '[0,49000000,...]']
 
 assert(#KEYS == 2, 'balance takes 2 keys')
 assert(#ARGV >= 1, 'balance takes at least one scope')

@@ -16,16 +16,16 @@ assert(#KEYS >= 4, 'expire takes 4 keys and the done buckets')
 assert(#ARGV % 2 == 0 and #ARGV <= 400, 'expire takes an id and a key index for each member, at most 200 members')
 
 local book = read_book({bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[4]}, {})
-local out = {}
+local ends, out = endings(), {}
 for i = 5, #KEYS do call('HLEN', KEYS[i]) end
 for i = 1, #ARGV, 2 do
   local id, index = ARGV[i], int(ARGV[i + 1])
   local reminder = match(id, '^lapse:%d+$')
   if not reminder and (not index or index < 5 or index > #KEYS) then return {'INVALID', 'key index'} end
   local score, raw = call('ZSCORE', KEYS[3], id), call('HGET', KEYS[2], id)
-  local r, due = raw and parse_record(raw), score and tonumber(score) <= book.now
+  local r, due = raw and ends.parse_record(raw), score and tonumber(score) <= book.now
   if reminder and due then later(book, 'ZREM', KEYS[3], id) end
-  if r and due then pass_deadline(book, id, r, KEYS[index], out) end
+  if r and due then ends.pass_deadline(book, id, r, KEYS[index], out) end
 end
 flush(book)
 return out

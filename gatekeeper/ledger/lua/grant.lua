@@ -47,10 +47,10 @@ local seq = append(
   book, 'grant', id, str(amount), '0', '', '', '', '', expires and str(expires) or '', '', ARGV[3], ARGV[4], ''
 )
 if expires then
+  lots = book.lots or open_lots(book, '')
   local place = 1
   while lots[place] and lots[place].expires <= expires do place = place + 1 end
   table.insert(lots, place, {seq = seq, expires = expires, amount = amount, used = 0, held = 0, id = id})
-  book.lots = lots
   later(book, 'ZADD', KEYS[5], str(expires), 'lapse:' .. seq)
 end
 flush(book)

@@ -29,7 +29,7 @@
 --   14 day      UTC day number of KEYS[4]
 --   15 once     the request's own name, to know it again when it comes under another id ('' = none)
 --   16 within   ms: a hold of that name whose id is at most this old is answered in place of a new one (0: none is)
--- Reply, one of
+-- Reply, one of (the credits of HELD are integers, everything else text)
 --   {'HELD', amount, available, held, seq, repeated 0|1, reaped, windows}
 --                                               windows: when the hold's hour, day, week and month began
 --   {'REPEAT', state, amount, charged, hold id} same id and no longer simply held, or same `once`; same fingerprint
@@ -41,7 +41,7 @@
 -- Example
 --   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413 gk:{a}:j
 --     019aab... 49000000 300000 60000 r 9f2c spring amy ci 1c88 '{}' UTC 1763:1766;1763:1760:...;1766:... 20414 '' 0
---   -> {'HELD', '49000000', '441000000', '49000000', '2', '0', {}, '1763:1760:1759:1750'}
+--   -> {'HELD', 49000000, 441000000, 49000000, '2', '0', {}, '1763:1760:1759:1750'}
 
 assert(#ARGV == 16, 'hold takes 16 arguments')
 assert(#KEYS == (ARGV[15] == '' and 6 or 10), 'hold takes 6 keys, with a once 10')
@@ -55,8 +55,7 @@ if not match(id, '^%x+$') or #id ~= 32 then return {'INVALID', 'hold id'} end
 if not amount then return {'INVALID', 'amount'} end
 if not ttl or not grace then return {'INVALID', 'ttl or grace'} end
 if policy ~= 'r' and policy ~= 'c' and policy ~= 'k' then return {'INVALID', 'policy'} end
-local from, to, starts, ends, next_ends =
-  match(ARGV[13], '^(%d+):(%d+);(%d+:%d+:%d+:%d+);(%d+:%d+:%d+:%d+);(%d+:%d+:%d+:%d+)$')
+local from, to, starts, ends, next_ends = match(ARGV[13], '^(%d+):(%d+);([^;]+);([^;]+);([^;]+)$')
 if not from then return {'INVALID', 'windows'} end
 local once, within = ARGV[15], int(ARGV[16])
 if not within then return {'INVALID', 'within'} end
@@ -67,6 +66,10 @@ if tonumber(ARGV[14]) ~= day then return {'INVALID', 'day'} end
 local fields = scope_fields(project, member, key)
 local book = read_book({bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[6]}, fields)
 if not book.rules then return {'NO_TEAM'} end
+-- Windows that begin like the team's are those that were looked at when they were new.
+if starts ~= book.scopes.team[11] and not (split(starts)[1] and split(ends)[1] and split(next_ends)[1]) then
+  return {'INVALID', 'windows'}
+end
 local now, now_text = book.now, book.now_text
 local timezone, frozen, request_cap, holds_cap, held_cap, minute_cap, limits =
   match(book.rules, '^([^\t]*)\t([01])\t(%d*)\t(%d*)\t(%d*)\t(%d*)\n(.*)$')
@@ -75,15 +78,15 @@ assert(timezone, 'the rules of a team cannot be read')
 -- Seen before?
 local raw_open, raw_done = call('HGET', KEYS[2], id), call('HGET', KEYS[4], id)
 if raw_open then
-  local r = parse_record(raw_open)
+  local r = endings().parse_record(raw_open)
   if r.fingerprint ~= fingerprint then return {'MISMATCH', r.state, id} end
   if r.state == 'H' then
-    return {'HELD', str(r.amount), str(available(book)), str(book.held), r.seq, '1', {}, r.starts}
+    return {'HELD', r.amount, available(book), book.held, r.seq, '1', {}, r.starts}
   end
   return {'REPEAT', r.state, str(r.amount), '0', id}
 end
 if raw_done then
-  local d = parse_done(raw_done)
+  local d = endings().parse_done(raw_done)
   -- Whoever undid a hold that was never made could not know its fingerprint.
   if d.fingerprint ~= fingerprint and d.state ~= 'V' then return {'MISMATCH', d.state, id} end
   return {'REPEAT', d.state, str(d.amount), str(d.charged), id}
@@ -93,12 +96,12 @@ if not is_recent(now, id_ms) then return {'STALE', now_text} end
 -- The same request under another id? One that was released or undone is as if it had not been.
 local named = once ~= '' and call('HGET', KEYS[7], once)
 if once ~= '' and within > 0 then
-  local buckets = {{KEYS[9], KEYS[10]}, {KEYS[7], KEYS[4]}, {KEYS[8], KEYS[5]}}
+  local of, buckets = endings(), {{KEYS[9], KEYS[10]}, {KEYS[7], KEYS[4]}, {KEYS[8], KEYS[5]}}
   for _, bucket in ipairs(buckets) do
     local earlier = call('HGET', bucket[1], once)
     if earlier and now - tonumber(string.sub(earlier, 1, 12), 16) <= within then
       local open, done = call('HGET', KEYS[2], earlier), call('HGET', bucket[2], earlier)
-      local found = open and parse_record(open) or done and parse_done(done)
+      local found = open and of.parse_record(open) or done and of.parse_done(done)
       if found and found.state ~= 'R' and found.state ~= 'V' then
         if found.fingerprint ~= fingerprint then return {'MISMATCH', found.state, earlier} end
         return {'REPEAT', found.state, str(found.amount), str(found.charged or 0), earlier}
@@ -130,14 +133,17 @@ end
 -- Due holds of this team whose day is declared here; the sweeper takes the others.
 local reaped = {}
 local due = call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', '0', REAP_MAX)
-if due[1] then call('HLEN', KEYS[5]) end
-for _, due_id in ipairs(due) do
-  if match(due_id, '^lapse:') then later(book, 'ZREM', KEYS[3], due_id) end -- done: see read_book
-  local due_day = math.floor((tonumber(string.sub(due_id, 1, 12), 16) or 0) / DAY_MS)
-  local raw = call('HGET', KEYS[2], due_id)
-  local r = raw and parse_record(raw)
-  if r and (due_day == day or due_day == day - 1) then
-    pass_deadline(book, due_id, r, KEYS[4 + day - due_day], reaped)
+if due[1] then
+  call('HLEN', KEYS[5])
+  local by_time = endings()
+  for _, due_id in ipairs(due) do
+    if match(due_id, '^lapse:') then later(book, 'ZREM', KEYS[3], due_id) end -- done: see read_book
+    local due_day = math.floor((tonumber(string.sub(due_id, 1, 12), 16) or 0) / DAY_MS)
+    local raw = call('HGET', KEYS[2], due_id)
+    local r = raw and by_time.parse_record(raw)
+    if r and (due_day == day or due_day == day - 1) then
+      by_time.pass_deadline(book, due_id, r, KEYS[4 + day - due_day], reaped)
+    end
   end
 end
 
@@ -163,7 +169,7 @@ end
 cap = tonumber(minute_cap)
 local minute, admitted = now - now % MINUTE_MS, 0
 if cap then
-  local counted, count = match(book.minute_before or '0:0', '^(%d+):(%d+)$')
+  local counted, count = match(call('HGET', KEYS[1], 'minute') or '0:0', '^(%d+):(%d+)$')
   assert(counted, 'the count of a minute cannot be read')
   if counted + 0 == minute then admitted = count + 0 end
   if admitted + 1 > cap then
@@ -176,7 +182,7 @@ end
 
 if limits ~= '' then
   local PERIODS = {hour = 1, day = 2, week = 3, month = 4}
-  local mine, resets = {team = 'team'}, split(ends)
+  local mine = {}
   for _, field in ipairs(fields) do
     mine[field] = field
     mine[match(field, '^%l+')] = field
@@ -184,16 +190,15 @@ if limits ~= '' then
   for name, per, text in string.gmatch(limits, '([^\t\n]+)\t(%l+)\t(%d+)\n') do
     local field, limit, p = mine[name], tonumber(text), PERIODS[per]
     -- A limit by name (member:amy) replaces the general one (member) of the same period.
-    local by_name = '\n' .. (field or '') .. '\t' .. per .. '\t'
-    if field and (name == field or not string.find('\n' .. limits, by_name, 1, true)) then
+    if field and (name == field or not string.find('\n' .. limits, '\n' .. field .. '\t' .. per .. '\t', 1, true)) then
       local scope = book.scopes[field]
       local used, scope_held = scope[1], scope[2]
       if p then
-        local current = split(scope[11])[p] == split(starts)[p]
+        local current = scope[11] == starts or split(scope[11])[p] == split(starts)[p]
         used, scope_held = current and scope[2 * p + 1] or 0, current and scope[2 * p + 2] or 0
       end
       if used + scope_held + amount > limit then
-        refuse('limit_exceeded', field, per, limit, used, scope_held, p and resets[p] or 0, used + amount <= limit)
+        refuse('limit_exceeded', field, per, limit, used, scope_held, p and split(ends)[p] or 0, used + amount <= limit)
       end
     end
   end
@@ -225,7 +230,7 @@ if is_late and (call('HEXISTS', KEYS[2], named) == 1 or later_end and not match(
 local amount_text = str(amount)
 local seq =
   append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, '', '', ARGV[11])
-local parts = draw(book, amount, 'held')
+local parts = book.lots and book.lots.draw(amount, 'held') or ''
 flush(book)
 call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. ARGV[4] .. '\t' .. policy .. '\t' .. seq .. '\t'
   .. now_text .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'
@@ -235,4 +240,4 @@ if once ~= '' then
   call('HSET', KEYS[7], once, id)
   call('PEXPIRE', KEYS[7], ONCE_MS)
 end
-return {'HELD', amount_text, str(available(book)), str(book.held), seq, '0', reaped, starts}
+return {'HELD', amount, available(book), book.held, seq, '0', reaped, starts}

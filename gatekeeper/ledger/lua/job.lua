@@ -31,13 +31,14 @@ if not raw then
   if call('HEXISTS', KEYS[4], id) == 1 then return {'RESOLVED', '0', '0'} end
   return {'GONE', '0', '0'}
 end
-local r = parse_record(raw)
+local ends = endings()
+local r = ends.parse_record(raw)
 local deadline_before = score and str(score) or '0'
 if before and before ~= job then return {'MISMATCH', deadline_before, '0'} end
 if before and r.state == 'H' then return {'DUPLICATE', deadline_before, '0'} end
 
 local deadline = str(book.now + ttl)
-local seq = append_for(book, 'job', id, r, 0, '', job)
+local seq = ends.append_for(book, 'job', id, r, '0', '', job)
 if KEYS[7] then later(book, 'SET', KEYS[7], ARGV[4], 'PX', ARGV[5]) end
 flush(book)
 call('HSET', KEYS[2], id, (string.gsub(raw, '^%u(\t%d+\t%d+\t)%l', 'H%1j', 1)))

@@ -19,6 +19,9 @@ local MINUTE_MS = 60000
 
 local call, match, format = redis.call, string.match, string.format
 
+-- A script runs from its first line at every call, so a function costs its making even if nothing calls it. What few
+-- calls need (lots, the end by time) is therefore inside one function each, and made when that is entered.
+
 -- Digits -> number, or nil for anything else: tonumber alone takes 'nan', '0x10', '1e3', ' 5 ' and '-0'.
 local function int(text)
   local value = text and match(text, '^%d+$') and tonumber(text)
@@ -29,8 +32,8 @@ end
 -- '%.0f' is exact everywhere, but writes a negative zero as '-0', which no command takes: hence the + 0.
 local INT = format('%d', CREDITS_MAX) == '9000000000000000' and '%d' or '%.0f'
 local FIGURES = INT == '%d' and '%d:%d:%d:%d:%d:%d:%d' or '%.0f:%.0f:%.0f:%.0f:%.0f:%.0f:%.0f'
-local COUNTERS = INT == '%d' and '%d:%d|%d:%d|%d:%d|%d:%d|%d:%d|%s'
-  or '%.0f:%.0f|%.0f:%.0f|%.0f:%.0f|%.0f:%.0f|%.0f:%.0f|%s'
+local COUNTERS = INT == '%d' and '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,"%s"]'
+  or '[%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,"%s"]'
 local function str(value)
   return format(INT, value + 0)
 end
@@ -45,65 +48,14 @@ local function split(windows)
   return {match(windows, '^(%d+):(%d+):(%d+):(%d+)$')}
 end
 
--- A scope's counters: {used, held, then used, held in hour, day, week, month, and when those four began}. One value,
--- not one key per window: a hold that opens a new window starts its counters afresh, so nothing is left to expire.
--- What `match` gives is text; Lua's arithmetic takes digits as numbers, so a figure is converted when it is used.
+-- A scope's counters, a JSON array: used, held, then used, held in hour, day, week, month, and when those four began.
+-- One value, not one key per window: a hold that opens a new window starts its counters afresh, so nothing is left to
+-- expire. JSON, because the decoder makes numbers of it without a text for each, at a third of what `match` costs.
 local function parse_scope(raw)
   if not raw then return {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '0:0:0:0'} end
-  local scope = {match(raw, '^(%d+):(%d+)|(%d+):(%d+)|(%d+):(%d+)|(%d+):(%d+)|(%d+):(%d+)|([%d:]+)$')}
-  assert(scope[1], 'the counters of a scope cannot be read')
+  local scope = cjson.decode(raw)
+  assert(scope[11], 'the counters of a scope cannot be read')
   return scope
-end
-
--- The lots of a team: its grants with an expiry, soonest first and then as given, as a list and by the sequence of the
--- grant's journal entry. `amount` is what of the grant has not lapsed, `used` and `held` are parts of it, the rest is
--- free; everything that is in no lot is the common pot. A line for each, tab between the fields; it is written again as
--- it was (`line`) unless the lot changed.
-local function parse_lots(raw)
-  local lots, count = {}, 0
-  for line in string.gmatch(raw, '([^\n]*)\n') do
-    local seq, expires, amount, used, held, id = match(line, '^(%d+)\t(%d+)\t(%d+)\t(%d+)\t(%d+)\t(.*)$')
-    assert(seq, 'a lot of a team cannot be read')
-    local lot = {
-      line = line, seq = seq, expires = expires + 0, amount = amount + 0, used = used + 0, held = held + 0, id = id,
-    }
-    count = count + 1
-    lots[count] = lot
-    lots[seq] = lot
-  end
-  return lots
-end
-
-local lapse -- below
-
--- The team's figures, its rules (as team.lua writes them; nil: no team), its lots (nil: none) and the counters of these
--- scopes, read at one instant: the store's now, taken once. What has lapsed by then has lapsed in the book.
--- keys: bal, open, due, journal (those the script declares).
-local function read_book(keys, fields)
-  local raw = call('HMGET', keys.bal, 'figures', 'rules', 'minute', 'lots', unpack(fields))
-  local seq, at, granted, charged, expired, held, open =
-    match(raw[1] or '0:0:0:0:0:0:0', '^(%d+):(%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
-  assert(seq, 'the figures of a team cannot be read')
-  local time, last = call('TIME'), at + 0
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  if last > now and last - now <= CLOCK_STEP_MAX_MS then now = last end
-  local scopes = {}
-  for i = 1, #fields do scopes[fields[i]] = parse_scope(raw[i + 4]) end
-  local book = {
-    keys = keys, now = now, seq = seq + 0, granted = granted + 0, charged = charged + 0, expired = expired + 0,
-    held = held + 0, open = open + 0, scopes = scopes, entries = {}, ended = {}, writes = {}, rules = raw[2],
-    now_text = str(now), minute_before = raw[3],
-  }
-  if raw[4] then
-    book.lots = parse_lots(raw[4])
-    lapse(book)
-  end
-  return book
-end
-
--- The last entry of the journal as it is stored: a script that writes nothing may have let lots lapse in its book.
-local function last_seq(book)
-  return book.seq - #book.entries / 2
 end
 
 local function available(book)
@@ -112,73 +64,6 @@ end
 
 local function later(book, ...)
   book.writes[#book.writes + 1] = {...}
-end
-
-local function scope_fields(project, member, key)
-  local fields = {'team', nil, nil, nil} -- room for four: filling it does not move it
-  if project ~= '' then fields[2] = 'project:' .. project end
-  if member ~= '' then fields[#fields + 1] = 'member:' .. member end
-  if key ~= '' then fields[#fields + 1] = 'key:' .. key end
-  return fields
-end
-
--- Read the counters of these scopes too, if they are not in the book yet.
-local function read_scopes(book, fields)
-  for _, field in ipairs(fields) do
-    if not book.scopes[field] then book.scopes[field] = parse_scope(call('HGET', book.keys.bal, field)) end
-  end
-end
-
--- Move `used` and `held` in the lifetime counters and in those windows of the hold that are still the current ones.
--- A window that a clock stepping back had closed has begun again with nothing; what ends in it now may have begun in it
--- before, and a counter below zero could not be read any more.
-local function move_scopes(book, fields, starts, used, held)
-  for i = 1, #fields do
-    local scope = book.scopes[fields[i]]
-    scope[1], scope[2] = scope[1] + used, scope[2] + held
-    if scope[11] == starts then
-      scope[3], scope[4], scope[5], scope[6] = scope[3] + used, scope[4] + held, scope[5] + used, scope[6] + held
-      scope[7], scope[8], scope[9], scope[10] = scope[7] + used, scope[8] + held, scope[9] + used, scope[10] + held
-    else
-      local current, mine = split(scope[11]), split(starts)
-      for p = 1, 4 do
-        if current[p] == mine[p] then
-          scope[2 * p + 1], scope[2 * p + 2] = scope[2 * p + 1] + used, scope[2 * p + 2] + held
-        end
-      end
-    end
-    if used < 0 or held < 0 then
-      for j = 3, 10 do
-        if scope[j] + 0 < 0 then scope[j] = 0 end
-      end
-    end
-  end
-end
-
--- An open hold as one value, tab between the fields (no name may hold a tab); hold.lua writes it.
--- `policy`: r(elease) | c(harge) | k(eep) | j: it follows a job, so that time alone never resolves it.
-local function parse_record(raw)
-  local state, amount, grace, policy, seq, starts, project, member, key, fingerprint, price_list, parts = match(raw,
-    '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t([%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([%d=,]*)$')
-  assert(state, 'the record of a hold cannot be read')
-  return {
-    raw = raw, state = state, amount = amount + 0, amount_text = amount, grace = grace + 0, policy = policy,
-    seq = seq, starts = starts, project = project, member = member, key = key, fingerprint = fingerprint, price_list = price_list,
-    parts = parts, fields = scope_fields(project, member, key),
-  }
-end
-
-local function turn_unknown(r)
-  r.state, r.raw = 'U', 'U' .. string.sub(r.raw, 2)
-end
-
--- A resolved hold: state, charged, amount (empty if it is what was charged), fingerprint; and, if time resolved it,
--- its whole record for a late settle.
-local function parse_done(raw)
-  local state, charged, amount, fingerprint, record = match(raw, '^(%u)\t(%d+)\t(%d*)\t([^\t]*)\t?(.*)$')
-  assert(state, 'the end of a hold cannot be read')
-  if amount == '' then amount = charged end
-  return {state = state, charged = charged + 0, amount = amount + 0, fingerprint = fingerprint, record = record}
 end
 
 -- Give back the sequence of a new journal entry, as text. One per transition, every value as text, a tab between the
@@ -195,144 +80,261 @@ local function append(
   return seq
 end
 
--- What is free in lots past their time leaves as expired; but credits that cover a debt do not: those join the pot.
-function lapse(book)
-  for _, lot in ipairs(book.lots) do
-    local free = lot.amount - lot.used - lot.held
-    if free > 0 and lot.expires <= book.now then
-      local lapsed = math.min(free, math.max(0, available(book)))
-      lot.amount, lot.line = lot.amount - free, nil
-      book.expired = book.expired + lapsed
-      if lapsed > 0 then
-        append(book, 'lapse', lot.id, str(lapsed), '0', lot.seq, '', '', '', '', '', '', '', '')
+-- The lots of a team: its grants with an expiry, soonest first and then as given, as a list and by the sequence of the
+-- grant's journal entry. `amount` is what of the grant has not lapsed, `used` and `held` are parts of it, the rest is
+-- free; everything that is in no lot is the common pot. A line for each, tab between the fields; it is written again as
+-- it was (`line`) unless the lot changed. What can be done with them comes along: lapse, draw, divide, text.
+local function open_lots(book, raw)
+  local lots, count = {}, 0
+  for line in string.gmatch(raw, '([^\n]*)\n') do
+    local seq, expires, amount, used, held, id = match(line, '^(%d+)\t(%d+)\t(%d+)\t(%d+)\t(%d+)\t(.*)$')
+    assert(seq, 'a lot of a team cannot be read')
+    local lot = {
+      line = line, seq = seq, expires = expires + 0, amount = amount + 0, used = used + 0, held = held + 0, id = id,
+    }
+    count = count + 1
+    lots[count] = lot
+    lots[seq] = lot
+  end
+
+  -- What is free in lots past their time leaves as expired; but credits that cover a debt do not: those join the pot.
+  function lots.lapse()
+    for _, lot in ipairs(lots) do
+      local free = lot.amount - lot.used - lot.held
+      if free > 0 and lot.expires <= book.now then
+        local lapsed = math.min(free, math.max(0, available(book)))
+        lot.amount, lot.line = lot.amount - free, nil
+        book.expired = book.expired + lapsed
+        if lapsed > 0 then
+          append(book, 'lapse', lot.id, str(lapsed), '0', lot.seq, '', '', '', '', '', '', '', '')
+        end
+      end
+    end
+  end
+
+  -- Take `amount` from the lots, soonest first, as far as they reach; the rest is the pot's. Adds to `figure` of each
+  -- lot, 'held' or 'used', and gives the parts back, which a hold remembers: 'seq=amount,seq=amount' in that order.
+  function lots.draw(amount, figure)
+    local parts = {}
+    for _, lot in ipairs(lots) do
+      if amount == 0 then break end
+      local part = math.min(amount, lot.amount - lot.used - lot.held)
+      if part > 0 then
+        lot[figure], lot.line = lot[figure] + part, nil
+        amount = amount - part
+        parts[#parts + 1] = lot.seq .. '=' .. str(part)
+      end
+    end
+    return table.concat(parts, ',')
+  end
+
+  -- The id of a grant whose lot is gone; '' if the journal no longer has it.
+  local function grant_id(seq)
+    local entry = call('XRANGE', book.keys.journal, seq .. '-0', seq .. '-0')[1]
+    return entry and match(entry[2][2], '^grant\t%d+\t([^\t]*)\t') or ''
+  end
+
+  -- A hold cost `charged`: that falls on its parts in their order, and what is left of a part goes back to the lot it
+  -- came from, or lapses if that lot's time has come. More than the parts is the pot's. The parts count as `figure` of
+  -- their lots until now: 'held', or 'used' if time had charged them.
+  function lots.divide(parts, charged, figure)
+    for seq, text in string.gmatch(parts, '(%d+)=(%d+)') do
+      local part, lot = text + 0, lots[seq]
+      local spent = math.min(part, charged)
+      charged = charged - spent
+      if lot then
+        lot[figure], lot.line = lot[figure] - part, nil
+        lot.used = lot.used + spent
+        if spent < part and lot.expires > book.now then -- its reminder is gone if the clock stepped back meanwhile
+          later(book, 'ZADD', book.keys.due, str(lot.expires), 'lapse:' .. seq)
+        end
+      elseif spent < part then
+        lots[#lots + 1] = {seq = seq, expires = 0, amount = part, used = spent, held = 0, id = grant_id(seq)}
+      end
+    end
+    lots.lapse()
+  end
+
+  -- One past its time is kept only while something of it is held.
+  function lots.text()
+    local lines, now = {}, book.now
+    for _, lot in ipairs(lots) do
+      if lot.held > 0 or lot.expires > now then
+        lines[#lines + 1] = lot.line or lot.seq .. '\t' .. str(lot.expires) .. '\t' .. str(lot.amount) .. '\t'
+          .. str(lot.used) .. '\t' .. str(lot.held) .. '\t' .. lot.id
+      end
+    end
+    return #lines > 0 and table.concat(lines, '\n') .. '\n' or ''
+  end
+
+  book.lots = lots
+  return lots
+end
+
+-- The team's figures, its rules (as team.lua writes them; nil: no team), its lots (nil: none) and the counters of these
+-- scopes, read at one instant: the store's now, taken once. What has lapsed by then has lapsed in the book.
+-- keys: bal, open, due, journal (those the script declares).
+local function read_book(keys, fields)
+  local raw = call('HMGET', keys.bal, 'figures', 'rules', 'lots', unpack(fields))
+  local seq, at, granted, charged, expired, held, open =
+    match(raw[1] or '0:0:0:0:0:0:0', '^(%d+):(%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
+  assert(seq, 'the figures of a team cannot be read')
+  local time, last = call('TIME'), at + 0
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  if last > now and last - now <= CLOCK_STEP_MAX_MS then now = last end
+  local scopes = {}
+  for i = 1, #fields do scopes[fields[i]] = parse_scope(raw[i + 3]) end
+  local book = {
+    keys = keys, now = now, seq = seq + 0, granted = granted + 0, charged = charged + 0, expired = expired + 0,
+    held = held + 0, open = open + 0, scopes = scopes, entries = {nil, nil}, ended = {}, writes = {}, rules = raw[2],
+    now_text = str(now),
+  }
+  if raw[3] then open_lots(book, raw[3]).lapse() end
+  return book
+end
+
+-- The last entry of the journal as it is stored: a script that writes nothing may have let lots lapse in its book.
+local function last_seq(book)
+  return book.seq - #book.entries / 2
+end
+
+local function scope_fields(project, member, key)
+  local fields = {'team', nil, nil, nil} -- room for four: filling it does not move it
+  if project ~= '' then fields[2] = 'project:' .. project end
+  if member ~= '' then fields[#fields + 1] = 'member:' .. member end
+  if key ~= '' then fields[#fields + 1] = 'key:' .. key end
+  return fields
+end
+
+-- Move `used` and `held` in the lifetime counters and in those windows of the hold that are still the current ones.
+-- A window that a clock stepping back had closed has begun again with nothing; what ends in it now may have begun in it
+-- before, and a counter below zero could not be read any more.
+local function move_scopes(book, fields, starts, used, held)
+  for i = 1, #fields do
+    local scope = book.scopes[fields[i]]
+    scope[1], scope[2] = scope[1] + used, scope[2] + held
+    if scope[11] == starts then
+      if used ~= 0 then
+        scope[3], scope[5], scope[7], scope[9] = scope[3] + used, scope[5] + used, scope[7] + used, scope[9] + used
+      end
+      scope[4], scope[6], scope[8], scope[10] = scope[4] + held, scope[6] + held, scope[8] + held, scope[10] + held
+    else
+      local current, mine = split(scope[11]), split(starts)
+      for p = 1, 4 do
+        if current[p] == mine[p] then
+          scope[2 * p + 1], scope[2 * p + 2] = scope[2 * p + 1] + used, scope[2 * p + 2] + held
+        end
+      end
+    end
+    if used < 0 or held < 0 then
+      for j = 3, 10 do
+        if scope[j] < 0 then scope[j] = 0 end
       end
     end
   end
 end
 
--- Take `amount` from the lots, soonest first, as far as they reach; the rest is the pot's. Adds to `figure` of each
--- lot, 'held' or 'used', and gives the parts back, which a hold remembers: 'seq=amount,seq=amount' in that order.
-local function draw(book, amount, figure)
-  if not book.lots then return '' end
-  local parts = {}
-  for _, lot in ipairs(book.lots) do
-    if amount == 0 then break end
-    local part = math.min(amount, lot.amount - lot.used - lot.held)
-    if part > 0 then
-      lot[figure], lot.line = lot[figure] + part, nil
-      amount = amount - part
-      parts[#parts + 1] = lot.seq .. '=' .. str(part)
-    end
+-- What is stored of a hold, and the ways in which it ends. A new hold needs nothing of it.
+local function endings()
+  -- An open hold as one value, tab between the fields (no name may hold a tab); hold.lua writes it.
+  -- `policy`: r(elease) | c(harge) | k(eep) | j: it follows a job, so that time alone never resolves it.
+  local function parse_record(raw)
+    local state, amount, grace, policy, seq, starts, project, member, key, fingerprint, price_list, parts = match(raw,
+      '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t(.-)\t(.-)\t(.-)\t(.-)\t(.-)\t(.-)\t([%d=,]*)$')
+    assert(state, 'the record of a hold cannot be read')
+    return {
+      raw = raw, state = state, amount = amount + 0, amount_text = amount, grace = grace + 0, policy = policy,
+      seq = seq, starts = starts, project = project, member = member, key = key, fingerprint = fingerprint,
+      price_list = price_list, parts = parts, fields = scope_fields(project, member, key),
+    }
   end
-  return table.concat(parts, ',')
-end
 
--- Charge what no hold keeps aside, as new spend: from the lots, then from the pot, which may go into debt. It counts in
--- those of its windows that are still the current ones. `r`: the fields and the window starts to count it in.
-local function spend(book, r, amount)
-  book.charged = book.charged + amount
-  draw(book, amount, 'used')
-  move_scopes(book, r.fields, r.starts, amount, 0)
-end
+  local function turn_unknown(r)
+    r.state, r.raw = 'U', 'U' .. string.sub(r.raw, 2)
+  end
 
--- The id of a grant whose lot is gone; '' if the journal no longer has it.
-local function grant_id(book, seq)
-  local entry = call('XRANGE', book.keys.journal, seq .. '-0', seq .. '-0')[1]
-  return entry and match(entry[2][2], '^grant\t%d+\t([^\t]*)\t') or ''
-end
+  -- A resolved hold: state, charged, amount (empty if it is what was charged), fingerprint; and, if time resolved it,
+  -- its whole record for a late settle.
+  local function parse_done(raw)
+    local state, charged, amount, fingerprint, record = match(raw, '^(%u)\t(%d+)\t(%d*)\t([^\t]*)\t?(.*)$')
+    assert(state, 'the end of a hold cannot be read')
+    if amount == '' then amount = charged end
+    return {state = state, charged = charged + 0, amount = amount + 0, fingerprint = fingerprint, record = record}
+  end
 
--- A hold cost `charged`: that falls on its parts in their order, and what is left of a part goes back to the lot it came
--- from, or lapses if that lot's time has come. More than the parts is the pot's. The parts count as `figure` of their
--- lots until now: 'held', or 'used' if time had charged them.
-local function divide(book, parts, charged, figure)
-  for seq, text in string.gmatch(parts, '(%d+)=(%d+)') do
-    local part, lot = text + 0, book.lots and book.lots[seq]
-    local spent = math.min(part, charged)
-    charged = charged - spent
-    if lot then
-      lot[figure], lot.line = lot[figure] - part, nil
-      lot.used = lot.used + spent
-      if spent < part and lot.expires > book.now then -- its reminder is gone if the clock stepped back meanwhile
-        later(book, 'ZADD', book.keys.due, str(lot.expires), 'lapse:' .. seq)
+  local function append_for(book, kind, id, r, charged, why, meta)
+    return append(
+      book, kind, id, r.amount_text, charged, r.seq, r.project, r.member, r.key, '', r.price_list, why, '', meta
+    )
+  end
+
+  -- What is remembered of a hold that is over. `state`: S, R by a call; X, C by time; L late; V undone before it was
+  -- made; O settled after the store had lost it. `charged` and `amount` are text.
+  local function remember(book, id, done, state, charged, amount, fingerprint, record)
+    local ended = book.ended
+    ended[#ended + 1] = id
+    ended[#ended + 1] = done
+    if amount == charged then amount = '' end
+    ended[#ended + 1] = state .. '\t' .. charged .. '\t' .. amount .. '\t' .. fingerprint .. record
+  end
+
+  -- Charge what no hold keeps aside, as new spend: from the lots, then from the pot, which may go into debt. It counts
+  -- in those of its windows that are still the current ones. `r`: the fields and the window starts to count it in.
+  local function spend(book, r, amount)
+    book.charged = book.charged + amount
+    if book.lots then book.lots.draw(amount, 'used') end
+    move_scopes(book, r.fields, r.starts, amount, 0)
+  end
+
+  -- End an open hold with `charged` booked. The counters of its scopes must be in the book.
+  local function resolve(book, id, r, charged, state, kind, done, why, meta)
+    local text = str(charged)
+    book.held, book.charged, book.open = book.held - r.amount, book.charged + charged, book.open - 1
+    move_scopes(book, r.fields, r.starts, charged, -r.amount)
+    if r.policy == 'j' then later(book, 'HDEL', book.keys.jobs, id) end
+    local record = (state == 'X' or state == 'C') and '\t' .. r.raw or ''
+    remember(book, id, done, state, text, r.amount_text, r.fingerprint, record)
+    local seq = append_for(book, kind, id, r, text, why, meta)
+    if r.parts ~= '' then (book.lots or open_lots(book, '')).divide(r.parts, charged, 'held') end
+    return seq
+  end
+
+  -- Time acts on a hold past its deadline: HELD becomes UNKNOWN and gets its grace; UNKNOWN meets its own policy, which
+  -- for one that follows a job is to be kept.
+  -- With no grace both happen now. Adds {id, kind, amount, seq} to `out` for each transition.
+  local function pass_deadline(book, id, r, done, out)
+    if r.state == 'H' then
+      turn_unknown(r)
+      local seq = append_for(book, 'unknown', id, r, '0', 'deadline', '')
+      out[#out + 1] = {id, 'unknown', r.amount_text, seq}
+      if r.grace > 0 then
+        later(book, 'HSET', book.keys.open, id, r.raw)
+        later(book, 'ZADD', book.keys.due, str(book.now + r.grace), id)
+        return
       end
-    elseif spent < part then
-      book.lots = book.lots or {}
-      local gone = {seq = seq, expires = 0, amount = part, used = spent, held = 0, id = grant_id(book, seq)}
-      book.lots[#book.lots + 1] = gone
     end
-  end
-  if book.lots then lapse(book) end
-end
-
--- The lots as text. One past its time is kept only while something of it is held.
-local function lots_text(book)
-  local lines, count, now = {}, 0, book.now
-  for _, lot in ipairs(book.lots) do
-    if lot.held > 0 or lot.expires > now then
-      count = count + 1
-      lines[count] = lot.line or lot.seq .. '\t' .. str(lot.expires) .. '\t' .. str(lot.amount) .. '\t' .. str(lot.used)
-        .. '\t' .. str(lot.held) .. '\t' .. lot.id
+    for _, field in ipairs(r.fields) do
+      if not book.scopes[field] then book.scopes[field] = parse_scope(call('HGET', book.keys.bal, field)) end
     end
-  end
-  return count > 0 and table.concat(lines, '\n') .. '\n' or ''
-end
-
-local function append_for(book, kind, id, r, charged, why, meta)
-  return append(
-    book, kind, id, r.amount_text, str(charged), r.seq, r.project, r.member, r.key, '', r.price_list, why, '', meta
-  )
-end
-
--- What is remembered of a hold that is over. `state`: S, R by a call; X, C by time; L late; V undone before it was
--- made; O settled after the store had lost it.
-local function remember(book, id, done, state, charged, amount, fingerprint, record)
-  local ended = book.ended
-  ended[#ended + 1] = id
-  ended[#ended + 1] = done
-  local held = amount == charged and '' or str(amount)
-  ended[#ended + 1] = state .. '\t' .. str(charged) .. '\t' .. held .. '\t' .. fingerprint .. record
-end
-
--- End an open hold with `charged` booked. The counters of its scopes must be in the book.
-local function resolve(book, id, r, charged, state, kind, done, why, meta)
-  book.held, book.charged, book.open = book.held - r.amount, book.charged + charged, book.open - 1
-  move_scopes(book, r.fields, r.starts, charged, -r.amount)
-  if r.policy == 'j' then later(book, 'HDEL', book.keys.jobs, id) end
-  local record = (state == 'X' or state == 'C') and '\t' .. r.raw or ''
-  remember(book, id, done, state, charged, r.amount, r.fingerprint, record)
-  local seq = append_for(book, kind, id, r, charged, why, meta)
-  if r.parts ~= '' then divide(book, r.parts, charged, 'held') end
-  return seq
-end
-
--- Time acts on a hold past its deadline: HELD becomes UNKNOWN and gets its grace; UNKNOWN meets its own policy, which
--- for one that follows a job is to be kept.
--- With no grace both happen now. Adds {id, kind, amount, seq} to `out` for each transition.
-local function pass_deadline(book, id, r, done, out)
-  if r.state == 'H' then
-    turn_unknown(r)
-    local seq = append_for(book, 'unknown', id, r, 0, 'deadline', '')
-    out[#out + 1] = {id, 'unknown', r.amount_text, seq}
-    if r.grace > 0 then
+    local kind, seq = 'expire', nil
+    if r.policy == 'r' then
+      seq = resolve(book, id, r, 0, 'X', kind, done, 'policy', '')
+    elseif r.policy == 'c' then
+      kind = 'charge'
+      seq = resolve(book, id, r, r.amount, 'C', kind, done, 'policy', '')
+    else
+      kind = 'keep'
+      seq = append_for(book, kind, id, r, '0', 'policy', '')
       later(book, 'HSET', book.keys.open, id, r.raw)
-      later(book, 'ZADD', book.keys.due, str(book.now + r.grace), id)
-      return
+      later(book, 'ZREM', book.keys.due, id)
     end
+    out[#out + 1] = {id, kind, r.amount_text, seq}
   end
-  read_scopes(book, r.fields)
-  local kind, seq = 'expire', nil
-  if r.policy == 'r' then
-    seq = resolve(book, id, r, 0, 'X', kind, done, 'policy', '')
-  elseif r.policy == 'c' then
-    kind = 'charge'
-    seq = resolve(book, id, r, r.amount, 'C', kind, done, 'policy', '')
-  else
-    kind = 'keep'
-    seq = append_for(book, kind, id, r, 0, 'policy', '')
-    later(book, 'HSET', book.keys.open, id, r.raw)
-    later(book, 'ZREM', book.keys.due, id)
-  end
-  out[#out + 1] = {id, kind, r.amount_text, seq}
+
+  return {
+    parse_record = parse_record, parse_done = parse_done, append_for = append_for, remember = remember, spend = spend,
+    turn_unknown = turn_unknown, resolve = resolve, pass_deadline = pass_deadline,
+  }
 end
 
 local function flush_writes(book)
@@ -346,14 +348,15 @@ local function flush(book)
   for i = 1, #entries, 2 do call('XADD', keys.journal, entries[i], 'e', entries[i + 1]) end
   local set = {
     'figures', format(FIGURES, book.seq, book.now, book.granted, book.charged, book.expired, book.held, book.open),
+    nil, nil, nil, nil, nil, nil, -- room: filling it does not move it
   }
-  local lots = book.lots and lots_text(book)
+  local lots = book.lots and book.lots.text()
   if lots and lots ~= '' then
     set[#set + 1] = 'lots'
     set[#set + 1] = lots
   end
   for field, scope in pairs(book.scopes) do
-    if scope[11] ~= '0:0:0:0' or scope[1] + 0 > 0 then -- a scope in which nothing was ever held is not written
+    if scope[11] ~= '0:0:0:0' or scope[1] > 0 then -- a scope in which nothing was ever held is not written
       set[#set + 1] = field
       set[#set + 1] = format(COUNTERS, unpack(scope))
     end

@@ -15,7 +15,7 @@
 --   6 context   what books the settle if the hold is lost, or '': amount held, 'hour:day:week:month' (when its windows
 --               began; '0:0:0:0' if that is not known), project, member, key id, fingerprint, price list; a tab between
 --   7 answer    kept if this is what resolves the hold with a charge   8 ms it is kept for
--- Reply, one of
+-- Reply, one of (credits are integers, everything else text)
 --   {'SETTLED'|'RELEASED', charged, freed, available, held, state met, over 0|1, seq}
 --   {'LATE', charged, freed, available, held, state met, over 0|1, seq}    freed: what went back of a charge by policy
 --   {'ORPHAN'|'VOIDED', charged, 0, available, held, '', over 0|1, seq}
@@ -24,7 +24,7 @@
 -- Example
 --   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:j gk:{a}:jobs
 --     019aab... 24000000 made '{}' 0 ''
---   -> {'SETTLED', '24000000', '25000000', '466000000', '0', 'H', '0', '3'}
+--   -> {'SETTLED', 24000000, 25000000, 466000000, 0, 'H', '0', '3'}
 
 assert(#KEYS == 6 or #KEYS == 7, 'settle takes 6 keys, with an answer 7')
 assert(#ARGV == (#KEYS == 7 and 8 or 6), 'settle takes 6 arguments, with an answer 8')
@@ -34,45 +34,29 @@ if not amount then return {'INVALID', 'amount'} end
 if is_undo and amount > 0 then return {'INVALID', 'undo'} end
 if KEYS[7] and (int(ARGV[8]) or 0) == 0 then return {'INVALID', 'answer'} end
 
--- What a settle brings along, in the form of a hold's record.
-local function parse_context(text)
-  local held, starts, project, member, key, fingerprint, price_list = match(text,
+local ends = endings()
+call('ZSCORE', KEYS[3], id)
+local raw_open, raw_done = call('HGET', KEYS[2], id), call('HGET', KEYS[4], id)
+local d = not raw_open and raw_done and ends.parse_done(raw_done)
+local record = raw_open or d and d.record ~= '' and d.record
+local r = record and ends.parse_record(record)
+local is_lost = not record and not d
+if is_lost and context ~= '' then
+  local held, starts, project, member, key, fingerprint, price_list = match(context,
     '^(%d+)\t(%d+:%d+:%d+:%d+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
-  return int(held) and {
+  r = int(held) and { -- in the form of a hold's record
     amount = held + 0, amount_text = held, starts = starts, project = project, member = member, key = key,
     fingerprint = fingerprint, price_list = price_list, fields = scope_fields(project, member, key),
   }
-end
-
-call('ZSCORE', KEYS[3], id)
-local raw_open, raw_done = call('HGET', KEYS[2], id), call('HGET', KEYS[4], id)
-local d = not raw_open and raw_done and parse_done(raw_done)
-local record = raw_open or d and d.record ~= '' and d.record
-local r = record and parse_record(record)
-local is_lost = not record and not d
-if is_lost and context ~= '' then
-  r = parse_context(context)
   if not r then return {'INVALID', 'context'} end
 end
 if raw_open and r.policy == 'j' then call('HLEN', KEYS[6]) end
 local keys = {bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[5], jobs = KEYS[6]}
 local book = read_book(keys, r and r.fields or {})
 
--- The windows of a hold that was lost may have been lost with it: where the counters are of an older one, its own begins.
-local function open_windows()
-  for _, field in ipairs(r.fields) do
-    local scope = book.scopes[field]
-    local current, mine = split(scope[11]), split(r.starts)
-    for p = 1, 4 do
-      if mine[p] + 0 > current[p] + 0 then current[p], scope[2 * p + 1], scope[2 * p + 2] = mine[p], 0, 0 end
-    end
-    scope[11] = table.concat(current, ':')
-  end
-end
-
 local function reply(status, charged, freed, state, over, seq)
   return {
-    status, str(charged), str(freed), str(available(book)), str(book.held), state, over and '1' or '0', seq,
+    status, charged, freed, available(book), book.held, state, over and '1' or '0', seq,
   }
 end
 
@@ -95,7 +79,7 @@ if book.charged + book.held + amount - before > CREDITS_MAX then
   return {'INVALID', 'amount: the charged total would pass 9e15'}
 end
 if is_lost and amount == 0 then
-  remember(book, id, KEYS[4], 'V', 0, 0, '', '')
+  ends.remember(book, id, KEYS[4], 'V', '0', '0', '', '')
   local seq = append(book, 'void', id, '0', '0', '', '', '', '', '', '', why, '', meta)
   flush(book)
   return reply('VOIDED', 0, 0, '', false, seq)
@@ -103,11 +87,20 @@ end
 
 if KEYS[7] and amount > 0 then later(book, 'SET', KEYS[7], ARGV[7], 'PX', ARGV[8]) end
 if is_lost then
-  open_windows()
-  spend(book, r, amount)
-  remember(book, id, KEYS[4], 'O', amount, r.amount, r.fingerprint, '')
+  -- The hold's windows may have been lost with it: where the counters are of an older one, its own begins.
+  for _, field in ipairs(r.fields) do
+    local scope = book.scopes[field]
+    local current, mine = split(scope[11]), split(r.starts)
+    for p = 1, 4 do
+      if mine[p] + 0 > current[p] + 0 then current[p], scope[2 * p + 1], scope[2 * p + 2] = mine[p], 0, 0 end
+    end
+    scope[11] = table.concat(current, ':')
+  end
+  ends.spend(book, r, amount)
+  local text = str(amount)
+  ends.remember(book, id, KEYS[4], 'O', text, str(r.amount), r.fingerprint, '')
   local seq = append(
-    book, 'orphan', id, r.amount_text, str(amount), '', r.project, r.member, r.key, r.starts, r.price_list, why, '', meta
+    book, 'orphan', id, r.amount_text, text, '', r.project, r.member, r.key, r.starts, r.price_list, why, '', meta
   )
   flush(book)
   return reply('ORPHAN', amount, 0, '', amount > r.amount, seq)
@@ -115,20 +108,21 @@ end
 if d then
   -- A hold that time had released is charged like new spend; of a charge by time the difference moves.
   if d.state == 'X' then
-    spend(book, r, amount)
+    ends.spend(book, r, amount)
   else
     book.charged = book.charged + amount - before
     move_scopes(book, r.fields, r.starts, amount - before, 0)
   end
-  remember(book, id, KEYS[4], 'L', amount, d.amount, d.fingerprint, '')
-  local seq = append_for(book, 'late', id, r, amount, why, meta)
-  if d.state == 'C' and r.parts ~= '' then divide(book, r.parts, amount, 'used') end
+  local text = str(amount)
+  ends.remember(book, id, KEYS[4], 'L', text, str(d.amount), d.fingerprint, '')
+  local seq = ends.append_for(book, 'late', id, r, text, why, meta)
+  if d.state == 'C' and r.parts ~= '' then (book.lots or open_lots(book, '')).divide(r.parts, amount, 'used') end
   flush(book)
   return reply('LATE', amount, math.max(0, before - amount), d.state, amount > d.amount, seq)
 end
 
 local state, kind, status = 'S', 'settle', 'SETTLED'
 if amount == 0 then state, kind, status = 'R', 'release', 'RELEASED' end
-local seq = resolve(book, id, r, amount, state, kind, KEYS[4], why, meta)
+local seq = ends.resolve(book, id, r, amount, state, kind, KEYS[4], why, meta)
 flush(book)
 return reply(status, amount, math.max(0, r.amount - amount), r.state, amount > r.amount, seq)

@@ -7,7 +7,7 @@
 --   {bal, open, grants: field, value, ... each; due: member, score, ...; base: field, value, ...}
 -- Example
 --   EVALSHA <sha> 5 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:grants gk:{a}:base
---   -> {{'figures', '2:...', 'team', '0:49000000|...'}, {'019aab...', 'H...'}, {'opening', '490000000'}, {'019aab...', '1763800000000'}, {}}
+--   -> {{'figures', '2:...', 'team', '[0,49000000,...]'}, {'019aab...', 'H...'}, {'opening', '490000000'}, {'019aab...', '1763800000000'}, {}}
 
 assert(#KEYS == 5, 'snapshot takes 5 keys')
 assert(#ARGV == 0, 'snapshot takes no arguments')

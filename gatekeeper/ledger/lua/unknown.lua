@@ -20,12 +20,13 @@ if not raw then
   if call('HEXISTS', KEYS[4], id) == 1 then return {'RESOLVED', '0', '0'} end
   return {'GONE', '0', '0'}
 end
-local r = parse_record(raw)
+local ends = endings()
+local r = ends.parse_record(raw)
 if r.state == 'U' then return {'DUPLICATE', score and str(score) or '0', '0'} end
 
-turn_unknown(r)
+ends.turn_unknown(r)
 local deadline = book.now + r.grace
-local seq = append_for(book, 'unknown', id, r, 0, ARGV[2], '')
+local seq = ends.append_for(book, 'unknown', id, r, '0', ARGV[2], '')
 flush(book)
 call('HSET', KEYS[2], id, r.raw)
 call('ZADD', KEYS[3], str(deadline), id)
