@@ -438,3 +438,44 @@ async def test_a_named_request_that_has_ended_needs_no_room(
     report = await lost.get()
     assert (2, 0, 0) == (report.told_again, report.refused, report.missing)
     assert 40 * CREDIT == (await ledger.balance(team.id)).charged
+
+
+async def test_what_was_told_again_is_told_once_more_after_another_loss(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """The server that was told again may lose it as the first one did: charge and hold are there all the same."""
+    past = await Past.take(bytes_redis, team.id)
+    ended, running = order(), order()
+    held = await ledger.hold(ended)
+    await ledger.settle(ended.hold_id, team.id, 40 * CREDIT, context=context(ended, held))
+    await ledger.hold(running)
+    for _ in range(2):
+        await past.come_back()
+        ledger.repair.check_soon()
+        report = await asyncio.wait_for(lost.get(), 5)
+        await until_open(ledger, team.id)
+
+    balance = await ledger.balance(team.id)
+    assert (40 * CREDIT, 49 * CREDIT, 0) == (balance.charged, balance.held, report.missing)
+    assert (await ledger.verify(team.id)).clean
+
+
+async def test_a_loss_in_the_middle_of_a_repair_is_repaired_after_it(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """A team that is closed for one loss is closed for the next one too, and opened when both are told."""
+    ledger.repair = Repair(ledger._client, History(), ledger._again, others_wait_s=0.3)
+    ledger.repair.on_lost = lost.put_nowait
+    past = await Past.take(bytes_redis, team.id)
+    ended = order()
+    held = await ledger.hold(ended)
+    await ledger.settle(ended.hold_id, team.id, 40 * CREDIT, context=context(ended, held))
+    await past.come_back()
+    ledger.repair.check_soon()
+    await asyncio.wait_for(lost.get(), 5)
+
+    await past.come_back()
+    ledger.repair.check_soon()
+
+    await asyncio.wait_for(lost.get(), 5)
+    assert 40 * CREDIT == (await ledger.balance(team.id)).charged
