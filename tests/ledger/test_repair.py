@@ -38,14 +38,20 @@ class Past:
     async def take(cls, redis: Redis, team_id: str) -> "Past":
         """Remember the team's keys as they are now."""
         keys = [key async for key in redis.scan_iter(f"{TeamKeys(team_id).tag}:*")]
-        return cls(redis, team_id, {key.decode(): await redis.dump(key) for key in keys})
+        async with redis.pipeline(transaction=True) as all_at_once:
+            for key in keys:
+                all_at_once.dump(key)
+            dumps = await all_at_once.execute()
+        return cls(redis, team_id, {key.decode(): dump for key, dump in zip(keys, dumps, strict=True) if dump})
 
     async def come_back(self) -> None:
         """Put the keys back: everything since is lost."""
-        async for key in self.redis.scan_iter(f"{TeamKeys(self.team_id).tag}:*"):
-            await self.redis.delete(key)
-        for key, dump in self.dumps.items():
-            await self.redis.restore(key, 0, dump)
+        keys = [key async for key in self.redis.scan_iter(f"{TeamKeys(self.team_id).tag}:*")]
+        async with self.redis.pipeline(transaction=True) as all_at_once:
+            all_at_once.delete(*keys)
+            for key, dump in self.dumps.items():
+                all_at_once.restore(key, 0, dump, replace=True)
+            await all_at_once.execute()
 
 
 @pytest.fixture
