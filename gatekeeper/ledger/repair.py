@@ -161,7 +161,8 @@ class Repair:
         for team, lost in found.items():
             if isinstance(lost, BaseException) and not isinstance(lost, LedgerUnavailable):
                 raise lost
-            if not isinstance(lost, LedgerUnavailable) and self._unsure.get(team) is doubts[team]:
+            # What is lost of a team that is being repaired already stays in doubt until that is done.
+            if lost is None and self._unsure.get(team) is doubts[team]:
                 del self._unsure[team]
 
     async def _first_lost(self, entries: tuple[Seen, ...]) -> Seen | None:
@@ -197,13 +198,24 @@ class Repair:
     async def _repair(self, seen: Seen, acts: list[Acked]) -> None:
         try:
             kept = await self._surely(partial(self._last_kept, seen, acts)) or 0
-            told = [_told(await self._surely(partial(self._tell, seen.team, act))) for act in _to_tell(acts)]
+            met = [(act, await self._tell_again(seen.team, act)) for act in _to_tell(acts)]
+            told = [each for _, each in met]
             again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN)
-            refused = told.count(Told.REFUSED)
+            orphans = {act.hold_id for act, each in met if each is Told.ORPHAN}  # their holds are accounted for
+            refused = sum(each is Told.REFUSED and act.hold_id not in orphans for act, each in met)
             self.on_lost(LostHistory(seen.team, seen.seq, kept, again, refused))
             await asyncio.sleep(self._others_wait_s)
         finally:
             del self._closed[seen.team]
+
+    async def _tell_again(self, team: str, act: Act) -> Told:
+        """Tells it until the store answers, and remembers it anew: this server may lose it as the one before did."""
+        result = await self._surely(partial(self._tell, team, act))
+        seq = result.seq if isinstance(result, Held | Settlement | Marked | Attached) else 0
+        self._history.remember(Acked(asyncio.get_running_loop().time(), team, seq, act))
+        if seq:
+            self._history.see(Seen(team, seq, act.hold_id))
+        return _told(result)
 
     async def _last_kept(self, lost: Seen, acts: list[Acked]) -> int:
         """The sequence of the last remembered entry, of those before the lost one, that is still in its place. If none

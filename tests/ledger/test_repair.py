@@ -38,14 +38,20 @@ class Past:
     async def take(cls, redis: Redis, team_id: str) -> "Past":
         """Remember the team's keys as they are now."""
         keys = [key async for key in redis.scan_iter(f"{TeamKeys(team_id).tag}:*")]
-        return cls(redis, team_id, {key.decode(): await redis.dump(key) for key in keys})
+        async with redis.pipeline(transaction=True) as all_at_once:
+            for key in keys:
+                all_at_once.dump(key)
+            dumps = await all_at_once.execute()
+        return cls(redis, team_id, {key.decode(): dump for key, dump in zip(keys, dumps, strict=True) if dump})
 
     async def come_back(self) -> None:
         """Put the keys back: everything since is lost."""
-        async for key in self.redis.scan_iter(f"{TeamKeys(self.team_id).tag}:*"):
-            await self.redis.delete(key)
-        for key, dump in self.dumps.items():
-            await self.redis.restore(key, 0, dump)
+        keys = [key async for key in self.redis.scan_iter(f"{TeamKeys(self.team_id).tag}:*")]
+        async with self.redis.pipeline(transaction=True) as all_at_once:
+            all_at_once.delete(*keys)
+            for key, dump in self.dumps.items():
+                all_at_once.restore(key, 0, dump, replace=True)
+            await all_at_once.execute()
 
 
 @pytest.fixture
@@ -417,3 +423,65 @@ async def test_a_request_that_has_ended_keeps_its_name(
     assert isinstance(again, Repeated)
     assert (ended.hold_id, 40 * CREDIT) == (again.hold_id, again.charged)
     assert (2, 0, 0) == (report.told_again, report.refused, report.missing)
+
+
+async def test_a_named_request_that_has_ended_needs_no_room(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """Where a limit refuses its hold by now the charge is booked all the same, and nothing is told as refused."""
+    await ledger.put_team(TeamRecord(team.id, limits=(Limit("team", Per.LIFETIME, 100 * CREDIT),)))
+    past = await Past.take(bytes_redis, team.id)
+    ended = order(once="name")
+    held = await ledger.hold(ended)
+    await ledger.settle(ended.hold_id, team.id, 40 * CREDIT, context=context(ended, held))
+    await past.come_back()
+    other = Ledger(StoreClient(connect(f"unix://{bytes_redis.connection_pool.connection_kwargs['path']}")))
+    await other.hold(order(amount=90 * CREDIT))
+    await other.close()
+
+    ledger.repair.check_soon()
+
+    report = await lost.get()
+    assert (2, 0, 0) == (report.told_again, report.refused, report.missing)
+    assert 40 * CREDIT == (await ledger.balance(team.id)).charged
+
+
+async def test_what_was_told_again_is_told_once_more_after_another_loss(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """The server that was told again may lose it as the first one did: charge and hold are there all the same."""
+    past = await Past.take(bytes_redis, team.id)
+    ended, running = order(), order()
+    held = await ledger.hold(ended)
+    await ledger.settle(ended.hold_id, team.id, 40 * CREDIT, context=context(ended, held))
+    await ledger.hold(running)
+    for _ in range(2):
+        await past.come_back()
+        ledger.repair.check_soon()
+        report = await asyncio.wait_for(lost.get(), 5)
+        await until_open(ledger, team.id)
+
+    balance = await ledger.balance(team.id)
+    assert (40 * CREDIT, 49 * CREDIT, 0) == (balance.charged, balance.held, report.missing)
+    assert (await ledger.verify(team.id)).clean
+
+
+async def test_a_loss_in_the_middle_of_a_repair_is_repaired_after_it(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """A team that is closed for one loss is closed for the next one too, and opened when both are told."""
+    ledger.repair = Repair(ledger._client, History(), ledger._again, others_wait_s=0.3)
+    ledger.repair.on_lost = lost.put_nowait
+    past = await Past.take(bytes_redis, team.id)
+    ended = order()
+    held = await ledger.hold(ended)
+    await ledger.settle(ended.hold_id, team.id, 40 * CREDIT, context=context(ended, held))
+    await past.come_back()
+    ledger.repair.check_soon()
+    await asyncio.wait_for(lost.get(), 5)
+
+    await past.come_back()
+    ledger.repair.check_soon()
+
+    await asyncio.wait_for(lost.get(), 5)
+    assert 40 * CREDIT == (await ledger.balance(team.id)).charged
