@@ -24,7 +24,6 @@ from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import SystemClock
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.events import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
-from gatekeeper.ledger.checks import StoreReport
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
@@ -138,7 +137,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         books = Books(store.ledger, outbox, in_flight)
         gate = await _build_gate(settings, shelf, books, metrics, static_keys, stack)
         _start_replayer(books, metrics, stack)
-        await _start_sweeper(store.ledger, metrics, stack)
+        _start_sweeper(store.ledger, metrics, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
         admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, watch, shelf), reload)
@@ -269,7 +268,7 @@ def _start_replayer(books: Books, metrics: Metrics, stack: AsyncExitStack) -> No
     stack.push_async_callback(replayer.stop)
 
 
-async def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> None:
+def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> None:
     report = partial(report_transition, metrics)
     sweeper = Sweeper(ledger, on_transition=report, on_error=partial(report_error, "sweeper"))
     sweeper.start()
@@ -293,16 +292,16 @@ def _start_watch(store: OpenStore, metrics: Metrics, stack: AsyncExitStack) -> S
     """Tells what the store is now, and again whenever one of its servers is another."""
     store.ledger.repair.on_lost = partial(report_lost_history, metrics)
     report_store(metrics, store.report)
-    watch = StoreWatch(store.client, store.report, partial(_on_new_server, store.ledger, metrics))
+    watch = StoreWatch(
+        store.client,
+        store.report,
+        # Not after the report, which takes every node: whoever answers may lack what the one before had acknowledged.
+        on_change=store.ledger.repair.check_soon,
+        on_report=partial(report_store, metrics),
+    )
     watch.start()
     stack.push_async_callback(watch.stop)
     return watch
-
-
-def _on_new_server(ledger: Ledger, metrics: Metrics, report: StoreReport) -> None:
-    """Another server answers: what it is, and whether it has all that the one before had acknowledged."""
-    ledger.repair.check_soon()
-    report_store(metrics, report)
 
 
 async def _readiness(store: OpenStore, watch: StoreWatch, shelf: Shelf) -> Readiness:

@@ -15,6 +15,7 @@ from gatekeeper.clock import SystemClock
 from gatekeeper.core.credits import credits_text, parse_credits
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.errors import LedgerInvalid
+from gatekeeper.ledger.looking import ended_amount
 from gatekeeper.ledger.records import HoldState, Settlement, SettleStatus
 from gatekeeper.ledger.reports import OpenHold
 from gatekeeper.settings import Settings
@@ -147,21 +148,28 @@ async def _resolve(
         raise LedgerInvalid("--why is empty: say why, for whoever reads the journal")
     async with open_ledger(settings) as store:
         await chosen_teams(store.ledger, [team])
-        _check(await store.ledger.open_hold(hold_id, team), amount, running)
+        hold = await store.ledger.open_hold(hold_id, team)
+        if hold is None:
+            _check_amount(hold_id, "over", await ended_amount(store.client, team, hold_id), amount)
+        else:
+            _check_open(hold, amount, running)
         return await store.ledger.settle(hold_id, team, amount, outcome=f"by hand ({getpass.getuser()}): {why}")
 
 
-def _check(hold: OpenHold | None, amount: int, running: bool) -> None:
-    if hold is None:
-        return
+def _check_open(hold: OpenHold, amount: int, running: bool) -> None:
     if hold.state is HoldState.HELD and not running:
         raise LedgerInvalid(
             f"Hold {hold.hold_id} is held: its generation runs, and its own result or its deadline "
             f"({instant(hold.deadline_ms or 0)}) ends it. With --running it is ended now, and the result is not booked."
         )
-    if amount > hold.amount:
+    _check_amount(hold.hold_id, hold.state, hold.amount, amount)
+
+
+def _check_amount(hold_id: str, state: str, held: int | None, amount: int) -> None:
+    if held is not None and amount > held:
+        holds = "held" if state == "over" else "holds"
         raise LedgerInvalid(
-            f"Hold {hold.hold_id} is {hold.state} and holds {credits_text(hold.amount)} credits: nobody agreed to more."
+            f"Hold {hold_id} is {state} and {holds} {credits_text(held)} credits: nobody agreed to more."
         )
 
 

@@ -13,7 +13,7 @@ from gatekeeper.ledger.address import CLUSTER_EXAMPLE, SENTINEL_EXAMPLE, Kind
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs
 from gatekeeper.ledger.confirm import Confirm
-from gatekeeper.ledger.errors import LedgerBroken, StoreRefused
+from gatekeeper.ledger.errors import LedgerBroken, LedgerUnavailable, StoreRefused
 from gatekeeper.ledger.node import parse_info
 from gatekeeper.ledger.slots import SLOTS
 
@@ -57,9 +57,14 @@ class StoreReport:
 
 
 async def check_store(client: StoreClient) -> StoreReport:
-    """Ask every master about itself; the weakest is the verdict. Raises LedgerUnavailable if one does not answer."""
+    """Ask every master about itself; the weakest is the verdict.
+
+    Raises LedgerUnavailable if one does not answer, or if a fail-over comes in between: ask again.
+    """
     await client.each("PING")
     said, disks = await client.each("INFO"), await _appendfsync(client)
+    if not said or said.keys() != disks.keys():
+        raise LedgerUnavailable("the store's masters changed while they were asked", maybe_executed=False)
     nodes = {
         name: judge(parse_info(str(info)), disks[name], client.kind, client.confirm) for name, info in said.items()
     }

@@ -75,8 +75,8 @@ async def open_client(
 class StoreClient:
     """Runs scripts and commands on one store. Everything sent here has to be safe to run twice.
 
-    `on_new_server` is told the run id of each server that is met for the first time: after the start that means a
-    restart, a fail-over or a new node, so what was found out at the start has to be found out again.
+    `on_new_server` is told a run id whenever another server answers than before: after a restart, a fail-over or with a
+    new node. What was found out before has to be found out again then, also of a server that was left and came back.
     """
 
     def __init__(
@@ -85,7 +85,6 @@ class StoreClient:
         self.on_new_server: Callable[[str], None] = lambda _run_id: None
         self.confirm = confirm or Confirm()
         self.kind = Kind.SINGLE
-        self._met: set[str] = set()
         self._cluster: Cluster | None = None
         if isinstance(store, Cluster):
             self.kind, self._cluster = Kind.CLUSTER, store
@@ -169,9 +168,7 @@ class StoreClient:
             await self._one.source.close()
 
     def _meet(self, run_id: str) -> None:
-        if run_id not in self._met:
-            self._met.add(run_id)
-            self.on_new_server(run_id)
+        self.on_new_server(run_id)
 
 
 class Follower:

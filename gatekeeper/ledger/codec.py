@@ -195,6 +195,15 @@ def parse_hold(text: str) -> StoredHold:
         raise LedgerBroken(f"the record of a hold cannot be read: {error!r}") from error
 
 
+def parse_ended(text: str) -> int:
+    """How much a hold was of, from what is remembered of one that is over; not written again where it is the charge."""
+    try:
+        _, charged, amount, *_ = text.split("\t")
+        return int(amount or charged)
+    except ValueError as error:
+        raise LedgerBroken(f"the end of a hold cannot be read: {error!r}") from error
+
+
 def open_hold(hold_id: str, text: str, deadline_ms: int | None) -> OpenHold:
     """An open hold for people and programs, from its record and its place in `due`."""
     stored = parse_hold(text)

@@ -153,7 +153,7 @@ def _cut_to_whole_lines(path: Path, team_id: str, file: BinaryIO) -> Entry | Non
     tail = file.read()
     whole = tail[: tail.rfind(b"\n") + 1]
     if begin + len(whole) < size:
-        if size and not whole and begin:
+        if len(tail) - len(whole) > LINE_BYTES_MAX:
             raise ExportBroken(
                 f"{path}: its end is no journal entry. Restore the file, or export to an empty directory"
             )

@@ -2,14 +2,15 @@
 
 A store that fails over to a replica, or comes back from an old file, may lack the last writes it had acknowledged. A
 team's journal gives it away: it is shorter than it was, or has another entry in the place of one that was seen. This
-module remembers the last entry of each team, and for a while the acts behind the entries, in the form in which they can
-be told again: each is idempotent by its id.
+module remembers the last entry of each team, and for a while the acts behind the entries, in the form in which they
+can be told again: each is idempotent by its id.
 
 Grants and changes of a team are not among them: what makes those can see for itself. No I/O and no clock; asking the
 store and telling it again is `repair`'s work.
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,7 +47,7 @@ Act = HoldOrder | Ending | Doubt | Following
 
 @dataclass(frozen=True, slots=True)
 class Acked:
-    """An act that the store acknowledged as journal entry `seq` of its team."""
+    """An act that the store acknowledged as journal entry `seq` of its team; 0: as one of which it has an entry."""
 
     at_s: float
     team: str
@@ -74,32 +75,44 @@ class History:
 
     def note(self, acked: Acked) -> bool:
         """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
+        self.remember(acked)
+        return self.see(Seen(acked.team, acked.seq, acked.act.hold_id))
+
+    def remember(self, acked: Acked) -> None:
+        """Remembers an act and lets go of those that are too old."""
         self._acts.append(acked)
         while self._acts[0].at_s < acked.at_s - self._remember_s:
             self._acts.popleft()
-        before = self._seen.pop(acked.team, None)
-        is_next = before is None or acked.seq > before.seq
+
+    def see(self, seen: Seen) -> bool:
+        """Remembers an entry of a team; False if it is not above the one that was seen before, which then stays."""
+        before = self._seen.pop(seen.team, None)
+        is_next = before is None or seen.seq > before.seq
         # Put last: the first is the one that was seen longest ago.
-        self._seen[acked.team] = before if before and not is_next else Seen(acked.team, acked.seq, acked.act.hold_id)
+        self._seen[seen.team] = before if before and not is_next else seen
         if len(self._seen) > self._teams_max:
             del self._seen[next(iter(self._seen))]
         return is_next
 
-    def teams(self) -> tuple[str, ...]:
-        """Every team of which an entry is remembered."""
-        return tuple(self._seen)
+    def all_seen(self) -> tuple[Seen, ...]:
+        """The last entry seen of every team of which one is remembered."""
+        return tuple(self._seen.values())
 
     def seen(self, team: str) -> Seen | None:
         """The last entry seen of the team."""
         return self._seen.get(team)
 
-    def acts(self, team: str) -> tuple[Acked, ...]:
-        """The team's remembered acts, in the order in which they were acknowledged."""
-        return tuple(acked for acked in self._acts if acked.team == team)
-
-    def forget(self, team: str) -> None:
-        """Begins anew with the team: whoever calls this tells its acts again."""
-        self._seen.pop(team, None)
-        kept = [acked for acked in self._acts if acked.team != team]
+    def forget(self, teams: Collection[str]) -> dict[str, list[Acked]]:
+        """Begins anew with these teams, and gives back the acts of each in the order in which they were acknowledged:
+        whoever calls this tells them again. One pass over all acts, because a fail-over may concern many teams."""
+        if not teams:
+            return {}
+        acts: dict[str, list[Acked]] = {team: [] for team in teams}
+        kept: list[Acked] = []
+        for acked in self._acts:
+            acts.get(acked.team, kept).append(acked)
         self._acts.clear()
         self._acts.extend(kept)
+        for team in teams:
+            self._seen.pop(team, None)
+        return acts

@@ -7,7 +7,7 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:schema`             | STRING | the number of the formats below                      | for ever              |
 | `gk:teams`              | SET    | every team id                                        | for ever              |
 | `gk:key:<sha256>`       | STRING | an API key's record as JSON                          | until removed         |
-| `gk:{T}:team`           | HASH   | time zone, frozen, limits, caps, models, revision    | for ever              |
+| `gk:{T}:team`           | HASH   | the team's record, a field for each part of it       | for ever              |
 | `gk:{T}:keys`           | HASH   | key id -> sha256                                     | until removed         |
 | `gk:{T}:grants`         | HASH   | grant id -> amount, and its expiry if it has one     | for ever              |
 | `gk:{T}:bal`            | HASH   | `figures`, `rules`, `lots`; scope -> its counters    | for ever              |

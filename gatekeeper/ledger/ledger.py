@@ -195,9 +195,9 @@ class Ledger:
         self.repair.admit(order.team)
         self.on_deadline(order.team, order.ttl_ms)
         result = await self._hold(order)
-        if isinstance(result, Held) and not result.repeated:
-            await self.repair.acked(order.team, result.seq, order)
-            self.repair.admit(order.team, maybe_executed=True)
+        if isinstance(result, Held):
+            self.repair.acked(order.team, result.seq, order)
+            await self.repair.admit_held(order.team)
         return result
 
     async def _hold(self, order: HoldOrder) -> HoldResult:
@@ -260,8 +260,7 @@ class Ledger:
 
     async def _settle(self, team_id: str, ending: scripts.Ending) -> Settlement:
         settlement = await scripts.settle(self._client, team_id, ending)
-        if settlement.seq:
-            await self.repair.acked(team_id, settlement.seq, replace(ending, answer=None))
+        await self.repair.settled(team_id, settlement, replace(ending, answer=None))
         return settlement
 
     async def answer(self, team_id: str, hold_id: str) -> str | None:
@@ -281,7 +280,7 @@ class Ledger:
         finally:
             self.on_deadline(team_id, 0)
         if marked.seq:
-            await self.repair.acked(team_id, marked.seq, Doubt(hold_id, reason))
+            self.repair.acked(team_id, marked.seq, Doubt(hold_id, reason))
         return marked
 
     async def attach_job(
@@ -300,7 +299,7 @@ class Ledger:
         self.on_deadline(team_id, ttl_ms)
         attached = await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms, answer)
         if attached.seq:
-            await self.repair.acked(team_id, attached.seq, Following(hold_id, job, ttl_ms))
+            self.repair.acked(team_id, attached.seq, Following(hold_id, job, ttl_ms))
         return attached
 
     async def expire_due(self, team_id: str, max_holds: int = 100) -> Expiry:

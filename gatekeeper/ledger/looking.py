@@ -10,7 +10,7 @@ from typing import Final
 from gatekeeper.ledger import scripts
 from gatekeeper.ledger.bounds import INSTANT_MAX_MS
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import open_hold, pairs, parse_grant
+from gatekeeper.ledger.codec import open_hold, pairs, parse_ended, parse_grant
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.lots import parse_lots
 from gatekeeper.ledger.reports import Balance, Grant, OpenHold
@@ -97,3 +97,9 @@ async def hold(client: StoreClient, team_id: str, hold_id: str) -> OpenHold | No
         client.command("HGET", keys.open, hold_id), client.command("ZSCORE", keys.due, hold_id)
     )
     return None if text is None else open_hold(hold_id, text, None if score is None else int(float(score)))
+
+
+async def ended_amount(client: StoreClient, team_id: str, hold_id: str) -> int | None:
+    """How much a hold was of that is over, or None if the store remembers none of this id."""
+    text = await client.command("HGET", TeamKeys(team_id).done_of(hold_id), hold_id)
+    return None if text is None else parse_ended(text)

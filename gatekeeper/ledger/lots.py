@@ -12,10 +12,11 @@ more, so that a journal can be checked against them.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from gatekeeper.ledger.errors import LedgerBroken
 
-REMINDER = "lapse:"
+REMINDER: Final = "lapse:"
 """How members of `due` begin that are no holds: this and the sequence of a grant, scored with its expiry."""
 
 Parts = list[tuple[int, int]]

@@ -100,7 +100,7 @@ class Node:
 
     def met(self, run_id: str) -> None:
         """This run of the server answers now."""
-        if run_id:
+        if run_id and run_id != self.run_id:
             self.run_id = run_id
             self.tell()
 

@@ -30,8 +30,8 @@ class OpenStore:
     embedded: EmbeddedStore | None
 
     async def close(self) -> None:
-        """Finish calls in flight, then end the embedded server if it is ours."""
-        await self.client.close()
+        """End repairs, finish calls in flight, then end the embedded server if it is ours."""
+        await self.ledger.close()
         if self.embedded is not None:
             await self.embedded.close()
 

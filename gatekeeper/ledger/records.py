@@ -31,7 +31,8 @@ class OnUnknown(StrEnum):
 
 
 class HoldState(StrEnum):
-    """Where a hold stands. `held` and `unknown` keep credits aside; the rest are final, but for `late`."""
+    """Where a hold stands. `held` and `unknown` keep credits aside; what time resolved may still become `late`; all
+    else is final."""
 
     HELD = "held"
     UNKNOWN = "unknown"

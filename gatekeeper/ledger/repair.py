@@ -6,7 +6,8 @@ Settles are never held back: they are facts. It does not log: what happened goes
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -20,6 +21,7 @@ from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.records import (
     Attached,
     Held,
+    HoldOrder,
     HoldResult,
     JobStatus,
     Marked,
@@ -35,7 +37,7 @@ TEAMS_AT_ONCE: Final = 100
 OTHERS_WAIT_S: Final = 5.0
 """How long a team stays closed after our part is told: a gateway that is connected again asks within a second."""
 AGAIN_S: Final = 0.5
-"""Pause before an act that found no store is told once more."""
+"""Pause before a store that was not reached is asked or told once more."""
 
 
 class Told(StrEnum):
@@ -65,7 +67,7 @@ class LostHistory:
         return max(0, self.seen - self.kept - self.told_again - self.refused)
 
 
-Answer = TypeVar("Answer")
+Said = TypeVar("Said")
 Tell = Callable[[str, Act], Awaitable[HoldResult | Settlement | Marked | Attached]]
 
 
@@ -82,6 +84,7 @@ class Repair:
         self._others_wait_s = others_wait_s
         self._closed: dict[str, asyncio.Task[None]] = {}
         self._checking: asyncio.Task[None] | None = None
+        self._unsure: dict[str, tuple[Seen, ...]] = {}
 
     def admit(self, team: str, *, maybe_executed: bool = False) -> None:
         """Raises LedgerHistoryLost while the team's books are being repaired."""
@@ -90,28 +93,39 @@ class Repair:
                 f"the store has lost entries of team {team}; they are being told again", maybe_executed=maybe_executed
             )
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether any team is closed, or is being looked at."""
-        return bool(self._closed) or (self._checking is not None and not self._checking.done())
+    async def admit_held(self, team: str) -> None:
+        """The same for a hold that was made just now, which has to know: what was in doubt is looked for first. Raises
+        LedgerHistoryLost also if the store does not answer to that."""
+        if team in self._unsure:
+            await self._look([team])
+            if team in self._unsure:
+                raise LedgerHistoryLost(f"the store does not tell whether it lacks entries of team {team}",
+                                        maybe_executed=True)  # fmt: skip
+        self.admit(team, maybe_executed=True)
 
-    async def acked(self, team: str, seq: int, act: Act) -> None:
-        """Remembers what the store acknowledged; closes the team if that shows that the store has lost entries."""
+    def acked(self, team: str, seq: int, act: Act) -> None:
+        """Remembers what the store acknowledged; what was seen before is in doubt if it should stand above that."""
         seen = self._history.seen(team)
         acked = Acked(asyncio.get_running_loop().time(), team, seq, act)
-        if self._history.note(acked) or seen is None or team in self._closed:
-            return
-        # Two connections may bring their answers in another order than they happened; only the journal can tell.
-        try:
-            if not await self._is_kept(seen.team, seen.seq, seen.hold_id):
-                self._close_team(seen)
-        except LedgerError:
-            self.check_soon()
+        if not self._history.note(acked) and seen is not None and team not in self._closed:
+            # Two connections may bring their answers in another order than they happened; only the journal can tell.
+            self._doubt([seen])
+
+    async def settled(self, team: str, settlement: Settlement, ending: Ending) -> None:
+        """Remembers the end of a hold, also one that the store says to have booked before: the first answer to it may
+        have been lost. Which entry that is it does not say; the journal's last one is it, or stands behind it."""
+        if settlement.seq:
+            self.acked(team, settlement.seq, ending)
+        elif settlement.status is SettleStatus.DUPLICATE:
+            self._history.remember(Acked(asyncio.get_running_loop().time(), team, 0, ending))
+            with suppress(LedgerError):
+                last = await self._last(team)
+                if last is not None and team not in self._closed:
+                    self._history.see(last)
 
     def check_soon(self) -> None:
-        """Asks the store about every team that was seen, in the background: another server answers there now."""
-        if self._checking is None or self._checking.done():
-            self._checking = asyncio.get_running_loop().create_task(self._check_all())
+        """Another server answers from now on: every entry seen until now is in doubt, and asked for soon."""
+        self._doubt(self._history.all_seen())
 
     async def close(self) -> None:
         """Ends what is under way. What was not told again yet is lost with this process."""
@@ -120,36 +134,69 @@ class Repair:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _check_all(self) -> None:
-        teams = self._history.teams()
-        for at in range(0, len(teams), TEAMS_AT_ONCE):
-            chunk = [seen for team in teams[at : at + TEAMS_AT_ONCE] if (seen := self._history.seen(team))]
-            try:
-                kept = await asyncio.gather(*(self._is_kept(seen.team, seen.seq, seen.hold_id) for seen in chunk))
-            except LedgerError:
-                return  # no server answers: the next one that does is asked again
-            for seen, is_kept in zip(chunk, kept, strict=True):
-                if not is_kept:
-                    self._close_team(seen)
+    def _doubt(self, entries: Iterable[Seen]) -> None:
+        """Always a new tuple: an answer to an older one may be of the server before."""
+        for seen in entries:
+            before = self._unsure.get(seen.team)
+            self._unsure[seen.team] = (*(each for each in before if each != seen), seen) if before else (seen,)
+        if self._unsure and (self._checking is None or self._checking.done()):
+            self._checking = asyncio.get_running_loop().create_task(self._check())
 
-    async def _is_kept(self, team: str, seq: int, hold_id: str) -> bool:
+    async def _check(self) -> None:
+        """Until nothing is in doubt any more: nobody else asks about teams that are at rest."""
+        while self._unsure:
+            teams = list(self._unsure)
+            for at in range(0, len(teams), TEAMS_AT_ONCE):
+                await self._look(teams[at : at + TEAMS_AT_ONCE])
+            if self._unsure:
+                await asyncio.sleep(AGAIN_S)
+
+    async def _look(self, teams: Sequence[str]) -> None:
+        """Looks for what is in doubt of these teams, and closes those that lack some of it. A team whose store does not
+        answer stays in doubt."""
+        doubts = {team: self._unsure[team] for team in teams if team in self._unsure}
+        looks = (self._first_lost(entries) for entries in doubts.values())
+        found = dict(zip(doubts, await asyncio.gather(*looks, return_exceptions=True), strict=True))
+        self._close_teams([lost for lost in found.values() if isinstance(lost, Seen)])
+        for team, lost in found.items():
+            if isinstance(lost, BaseException) and not isinstance(lost, LedgerUnavailable):
+                raise lost
+            if not isinstance(lost, LedgerUnavailable) and self._unsure.get(team) is doubts[team]:
+                del self._unsure[team]
+
+    async def _first_lost(self, entries: tuple[Seen, ...]) -> Seen | None:
+        """The first of these that the journal lacks. Raises LedgerUnavailable; books that cannot be read lack nothing,
+        but `verify` tells about them."""
+        for seen in entries:
+            try:
+                if not await self._is_kept(seen):
+                    return seen
+            except LedgerUnavailable:
+                raise
+            except LedgerError:
+                continue
+        return None
+
+    async def _is_kept(self, seen: Seen) -> bool:
         """Whether the journal still has this entry in its place; one that was exported and cut is kept."""
-        keys, place = TeamKeys(team), f"{seq}-0"
+        keys, place = TeamKeys(seen.team), f"{seen.seq}-0"
         rows = await self._client.command("XRANGE", keys.journal, place, place, bulk=True)
         if rows:
-            return parse_entry(*rows[0]).hold_id == hold_id
-        return int(await self._client.command("HGET", keys.base, "seq", bulk=True) or 0) >= seq
+            return parse_entry(*rows[0]).hold_id == seen.hold_id
+        return int(await self._client.command("HGET", keys.base, "seq", bulk=True) or 0) >= seen.seq
 
-    def _close_team(self, seen: Seen) -> None:
-        if seen.team in self._closed:
-            return
-        acts = self._history.acts(seen.team)
-        self._history.forget(seen.team)
-        self._closed[seen.team] = asyncio.get_running_loop().create_task(self._repair(seen, acts))
+    def _close_teams(self, lost: list[Seen]) -> None:
+        """Until they are repaired nothing is admitted for them, however long the store does not answer."""
+        found = [seen for seen in lost if seen.team not in self._closed]
+        acts = self._history.forget([seen.team for seen in found])
+        for seen in found:
+            self._unsure.pop(seen.team, None)
+            repair = self._repair(seen, acts[seen.team])
+            self._closed[seen.team] = asyncio.get_running_loop().create_task(repair)
 
-    async def _repair(self, seen: Seen, acts: tuple[Acked, ...]) -> None:
+    async def _repair(self, seen: Seen, acts: list[Acked]) -> None:
         try:
-            kept = await self._surely(partial(self._last_kept, seen.team, acts)) or 0
+            kept = await self._surely(partial(self._last_kept, seen, acts)) or 0
             told = [_told(await self._surely(partial(self._tell, seen.team, act))) for act in _to_tell(acts)]
             again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN)
             refused = told.count(Told.REFUSED)
@@ -158,20 +205,29 @@ class Repair:
         finally:
             del self._closed[seen.team]
 
-    async def _last_kept(self, team: str, acts: tuple[Acked, ...]) -> int:
-        """The sequence of the last remembered entry that is still in its place. If none is: that before the first, or
-        where the journal ends now if that is before it."""
-        for acked in reversed(acts):
-            if await self._is_kept(team, acked.seq, acked.act.hold_id):
+    async def _last_kept(self, lost: Seen, acts: list[Acked]) -> int:
+        """The sequence of the last remembered entry, of those before the lost one, that is still in its place. If none
+        is: that before the first, or where the journal ends now if that is before it."""
+        ends = [at for at, acked in enumerate(acts) if (acked.seq, acked.act.hold_id) == (lost.seq, lost.hold_id)]
+        placed = [acked for acked in acts[: ends[-1] + 1 if ends else None] if acked.seq]
+        for acked in reversed(placed):
+            if await self._is_kept(Seen(lost.team, acked.seq, acked.act.hold_id)):
                 return acked.seq
+        last = await self._last(lost.team)
+        last_seq = last.seq if last else 0
+        return min(last_seq, placed[0].seq - 1) if placed else last_seq
+
+    async def _last(self, team: str) -> Seen | None:
+        """The last entry of the journal; None if it has none."""
         rows = await self._client.command("XREVRANGE", TeamKeys(team).journal, "+", "-", "COUNT", 1, bulk=True)
-        last = parse_entry(*rows[0]).seq if rows else 0
-        return min(last, acts[0].seq - 1) if acts else last
+        if not rows:
+            return None
+        entry = parse_entry(*rows[0])
+        return Seen(team, entry.seq, entry.hold_id)
 
     @staticmethod
-    async def _surely(ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """Asks until the store answers: while it does not, the team stays closed, which is what one wants. None if the
-        store answers that it will not."""
+    async def _surely(ask: Callable[[], Awaitable[Said]]) -> Said | None:
+        """Asks until the store answers. None if what it answers is of no use: `verify` tells about such books."""
         while True:
             try:
                 return await ask()
@@ -199,8 +255,13 @@ def _told(result: HoldResult | Settlement | Marked | Attached | None) -> Told:
     return Told.KNOWN
 
 
-def _to_tell(acts: tuple[Acked, ...]) -> list[Act]:
+def _to_tell(acts: list[Acked]) -> list[Act]:
     """In their order, but without what came before the end of a hold: its end brings along all it needs, and room under
-    a limit that somebody has used meanwhile does not matter to it."""
+    a limit that somebody has used meanwhile does not matter to it. What it does not bring is the request's name, under
+    which it would be made and charged once more: a hold that has one is told again, and may be refused."""
     ended = {acked.act.hold_id for acked in acts if isinstance(acked.act, Ending) and acked.act.context is not None}
-    return [acked.act for acked in acts if isinstance(acked.act, Ending) or acked.act.hold_id not in ended]
+    return [acked.act for acked in acts if acked.act.hold_id not in ended or _is_told_again(acked.act)]
+
+
+def _is_told_again(act: Act) -> bool:
+    return isinstance(act, Ending) or (isinstance(act, HoldOrder) and bool(act.once))

@@ -79,8 +79,8 @@ class MasterSource:
 
     async def _look(self) -> None:
         try:
-            # Sentinels that do not answer are no reason to leave a master that does.
-            with suppress(RedisError, OSError):
+            # Sentinels that do not answer are no reason to leave a master that does. RuntimeError: as in `batch.Lane`.
+            with suppress(RedisError, OSError, RuntimeError):
                 if await self._find() != self._master:
                     await self.recover()
         finally:

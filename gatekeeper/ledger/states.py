@@ -1,6 +1,6 @@
 """The life of a hold: every state it can stand in, everything that can happen to it, and what comes of each.
 
-The theory, in six sentences.
+The theory, in six points.
 
 1. A hold keeps credits aside until it is **resolved**, and it is resolved once. Open are `held`, `unknown`, and `kept`,
    which is unknown without a deadline, each also in the form that follows a job; all other states are resolved.

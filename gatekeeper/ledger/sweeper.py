@@ -107,14 +107,21 @@ class Sweeper:
         teams = transitions = 0
         async for some in self._chunks():
             teams += len(some)
-            waits = await self._ledger.due_in_ms(some)
-            due = [team_id for team_id, wait in zip(some, waits, strict=True) if wait is not None and wait <= 0]
+            due = await self._due_of(some)
             transitions += await self._look_at_all(due)
             await self._rest_until(started_s + teams / pace)
             if self._stopping.is_set():
                 return Sweep(teams, transitions)
         self._teams_last = teams
         return Sweep(teams, transitions)
+
+    async def _due_of(self, some: list[str]) -> list[str]:
+        """Those whose time has come; all, to be looked at one by one, if one of them cannot be read."""
+        try:
+            waits = await self._ledger.due_in_ms(some)
+        except LedgerBroken:
+            return some
+        return [team_id for team_id, wait in zip(some, waits, strict=True) if wait is not None and wait <= 0]
 
     def _pace(self) -> float:
         if self._teams_last is None:

@@ -6,6 +6,7 @@ exactly what the snapshot is made of, whatever is written while they are read.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from gatekeeper.ledger.codec import PERIODS, grant_text, parse_hold
 from gatekeeper.ledger.errors import LedgerBroken
@@ -16,15 +17,15 @@ from gatekeeper.ledger.reports import Difference
 from gatekeeper.ledger.scripts import Snapshot
 from gatekeeper.ledger.usage import scopes_of
 
-DIFFERENCES_MAX = 100
+DIFFERENCES_MAX: Final = 100
 """Differences listed in one report: enough to see the pattern."""
 
-FORGOTTEN_AFTER_MS = 73 * 3600 * 1000
+FORGOTTEN_AFTER_MS: Final = 73 * 3600 * 1000
 """When the store has surely forgotten how a day's holds ended: 72 h after it last wrote of one, and an hour for clocks
 that were set. No late result can come to them any more."""
 
-_RESOLVING = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
-_WITHOUT_CREDITS = {EntryKind.TEAM, EntryKind.VOID}
+_RESOLVING: Final = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
+_WITHOUT_CREDITS: Final = {EntryKind.TEAM, EntryKind.VOID}
 
 
 @dataclass(slots=True)

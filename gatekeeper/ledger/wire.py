@@ -15,6 +15,7 @@ from redis.exceptions import (
     AskError,
     BusyLoadingError,
     ClusterDownError,
+    NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -28,9 +29,10 @@ Reply = Any
 READ_TOGETHER: Final = 32
 """Replies under one time limit, the connection's: a limit of its own for each would cost as much as reading it."""
 
-_REFUSED_FOR_NOW: Final = (BusyLoadingError, OutOfMemoryError, ReadOnlyError, ClusterDownError)
-_REFUSED_TEXT: Final = re.compile(r"\b(LOADING|OOM|READONLY|NOREPLICAS|MISCONF|MASTERDOWN|CLUSTERDOWN|BUSY) ")
-"""Refusals that say nothing was written; servers before 7.0 tell them inside a script error's text."""
+_REFUSED_FOR_NOW: Final = (BusyLoadingError, OutOfMemoryError, ReadOnlyError, ClusterDownError, NoPermissionError)
+_REFUSED_TEXT: Final = re.compile(r"\b(LOADING|OOM|READONLY|NOREPLICAS|MISCONF|MASTERDOWN|CLUSTERDOWN|BUSY|NOPERM) ")
+"""Refusals that say nothing was written; servers before 7.0 tell them inside a script error's text. Rights that were
+taken away (NOPERM) are given back as a full disk is emptied: by an operator, and what was to be booked waits for it."""
 
 
 class Source(Protocol):
@@ -52,7 +54,7 @@ class Meaning(Enum):
     NO_SCRIPT = auto()  # send the script's text along
     ELSEWHERE = auto()  # another node has the key
     MOVING = auto()  # the key's slot is on its way between nodes
-    NOT_NOW = auto()  # the server as a whole takes no writes
+    NOT_NOW = auto()  # the server as a whole takes no writes, or none of ours
     BROKEN = auto()
 
 

@@ -15,7 +15,7 @@ from gatekeeper.events import (
     SettleRejected,
     SettleReplayed,
 )
-from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
+from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
 from gatekeeper.ledger.records import SettleStatus
 from gatekeeper.ledger.replay import Replayed
 from gatekeeper.ledger.resolution import Act, Resolution
@@ -25,8 +25,12 @@ from gatekeeper.proxy.gate import Gate
 
 
 async def defer(gate: Gate, facts: GenerationFacts, resolution: Resolution, error: LedgerError) -> bool:
-    """Puts it into the outbox if the store was away; True if it is on disk. Any other error would come again."""
-    if isinstance(error, LedgerUnavailable):
+    """Puts it into the outbox if the store was away; True if it is on disk.
+
+    So it does with what a store refuses in a way nobody foresaw: told once more it is booked, or set aside for somebody
+    to look at. A call that was wrong in itself stays wrong.
+    """
+    if isinstance(error, LedgerUnavailable | LedgerBroken):
         try:
             await gate.outbox.write(resolution)
         except LedgerError as unusable:

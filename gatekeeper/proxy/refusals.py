@@ -9,7 +9,7 @@ from math import ceil
 from gatekeeper.core.alternatives import affordable
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.rejection import Code, CreditFacts, EarlierFacts, LimitFacts, Rejected, Rejection, refuse
-from gatekeeper.ledger.errors import LedgerError
+from gatekeeper.ledger.errors import LedgerError, LedgerHistoryLost
 from gatekeeper.ledger.holdid import hold_id_ms
 from gatekeeper.ledger.records import HoldResult, HoldState, Mismatch, Refusal, RefusalCode, Refused, Repeated
 from gatekeeper.proxy.admission import Admission
@@ -92,7 +92,10 @@ def _ended_sentence(earlier: Repeated) -> str:
 
 def ledger_away(error: LedgerError) -> Rejection:
     """No ledger, no generation."""
-    words = "cannot be reached" if error.retryable else "cannot be used; whoever runs the gateway has to look"
+    if isinstance(error, LedgerHistoryLost):
+        words = "has lost entries of this team, which are being told again"
+    else:
+        words = "cannot be reached" if error.retryable else "cannot be used; whoever runs the gateway has to look"
     retry_after_s = LEDGER_RETRY_AFTER_S if error.retryable else None
     return Rejection(
         Code.LEDGER_UNAVAILABLE, f"The credit ledger {words}. Nothing was forwarded or charged.",

@@ -118,6 +118,17 @@ def test_more_than_was_held(run: Run, kept: str) -> None:
     )  # fmt: skip
 
 
+def test_more_than_was_held_by_what_time_had_ended(run: Run, in_store: InStore) -> None:
+    """Nor does it where the credits are free again, so that nothing else would stop it."""
+    expired = made(in_store, ttl_ms=0)
+    result = run("holds", "settle", "studio", expired, "4900", "--why", "4900 for 49.00")
+
+    assert (1, f"Hold {expired} is over and held 49 credits: nobody agreed to more.\n") == (
+        result.exit_code, result.stderr,
+    )  # fmt: skip
+    assert "Team studio has no open holds.\n" == run("holds", "list", "studio").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "told"),
     [

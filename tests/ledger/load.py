@@ -11,7 +11,7 @@ from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import EntryKind, Held, HoldContext, HoldOrder, Refused, SettleStatus, TeamRecord
+from gatekeeper.ledger.records import EntryKind, Held, HoldOrder, Refused, SettleStatus, TeamRecord
 from gatekeeper.ledger.slots import slot_of
 
 WORKERS = 24
@@ -95,7 +95,7 @@ class Load:
                 await self._generation(team)
             except LedgerUnavailable:
                 self.unavailable += 1
-                await asyncio.sleep(0.01)  # a team that is closed is refused without a wait
+                await asyncio.sleep(0.01)  # a refusal may come without a look at the store, and others want their turn
             self.slowest_s = max(self.slowest_s, (time.monotonic() - began) / 2)
             self._news.set()
 
@@ -108,10 +108,10 @@ class Load:
             return
         assert isinstance(result, Held), result
         self.held[hold_id] = team
-        context = HoldContext(1, windows=result.windows)
-        settlement = await self.ledger.settle(hold_id, team, 1, context=context)
-        expected = {SettleStatus.SETTLED, SettleStatus.DUPLICATE} | ({SettleStatus.ORPHAN} if self.forgetful else set())
-        assert settlement.status in expected, settlement
+        settlement = await self.ledger.settle(hold_id, team, 1)
+        if self.forgetful and settlement.status is SettleStatus.GONE:
+            return
+        assert settlement.status in {SettleStatus.SETTLED, SettleStatus.DUPLICATE}, settlement
         self.settled[hold_id] = team
         self.by_team[team] += 1
 
@@ -127,11 +127,10 @@ class Load:
             while page := await self.ledger.journal(team, after, 1000):
                 after = page[-1].seq
                 holds |= {entry.hold_id for entry in page if entry.kind is EntryKind.HOLD}
-                settles |= {entry.hold_id for entry in page if entry.kind in {EntryKind.SETTLE, EntryKind.ORPHAN}}
-        orphans = settles - holds
+                settles |= {entry.hold_id for entry in page if entry.kind is EntryKind.SETTLE}
         admitted = Counter(self.held.values())
         return Findings(
-            len(self.held.keys() - holds - orphans),
+            len(self.held.keys() - holds),
             len(self.settled.keys() - settles),
             sum(max(0, count - self.granted) for count in admitted.values()),
             unclean,

@@ -1,6 +1,7 @@
 """Start-up checks: what is refused, what is warned about, and which grade a server gets."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -9,7 +10,8 @@ from gatekeeper.ledger.address import Kind
 from gatekeeper.ledger.checks import Durability, check_store, combine, judge
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.confirm import Confirm
-from gatekeeper.ledger.errors import StoreRefused
+from gatekeeper.ledger.errors import LedgerUnavailable, StoreRefused
+from gatekeeper.ledger.slots import SLOTS
 
 GOOD = {"redis_version": "7.0.15", "role": "master", "aof_enabled": "1", "maxmemory": "0", "run_id": "r"}
 
@@ -144,3 +146,20 @@ async def test_real_server_is_asked(real_redis: Redis, server_socket: Path):
     assert report.server in {"valkey", "redis"}
     assert report.version[0].isdigit()
     assert 40 == len(report.run_id)
+
+
+class Changing:
+    """A client whose masters are others at the second question than at the first."""
+
+    kind, slots_covered, confirm = Kind.CLUSTER, SLOTS, Confirm()
+
+    async def each(self, *args: str) -> dict[str, object]:
+        return {"heir": ["appendfsync", "always"]} if args[0] == "CONFIG" else {"old": "role:master"}
+
+
+async def test_a_fail_over_between_two_questions():
+    """Half an answer is no verdict: whoever asked is told to ask again."""
+    client: Any = Changing()
+
+    with pytest.raises(LedgerUnavailable, match="changed while they were asked"):
+        await check_store(client)

@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
 
 from gatekeeper.ledger.address import SOCKET_TIMEOUT_S, read_address
-from gatekeeper.ledger.client import connect
+from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.errors import StoreRefused
 
 
@@ -102,3 +102,13 @@ def test_sentinel_address_is_read():
         address.options["password"], address.options["db"], address.asking["password"],
     )  # fmt: skip
     assert "pw" not in repr(address)
+
+
+def test_every_change_of_servers_is_told():
+    """Each connection tells which run of the server it is to; only another one than before is news, also an old one."""
+    client, told = StoreClient(connect("redis://h:1/0")), list[str]()
+    client.on_new_server = told.append
+    for run_id in ("first", "first", "heir", "heir", "first", ""):
+        client.masters[0].met(run_id)
+
+    assert ["first", "heir", "first"] == told

@@ -18,11 +18,13 @@ from tests.ledger.topologies import ClusterOf, SentinelSet, Topology
 
 AGAIN = (test_ledger, test_lua_end, test_lua_hold, test_lua_team, test_sweeper, test_verify)
 NOT_HERE = {
-    "test_failed_sweep_is_told_and_not_the_last",  # renames a key across slots to break the store
+    "test_failed_walk_is_told_and_not_the_last",  # renames a key across slots to break the store
 }
 
 for module in AGAIN:
-    globals().update({n: f for n, f in vars(module).items() if n.startswith("test_") and n not in NOT_HERE})
+    globals().update({n: f for n, f in vars(module).items() if n.startswith("test_")})
+for name in NOT_HERE:
+    del globals()[name]  # an error where the test has another name by now
 
 busy = test_verify.busy
 with_lots = test_verify.with_lots
@@ -61,5 +63,5 @@ async def client(topology: Topology) -> AsyncIterator[StoreClient]:
 
 
 def test_scripts_agree_with_the_model(topology: Topology):
-    """1,600 random steps: the model holds here too."""
-    run_machine(topology.url, 40)
+    """1,000 random steps: the model holds here too."""
+    run_machine(topology.url, 20)

@@ -113,6 +113,16 @@ def test_a_damaged_end_is_not_continued(tmp_path: Path, end: bytes) -> None:
     assert before == path.read_bytes()
 
 
+def test_a_file_of_something_else_stays_as_it_is(tmp_path: Path) -> None:
+    """What is longer than any cut line is nobody's to drop, even if no line of the file is whole."""
+    path = export_path(tmp_path, "studio")
+    path.write_bytes(b"x" * (LINE_BYTES_MAX + 1))
+    with pytest.raises(ExportBroken, match="empty directory"):
+        open_export(tmp_path, "studio")
+
+    assert LINE_BYTES_MAX + 1 == path.stat().st_size
+
+
 def test_one_export_at_a_time(tmp_path: Path) -> None:
     """A second one is told to wait, and may come when the first has ended."""
     first = open_export(tmp_path, "studio")

@@ -15,7 +15,8 @@ from gatekeeper.ledger.repair import LostHistory
 from tests.ledger.load import CALL_WITHIN_S, Load
 from tests.ledger.topologies import SLOTS, ClusterOf, SentinelSet, Server, happens
 
-AOF = ("--appendonly", "yes")
+EVERY_SECOND = ("--appendonly", "yes")
+"""An append-only file, and the server's own default for when it is on disk."""
 TEAMS = [f"team-{number}" for number in range(12)]
 ONE_REPLICA = Confirm(replicas=1, timeout_ms=500)
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("failover")
 @pytest.fixture
 def cluster() -> Iterator[ClusterOf]:
     """Three masters, a replica for each."""
-    started = ClusterOf(3, 1, *AOF)
+    started = ClusterOf(3, 1, *EVERY_SECOND)
     yield started
     started.close()
 
@@ -33,7 +34,7 @@ def cluster() -> Iterator[ClusterOf]:
 @pytest.fixture
 def sentinels() -> Iterator[SentinelSet]:
     """A master, two replicas, three sentinels."""
-    started = SentinelSet(2, *AOF)
+    started = SentinelSet(2, *EVERY_SECOND)
     yield started
     started.close()
 
@@ -100,11 +101,11 @@ async def test_sentinels_fail_over_under_load(sentinels: SentinelSet, load_on: A
 
 @pytest.mark.parametrize("confirm", [ONE_REPLICA, Confirm()], ids=["wait", "no wait"])
 async def test_replicas_that_lag_when_the_master_dies(sentinels: SentinelSet, load_on: Any, confirm: Confirm):
-    """What no replica had is lost. With WAIT 1 none of that was acknowledged; without it, it was: hundreds of entries,
-    which whoever saw them acknowledged finds missing and tells again.
+    """The store loses what no replica had. With WAIT 1 none of that was acknowledged; without it, it was, and whoever
+    did it finds out and tells it again. Either way nothing acknowledged is missing in the end, and the books agree.
     """
-    lost: list[LostHistory] = []
     load = await load_on(sentinels.url, confirm)
+    lost: list[LostHistory] = []
     load.ledger.repair.on_lost = lost.append
     load.forgetful = not confirm
     await load.until_more(100)
@@ -119,11 +120,10 @@ async def test_replicas_that_lag_when_the_master_dies(sentinels: SentinelSet, lo
     sentinels.master.kill()
     for replica in sentinels.replicas:
         replica.go_on()
-    before = len(load.settled)
-    await load.until(lambda: len(load.settled) >= before + 200)
+    await load.until_more(20, TEAMS)  # a team that lacks entries goes on when they are told again
     await load.stop()
-    await happens(lambda: not load.ledger.repair.is_busy, "the end of all repairs")
     found = await load.findings()
 
-    assert ([], 0, 0, 0) == (found.unclean, found.lost_holds, found.lost_settles, found.admitted_beyond)
-    assert bool(confirm) == (sum(each.told_again for each in lost) < 200)
+    assert (0, 0, 0, []) == (found.lost_holds, found.lost_settles, found.admitted_beyond, found.unclean)
+    assert (sum(each.told_again for each in lost) >= 200) == (not confirm)
+    assert [0] * len(lost) == [each.missing for each in lost]

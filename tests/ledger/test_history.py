@@ -30,7 +30,7 @@ def test_acts_are_remembered_for_a_while() -> None:
     for seq, at_s in ((1, 0.0), (2, 50.0), (3, 61.0)):
         history.note(acked(seq, at_s=at_s))
 
-    assert [2, 3] == [act.seq for act in history.acts("a")]
+    assert [2, 3] == [act.seq for act in history.forget(["a"])["a"]]
 
 
 def test_acts_are_bounded_by_number() -> None:
@@ -39,24 +39,27 @@ def test_acts_are_bounded_by_number() -> None:
     for seq in (1, 2, 3):
         history.note(acked(seq))
 
-    assert ([2, 3], 3) == ([act.seq for act in history.acts("a")], history.seen("a").seq)
+    assert 3 == history.seen("a").seq
+    assert [2, 3] == [act.seq for act in history.forget(["a"])["a"]]
 
 
 def test_teams_are_bounded_by_number() -> None:
     """Of more teams than are remembered the one seen longest ago goes."""
     history = History(teams_max=2)
     for team in ("a", "b", "a", "c"):
-        history.note(acked(1 if team != "a" else len(history.teams()) + 1, team=team))
+        history.note(acked(1 if team != "a" else len(history.all_seen()) + 1, team=team))
 
-    assert ("a", "c") == history.teams()
+    assert ["a", "c"] == [seen.team for seen in history.all_seen()]
 
 
 def test_forgetting_a_team_leaves_the_others() -> None:
-    """A team that begins anew has neither acts nor a last entry; the others keep theirs."""
+    """Teams that begin anew have neither acts nor a last entry; the others keep theirs."""
     history = History()
-    history.note(acked(5))
-    history.note(acked(2, team="b"))
+    for seq, team in ((5, "a"), (2, "b"), (7, "c"), (6, "a")):
+        history.note(acked(seq, team=team))
 
-    history.forget("a")
+    forgotten = history.forget(["a", "c"])
 
-    assert (None, (), 2) == (history.seen("a"), history.acts("a"), history.acts("b")[0].seq)
+    assert {"a": [5, 6], "c": [7]} == {team: [act.seq for act in acts] for team, acts in forgotten.items()}
+    assert (None, None, 2) == (history.seen("a"), history.seen("c"), history.seen("b").seq)
+    assert ([], 1) == (history.forget(["a"])["a"], len(history.forget(["b"])["b"]))

@@ -51,6 +51,35 @@ async def test_another_request_of_the_same_name(ledger: Ledger, order: Order):
     assert Mismatch(first.hold_id, HoldState.HELD) == answer
 
 
+async def test_a_first_attempt_that_arrives_last_hides_no_retry(
+    ledger: Ledger, team: TeamRecord, order: Order, new_id: Callable[..., str]
+):
+    """A hold that was on its way for long and is undone then leaves the name to the retry made meanwhile."""
+    first = order(hold_id=new_id(6000), once="name")
+    retry = order(hold_id=new_id(1000), once="name", once_within_ms=HOUR)
+    await ledger.hold(retry)
+    await ledger.hold(first)
+    await ledger.undo(first.hold_id, team.id)
+
+    assert Repeated(retry.hold_id, HoldState.HELD, 49 * CREDIT, 0) == await ledger.hold(
+        order(once="name", once_within_ms=HOUR)
+    )
+
+
+async def test_a_name_whose_hold_was_given_back_is_taken_by_an_older_id(
+    ledger: Ledger, team: TeamRecord, order: Order, new_id: Callable[..., str]
+):
+    """Two gateways' clocks differ: the retry that the slower one made of a released hold is known by the name."""
+    failed, retry = order(hold_id=new_id(), once="name"), order(hold_id=new_id(1000), once="name", once_within_ms=HOUR)
+    await ledger.hold(failed)
+    await ledger.release(failed.hold_id, team.id)
+    await ledger.hold(retry)
+
+    assert Repeated(retry.hold_id, HoldState.HELD, 49 * CREDIT, 0) == await ledger.hold(
+        order(once="name", once_within_ms=HOUR)
+    )
+
+
 async def test_a_request_is_answered_again(ledger: Ledger, team: TeamRecord, order: Order):
     """The answer that was kept with the charge is found by the hold that the repeated request is told."""
     first = order(once="name")

@@ -4,20 +4,23 @@ The loss is real: the team's keys are put back to an earlier state, as a replica
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, connect
-from gatekeeper.ledger.errors import LedgerHistoryLost
+from gatekeeper.ledger.errors import LedgerHistoryLost, LedgerUnavailable
 from gatekeeper.ledger.history import History
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.opening import OpenStore
 from gatekeeper.ledger.records import Held, HoldContext, HoldOrder, Limit, Per, Repeated, SettleStatus, TeamRecord
 from gatekeeper.ledger.repair import LostHistory, Repair
+from gatekeeper.ledger.wire import Reply
 
 CREDIT = 1_000_000
 Order = Callable[..., HoldOrder]
@@ -73,6 +76,19 @@ def lost(ledger: Ledger) -> asyncio.Queue[LostHistory]:
 def context(order: HoldOrder, held: Held) -> HoldContext:
     """What a settle brings along."""
     return HoldContext(order.amount, fingerprint=order.fingerprint, price_list=order.price_list, windows=held.windows)
+
+
+class Asked:
+    """The client through which a repair asks about entries; `before_answer` comes between a reply and its reader."""
+
+    def __init__(self, client: StoreClient, before_answer: Callable[[], Awaitable[None]]) -> None:
+        self._client = client
+        self._before_answer = before_answer
+
+    async def command(self, *args: str | int, bulk: bool = False) -> Reply:
+        reply = await self._client.command(*args, bulk=bulk)
+        await self._before_answer()
+        return reply
 
 
 async def until_open(ledger: Ledger, team_id: str) -> None:
@@ -265,3 +281,139 @@ async def test_nothing_is_reported_when_nothing_was_lost(
 
     assert lost.empty()
     assert isinstance(await ledger.hold(running), Held | Repeated)
+
+
+async def test_a_store_that_does_not_answer_is_asked_again(
+    ledger: Ledger,
+    order: Order,
+    team: TeamRecord,
+    bytes_redis: Redis,
+    lost: asyncio.Queue[LostHistory],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A loss is found although no answer came when the new server was asked first."""
+    monkeypatch.setattr("gatekeeper.ledger.repair.AGAIN_S", 0)
+    failures = [LedgerUnavailable("away", maybe_executed=False)]
+
+    async def away() -> None:
+        if failures:
+            raise failures.pop()
+
+    past = await Past.take(bytes_redis, team.id)
+    await ledger.hold(order())
+    await past.come_back()
+    asked: Any = Asked(ledger._client, away)
+    ledger.repair._client = asked
+
+    ledger.repair.check_soon()
+
+    assert team.id == (await lost.get()).team
+    assert [] == failures
+
+
+async def test_another_server_while_one_is_being_asked(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """A loss that comes after a team was asked about is found, because all are asked about once more."""
+    is_asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold_up() -> None:
+        is_asked.set()
+        await go_on.wait()
+
+    past = await Past.take(bytes_redis, team.id)
+    await ledger.hold(order())
+    asked: Any = Asked(ledger._client, hold_up)
+    ledger.repair._client = asked
+    ledger.repair.check_soon()
+    await is_asked.wait()
+    await past.come_back()
+
+    ledger.repair.check_soon()
+    go_on.set()
+
+    assert team.id == (await lost.get()).team
+
+
+async def test_a_store_that_is_closed_ends_its_repairs(ledger: Ledger, order: Order) -> None:
+    """Nothing goes on to ask a client that is closed."""
+    is_asked, report = asyncio.Event(), Any
+
+    async def wait_for_ever() -> None:
+        is_asked.set()
+        await asyncio.Event().wait()
+
+    await ledger.hold(order())
+    asked: Any = Asked(ledger._client, wait_for_ever)
+    ledger.repair._client = asked
+    ledger.repair.check_soon()
+    await is_asked.wait()
+
+    await OpenStore("", ledger, ledger._client, report, None).close()
+
+    assert ledger.repair._checking is not None
+    assert ledger.repair._checking.done()
+
+
+async def test_a_loss_that_others_have_grown_over(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """Another gateway's holds have taken the lost places and more: the next hold is not admitted all the same."""
+    past = await Past.take(bytes_redis, team.id)
+    await ledger.hold(order())
+    await past.come_back()
+    other = Ledger(StoreClient(connect(f"unix://{bytes_redis.connection_pool.connection_kwargs['path']}")))
+    for _ in range(3):
+        await other.hold(order())
+    await other.close()
+    ledger.repair.check_soon()
+
+    with pytest.raises(LedgerHistoryLost) as caught:
+        await ledger.hold(order())
+
+    report = await lost.get()
+    assert caught.value.maybe_executed
+    assert (1, 1) == (report.seen - report.kept, report.told_again)
+
+
+async def test_a_doubt_that_the_store_does_not_answer(
+    ledger: Ledger, order: Order, team: TeamRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hold is not admitted while nobody can say whether entries are lacking, and is as soon as that is known."""
+    monkeypatch.setattr("gatekeeper.ledger.repair.AGAIN_S", 0)
+    is_away = asyncio.Event()
+    is_away.set()
+
+    async def away() -> None:
+        if is_away.is_set():
+            raise LedgerUnavailable("away", maybe_executed=False)
+
+    await ledger.hold(order())
+    asked: Any = Asked(ledger._client, away)
+    ledger.repair._client = asked
+    ledger.repair.check_soon()
+    with pytest.raises(LedgerHistoryLost, match="does not tell"):
+        await ledger.hold(order())
+    is_away.clear()
+
+    assert isinstance(await ledger.hold(order()), Held)
+
+
+async def test_a_request_that_has_ended_keeps_its_name(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: asyncio.Queue[LostHistory]
+) -> None:
+    """After a loss a request that comes again under its name is known, and neither held nor charged a second time."""
+    past = await Past.take(bytes_redis, team.id)
+    ended = order(once="name")
+    held = await ledger.hold(ended)
+    await ledger.settle(ended.hold_id, team.id, 40 * CREDIT, context=context(ended, held))
+    await past.come_back()
+    ledger.repair.check_soon()
+    report = await lost.get()
+    await until_open(ledger, team.id)
+
+    again = await ledger.hold(order(once="name", once_within_ms=60_000))
+
+    assert isinstance(again, Repeated)
+    assert (ended.hold_id, 40 * CREDIT) == (again.hold_id, again.charged)
+    assert (2, 0, 0) == (report.told_again, report.refused, report.missing)

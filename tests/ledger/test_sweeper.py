@@ -265,6 +265,8 @@ async def test_a_stop_waits_for_nothing(ledger: Ledger):
     async with asyncio.timeout(0.9 * TICK_S):
         await background.stop()
 
+    assert [] == background._tasks
+
 
 async def test_failed_walk_is_told_and_not_the_last(
     ledger: Ledger, client: StoreClient, team: TeamRecord, order: Order
@@ -272,12 +274,12 @@ async def test_failed_walk_is_told_and_not_the_last(
     """An error ends one walk, not the sweeper."""
     ears = Ears()
     background = sweeper(ledger, ears)
-    await client.command("RENAME", TEAMS, "gk:{x}:team")
     await client.command("SET", TEAMS, "no set")
     background.start()
     async with asyncio.timeout(5):
         await ears.heard.wait()
-    await client.command("RENAME", "gk:{x}:team", TEAMS)
+    await client.command("DEL", TEAMS)
+    await client.command("SADD", TEAMS, team.id)
     await Ledger(client).hold(order(ttl_ms=0))
     async with asyncio.timeout(5):
         while not ears.transitions:
@@ -300,6 +302,21 @@ async def test_a_team_that_cannot_be_read_keeps_time_from_nobody(
     await sweeper(ledger, ears).walk()
 
     assert (1, [team.id] * 2) == (len(ears.errors), [team_id for team_id, _ in ears.transitions])
+
+
+async def test_a_team_whose_deadlines_cannot_be_read_keeps_time_from_nobody(
+    ledger: Ledger, client: StoreClient, team: TeamRecord, order: Order
+):
+    """A team with a broken list of deadlines is told and passed by; the walk takes all others."""
+    await ledger.put_team(TeamRecord("broken"))
+    await client.command("SET", TeamKeys("broken").due, "no list")
+    await ledger.hold(order(ttl_ms=0, grace_ms=0))
+    ears = Ears()
+
+    await sweeper(ledger, ears).walk()
+
+    await client.command("DEL", TeamKeys("broken").due)
+    assert ([EntryKind.UNKNOWN, EntryKind.EXPIRE], 1) == (ears.kinds(), len(ears.errors))
 
 
 async def test_stop_without_start(real_redis: Redis):

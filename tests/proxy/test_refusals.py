@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gatekeeper.core.rejection import Code, Rejection
+from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerHistoryLost, LedgerUnavailable
 from gatekeeper.ledger.records import HoldResult, HoldState, Mismatch, Refusal, RefusalCode, Refused, Repeated
-from gatekeeper.proxy.refusals import not_held
+from gatekeeper.proxy.refusals import LEDGER_RETRY_AFTER_S, ledger_away, not_held
 
 NOW = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
 NO_ADMISSION: Any = None
@@ -56,3 +57,20 @@ def test_another_request_under_one_name_is_a_conflict() -> None:
 def test_our_own_hold_that_is_over_already_is_no_hold() -> None:
     """Nothing may be forwarded on it: fails closed."""
     assert Code.LEDGER_UNAVAILABLE is rejection_of(Repeated("01a2", HoldState.VOID, 0, 0)).code
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "wait_s"),
+    [
+        (LedgerUnavailable("gone", maybe_executed=True), "cannot be reached", LEDGER_RETRY_AFTER_S),
+        (LedgerHistoryLost("shorter"), "has lost entries of this team", LEDGER_RETRY_AFTER_S),
+        (LedgerBroken("odd"), "whoever runs the gateway has to look", None),
+    ],
+)
+def test_each_trouble_of_the_ledger_is_told_as_what_it_is(error: LedgerError, words: str, wait_s: int | None) -> None:
+    """What the client reads says whether waiting helps, and nothing of the store's own words."""
+    rejection = ledger_away(error)
+
+    assert (Code.LEDGER_UNAVAILABLE, wait_s) == (rejection.code, rejection.retry_after_s)
+    assert words in rejection.detail
+    assert str(error) not in rejection.detail.split()

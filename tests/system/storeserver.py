@@ -1,19 +1,15 @@
 """A store that runs by itself on a loopback port, to be stopped, killed and started again by a test."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gatekeeper.ledger.binary import find_server
+from tests.ledger.topologies import DURABLE
 
-
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
+AOF = DURABLE
+"""Every write on disk before it is answered."""
 
 
 async def until_listening(port: int) -> None:
@@ -45,6 +41,3 @@ async def store_server(directory: Path, port: int, *arguments: str) -> AsyncIter
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-AOF = ("--appendonly", "yes", "--appendfsync", "always")

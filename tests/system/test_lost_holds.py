@@ -9,9 +9,10 @@ import jsonschema
 import pytest
 
 from gatekeeper.ledger.records import Limit, Per
+from tests.ledger.topologies import free_port
 from tests.system.conftest import StartWorld
 from tests.system.provider import Provider
-from tests.system.storeserver import AOF, free_port, store_server
+from tests.system.storeserver import AOF, store_server
 from tests.system.test_logs import SCHEMA
 from tests.system.test_outbox import kinds, metric
 from tests.system.world import Answer, World

@@ -19,10 +19,11 @@ from gatekeeper.ledger.records import EntryKind
 from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
 from gatekeeper.web import auth
+from tests.ledger.topologies import free_port
 from tests.system.conftest import StartWorld
 from tests.system.process import gatekeeper, write_config
 from tests.system.provider import Provider
-from tests.system.storeserver import AOF, free_port, store_server
+from tests.system.storeserver import AOF, store_server
 from tests.system.test_logs import SCHEMA
 from tests.system.test_process import ENVIRONMENT, balance, generate, verify
 from tests.system.world import World, settings_for

@@ -11,10 +11,11 @@ import pytest
 from openai import AsyncOpenAI
 from PIL import Image
 
+from tests.ledger.topologies import free_port
 from tests.system.conftest import StartWorld
 from tests.system.process import gatekeeper, write_config
 from tests.system.provider import PICTURE, Provider
-from tests.system.storeserver import AOF, free_port, store_server
+from tests.system.storeserver import AOF, store_server
 from tests.system.test_process import ENVIRONMENT, KEY, verify
 from tests.system.world import Answer, World
 

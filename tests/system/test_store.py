@@ -6,13 +6,15 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from redis.asyncio import Redis
 
 from gatekeeper.app import running_gateway
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.settings import StoreSettings
-from tests.ledger.topologies import ClusterOf
+from tests.ledger.topologies import ClusterOf, free_port
 from tests.system.conftest import StartWorld
-from tests.system.storeserver import AOF, free_port, store_server
+from tests.system.provider import Provider
+from tests.system.storeserver import AOF, store_server
 from tests.system.world import settings_for
 
 
@@ -115,3 +117,24 @@ async def test_a_store_that_evicts_is_refused_at_the_start(tmp_path: Path) -> No
         with pytest.raises(StoreRefused, match="noeviction"):
             async with running_gateway(settings.model_copy(update={"store": store})):
                 pass
+
+
+async def test_a_charge_waits_for_a_store_that_takes_our_rights_away(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
+    """Its operator forbids us to write while the provider draws: the charge is booked when we may again."""
+    port = free_port()
+    provider.gate.clear()
+    async with store_server(tmp_path / "store", port, *AOF), Redis(port=port) as store:
+        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
+        answer = asyncio.ensure_future(world.native(await world.key()))
+        await world.event("generation.admitted")
+        await store.execute_command("ACL", "SETUSER", "default", "-evalsha")
+        provider.gate.set()
+        status = (await answer).status
+        await world.event("settle.deferred")
+        await store.execute_command("ACL", "SETUSER", "default", "+evalsha")
+        await world.event("settle.replayed")
+
+        assert (200, 49_000_000) == (status, (await world.balance()).charged)
+        await world.assert_books_clean()

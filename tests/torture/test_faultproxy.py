@@ -11,7 +11,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gatekeeper.ledger.client import connect
 from gatekeeper.ledger.lua import script
-from tests.system.storeserver import free_port, store_server
+from tests.ledger.topologies import free_port
+from tests.system.storeserver import store_server
 from tests.torture.faultproxy import GHOST_S, Fault, FaultProxy, Trap
 from tests.torture.resp import script_name, whole_end
 

@@ -223,6 +223,11 @@ end
 move_scopes(book, fields, starts, 0, amount)
 book.held, book.open = book.held + amount, book.open + 1
 if minute_cap ~= '' then book.minute = str(minute) .. ':' .. str(admitted + 1) end
+-- One that was on its way for long does not take the name from a hold that began after it and was not given back.
+local named = once ~= '' and call('HGET', KEYS[7], once)
+local named_end = named and named > id and call('HGET', KEYS[4], named)
+local takes_name = once ~= '' and not (named and named > id
+  and (call('HEXISTS', KEYS[2], named) == 1 or named_end and not match(named_end, '^[RV]')))
 local amount_text = str(amount)
 local seq =
   append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, '', '', ARGV[11])
@@ -232,7 +237,7 @@ call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. ARGV[4] .. '\t' .. pol
   .. now_text .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'
   .. price_list .. '\t' .. parts)
 call('ZADD', KEYS[3], str(now + ttl), id)
-if once ~= '' then
+if takes_name then
   call('HSET', KEYS[7], once, id)
   call('PEXPIRE', KEYS[7], ONCE_MS)
 end
