@@ -19,6 +19,8 @@ from gatekeeper.ledger.scripts import Ending
 
 REMEMBER_S: Final = 60.0
 """How long an act is remembered: far longer than a replica that may be promoted is behind."""
+AWAY_S: Final = 900.0
+"""How long the acts of a team are remembered that does not go on: longer than most outages of a part of a cluster."""
 ACTS_MAX: Final = 100_000
 """Acts remembered at most: a minute of 1,600 a second, about 100 MB."""
 TEAMS_MAX: Final = 100_000
@@ -65,13 +67,15 @@ class Seen:
 
 
 class History:
-    """The entries seen last and the acts of the last minute. Instants are monotonic seconds that the caller brings."""
+    """The entries seen last, and of each team the acts of its last minute. Instants are monotonic seconds that the caller brings."""
 
     def __init__(self, *, remember_s: float = REMEMBER_S, acts_max: int = ACTS_MAX, teams_max: int = TEAMS_MAX) -> None:
         self._remember_s = remember_s
         self._teams_max = teams_max
         self._seen: dict[str, Seen] = {}
-        self._acts: deque[Acked] = deque(maxlen=acts_max)
+        self._acts_max = acts_max
+        self._acts: deque[Acked] = deque()
+        self._latest_s: dict[str, float] = {}
 
     def note(self, acked: Acked) -> bool:
         """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
@@ -79,10 +83,18 @@ class History:
         return self.see(Seen(acked.team, acked.seq, acked.act.hold_id))
 
     def remember(self, acked: Acked) -> None:
-        """Remembers an act and lets go of those that are too old."""
+        """Remembers an act and lets go of those that are too old or too many."""
         self._acts.append(acked)
-        while self._acts[0].at_s < acked.at_s - self._remember_s:
-            self._acts.popleft()
+        self._latest_s[acked.team] = acked.at_s
+        while len(self._acts) > self._acts_max or self._is_old(self._acts[0], acked.at_s):
+            gone = self._acts.popleft()
+            if self._latest_s.get(gone.team) == gone.at_s:
+                del self._latest_s[gone.team]
+
+    def _is_old(self, acked: Acked, now_s: float) -> bool:
+        """Whether the team has gone on for long enough after this act. One whose store is away has not."""
+        latest_s = self._latest_s.get(acked.team, now_s)
+        return latest_s - acked.at_s > self._remember_s or now_s - acked.at_s > AWAY_S
 
     def see(self, seen: Seen) -> bool:
         """Remembers an entry of a team; False if it is not above the one that was seen before, which then stays."""
@@ -115,4 +127,5 @@ class History:
         self._acts.extend(kept)
         for team in teams:
             self._seen.pop(team, None)
+            self._latest_s.pop(team, None)
         return acts

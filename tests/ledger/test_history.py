@@ -33,6 +33,26 @@ def test_acts_are_remembered_for_a_while() -> None:
     assert [2, 3] == [act.seq for act in history.forget(["a"])["a"]]
 
 
+def test_acts_of_a_team_that_does_not_go_on_are_kept() -> None:
+    """While a part of a cluster is away its teams do not go on: what they did last is remembered for a quarter of an
+    hour, whatever other teams do."""
+    history = History(remember_s=60)
+    history.note(acked(1, team="away"))
+    for at_s in (100.0, 899.0):
+        history.note(acked(int(at_s), at_s=at_s))
+
+    assert [1] == [act.seq for act in history.forget(["away"])["away"]]
+
+
+def test_acts_of_a_team_that_does_not_go_on_are_let_go_in_the_end() -> None:
+    """After a quarter of an hour they are as old as any."""
+    history = History(remember_s=60)
+    history.note(acked(1, team="away"))
+    history.note(acked(2, at_s=901.0))
+
+    assert {"away": []} == history.forget(["away"])
+
+
 def test_acts_are_bounded_by_number() -> None:
     """Of more acts than are remembered the oldest go; the last entry of each team stays known."""
     history = History(acts_max=2)
