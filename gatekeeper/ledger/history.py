@@ -67,7 +67,10 @@ class Seen:
 
 
 class History:
-    """The entries seen last, and of each team the acts of its last minute. Instants are monotonic seconds that the caller brings."""
+    """The entries seen last, and of each team the acts of its last minute.
+
+    Instants are monotonic seconds that the caller brings.
+    """
 
     def __init__(self, *, remember_s: float = REMEMBER_S, acts_max: int = ACTS_MAX, teams_max: int = TEAMS_MAX) -> None:
         self._remember_s = remember_s
