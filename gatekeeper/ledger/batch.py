@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from redis.exceptions import AskError, BusyLoadingError, RedisError
+from redis.exceptions import AskError, BusyLoadingError
 
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
@@ -190,15 +190,18 @@ class Lane:
                 sent = True
                 replies = await exchange(connection, commands, confirm.timeout_ms / 1000 if confirm else 0)
                 lacking = await confirm.settle(connection, replies) if confirm else ""
+            except BaseException:
+                # A reply may still be on its way: no later call may meet it.
+                await connection.disconnect(nowait=True)
+                raise
             finally:
                 await self._source.release(connection)
-        except (RedisError, OSError, RuntimeError) as error:
-            # RuntimeError: what uvloop raises at a write to a connection that was closed a moment ago.
-            return self._lost(batch, error, sent=sent and not isinstance(error, BusyLoadingError))
         except asyncio.CancelledError:
             for call in batch:
                 self._fail(call, LedgerUnavailable("the ledger was closed meanwhile", maybe_executed=sent))
             raise
+        except Exception as error:  # noqa: BLE001 - libraries raise more than they say, and every caller waits for an end
+            return self._lost(batch, error, sent=sent and not isinstance(error, BusyLoadingError))
         outcome = _Outcome()
         for call, place in zip(batch, places, strict=True):
             reply = replies[place]

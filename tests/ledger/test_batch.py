@@ -285,24 +285,31 @@ async def test_one_bad_call_does_not_spoil_its_batch(client: StoreClient):
     assert ("PONG", LedgerBroken) == (good, type(bad))
 
 
-class Closing(PoolSource):
-    """Connections of which the first is closed before it is written to, which uvloop tells by a RuntimeError."""
+class Failing(PoolSource):
+    """Connections of which the first is not to be had: the library, or the loop, fails with this error."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, error: Exception) -> None:
         super().__init__(redis)
-        self._real, self._is_first = self.get_connection, True
+        self._real, self._errors = self.get_connection, [error]
         self.get_connection = self._get
 
     async def _get(self, *names: Any, **options: Any) -> Any:
-        if self._is_first:
-            self._is_first = False
-            raise RuntimeError("unable to perform operation on <UnixTransport closed=True>; the handler is closed")
+        if self._errors:
+            raise self._errors.pop()
         return await self._real(*names, **options)
 
 
-async def test_a_connection_closed_before_the_write_is_a_lost_answer(real_redis: Redis):
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("unable to perform operation on <UnixTransport closed=True>; the handler is closed"),
+        AttributeError("'NoneType' object has no attribute 'readline'"),
+    ],
+    ids=["uvloop", "library"],
+)
+async def test_whatever_fails_on_the_way_is_a_lost_answer(real_redis: Redis, error: Exception):
     """The lane goes on with another connection, and every call is answered."""
-    lane = Lane(Closing(real_redis), QUICK)
+    lane = Lane(Failing(real_redis, error), QUICK)
     answers = await asyncio.gather(lane.call(("PING",)), lane.call(("ECHO", "x")))
     await lane.close(1)
 
