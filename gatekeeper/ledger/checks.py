@@ -21,6 +21,10 @@ VERSION_MIN: Final = (6, 2)
 """Oldest server the scripts are written for."""
 WAITAOF_VERSION_MIN: Final = (7, 2)
 """First server with WAITAOF; every Valkey says at least this."""
+WHOLE_SCRIPTS_VERSION_MIN: Final = (9, 1, 2)
+"""First Valkey seen to drop the whole of a script that a crash cut off in the append-only file. Redis 7.0.15, and Valkey
+before its pull request 4342, cut inside it: the restart after that applies the first half of the script together with
+what was written since."""
 MEMORY_WARN_SHARE: Final = 0.7
 """Share of maxmemory from which a warning is due: under noeviction a full store refuses holds."""
 
@@ -103,7 +107,11 @@ def judge(
         run_id=info.get("run_id", ""),
         durability=grade(aof=aof, appendfsync=appendfsync, confirm=confirm),
         problems=(*_wrong_address(info, kind), *_problems(info, aof, kind), *_cannot_confirm(info, aof, confirm)),
-        warnings=(*_warnings(info, aof, appendfsync), *_weak_confirmation(info, appendfsync, confirm)),
+        warnings=(
+            *_warnings(info, aof, appendfsync),
+            *_half_scripts(info, aof),
+            *_weak_confirmation(info, appendfsync, confirm),
+        ),
     )
 
 
@@ -149,6 +157,16 @@ def _problems(info: dict[str, str], aof: bool, kind: Kind) -> list[str]:
     elif not aof and kind is Kind.SENTINEL:
         found.append("sentinels watch a server without an append-only file: a restart empties it; set appendonly yes")
     return found
+
+
+def _half_scripts(info: dict[str, str], aof: bool) -> list[str]:
+    numbers = tuple(int(number) for number in re.findall(r"\d+", info.get("valkey_version", ""))[:3])
+    if not aof or numbers >= WHOLE_SCRIPTS_VERSION_MIN:
+        return []
+    return [
+        "when this server crashes, half a script may stay in its append-only file and be applied at the restart after: "
+        "after a crash let it rewrite the file at once (BGREWRITEAOF), or run Valkey 9.1.2 or newer"
+    ]
 
 
 def _cannot_confirm(info: dict[str, str], aof: bool, confirm: Confirm) -> list[str]:

