@@ -85,7 +85,8 @@ def _document(hold: OpenHold) -> dict[str, Any]:
 
 def _print_holds(holds: tuple[OpenHold, ...]) -> None:
     now_ms = int(SystemClock().now().timestamp() * 1000)
-    table = new_table("Hold", "State", "Credits", "Age", "Deadline", "Then", "Project", "Member", right=("Credits",))
+    table = new_table("Hold", "State", "Credits", "Age", "Deadline", "Then", "Project", "Member", right=("Credits",),
+        whole=("Hold",))  # fmt: skip
     for hold in holds:
         table.add_row(
             hold.hold_id, hold.state, credits_text(hold.amount), span((now_ms - hold.held_at_ms) / 1000),

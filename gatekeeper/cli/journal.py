@@ -75,7 +75,16 @@ async def _entries(settings: Settings, team: str, after: int | None, limit: int)
 
 def _print_entries(entries: tuple[Entry, ...]) -> None:
     table = new_table(
-        "Seq", "At", "Entry", "Credits", "Charged", "For", "Who", "Why", right=("Seq", "Credits", "Charged")
+        "Seq",
+        "At",
+        "Entry",
+        "Credits",
+        "Charged",
+        "For",
+        "Who",
+        "Why",
+        right=("Seq", "Credits", "Charged"),
+        whole=("At", "For"),
     )
     for entry in entries:
         who = [entry.fields[name] for name in ("project", "member", "key", "actor") if entry.fields[name]]

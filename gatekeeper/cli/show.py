@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import typer
@@ -28,11 +28,12 @@ def is_wide() -> bool:
     return terminal().width >= WIDE_COLUMNS_MIN
 
 
-def new_table(*columns: str, right: Sequence[str] = ()) -> Table:
-    """A plain table; the columns named in `right` hold numbers."""
+def new_table(*columns: str, right: Sequence[str] = (), whole: Sequence[str] = ()) -> Table:
+    """A plain table; the columns named in `right` hold numbers, those in `whole` what people copy, never broken."""
     table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
     return table
 
 

@@ -3,7 +3,8 @@
 A refusal says what to write instead and never repeats the address: it may hold a password.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -38,6 +39,13 @@ class Kind(StrEnum):
     CLUSTER = "cluster"
 
 
+_UNIX_NAMES: Final = frozenset({"db", "username", "password"})
+_TLS_NAMES: Final = frozenset(
+    {"db", "ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"}
+)
+"""What an address of one server may say behind its question mark; the library would pass on anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A store's address. `options` are for a connection of the library; for one server they name it, for the others
@@ -64,6 +72,10 @@ def read_address(url: str) -> Address:
         )
     if "," in urlsplit(url).netloc.rpartition("@")[2]:
         raise StoreRefused(f"{scheme}:// names one server: for several write {CLUSTER_EXAMPLE} or {SENTINEL_EXAMPLE}")
+    known = _UNIX_NAMES if scheme == "unix" else _TLS_NAMES if scheme == "rediss" else frozenset({"db"})
+    _query(url, known, f"{scheme}://")
+    if scheme != "unix" and not re.fullmatch(r"/?|/\d+", urlsplit(url).path):
+        raise StoreRefused("store address cannot be read: behind the host stands the number of a database, as in /0")
     try:
         options: dict[str, Any] = dict(parse_url(url))
     except ValueError as error:
@@ -110,7 +122,7 @@ def _sentinel(url: str) -> Address:
     )
 
 
-def _query(url: str, known: set[str], example: str) -> dict[str, str]:
+def _query(url: str, known: Collection[str], example: str) -> dict[str, str]:
     given = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
     for name in given:
         if name not in known:

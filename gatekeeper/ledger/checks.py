@@ -22,8 +22,8 @@ VERSION_MIN: Final = (6, 2)
 WAITAOF_VERSION_MIN: Final = (7, 2)
 """First server with WAITAOF; every Valkey says at least this."""
 WHOLE_SCRIPTS_VERSION_MIN: Final = (9, 1, 2)
-"""First Valkey seen to drop the whole of a script that a crash cut off in the append-only file. Redis 7.0.15, and Valkey
-before its pull request 4342, cut inside it: the restart after that applies the first half of the script together with
+"""First Valkey seen to drop the whole of a script that a crash cut off in the append-only file. Redis 7.0.15 and Valkey
+before its pull request 4342 cut inside it: the restart after that applies the first half of the script together with
 what was written since."""
 MEMORY_WARN_SHARE: Final = 0.7
 """Share of maxmemory from which a warning is due: under noeviction a full store refuses holds."""
@@ -108,7 +108,7 @@ def judge(
         durability=grade(aof=aof, appendfsync=appendfsync, confirm=confirm),
         problems=(*_wrong_address(info, kind), *_problems(info, aof, kind), *_cannot_confirm(info, aof, confirm)),
         warnings=(
-            *_warnings(info, aof, appendfsync),
+            *_warnings(info, aof, appendfsync, confirm),
             *_half_scripts(info, aof),
             *_weak_confirmation(info, appendfsync, confirm),
         ),
@@ -136,8 +136,12 @@ def _wrong_address(info: dict[str, str], kind: Kind) -> list[str]:
         return ["the server is no cluster node: write redis:// or rediss:// with its address"]
     role = info.get("role", "server of unknown role")
     if kind is Kind.SINGLE and role != "master":
-        return [f"the server is a {role}: give the master's address, or write {SENTINEL_EXAMPLE}"]
+        return [f"the server is a {_said(role)}: give the master's address, or write {SENTINEL_EXAMPLE}"]
     return []
+
+
+def _said(role: str) -> str:
+    return "replica" if role == "slave" else role
 
 
 def _problems(info: dict[str, str], aof: bool, kind: Kind) -> list[str]:
@@ -146,7 +150,7 @@ def _problems(info: dict[str, str], aof: bool, kind: Kind) -> list[str]:
         found.append(f"server version {info.get('redis_version', 'unknown')} is older than 6.2: upgrade it")
     role = info.get("role", "server of unknown role")
     if kind is not Kind.SINGLE and role != "master":
-        found.append(f"the server is a {role}, which a fail-over may just have made it: try again")
+        found.append(f"the server is a {_said(role)}, which a fail-over may just have made it: try again")
     policy = info.get("maxmemory_policy", "unknown")
     if int(info.get("maxmemory", "0")) > 0 and policy != "noeviction":
         found.append(f"maxmemory-policy is {policy}, which drops credits when memory is full: set it to noeviction")
@@ -170,6 +174,12 @@ def _half_scripts(info: dict[str, str], aof: bool) -> list[str]:
 
 
 def _cannot_confirm(info: dict[str, str], aof: bool, confirm: Confirm) -> list[str]:
+    replicas = int(info.get("connected_slaves", "0"))
+    if replicas < confirm.replicas:
+        return [
+            f"store.wait_replicas is {confirm.replicas} and the server has {replicas} replicas, so no write could be "
+            "confirmed: attach as many, or lower store.wait_replicas"
+        ]
     if not confirm.fsync:
         return []
     if _version(info) < WAITAOF_VERSION_MIN:
@@ -179,10 +189,12 @@ def _cannot_confirm(info: dict[str, str], aof: bool, confirm: Confirm) -> list[s
     return []
 
 
-def _warnings(info: dict[str, str], aof: bool, appendfsync: str | None) -> list[str]:
+def _warnings(info: dict[str, str], aof: bool, appendfsync: str | None, confirm: Confirm) -> list[str]:
     found: list[str] = []
     if not aof:
         found.append("appendonly is no: a restart of the server loses every balance")
+    elif confirm.fsync:
+        pass  # each write waits for the disk, whatever the server does by itself
     elif appendfsync is None:
         found.append("the server does not tell its appendfsync setting: taken as everysec")
     elif appendfsync != "always":
@@ -197,11 +209,6 @@ def _weak_confirmation(info: dict[str, str], appendfsync: str | None, confirm: C
     replicas, found = int(info.get("connected_slaves", "0")), []
     if replicas and not confirm.replicas:
         found.append("store.wait_replicas is 0: a fail-over may lose what was acknowledged last")
-    if replicas < confirm.replicas:
-        found.append(
-            f"store.wait_replicas is {confirm.replicas} and the server has {replicas} replicas: until there are more, "
-            "nothing is admitted"
-        )
     if confirm.replicas and not confirm.fsync and appendfsync != "always":
         found.append(
             "replicas confirm, but a master that crashes and comes back before one is promoted takes from them what "

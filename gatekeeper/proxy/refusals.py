@@ -84,7 +84,7 @@ def _ended_sentence(earlier: Repeated) -> str:
     if earlier.state in {HoldState.EXPIRED, HoldState.CHARGED}:
         said = f"what became of it is not known; {charged}"
     else:
-        said = f"{charged}, and its answer was too large to be kept or came too long ago"
+        said = f"{charged}, and its answer is not kept"
     return (
         f"The same request was sent before (hold {earlier.hold_id}): {said}. To run it anew, send it as a new request."
     )

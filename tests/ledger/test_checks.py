@@ -83,6 +83,19 @@ def test_disks_need_a_server_that_asks_them():
         judge(GOOD, "always", Kind.SINGLE, Confirm(fsync=True)).require_usable()
 
 
+def test_replicas_that_are_to_confirm_have_to_be_there():
+    """With fewer replicas than are to confirm no write could be: said by the name of the setting, before any is tried."""
+    with pytest.raises(StoreRefused, match=r"store\.wait_replicas is 2 and the server has 1 replicas"):
+        judge({**GOOD, "connected_slaves": "1"}, "always", Kind.SENTINEL, Confirm(replicas=2)).require_usable()
+
+
+def test_a_disk_that_is_waited_for_is_no_warning():
+    """With wait_fsync each write is on disk when it is acknowledged, whatever the server does by itself."""
+    told = {**GOOD, "redis_version": "7.2.4"}
+
+    assert () == judge(told, "everysec", Kind.SINGLE, Confirm(fsync=True)).warnings
+
+
 def test_weakest_node_is_the_verdict():
     """A cluster is as durable as its weakest master, and a problem says whose it is."""
     told = {**GOOD, "cluster_enabled": "1"}
@@ -93,7 +106,7 @@ def test_weakest_node_is_the_verdict():
     report = combine(nodes, 16384)
 
     assert (Durability.CRASH_LIKELY, nodes) == (report.durability, report.nodes)
-    assert [True] == [problem.startswith("b:1: the server is a slave") for problem in report.problems]
+    assert [True] == [problem.startswith("b:1: the server is a replica") for problem in report.problems]
 
 
 def test_uncovered_slots_are_a_problem():

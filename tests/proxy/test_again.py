@@ -139,7 +139,7 @@ def test_so_long_as_it_has_run_so_long_should_be_waited(began_s_ago: float, wait
 @pytest.mark.parametrize(
     ("state", "charged", "words"),
     [
-        (HoldState.SETTLED, 49_000_000, "49 credits were charged, and its answer was too large"),
+        (HoldState.SETTLED, 49_000_000, "49 credits were charged, and its answer is not kept"),
         (HoldState.ORPHAN, 500_000, "0.5 credits were charged, and"),
         (HoldState.EXPIRED, 0, "what became of it is not known; nothing was charged"),
         (HoldState.CHARGED, 49_000_000, "what became of it is not known; 49 credits were charged"),
