@@ -84,7 +84,7 @@ def test_disks_need_a_server_that_asks_them():
 
 
 def test_replicas_that_are_to_confirm_have_to_be_there():
-    """With fewer replicas than are to confirm no write could be: said by the name of the setting, before any is tried."""
+    """With fewer replicas than are to confirm no write could be: told by the name of the setting."""
     with pytest.raises(StoreRefused, match=r"store\.wait_replicas is 2 and the server has 1 replicas"):
         judge({**GOOD, "connected_slaves": "1"}, "always", Kind.SENTINEL, Confirm(replicas=2)).require_usable()
 
