@@ -3,6 +3,8 @@
 import asyncio
 import json
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import jsonschema
@@ -110,10 +112,11 @@ async def test_the_lines_are_as_published(world: World, provider: Provider) -> N
     assert [] == [error.message for line in world.events() for error in validator.iter_errors(line)]
 
 
-async def test_a_store_that_comes_back_older_is_found_out(
+@asynccontextmanager
+async def a_lost_charge(
     start_world: StartWorld, provider: Provider, tmp_path: Path
-) -> None:
-    """The store comes back without a charge that it had acknowledged: it is told, and the charge is booked again."""
+) -> AsyncIterator[tuple[World, str]]:
+    """A gateway, and the key of a team that it has charged, on a store that has come back as it was before that."""
     port, now, before = free_port(), tmp_path / "store", tmp_path / "before"
     async with store_server(now, port, *AOF) as store:
         world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
@@ -122,6 +125,14 @@ async def test_a_store_that_comes_back_older_is_found_out(
         assert 200 == (await world.native(key)).status
         store.kill()
     async with store_server(before, port, *AOF):
+        yield world, key
+
+
+async def test_a_store_that_comes_back_older_is_found_out(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
+    """The store comes back without a charge that it had acknowledged: it is told, and the charge is booked again."""
+    async with a_lost_charge(start_world, provider, tmp_path) as (world, _):
         told = await world.event("ledger.history_lost")
         balance = await world.balance()
         await world.assert_books_clean()
@@ -135,14 +146,7 @@ async def test_while_entries_are_told_again_the_team_waits(
     start_world: StartWorld, provider: Provider, tmp_path: Path
 ) -> None:
     """Until other gateways have had time to tell their part, nothing is admitted for the team, and it may try again."""
-    port, now, before = free_port(), tmp_path / "store", tmp_path / "before"
-    async with store_server(now, port, *AOF) as store:
-        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
-        key = await world.key()
-        shutil.copytree(now, before)
-        await world.native(key)
-        store.kill()
-    async with store_server(before, port, *AOF):
+    async with a_lost_charge(start_world, provider, tmp_path) as (world, key):
         await world.event("ledger.history_lost")
         refused = await world.native(key)
 
