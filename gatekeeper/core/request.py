@@ -31,6 +31,8 @@ class GenerationRequest:
 
     `size` is any size spelling, `resolution` and `aspect_ratio` their own; each may say "auto". `scale` is the factor
     of an upscale, `input_pixels` the size of the picture that goes in, `prompt_length` its characters, never itself.
+    `duration_auto`: the caller leaves the length to the model. `reference_images` counts pictures that go in beside the
+    prompt, `input_video` says that a video does.
     """
 
     model: str | None = None
@@ -47,6 +49,9 @@ class GenerationRequest:
     enhance_prompt: bool | None = None
     prompt_length: int | None = None
     stream: bool = False
+    duration_auto: bool = False
+    reference_images: int | None = None
+    input_video: bool = False
 
     def sizes_asked(self) -> tuple[tuple[str, SizeMeaning], ...]:
         """Every field in which the caller said something about size, read, with the field's name."""
@@ -73,7 +78,8 @@ class ValidRequest:
 
     `resolution` None: the model has no tiers, or which one comes out is not known before (then `resolutions_possible`
     lists them and the dearest is held). `size` None: the vendor publishes no pixels for it, or the model chooses.
-    `quality` None: not said, or left to the model.
+    `quality` None: not said, or left to the model. `duration_s` None: a picture, or the model chooses (then
+    `durations_possible` has the longest and the shortest, and the dearest is held).
     """
 
     model: str
@@ -89,4 +95,7 @@ class ValidRequest:
     input_pixels: Pixels | None = None
     quality: str | None = None
     enhance_prompt: bool = False
+    reference_images: int = 0
+    input_video: bool = False
+    durations_possible: tuple[Fraction, ...] = ()
     defaulted: frozenset[str] = frozenset()

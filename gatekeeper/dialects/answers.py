@@ -13,7 +13,7 @@ from typing import cast
 
 import orjson
 
-from gatekeeper.core.outcome import Failed
+from gatekeeper.core.outcome import Failed, Unknown
 from gatekeeper.core.sizes import Pixels
 
 CODE_LENGTH_MAX = 64
@@ -56,6 +56,11 @@ def failed(status: int, answer: Answer | None) -> Failed:
     """A refusal or failure by the provider, named by its status and its code word, if it gave one."""
     word = None if answer is None else error_word(answer)
     return Failed(f"{status} {word}" if word else str(status))
+
+
+def not_told(status: int, answer: Answer | None) -> Unknown:
+    """What an HTTP error says about a job: nothing, but 404 and 410, by which the provider knows none (any more)."""
+    return Unknown(failed(status, answer).reason, gone=status in {404, 410})
 
 
 def error_word(answer: Answer) -> str | None:

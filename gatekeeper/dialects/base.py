@@ -4,30 +4,43 @@ Here are the shapes that pass between a dialect and the pipeline, nothing else. 
 never prices, never decides whether a request is allowed.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from types import MappingProxyType
+from typing import Literal, Protocol
 
 from gatekeeper.core.outcome import Outcome
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
 
 class RouteKind(StrEnum):
-    """`GENERATION` spends and is gated; `FREE` is passed by, with the provider's credential, at no price."""
+    """What a route does to credits.
+
+    `generation` spends and is gated. `free` is passed by, with the provider's credential, at no price. The others are
+    about a job that the same team submitted: `poll` asks where it stands, and is where its end is read; `cancel` asks
+    the provider to stop, which is no end yet; `download` fetches what was made.
+    """
 
     GENERATION = "generation"
     FREE = "free"
+    POLL = "poll"
+    CANCEL = "cancel"
+    DOWNLOAD = "download"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """A route of the provider that the dialect knows.
 
-    `upstream_path` is what follows the provider's base URL, rebuilt from the dialect's own table and never from the
-    caller's raw path. `operation` is what the route does when the body does not say. `query` are the parameters that
-    may be in the address: any other might say again, and differently, what the body says.
+    `upstream_path` is what follows the provider's address, rebuilt from the dialect's own table and never from the
+    caller's raw path; `base` names which of its addresses (`Traits.bases`), "" the only or usual one. `operation` is
+    what the route does when the body does not say. `query` are the parameters that may be in the address: any other
+    might say again, and differently, what the body says. `model` and `job` are what the path names. `takes_body`: a
+    route that is free or about a job, and has a body all the same.
     """
 
     name: str
@@ -35,6 +48,99 @@ class Route:
     upstream_path: str
     operation: Operation | None = None
     query: frozenset[str] = frozenset()
+    model: str | None = None
+    job: str | None = None
+    base: str = ""
+    takes_body: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialPlace:
+    """Where the provider expects its credential.
+
+    `bearer`: `Authorization`, behind the word `name` (`Bearer` if it is ""). `header` and `query`: a header or
+    parameter of that `name`. `signed`: a JSON Web Token behind `Bearer`, minted from an access key and a secret key.
+    """
+
+    kind: Literal["bearer", "header", "query", "signed"] = "bearer"
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """How a caller asks to be called back, and what the provider then sends.
+
+    `field` is a query parameter, a top-level field of a JSON body, or one of a form; `secret_field` is where a caller
+    may give a secret that the provider is to sign with. `read` takes the body of an event to the job's id and outcome;
+    it never raises.
+    """
+
+    place: Literal["query", "json", "form"]
+    field: str
+    signature: Literal["standard", "fal", "bfl", "none"]
+    read: Callable[[bytes], "tuple[str | None, Outcome]"]
+    secret_field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BillingRule:
+    """What the provider charges for a job that ended without its result, and where that is written.
+
+    `end`: `failed`, `moderated`, `cancelled` or `expired`. `charged`: `nothing`, `in full`, or `as reported`.
+    """
+
+    end: Literal["failed", "moderated", "cancelled", "expired"]
+    charged: Literal["nothing", "in full", "as reported"]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What is true of a format as a whole. docs/providers.md is written from it.
+
+    `bases` are further addresses of the provider, by the first segment below its mount: public address by segment.
+    `links` are the places of absolute addresses in answers, such as `urls.get`, which must lead through the gateway.
+    `reads` are the wire fields that a price or a check depends on, `settles_from` where the charge comes from, `sdk`
+    how the official SDK tells its user that credits are short, `corners` what is not supported.
+    """
+
+    title: str
+    credential: CredentialPlace = CredentialPlace()
+    bases: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
+    webhook: Webhook | None = None
+    billing: tuple[BillingRule, ...] = ()
+    reads: tuple[str, ...] = ()
+    settles_from: str = ""
+    sdk: str = ""
+    corners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobLink:
+    """What it takes to ask a provider about a job.
+
+    `submit_path` is the upstream path that made it, `poll_url` the address its answer named, if it named one, `ended`
+    that it has ended, and that a result which nobody read yet tells how.
+    """
+
+    job_id: str
+    submit_path: str
+    poll_url: str | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question of our own to the provider. `route` reads the answer; with `absolute` the link's `poll_url` is the
+    address, if there is one and it is the provider's."""
+
+    method: str
+    route: Route
+    query: str = ""
+    body: bytes = b""
+    content_type: str = ""
+    absolute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +165,16 @@ class OutcomeReader(Protocol):
 
 
 class Dialect(Protocol):
-    """One wire format. Implemented by a module of functions."""
+    """One wire format. Implemented by a module of functions, or by an object that config describes."""
+
+    @property
+    def TRAITS(self) -> Traits:  # noqa: N802  # a module's constant
+        """What is true of the format as a whole."""
+        ...
+
+    def routes(self) -> tuple[tuple[str, str, Route], ...]:
+        """Every open route: method, path with {names} for what varies, and the route it leads to."""
+        ...
 
     def find_route(self, method: str, path: str) -> Route | None:
         """The known route for a path below the provider's prefix (it starts with "/"), or None: not open."""
@@ -73,8 +188,21 @@ class Dialect(Protocol):
         """
         ...
 
-    def outcome_reader(self, route: Route, status: int, content_type: str) -> OutcomeReader:
-        """A reader for the provider's answer, made when its head has come."""
+    def outcome_reader(
+        self, route: Route, status: int, content_type: str, headers: Mapping[str, str] = NO_HEADERS
+    ) -> OutcomeReader:
+        """A reader for the provider's answer, made when its head has come. Names of `headers` are in lower case.
+
+        Of a poll, an answer that does not tell where the job stands (an HTTP error too) is `Unknown`, and no end.
+        """
+        ...
+
+    def job_named(self, route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
+        """The job, or the file of one, that a request is about. Raises `Rejected` (malformed_request) without one."""
+        ...
+
+    def ask(self, link: JobLink) -> Ask | None:
+        """How to ask the provider about a job when nobody polls it. None: it cannot be asked."""
         ...
 
     def render_rejection(self, rejection: Rejection, request_id: str) -> Rendered:

@@ -20,6 +20,11 @@ def malformed(detail: str) -> Rejected:
     return refuse(Code.MALFORMED_REQUEST, detail)
 
 
+def no_job() -> Rejected:
+    """A request about a job that names none; the caller raises it."""
+    return malformed("The request names no job.")
+
+
 def shown(text: str) -> str:
     """A caller's own word, fit to be quoted: short, and without anything a terminal or a JSON writer trips over."""
     kept = text if len(text) <= SHOWN_LENGTH_MAX else text[: SHOWN_LENGTH_MAX - 3] + "..."

@@ -5,7 +5,7 @@ refused as the typing mistake it most likely is; what a provider alone understan
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import cast
 
@@ -25,11 +25,12 @@ from gatekeeper.dialects.answers import (
     read_pixels,
     succeeded,
 )
-from gatekeeper.dialects.base import OutcomeReader, Rendered, Route, RouteKind
-from gatekeeper.dialects.complaints import VIOLATIONS_MAX, malformed
+from gatekeeper.dialects.base import NO_HEADERS, Ask, JobLink, OutcomeReader, Rendered, Route, RouteKind, Traits
+from gatekeeper.dialects.complaints import VIOLATIONS_MAX, malformed, no_job
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.routes import RouteTable, row
 from gatekeeper.dialects.skim import Skimmer
 
 FIELDS = (
@@ -51,11 +52,23 @@ FIELDS = (
 """Every field of a body."""
 
 _OPERATIONS = tuple(operation.value for operation in Operation)
-_GENERATIONS = Route("generations", RouteKind.GENERATION, "/v1/generations")
+
+ROUTES = RouteTable(row("POST", "/v1/generations", RouteKind.GENERATION, "generations"))
+
+TRAITS = Traits(
+    title="gatekeeper's own format",
+    reads=FIELDS,
+    settles_from="the outputs in the answer: their number, and their width and height where they say so",
+    sdk="none: problem documents (RFC 9457), status 402",
+)
+
+
+def routes() -> tuple[tuple[str, str, Route], ...]:
+    return ROUTES.routes()
 
 
 def find_route(method: str, path: str) -> Route | None:
-    return _GENERATIONS if (method, path) == ("POST", "/v1/generations") else None
+    return ROUTES.find(method, path)
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:  # noqa: ARG001
@@ -146,7 +159,12 @@ class _Reader:
         return _read_accepted(answer) if self._status == 202 else _read_outputs(answer)
 
 
-def outcome_reader(route: Route, status: int, content_type: str) -> OutcomeReader:  # noqa: ARG001 -- always JSON
+def outcome_reader(
+    route: Route,  # noqa: ARG001 -- always JSON
+    status: int,
+    content_type: str,  # noqa: ARG001
+    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+) -> OutcomeReader:
     """A reader for 200 with outputs, 202 with a job, or an error."""
     return _Reader(status)
 
@@ -170,6 +188,17 @@ def _output_pixels(output: object) -> Pixels | None:
         return None
     entry = cast("Answer", output)
     return read_pixels(entry.get("width"), entry.get("height"))
+
+
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+    """The job in the path."""
+    if route.job is None:
+        raise no_job()
+    return route.job
+
+
+def ask(link: JobLink) -> Ask | None:  # noqa: ARG001
+    return None
 
 
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:

@@ -4,22 +4,22 @@ Fields that no price here depends on are left alone. `aspect_ratio` and `resolut
 copy its format take them. Sizes are read in any spelling; what the model takes is validated elsewhere.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
 from gatekeeper.core.rejection import Code, Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.dialects.answers import succeeded
-from gatekeeper.dialects.base import OutcomeReader, Rendered, Route, RouteKind
-from gatekeeper.dialects.complaints import malformed
+from gatekeeper.dialects.base import NO_HEADERS, Ask, JobLink, OutcomeReader, Rendered, Route, RouteKind, Traits
+from gatekeeper.dialects.complaints import malformed, no_job
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers, writable
 from gatekeeper.dialects.fields import Fields, JsonFields, read_json
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.multipart import read_form
 from gatekeeper.dialects.openai_answer import JsonAnswer, StreamAnswer
+from gatekeeper.dialects.routes import RouteTable, row
 
 _QUERY = frozenset({"api-version"})
 """What hosts that copy this format take in the address, and what no price depends on."""
@@ -27,17 +27,29 @@ _QUERY = frozenset({"api-version"})
 _PAGES = _QUERY | {"after", "before", "limit", "order"}
 """How lists are paged."""
 
-_GENERATIONS = Route(
-    "images.generations", RouteKind.GENERATION, "/images/generations", Operation.IMAGE_GENERATE, _QUERY
+ROUTES = RouteTable(
+    row(
+        "POST",
+        "/images/generations",
+        RouteKind.GENERATION,
+        "images.generations",
+        Operation.IMAGE_GENERATE,
+        query=_QUERY,
+    ),
+    row("POST", "/images/edits", RouteKind.GENERATION, "images.edits", Operation.IMAGE_EDIT, query=_QUERY),
+    row("GET", "/models", RouteKind.FREE, "models", query=_PAGES),
+    row("GET", "/models/{model:}", RouteKind.FREE, "model", query=_QUERY),
+    prefixes=("/v1", ""),
 )
-_EDITS = Route("images.edits", RouteKind.GENERATION, "/images/edits", Operation.IMAGE_EDIT, _QUERY)
-_MODELS = Route("models", RouteKind.FREE, "/models", query=_PAGES)
-_ROUTES = {
-    ("POST", "/images/generations"): _GENERATIONS,
-    ("POST", "/images/edits"): _EDITS,
-    ("GET", "/models"): _MODELS,
-}
-_MODEL = re.compile(r"/models/([A-Za-z0-9][A-Za-z0-9._:-]{0,127})")
+"""With `/v1` before them or without: SDKs are pointed at either."""
+
+TRAITS = Traits(
+    title="OpenAI Images",
+    reads=("model", "size", "n", "quality", "aspect_ratio", "resolution", "stream"),
+    settles_from="the images in the answer: their number, and their size from the PNG itself or from `size`",
+    sdk="openai: APIStatusError with status_code 402",
+    corners=("POST /images/variations is not open: OpenAI takes no such requests any more",),
+)
 
 _MODEL_CODES = frozenset({Code.MODEL_NOT_FOUND, Code.MODEL_RETIRED, Code.MODEL_NOT_ALLOWED})
 
@@ -53,13 +65,12 @@ _ERROR_TYPES = {
 """What `error.type` says by status, in OpenAI's own words where it has one."""
 
 
+def routes() -> tuple[tuple[str, str, Route], ...]:
+    return ROUTES.routes()
+
+
 def find_route(method: str, path: str) -> Route | None:
-    """Exact paths, with `/v1` before them or without: SDKs are pointed at either."""
-    below = path.removeprefix("/v1")
-    route = _ROUTES.get((method, below))
-    if route is None and method == "GET" and _MODEL.fullmatch(below):
-        return Route("model", RouteKind.FREE, below, query=_QUERY)
-    return route
+    return ROUTES.find(method, path)
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
@@ -102,9 +113,23 @@ def _has_image(fields: JsonFields | FormFields) -> bool:
     return fields.given("image") or fields.given("images")
 
 
-def outcome_reader(route: Route, status: int, content_type: str) -> OutcomeReader:  # noqa: ARG001 -- one shape for all
+def outcome_reader(
+    route: Route,  # noqa: ARG001 # one shape for all
+    status: int,
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+) -> OutcomeReader:
     """Events only on success: errors come as JSON even to a request that asked for a stream."""
     return StreamAnswer() if succeeded(status) and is_event_stream(content_type) else JsonAnswer(status)
+
+
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+    """Images are made while the caller waits: there are no jobs."""
+    raise no_job()
+
+
+def ask(link: JobLink) -> Ask | None:  # noqa: ARG001
+    return None
 
 
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:

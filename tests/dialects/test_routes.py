@@ -61,7 +61,7 @@ def test_models_are_free(path: str, prefix: str) -> None:
         ("GET", "/v1/models/.."),
         ("GET", "/v1/models/%2e%2e"),
         ("GET", "/v1/models/a\n"),
-        ("GET", "/v1/models/" + "a" * 129),
+        ("GET", "/v1/models/" + "a" * 257),
         ("DELETE", "/v1/models/a"),
         ("GET", "/v1/generations"),
         ("POST", "/v1/generations/"),

@@ -1,0 +1,120 @@
+"""What is known of a job from its submission on: enough to ask for its end, to price it, to book it and to tell of it.
+
+It lies with the hold in the store as one small JSON text, so any process can end what another began. Prices are not in
+it, only the request and the name of the price list they came from.
+"""
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+import orjson
+
+from gatekeeper.core.request import Operation, ValidRequest
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.dialects.base import JobLink
+from gatekeeper.events import GenerationFacts
+from gatekeeper.ledger.records import HoldContext
+
+RECORD_BYTES_MAX: Final = 4096
+"""As much as the store keeps of a job; a record is a quarter of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Where the caller wants to be told, and the secret it gave to sign that with, if it gave one."""
+
+    url: str
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A submitted job. `facts` are those of its request, with its hold's id; amounts are micro-credits."""
+
+    provider: str
+    link: JobLink
+    valid: ValidRequest
+    price_list: str
+    held: int
+    facts: GenerationFacts
+    context: HoldContext
+    submitted_at_ms: int
+    deadline_s: int
+    hook: Hook | None = None
+
+    @property
+    def team(self) -> str:
+        return self.facts.team or ""
+
+    @property
+    def hold_id(self) -> str:
+        return self.facts.hold_id or ""
+
+
+def record_text(record: JobRecord) -> str:
+    """The record as the store keeps it: what is empty is left out, exact numbers are texts."""
+    document = {
+        "provider": record.provider,
+        "link": _filled(asdict(record.link)),
+        "valid": _filled(asdict(record.valid)),
+        "price_list": record.price_list,
+        "held": record.held,
+        "facts": _filled(asdict(record.facts)),
+        "context": _filled(asdict(record.context)),
+        "submitted_at_ms": record.submitted_at_ms,
+        "deadline_s": record.deadline_s,
+        "hook": None if record.hook is None else asdict(record.hook),
+    }
+    return orjson.dumps(document, default=_plain).decode()
+
+
+def read_record(text: str) -> JobRecord:
+    """The record behind a text that `record_text` wrote. Raises ValueError for any other."""
+    try:
+        return _read(orjson.loads(text))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"no record of a job: {type(error).__name__}") from None
+
+
+def _read(document: dict[str, Any]) -> JobRecord:
+    hook = document["hook"]
+    return JobRecord(
+        provider=document["provider"],
+        link=JobLink(**document["link"]),
+        valid=_read_valid(document["valid"]),
+        price_list=document["price_list"],
+        held=document["held"],
+        facts=GenerationFacts(**document["facts"]),
+        context=HoldContext(**document["context"]),
+        submitted_at_ms=document["submitted_at_ms"],
+        deadline_s=document["deadline_s"],
+        hook=None if hook is None else Hook(**hook),
+    )
+
+
+def _read_valid(values: dict[str, Any]) -> ValidRequest:
+    read = {**values, "operation": Operation(values["operation"])}
+    for name in ("size", "input_pixels"):
+        if name in read:
+            read[name] = Pixels(**read[name])
+    for name in ("duration_s", "scale"):
+        if name in read:
+            read[name] = Fraction(read[name])
+    read["resolutions_possible"] = tuple(read.get("resolutions_possible", ()))
+    read["durations_possible"] = tuple(Fraction(text) for text in read.get("durations_possible", ()))
+    read["defaulted"] = frozenset(read.get("defaulted", ()))
+    return ValidRequest(**read)
+
+
+def _filled(values: dict[str, Any]) -> dict[str, Any]:
+    """Without what is at its default in every record: nothing, or an empty list of it."""
+    return {name: value for name, value in values.items() if value not in (None, (), frozenset())}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError

@@ -1,0 +1,66 @@
+"""A job's record goes into the store as a text and comes back as it was."""
+
+from fractions import Fraction
+
+import pytest
+
+from gatekeeper.core.request import Operation, ValidRequest
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.dialects.base import JobLink
+from gatekeeper.events import GenerationFacts
+from gatekeeper.ledger.records import HoldContext
+from gatekeeper.proxy.jobs.record import RECORD_BYTES_MAX, Hook, JobRecord, read_record, record_text
+
+
+def a_record(**changes: object) -> JobRecord:
+    """A video job with everything that a record can say."""
+    valid = ValidRequest(
+        model="veo-3.1",
+        operation=Operation.VIDEO_GENERATE,
+        resolution="1080P",
+        resolutions_possible=("720P", "1080P"),
+        aspect_ratio="16:9",
+        size=Pixels(1920, 1080),
+        duration_s=Fraction(15, 2),
+        durations_possible=(Fraction(4), Fraction(8)),
+        audio=True,
+        scale=Fraction(2),
+        input_pixels=Pixels(10, 20),
+        defaulted=frozenset({"outputs", "size"}),
+    )
+    facts = GenerationFacts(request_id="r1", team="t", hold_id="h1", model="veo-3.1", duration_s=7.5, audio=True)
+    context = HoldContext(amount=7, project="p", key_id="k", price_list="l", windows="1:2:3:4")
+    values: dict[str, object] = {
+        "provider": "fal",
+        "link": JobLink("job-1", "/fal-ai/veo", "https://queue.fal.run/fal-ai/veo/requests/job-1"),
+        "valid": valid,
+        "price_list": "l",
+        "held": 7,
+        "facts": facts,
+        "context": context,
+        "submitted_at_ms": 1_763_800_000_000,
+        "deadline_s": 3600,
+        "hook": Hook("https://client.example/hook", "s"),
+    }
+    return JobRecord(**(values | changes))  # type: ignore[arg-type]
+
+
+BARE = ValidRequest(model="m", operation=Operation.IMAGE_EDIT)
+
+
+@pytest.mark.parametrize("record", [a_record(), a_record(hook=None, valid=BARE)])
+def test_a_record_comes_back_as_it_was(record: JobRecord) -> None:
+    """Nothing is lost or changed on the way into the store and back."""
+    assert record == read_record(record_text(record))
+
+
+def test_a_record_is_small() -> None:
+    """Also with everything in it a record is far below what the store keeps."""
+    assert len(record_text(a_record())) < RECORD_BYTES_MAX / 2
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"provider": 1}', record_text(a_record())[:-1]])
+def test_other_texts_are_refused(text: str) -> None:
+    """What is no record raises one error, whatever it is."""
+    with pytest.raises(ValueError, match="no record of a job"):
+        read_record(text)
