@@ -83,7 +83,7 @@ def test_every_line_leads_where_it_says(dialect: str) -> None:
     """A path that a line describes leads to that line's route, and goes upstream as it was understood."""
     for (_, template, known), (_, path, route) in zip(DIALECTS[dialect].routes(), routes_of(dialect), strict=True):
         assert (known.name, known.kind, known.operation) == (route.name, route.kind, route.operation), template
-        assert path.endswith(route.upstream_path) or "{" not in route.upstream_path
+        assert "{" not in route.upstream_path
 
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
