@@ -22,7 +22,7 @@ FRAMES_MAX = 24
 FRAMES_MIN = 2
 
 AREA_BUDGET_PX = 7_000_000
-"""All frames together. At this quality a frame has 0.01 to 0.04 bytes a pixel: a file stays under 300 KB, or 400 in 4K."""
+"""All frames together. At this quality a frame has 0.01 to 0.04 bytes a pixel: files stay under 300 KB, 400 in 4K."""
 
 JPEG_QUALITY = 20
 """Letters have smudges around them; gradients stay whole."""
