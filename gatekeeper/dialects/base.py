@@ -100,6 +100,7 @@ class Traits:
 
     `bases` are further addresses of the provider, by the first segment below its mount: public address by segment.
     `links` are the places of absolute addresses in answers, such as `urls.get`, which must lead through the gateway.
+    `streams`: some answers are server-sent events. `pointed` is how the official SDK is pointed here.
     `reads` are the wire fields that a price or a check depends on, `settles_from` where the charge comes from, `sdk`
     how the official SDK tells its user that credits are short, `corners` what is not supported.
     """
@@ -110,6 +111,8 @@ class Traits:
     links: tuple[str, ...] = ()
     webhook: Webhook | None = None
     billing: tuple[BillingRule, ...] = ()
+    streams: bool = False
+    pointed: str = ""
     reads: tuple[str, ...] = ()
     settles_from: str = ""
     sdk: str = ""

@@ -45,6 +45,8 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="OpenAI Images",
+    streams=True,
+    pointed="`OpenAI(base_url='http://HOST:8080/NAME/v1', api_key='gk_...')`",
     reads=("model", "size", "n", "quality", "aspect_ratio", "resolution", "stream"),
     settles_from="the images in the answer: their number, and their size from the PNG itself or from `size`",
     sdk="openai: APIStatusError with status_code 402",
