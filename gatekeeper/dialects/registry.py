@@ -1,9 +1,12 @@
 """Every dialect by the name that config uses. Written by hand: what is not in this table does not exist."""
 
-from gatekeeper.dialects import native, openai
+from gatekeeper.dialects import bfl, fal, native, openai, replicate
 from gatekeeper.dialects.base import Dialect
 
 DIALECTS: dict[str, Dialect] = {
+    "bfl": bfl,
+    "fal": fal,
     "native": native,
     "openai": openai,
+    "replicate": replicate,
 }
