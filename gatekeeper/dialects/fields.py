@@ -97,6 +97,10 @@ class JsonFields:
         """Whether the field is a text, for formats in which a field may be one thing or another."""
         return isinstance(self._value(name), str)
 
+    def raw(self, name: str) -> object:
+        """The value as it stands, for formats in which a field may be of many kinds. It does not count as read."""
+        return self._values.get(name)
+
     def _value(self, name: str) -> object:
         self._read.add(name)
         return self._values.get(name)
