@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from gatekeeper.dialects.complaints import Complaints, malformed, shown
-from gatekeeper.dialects.skim import Skimmer
+from gatekeeper.dialects.skim import STRING_BYTES_MAX, Skimmer
 from gatekeeper.dialects.strictjson import kind, parse_object
 
 WHOLE_BYTES_MAX = 64 * 1024
@@ -190,6 +190,24 @@ class JsonFields:
         value = self._value(name)
         return value if isinstance(value, str) else ""
 
+    def amount(self, name: str) -> int:
+        """How many there are in a field that holds one thing or a list of them."""
+        value = self._value(name)
+        if isinstance(value, list):
+            return len(value)
+        return 0 if value in (None, "") else 1
+
+    def whole_text(self, name: str) -> str | None:
+        """A text whole, for formats that take settings out of it: not to be kept or shown."""
+        value = self._value(name)
+        if isinstance(value, str) and value in self._cut:
+            self._note(name, "a longer one", "a text that can be read whole beside so much else")
+        elif isinstance(value, str):
+            return value
+        else:
+            self._note_kind(name, value, "a text")
+        return None
+
     def wrong(self, name: str, wanted: str) -> None:
         """Notes that the field, well typed as it is, cannot be what is meant."""
         self._note_kind(name, self._value(name), wanted)
@@ -251,11 +269,14 @@ def _readable(value: int | Decimal) -> bool:
     return small and number.adjusted() < NUMBER_DECIMALS_MAX and number >= 0
 
 
-def read_json(body: Sequence[bytes]) -> JsonFields:
-    """The fields of a JSON body. Raises `Rejected` (malformed_request) for anything that is not one plain object."""
+def read_json(body: Sequence[bytes], *, string_bytes_max: int = STRING_BYTES_MAX) -> JsonFields:
+    """The fields of a JSON body. Raises `Rejected` (malformed_request) for anything that is not one plain object.
+
+    `string_bytes_max`: a longer string of a large body is not read, only measured.
+    """
     if sum(map(len, body)) <= WHOLE_BYTES_MAX:
         return JsonFields(parse_object(b"".join(body)), {}, Complaints())
-    skimmer = Skimmer()
+    skimmer = Skimmer(string_bytes_max=string_bytes_max)
     for chunk in body:
         skimmer.feed(chunk)
     if not skimmer.utf8:
