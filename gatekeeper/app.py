@@ -29,23 +29,21 @@ from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
 from gatekeeper.ledger.outbox import Outbox, open_outbox
-from gatekeeper.ledger.records import KeyRecord, OnUnknown
+from gatekeeper.ledger.records import KeyRecord
 from gatekeeper.ledger.replay import Replayer
 from gatekeeper.ledger.sweeper import Sweeper
 from gatekeeper.ledger.watch import StoreWatch
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
+from gatekeeper.providers import build_providers, provider_problems
 from gatekeeper.proxy.deferring import report_replayed
-from gatekeeper.proxy.gate import Gate, InFlight, Provider, Shelf
+from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.server import DataPlane
 from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
-from gatekeeper.settings import ProviderSettings, Settings, read_secret
-from gatekeeper.upstream.client import Upstream
-from gatekeeper.upstream.credential import Credential
-from gatekeeper.upstream.messages import Timeouts
+from gatekeeper.settings import Settings
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.web.front import FrontServer
-from gatekeeper.yamlfile import ConfigError, Problem
+from gatekeeper.yamlfile import ConfigError
 
 HEADER_LINE_BYTES_MAX = 16 * 1024
 """One header or request line: twice what any SDK sends, for long bearer tokens and signed queries."""
@@ -186,7 +184,7 @@ async def _build_gate(  # every argument is a part that is wired in
     clock = SystemClock()
     server = settings.server
     return Gate(
-        providers=await _build_providers(settings, stack),
+        providers=await build_providers(settings, stack),
         native_dialect=DIALECTS["native"],
         shelf=shelf,
         ledger=books.ledger,
@@ -201,53 +199,7 @@ async def _build_gate(  # every argument is a part that is wired in
         client_write_timeout_s=server.client_write_timeout_s,
         client_total_s=server.client_total_s,
         retry_guard_window_s=server.retry_guard_window_s,
-    )
-
-
-async def _build_providers(settings: Settings, stack: AsyncExitStack) -> dict[str, Provider]:
-    """Every provider with its credential and its own pool of connections."""
-    providers = {}
-    for name, stated in settings.providers.items():
-        upstream = await stack.enter_async_context(Upstream(connections_per_host=stated.connections_max))
-        providers[name] = _build_provider(name, stated, settings.base_dir, upstream)
-    return providers
-
-
-def provider_problems(settings: Settings, *, secrets_needed: bool = True) -> list[Problem]:
-    """What is wrong with the providers beyond their shape: unknown dialects, secrets that are not there."""
-    problems = []
-    for name, stated in settings.providers.items():
-        where = ("providers", name)
-        if stated.dialect not in DIALECTS:
-            known = ", ".join(DIALECTS)
-            problems.append(settings.problem((*where, "dialect"), f"no dialect {stated.dialect!r}", f"Use {known}."))
-        if secrets_needed and stated.credential != "none":
-            try:
-                read_secret(stated.credential, settings.base_dir)
-            except LookupError as error:
-                mend = "Set it, or write 'credential: none'."
-                problems.append(settings.problem((*where, "credential"), str(error), mend))
-    return problems
-
-
-def _build_provider(name: str, stated: ProviderSettings, base_dir: Path, upstream: Upstream) -> Provider:
-    source = stated.credential
-    secret = "" if source == "none" else read_secret(source, base_dir)
-    limits = stated.timeouts
-    return Provider(
-        name=name,
-        dialect_name=stated.dialect,
-        dialect=DIALECTS[stated.dialect],
-        base_url=stated.base_url,
-        credential=Credential("bearer", secret=secret) if secret else Credential("none"),
-        upstream=upstream,
-        offers_of=stated.offers_of or name,
-        models=stated.models,
-        default_model=stated.default_model,
-        timeouts=Timeouts(limits.connect_s, limits.head_s, limits.idle_s, limits.total_s),
-        passthrough=frozenset((route.split(" ")[0], route.split(" ")[1]) for route in stated.passthrough),
-        on_unknown=OnUnknown(stated.on_unknown),
-        unknown_grace_s=stated.unknown_grace_s,
+        public_url=server.public_url,
     )
 
 

@@ -7,12 +7,13 @@ they have files of their own.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -32,8 +33,23 @@ PROVIDER_NAME = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
 RESERVED_PREFIXES = frozenset({"v1", "admin"})
 """First path segments that are the gateway's own."""
 
+HOST_NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")
+"""A host name as a `Host` header has it, in lower case."""
+
 SECRET_FILE_BYTES_MAX = 64 * 1024
 """A credential file larger than this is some other file."""
+
+
+def _http_address(url: str) -> str:
+    if not re.match(r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", url):
+        raise mistake(
+            "the address cannot be used", "Write http:// or https:// with a host, without user, query or fragment."
+        )
+    return url.rstrip("/")
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+"""An address to which paths are appended; kept without a slash at its end."""
 
 
 class _Section(BaseModel):
@@ -47,6 +63,9 @@ class ServerSettings(_Section):
     port: int = Field(8080, ge=0, le=65535)
     admin_host: str = "127.0.0.1"
     admin_port: int = Field(8081, ge=0, le=65535)
+    public_url: HttpAddress | None = Field(
+        None, description="How callers reach the data plane, for links in answers; else as the caller's `Host` says."
+    )
     workers: int = Field(1, ge=1, le=1)
     max_body_mb: int = Field(64, ge=1, le=1024, description="OpenAI takes edits up to 50 MB; above that nobody sends.")
     body_timeout_s: float = Field(120, gt=0, description="A body that takes longer than this is not being sent.")
@@ -121,7 +140,11 @@ class ProviderSettings(_Section):
     """An upstream with its credential."""
 
     dialect: str
-    base_url: str
+    base_url: HttpAddress
+    base_urls: dict[str, HttpAddress] = Field(
+        default_factory=dict, description="Further addresses of formats that have several; else their public ones."
+    )
+    host: str | None = Field(None, description="A host name that is this provider's alone: no prefix in the path.")
     credential: SecretSource | Literal["none"] = "none"
     offers_of: str | None = None
     models: tuple[str, ...] = ()
@@ -132,14 +155,12 @@ class ProviderSettings(_Section):
     unknown_grace_s: float = Field(60, ge=0, description="How long an unknown outcome is waited for.")
     connections_max: int = Field(1000, ge=1, description="Beyond it requests wait for a free one.")
 
-    @field_validator("base_url")
+    @field_validator("host")
     @classmethod
-    def _is_http(cls, url: str) -> str:
-        if not re.match(r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", url):
-            raise mistake(
-                "the address cannot be used", "Write http:// or https:// with a host, without user, query or fragment."
-            )
-        return url.rstrip("/")
+    def _is_host(cls, host: str | None) -> str | None:
+        if host is not None and not HOST_NAME.match(host.lower()):
+            raise mistake(f"{host!r} is no host name", "Write it as a Host header has it, such as images.example.com.")
+        return None if host is None else host.lower()
 
     @field_validator("passthrough")
     @classmethod
@@ -182,11 +203,21 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     @model_validator(mode="after")
-    def _provider_names(self) -> "Settings":
-        wrong = (name for name in self.providers if not PROVIDER_NAME.match(name) or name in RESERVED_PREFIXES)
-        mend = "Use a short lower-case word, neither 'v1' nor 'admin'."
-        raise_mistakes([Mistake(("providers", name), f"{name!r} cannot name a provider", mend) for name in wrong])
+    def _providers_apart(self) -> "Settings":
+        raise_mistakes([*self._misnamed(), *self._hosts_taken()])
         return self
+
+    def _misnamed(self) -> Iterator[Mistake]:
+        for name in self.providers:
+            if not PROVIDER_NAME.match(name) or name in RESERVED_PREFIXES:
+                mend = "Use a short lower-case word, neither 'v1' nor 'admin'."
+                yield Mistake(("providers", name), f"{name!r} cannot name a provider", mend)
+
+    def _hosts_taken(self) -> Iterator[Mistake]:
+        first: dict[str, str] = {}
+        for name, each in self.providers.items():
+            if each.host is not None and (other := first.setdefault(each.host, name)) != name:
+                yield Mistake(("providers", name, "host"), f"{each.host!r} is the host of {other} too", "Use another.")
 
     def catalog_files(self) -> tuple[Path, ...]:
         """The files the patterns match, each once, in order. Raises `ConfigError` for each that matches nothing."""

@@ -92,6 +92,14 @@ class Combination:
         return self.resolution in {None, resolution} and self.aspect_ratio in {None, aspect_ratio}
 
 
+class OverRun(StrEnum):
+    """Who bears what was made beyond the hold: the house, the team as far as its credits go, or the team in full."""
+
+    ABSORB = "absorb"
+    CHARGE = "charge"
+    DEBT = "debt"
+
+
 class Audio(StrEnum):
     """Whether a model makes sound."""
 
@@ -190,6 +198,15 @@ class Capability:
     audio: Audio = Audio.NONE
     not_sold: tuple[Combination, ...] = ()
     hold_ttl_s: int | None = None
+    over: OverRun = OverRun.ABSORB
+    job_deadlines_s: Mapping[str, int] = field(default_factory=dict)
+    """How long a job may take, by tier; "" stands for every tier."""
+
+    def deadline_s(self, resolution: str | None) -> int | None:
+        """How long a job at this tier may take; the longest of all if the tier is open. None: nothing is stated."""
+        if resolution is None:
+            return max(self.job_deadlines_s.values(), default=None)
+        return self.job_deadlines_s.get(resolution, self.job_deadlines_s.get(""))
 
     @property
     def priced_by_input(self) -> bool:

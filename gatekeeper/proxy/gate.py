@@ -25,14 +25,15 @@ from gatekeeper.web.auth import Authenticator, Caller
 class Provider:
     """An upstream as the data plane sees it.
 
-    `offers_of` is the provider's name in the catalog's offers; `models` are patterns of catalog ids that it takes
-    under the catalog's own names; `passthrough` are exact (method, path) pairs that are let by for free.
+    `bases` are its addresses by the names that routes have for them, "" the usual one; `host` is the host name that it
+    has to itself. `offers_of` is the provider's name in the catalog's offers; `models` are patterns of catalog ids that
+    it takes under the catalog's own names; `passthrough` are exact (method, path) pairs that are let by for free.
     """
 
     name: str
     dialect_name: str
     dialect: Dialect
-    base_url: str
+    bases: Mapping[str, str]
     credential: Credential
     upstream: Upstream
     offers_of: str
@@ -42,6 +43,12 @@ class Provider:
     passthrough: frozenset[tuple[str, str]] = frozenset()
     on_unknown: OnUnknown = OnUnknown.RELEASE
     unknown_grace_s: float = 60
+    host: str | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Its usual address."""
+        return self.bases[""]
 
 
 @dataclass(slots=True)
@@ -92,7 +99,7 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Everything the pipeline needs."""
+    """Everything the pipeline needs. `public_url` is how callers reach the gateway, None: as their `Host` says."""
 
     providers: Mapping[str, Provider]
     native_dialect: Dialect
@@ -109,6 +116,7 @@ class Gate:
     client_write_timeout_s: float
     client_total_s: float
     retry_guard_window_s: float
+    public_url: str | None = None
 
 
 @dataclass(slots=True)

@@ -48,10 +48,11 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
 async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     """Lets a free route by: the provider's credential goes on, nothing is held."""
     provider = call.candidates[0]
-    if await _body(gate, call):
+    body = await _body(gate, call)
+    if body and not call.route.takes_body:
         raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
     try:
-        answer = await provider.upstream.send(upstream_request(call, provider, ()))
+        answer = await provider.upstream.send(upstream_request(call, provider, body))
     except UpstreamError as error:
         raise from_upstream(error, provider.name) from None
     async with answer:

@@ -22,7 +22,7 @@ def upstream_request(call: Call, provider: Provider, body: Sequence[bytes]) -> U
     key = call.caller.key
     headers = _readable_answer(forwardable_request_headers(call.request.raw_headers, key))
     headers, query = with_credential(provider.credential, headers, passing_query(call))
-    url = f"{provider.base_url}{call.route.upstream_path}" + (f"?{query}" if query else "")
+    url = f"{provider.bases[call.route.base]}{call.route.upstream_path}" + (f"?{query}" if query else "")
     return UpstreamRequest(call.request.method, url, headers, body, provider.timeouts)
 
 

@@ -60,6 +60,7 @@ class DataPlane:
         self._gate = gate
         self._natives = tuple(p for p in gate.providers.values() if p.dialect_name == NATIVE)
         self._native = gate.native_dialect
+        self._hosts = {p.host: p for p in gate.providers.values() if p.host is not None}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request, whatever happens."""
@@ -114,11 +115,21 @@ class DataPlane:
         nowhere = self._nowhere(request.method, path)
         if not path.startswith("/") or len(path) > PATH_LENGTH_MAX:
             return nowhere
+        mounted = self._mounted_at(request.headers.get("Host", "").lower())
+        if mounted is not None:
+            return _provider_target(mounted, request.method, path)
         name, slash, rest = path[1:].partition("/")
         if name == "v1":
             return self._own_target(request.method, path)
         provider = self._gate.providers.get(name)
         return nowhere if provider is None or not slash else _provider_target(provider, request.method, f"/{rest}")
+
+    def _mounted_at(self, host: str) -> Provider | None:
+        """The provider that has this `Host` to itself; one that is configured without a port has it on every port."""
+        if not self._hosts:
+            return None
+        name, colon, port = host.rpartition(":")
+        return self._hosts.get(host) or (self._hosts.get(name) if colon and port.isdecimal() else None)
 
     def _nowhere(self, method: str, path: str) -> Target:
         """Refused in the shape of whoever would have known the path, so that its SDK shows the reason."""
