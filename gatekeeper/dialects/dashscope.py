@@ -213,7 +213,7 @@ def outcome_reader(
         case RouteKind.GENERATION:
             if succeeded(status) and is_event_stream(content_type):
                 return StreamAnswer()
-            return JsonAnswer(status, read_made_or_submitted, about_job=False)
+            return JsonAnswer(status, read_made_or_submitted)
         case RouteKind.POLL:
             return JsonAnswer(status, partial(read_task, job_id=route.job or ""), about_job=True)
         case _:

@@ -152,6 +152,19 @@ class JsonFields:
         self._note_kind(name, value, "true or false")
         return None
 
+    def beginning(self, name: str) -> str | None:
+        """A text, of which in a body of more than 64 KiB only the first characters may be there."""
+        value = self._value(name)
+        if isinstance(value, str):
+            return value
+        self._note_kind(name, value, "a text")
+        return None
+
+    def count(self, name: str) -> int:
+        """How many things a field holds: the length of a list, one for anything else, none if it is not given."""
+        value = self._value(name)
+        return len(value) if isinstance(value, list) else int(value is not None)
+
     def inner(self, name: str, wanted: str = "an object") -> "JsonFields | None":
         """The fields of an object in a field. Its `finish` is this one's."""
         value = self._value(name)
