@@ -103,8 +103,7 @@ class Reconciler:
         for key in due:
             if key in self._asking:  # it became known once more while it is being asked about
                 continue
-            task = self._asking[key] = asyncio.get_running_loop().create_task(self._look_safely(key))
-            task.add_done_callback(lambda _task, key=key: self._asking.pop(key, None))
+            self._asking[key] = asyncio.get_running_loop().create_task(self._look_safely(key))
         return len(due)
 
     async def settle_down(self) -> None:
@@ -152,6 +151,7 @@ class Reconciler:
             self._watched.discard(key)
         else:
             self._remember(team, hold_id, wait_s)
+        self._asking.pop(key, None)
 
     async def _look(self, team: str, hold_id: str) -> float | None:
         """Asks about a job if it is our turn; seconds until the next time, None if there is none."""
