@@ -31,8 +31,8 @@ def upstream_request(
 
 def _check_query(query: str, route: Route) -> None:
     """Raises `Rejected` for a parameter that nobody here reads: the provider may, and make what was not paid for."""
-    names = (unquote_plus(part.partition("=")[0]) for part in query.split("&") if part)
-    unread = next((name for name in names if name not in route.query), None)
+    parts = (unquote_plus(part) for part in query.split("&") if part and part not in route.query)
+    unread = next((part.partition("=")[0] for part in parts if part.partition("=")[0] not in route.query), None)
     if unread is not None:
         known = f" Known: {', '.join(sorted(route.query))}." if route.query else ""
         raise refuse(Code.MALFORMED_REQUEST, f"Query parameter {quoted(unread)} is not read here; leave it out.{known}")
