@@ -4,23 +4,25 @@
 never carries a key, a credential, a prompt or an image: the fields below are all there is. Emitting is `logs.emit`.
 """
 
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, WithJsonSchema
+from pydantic import WithJsonSchema
+
+from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed, WebhookReceived, WebhookRejected
 
 Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credits, at most six decimals"})]
 """Micro-credits inside, written as an exact decimal number of credits."""
 
 
-WebhookResult = Literal["settled", "pending", "repeated", "unconfirmed"]
-"""What became of a provider's call about a job: a closed list, for it is a metric's label too."""
+SettledAs = Literal["made", "partial", "failed_billable", "policy"]
+"""How a hold was settled: a closed list, for it is a metric's label too. `policy`: its job is gone, nobody can tell."""
 
-WebhookRefusal = Literal["address", "signature", "job", "keys", "store", "full", "size"]
-"""Why such a call was turned away; a metric's label as well."""
+JobVia = Literal["poll", "reconciler", "webhook", "submit"]
+"""Who learnt how a job ended: the caller's own poll, the gateway's, the provider's call, or its first answer."""
 
-SettledAs = Literal["made", "partial", "accepted", "failed_billable"]
-"""How a hold was settled: a closed list, for it is a metric's label too."""
+JobEnd = Literal["made", "partial", "failed", "failed_billable", "policy"]
+"""How a job ended: a closed list, for it is a metric's label too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,8 @@ class GenerationRejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSettled:
-    """The true outcome is booked. `credits_over` is what the outcome was worth beyond the hold, not charged."""
+    """The true outcome is booked. `credits_over` is what the outcome was worth beyond what was charged; `cost_reported`
+    is what the provider says it cost, in its own unit."""
 
     event: Literal["generation.settled"] = "generation.settled"
     facts: GenerationFacts
@@ -84,6 +87,8 @@ class GenerationSettled:
     note: str = ""
     outputs_made: int
     quality_made: str | None = None
+    cost_reported: float | None = None
+    cost_unit: str | None = None
     upstream_status: int | None = None
     upstream_ms: int | None = None
     overhead_ms: float | None = None
@@ -112,6 +117,47 @@ class GenerationReleased:
     upstream_status: int | None = None
     upstream_ms: int | None = None
     overhead_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAccepted:
+    """The provider took the work and will tell later; the hold follows its job. `status` is the ledger's word for that:
+    `attached`, or `deferred` where the store was away."""
+
+    event: Literal["job.accepted"] = "job.accepted"
+    facts: GenerationFacts
+    job: str
+    credits_held: Credits
+    deadline_s: int
+    status: str
+    upstream_status: int | None = None
+    upstream_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFinished:
+    """How a job ended, and who learnt it. `credits_charged` is null while the store is away."""
+
+    event: Literal["job.finished"] = "job.finished"
+    facts: GenerationFacts
+    job: str
+    outcome: JobEnd
+    via: JobVia
+    age_s: int
+    credits_charged: Credits | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOverdue:
+    """A job should have ended by now. `state` is `pending`, `gone` (the provider knows no such job, and the hold is kept
+    by policy) or `untold` (no answer tells). Its hold stays until an answer, or a person, says how it ended."""
+
+    event: Literal["job.overdue"] = "job.overdue"
+    facts: GenerationFacts
+    job: str
+    state: Literal["pending", "gone", "untold"]
+    age_s: int
+    credits_held: Credits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +220,7 @@ class SettleFailed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleDeferred:
     """The store was away: the outcome is on disk in the outbox, and is booked when the store is back. `act` says what
-    waits: `settle`, `release`, `unknown`, or `undo` of a hold that nobody confirmed."""
+    waits: `settle`, `release`, `unknown`, `job` that the hold follows, or `undo` of a hold that nobody confirmed."""
 
     event: Literal["settle.deferred"] = "settle.deferred"
     facts: GenerationFacts
@@ -212,58 +258,6 @@ class SettleRejected:
     credits_to_charge: Credits
     credits_charged: Credits
     file: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookReceived:
-    """A provider called about a job. `outcome` is what became of that: `settled` (the job has its end), `pending` (it
-    told of something else), `repeated` (it had been heard before), or `unconfirmed` (nobody signed it, and the
-    provider, when it was asked, said otherwise)."""
-
-    event: Literal["webhook.received"] = "webhook.received"
-    provider: str
-    team: str
-    hold_id: str
-    outcome: WebhookResult
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookRejected:
-    """Somebody called, and was not believed, or could not be heard just now (then it is asked to call again)."""
-
-    event: Literal["webhook.rejected"] = "webhook.rejected"
-    provider: str | None
-    reason: WebhookRefusal
-    hold_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookDelivered:
-    """The caller's webhook has an event. `webhook` is its id, the same at every attempt."""
-
-    event: Literal["webhook.delivered"] = "webhook.delivered"
-    team: str
-    provider: str
-    hold_id: str
-    webhook: str
-    host: str
-    status: int
-    age_s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookFailed:
-    """The caller's webhook did not take an event. `final` False: it is tried again."""
-
-    event: Literal["webhook.failed"] = "webhook.failed"
-    team: str
-    provider: str
-    hold_id: str
-    webhook: str
-    host: str
-    status: int
-    reason: str
-    final: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,6 +353,9 @@ Event = (
     | GenerationSettled
     | GenerationReplayed
     | GenerationReleased
+    | JobAccepted
+    | JobFinished
+    | JobOverdue
     | HoldUnknown
     | SettleLate
     | SettleOrphan
@@ -383,6 +380,7 @@ Event = (
 
 LEVELS: dict[str, str] = {
     "generation.rejected": "info",
+    "job.overdue": "warning",
     "hold.unknown": "warning",
     "settle.late": "warning",
     "settle.orphan": "error",
@@ -399,57 +397,3 @@ LEVELS: dict[str, str] = {
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""
-
-
-def _is_credits(hint: Any) -> bool:
-    if get_origin(hint) is Annotated:
-        return any(isinstance(extra, WithJsonSchema) for extra in hint.__metadata__)
-    return any(_is_credits(part) for part in get_args(hint))
-
-
-def credit_fields(event_type: type) -> frozenset[str]:
-    """The names of an event's fields that hold micro-credits."""
-    hints = get_type_hints(event_type, include_extras=True)
-    return frozenset(f.name for f in fields(event_type) if _is_credits(hints[f.name]))
-
-
-CREDIT_FIELDS: dict[type, frozenset[str]] = {each: credit_fields(each) for each in (GenerationFacts, *get_args(Event))}
-
-
-def log_event_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a log line: one branch an event, `facts` spread out as it is in the line."""
-    branches = [_branch(each) for each in get_args(Event)]
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "gatekeeper log events",
-        "oneOf": branches,
-    }
-
-
-def _branch(event_type: type) -> dict[str, Any]:
-    properties: dict[str, Any] = {
-        "timestamp": {"type": "string", "format": "date-time"},
-        "level": {"enum": ["debug", "info", "warning", "error"]},
-    }
-    hints = get_type_hints(event_type, include_extras=True)
-    for each in fields(event_type):
-        if each.name == "facts":
-            inner = get_type_hints(GenerationFacts, include_extras=True)
-            properties |= {f.name: _schema_of(inner[f.name]) for f in fields(GenerationFacts)}
-        else:
-            properties[each.name] = _schema_of(hints[each.name])
-    return {
-        "title": properties["event"]["const"],
-        "description": (event_type.__doc__ or "").strip(),
-        "type": "object",
-        "properties": properties,
-        "required": sorted(properties),
-        "additionalProperties": False,
-    }
-
-
-def _schema_of(hint: Any) -> dict[str, Any]:
-    schema: dict[str, Any] = TypeAdapter(hint).json_schema()
-    schema.pop("title", None)
-    schema.pop("default", None)
-    return schema

@@ -13,13 +13,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gatekeeper.clock import Clock
-from gatekeeper.events import WebhookDelivered, WebhookFailed
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.webhooks.calling import GONE, Called, Caller
 from gatekeeper.proxy.webhooks.keys import team_secret
 from gatekeeper.proxy.webhooks.letters import Letter, LetterBox
 from gatekeeper.proxy.webhooks.signatures import standard_headers
+from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed
 
 TIDY_EVERY_S: Final = 3600
 """Old marks are looked for so often."""
@@ -47,7 +47,7 @@ class Patience:
 class Deliveries:
     """The deliveries of one process. `secret` is the store's, from which a team's own is derived."""
 
-    def __init__(  # noqa: PLR0913  # every argument is a part that is wired in
+    def __init__(  # every argument is a part that is wired in
         self,
         box: LetterBox,
         caller: Caller,

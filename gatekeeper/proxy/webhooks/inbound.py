@@ -1,9 +1,9 @@
-"""A provider calls: is it the provider, which job does it tell of, what of that is new. Then it is booked, and passed on.
+"""A provider calls: is it the provider, which job does it tell of, what of that is new. It is booked, and passed on.
 
 In that order, and 200 only when both are safe: booked, or in the outbox; on disk for the caller. Until then the
 provider is asked to call again. Who is not believed learns nothing but that there is nothing here.
 
-A call that nobody signed is a hint. What it says is not believed: the provider is asked, in a call of the gateway's own.
+A call that nobody signed is a hint. What it says is not believed: the provider is asked, in a call of our own.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ from aiohttp import web
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.dialects.base import Webhook
-from gatekeeper.events import WebhookReceived, WebhookRefusal, WebhookRejected, WebhookResult
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import emit
 from gatekeeper.proxy.body import read_body
@@ -38,6 +37,7 @@ from gatekeeper.proxy.webhooks.keys import (
 from gatekeeper.proxy.webhooks.letters import BoxFull, Letter
 from gatekeeper.proxy.webhooks.signatures import bfl_signature, is_bfl, is_fal, is_standard
 from gatekeeper.web.answers import SERVER
+from gatekeeper.webhookevents import WebhookReceived, WebhookRefusal, WebhookRejected, WebhookResult
 
 EVENT_BYTES_MAX: Final = 1024 * 1024
 """Events hold addresses and a log's end; a picture in one is the exception."""

@@ -30,7 +30,7 @@ Keys = tuple[Ed25519PublicKey, ...]
 Fetch = Callable[[str], Awaitable[Keys]]
 
 
-class KeysUnavailable(Exception):  # noqa: N818  # it is said of the keys
+class KeysUnavailable(Exception):
     """The keys cannot be had just now."""
 
 

@@ -48,7 +48,7 @@ class Waiting:
     size_bytes: int
 
 
-class BoxFull(Exception):  # noqa: N818  # it is said of the box
+class BoxFull(Exception):
     """No more is kept: too many letters wait, or too many bytes of them."""
 
 

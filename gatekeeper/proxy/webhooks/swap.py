@@ -10,6 +10,7 @@ from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.record import Hook
 from gatekeeper.proxy.mounts import public_url
+from gatekeeper.proxy.sending import passing_query
 from gatekeeper.proxy.webhooks.addresses import NotCallable, check_url, leads_inside
 from gatekeeper.proxy.webhooks.keys import callback_path, provider_secret
 from gatekeeper.proxy.webhooks.take import Wanted, find_webhook
@@ -19,12 +20,12 @@ INLINE_BYTES_MAX: Final = 1024 * 1024
 """A larger body is searched in a thread: it would hold up everyone else for milliseconds."""
 
 
-async def wanted_webhook(gate: Gate, call: Call, provider: Provider, query: str, body: Sequence[bytes]) -> Wanted | None:
+async def wanted_webhook(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Wanted | None:
     """The webhook that the request asks for. Raises `Rejected` (malformed_request) for one that cannot be served."""
     trait = provider.dialect.TRAITS.webhook
     if trait is None:
         return None
-    arguments = trait, query, call.request.headers.get("Content-Type", ""), body
+    arguments = trait, passing_query(call), call.request.headers.get("Content-Type", ""), body
     small = sum(map(len, body)) <= INLINE_BYTES_MAX
     wanted = find_webhook(*arguments) if small else await asyncio.to_thread(find_webhook, *arguments)
     if wanted is None:
