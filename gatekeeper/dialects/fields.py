@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from gatekeeper.dialects.complaints import Complaints, malformed, shown
-from gatekeeper.dialects.skim import Skimmer
+from gatekeeper.dialects.skim import STRING_BYTES_MAX, Skimmer
 from gatekeeper.dialects.strictjson import kind, parse_object
 
 WHOLE_BYTES_MAX = 64 * 1024
@@ -97,6 +97,10 @@ class JsonFields:
         """Whether the field is a text, for formats in which a field may be one thing or another."""
         return isinstance(self._value(name), str)
 
+    def raw(self, name: str) -> object:
+        """The value as it stands, for formats in which a field may be of many kinds. It does not count as read."""
+        return self._values.get(name)
+
     def _value(self, name: str) -> object:
         self._read.add(name)
         return self._values.get(name)
@@ -148,6 +152,19 @@ class JsonFields:
         self._note_kind(name, value, "true or false")
         return None
 
+    def beginning(self, name: str) -> str | None:
+        """A text, of which in a body of more than 64 KiB only the first characters may be there."""
+        value = self._value(name)
+        if isinstance(value, str):
+            return value
+        self._note_kind(name, value, "a text")
+        return None
+
+    def count(self, name: str) -> int:
+        """How many things a field holds: the length of a list, one for anything else, none if it is not given."""
+        value = self._value(name)
+        return len(value) if isinstance(value, list) else int(value is not None)
+
     def inner(self, name: str, wanted: str = "an object") -> "JsonFields | None":
         """The fields of an object in a field. Its `finish` is this one's."""
         value = self._value(name)
@@ -185,6 +202,24 @@ class JsonFields:
         """The beginning of a text of any length, 64 bytes at least where it has them: enough for a picture's size."""
         value = self._value(name)
         return value if isinstance(value, str) else ""
+
+    def amount(self, name: str) -> int:
+        """How many there are in a field that holds one thing or a list of them."""
+        value = self._value(name)
+        if isinstance(value, list):
+            return len(value)
+        return 0 if value in (None, "") else 1
+
+    def whole_text(self, name: str) -> str | None:
+        """A text whole, for formats that take settings out of it: not to be kept or shown."""
+        value = self._value(name)
+        if isinstance(value, str) and value in self._cut:
+            self._note(name, "a longer one", "a text that can be read whole beside so much else")
+        elif isinstance(value, str):
+            return value
+        else:
+            self._note_kind(name, value, "a text")
+        return None
 
     def wrong(self, name: str, wanted: str) -> None:
         """Notes that the field, well typed as it is, cannot be what is meant."""
@@ -247,11 +282,14 @@ def _readable(value: int | Decimal) -> bool:
     return small and number.adjusted() < NUMBER_DECIMALS_MAX and number >= 0
 
 
-def read_json(body: Sequence[bytes]) -> JsonFields:
-    """The fields of a JSON body. Raises `Rejected` (malformed_request) for anything that is not one plain object."""
+def read_json(body: Sequence[bytes], *, string_bytes_max: int = STRING_BYTES_MAX) -> JsonFields:
+    """The fields of a JSON body. Raises `Rejected` (malformed_request) for anything that is not one plain object.
+
+    `string_bytes_max`: a longer string of a large body is not read, only measured.
+    """
     if sum(map(len, body)) <= WHOLE_BYTES_MAX:
         return JsonFields(parse_object(b"".join(body)), {}, Complaints())
-    skimmer = Skimmer()
+    skimmer = Skimmer(string_bytes_max=string_bytes_max)
     for chunk in body:
         skimmer.feed(chunk)
     if not skimmer.utf8:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.complaints import Complaints, shown
 from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, lookalikes, read_quantity
 
@@ -17,12 +18,13 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A file as far as it is known: its name in the form, its own name, its type, its size in bytes."""
+    """A file as far as it is known: its name in the form, its own name, its type, its size, a picture's pixels."""
 
     name: str
     filename: str
     content_type: str
     size_bytes: int
+    pixels: Pixels | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,17 @@ class FormFields:
 
     def file_sizes_bytes(self, name: str) -> tuple[int, ...]:
         """The size of every file under that name, bare or as a list (`name[]`, `name[0]`)."""
+        return tuple(file.size_bytes for file in self._files(name))
+
+    def file_pixels(self, name: str) -> Pixels | None:
+        """The size of the picture under that name; None without one, with several, or if its head does not tell."""
+        self._read.add(name)
+        files = self._files(name)
+        return files[0].pixels if len(files) == 1 else None
+
+    def _files(self, name: str) -> list[FilePart]:
         listed = re.compile(rf"{re.escape(name)}(?:\[[0-9]*\])?")
-        return tuple(file.size_bytes for file in self._form.files if listed.fullmatch(file.name))
+        return [file for file in self._form.files if listed.fullmatch(file.name)]
 
     def text(self, name: str) -> str | None:
         part = self._text_part(name)

@@ -17,12 +17,15 @@ READABLE_TYPES = frozenset({"application/json", "text/event-stream", "*/*"})
 """What outcomes are read from."""
 
 
-def upstream_request(call: Call, provider: Provider, body: Sequence[bytes]) -> UpstreamRequest:
-    """The request to this provider, byte for byte the caller's body."""
+def upstream_request(
+    call: Call, provider: Provider, body: Sequence[bytes], address: str | None = None
+) -> UpstreamRequest:
+    """The request to this provider, byte for byte the caller's body. `address` is one of the provider's that takes the
+    place of the usual one."""
     key = call.caller.key
     headers = _readable_answer(forwardable_request_headers(call.request.raw_headers, key))
     headers, query = with_credential(provider.credential, headers, passing_query(call))
-    url = f"{provider.bases[call.route.base]}{call.route.upstream_path}" + (f"?{query}" if query else "")
+    url = (address or f"{provider.bases[call.route.base]}{call.route.upstream_path}") + (f"?{query}" if query else "")
     return UpstreamRequest(call.request.method, url, headers, body, provider.timeouts)
 
 
