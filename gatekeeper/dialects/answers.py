@@ -81,7 +81,6 @@ def read_job_id(value: object) -> str | None:
     return value if isinstance(value, str) and _JOB_ID.fullmatch(value) else None
 
 
-<<<<<<< HEAD
 def read_tokens(value: object) -> int | None:
     """A count of tokens, when it can be one."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < TOKENS_MAX else None
@@ -90,7 +89,8 @@ def read_tokens(value: object) -> int | None:
 def output_tokens(count: int | None) -> Cost | None:
     """What a provider charges for output, told in tokens."""
     return None if count is None else Cost(Fraction(count), "output_tokens")
-=======
+
+
 def code_word(value: object) -> str | None:
     """A short code word, such as may stand in a log line, or None for a sentence or anything else."""
     return value if isinstance(value, str) and _CODE.fullmatch(value) else None
@@ -111,7 +111,6 @@ def read_amount(value: object) -> Fraction | None:
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     text = repr(value) if plain else ""
     return Fraction(text) if _AMOUNT.fullmatch(text) else None
->>>>>>> main
 
 
 def filled_text(value: object) -> bool:

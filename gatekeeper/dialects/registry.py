@@ -1,8 +1,5 @@
 """Every dialect by the name that config uses. Written by hand: what is not in this table does not exist."""
 
-<<<<<<< HEAD
-from gatekeeper.dialects import gemini, native, openai, xai
-=======
 from gatekeeper.dialects import (
     ark,
     bfl,
@@ -20,8 +17,8 @@ from gatekeeper.dialects import (
     replicate,
     runway,
     topaz,
+    xai,
 )
->>>>>>> main
 from gatekeeper.dialects.base import Dialect
 
 DIALECTS: dict[str, Dialect] = {
@@ -37,12 +34,9 @@ DIALECTS: dict[str, Dialect] = {
     "minimax": minimax,
     "native": native,
     "openai": openai,
-<<<<<<< HEAD
-    "xai": xai,
-=======
     "recraft": recraft,
     "replicate": replicate,
     "runway": runway,
     "topaz": topaz,
->>>>>>> main
+    "xai": xai,
 }
