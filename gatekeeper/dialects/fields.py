@@ -154,25 +154,23 @@ class JsonFields:
         self._note_kind(name, value, wanted)
         return None
 
-    def entries(self, name: str, wanted: str = "a list of objects") -> "tuple[JsonFields, ...]":
-        """The fields of each object in a list. Their `finish` is this one's."""
+    def objects(self, name: str, wanted: str = "a list of objects") -> "tuple[JsonFields, ...]":
+        """The fields of each object of a list in a field. Their `finish` is this one's."""
         value = self._value(name)
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             self._note_kind(name, value, wanted)
             return ()
-        path = f"{self._path}{name}"
-        found = tuple(JsonFields(each, self._cut, self.complaints, f"{path}[{at}].") for at, each in enumerate(value))
+        prefix = f"{self._path}{name}"
+        found = [JsonFields(each, self._cut, self.complaints, f"{prefix}[{i}].") for i, each in enumerate(value)]
         self._inner.extend(found)
-        return found
+        return tuple(found)
 
-    def amount(self, name: str) -> int:
-        """How many there are in a field that holds one thing or a list of them."""
+    def count(self, name: str) -> int:
+        """How many things a field holds: the length of a list, one for anything else, none if it is not given."""
         value = self._value(name)
-        if isinstance(value, list):
-            return len(value)
-        return 0 if value in (None, "") else 1
+        return len(value) if isinstance(value, list) else int(value is not None)
 
-    def words(self, name: str) -> str | None:
+    def prose(self, name: str) -> str | None:
         """A text whole, for formats that take settings out of it: not to be kept or shown."""
         value = self._value(name)
         if isinstance(value, str) and value in self._cut:
