@@ -180,8 +180,8 @@ class JsonFields:
 
     def note_lookalikes(self) -> None:
         """Notes keys, inner ones too, that a parser may take for one that was read. `finish` does it."""
-        for name in lookalikes(self._values, self._read):
-            self.complaints.misspelled(self._path + name, name.casefold())
+        for name, known in lookalikes(self._values, self._read):
+            self.complaints.misspelled(self._path + name, known)
         for inner in self._inner:
             inner.note_lookalikes()
 
@@ -205,12 +205,13 @@ def _described(value: object) -> str:
             return kind(value)
 
 
-def lookalikes(names: Iterable[str], read: Collection[str]) -> list[str]:
-    """Names that a parser which ignores case takes for one of those that were read.
+def lookalikes(names: Iterable[str], read: Collection[str]) -> list[tuple[str, str]]:
+    """Names that a parser which ignores case takes for one of those that were read, each with that one.
 
     Folded as Unicode has it, for some parsers take a long s in `size` for an s.
     """
-    return [name for name in names if name not in read and name.casefold() in read]
+    folded = {name.casefold(): name for name in read}
+    return [(name, folded[name.casefold()]) for name in names if name not in read and name.casefold() in folded]
 
 
 def _readable(value: int | Decimal) -> bool:

@@ -104,8 +104,8 @@ class FormFields:
 
     def finish(self) -> None:
         names = {*self._form.texts, *(file.name for file in self._form.files)}
-        for name in lookalikes(sorted(names), self._read):
-            self.complaints.misspelled(name, name.casefold())
+        for name, known in lookalikes(sorted(names), self._read):
+            self.complaints.misspelled(name, known)
         self.complaints.raise_any()
 
     def _text_part(self, name: str) -> TextPart | None:
