@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from gatekeeper.dialects.complaints import Complaints, malformed, shown
-from gatekeeper.dialects.skim import Skimmer
+from gatekeeper.dialects.skim import STRING_BYTES_MAX, Skimmer
 from gatekeeper.dialects.strictjson import kind, parse_object
 
 WHOLE_BYTES_MAX = 64 * 1024
@@ -55,6 +55,10 @@ class Fields(Protocol):
         """A whole number between -10^18 and 10^18."""
         ...
 
+    def quantity(self, name: str, unit: str) -> Fraction | None:
+        """A number at or above 0, with its unit or without."""
+        ...
+
     def flag(self, name: str) -> bool | None:
         """True or false."""
         ...
@@ -93,6 +97,10 @@ class JsonFields:
         """Whether the field is a text, for formats in which a field may be one thing or another."""
         return isinstance(self._value(name), str)
 
+    def raw(self, name: str) -> object:
+        """The value as it stands, for formats in which a field may be of many kinds. It does not count as read."""
+        return self._values.get(name)
+
     def _value(self, name: str) -> object:
         self._read.add(name)
         return self._values.get(name)
@@ -130,8 +138,8 @@ class JsonFields:
     def quantity(self, name: str, unit: str) -> Fraction | None:
         """A number at or above 0 as such or as a text, with its unit or without: 8, "8", "8s"."""
         value = self._value(name)
-        if isinstance(value, str) and (match := re.fullmatch(f"{_NUMBER}{unit}?", value)) is not None:
-            return Fraction(match[1])
+        if isinstance(value, str) and (quantity := read_quantity(value, unit)) is not None:
+            return quantity
         if isinstance(value, int | Decimal) and not isinstance(value, bool) and _readable(value):
             return Fraction(value)
         self._note_kind(name, value, f'a number such as 2, "2" or "2{unit}"')
@@ -167,6 +175,52 @@ class JsonFields:
         self._note_kind(name, value, wanted)
         return None
 
+    def objects(self, name: str, wanted: str = "a list of objects") -> "tuple[JsonFields, ...]":
+        """The fields of each object of a list in a field. Their `finish` is this one's."""
+        value = self._value(name)
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            self._note_kind(name, value, wanted)
+            return ()
+        prefix = f"{self._path}{name}"
+        found = [JsonFields(each, self._cut, self.complaints, f"{prefix}[{i}].") for i, each in enumerate(value)]
+        self._inner.extend(found)
+        return tuple(found)
+
+    def holds_list(self, name: str) -> bool:
+        """Whether the field is a list, for formats in which a field may be one thing or several."""
+        return isinstance(self._value(name), list)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list of short texts."""
+        value = self._value(name)
+        if isinstance(value, list) and all(isinstance(each, str) and each not in self._cut for each in value):
+            return tuple(value)
+        self._note_kind(name, value, "a list of short texts")
+        return ()
+
+    def head(self, name: str) -> str:
+        """The beginning of a text of any length, 64 bytes at least where it has them: enough for a picture's size."""
+        value = self._value(name)
+        return value if isinstance(value, str) else ""
+
+    def amount(self, name: str) -> int:
+        """How many there are in a field that holds one thing or a list of them."""
+        value = self._value(name)
+        if isinstance(value, list):
+            return len(value)
+        return 0 if value in (None, "") else 1
+
+    def whole_text(self, name: str) -> str | None:
+        """A text whole, for formats that take settings out of it: not to be kept or shown."""
+        value = self._value(name)
+        if isinstance(value, str) and value in self._cut:
+            self._note(name, "a longer one", "a text that can be read whole beside so much else")
+        elif isinstance(value, str):
+            return value
+        else:
+            self._note_kind(name, value, "a text")
+        return None
+
     def wrong(self, name: str, wanted: str) -> None:
         """Notes that the field, well typed as it is, cannot be what is meant."""
         self._note_kind(name, self._value(name), wanted)
@@ -193,6 +247,12 @@ class JsonFields:
         self.complaints.wrong(self._path + name, given, wanted)
 
 
+def read_quantity(text: str, unit: str) -> Fraction | None:
+    """A number at or above 0 as a text, with its unit or without, or None for any other text."""
+    match = re.fullmatch(f"{_NUMBER}{unit}?", text)
+    return None if match is None else Fraction(match[1])
+
+
 def _described(value: object) -> str:
     match value:
         case bool():
@@ -210,7 +270,11 @@ def lookalikes(names: Iterable[str], read: Collection[str]) -> list[tuple[str, s
 
     Folded as Unicode has it, for some parsers take a long s in `size` for an s.
     """
+<<<<<<< HEAD
     folded = {name.casefold(): name for name in read}
+=======
+    folded = {known.casefold(): known for known in read}
+>>>>>>> main
     return [(name, folded[name.casefold()]) for name in names if name not in read and name.casefold() in folded]
 
 
@@ -222,11 +286,14 @@ def _readable(value: int | Decimal) -> bool:
     return small and number.adjusted() < NUMBER_DECIMALS_MAX and number >= 0
 
 
-def read_json(body: Sequence[bytes]) -> JsonFields:
-    """The fields of a JSON body. Raises `Rejected` (malformed_request) for anything that is not one plain object."""
+def read_json(body: Sequence[bytes], *, string_bytes_max: int = STRING_BYTES_MAX) -> JsonFields:
+    """The fields of a JSON body. Raises `Rejected` (malformed_request) for anything that is not one plain object.
+
+    `string_bytes_max`: a longer string of a large body is not read, only measured.
+    """
     if sum(map(len, body)) <= WHOLE_BYTES_MAX:
         return JsonFields(parse_object(b"".join(body)), {}, Complaints())
-    skimmer = Skimmer()
+    skimmer = Skimmer(string_bytes_max=string_bytes_max)
     for chunk in body:
         skimmer.feed(chunk)
     if not skimmer.utf8:

@@ -6,10 +6,11 @@ and flags are texts. A name that stands for a text and a file, or for a list, co
 
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.complaints import Complaints, shown
-from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, lookalikes
+from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, lookalikes, read_quantity
 
 _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
@@ -91,6 +92,14 @@ class FormFields:
         if text is not None and number is None:
             self._note(name, f'"{shown(text)}"', "a whole number")
         return number
+
+    def quantity(self, name: str, unit: str) -> Fraction | None:
+        """A number at or above 0, with its unit or without: "8", "8s"."""
+        text = self.text(name)
+        quantity = None if text is None else read_quantity(text, unit)
+        if text is not None and quantity is None:
+            self._note(name, f'"{shown(text)}"', f'a number such as "2" or "2{unit}"')
+        return quantity
 
     def flag(self, name: str) -> bool | None:
         text = self.text(name)

@@ -117,7 +117,7 @@ def outcome_reader(
     headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
 ) -> OutcomeReader:
     """A reader for a task, which every answer is."""
-    return JsonAnswer(status, _read_task, poll=route.kind is RouteKind.POLL)
+    return JsonAnswer(status, _read_task, about_job=route.kind is RouteKind.POLL)
 
 
 def _task(answer: Answer) -> Answer:

@@ -149,7 +149,7 @@ def outcome_reader(
     headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
 ) -> OutcomeReader:
     """A reader for a generation, which every answer is. One that was asked for with `sync` is there at once."""
-    return JsonAnswer(status, _read_generation, poll=route.kind is not RouteKind.GENERATION)
+    return JsonAnswer(status, _read_generation, about_job=route.kind is not RouteKind.GENERATION)
 
 
 def _read_generation(answer: Answer) -> Outcome:

@@ -201,7 +201,7 @@ def outcome_reader(
     """A reader for a task that was created, or for where one stands."""
     if route.kind is RouteKind.GENERATION:
         return JsonAnswer(status, _read_created)
-    return JsonAnswer(status, _read_task, poll=True)
+    return JsonAnswer(status, _read_task, about_job=True)
 
 
 def _read_created(answer: Answer) -> Outcome:

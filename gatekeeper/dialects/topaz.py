@@ -139,7 +139,7 @@ def outcome_reader(
     """A reader for a process that was begun, or for where one stands."""
     if route.kind is RouteKind.GENERATION:
         return JsonAnswer(status, _read_begun)
-    return JsonAnswer(status, _read_status, poll=True)
+    return JsonAnswer(status, _read_status, about_job=True)
 
 
 def _read_begun(answer: Answer) -> Outcome:
