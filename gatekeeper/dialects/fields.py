@@ -270,11 +270,7 @@ def lookalikes(names: Iterable[str], read: Collection[str]) -> list[tuple[str, s
 
     Folded as Unicode has it, for some parsers take a long s in `size` for an s.
     """
-<<<<<<< HEAD
-    folded = {name.casefold(): name for name in read}
-=======
     folded = {known.casefold(): known for known in read}
->>>>>>> main
     return [(name, folded[name.casefold()]) for name in names if name not in read and name.casefold() in folded]
 
 
