@@ -39,6 +39,7 @@ from gatekeeper.providers import build_providers, provider_problems
 from gatekeeper.proxy.deferring import report_replayed
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
+from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.server import DataPlane
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
@@ -58,6 +59,9 @@ BOOKING_TIMEOUT_S = 10
 
 OUTBOX_NAME = "outbox"
 """The outbox's directory in the data directory."""
+
+LEASE_OWNER_BYTES = 8
+"""64 random bits name this process among all that ask about jobs."""
 
 REQUEST_ID_BYTES = 12
 """96 random bits: enough to be found alone among all the requests of a year."""
@@ -138,6 +142,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         gate = await _build_gate(settings, shelf, books, metrics, static_keys, stack)
         _start_replayer(books, metrics, stack)
         _start_sweeper(store.ledger, metrics, stack)
+        _start_reconciler(gate, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
         admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, watch, shelf), reload)
@@ -239,6 +244,14 @@ def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> N
     sweeper = Sweeper(ledger, on_transition=report, on_error=partial(report_error, "sweeper"))
     sweeper.start()
     stack.push_async_callback(sweeper.stop)
+
+
+def _start_reconciler(gate: Gate, stack: AsyncExitStack) -> None:
+    owner = secrets.token_hex(LEASE_OWNER_BYTES)
+    reconciler = Reconciler(gate, owner, on_error=partial(report_error, "reconciler"))
+    gate.metrics.jobs_open(lambda: reconciler.watched)
+    reconciler.start()
+    stack.push_async_callback(reconciler.stop)
 
 
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:

@@ -149,8 +149,8 @@ class JobFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOverdue:
-    """A job should have ended by now. `state` is `pending`, `gone` (the provider knows no such job, and the hold is kept
-    by policy) or `untold` (no answer tells). Its hold stays until an answer, or a person, says how it ended."""
+    """A job should have ended by now. `state` is `pending`, `gone` (the provider knows no such job, and the hold is
+    kept by policy) or `untold` (no answer tells). Its hold stays until an answer, or a person, says how it ended."""
 
     event: Literal["job.overdue"] = "job.overdue"
     facts: GenerationFacts
