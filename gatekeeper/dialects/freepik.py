@@ -32,7 +32,7 @@ from gatekeeper.dialects.facts import explain, rejection_facts, rejection_header
 from gatekeeper.dialects.fields import read_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.picturesize import encoded_pixels
-from gatekeeper.dialects.routes import Row, RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, Row, row
 
 MODELS = ("image-upscaler-precision-v2", "image-upscaler")
 """Each is a path of its own, and its upstream id in the catalog."""

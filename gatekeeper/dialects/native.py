@@ -206,7 +206,7 @@ def _read_job(answer: Answer) -> Outcome:
         return Failed(f"job failed: {error_word(answer) or 'no code'}")
     if status == "cancelled":
         return Failed("job cancelled")
-    if status in {"queued", "running"} and job_id is not None:
+    if status in ("queued", "running") and job_id is not None:
         return Pending(job_id)
     return Unknown("the answer has no status of a job")
 

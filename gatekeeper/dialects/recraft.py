@@ -131,7 +131,9 @@ def _read_data(answer: Answer) -> Outcome:
     if made:
         missing = len(entries) - len(made)
         note = f"{missing} without an image" if missing else ""
-        return Made(len(made), tuple(png_pixels(entry.get("b64_json")) for entry in made), note=note, cost=_cost(answer))
+        return Made(
+            len(made), tuple(png_pixels(entry.get("b64_json")) for entry in made), note=note, cost=_cost(answer)
+        )
     if answer.get("error"):
         return Failed(f"error in a success: {error_word(answer) or 'no code'}")
     return Failed("no image in the answer") if isinstance(data, list) else Unknown("the answer has no list of images")

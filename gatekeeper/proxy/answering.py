@@ -86,9 +86,7 @@ async def deliver(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
 
     reader, copy = reader_of(call, call.route, answer), AnswerCopy(flight.once, answer.status, content_type_of(answer))
     return await carry(
-        Passage(
-            flight.gate, call, provider, answer, reader, copy, flight.land, ended, lambda: _flight_headers(flight)
-        )
+        Passage(flight.gate, call, provider, answer, reader, copy, flight.land, ended, lambda: _flight_headers(flight))
     )
 
 
@@ -148,9 +146,7 @@ async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamRes
     return client.response
 
 
-async def _deliver_streaming(
-    passage: Passage, chunks: AsyncIterator[bytes], begun: list[bytes]
-) -> web.StreamResponse:
+async def _deliver_streaming(passage: Passage, chunks: AsyncIterator[bytes], begun: list[bytes]) -> web.StreamResponse:
     """Server-sent events leave at once, for their receiver waits for each; other answers keep back one piece.
 
     `begun` has been read already.
@@ -204,9 +200,7 @@ def _rewritten(passage: Passage, body: bytes) -> bytes:
     return rewrite(body, passage.call.dialect.TRAITS.links, mount.through)
 
 
-def _client_side(
-    gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers, length: int | None
-) -> ClientSide:
+def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers, length: int | None) -> ClientSide:
     response = web.StreamResponse(status=answer.status, headers=headers)
     response.content_length = length
     call.trace.answering = True

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from gatekeeper.core.outcome import Cost, Failed, Made
-from gatekeeper.events import GenerationReleased, GenerationSettled, JobEnd, JobFinished, JobVia, SettledAs, SettleFailed
+from gatekeeper.events import (
+    GenerationReleased,
+    GenerationSettled,
+    JobEnd,
+    JobFinished,
+    JobVia,
+    SettledAs,
+    SettleFailed,
+)
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.records import Settlement, SettleStatus
 from gatekeeper.ledger.resolution import Act
