@@ -83,6 +83,8 @@ def _capability(entry: CapabilityEntry) -> Capability:
         qualities=tuple(_all(entry.qualities)),
         not_sold=tuple(Combination(c.resolution, c.aspect_ratio) for c in _all(entry.not_sold)),
         hold_ttl_s=entry.hold_ttl_s,
+        over=entry.over,
+        job_deadlines_s=entry.job_deadline_s or {},
     )
 
 

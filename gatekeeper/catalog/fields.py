@@ -22,6 +22,8 @@ _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}\Z")
 TEXT_LENGTH_MAX = 500
 """Names, sources and notes are shown in tables and answers."""
 
+DEADLINE_S_MAX = 7 * 24 * 3600
+"""No provider works on one output for longer than a week, and none keeps a result for longer."""
 
 _SCALE = re.compile(r"^(\d{1,3}(?:\.\d{1,3})?)x$")
 
@@ -98,6 +100,25 @@ def factor_of(value: Any) -> Fraction:
     return Fraction(value)
 
 
+def deadlines_of(value: Any) -> dict[str, int]:
+    """Seconds that a job may take: one number for every tier (under ""), or a number for each tier."""
+    if not isinstance(value, dict):
+        if not _is_deadline(value):
+            raise mistake(*_no_deadline(value))
+        return {"": value}
+    one_spelling(tier_of)(value)
+    raise_mistakes([Mistake((tier,), *_no_deadline(s)) for tier, s in value.items() if not _is_deadline(s)])
+    return {tier_of(tier): seconds for tier, seconds in value.items()}
+
+
+def _is_deadline(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= DEADLINE_S_MAX
+
+
+def _no_deadline(value: Any) -> tuple[str, str]:
+    return f"{_kind(value)} is no time that a job may take", f"Write whole seconds, from 1 to {DEADLINE_S_MAX}."
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
@@ -165,6 +186,7 @@ RatioLabel = Annotated[str, PlainValidator(ratio_of)]
 Scale = Annotated[Fraction, PlainValidator(scale_of)]
 Amount = Annotated[int, PlainValidator(credits_of)]
 Factor = Annotated[Fraction, PlainValidator(factor_of)]
+Deadlines = Annotated[dict[str, int], PlainValidator(deadlines_of)]
 OperationName = Annotated[Operation, Field(strict=False)]
 
 TierNames = Annotated[list[TierName], Field(min_length=1), AfterValidator(no_twice)]

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 from gatekeeper.catalog.fields import (
     TEXT_LENGTH_MAX,
     Alias,
+    Deadlines,
     Id,
     Operations,
     RatioLabel,
@@ -35,7 +36,7 @@ from gatekeeper.catalog.prices import (
 )
 from gatekeeper.core.request import Operation
 from gatekeeper.core.sizes import ratio_value
-from gatekeeper.core.spec import Status
+from gatekeeper.core.spec import OverRun, Status
 from gatekeeper.yamlfile import Mistake, mistake, raise_mistakes
 
 OUTPUTS_MAX = 100
@@ -123,6 +124,8 @@ class CapabilityEntry(Strict):
     qualities: Words | None = None
     not_sold: Annotated[list[NotSold], Field(min_length=1)] | None = None
     hold_ttl_s: Annotated[int, Field(ge=1, le=HOLD_TTL_S_MAX)] | None = None
+    over: Annotated[OverRun, Field(strict=False)] = OverRun.ABSORB
+    job_deadline_s: Deadlines | None = None
     price: PriceEntry
 
     @field_validator("resolution_default")
@@ -155,6 +158,16 @@ class CapabilityEntry(Strict):
         raise_mistakes(found)
         return value
 
+    @field_validator("job_deadline_s")
+    @classmethod
+    def _check_deadlines(cls, value: dict[str, int] | None, info: ValidationInfo) -> dict[str, int] | None:
+        tiers = _given(info, "resolutions")
+        if value is None or "" in value or tiers is None:
+            return value
+        raise_mistakes([_unsold_tier(name, tiers) for name in value if name not in tiers])
+        raise_mistakes([_no_deadline(name) for name in tiers if name not in value])
+        return value
+
     @field_validator("price")
     @classmethod
     def _check_price(cls, value: PriceEntry, info: ValidationInfo) -> PriceEntry:
@@ -173,6 +186,16 @@ def _given(info: ValidationInfo, name: str) -> Any:
     if name not in info.data:
         return None
     return () if info.data[name] is None else info.data[name]
+
+
+def _unsold_tier(name: str, tiers: list[str]) -> Mistake:
+    mend = f"Name one of: {', '.join(tiers) or 'none'}, or remove it."
+    return Mistake((name,), f"resolution `{name}` has a deadline but is not sold", mend)
+
+
+def _no_deadline(name: str) -> Mistake:
+    mend = "Add it, or write one number for all."
+    return Mistake((), f"resolution `{name}` has no deadline", mend)
 
 
 def _not_sold_mistakes(

@@ -121,3 +121,14 @@ def test_every_number_has_a_text(number: Fraction | int, text: str) -> None:
 def test_scales_are_written_as_people_do() -> None:
     """A scale ends with an x."""
     assert ["2x", "1.5x"] == [scale_text(Fraction(2)), scale_text(Fraction(3, 2))]
+
+
+def test_a_jobs_deadline_is_that_of_its_tier() -> None:
+    """With an open tier it is the longest, and where nothing is stated it is nothing."""
+    by_tier = a_capability(job_deadlines_s={"1K": 60, "2K": 90, "4K": 300})
+    for_all = a_capability(job_deadlines_s={"": 120})
+
+    found = [by_tier.deadline_s("2K"), by_tier.deadline_s(None), for_all.deadline_s("2K"), for_all.deadline_s(None)]
+
+    assert [90, 300, 120, 120] == found
+    assert a_capability().deadline_s("1K") is None
