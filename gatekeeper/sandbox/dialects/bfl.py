@@ -4,7 +4,7 @@ Shapes as the blackforest SDK and BFL's own pages have them. A task that made no
 200; the cost (three credits for a picture, ten a second of film) is made up.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from gatekeeper.core.sizes import Auto, Pixels, Ratio, read_size
 from gatekeeper.sandbox.call import (
@@ -51,8 +51,7 @@ async def submit(call: Call) -> Answer:
     url, secret = fields.get("webhook_url"), text_field(fields, "webhook_secret", "")
     hook = None if url is None else call.hooks.bfl(str(url), secret, lambda job: _show(call, job))
     cost = sum(map(_credits, outputs))
-    kind = "video" if model == FILM else "image"
-    job = call.jobs.start(kind, model, outputs, call.behaviour, hook, cost=cost, prompt=fields.get("prompt"))
+    job = call.jobs.start(_kind(model), model, outputs, call.behaviour, hook, cost=cost, prompt=fields.get("prompt"))
     told: dict[str, Any] = {"id": job.id, "polling_url": f"{call.base_url}/bfl/v1/get_result?id={job.id}", "cost": cost}
     return json_answer(told if url is None else told | {"status": "Accepted", "webhook_url": url})
 
@@ -109,6 +108,10 @@ def _pixels(fields: dict[str, Any]) -> Pixels:
         return within_bounds(Pixels(width, height), "width")
     ratio = fields.get("aspect_ratio")
     return SIZE_DEFAULT if ratio is None else pixels_asked(None, "1K", str(ratio))
+
+
+def _kind(model: str) -> Literal["image", "video"]:
+    return "video" if model == FILM else "image"
 
 
 def _films(fields: dict[str, Any]) -> tuple[Spec, ...]:

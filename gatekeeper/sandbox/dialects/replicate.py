@@ -50,7 +50,7 @@ async def create(call: Call) -> Answer:
     order = read_order(_model(call, body), fields)
     url = body.get("webhook")
     hook = None if url is None else call.hooks.standard(str(url), lambda job: _show(call, job))
-    facts = {"input": fields, "listed": "num_outputs" in fields}
+    facts: dict[str, Any] = {"input": fields, "listed": "num_outputs" in fields}
     job = call.jobs.start(order.kind, order.model, order.outputs, call.behaviour, hook, **facts)
     if await _waited(call, job):
         return json_answer(_show(call, job), 201)
