@@ -50,6 +50,9 @@ OWN_MODEL_PREFIX = "/v1/models/"
 NATIVE = "native"
 """The dialect of the gateway's own routes, and of refusals on paths that lead nowhere."""
 
+MOST_COPIED = "openai"
+"""The dialect that a path without its provider most likely means."""
+
 PATH_LENGTH_MAX = 2048
 """Longer than any route of any provider."""
 
@@ -121,8 +124,9 @@ class DataPlane:
         return f"{request.method} {quoted(path)} is not open.{hint} The gateway's own routes begin with /v1/."
 
     def _knowing(self, method: str, path: str) -> list[Provider]:
-        """The providers whose dialects know this path below their prefix."""
-        return [p for p in self._gate.providers.values() if p.dialect.find_route(method, path)]
+        """The providers whose dialects know this path below their prefix, those first whose format others copy."""
+        known = [p for p in self._gate.providers.values() if p.dialect.find_route(method, path)]
+        return sorted(known, key=lambda each: each.dialect_name != MOST_COPIED)
 
     def _find_target(self, request: web.BaseRequest) -> Target:
         path = request.raw_path.partition("?")[0].partition("#")[0]
