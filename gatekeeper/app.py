@@ -21,7 +21,7 @@ from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
 from gatekeeper.admin.teams_file import apply_teams_file, teams_problems
 from gatekeeper.admin.token import admin_token
 from gatekeeper.catalog import Catalog, load_catalog
-from gatekeeper.clock import SystemClock
+from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.events import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.ledger.confirm import Confirm
@@ -41,6 +41,7 @@ from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.server import DataPlane
+from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
 from gatekeeper.settings import Settings
 from gatekeeper.web.auth import Authenticator
@@ -207,8 +208,18 @@ async def _build_gate(  # every argument is a part that is wired in
         retry_guard_window_s=server.retry_guard_window_s,
         jobs=settings.jobs,
         desk=JobDesk(books.ledger, clock.monotonic_s),
+        webhooks=await _open_webhooks(settings, books, clock, metrics, stack),
         public_url=server.public_url,
     )
+
+
+async def _open_webhooks(
+    settings: Settings, books: Books, clock: Clock, metrics: Metrics, stack: AsyncExitStack
+) -> Webhooks:
+    secret = await books.ledger.secret()
+    report = partial(report_error, "webhooks")
+    opening = open_webhooks(settings, data_dir(settings), secret, clock, metrics, report)
+    return await stack.enter_async_context(opening)
 
 
 async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Outbox:

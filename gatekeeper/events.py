@@ -4,10 +4,12 @@
 never carries a key, a credential, a prompt or an image: the fields below are all there is. Emitting is `logs.emit`.
 """
 
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import WithJsonSchema
+
+from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed, WebhookReceived, WebhookRejected
 
 Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credits, at most six decimals"})]
 """Micro-credits inside, written as an exact decimal number of credits."""
@@ -362,6 +364,10 @@ Event = (
     | SettleReplayed
     | SettleRejected
     | SettleFailed
+    | WebhookReceived
+    | WebhookRejected
+    | WebhookDelivered
+    | WebhookFailed
     | CatalogReloaded
     | ServerStarted
     | ServerStopped
@@ -386,21 +392,8 @@ LEVELS: dict[str, str] = {
     "credential.refused": "error",
     "settle.rejected": "error",
     "settle.failed": "error",
+    "webhook.rejected": "warning",
+    "webhook.failed": "warning",
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""
-
-
-def _is_credits(hint: Any) -> bool:
-    if get_origin(hint) is Annotated:
-        return any(isinstance(extra, WithJsonSchema) for extra in hint.__metadata__)
-    return any(_is_credits(part) for part in get_args(hint))
-
-
-def credit_fields(event_type: type) -> frozenset[str]:
-    """The names of an event's fields that hold micro-credits."""
-    hints = get_type_hints(event_type, include_extras=True)
-    return frozenset(f.name for f in fields(event_type) if _is_credits(hints[f.name]))
-
-
-CREDIT_FIELDS: dict[type, frozenset[str]] = {each: credit_fields(each) for each in (GenerationFacts, *get_args(Event))}

@@ -21,8 +21,8 @@ from gatekeeper.core.rejection import FACTS
 from gatekeeper.dialects.base import Dialect, RouteKind, Traits
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.events import LEVELS, Event, GenerationFacts
+from gatekeeper.eventschema import log_event_schema
 from gatekeeper.ledger.states import ROWS
-from tests.house.eventschema import log_event_schema
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,11 +1,29 @@
-"""The schema of a log line, made from the event types."""
+"""What follows from the types of `events`: the JSON Schema of the log, and which fields of a line are credits.
+
+`docs/log-events.schema.json` is what it says.
+"""
 
 from dataclasses import fields
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, WithJsonSchema
 
 from gatekeeper.events import Event, GenerationFacts
+
+
+def _is_credits(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        return any(isinstance(extra, WithJsonSchema) for extra in hint.__metadata__)
+    return any(_is_credits(part) for part in get_args(hint))
+
+
+def credit_fields(event_type: type) -> frozenset[str]:
+    """The names of an event's fields that hold micro-credits."""
+    hints = get_type_hints(event_type, include_extras=True)
+    return frozenset(f.name for f in fields(event_type) if _is_credits(hints[f.name]))
+
+
+CREDIT_FIELDS: dict[type, frozenset[str]] = {each: credit_fields(each) for each in (GenerationFacts, *get_args(Event))}
 
 
 def log_event_schema() -> dict[str, Any]:
