@@ -21,7 +21,7 @@ from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
 from gatekeeper.admin.teams_file import apply_teams_file, teams_problems
 from gatekeeper.admin.token import admin_token
 from gatekeeper.catalog import Catalog, load_catalog
-from gatekeeper.clock import SystemClock
+from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.events import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.ledger.confirm import Confirm
@@ -29,23 +29,24 @@ from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
 from gatekeeper.ledger.outbox import Outbox, open_outbox
-from gatekeeper.ledger.records import KeyRecord, OnUnknown
+from gatekeeper.ledger.records import KeyRecord
 from gatekeeper.ledger.replay import Replayer
 from gatekeeper.ledger.sweeper import Sweeper
 from gatekeeper.ledger.watch import StoreWatch
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
+from gatekeeper.providers import build_providers, provider_problems
 from gatekeeper.proxy.deferring import report_replayed
-from gatekeeper.proxy.gate import Gate, InFlight, Provider, Shelf
+from gatekeeper.proxy.gate import Gate, InFlight, Shelf
+from gatekeeper.proxy.jobs.desk import JobDesk
+from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.server import DataPlane
+from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
-from gatekeeper.settings import ProviderSettings, Settings, read_secret
-from gatekeeper.upstream.client import Upstream
-from gatekeeper.upstream.credential import Credential
-from gatekeeper.upstream.messages import Timeouts
+from gatekeeper.settings import Settings
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.web.front import FrontServer
-from gatekeeper.yamlfile import ConfigError, Problem
+from gatekeeper.yamlfile import ConfigError
 
 HEADER_LINE_BYTES_MAX = 16 * 1024
 """One header or request line: twice what any SDK sends, for long bearer tokens and signed queries."""
@@ -58,6 +59,9 @@ BOOKING_TIMEOUT_S = 10
 
 OUTBOX_NAME = "outbox"
 """The outbox's directory in the data directory."""
+
+LEASE_OWNER_BYTES = 8
+"""64 random bits name this process among all that ask about jobs."""
 
 REQUEST_ID_BYTES = 12
 """96 random bits: enough to be found alone among all the requests of a year."""
@@ -138,6 +142,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         gate = await _build_gate(settings, shelf, books, metrics, static_keys, stack)
         _start_replayer(books, metrics, stack)
         _start_sweeper(store.ledger, metrics, stack)
+        _start_reconciler(gate, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
         admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, watch, shelf), reload)
@@ -186,7 +191,7 @@ async def _build_gate(  # every argument is a part that is wired in
     clock = SystemClock()
     server = settings.server
     return Gate(
-        providers=await _build_providers(settings, stack),
+        providers=await build_providers(settings, stack),
         native_dialect=DIALECTS["native"],
         shelf=shelf,
         ledger=books.ledger,
@@ -201,54 +206,20 @@ async def _build_gate(  # every argument is a part that is wired in
         client_write_timeout_s=server.client_write_timeout_s,
         client_total_s=server.client_total_s,
         retry_guard_window_s=server.retry_guard_window_s,
+        jobs=settings.jobs,
+        desk=JobDesk(books.ledger, clock.monotonic_s),
+        webhooks=await _open_webhooks(settings, books, clock, metrics, stack),
+        public_url=server.public_url,
     )
 
 
-async def _build_providers(settings: Settings, stack: AsyncExitStack) -> dict[str, Provider]:
-    """Every provider with its credential and its own pool of connections."""
-    providers = {}
-    for name, stated in settings.providers.items():
-        upstream = await stack.enter_async_context(Upstream(connections_per_host=stated.connections_max))
-        providers[name] = _build_provider(name, stated, settings.base_dir, upstream)
-    return providers
-
-
-def provider_problems(settings: Settings, *, secrets_needed: bool = True) -> list[Problem]:
-    """What is wrong with the providers beyond their shape: unknown dialects, secrets that are not there."""
-    problems = []
-    for name, stated in settings.providers.items():
-        where = ("providers", name)
-        if stated.dialect not in DIALECTS:
-            known = ", ".join(DIALECTS)
-            problems.append(settings.problem((*where, "dialect"), f"no dialect {stated.dialect!r}", f"Use {known}."))
-        if secrets_needed and stated.credential != "none":
-            try:
-                read_secret(stated.credential, settings.base_dir)
-            except LookupError as error:
-                mend = "Set it, or write 'credential: none'."
-                problems.append(settings.problem((*where, "credential"), str(error), mend))
-    return problems
-
-
-def _build_provider(name: str, stated: ProviderSettings, base_dir: Path, upstream: Upstream) -> Provider:
-    source = stated.credential
-    secret = "" if source == "none" else read_secret(source, base_dir)
-    limits = stated.timeouts
-    return Provider(
-        name=name,
-        dialect_name=stated.dialect,
-        dialect=DIALECTS[stated.dialect],
-        base_url=stated.base_url,
-        credential=Credential("bearer", secret=secret) if secret else Credential("none"),
-        upstream=upstream,
-        offers_of=stated.offers_of or name,
-        models=stated.models,
-        default_model=stated.default_model,
-        timeouts=Timeouts(limits.connect_s, limits.head_s, limits.idle_s, limits.total_s),
-        passthrough=frozenset((route.split(" ")[0], route.split(" ")[1]) for route in stated.passthrough),
-        on_unknown=OnUnknown(stated.on_unknown),
-        unknown_grace_s=stated.unknown_grace_s,
-    )
+async def _open_webhooks(
+    settings: Settings, books: Books, clock: Clock, metrics: Metrics, stack: AsyncExitStack
+) -> Webhooks:
+    secret = await books.ledger.secret()
+    report = partial(report_error, "webhooks")
+    opening = open_webhooks(settings, data_dir(settings), secret, clock, metrics, report)
+    return await stack.enter_async_context(opening)
 
 
 async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Outbox:
@@ -273,6 +244,14 @@ def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> N
     sweeper = Sweeper(ledger, on_transition=report, on_error=partial(report_error, "sweeper"))
     sweeper.start()
     stack.push_async_callback(sweeper.stop)
+
+
+def _start_reconciler(gate: Gate, stack: AsyncExitStack) -> None:
+    owner = secrets.token_hex(LEASE_OWNER_BYTES)
+    reconciler = Reconciler(gate, owner, on_error=partial(report_error, "reconciler"))
+    gate.metrics.jobs_open(lambda: reconciler.watched)
+    reconciler.start()
+    stack.push_async_callback(reconciler.stop)
 
 
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:

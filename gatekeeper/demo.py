@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from gatekeeper.app import Gateway, serve
 from gatekeeper.core.credits import MICRO
@@ -22,7 +23,13 @@ DEMO_KEY = "gk_demo"
 DEMO_TEAM = "demo"
 DEMO_CREDITS = 1000
 
-SANDBOX_PATHS = {"openai": "/openai/v1"}
+SANDBOX_PATHS = {
+    "openai": "/openai/v1",
+    "ark": "/ark/api/v3",
+    "dashscope": "/dashscope/api/v1",
+    "fal": "/fal/run",
+    "minimax": "/minimax/v1",
+}
 """Where the sandbox has a dialect, when that is not simply under its name."""
 
 
@@ -41,13 +48,21 @@ async def demo(settings: Settings) -> None:
 def demo_settings(settings: Settings, sandbox_url: str, scratch: Path) -> Settings:
     """Every dialect mounted under its own name on the sandbox, taking every model of the catalog."""
     providers = {
-        name: ProviderSettings(dialect=name, base_url=sandbox_url + SANDBOX_PATHS.get(name, f"/{name}"), models=("*",))
-        for name in DIALECTS
+        name: ProviderSettings(dialect=name, models=("*",), **sandbox_addresses(name, sandbox_url)) for name in DIALECTS
     }
     store = settings.store
     if store.url == EMBEDDED:
         store = store.model_copy(update={"data_dir": scratch})
     return settings.model_copy(update={"providers": providers, "store": store, "teams": None})
+
+
+def sandbox_addresses(name: str, sandbox_url: str) -> dict[str, Any]:
+    """The address, or addresses, of a dialect's provider on the sandbox, as settings spell them."""
+    bases = DIALECTS[name].TRAITS.bases
+    return {
+        "base_url": sandbox_url + SANDBOX_PATHS.get(name, f"/{name}"),
+        "base_urls": {base: f"{sandbox_url}/{name}/{base}" for base in bases},
+    }
 
 
 async def _announce(gateway: Gateway) -> None:

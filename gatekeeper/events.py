@@ -4,17 +4,25 @@
 never carries a key, a credential, a prompt or an image: the fields below are all there is. Emitting is `logs.emit`.
 """
 
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, WithJsonSchema
+from pydantic import WithJsonSchema
+
+from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed, WebhookReceived, WebhookRejected
 
 Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credits, at most six decimals"})]
 """Micro-credits inside, written as an exact decimal number of credits."""
 
 
-SettledAs = Literal["made", "partial", "accepted", "failed_billable"]
-"""How a hold was settled: a closed list, for it is a metric's label too."""
+SettledAs = Literal["made", "partial", "failed_billable", "policy"]
+"""How a hold was settled: a closed list, for it is a metric's label too. `policy`: its job is gone, nobody can tell."""
+
+JobVia = Literal["poll", "reconciler", "webhook", "submit"]
+"""Who learnt how a job ended: the caller's own poll, the gateway's, the provider's call, or its first answer."""
+
+JobEnd = Literal["made", "partial", "failed", "failed_billable", "policy"]
+"""How a job ended: a closed list, for it is a metric's label too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +75,8 @@ class GenerationRejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSettled:
-    """The true outcome is booked. `credits_over` is what the outcome was worth beyond the hold, not charged."""
+    """The true outcome is booked. `credits_over` is what the outcome was worth beyond what was charged; `cost_reported`
+    is what the provider says it cost, in its own unit."""
 
     event: Literal["generation.settled"] = "generation.settled"
     facts: GenerationFacts
@@ -78,6 +87,8 @@ class GenerationSettled:
     note: str = ""
     outputs_made: int
     quality_made: str | None = None
+    cost_reported: float | None = None
+    cost_unit: str | None = None
     upstream_status: int | None = None
     upstream_ms: int | None = None
     overhead_ms: float | None = None
@@ -106,6 +117,47 @@ class GenerationReleased:
     upstream_status: int | None = None
     upstream_ms: int | None = None
     overhead_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAccepted:
+    """The provider took the work and will tell later; the hold follows its job. `status` is the ledger's word for that:
+    `attached`, or `deferred` where the store was away."""
+
+    event: Literal["job.accepted"] = "job.accepted"
+    facts: GenerationFacts
+    job: str
+    credits_held: Credits
+    deadline_s: int
+    status: str
+    upstream_status: int | None = None
+    upstream_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFinished:
+    """How a job ended, and who learnt it. `credits_charged` is null while the store is away."""
+
+    event: Literal["job.finished"] = "job.finished"
+    facts: GenerationFacts
+    job: str
+    outcome: JobEnd
+    via: JobVia
+    age_s: int
+    credits_charged: Credits | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOverdue:
+    """A job should have ended by now. `state` is `pending`, `gone` (the provider knows no such job, and the hold is
+    kept by policy) or `untold` (no answer tells). Its hold stays until an answer, or a person, says how it ended."""
+
+    event: Literal["job.overdue"] = "job.overdue"
+    facts: GenerationFacts
+    job: str
+    state: Literal["pending", "gone", "untold"]
+    age_s: int
+    credits_held: Credits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +220,7 @@ class SettleFailed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleDeferred:
     """The store was away: the outcome is on disk in the outbox, and is booked when the store is back. `act` says what
-    waits: `settle`, `release`, `unknown`, or `undo` of a hold that nobody confirmed."""
+    waits: `settle`, `release`, `unknown`, `undo` of a hold that nobody confirmed, or the `job` that a hold follows."""
 
     event: Literal["settle.deferred"] = "settle.deferred"
     facts: GenerationFacts
@@ -301,6 +353,9 @@ Event = (
     | GenerationSettled
     | GenerationReplayed
     | GenerationReleased
+    | JobAccepted
+    | JobFinished
+    | JobOverdue
     | HoldUnknown
     | SettleLate
     | SettleOrphan
@@ -309,6 +364,10 @@ Event = (
     | SettleReplayed
     | SettleRejected
     | SettleFailed
+    | WebhookReceived
+    | WebhookRejected
+    | WebhookDelivered
+    | WebhookFailed
     | CatalogReloaded
     | ServerStarted
     | ServerStopped
@@ -321,6 +380,7 @@ Event = (
 
 LEVELS: dict[str, str] = {
     "generation.rejected": "info",
+    "job.overdue": "warning",
     "hold.unknown": "warning",
     "settle.late": "warning",
     "settle.orphan": "error",
@@ -332,60 +392,8 @@ LEVELS: dict[str, str] = {
     "credential.refused": "error",
     "settle.rejected": "error",
     "settle.failed": "error",
+    "webhook.rejected": "warning",
+    "webhook.failed": "warning",
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""
-
-
-def _is_credits(hint: Any) -> bool:
-    if get_origin(hint) is Annotated:
-        return any(isinstance(extra, WithJsonSchema) for extra in hint.__metadata__)
-    return any(_is_credits(part) for part in get_args(hint))
-
-
-def credit_fields(event_type: type) -> frozenset[str]:
-    """The names of an event's fields that hold micro-credits."""
-    hints = get_type_hints(event_type, include_extras=True)
-    return frozenset(f.name for f in fields(event_type) if _is_credits(hints[f.name]))
-
-
-CREDIT_FIELDS: dict[type, frozenset[str]] = {each: credit_fields(each) for each in (GenerationFacts, *get_args(Event))}
-
-
-def log_event_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a log line: one branch an event, `facts` spread out as it is in the line."""
-    branches = [_branch(each) for each in get_args(Event)]
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "gatekeeper log events",
-        "oneOf": branches,
-    }
-
-
-def _branch(event_type: type) -> dict[str, Any]:
-    properties: dict[str, Any] = {
-        "timestamp": {"type": "string", "format": "date-time"},
-        "level": {"enum": ["debug", "info", "warning", "error"]},
-    }
-    hints = get_type_hints(event_type, include_extras=True)
-    for each in fields(event_type):
-        if each.name == "facts":
-            inner = get_type_hints(GenerationFacts, include_extras=True)
-            properties |= {f.name: _schema_of(inner[f.name]) for f in fields(GenerationFacts)}
-        else:
-            properties[each.name] = _schema_of(hints[each.name])
-    return {
-        "title": properties["event"]["const"],
-        "description": (event_type.__doc__ or "").strip(),
-        "type": "object",
-        "properties": properties,
-        "required": sorted(properties),
-        "additionalProperties": False,
-    }
-
-
-def _schema_of(hint: Any) -> dict[str, Any]:
-    schema: dict[str, Any] = TypeAdapter(hint).json_schema()
-    schema.pop("title", None)
-    schema.pop("default", None)
-    return schema

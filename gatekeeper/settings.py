@@ -7,12 +7,13 @@ they have files of their own.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -32,8 +33,31 @@ PROVIDER_NAME = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
 RESERVED_PREFIXES = frozenset({"v1", "admin"})
 """First path segments that are the gateway's own."""
 
+HOST_NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")
+"""A host name as a `Host` header has it, in lower case."""
+
+WEBHOOK_HOST = re.compile(
+    r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?|[0-9a-f:]{2,39}|\[[0-9a-f:]{2,39}\]:[0-9]{1,5})$"
+)
+"""A host that may be called: a name or an address, with a port or for all of them."""
+
+MONTH_S = 30 * 86_400
+"""As long as the ledger follows a job at most."""
+
 SECRET_FILE_BYTES_MAX = 64 * 1024
 """A credential file larger than this is some other file."""
+
+
+def _http_address(url: str) -> str:
+    if not re.match(r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", url):
+        raise mistake(
+            "the address cannot be used", "Write http:// or https:// with a host, without user, query or fragment."
+        )
+    return url.rstrip("/")
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+"""An address to which paths are appended; kept without a slash at its end."""
 
 
 class _Section(BaseModel):
@@ -47,6 +71,9 @@ class ServerSettings(_Section):
     port: int = Field(8080, ge=0, le=65535)
     admin_host: str = "127.0.0.1"
     admin_port: int = Field(8081, ge=0, le=65535)
+    public_url: HttpAddress | None = Field(
+        None, description="How callers reach the data plane, for links in answers; else as the caller's `Host` says."
+    )
     workers: int = Field(1, ge=1, le=1)
     max_body_mb: int = Field(64, ge=1, le=1024, description="OpenAI takes edits up to 50 MB; above that nobody sends.")
     body_timeout_s: float = Field(120, gt=0, description="A body that takes longer than this is not being sent.")
@@ -86,6 +113,56 @@ class StoreSettings(_Section):
     )
 
 
+class WebhookSettings(_Section):
+    """Whom the gateway calls when a job has ended, and for how long it tries."""
+
+    allow_hosts: tuple[str, ...] = ()
+    allow_private: bool = Field(
+        False, description="Private addresses are the gateway's own neighbours: callers are not to reach them by it."
+    )
+    ports: tuple[int, ...] = Field((443, 8443), description="Web servers are there; behind other ports are databases.")
+    timeout_s: float = Field(15, gt=0, le=300, description="What providers grant a webhook.")
+    retry_min_s: float = Field(5, gt=0, description="A receiver that restarts is back by then.")
+    retry_max_s: float = Field(3600, gt=0, description="One that is back after a night hears of it within the hour.")
+    give_up_after_s: float = Field(86_400, gt=0, description="After a day of silence nobody listens any more.")
+    at_once: int = Field(16, ge=1, le=1000, description="Calls on their way; a slow receiver holds one for timeout_s.")
+    waiting_max: int = Field(10_000, ge=1, description="Events on disk; beyond it providers are asked to call again.")
+    waiting_max_mb: int = Field(256, ge=1, description="And their bytes: an event has a few KB, or pictures in it.")
+
+    @field_validator("allow_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not WEBHOOK_HOST.match(host):
+                raise mistake(f"{host!r} is no host", "Write a host name or address in lower case, perhaps with :port.")
+        return hosts
+
+
+class JobSettings(_Section):
+    """Generations that take minutes: how long they may, and how they are followed when nobody polls them."""
+
+    image_deadline_s: float = Field(
+        900, gt=0, le=MONTH_S, description="A picture that is not there by then is overdue; the slowest take 5 min."
+    )
+    video_deadline_s: float = Field(
+        3600, gt=0, le=MONTH_S, description="A video that is not there by then is overdue; 20 min are usual at peaks."
+    )
+    retention_s: float = Field(
+        7 * 86_400, gt=0, le=MONTH_S, description="How long after its deadline a job and its files may be asked for."
+    )
+    first_poll_s: float = Field(
+        60, gt=0, description="SDKs poll every few seconds: after a minute of silence nobody does."
+    )
+    poll_min_s: float = Field(30, gt=0, description="Between two questions about a job; nobody is waiting for it.")
+    poll_max_s: float = Field(600, gt=0, description="An end is known at the latest so long after it came.")
+    overdue_poll_s: float = Field(3600, gt=0, description="For a job past its deadline: an answer is hardly to come.")
+    poll_timeout_s: float = Field(30, gt=0, description="A question that takes longer is asked again another time.")
+    polls_at_once: int = Field(20, ge=1, le=1000, description="Questions on their way; providers limit how many.")
+    walk_s: float = Field(
+        60, gt=0, description="From one look at all teams to the next, which finds the jobs of a process that is gone."
+    )
+
+
 class LogSettings(_Section):
     """`auto` is pretty on a terminal and one JSON object a line elsewhere."""
 
@@ -121,8 +198,14 @@ class ProviderSettings(_Section):
     """An upstream with its credential."""
 
     dialect: str
-    base_url: str
+    base_url: HttpAddress
+    base_urls: dict[str, HttpAddress] = Field(
+        default_factory=dict, description="Further addresses of formats that have several; else their public ones."
+    )
+    host: str | None = Field(None, description="A host name that is this provider's alone: no prefix in the path.")
     credential: SecretSource | Literal["none"] = "none"
+    webhook_secret: SecretSource | None = None
+    webhook_jwks_url: HttpAddress | None = None
     offers_of: str | None = None
     models: tuple[str, ...] = ()
     default_model: str | None = None
@@ -132,14 +215,12 @@ class ProviderSettings(_Section):
     unknown_grace_s: float = Field(60, ge=0, description="How long an unknown outcome is waited for.")
     connections_max: int = Field(1000, ge=1, description="Beyond it requests wait for a free one.")
 
-    @field_validator("base_url")
+    @field_validator("host")
     @classmethod
-    def _is_http(cls, url: str) -> str:
-        if not re.match(r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", url):
-            raise mistake(
-                "the address cannot be used", "Write http:// or https:// with a host, without user, query or fragment."
-            )
-        return url.rstrip("/")
+    def _is_host(cls, host: str | None) -> str | None:
+        if host is not None and not HOST_NAME.match(host.lower()):
+            raise mistake(f"{host!r} is no host name", "Write it as a Host header has it, such as images.example.com.")
+        return None if host is None else host.lower()
 
     @field_validator("passthrough")
     @classmethod
@@ -161,6 +242,9 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+
+    jobs: JobSettings = JobSettings()
     log: LogSettings = LogSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     catalog: tuple[str, ...] = ("catalog/*.yaml",)
@@ -182,11 +266,21 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     @model_validator(mode="after")
-    def _provider_names(self) -> "Settings":
-        wrong = (name for name in self.providers if not PROVIDER_NAME.match(name) or name in RESERVED_PREFIXES)
-        mend = "Use a short lower-case word, neither 'v1' nor 'admin'."
-        raise_mistakes([Mistake(("providers", name), f"{name!r} cannot name a provider", mend) for name in wrong])
+    def _providers_apart(self) -> "Settings":
+        raise_mistakes([*self._misnamed(), *self._hosts_taken()])
         return self
+
+    def _misnamed(self) -> Iterator[Mistake]:
+        for name in self.providers:
+            if not PROVIDER_NAME.match(name) or name in RESERVED_PREFIXES:
+                mend = "Use a short lower-case word, neither 'v1' nor 'admin'."
+                yield Mistake(("providers", name), f"{name!r} cannot name a provider", mend)
+
+    def _hosts_taken(self) -> Iterator[Mistake]:
+        first: dict[str, str] = {}
+        for name, each in self.providers.items():
+            if each.host is not None and (other := first.setdefault(each.host, name)) != name:
+                yield Mistake(("providers", name, "host"), f"{each.host!r} is the host of {other} too", "Use another.")
 
     def catalog_files(self) -> tuple[Path, ...]:
         """The files the patterns match, each once, in order. Raises `ConfigError` for each that matches nothing."""

@@ -11,7 +11,6 @@ import typer
 
 from gatekeeper.admin.teams_file import read_secrets
 from gatekeeper.admin.teams_schema import TeamsFile, idle_patterns, load_teams
-from gatekeeper.app import provider_problems
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.cli.locate import default_config_path, find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
@@ -20,6 +19,7 @@ from gatekeeper.clock import SystemClock
 from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.opening import EMBEDDED
+from gatekeeper.providers import provider_problems
 from gatekeeper.settings import ProviderSettings, Settings
 from gatekeeper.yamlfile import ConfigError, Problem, load_yaml
 

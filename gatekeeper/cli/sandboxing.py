@@ -8,7 +8,7 @@ import typer
 
 from gatekeeper.cli.serving import run_until_done
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
-from gatekeeper.sandbox.settings import FILES_MAX, RECENT_REQUESTS_MAX, WAIT_S_MAX
+from gatekeeper.sandbox.settings import FILES_MAX, JOBS_MAX, RECENT_REQUESTS_MAX, WAIT_S_MAX
 
 PORT_DEFAULT = 9000
 """Next to the gateway's own 8080 and 8081, and as easy to remember."""
@@ -40,7 +40,9 @@ EmptyRate = Annotated[float, _behaviour("F", 0, 1, "Share that succeed without a
 CutRate = Annotated[float, _behaviour("F", 0, 1, "Share whose connection is cut in mid-answer.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="The same seed, the same misfortunes.", rich_help_panel=_MOOD)]
 RecentRequests = Annotated[int, _memory(1, RECENT_REQUESTS_MAX, "Requests that its record keeps in detail.")]
-Files = Annotated[int, _memory(1, FILES_MAX, "Pictures that stay fetchable by URL.")]
+Files = Annotated[int, _memory(1, FILES_MAX, "Pictures and films that stay fetchable by URL.")]
+Job = Annotated[float, _behaviour("S", 0, WAIT_S_MAX, "Seconds that a job takes.")]
+Jobs = Annotated[int, _memory(1, JOBS_MAX, "Jobs that it can be asked about.")]
 CacheMb = Annotated[int, _memory(0, None, "MiB of encoded pictures, so that a benchmark does not measure drawing.")]
 
 _USUAL = SandboxSettings()
@@ -57,9 +59,11 @@ def sandbox(  # noqa: PLR0913 - each argument is an option of the command
     fail_status: FailStatus = _USUAL.fail_status,
     empty_rate: EmptyRate = _USUAL.empty_rate,
     cut_rate: CutRate = _USUAL.cut_rate,
+    job: Job = _USUAL.job_s,
     seed: Seed = _USUAL.seed,
     recent_requests: RecentRequests = _USUAL.recent_requests,
     files: Files = _USUAL.files,
+    jobs: Jobs = _USUAL.jobs,
     cache_mb: CacheMb = _USUAL.cache_bytes // _MIB,
 ) -> None:
     """Run the stand-in provider alone: it speaks the wire formats and draws real images.
@@ -75,10 +79,12 @@ def sandbox(  # noqa: PLR0913 - each argument is an option of the command
             fail_status=fail_status,
             empty_rate=empty_rate,
             cut_rate=cut_rate,
+            job_s=job,
             seed=seed,
             public_url=public_url,
             recent_requests=recent_requests,
             files=files,
+            jobs=jobs,
             cache_bytes=cache_mb * _MIB,
         )
     except ValueError as error:

@@ -14,6 +14,7 @@ CostUnit = Literal[
     "usd",
     "bfl_credits",
     "fal_units",
+    "kling_units",
     "recraft_units",
     "runway_credits",
     "topaz_credits",

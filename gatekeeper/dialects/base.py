@@ -38,9 +38,10 @@ class Route:
 
     `upstream_path` is what follows the provider's address, rebuilt from the dialect's own table and never from the
     caller's raw path; `base` names which of its addresses (`Traits.bases`), "" the only or usual one. `operation` is
-    what the route does when the body does not say. `query` are the parameters that may be in the address: any other
-    might say again, and differently, what the body says. `model` and `job` are what the path names. `takes_body`: a
-    route that is free or about a job, and has a body all the same.
+    what the route does when the body does not say. `query` are the parameters that may be in the address, by name or,
+    where one value alone may pass, as `name=value`: any other might say again, and differently, what the body says.
+    `model` and `job` are what the path names. `takes_body`: a route that is free or about a job, and has a body all
+    the same.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Traits:
 
     `bases` are further addresses of the provider, by the first segment below its mount: public address by segment.
     `links` are the places of absolute addresses in answers, such as `urls.get`, which must lead through the gateway.
+    `streams`: some answers are server-sent events. `pointed` is how the official SDK is pointed here.
     `reads` are the wire fields that a price or a check depends on, `settles_from` where the charge comes from, `sdk`
     how the official SDK tells its user that credits are short, `corners` what is not supported.
     """
@@ -110,6 +112,8 @@ class Traits:
     links: tuple[str, ...] = ()
     webhook: Webhook | None = None
     billing: tuple[BillingRule, ...] = ()
+    streams: bool = False
+    pointed: str = ""
     reads: tuple[str, ...] = ()
     settles_from: str = ""
     sdk: str = ""

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from gatekeeper.dialects.complaints import Complaints, malformed, shown
-from gatekeeper.dialects.skim import Skimmer
+from gatekeeper.dialects.skim import STRING_BYTES_MAX, Skimmer
 from gatekeeper.dialects.strictjson import kind, parse_object
 
 WHOLE_BYTES_MAX = 64 * 1024
@@ -55,6 +55,10 @@ class Fields(Protocol):
         """A whole number between -10^18 and 10^18."""
         ...
 
+    def quantity(self, name: str, unit: str) -> Fraction | None:
+        """A number at or above 0, with its unit or without."""
+        ...
+
     def flag(self, name: str) -> bool | None:
         """True or false."""
         ...
@@ -93,6 +97,10 @@ class JsonFields:
         """Whether the field is a text, for formats in which a field may be one thing or another."""
         return isinstance(self._value(name), str)
 
+    def raw(self, name: str) -> object:
+        """The value as it stands, for formats in which a field may be of many kinds. It does not count as read."""
+        return self._values.get(name)
+
     def _value(self, name: str) -> object:
         self._read.add(name)
         return self._values.get(name)
@@ -130,8 +138,8 @@ class JsonFields:
     def quantity(self, name: str, unit: str) -> Fraction | None:
         """A number at or above 0 as such or as a text, with its unit or without: 8, "8", "8s"."""
         value = self._value(name)
-        if isinstance(value, str) and (match := re.fullmatch(f"{_NUMBER}{unit}?", value)) is not None:
-            return Fraction(match[1])
+        if isinstance(value, str) and (quantity := read_quantity(value, unit)) is not None:
+            return quantity
         if isinstance(value, int | Decimal) and not isinstance(value, bool) and _readable(value):
             return Fraction(value)
         self._note_kind(name, value, f'a number such as 2, "2" or "2{unit}"')
@@ -144,6 +152,19 @@ class JsonFields:
         self._note_kind(name, value, "true or false")
         return None
 
+    def beginning(self, name: str) -> str | None:
+        """A text, of which in a body of more than 64 KiB only the first characters may be there."""
+        value = self._value(name)
+        if isinstance(value, str):
+            return value
+        self._note_kind(name, value, "a text")
+        return None
+
+    def count(self, name: str) -> int:
+        """How many things a field holds: the length of a list, one for anything else, none if it is not given."""
+        value = self._value(name)
+        return len(value) if isinstance(value, list) else int(value is not None)
+
     def inner(self, name: str, wanted: str = "an object") -> "JsonFields | None":
         """The fields of an object in a field. Its `finish` is this one's."""
         value = self._value(name)
@@ -152,6 +173,40 @@ class JsonFields:
             self._inner.append(inner)
             return inner
         self._note_kind(name, value, wanted)
+        return None
+
+    def objects(self, name: str, wanted: str = "a list of objects") -> "tuple[JsonFields, ...]":
+        """The fields of each object of a list in a field. Their `finish` is this one's."""
+        value = self._value(name)
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            self._note_kind(name, value, wanted)
+            return ()
+        prefix = f"{self._path}{name}"
+        found = [JsonFields(each, self._cut, self.complaints, f"{prefix}[{i}].") for i, each in enumerate(value)]
+        self._inner.extend(found)
+        return tuple(found)
+
+    def holds_list(self, name: str) -> bool:
+        """Whether the field is a list, for formats in which a field may be one thing or several."""
+        return isinstance(self._value(name), list)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list of short texts."""
+        value = self._value(name)
+        if isinstance(value, list) and all(isinstance(each, str) and each not in self._cut for each in value):
+            return tuple(value)
+        self._note_kind(name, value, "a list of short texts")
+        return ()
+
+    def prose(self, name: str) -> str | None:
+        """A text whole, for formats that take settings out of it: not to be kept or shown."""
+        value = self._value(name)
+        if isinstance(value, str) and value in self._cut:
+            self._note(name, "a longer one", "a text that can be read whole beside so much else")
+        elif isinstance(value, str):
+            return value
+        else:
+            self._note_kind(name, value, "a text")
         return None
 
     def wrong(self, name: str, wanted: str) -> None:
@@ -167,8 +222,8 @@ class JsonFields:
 
     def note_lookalikes(self) -> None:
         """Notes keys, inner ones too, that a parser may take for one that was read. `finish` does it."""
-        for name in lookalikes(self._values, self._read):
-            self.complaints.misspelled(self._path + name, name.casefold())
+        for name, known in lookalikes(self._values, self._read):
+            self.complaints.misspelled(self._path + name, known)
         for inner in self._inner:
             inner.note_lookalikes()
 
@@ -178,6 +233,12 @@ class JsonFields:
 
     def _note(self, name: str, given: str, wanted: str) -> None:
         self.complaints.wrong(self._path + name, given, wanted)
+
+
+def read_quantity(text: str, unit: str) -> Fraction | None:
+    """A number at or above 0 as a text, with its unit or without, or None for any other text."""
+    match = re.fullmatch(f"{_NUMBER}{unit}?", text)
+    return None if match is None else Fraction(match[1])
 
 
 def _described(value: object) -> str:
@@ -192,12 +253,13 @@ def _described(value: object) -> str:
             return kind(value)
 
 
-def lookalikes(names: Iterable[str], read: Collection[str]) -> list[str]:
-    """Names that a parser which ignores case takes for one of those that were read.
+def lookalikes(names: Iterable[str], read: Collection[str]) -> list[tuple[str, str]]:
+    """Names that a parser which ignores case takes for one of those that were read, each with that one.
 
     Folded as Unicode has it, for some parsers take a long s in `size` for an s.
     """
-    return [name for name in names if name not in read and name.casefold() in read]
+    folded = {known.casefold(): known for known in read}
+    return [(name, folded[name.casefold()]) for name in names if name not in read and name.casefold() in folded]
 
 
 def _readable(value: int | Decimal) -> bool:
@@ -208,11 +270,14 @@ def _readable(value: int | Decimal) -> bool:
     return small and number.adjusted() < NUMBER_DECIMALS_MAX and number >= 0
 
 
-def read_json(body: Sequence[bytes]) -> JsonFields:
-    """The fields of a JSON body. Raises `Rejected` (malformed_request) for anything that is not one plain object."""
+def read_json(body: Sequence[bytes], *, string_bytes_max: int = STRING_BYTES_MAX) -> JsonFields:
+    """The fields of a JSON body. Raises `Rejected` (malformed_request) for anything that is not one plain object.
+
+    `string_bytes_max`: a longer string of a large body is not read, only measured.
+    """
     if sum(map(len, body)) <= WHOLE_BYTES_MAX:
         return JsonFields(parse_object(b"".join(body)), {}, Complaints())
-    skimmer = Skimmer()
+    skimmer = Skimmer(string_bytes_max=string_bytes_max)
     for chunk in body:
         skimmer.feed(chunk)
     if not skimmer.utf8:

@@ -41,6 +41,7 @@ class Skimmer:
         "_length",
         "_skeleton",
         "_skeleton_bytes_max",
+        "_string_bytes_max",
         "_utf8",
         "_utf8_open",
         "cut",
@@ -48,7 +49,9 @@ class Skimmer:
         "utf8",
     )
 
-    def __init__(self, *, skeleton_bytes_max: int = SKELETON_BYTES_MAX) -> None:
+    def __init__(
+        self, *, skeleton_bytes_max: int = SKELETON_BYTES_MAX, string_bytes_max: int = STRING_BYTES_MAX
+    ) -> None:
         self.cut: dict[bytes, int] = {}
         """True length in bytes of every collapsed string, by the head that stands for it (the longest, if several)."""
         self.overflowed = False
@@ -56,6 +59,7 @@ class Skimmer:
         self.utf8 = True
         """False once bytes have come that are not UTF-8."""
         self._skeleton_bytes_max = skeleton_bytes_max
+        self._string_bytes_max = string_bytes_max
         self._skeleton = bytearray()
         self._inside = False
         self._held = bytearray()
@@ -116,14 +120,14 @@ class Skimmer:
 
     def _hold(self, window: bytes, start: int, stop: int) -> None:
         """Takes content of the string that is open; beyond the limit only its length."""
-        room = STRING_BYTES_MAX - len(self._held)
+        room = self._string_bytes_max - len(self._held)
         if room > 0:
             self._held += window[start : min(stop, start + room)]
         self._length += stop - start
 
     def _close_string(self) -> None:
         content = bytes(self._held)
-        if self._length > STRING_BYTES_MAX:
+        if self._length > self._string_bytes_max:
             content = _head(content)
             self.cut[content] = max(self._length, self.cut.get(content, 0))
         self._keep(content + b'"')

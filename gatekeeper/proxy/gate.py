@@ -9,12 +9,17 @@ from aiohttp import web
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.clock import Clock
+from gatekeeper.core.spec import ModelSpec
 from gatekeeper.dialects.base import Dialect, Route
 from gatekeeper.events import GenerationFacts
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import Outbox
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.jobs.desk import JobDesk
+from gatekeeper.proxy.jobs.record import Hook
+from gatekeeper.proxy.webhooks.parts import Webhooks
+from gatekeeper.settings import JobSettings
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential
 from gatekeeper.upstream.messages import Timeouts
@@ -25,14 +30,15 @@ from gatekeeper.web.auth import Authenticator, Caller
 class Provider:
     """An upstream as the data plane sees it.
 
-    `offers_of` is the provider's name in the catalog's offers; `models` are patterns of catalog ids that it takes
-    under the catalog's own names; `passthrough` are exact (method, path) pairs that are let by for free.
+    `bases` are its addresses by the names that routes have for them, "" the usual one; `host` is the host name that it
+    has to itself. `offers_of` is the provider's name in the catalog's offers; `models` are patterns of catalog ids that
+    it takes under the catalog's own names; `passthrough` are exact (method, path) pairs that are let by for free.
     """
 
     name: str
     dialect_name: str
     dialect: Dialect
-    base_url: str
+    bases: Mapping[str, str]
     credential: Credential
     upstream: Upstream
     offers_of: str
@@ -42,13 +48,41 @@ class Provider:
     passthrough: frozenset[tuple[str, str]] = frozenset()
     on_unknown: OnUnknown = OnUnknown.RELEASE
     unknown_grace_s: float = 60
+    host: str | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Its usual address."""
+        return self.bases[""]
 
 
-@dataclass(slots=True)
+CATALOGS_KEPT_MAX = 8
+"""A job is priced from the list that it was held by: so many reloads may come before its end."""
+
+
 class Shelf:
     """Holds the catalog in use. A reload replaces it whole; a request keeps the one it began with."""
 
-    catalog: Catalog
+    def __init__(self, catalog: Catalog) -> None:
+        self._kept: dict[str, Catalog] = {}
+        self.catalog = catalog
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._catalog
+
+    @catalog.setter
+    def catalog(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._kept.pop(catalog.digest, None)
+        self._kept[catalog.digest] = catalog
+        while len(self._kept) > CATALOGS_KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+
+    def find_model(self, model_id: str, price_list: str) -> ModelSpec | None:
+        """The model with the prices of this list, from the catalogs that this process has had; None if it had none."""
+        found = (catalog.find(model_id) for catalog in reversed(self._kept.values()))
+        return next((model for model in found if model is not None and model.price_list.id == price_list), None)
 
 
 class InFlight:
@@ -92,7 +126,7 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Everything the pipeline needs."""
+    """Everything the pipeline needs. `public_url` is how callers reach the gateway, None: as their `Host` says."""
 
     providers: Mapping[str, Provider]
     native_dialect: Dialect
@@ -109,6 +143,10 @@ class Gate:
     client_write_timeout_s: float
     client_total_s: float
     retry_guard_window_s: float
+    jobs: JobSettings
+    desk: JobDesk
+    webhooks: Webhooks
+    public_url: str | None = None
 
 
 @dataclass(slots=True)
@@ -116,11 +154,13 @@ class Trace:
     """What is known of one request so far. Every log line about it is made of `facts`, which only grows.
 
     `started_s` is when our own work on it began: when its body was there. `answering`: its answer's head may be out.
+    `hook` is where the caller wants to hear how its job ended.
     """
 
     facts: GenerationFacts
     started_s: float
     answering: bool = False
+    hook: Hook | None = None
 
     @classmethod
     def begin(cls, gate: Gate) -> "Trace":

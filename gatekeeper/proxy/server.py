@@ -18,9 +18,12 @@ from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import emit, one_word, place_of
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
+from gatekeeper.proxy.jobs.following import follow
 from gatekeeper.proxy.native_routes import answer_balance, answer_holds, answer_model, answer_models, answer_quote
 from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
+from gatekeeper.proxy.webhooks.inbound import receive
+from gatekeeper.proxy.webhooks.keys import CALLBACKS
 from gatekeeper.web.answers import failure_answer, rejection_answer
 
 Answering = Callable[[Gate, Call], Awaitable[web.StreamResponse]]
@@ -32,6 +35,15 @@ OWN_ROUTES: dict[tuple[str, str], Answering] = {
     ("GET", "/v1/holds"): answer_holds,
 }
 """The gateway's own routes, besides `GET /v1/models/{id}` and `POST /v1/generations`."""
+
+ANSWERING: dict[RouteKind, Answering] = {
+    RouteKind.GENERATION: generate,
+    RouteKind.FREE: pass_free,
+    RouteKind.POLL: follow,
+    RouteKind.CANCEL: follow,
+    RouteKind.DOWNLOAD: follow,
+}
+"""What is done for each kind of route."""
 
 OWN_MODEL_PREFIX = "/v1/models/"
 
@@ -60,6 +72,7 @@ class DataPlane:
         self._gate = gate
         self._natives = tuple(p for p in gate.providers.values() if p.dialect_name == NATIVE)
         self._native = gate.native_dialect
+        self._hosts = {p.host: p for p in gate.providers.values() if p.host is not None}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request, whatever happens."""
@@ -67,6 +80,8 @@ class DataPlane:
         target = self._find_target(request)
         trace.learn(dialect=target.dialect_name)
         try:
+            if request.raw_path.startswith(CALLBACKS):
+                return await receive(self._gate, request)
             return await self._answer(request, target, trace)
         except Rejected as refused:
             return self._refused(target, refused.rejection, trace)
@@ -114,11 +129,21 @@ class DataPlane:
         nowhere = self._nowhere(request.method, path)
         if not path.startswith("/") or len(path) > PATH_LENGTH_MAX:
             return nowhere
+        mounted = self._mounted_at(request.headers.get("Host", "").lower())
+        if mounted is not None:
+            return _provider_target(mounted, request.method, path)
         name, slash, rest = path[1:].partition("/")
         if name == "v1":
             return self._own_target(request.method, path)
         provider = self._gate.providers.get(name)
         return nowhere if provider is None or not slash else _provider_target(provider, request.method, f"/{rest}")
+
+    def _mounted_at(self, host: str) -> Provider | None:
+        """The provider that has this `Host` to itself; one that is configured without a port has it on every port."""
+        if not self._hosts:
+            return None
+        name, colon, port = host.rpartition(":")
+        return self._hosts.get(host) or (self._hosts.get(name) if colon and port.isdecimal() else None)
 
     def _nowhere(self, method: str, path: str) -> Target:
         """Refused in the shape of whoever would have known the path, so that its SDK shows the reason."""
@@ -127,8 +152,8 @@ class DataPlane:
 
     def _own_target(self, method: str, path: str) -> Target:
         route = self._native.find_route(method, path)
-        if route is not None and route.kind is RouteKind.GENERATION:
-            return Target(NATIVE, self._native, self._natives, route, generate)
+        if route is not None:
+            return Target(NATIVE, self._native, self._natives, route, ANSWERING[route.kind])
         answering = OWN_ROUTES.get((method, path))
         if method == "GET" and path.startswith(OWN_MODEL_PREFIX):
             answering = answer_model
@@ -183,7 +208,7 @@ def _provider_target(provider: Provider, method: str, path: str) -> Target:
     route = provider.dialect.find_route(method, path)
     if route is None and (method, path) in provider.passthrough:
         route = Route(path, RouteKind.FREE, _below_base(provider.base_url, path))
-    answering = None if route is None else generate if route.kind is RouteKind.GENERATION else pass_free
+    answering = None if route is None else ANSWERING[route.kind]
     return Target(provider.dialect_name, provider.dialect, (provider,), route, answering)
 
 

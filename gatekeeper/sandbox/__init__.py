@@ -5,7 +5,8 @@ takes from the rest of the package only the spellings of sizes. What a picture s
 what the prompt describes, and every usage figure in its answers is made up.
 
 `call` is the vocabulary, `dialects` has one file per wire format, `picture` and `lettering` draw, `studio` draws off
-the event loop, `behaviour` misbehaves on demand, `delivery` sends, `record` remembers, `app` wires it together.
+the event loop, `movie` and `isomedia` make films, `jobs` takes its time, `hooks` calls back, `behaviour` misbehaves on
+demand, `delivery` sends, `record` remembers, `app` wires it together.
 """
 
 from gatekeeper.sandbox.app import RunningSandbox, make_sandbox, start_sandbox

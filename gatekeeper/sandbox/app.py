@@ -1,8 +1,11 @@
 """The sandbox as an application: mounts the dialects, and for each request notes it, misbehaves or answers.
 
 GET /                  what this is, in plain text
-GET /files/{name}      a picture by its URL
-GET /sandbox/ledger    what was seen and made; DELETE forgets it
+GET /files/{name}              a picture or a film by its URL
+GET /sandbox/ledger            what was seen and made; DELETE forgets it
+POST /sandbox/jobs/end         ends the jobs that have not ended
+POST /sandbox/webhooks/again   sends every event to a webhook once more
+GET /fal/.well-known/jwks.json the key of its webhooks after fal's manner
 """
 
 import asyncio
@@ -10,6 +13,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from aiohttp import web
 
@@ -17,6 +21,8 @@ from gatekeeper.sandbox.behaviour import HEADER, Behaviour, BehaviourError, Misf
 from gatekeeper.sandbox.call import Answer, Call, Dialect, ProviderError, Route, json_answer
 from gatekeeper.sandbox.delivery import deliver, hang, hang_up
 from gatekeeper.sandbox.dialects import DIALECTS
+from gatekeeper.sandbox.hooks import Hooks
+from gatekeeper.sandbox.jobs import JobStore
 from gatekeeper.sandbox.record import OTHER, Record, Sighting
 from gatekeeper.sandbox.settings import BODY_BYTES_MAX, SandboxSettings
 from gatekeeper.sandbox.studio import Studio
@@ -34,17 +40,22 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ABOUT = """\
 gatekeeper sandbox
 
-A stand-in for image providers, for demos, tests and benchmarks.
+A stand-in for image and video providers, for demos, tests and benchmarks.
 
 What it is: an HTTP server that speaks the wire formats below and answers with real images of exactly the pixels
-asked for, on which it writes the prompt. It fails, stalls and cuts connections when it is asked to.
+asked for, on which it writes the prompt, and with real MP4 files of exactly the pixels and the length asked for. It
+fails, stalls and cuts connections when it is asked to. Its jobs take a moment, and it calls webhooks back, signed.
 
 What it is not: a model. It does not draw what the prompt describes, checks no credential, charges nothing, and
-accepts any model name. Token counts and other usage figures in its answers are made up.
+accepts any model name. Token counts and other usage figures in its answers are made up. Its films are a few still
+pictures (Motion JPEG) without sound, whatever was asked.
 
 Wire formats: {dialects}
 Each is mounted under its own name: {example}
 Misbehaviour: header Sandbox-Behaviour, or [sandbox: ...] in the prompt; for example fail=500, partial=1, cut, hang.
+Jobs: job=SECONDS, job_wait (until POST /sandbox/jobs/end), job_fail, job_moderated, job_expire, job_vanish, no_webhook.
+Webhooks: signed by Standard Webhooks with a secret from its settings, by fal's manner with the key that
+/fal/.well-known/jwks.json shows, by BFL's with the request's own; POST /sandbox/webhooks/again sends all once more.
 What it has seen: GET /sandbox/ledger (DELETE forgets).
 """
 
@@ -89,6 +100,10 @@ def make_sandbox(settings: SandboxSettings, now_s: Callable[[], float] = time.ti
     router.add_get("/files/{name}", sandbox.file)
     router.add_get("/sandbox/ledger", sandbox.report)
     router.add_delete("/sandbox/ledger", sandbox.reset)
+    router.add_post("/sandbox/jobs/end", sandbox.end_jobs)
+    router.add_post("/sandbox/webhooks/again", sandbox.send_again)
+    router.add_get("/fal/.well-known/jwks.json", sandbox.jwks)
+    application.on_cleanup.append(sandbox.close)
     for dialect in DIALECTS:
         for prefix in (f"/{dialect.name}", "") if dialect.at_root else (f"/{dialect.name}",):
             for route in dialect.routes:
@@ -114,6 +129,12 @@ class _Sandbox:
         self._record = Record(settings.recent_requests)
         self._studio = Studio(cache_bytes=settings.cache_bytes, files=settings.files)
         self._misfortune = Misfortune(settings)
+        self._jobs = JobStore(jobs=settings.jobs, job_s=settings.job_s, record=self._record, now_s=now_s)
+        self._hooks = Hooks(settings.webhook_secret, self._record)
+
+    async def close(self, _application: web.Application) -> None:
+        await self._jobs.close()
+        await self._hooks.close()
 
     def handler(self, dialect: Dialect, route: Route) -> Handler:
         """The aiohttp handler of one route of one dialect."""
@@ -152,13 +173,22 @@ class _Sandbox:
         spec = self._studio.file(request.match_info["name"])
         sighting.status = 404 if spec is None else 200
         if spec is None:
-            text = f"No such file. The sandbox remembers the last {self._settings.files} pictures only.\n"
+            text = f"No such file. The sandbox remembers the last {self._settings.files} files only.\n"
             return web.Response(status=404, text=text)
         self._record.file_served()
-        return web.Response(body=await self._studio.picture(spec), content_type=spec.format.content_type)
+        return web.Response(body=await self._studio.encoded(spec), content_type=spec.content_type)
+
+    async def end_jobs(self, _request: web.Request) -> web.Response:
+        return _json({"ended": self._jobs.end_all()})
+
+    async def send_again(self, _request: web.Request) -> web.Response:
+        return _json({"sent": await self._hooks.again()})
+
+    async def jwks(self, _request: web.Request) -> web.Response:
+        return _json(self._hooks.jwks())
 
     async def report(self, _request: web.Request) -> web.Response:
-        return web.Response(body=json_answer(self._record.report()).body, content_type="application/json")
+        return _json(self._record.report())
 
     async def reset(self, _request: web.Request) -> web.Response:
         self._record.reset()
@@ -186,7 +216,13 @@ class _Sandbox:
             studio=self._studio,
             record=self._record,
             now_s=self._now_s,
+            jobs=self._jobs,
+            hooks=self._hooks,
         )
+
+
+def _json(value: Any) -> web.Response:
+    return web.Response(body=json_answer(value).body, content_type="application/json")
 
 
 async def _answer(dialect: Dialect, route: Route, call: Call) -> Answer:

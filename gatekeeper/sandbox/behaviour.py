@@ -15,6 +15,16 @@ looked for in the raw body, so it works in every dialect. Where both say somethi
     cut_before          the request is read, then the connection is closed without a byte; nothing counts as made
     hang                no answer, until the client leaves or `WAIT_S_MAX` is over; nothing counts as made
 
+What is said when a job is submitted goes for the job (`partial` and `empty` too, at its end):
+
+    job=SECONDS         it ends that long after its submission
+    job_wait            it runs until POST /sandbox/jobs/end
+    job_fail            it fails
+    job_moderated       it ends by moderation, with nothing to show
+    job_expire          it expires
+    job_vanish          at its end nobody knows it any more; and no webhook is sent
+    no_webhook          it ends as it should, and nobody is told
+
 A word that is not known is refused with 400: a misspelt misfortune would make a test pass for the wrong reason.
 """
 
@@ -51,9 +61,16 @@ class Behaviour:
     cut: bool = False
     cut_before: bool = False
     hang: bool = False
+    job_s: float | None = None
+    job_wait: bool = False
+    job_fail: bool = False
+    job_moderated: bool = False
+    job_expire: bool = False
+    job_vanish: bool = False
+    no_webhook: bool = False
 
     def made(self, asked: int) -> int:
-        """How many of the images asked for are really made."""
+        """How many of the outputs asked for are really made."""
         if self.empty:
             return 0
         return asked if self.partial is None else min(asked, self.partial)
@@ -147,4 +164,11 @@ _WORDS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "cut": ("cut", _yes),
     "cut_before": ("cut_before", _yes),
     "hang": ("hang", _yes),
+    "job": ("job_s", _seconds),
+    "job_wait": ("job_wait", _yes),
+    "job_fail": ("job_fail", _yes),
+    "job_moderated": ("job_moderated", _yes),
+    "job_expire": ("job_expire", _yes),
+    "job_vanish": ("job_vanish", _yes),
+    "no_webhook": ("no_webhook", _yes),
 }

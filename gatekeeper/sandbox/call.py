@@ -10,8 +10,10 @@ from typing import Any
 import orjson
 
 from gatekeeper.sandbox.behaviour import Behaviour
+from gatekeeper.sandbox.hooks import Hooks
+from gatekeeper.sandbox.jobs import JobStore
 from gatekeeper.sandbox.record import Record
-from gatekeeper.sandbox.studio import Studio
+from gatekeeper.sandbox.studio import Spec, Studio
 
 OUTPUTS_MAX = 10
 """Images per request: what the images API of OpenAI allows, and more than the other providers do."""
@@ -60,6 +62,12 @@ class Call:
     studio: Studio
     record: Record
     now_s: Callable[[], float]
+    jobs: JobStore
+    hooks: Hooks
+
+    def file_url(self, spec: Spec) -> str:
+        """Where a picture or a film can be fetched, as the client reaches the sandbox. It is drawn when it is."""
+        return f"{self.base_url}/files/{self.studio.keep_file(spec)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,14 @@ class PictureSpec:
     format: Format = Format.PNG
     blocks: int = 0
 
+    @property
+    def content_type(self) -> str:
+        return self.format.content_type
+
+    @property
+    def suffix(self) -> str:
+        return self.format.value
+
 
 def picture_spec(prompt: str, model: str, width: int, height: int, format_: Format = Format.PNG) -> PictureSpec:
     """The spec of a single picture, texts cut to what can be shown."""
@@ -88,13 +96,16 @@ def picture_spec(prompt: str, model: str, width: int, height: int, format_: Form
 
 def paint(spec: PictureSpec, backdrop: Image.Image | None = None) -> bytes:
     """Draw and encode. CPU work, some 35 ms for a square of 1024 px: keep it off the event loop."""
+    return _encode(draw(spec, backdrop), spec.format)
+
+
+def draw(spec: PictureSpec, backdrop: Image.Image | None = None, note: str = "") -> Image.Image:
+    """The picture itself. `note` stands in its foot beside the pixels."""
     image = _background(spec)
     if backdrop is not None:
         image = ImageChops.multiply(image, _cover(backdrop, image.size))
-    _write(image, spec)
-    if spec.blocks:
-        image = _coarse(image, spec.blocks)
-    return _encode(image, spec.format)
+    _write(image, spec, note)
+    return _coarse(image, spec.blocks) if spec.blocks else image
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -161,25 +172,25 @@ def _cover(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return picture.resize(size, Image.Resampling.BILINEAR, box=box)
 
 
-def _write(image: Image.Image, spec: PictureSpec) -> None:
+def _write(image: Image.Image, spec: PictureSpec, note: str) -> None:
     short = min(image.size)
     if short < 6 * TYPE_PX_LEGIBLE_MIN:
         return
     margin = short * 0.075
     small_px = max(TYPE_PX_LEGIBLE_MIN, short * 0.024)
-    draw = ImageDraw.Draw(image)
+    pen = ImageDraw.Draw(image)
     foot = image.height - margin - small_px
-    _write_foot(draw, spec, (margin, foot), small_px)
+    _write_foot(pen, spec, note, (margin, foot), small_px)
     box = Box(
         width=image.width - 2 * margin,
         height=foot - 2 * margin,
         type_px_max=short * 0.105,
         type_px_min=max(TYPE_PX_LEGIBLE_MIN, short * 0.022),
     )
-    _write_prompt(draw, spec.prompt, box, margin)
+    _write_prompt(pen, spec.prompt, box, margin)
 
 
-def _write_prompt(draw: ImageDraw.ImageDraw, prompt: str, box: Box, margin: float) -> None:
+def _write_prompt(pen: ImageDraw.ImageDraw, prompt: str, box: Box, margin: float) -> None:
     if box.height < box.type_px_min:
         return
     setting = set_text(prompt, box)
@@ -188,16 +199,19 @@ def _write_prompt(draw: ImageDraw.ImageDraw, prompt: str, box: Box, margin: floa
     # A line of type starts with room for accents; without it the capitals would hang below the margin.
     top = margin - 0.22 * setting.type_px
     for number, line in enumerate(setting.lines):
-        draw.text((margin, top + number * pitch), line, font=face, fill=(255, 255, 255), anchor="la")
+        pen.text((margin, top + number * pitch), line, font=face, fill=(255, 255, 255), anchor="la")
 
 
-def _write_foot(draw: ImageDraw.ImageDraw, spec: PictureSpec, at: tuple[float, float], type_px: float) -> None:
+def _write_foot(
+    pen: ImageDraw.ImageDraw, spec: PictureSpec, note: str, at: tuple[float, float], type_px: float
+) -> None:
     width = spec.width - 2 * at[0]
-    facts = [f"{spec.width}x{spec.height}", *([f"{spec.number} of {spec.of}"] if spec.of > 1 else []), "sandbox"]
+    numbered = f"{spec.number} of {spec.of}" if spec.of > 1 else ""
+    facts = [fact for fact in (f"{spec.width}x{spec.height}", note, numbered, "sandbox") if fact]
     line = fit_line("  ·  ".join([spec.model, *facts]), width, type_px)
     rule_y = at[1] - type_px * 0.9
-    draw.line([(at[0], rule_y), (spec.width - at[0], rule_y)], fill=(150, 150, 160), width=max(1, int(type_px / 14)))
-    draw.text(at, line, font=font(type_px), fill=(235, 235, 240), anchor="la")
+    pen.line([(at[0], rule_y), (spec.width - at[0], rule_y)], fill=(150, 150, 160), width=max(1, int(type_px / 14)))
+    pen.text(at, line, font=font(type_px), fill=(235, 235, 240), anchor="la")
 
 
 def _coarse(image: Image.Image, blocks: int) -> Image.Image:

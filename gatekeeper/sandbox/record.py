@@ -60,11 +60,28 @@ class Sighting:
 
 
 @dataclass(slots=True)
+class Sending:
+    """One event to a webhook. The address is kept whole: tests must be able to say the same again, or forge it.
+
+    `answers` has the status of each attempt, 0 where nobody answered.
+    """
+
+    job: str
+    url: str
+    body_sha256: str
+    header_names: list[str]
+    answers: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _Counts:
     requests: int = 0
     files_served: int = 0
     generations: int = 0
     images: int = 0
+    videos: int = 0
+    jobs: int = 0
+    webhooks: int = 0
     team_key_seen: int = 0
     routes: dict[str, int] = field(default_factory=dict)
     credentials: dict[str, int] = field(default_factory=dict)
@@ -76,6 +93,7 @@ class Record:
 
     def __init__(self, recent_requests: int) -> None:
         self._recent: deque[Sighting] = deque(maxlen=recent_requests)
+        self._webhooks: deque[Sending] = deque(maxlen=recent_requests)
         self._counts = _Counts()
 
     def arrive(self, method: str, raw_path: str, route: str, headers: Iterable[tuple[str, str]]) -> Sighting:
@@ -100,13 +118,25 @@ class Record:
         self._recent.append(sighting)
         return sighting
 
-    def generated(self, model: str, images: int) -> None:
-        """Note one generation of `images` images. Called when they are made, whether or not they arrive."""
+    def generated(self, model: str, images: int, *, videos: int = 0) -> None:
+        """Note one generation of so many images or videos. Called when they are made, whether or not they arrive."""
         row = self._model_row(model)
         row["generations"] += 1
         self._counts.generations += 1
         row["images"] += images
         self._counts.images += images
+        if videos:
+            row["videos"] = row.get("videos", 0) + videos
+            self._counts.videos += videos
+
+    def job_submitted(self) -> None:
+        """Note a job. What it makes is noted at its end."""
+        self._counts.jobs += 1
+
+    def webhook_sent(self, sending: Sending) -> None:
+        """Note an event that goes to a webhook. Its attempts add to the entry."""
+        self._counts.webhooks += 1
+        self._webhooks.append(sending)
 
     def file_served(self) -> None:
         """Note that a picture was fetched by its URL."""
@@ -115,11 +145,16 @@ class Record:
     def reset(self) -> None:
         """Forget everything."""
         self._recent.clear()
+        self._webhooks.clear()
         self._counts = _Counts()
 
     def report(self) -> dict[str, Any]:
         """All of it as plain values for JSON."""
-        return {**asdict(self._counts), "recent": [asdict(sighting) for sighting in self._recent]}
+        return {
+            **asdict(self._counts),
+            "recent": [asdict(sighting) for sighting in self._recent],
+            "webhooks_recent": [asdict(sending) for sending in self._webhooks],
+        }
 
     def _model_row(self, model: str) -> dict[str, int]:
         name = _bounded(model[:TEXT_CHARS_MAX], self._counts.models)

@@ -69,3 +69,16 @@ def within_bounds(pixels: Pixels, field: str) -> Pixels:
         )
         raise ProviderError(400, message, code="invalid_size", param=field)
     return pixels
+
+
+def film_pixels(tier: str, aspect_ratio: str) -> Pixels:
+    """A film of a tier such as `720p`: its shorter side has so many lines. Raises `ProviderError` 400 for no tier."""
+    meaning, shape = read_size(tier), read_size(aspect_ratio)
+    if not isinstance(meaning, Tier) or not isinstance(shape, Ratio):
+        message = f"{tier[:20]!r} and {aspect_ratio[:20]!r} are no tier and shape of a film."
+        raise ProviderError(400, message, code="invalid_size", param="resolution")
+    lines = int(tier_rank(meaning.name)) if meaning.name.endswith("P") else int(tier_rank(meaning.name)) * 9 // 16
+    proportion = ratio_value(shape.label)
+    longer = round(lines * float(max(proportion, 1 / proportion)) / 2) * 2
+    pixels = Pixels(longer, lines) if proportion >= 1 else Pixels(lines, longer)
+    return within_bounds(pixels, "resolution")

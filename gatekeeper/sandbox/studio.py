@@ -1,6 +1,6 @@
-"""Where pictures are made: off the event loop, a few at a time, with a cache that is bounded in bytes.
+"""Where pictures and films are made: off the event loop, a few at a time, with a cache that is bounded in bytes.
 
-Also remembers which picture a file URL stands for. It keeps the spec, not the picture, and draws again when asked:
+Also remembers what a file URL stands for. It keeps the spec, not the picture, and draws again when asked:
 a thousand fetchable files cost two megabytes, not two thousand.
 """
 
@@ -11,7 +11,10 @@ from collections import OrderedDict
 
 from PIL import Image
 
+from gatekeeper.sandbox.movie import MovieSpec, film
 from gatekeeper.sandbox.picture import PictureSpec, paint
+
+Spec = PictureSpec | MovieSpec
 
 PAINTERS_MAX = 4
 """Pictures drawn at once. Each may need 120 MB while it is drawn, and more than the cores would not be faster."""
@@ -23,9 +26,9 @@ class Studio:
     def __init__(self, *, cache_bytes: int, files: int) -> None:
         self._cache_bytes_max = cache_bytes
         self._files_max = files
-        self._cache: OrderedDict[PictureSpec, bytes] = OrderedDict()
+        self._cache: OrderedDict[Spec, bytes] = OrderedDict()
         self._cache_bytes = 0
-        self._files: OrderedDict[str, PictureSpec] = OrderedDict()
+        self._files: OrderedDict[str, Spec] = OrderedDict()
         self._painters = asyncio.Semaphore(min(PAINTERS_MAX, os.cpu_count() or 1))
 
     @property
@@ -43,35 +46,39 @@ class Studio:
         if backdrop is not None:
             async with self._painters:
                 return await asyncio.to_thread(paint, spec, backdrop)
+        return await self.encoded(spec)
+
+    async def encoded(self, spec: Spec) -> bytes:
+        """The bytes of a picture or a film."""
         if (known := self._recall(spec)) is not None:
             return known
         async with self._painters:
             # Whoever waited here may have been waiting for this very picture.
             if (known := self._recall(spec)) is not None:
                 return known
-            made = await asyncio.to_thread(paint, spec)
+            made = await asyncio.to_thread(_make, spec)
         self._remember(spec, made)
         return made
 
-    def keep_file(self, spec: PictureSpec) -> str:
+    def keep_file(self, spec: Spec) -> str:
         """A file name under which `spec` can be fetched until `files` newer ones have come. Equal specs share one."""
-        name = f"{hashlib.sha256(repr(spec).encode()).hexdigest()[:24]}.{spec.format.value}"
+        name = f"{hashlib.sha256(repr(spec).encode()).hexdigest()[:24]}.{spec.suffix}"
         self._files[name] = spec
         self._files.move_to_end(name)
         while len(self._files) > self._files_max:
             self._files.popitem(last=False)
         return name
 
-    def file(self, name: str) -> PictureSpec | None:
+    def file(self, name: str) -> Spec | None:
         """What `name` stands for; None if it never existed or has been forgotten."""
         return self._files.get(name)
 
-    def _recall(self, spec: PictureSpec) -> bytes | None:
+    def _recall(self, spec: Spec) -> bytes | None:
         if (known := self._cache.get(spec)) is not None:
             self._cache.move_to_end(spec)
         return known
 
-    def _remember(self, spec: PictureSpec, made: bytes) -> None:
+    def _remember(self, spec: Spec, made: bytes) -> None:
         if spec in self._cache or len(made) > self._cache_bytes_max:
             return
         self._cache[spec] = made
@@ -79,3 +86,7 @@ class Studio:
         while self._cache_bytes > self._cache_bytes_max:
             _, dropped = self._cache.popitem(last=False)
             self._cache_bytes -= len(dropped)
+
+
+def _make(spec: Spec) -> bytes:
+    return film(spec) if isinstance(spec, MovieSpec) else paint(spec)

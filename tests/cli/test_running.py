@@ -77,7 +77,7 @@ def test_sandbox(home: Path, number: signal.Signals) -> None:
         assert 0 == process.wait(START_TIMEOUT_S)
 
     assert f"sandbox: {url} (a stand-in provider; Ctrl-C ends it)\n" == output.read_text()
-    assert "stand-in for image providers" in about
+    assert "stand-in for image and video providers" in about
 
 
 def test_demo_needs_nothing(home: Path) -> None:

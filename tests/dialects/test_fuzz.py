@@ -12,15 +12,27 @@ from hypothesis import strategies as st
 from gatekeeper.core.outcome import Failed, Made, Pending, Unknown
 from gatekeeper.core.rejection import Rejected, Rejection
 from gatekeeper.core.request import GenerationRequest
-from gatekeeper.dialects.base import Route
+from gatekeeper.dialects.base import Route, RouteKind
 from gatekeeper.dialects.native import FIELDS
 from gatekeeper.dialects.registry import DIALECTS
+from tests.dialects.samples import body_of, load_cases, routes_of
 
-ROUTES = {
-    "openai": [DIALECTS["openai"].find_route("POST", f"/v1/images/{end}") for end in ("generations", "edits")],
-    "native": [DIALECTS["native"].find_route("POST", "/v1/generations")],
-}
-PAIRS = [(name, route) for name, routes in ROUTES.items() for route in routes if route is not None]
+EXAMPLES = 20
+"""For each route of each dialect. There are many of both, so every one is tried thousands of times a week."""
+
+
+def routes(*kinds: RouteKind) -> list[Any]:
+    """Every route of these kinds, with its dialect's name."""
+    return [
+        pytest.param(name, route, id=f"{name} {route.name}")
+        for name in DIALECTS
+        for *_, route in routes_of(name, *kinds)
+    ]
+
+
+GENERATIONS = routes(RouteKind.GENERATION)
+ANSWERED = routes(RouteKind.GENERATION, RouteKind.POLL, RouteKind.CANCEL)
+JOBS = routes(RouteKind.POLL, RouteKind.CANCEL, RouteKind.DOWNLOAD)
 
 BOUNDARY = "b0undary"
 CONTENT_TYPES = st.sampled_from(["application/json", f"multipart/form-data; boundary={BOUNDARY}", ""]) | st.text()
@@ -89,12 +101,40 @@ def chunked(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> list[bytes]:
     return [body[a:b] for a, b in pairwise(cuts)]
 
 
-@pytest.mark.parametrize(("dialect", "route"), PAIRS)
-@settings(max_examples=200)
-@given(content_type=CONTENT_TYPES, body=chunked(st.binary() | mutated(BODIES) | mutated(FORMS)))
-def test_any_body_is_a_request_or_a_refusal(dialect: str, route: Route, content_type: str, body: list[bytes]) -> None:
+def seeds(dialect: str, *kinds: str) -> st.SearchStrategy[bytes]:
+    """Bodies from the dialect's transcripts, each with one value anywhere in it replaced."""
+    bodies = [body_of(case) for kind in kinds for case in load_cases(dialect, kind)]
+    return st.sampled_from(bodies).flatmap(lambda body: st.just(body) | twisted(body))
+
+
+@st.composite
+def twisted(draw: st.DrawFn, body: bytes) -> bytes:
+    """A JSON body with one of its values replaced, renamed or taken out; any other body as it is."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return body
+    place = value
+    while isinstance(place, dict | list) and place:
+        key = draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))
+        deeper = place[key]
+        if not (isinstance(deeper, dict | list) and deeper and draw(st.booleans())):
+            if draw(st.booleans()):
+                place[key] = draw(VALUES)
+            else:
+                del place[key]
+            break
+        place = deeper
+    return json.dumps(value).encode()
+
+
+@pytest.mark.parametrize(("dialect", "route"), GENERATIONS)
+@settings(max_examples=EXAMPLES)
+@given(data=st.data(), content_type=CONTENT_TYPES)
+def test_any_body_is_a_request_or_a_refusal(dialect: str, route: Route, content_type: str, data: st.DataObject) -> None:
     """Any bytes under any type are read or refused, and the refusal can be written."""
-    came = read(dialect, route, content_type, body)
+    bodies = st.binary() | mutated(BODIES) | mutated(FORMS) | mutated(seeds(dialect, "requests"))
+    came = read(dialect, route, content_type, data.draw(chunked(bodies)))
 
     if isinstance(came, Rejection):
         assert json.loads(DIALECTS[dialect].render_rejection(came, "r").body)
@@ -102,11 +142,12 @@ def test_any_body_is_a_request_or_a_refusal(dialect: str, route: Route, content_
         assert isinstance(came, GenerationRequest)
 
 
-@pytest.mark.parametrize(("dialect", "route"), PAIRS)
-@settings(max_examples=200)
-@given(body=mutated(BODIES), data=st.data())
-def test_chunks_do_not_change_what_is_read(dialect: str, route: Route, body: bytes, data: st.DataObject) -> None:
+@pytest.mark.parametrize(("dialect", "route"), GENERATIONS)
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_chunks_do_not_change_what_is_read(dialect: str, route: Route, data: st.DataObject) -> None:
     """However a body is cut, it asks the same or is refused for the same."""
+    body = data.draw(mutated(BODIES) | mutated(seeds(dialect, "requests")))
     pieces = data.draw(chunked(st.just(body)))
 
     whole = read(dialect, route, "application/json", [body])
@@ -114,27 +155,46 @@ def test_chunks_do_not_change_what_is_read(dialect: str, route: Route, body: byt
     assert whole == read(dialect, route, "application/json", pieces)
 
 
-@pytest.mark.parametrize(("dialect", "route"), PAIRS)
-@settings(max_examples=200)
+@pytest.mark.parametrize(("dialect", "route"), ANSWERED)
+@settings(max_examples=EXAMPLES)
 @given(
-    status=st.sampled_from([200, 201, 202, 302, 400, 402, 500, 599]),
+    status=st.sampled_from([200, 201, 202, 302, 400, 402, 404, 500, 599]),
     content_type=st.sampled_from(["application/json", "text/event-stream"]) | st.text(),
-    body=chunked(st.binary() | mutated(ANSWER_BODIES) | mutated(STREAMS)),
+    headers=st.dictionaries(st.sampled_from(["x-fal-billable-units", "x-fal-error-type", "location"]), st.text()),
     complete=st.booleans(),
+    data=st.data(),
 )
 def test_any_answer_is_an_outcome(
-    dialect: str, route: Route, status: int, content_type: str, body: list[bytes], complete: bool
+    dialect: str, route: Route, status: int, content_type: str, headers: Any, complete: bool, data: st.DataObject
 ) -> None:
-    """Any answer in any chunks comes to an outcome; what was made has as many sizes as outputs, and at least one."""
-    reader = DIALECTS[dialect].outcome_reader(route, status, content_type)
-    for chunk in body:
+    """Any answer in any chunks comes to an outcome; an error makes nothing, and what was made is at least one."""
+    bodies = st.binary() | mutated(ANSWER_BODIES) | mutated(STREAMS) | mutated(seeds(dialect, "answers", "polls"))
+    reader = DIALECTS[dialect].outcome_reader(route, status, content_type, headers)
+    for chunk in data.draw(chunked(bodies)):
         reader.feed(chunk)
 
     outcome = reader.finish(complete=complete)
 
     assert isinstance(outcome, Made | Failed | Pending | Unknown)
-    assert not isinstance(outcome, Made) or outcome.outputs == len(outcome.pixels) > 0
-    assert 200 <= status < 300 or isinstance(outcome, Failed)
+    assert not isinstance(outcome, Made) or outcome.outputs >= max(len(outcome.pixels), 1)
+    assert 200 <= status < 300 or isinstance(outcome, Failed | Unknown)
+
+
+@pytest.mark.parametrize(("dialect", "route"), JOBS)
+@settings(max_examples=EXAMPLES)
+@given(query=st.dictionaries(st.sampled_from(["id", "task_id", "file_id"]) | st.text(), st.text()), data=st.data())
+def test_any_question_about_a_job_names_one_or_is_refused(
+    dialect: str, route: Route, query: dict[str, str], data: st.DataObject
+) -> None:
+    """Whatever stands in the address and the body: a name that can stand in a log line, or a refusal."""
+    bodies = st.binary() | mutated(BODIES) | mutated(seeds(dialect, "requests"))
+    try:
+        name = DIALECTS[dialect].job_named(route, query, data.draw(chunked(bodies)))
+    except Rejected:
+        return
+
+    assert 0 < len(name) <= 300
+    assert name.isprintable()
 
 
 def read(dialect: str, route: Route, content_type: str, body: Sequence[bytes]) -> Any:

@@ -1,11 +1,7 @@
 """Transcripts: what goes in and what is read from it, for every dialect, in files that people can read."""
 
-import base64
 import json
-import re
-import struct
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,47 +10,18 @@ from gatekeeper.core.outcome import Failed, Made, Outcome, Pending
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.dialects import native
+from gatekeeper.dialects.base import Route, RouteKind
 from gatekeeper.dialects.registry import DIALECTS
-
-TRANSCRIPTS = Path(__file__).parent / "transcripts"
-GENERATION_PATHS = ("/v1/images/generations", "/v1/generations")
-Case = dict[str, Any]
+from tests.dialects.samples import Case, body_of, content_type_of, in_pieces, load_cases, routes_of
 
 
-def png_base64(width: int, height: int) -> str:
-    """A PNG as far as its size, and enough behind it to be a long string."""
-    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII5B", 13, b"IHDR", width, height, 8, 6, 0, 0, 0)
-    return base64.b64encode(head + bytes(2000)).decode()
-
-
-def load_cases(kind: str) -> list[Any]:
+def cases(kind: str) -> list[Any]:
     """The cases of every dialect as pytest parameters, each named by the fact it shows."""
     return [
         pytest.param(dialect, case, id=f"{dialect}: {case['fact']}")
         for dialect in DIALECTS
-        for case in json.loads((TRANSCRIPTS / f"{dialect}_{kind}.json").read_text(encoding="utf-8"))
+        for case in load_cases(dialect, kind)
     ]
-
-
-def body_of(case: Case) -> bytes:
-    """The body a case writes as `json`, as `events` or as plain `text`, with its pictures drawn."""
-    if "events" in case:
-        text = "".join(f"event: {name}\ndata: {written(data)}\n\n" for name, data in case["events"])
-    else:
-        text = json.dumps(case["json"]) if "json" in case else case["text"]
-    return re.sub(r"\{png (\d+)x(\d+)\}", lambda m: png_base64(int(m[1]), int(m[2])), text).encode()
-
-
-def written(data: Any) -> str:
-    return data if isinstance(data, str) else json.dumps(data)
-
-
-def content_type_of(case: Case) -> str:
-    return str(case.get("content_type", "text/event-stream" if "events" in case else "application/json"))
-
-
-def in_pieces(body: bytes, size: int) -> list[bytes]:
-    return [body[at : at + size] for at in range(0, len(body), size)]
 
 
 def asked(request: GenerationRequest) -> dict[str, str]:
@@ -66,24 +33,62 @@ def asked(request: GenerationRequest) -> dict[str, str]:
 
 
 def told(outcome: Outcome) -> Case:
-    """An outcome as the transcript files write it."""
+    """An outcome as the transcript files write it: what it does not tell is left out."""
     match outcome:
-        case Made(outputs, pixels, quality, note):
-            made: Case = {"outputs": outputs, "pixels": [None if p is None else str(p) for p in pixels]}
-            return {"made": made | ({"quality": quality} if quality else {}) | ({"note": note} if note else {})}
-        case Failed(reason, billable):
-            return {"failed": reason} | ({"billable": True} if billable else {})
-        case Pending(job_id):
-            return {"pending": job_id}
+        case Made():
+            return {"made": _made(outcome)}
+        case Failed(reason, billable, cost):
+            return {"failed": reason} | _given(billable=billable, cost=cost and f"{cost.amount} {cost.unit}")
+        case Pending(job_id, poll_url, ended, cost):
+            more = _given(poll_url=poll_url, ended=ended, cost=cost and f"{cost.amount} {cost.unit}")
+            return {"pending": job_id} | more
         case _:
-            return {"unknown": outcome.reason}
+            return {"unknown": outcome.reason} | _given(gone=outcome.gone)
 
 
-@pytest.mark.parametrize(("dialect", "case"), load_cases("requests"))
+def _made(made: Made) -> Case:
+    told_always = {"outputs": made.outputs, "pixels": [None if p is None else str(p) for p in made.pixels]}
+    return told_always | _given(
+        quality=made.quality,
+        note=made.note,
+        duration_s=made.duration_s and str(made.duration_s),
+        resolution=made.resolution,
+        audio=made.audio,
+        tokens=made.tokens,
+        cost=made.cost and f"{made.cost.amount} {made.cost.unit}",
+        job=made.job_id,
+        files=list(made.files),
+    )
+
+
+def _given(**values: Any) -> Case:
+    return {name: value for name, value in values.items() if value or (value == 0 and value is not False)}
+
+
+def route_of(dialect: str, case: Case, kind: RouteKind) -> Route:
+    """The route that a case names, or the dialect's first of this kind."""
+    if "path" not in case:
+        return routes_of(dialect, kind)[0][2]
+    method = case.get("method", "POST" if kind is RouteKind.GENERATION else "GET")
+    route = DIALECTS[dialect].find_route(method, case["path"])
+    assert route is not None
+    return route
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_dialect_has_its_transcripts(dialect: str) -> None:
+    """No dialect goes without: requests and answers of each, and the polls of each that has jobs."""
+    has_jobs = bool(routes_of(dialect, RouteKind.POLL))
+
+    wanted = ["requests", "answers", *(["polls"] if has_jobs else [])]
+
+    assert all(load_cases(dialect, kind) for kind in wanted)
+
+
+@pytest.mark.parametrize(("dialect", "case"), cases("requests"))
 def test_request_reads_as_written_down(dialect: str, case: Case) -> None:
     """A request says what its transcript says it asks, or is refused with the fields it names."""
-    route = DIALECTS[dialect].find_route("POST", case["path"])
-    assert route is not None
+    route = route_of(dialect, case, RouteKind.GENERATION)
     body = in_pieces(body_of(case), 7)
 
     if "asks" in case:
@@ -97,18 +102,31 @@ def test_request_reads_as_written_down(dialect: str, case: Case) -> None:
     assert case.get("nearest", []) == [violation.nearest for violation in refusal.violations if violation.nearest]
 
 
-@pytest.mark.parametrize(("dialect", "case"), load_cases("answers"))
+@pytest.mark.parametrize(("dialect", "case"), cases("answers"))
 @pytest.mark.parametrize("piece_bytes", [1, 10, 10**6])
 def test_answer_reads_as_written_down(dialect: str, case: Case, piece_bytes: int) -> None:
     """An answer comes to the outcome of its transcript, in pieces of any size."""
-    route = next(filter(None, (DIALECTS[dialect].find_route("POST", path) for path in GENERATION_PATHS)))
-    reader = DIALECTS[dialect].outcome_reader(route, case.get("status", 200), content_type_of(case))
+    check_answer(dialect, case, RouteKind.GENERATION, piece_bytes)
+
+
+@pytest.mark.parametrize(("dialect", "case"), cases("polls"))
+@pytest.mark.parametrize("piece_bytes", [1, 10**6])
+def test_poll_reads_as_written_down(dialect: str, case: Case, piece_bytes: int) -> None:
+    """What a provider says of a job comes to the outcome of its transcript, in pieces of any size."""
+    check_answer(dialect, case, RouteKind.POLL, piece_bytes)
+
+
+def check_answer(dialect: str, case: Case, kind: RouteKind, piece_bytes: int) -> None:
+    status, headers = case.get("status", 200), case.get("headers", {})
+    route = route_of(dialect, case, kind)
+    reader = DIALECTS[dialect].outcome_reader(route, status, content_type_of(case), headers)
 
     for piece in in_pieces(body_of(case), piece_bytes):
         reader.feed(piece)
 
-    kind = next(kind for kind in ("made", "failed", "pending", "unknown") if kind in case)
-    assert {kind: case[kind]} == told(reader.finish(complete=case.get("complete", True)))
+    names = ("made", "failed", "billable", "pending", "poll_url", "ended", "cost", "unknown", "gone")
+    expected = {name: case[name] for name in names if name in case}
+    assert expected == told(reader.finish(complete=case.get("complete", True)))
 
 
 def test_large_body_reads_like_a_small_one() -> None:

@@ -18,7 +18,10 @@ import typer
 
 from gatekeeper.cli.root import make_app
 from gatekeeper.core.rejection import FACTS
-from gatekeeper.events import LEVELS, Event, GenerationFacts, log_event_schema
+from gatekeeper.dialects.base import Dialect, RouteKind, Traits
+from gatekeeper.dialects.registry import DIALECTS
+from gatekeeper.events import LEVELS, Event, GenerationFacts
+from gatekeeper.eventschema import log_event_schema
 from gatekeeper.ledger.states import ROWS
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +65,76 @@ def state_table() -> str:
         for row in ROWS
     ]
     return "\n".join(rows)
+
+
+HOW = {
+    RouteKind.GENERATION: "gated",
+    RouteKind.FREE: "free",
+    RouteKind.POLL: "poll of a job",
+    RouteKind.CANCEL: "cancel of a job",
+    RouteKind.DOWNLOAD: "download of a job's output",
+}
+"""What becomes of a request on each kind of route."""
+
+PLACES = {"query": "query parameter", "json": "field", "form": "field of the form"}
+
+
+def provider_sections() -> str:
+    """Every wire format: its routes, what is read, what is settled from, what is not supported."""
+    return "\n\n".join(_provider_section(name, dialect) for name, dialect in DIALECTS.items())
+
+
+def _provider_section(name: str, dialect: Dialect) -> str:
+    traits = dialect.TRAITS
+    routes = ["| route | | operation |", "|---|---|---|"]
+    routes += [
+        f"| `{method} {re.sub(r'[*:]}', '}', path)}` | {HOW[route.kind]} | {route.operation or ''} |"
+        for method, path, route in dialect.routes()
+    ]
+    pointed = [f"- pointed here: {traits.pointed}"] if traits.pointed else []
+    facts = [
+        *pointed,
+        f"- answers: {_answers(dialect)}",
+        f"- credential: {_credential(traits)}",
+        f"- read: {', '.join(f'`{field}`' for field in traits.reads)}",
+        f"- settled from: {traits.settles_from}",
+        f"- out of credits: {traits.sdk}",
+        *[f"- address `{segment}`: `/{segment}/...` leads to {url}" for segment, url in traits.bases.items()],
+        *([f"- webhook: {_webhook(traits)}"] if traits.webhook else []),
+        *[f"- not supported: {corner}" for corner in traits.corners],
+    ]
+    billing = ["", "| a job that | is charged | by |", "|---|---|---|"]
+    billing += [f"| {rule.end} | {rule.charged} | {rule.source} |" for rule in traits.billing]
+    parts = [f"### `{name}`: {traits.title}", "", *routes, "", *facts, *(billing if traits.billing else [])]
+    return "\n".join(parts)
+
+
+def _answers(dialect: Dialect) -> str:
+    """At once, as a stream, as a job, by webhook."""
+    has_jobs = any(route.kind is RouteKind.POLL for *_, route in dialect.routes())
+    traits = dialect.TRAITS
+    ways = {"at once": True, "as a stream": traits.streams, "as a job": has_jobs, "by webhook": bool(traits.webhook)}
+    return ", ".join(way for way, has_it in ways.items() if has_it)
+
+
+def _credential(traits: Traits) -> str:
+    place = traits.credential
+    match place.kind:
+        case "bearer":
+            return f"`Authorization: {place.name or 'Bearer'} ...`"
+        case "header":
+            return f"header `{place.name}`"
+        case "query":
+            return f"query parameter `{place.name}`"
+        case "signed":
+            return "`Authorization: Bearer ...`, a token signed with the access key and the secret key"
+
+
+def _webhook(traits: Traits) -> str:
+    assert traits.webhook is not None
+    signed = {"none": "not signed by the provider", "standard": "signed as Standard Webhooks"}
+    how = signed.get(traits.webhook.signature, f"signed the way of {traits.webhook.signature}")
+    return f"{PLACES[traits.webhook.place]} `{traits.webhook.field}`, {how}"
 
 
 def schema_text() -> str:
@@ -118,6 +191,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "log-events": event_table,
     "generation-facts": generation_facts,
     "hold-states": state_table,
+    "providers": provider_sections,
 }
 
 

@@ -138,7 +138,7 @@ async def test_forgotten_files_are_404(start: Any, client_of: Any) -> None:
     replies = [await client.send("GET", url.removeprefix(client.url)) for url in urls]
 
     assert [404, 200, 200] == [reply.status for reply in replies]
-    assert b"remembers the last 2 pictures" in replies[0].body
+    assert b"remembers the last 2 files" in replies[0].body
 
 
 async def test_public_url_is_used_in_answers(start: Any, client_of: Any) -> None:

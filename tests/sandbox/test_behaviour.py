@@ -28,6 +28,13 @@ def read(header: str | None, body: bytes = b"{}") -> Behaviour:
         ("cut", Behaviour(latency_s=0.25, cut=True)),
         ("cut_before", Behaviour(latency_s=0.25, cut_before=True)),
         ("hang", Behaviour(latency_s=0.25, hang=True)),
+        ("job=2.5", Behaviour(latency_s=0.25, job_s=2.5)),
+        ("job_wait", Behaviour(latency_s=0.25, job_wait=True)),
+        ("job_fail", Behaviour(latency_s=0.25, job_fail=True)),
+        ("job_moderated", Behaviour(latency_s=0.25, job_moderated=True)),
+        ("job_expire", Behaviour(latency_s=0.25, job_expire=True)),
+        ("job_vanish", Behaviour(latency_s=0.25, job_vanish=True)),
+        ("no_webhook", Behaviour(latency_s=0.25, no_webhook=True)),
         (" partial = 1 , cut,, latency=0 ", Behaviour(partial=1, cut=True)),
     ],
 )

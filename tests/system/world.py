@@ -12,6 +12,8 @@ import aiohttp
 
 from gatekeeper.app import Gateway
 from gatekeeper.core.credits import parse_credits
+from gatekeeper.demo import sandbox_addresses
+from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.records import KeyRecord, TeamRecord
 from gatekeeper.ledger.reports import Balance
 from gatekeeper.sandbox import RunningSandbox
@@ -125,7 +127,7 @@ class World:
 
 
 def settings_for(tmp_path: Path, provider_url: str, **changes: Any) -> Settings:
-    """A native and an openai provider at one address, every limit at its default."""
+    """A provider of every dialect at one address, by its dialect's name but for the native one's; default limits."""
     timeouts = changes.pop("timeouts", {})
     common = {
         "timeouts": timeouts,
@@ -134,15 +136,19 @@ def settings_for(tmp_path: Path, provider_url: str, **changes: Any) -> Settings:
         "models": changes.pop("models", ["*"]),
     }
     providers = {
-        "studio": {"dialect": "native", "base_url": f"{provider_url}/native", **common},
-        "openai": {"dialect": "openai", "base_url": f"{provider_url}/openai/v1", **common},
+        "studio" if name == "native" else name: {"dialect": name, **sandbox_addresses(name, provider_url), **common}
+        for name in DIALECTS
     }
+    for name, more in changes.pop("providers", {}).items():
+        providers[name] |= more
     store = {"url": changes.pop("store_url", "embedded"), "data_dir": str(tmp_path / "data")}
     store |= {name: changes.pop(name) for name in ("outbox_max_mb",) if name in changes}
+    jobs = changes.pop("jobs", {})
     overrides = {
         "server": {"port": 0, "admin_port": 0, **changes},
         "store": store,
         "catalog": [str(path) for path in sorted(CATALOG.glob("*.yaml"))],
+        "jobs": jobs,
         "providers": providers,
     }
     return load_settings(None, overrides)

@@ -73,7 +73,7 @@ async def _output(call: Call, spec: PictureSpec, inline: bool) -> dict[str, Any]
     if inline:
         return {"b64_json": base64.b64encode(await call.studio.picture(spec)).decode(), **facts}
     # Drawn when it is fetched: a URL that nobody opens costs nothing.
-    return {"url": f"{call.base_url}/files/{call.studio.keep_file(spec)}", **facts}
+    return {"url": call.file_url(spec), **facts}
 
 
 def _read(fields: Mapping[str, Any]) -> _Order:

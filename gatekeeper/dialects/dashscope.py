@@ -1,0 +1,250 @@
+"""Alibaba's DashScope (Model Studio): Qwen-Image, Z-Image and Wan at once or as tasks, Wan's videos as tasks.
+
+One field can stand in several places, by the generation of the model: pictures that go in are counted in all of them.
+Wan makes four pictures where nobody says how many, so four are asked for.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import Final
+
+import orjson
+
+from gatekeeper.core.outcome import Outcome, Unknown
+from gatekeeper.core.rejection import Rejection
+from gatekeeper.core.request import GenerationRequest, Operation
+from gatekeeper.core.sizes import AUTO
+from gatekeeper.dialects.answers import succeeded
+from gatekeeper.dialects.base import (
+    NO_HEADERS,
+    Ask,
+    BillingRule,
+    JobLink,
+    OutcomeReader,
+    Rendered,
+    Route,
+    RouteKind,
+    Traits,
+)
+from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.contenttype import is_event_stream, is_json
+from gatekeeper.dialects.dashscope_answer import StreamAnswer, read_made_or_submitted, read_task
+from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
+from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.jsonanswer import JsonAnswer
+from gatekeeper.dialects.routes import RouteTable, row
+
+WAN_IMAGES_DEFAULT: Final = 4
+"""How many pictures a Wan model makes when `n` is not given."""
+
+SERIES_DEFAULT: Final = 12
+"""The most that a series of pictures (`enable_sequential`) may have."""
+
+INTERLEAVED_DEFAULT: Final = 5
+"""How many pictures a text with pictures in it (`enable_interleave`) may have without `max_images`."""
+
+_WAN: Final = re.compile(r"wanx?[0-9]")
+_SERVICES: Final = "/services/aigc"
+_IMAGE, _EDIT, _VIDEO = Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT, Operation.VIDEO_GENERATE
+
+ROUTES = RouteTable(
+    row("POST", f"{_SERVICES}/multimodal-generation/generation", RouteKind.GENERATION, "multimodal-generation", _IMAGE),
+    row("POST", f"{_SERVICES}/image-generation/generation", RouteKind.GENERATION, "image-generation", _IMAGE),
+    row("POST", f"{_SERVICES}/text2image/image-synthesis", RouteKind.GENERATION, "text2image", _IMAGE),
+    row("POST", f"{_SERVICES}/image2image/image-synthesis", RouteKind.GENERATION, "image2image", _EDIT),
+    row("POST", f"{_SERVICES}/video-generation/video-synthesis", RouteKind.GENERATION, "video-generation", _VIDEO),
+    row("POST", f"{_SERVICES}/image2video/video-synthesis", RouteKind.GENERATION, "image2video", _VIDEO),
+    row("GET", "/tasks/{job}", RouteKind.POLL, "tasks.get"),
+    row("POST", "/tasks/{job}/cancel", RouteKind.CANCEL, "tasks.cancel"),
+    prefixes=("/api/v1", ""),
+)
+"""With `/api/v1` before them or without: `base_url` ends with it."""
+
+_ONLY_SUCCESS = "Model Studio bills what was made; a failed call costs nothing"
+
+TRAITS = Traits(
+    title="Alibaba Model Studio (DashScope)",
+    pointed="`dashscope.base_http_api_url = 'http://HOST:8080/NAME/api/v1'` or `DASHSCOPE_HTTP_BASE_URL`, and "
+    "`dashscope.api_key = 'gk_...'`",
+    streams=True,
+    billing=(
+        BillingRule("failed", "nothing", _ONLY_SUCCESS),
+        BillingRule("moderated", "nothing", f"{_ONLY_SUCCESS}; moderation fails it (DataInspectionFailed)"),
+        BillingRule("cancelled", "nothing", "only a task that is still PENDING can be cancelled"),
+        BillingRule("expired", "nothing", f"{_ONLY_SUCCESS} (not verified for tasks that vanished)"),
+    ),
+    reads=(
+        "model",
+        "input.prompt",
+        "input.messages[].content[]",
+        "input.media[]",
+        "input.img_url and its relatives",
+        "input.audio_url",
+        "parameters.size",
+        "parameters.resolution",
+        "parameters.ratio",
+        "parameters.n",
+        "parameters.max_images",
+        "parameters.enable_sequential",
+        "parameters.enable_interleave",
+        "parameters.duration",
+        "parameters.audio",
+        "parameters.prompt_extend",
+    ),
+    settles_from="the pictures in the answer or in the task, of the size that `usage` states; a video's `usage`: "
+    "`output_video_duration` or `duration`, and `SR`",
+    sdk="dashscope: no exception but a response with status_code 402, code and message",
+    corners=(
+        "GET /tasks lists the tasks of every team and is not open",
+        "the seconds of a video that goes in (wan2.6-r2v and later), which Alibaba bills, are not priced",
+        "files for `oss://` addresses are uploaded past the gateway, to Alibaba's own host",
+    ),
+)
+
+_FIELD_NAMES = {"outputs": "n", "aspect_ratio": "ratio", "duration_s": "duration", "enhance_prompt": "prompt_extend"}
+
+_IMAGES_IN = (
+    "img_url",
+    "image_url",
+    "first_frame_url",
+    "last_frame_url",
+    "base_image_url",
+    "ref_img",
+    "ref_image_url",
+    "ref_images_url",
+    "images",
+)
+_VIDEOS_IN = ("video_url", "reference_video", "reference_video_url", "reference_video_urls", "reference_urls")
+"""Where pictures and videos go in, one or a list. `reference_urls` may be either: the dearer of the two."""
+
+
+def routes() -> tuple[tuple[str, str, Route], ...]:
+    return ROUTES.routes()
+
+
+def find_route(method: str, path: str) -> Route | None:
+    return ROUTES.find(method, path)
+
+
+def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
+    """Reads what stands in `input` and in `parameters`. Raises `Rejected` (malformed_request)."""
+    if not is_json(content_type):
+        raise malformed("Content-Type must be application/json.")
+    fields = read_json(body)
+    request = _ask(route, fields)
+    fields.finish()
+    return request
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """What goes in: the prompt's length, how many pictures, whether a video, whether a sound that the video gets."""
+
+    prompt_length: int | None
+    images: int
+    video: bool
+    audio: bool
+
+
+def _ask(route: Route, fields: JsonFields) -> GenerationRequest:
+    model, what = fields.text("model"), _read_input(fields.inner("input"))
+    settings = fields.inner("parameters") or JsonFields({}, {}, fields.complaints)
+    duration, ratio, audio = settings.whole("duration"), settings.text("ratio"), settings.flag("audio")
+    return GenerationRequest(
+        model=model,
+        operation=_EDIT if route.operation is _IMAGE and what.images else route.operation,
+        size=settings.text("size"),
+        resolution=settings.text("resolution"),
+        aspect_ratio=AUTO if ratio == "adaptive" else ratio,
+        outputs=_outputs(route, model, settings),
+        duration_s=None if duration is None or duration == -1 else Fraction(duration),
+        duration_auto=duration == -1,
+        audio=True if what.audio else audio,
+        enhance_prompt=settings.flag("prompt_extend"),
+        prompt_length=what.prompt_length,
+        reference_images=what.images or None,
+        input_video=what.video,
+    )
+
+
+def _read_input(fields: JsonFields | None) -> _Input:
+    if fields is None:
+        return _Input(None, 0, video=False, audio=False)
+    messages = fields.objects("messages")
+    plain = [message for message in messages if message.holds_text("content")]
+    parts = [part for message in messages if not message.holds_text("content") for part in message.objects("content")]
+    lengths = [fields.text_length("prompt"), *(message.text_length("content") for message in plain)]
+    lengths += [part.text_length("text") for part in parts]
+    kinds = [medium.text("type") or "" for medium in fields.objects("media")]
+    images = sum(fields.count(name) for name in _IMAGES_IN) + sum(part.count("image") for part in parts)
+    images += sum("frame" in kind or "image" in kind for kind in kinds)
+    videos = sum(fields.count(name) for name in _VIDEOS_IN) + sum(part.count("video") for part in parts)
+    videos += sum("video" in kind for kind in kinds)
+    said = [length for length in lengths if length is not None]
+    return _Input(sum(said) if said else None, images, video=videos > 0, audio=fields.count("audio_url") > 0)
+
+
+def _outputs(route: Route, model: str | None, settings: JsonFields) -> int | None:
+    """The most pictures that may come: a series has its own rules, and Wan a default of its own."""
+    n, most = settings.whole("n"), settings.whole("max_images")
+    series, interleaved = settings.flag("enable_sequential"), settings.flag("enable_interleave")
+    if route.operation is _VIDEO:
+        return n
+    if interleaved:
+        return max(n or 1, INTERLEAVED_DEFAULT if most is None else most)
+    if n is None and series:
+        return SERIES_DEFAULT
+    if n is None and model is not None and _WAN.match(model):
+        return WAN_IMAGES_DEFAULT
+    return n
+
+
+def outcome_reader(
+    route: Route,
+    status: int,
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+) -> OutcomeReader:
+    """One reader for pictures and new tasks: which of them comes is for a header of the request to say."""
+    match route.kind:
+        case RouteKind.GENERATION:
+            if succeeded(status) and is_event_stream(content_type):
+                return StreamAnswer()
+            return JsonAnswer(status, read_made_or_submitted)
+        case RouteKind.POLL:
+            return JsonAnswer(status, partial(read_task, job_id=route.job or ""), about_job=True)
+        case _:
+            return JsonAnswer(status, _not_an_end, about_job=True)
+
+
+def _not_an_end(answer: Mapping[str, object]) -> Outcome:  # noqa: ARG001
+    return Unknown("a cancel does not tell how the task ends")
+
+
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+    """The task in the path."""
+    if route.job is None:
+        raise no_job()
+    return route.job
+
+
+def ask(link: JobLink) -> Ask | None:
+    """By the task's own address, the same for every kind."""
+    route = ROUTES.find("GET", f"/tasks/{link.job_id}")
+    return None if route is None else Ask("GET", route)
+
+
+def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
+    """DashScope's flat error body, with the facts beside its own fields."""
+    error: Facts = {"message": explain(rejection, _FIELD_NAMES)}
+    headers = (*rejection_headers(rejection, "application/json"), ("x-request-id", request_id))
+    return Rendered(rejection.status, headers, orjson.dumps(rejection_facts(rejection, request_id) | error))
+
+
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
+    """An event of the kind by which DashScope tells of an error in the middle of a stream."""
+    body = render_rejection(rejection, request_id).body
+    return b"event:error\n:HTTP_STATUS/" + str(rejection.status).encode() + b"\ndata:" + body + b"\n\n"

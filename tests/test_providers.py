@@ -1,0 +1,108 @@
+"""Providers as settings state them, and what is wrong with them beyond their shape."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from gatekeeper.dialects import openai
+from gatekeeper.dialects.registry import DIALECTS
+from gatekeeper.providers import build_providers, provider_problems
+from gatekeeper.settings import Settings, load_settings
+from gatekeeper.yamlfile import ConfigError
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture(name="write")
+def _write(tmp_path: Path) -> Write:
+    """Writes a config file with these providers."""
+
+    def write(providers: str) -> Path:
+        path = tmp_path / "gatekeeper.yaml"
+        path.write_text(f"providers:\n{providers}")
+        return path
+
+    return write
+
+
+@pytest.fixture(name="twofold")
+def _twofold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For this test there is a dialect with two further addresses."""
+    bases = {"queue": "https://queue.example.com", "rest": "https://rest.example.com"}
+    monkeypatch.setitem(DIALECTS, "twofold", SimpleNamespace(TRAITS=replace(openai.TRAITS, bases=bases)))
+
+
+def told(path: Path) -> list[str]:
+    """What the settings' own checks say of a file."""
+    with pytest.raises(ConfigError) as raised:
+        load_settings(path)
+    return [f"{problem.line}: {problem.where}: {problem.what}. {problem.mend}" for problem in raised.value.problems]
+
+
+def test_addresses_and_hosts_that_cannot_be_used(write: Write) -> None:
+    """Each is told with its place and how to mend it, all in one run."""
+    path = write("""\
+  a: {dialect: openai, base_url: "https://a.test", base_urls: {queue: "ftp://q.test"}}
+  b: {dialect: openai, base_url: "https://b.test", host: "b.test/openai"}
+  c: {dialect: openai, base_url: "https://c.test", host: ""}
+""")
+
+    address = "the address cannot be used. Write http:// or https:// with a host, without user, query or fragment."
+    host = "is no host name. Write it as a Host header has it, such as images.example.com."
+    assert [
+        f"2: providers.a.base_urls.queue: {address}",
+        f"3: providers.b.host: 'b.test/openai' {host}",
+        f"4: providers.c.host: '' {host}",
+    ] == told(path)
+
+
+def test_a_host_is_of_one_provider(write: Write) -> None:
+    """Two providers with one host name could not be told apart; misnamed ones are told in the same run."""
+    path = write("""\
+  a: {dialect: openai, base_url: "https://a.test", host: images.test}
+  b: {dialect: openai, base_url: "https://b.test", host: Images.test}
+  v1: {dialect: openai, base_url: "https://c.test"}
+""")
+
+    assert [
+        "3: providers.b.host: 'images.test' is the host of a too. Use another.",
+        "4: providers.v1: 'v1' cannot name a provider. Use a short lower-case word, neither 'v1' nor 'admin'.",
+    ] == told(path)
+
+
+@pytest.mark.usefixtures("twofold")
+def test_an_address_that_the_dialect_does_not_have(write: Write) -> None:
+    """Further addresses have the dialect's own names; a dialect with one address takes none."""
+    settings = load_settings(
+        write("""\
+  a: {dialect: twofold, base_url: "https://a.test", base_urls: {queu: "https://q.test"}}
+  b:
+    dialect: openai
+    base_url: https://b.test
+    base_urls:
+      queue: https://q.test
+""")
+    )
+
+    assert [
+        (2, "providers.a.base_urls.queu", "the dialect twofold has no address 'queu'", "Use queue, rest."),
+        (
+            7, "providers.b.base_urls.queue", "the dialect openai has no address 'queue'",
+            "Leave it out: this dialect has base_url alone.",
+        ),
+    ] == [(each.line, each.where, each.what, each.mend) for each in provider_problems(settings)]  # fmt: skip
+
+
+@pytest.mark.usefixtures("twofold")
+async def test_an_address_that_is_not_stated_is_the_public_one() -> None:
+    """Of a dialect's further addresses those that config does not say are the provider's own."""
+    stated = {"dialect": "twofold", "base_url": "http://a.test/", "base_urls": {"queue": "http://q.test"}}
+    settings: Settings = load_settings(None, {"providers": {"a": stated}})
+
+    async with AsyncExitStack() as stack:
+        provider = (await build_providers(settings, stack))["a"]
+    assert {"": "http://a.test", "queue": "http://q.test", "rest": "https://rest.example.com"} == provider.bases
