@@ -49,6 +49,7 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
         raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
     provider, job = await _find(gate, call, body)
     call.trace.learn(provider=provider.name, hold_id=job.record.hold_id, model=job.record.facts.model)
+    call.trace.hook = job.record.hook
     job.asked_at_s = gate.clock.monotonic_s()
     sent = upstream_request(call, provider, body, _address(call, provider, job))
     try:
