@@ -98,15 +98,16 @@ async def test_an_event_later_than_the_end_settles_nothing(scene: Hooked) -> Non
     """A poll was first: the event is passed on all the same."""
     submitted = await scene.submit("job_wait,no_webhook")
     await scene.end_jobs()
-    while "Gatekeeper-Credits-Charged" not in (await scene.poll(submitted.json["id"])).headers:
-        await asyncio.sleep(0.01)
+    await scene.until_charged(submitted.json["id"])
+    now_s = str(int(scene.world.gateway.gate.clock.now().timestamp()))
+    late = {"id": submitted.json["id"], "status": "failed", "error": "x"}
 
-    other = await scene.submit()
+    status, _ = await scene.forge(scene.callback(submitted.headers["Gatekeeper-Hold-Id"]), *signed_event(late, now_s))
     await scene.receiver.until_received(1)
-    polled = await scene.poll(other.json["id"])
 
-    assert "49" == polled.headers["Gatekeeper-Credits-Charged"]
-    assert 2 == (await scene.kinds()).count("settle")
+    assert (200, "failed") == (status, (await scene.verified())["status"])
+    assert ["hold", "job", "settle"] == await scene.kinds()
+    assert 49_000_000 == (await scene.world.balance()).charged
     await scene.world.assert_books_clean()
 
 
@@ -129,7 +130,7 @@ async def test_poll_reconciler_and_event_settle_once(
 
 
 async def test_whoever_is_not_believed_learns_nothing(scene: Hooked) -> None:
-    """A made-up address, a made-up signature, no signature, another job's event: the same answer, and nothing happens."""
+    """A made-up address, a made-up signature, none, another job's event: the same answer, and nothing happens."""
     first, second = await scene.submit("job_wait"), await scene.submit("job_wait")
     hold_id, job = first.headers["Gatekeeper-Hold-Id"], first.json["id"]
     made_up = f"{scene.world.url}/v1/callbacks/replicate/team-0/{hold_id}/" + "0" * 40

@@ -56,6 +56,14 @@ class Hooked:
     async def poll(self, job: str) -> Answer:
         return await self.world.send("GET", f"/replicate/v1/predictions/{job}", self.key)
 
+    async def until_charged(self, job: str) -> None:
+        """Polls (bounded) until an answer tells what the job cost."""
+        for _ in range(TRIES):
+            if "Gatekeeper-Credits-Charged" in (await self.poll(job)).headers:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"{job} is not charged")
+
     async def secret(self) -> str:
         """What the team's webhooks are signed with."""
         answer = await self.world.send("GET", "/v1/webhooks/default/secret", self.key)
