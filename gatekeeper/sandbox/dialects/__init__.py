@@ -5,6 +5,7 @@ from gatekeeper.sandbox.dialects import (
     ark,
     dashscope,
     freepik,
+    gemini,
     ideogram,
     kling,
     luma,
@@ -14,6 +15,7 @@ from gatekeeper.sandbox.dialects import (
     recraft,
     runway,
     topaz,
+    xai,
 )
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -21,6 +23,7 @@ DIALECTS: tuple[Dialect, ...] = (
     ark.DIALECT,
     dashscope.DIALECT,
     freepik.DIALECT,
+    gemini.DIALECT,
     ideogram.DIALECT,
     kling.DIALECT,
     luma.DIALECT,
@@ -29,4 +32,5 @@ DIALECTS: tuple[Dialect, ...] = (
     recraft.DIALECT,
     runway.DIALECT,
     topaz.DIALECT,
+    xai.DIALECT,
 )
