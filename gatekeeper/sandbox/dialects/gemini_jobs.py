@@ -87,9 +87,9 @@ async def _operation(call: Call, job_id: str) -> dict[str, Any]:
         error = {"code": FAILED_CODE, "message": "The sandbox was asked to fail."}
         return {**name, "done": True, "error": error}
     filtered = len(job.outputs) - len(job.made)
-    told = {"raiMediaFilteredCount": filtered}
+    told: dict[str, Any] = {"raiMediaFilteredCount": filtered}
     if filtered:
-        told = told | {"raiMediaFilteredReasons": ["The sandbox was asked to filter it."]}
+        told["raiMediaFilteredReasons"] = ["The sandbox was asked to filter it."]
     return {**name, "done": True, "response": await _response(call, job, told)}
 
 
