@@ -3,7 +3,9 @@
 from gatekeeper.sandbox.call import Dialect
 from gatekeeper.sandbox.dialects import (
     ark,
+    bfl,
     dashscope,
+    fal,
     freepik,
     gemini,
     ideogram,
@@ -13,6 +15,7 @@ from gatekeeper.sandbox.dialects import (
     native,
     openai,
     recraft,
+    replicate,
     runway,
     topaz,
     xai,
@@ -21,7 +24,9 @@ from gatekeeper.sandbox.dialects import (
 DIALECTS: tuple[Dialect, ...] = (
     openai.DIALECT,
     ark.DIALECT,
+    bfl.DIALECT,
     dashscope.DIALECT,
+    fal.DIALECT,
     freepik.DIALECT,
     gemini.DIALECT,
     ideogram.DIALECT,
@@ -30,6 +35,7 @@ DIALECTS: tuple[Dialect, ...] = (
     minimax.DIALECT,
     native.DIALECT,
     recraft.DIALECT,
+    replicate.DIALECT,
     runway.DIALECT,
     topaz.DIALECT,
     xai.DIALECT,
