@@ -38,6 +38,7 @@ from gatekeeper.metrics import Metrics
 from gatekeeper.providers import build_providers, provider_problems
 from gatekeeper.proxy.deferring import report_replayed
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
+from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.server import DataPlane
 from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
 from gatekeeper.settings import Settings
@@ -199,6 +200,8 @@ async def _build_gate(  # every argument is a part that is wired in
         client_write_timeout_s=server.client_write_timeout_s,
         client_total_s=server.client_total_s,
         retry_guard_window_s=server.retry_guard_window_s,
+        jobs=settings.jobs,
+        desk=JobDesk(books.ledger, clock.monotonic_s),
         public_url=server.public_url,
     )
 

@@ -13,8 +13,14 @@ Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credi
 """Micro-credits inside, written as an exact decimal number of credits."""
 
 
-SettledAs = Literal["made", "partial", "accepted", "failed_billable"]
-"""How a hold was settled: a closed list, for it is a metric's label too."""
+SettledAs = Literal["made", "partial", "failed_billable", "policy"]
+"""How a hold was settled: a closed list, for it is a metric's label too. `policy`: its job is gone, nobody can tell."""
+
+JobVia = Literal["poll", "reconciler", "webhook", "submit"]
+"""Who learnt how a job ended: the caller's own poll, the gateway's, the provider's call, or its first answer."""
+
+JobEnd = Literal["made", "partial", "failed", "failed_billable", "policy"]
+"""How a job ended: a closed list, for it is a metric's label too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,8 @@ class GenerationRejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSettled:
-    """The true outcome is booked. `credits_over` is what the outcome was worth beyond the hold, not charged."""
+    """The true outcome is booked. `credits_over` is what the outcome was worth beyond what was charged; `cost_reported`
+    is what the provider says it cost, in its own unit."""
 
     event: Literal["generation.settled"] = "generation.settled"
     facts: GenerationFacts
@@ -78,6 +85,8 @@ class GenerationSettled:
     note: str = ""
     outputs_made: int
     quality_made: str | None = None
+    cost_reported: float | None = None
+    cost_unit: str | None = None
     upstream_status: int | None = None
     upstream_ms: int | None = None
     overhead_ms: float | None = None
@@ -106,6 +115,47 @@ class GenerationReleased:
     upstream_status: int | None = None
     upstream_ms: int | None = None
     overhead_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAccepted:
+    """The provider took the work and will tell later; the hold follows its job. `status` is the ledger's word for that:
+    `attached`, or `deferred` where the store was away."""
+
+    event: Literal["job.accepted"] = "job.accepted"
+    facts: GenerationFacts
+    job: str
+    credits_held: Credits
+    deadline_s: int
+    status: str
+    upstream_status: int | None = None
+    upstream_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFinished:
+    """How a job ended, and who learnt it. `credits_charged` is null while the store is away."""
+
+    event: Literal["job.finished"] = "job.finished"
+    facts: GenerationFacts
+    job: str
+    outcome: JobEnd
+    via: JobVia
+    age_s: int
+    credits_charged: Credits | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOverdue:
+    """A job should have ended by now. `state` is `pending`, `gone` (the provider knows no such job, and the hold is kept
+    by policy) or `untold` (no answer tells). Its hold stays until an answer, or a person, says how it ended."""
+
+    event: Literal["job.overdue"] = "job.overdue"
+    facts: GenerationFacts
+    job: str
+    state: Literal["pending", "gone", "untold"]
+    age_s: int
+    credits_held: Credits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +218,7 @@ class SettleFailed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleDeferred:
     """The store was away: the outcome is on disk in the outbox, and is booked when the store is back. `act` says what
-    waits: `settle`, `release`, `unknown`, or `undo` of a hold that nobody confirmed."""
+    waits: `settle`, `release`, `unknown`, `job` that the hold follows, or `undo` of a hold that nobody confirmed."""
 
     event: Literal["settle.deferred"] = "settle.deferred"
     facts: GenerationFacts
@@ -301,6 +351,9 @@ Event = (
     | GenerationSettled
     | GenerationReplayed
     | GenerationReleased
+    | JobAccepted
+    | JobFinished
+    | JobOverdue
     | HoldUnknown
     | SettleLate
     | SettleOrphan
@@ -321,6 +374,7 @@ Event = (
 
 LEVELS: dict[str, str] = {
     "generation.rejected": "info",
+    "job.overdue": "warning",
     "hold.unknown": "warning",
     "settle.late": "warning",
     "settle.orphan": "error",

@@ -14,6 +14,9 @@ from gatekeeper.core.credits import MICRO
 UPSTREAM_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 """Pictures take seconds, videos minutes."""
 
+JOB_BUCKETS_S = (5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400)
+"""A video takes minutes; a job that nobody could end takes as long as it takes."""
+
 
 class Metrics:
     """The process's metrics, with a small function for each thing that is counted."""
@@ -69,7 +72,23 @@ class Metrics:
             "gatekeeper_store_durability", "1 for the durability grade of the store", ["grade"], registry=registry
         )
 
+        self._add_jobs(registry)
         self._add_proofs(registry)
+
+    def _add_jobs(self, registry: CollectorRegistry) -> None:
+        """What outlives its request."""
+        self._jobs_accepted = Counter(
+            "gatekeeper_jobs_accepted_total", "Jobs that providers took", ["provider"], registry=registry
+        )
+        self._jobs_open = Gauge(
+            "gatekeeper_jobs_open", "Jobs without an end that this process watches", registry=registry
+        )
+        self._jobs_ended = Counter(
+            "gatekeeper_jobs_ended_total", "Jobs that ended, by outcome and by who learnt it",
+            ["provider", "outcome", "via"], registry=registry)  # fmt: skip
+        self._job_age_s = Histogram(
+            "gatekeeper_job_seconds", "From a job's submission to the booking of its end", ["provider"],
+            buckets=JOB_BUCKETS_S, registry=registry)  # fmt: skip
 
     def _add_proofs(self, registry: CollectorRegistry) -> None:
         """What is known of the books themselves."""
@@ -99,6 +118,25 @@ class Metrics:
         self._credits_charged.inc(charged / MICRO)
         self._credits_over.inc(over / MICRO)
         self._in_flight.dec()
+
+    def job_accepted(self, provider: str) -> None:
+        """The request has its answer; from now on the job counts, and not the request."""
+        self._jobs_accepted.labels(provider).inc()
+        self._in_flight.dec()
+
+    def jobs_open(self, count: Callable[[], int]) -> None:
+        """From now on the gauge asks this function."""
+        self._jobs_open.set_function(count)
+
+    def job_ended(self, provider: str, outcome: str, via: str, *, age_s: float) -> None:
+        self._jobs_ended.labels(provider, outcome, via).inc()
+        self._job_age_s.labels(provider).observe(age_s)
+
+    def job_resolved(self, provider: str, outcome: str, *, charged: int = 0, over: int = 0) -> None:
+        """As `resolved`, for what is no request in flight any more."""
+        self._resolved.labels(provider, outcome).inc()
+        self._credits_charged.inc(charged / MICRO)
+        self._credits_over.inc(over / MICRO)
 
     def flagged(self, status: str) -> None:
         """`late` or `orphan`."""

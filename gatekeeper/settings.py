@@ -36,6 +36,9 @@ RESERVED_PREFIXES = frozenset({"v1", "admin"})
 HOST_NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")
 """A host name as a `Host` header has it, in lower case."""
 
+MONTH_S = 30 * 86_400
+"""As long as the ledger follows a job at most."""
+
 SECRET_FILE_BYTES_MAX = 64 * 1024
 """A credential file larger than this is some other file."""
 
@@ -102,6 +105,31 @@ class StoreSettings(_Section):
     )
     outbox_max_mb: int = Field(
         64, ge=1, le=4096, description="About 200,000 outcomes while the store is away; beyond that time resolves them."
+    )
+
+
+class JobSettings(_Section):
+    """Generations that take minutes: how long they may, and how they are followed when nobody polls them."""
+
+    image_deadline_s: float = Field(
+        900, gt=0, le=MONTH_S, description="A picture that is not there by then is overdue; the slowest take 5 min."
+    )
+    video_deadline_s: float = Field(
+        3600, gt=0, le=MONTH_S, description="A video that is not there by then is overdue; 20 min are usual at peaks."
+    )
+    retention_s: float = Field(
+        7 * 86_400, gt=0, le=MONTH_S, description="How long after its end a job and its files may be asked for."
+    )
+    first_poll_s: float = Field(
+        60, gt=0, description="SDKs poll every few seconds: after a minute of silence nobody does."
+    )
+    poll_min_s: float = Field(30, gt=0, description="Between two questions about a job; nobody is waiting for it.")
+    poll_max_s: float = Field(600, gt=0, description="An end is known at the latest so long after it came.")
+    overdue_poll_s: float = Field(3600, gt=0, description="For a job past its deadline: an answer is hardly to come.")
+    poll_timeout_s: float = Field(30, gt=0, description="A question that takes longer is asked again another time.")
+    polls_at_once: int = Field(20, ge=1, le=1000, description="Questions on their way; providers limit how many.")
+    walk_s: float = Field(
+        60, gt=0, description="From one look at all teams to the next, which finds the jobs of a process that is gone."
     )
 
 
@@ -182,6 +210,7 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
+    jobs: JobSettings = JobSettings()
     log: LogSettings = LogSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     catalog: tuple[str, ...] = ("catalog/*.yaml",)

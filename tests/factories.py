@@ -7,10 +7,14 @@ and a pixel table for all of them.
 from datetime import UTC, datetime
 from typing import Any
 
+from gatekeeper.core.combining import keep_sold
 from gatekeeper.core.credits import parse_credits
+from gatekeeper.core.rejection import Violation
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
+from gatekeeper.core.rules import FlatPrice, Price, PriceRule, TierPrice
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import Capability, FlatPrice, ModelSpec, Price, PriceList, PriceRule, TierPrice
+from gatekeeper.core.sizing import SizeChoice, choose_size
+from gatekeeper.core.spec import Capability, ModelSpec, PriceList
 
 TIERS = ("1K", "2K", "4K")
 RATIOS = ("1:1", "16:9", "9:16")
@@ -70,3 +74,9 @@ def a_valid_request(**changes: Any) -> ValidRequest:
     """A request as validation lets it through: one 1K image."""
     boring: dict[str, Any] = {"model": "a-model", "operation": Operation.IMAGE_GENERATE}
     return ValidRequest(**(boring | {"resolution": "1K", "aspect_ratio": "1:1"} | changes))
+
+
+def sized(capability: Capability, request: GenerationRequest) -> tuple[SizeChoice, list[Violation]]:
+    """What a picture's words about size come to, once only what is sold is left."""
+    choice, wrong = choose_size(capability, request)
+    return choice, wrong or keep_sold(capability, choice, (), (False,))[2]

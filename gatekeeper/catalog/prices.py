@@ -20,7 +20,7 @@ from gatekeeper.catalog.fields import (
 )
 from gatekeeper.core.credits import Rounding
 from gatekeeper.core.request import Operation
-from gatekeeper.core.spec import (
+from gatekeeper.core.rules import (
     AddOn,
     AddOnTrigger,
     FlatPrice,
@@ -30,8 +30,8 @@ from gatekeeper.core.spec import (
     ScalePrice,
     TierMultiplierPrice,
     TierPrice,
-    scale_text,
 )
+from gatekeeper.core.spec import scale_text
 from gatekeeper.yamlfile import Mistake
 
 

@@ -12,10 +12,10 @@ from itertools import islice, product
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
 from gatekeeper.core.nearest import nearest_size
 from gatekeeper.core.price import worth
-from gatekeeper.core.rejection import Alternative
+from gatekeeper.core.rejection import Alternative, Code
 from gatekeeper.core.request import GenerationRequest, ValidRequest
 from gatekeeper.core.sizes import AUTO, Pixels, Ratio, Tier, ratio_value
-from gatekeeper.core.spec import Capability, ModelSpec, scale_text
+from gatekeeper.core.spec import Audio, Capability, ModelSpec, scale_text
 from gatekeeper.core.validate import validate
 
 ALTERNATIVES_MAX = 5
@@ -23,6 +23,10 @@ ALTERNATIVES_MAX = 5
 
 RATIOS_TRIED_MAX = 3
 """The nearest few ratios are alternatives; the far ones are another picture."""
+
+
+DURATIONS_TRIED_MAX = 3
+"""So many lengths, spread over all, show what time costs."""
 
 
 def alternatives(model: ModelSpec, request: GenerationRequest) -> tuple[Alternative, ...]:
@@ -42,14 +46,32 @@ def affordable(model: ModelSpec, request: GenerationRequest, credits_available: 
 def _cheaper(
     model: ModelSpec, capability: Capability, request: GenerationRequest, asked: ValidRequest
 ) -> Iterator[ValidRequest]:
-    """The request itself, then what is cheaper than it for each output."""
+    """The request itself, then what is cheaper than it for each output: with one setting changed, then with more."""
     yield asked
     shaped = replace(request, size=None, aspect_ratio=asked.aspect_ratio)
-    near = [replace(shaped, resolution=tier) for tier in capability.resolutions]
+    tiers, shorter = capability.resolutions, _shorter(capability, asked)
+    near = [replace(shaped, resolution=tier) for tier in tiers]
     near += [replace(request, scale=scale) for scale in capability.scales]
+    if asked.audio or asked.audio_open:
+        near.append(replace(request, audio=False))
+    near += [replace(request, duration_s=each, duration_auto=False) for each in shorter]
+    if capability.durations:
+        sounds = (request.audio, False)
+        near += [
+            replace(shaped, resolution=tier, audio=sound, duration_s=each, duration_auto=False)
+            for tier, sound, each in product(tiers or (None,), sounds, shorter)
+        ]
     for valid in _valid(model, near):
         if worth(model, valid).credits < worth(model, asked).credits:
             yield valid
+
+
+def _shorter(capability: Capability, asked: ValidRequest) -> list[Fraction]:
+    """A few lengths below the one that was asked, the longest first, down to the shortest there is."""
+    longest = asked.duration_s or max(asked.durations_possible, default=Fraction(0))
+    below = [each for each in reversed(capability.durations) if each < longest]
+    step = max(-(-len(below) // DURATIONS_TRIED_MAX), 1)
+    return list(dict.fromkeys([*below[::step], *below[-1:]]))
 
 
 def _within(model: ModelSpec, found: Iterable[ValidRequest], credits_available: int) -> Iterator[ValidRequest]:
@@ -84,13 +106,34 @@ def _near(model: ModelSpec, capability: Capability, request: GenerationRequest) 
         request,
         outputs=None if request.outputs is None else min(max(request.outputs, 1), capability.outputs_max),
         quality=request.quality if capability.qualities and quality_fits else None,
-        audio=None,
-        duration_s=None,
         prompt_length=max(request.prompt_length or 1, 1),
     )
     scales = (request.scale,) if request.scale in capability.scales else capability.scales or (None,)
-    for scaled in [replace(base, scale=scale) for scale in scales]:
-        yield from _sized(model, capability, scaled)
+    apart = _not_together(model, request)
+    times = product(scales, _lengths(capability, request, apart), _sounds(capability, request, apart))
+    for scale, duration_s, audio in times:
+        yield from _sized(model, capability, replace(base, scale=scale, duration_s=duration_s, audio=audio))
+
+
+def _not_together(model: ModelSpec, request: GenerationRequest) -> bool:
+    """Whether each setting is valid by itself, so that any of them may have to give way."""
+    found = validate(model, request)
+    return not isinstance(found, ValidRequest) and any(v.code is Code.UNSUPPORTED_COMBINATION for v in found)
+
+
+def _lengths(capability: Capability, request: GenerationRequest, apart: bool) -> Sequence[Fraction | None]:
+    """As asked if that is valid; else, and if it does not go with the rest, the nearest few."""
+    asked = request.duration_s
+    if asked is None or not capability.durations:
+        return (None,)
+    near = sorted(capability.durations, key=lambda each: (abs(each - asked), each))[:DURATIONS_TRIED_MAX]
+    return (asked,) if asked in capability.durations and not apart else near
+
+
+def _sounds(capability: Capability, request: GenerationRequest, apart: bool) -> Sequence[bool | None]:
+    if request.audio is None or capability.audio is not Audio.OPTIONAL:
+        return (None,)
+    return (request.audio, not request.audio) if apart else (request.audio,)
 
 
 def _sized(model: ModelSpec, capability: Capability, request: GenerationRequest) -> Iterator[ValidRequest]:
@@ -150,6 +193,8 @@ def _shape(meaning: Ratio | Pixels) -> Fraction:
 
 
 def _describe(model: ModelSpec, valid: ValidRequest) -> Alternative:
+    capability = model.capability(valid.operation)
+    sounds_chosen = capability is not None and capability.audio is Audio.OPTIONAL
     left_open = AUTO if valid.resolutions_possible and valid.size is None else None
     return Alternative(
         credits=worth(model, valid).credits,
@@ -158,4 +203,6 @@ def _describe(model: ModelSpec, valid: ValidRequest) -> Alternative:
         size=str(valid.size) if valid.size else None,
         scale=scale_text(valid.scale) if valid.scale is not None else None,
         outputs=valid.outputs if valid.outputs > 1 else None,
+        duration_s=valid.duration_s,
+        audio=valid.audio if sounds_chosen and not valid.audio_open else None,
     )

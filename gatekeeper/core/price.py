@@ -1,34 +1,25 @@
 """What a request costs, with the arithmetic shown, and what an outcome is charged.
 
 Exact integers throughout. A quote is for one output times their number: rounding happens once per output, so n
-outputs cost n times one. Where the request leaves the resolution open, the dearest that may come out is quoted, held,
-and settled down to the fact. An amount that no ledger entry can hold is a refusal. Prices are the catalog's; this
-module owns no figure.
+outputs cost n times one. Where the request leaves its resolution, length, sound or quality open, the dearest that may
+come out is quoted, held, and settled down to the fact. An amount that no ledger entry can hold is a refusal. Prices
+are the catalog's; this module owns no figure.
 """
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import assert_never
 
-from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX, MICRO, credits_text, round_microcredits
+from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX, credits_text
+from gatekeeper.core.making import as_made, closings
 from gatekeeper.core.outcome import Made
+from gatekeeper.core.rating import price_of_tokens, rate
 from gatekeeper.core.rejection import Code, number_text, refuse
 from gatekeeper.core.request import ValidRequest
-from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import (
-    AddOnTrigger,
-    Capability,
-    FlatPrice,
-    MegapixelScalePrice,
-    ModelSpec,
-    Price,
-    PriceList,
-    ScalePrice,
-    TierMultiplierPrice,
-    TierPrice,
-    scale_text,
-)
+from gatekeeper.core.rules import AddOn, AddOnTrigger, Per, Price, TokenPrice
+from gatekeeper.core.spec import Capability, ModelSpec, PriceList
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +75,32 @@ def quote(model: ModelSpec, request: ValidRequest) -> Quote:
 
 def worth(model: ModelSpec, request: ValidRequest) -> Quote:
     """The same without a bound on the amount, for comparing and for charging: never raises for a valid request."""
-    price = _capability(model, request).price
-    if not request.resolutions_possible:
-        return Quote(_lines(price, request, request.resolution), model.price_list)
-    found = [Quote(_lines(price, request, tier), model.price_list) for tier in request.resolutions_possible]
-    dearest = max(found, key=lambda each: each.credits)
-    return replace(dearest, upper_bound=any(each.credits < dearest.credits for each in found))
+    capability = _capability(model, request)
+    found = [_all_lines(capability, closed) for closed in closings(capability, request)]
+    amounts = [_sum(lines) for lines in found]
+    dearest = max(amounts)
+    return Quote(found[amounts.index(dearest)], model.price_list, upper_bound=min(amounts) < dearest)
 
 
 def charge(model: ModelSpec, request: ValidRequest, made: Made, held: int) -> Charge:
     """What was made, priced from the same list, and never more than what was held for it. Never raises.
 
-    An output whose pixels the model's table knows is priced at that tier; any other as it was asked for. A provider
-    that makes more than was asked does so at its own risk; `over` records by how much.
+    What an outcome tells about time, pixels, sound or quality counts; the rest is priced as it was asked for, at its
+    dearest where that was open. Tokens count as the provider billed them where tokens are the price. A provider that
+    makes more than was asked does so at its own risk; `over` records by how much.
     """
     capability = _capability(model, request)
-    shown = made.pixels[: max(made.outputs, 0)]
-    facts = Counter(_as_made(capability, request, pixels) for pixels in shown)
-    facts[request] += max(made.outputs, 0) - len(shown)
-    found = (worth(model, replace(fact, outputs=count)) for fact, count in facts.items() if count)
-    total = Quote(tuple(line for each in found for line in each.lines), model.price_list)
+    outputs = max(made.outputs, 0)
+    if outputs and made.tokens is not None and isinstance(capability.price.rule, TokenPrice):
+        lines = _token_lines(capability, capability.price.rule, replace(request, outputs=outputs), made)
+    else:
+        shown = made.pixels[:outputs]
+        facts = Counter(as_made(capability, request, made, pixels) for pixels in shown)
+        facts[as_made(capability, request, made, None)] += outputs - len(shown)
+        each = [replace(fact, outputs=count) for fact, count in facts.items() if count]
+        lines = tuple(line for fact in each for line in _dearest(capability, fact))
+    once = _request_lines(capability.price, as_made(capability, request, made, None)) if outputs else ()
+    total = Quote(lines + once, model.price_list)
     return Charge(total, min(total.credits, held), max(total.credits - held, 0))
 
 
@@ -113,65 +110,67 @@ def _capability(model: ModelSpec, request: ValidRequest) -> Capability:
     return capability
 
 
-def _as_made(capability: Capability, request: ValidRequest, pixels: Pixels | None) -> ValidRequest:
-    """The request with what one output tells about itself in place of what was asked."""
-    if pixels is None:
-        return request
-    if request.scale is not None and request.input_pixels is not None:
-        return replace(request, input_pixels=_input_shown(request.input_pixels, pixels, request.scale))
-    tier = capability.by_pixels.get(pixels, ("", ""))[0]
-    return replace(request, resolution=tier, resolutions_possible=()) if tier in capability.resolutions else request
+def _sum(lines: Iterable[Line]) -> int:
+    return sum(line.credits for line in lines)
 
 
-def _input_shown(claimed: Pixels, made: Pixels, scale: Fraction) -> Pixels:
-    """An output larger than the claimed input can have given proves that the input was larger than claimed.
-
-    A smaller one proves nothing: providers cap their output, and the price is for the input.
-    """
-    if made.area <= (claimed.width * scale + scale) * (claimed.height * scale + scale):
-        return claimed
-    return Pixels(round(made.width / scale), round(made.height / scale))
+def _dearest(capability: Capability, request: ValidRequest) -> tuple[Line, ...]:
+    return max((_output_lines(capability, closed) for closed in closings(capability, request)), key=_sum)
 
 
-def _lines(price: Price, request: ValidRequest, tier: str | None) -> tuple[Line, ...]:
-    item, amount = _unit(price, request, tier)
-    lines = [Line(item, amount, request.outputs)]
-    lines += [
-        Line(f"add-on: {add_on.when.replace('_', ' ')}", add_on.credits, request.outputs)
-        for add_on in price.add_ons
-        if add_on.when is AddOnTrigger.ENHANCE_PROMPT and request.enhance_prompt
-    ]
-    one = sum(line.unit_credits for line in lines)
-    if one < price.minimum:
-        lines.append(Line("up to the minimum", price.minimum - one, request.outputs))
+def _all_lines(capability: Capability, request: ValidRequest) -> tuple[Line, ...]:
+    return _output_lines(capability, request) + _request_lines(capability.price, request)
+
+
+def _output_lines(capability: Capability, request: ValidRequest) -> tuple[Line, ...]:
+    """What every output costs, with what comes on top of each."""
+    item, amount = rate(capability, request)
+    return _with_add_ons(capability.price, request, Line(item, amount, request.outputs))
+
+
+def _with_add_ons(price: Price, request: ValidRequest, first: Line) -> tuple[Line, ...]:
+    lines = [first, *_add_ons(price, request, Per.OUTPUT, request.outputs)]
+    short = price.minimum * request.outputs - _sum(lines)
+    if short > 0 and short % request.outputs == 0:
+        lines.append(Line("up to the minimum", short // request.outputs, request.outputs))
+    elif short > 0:
+        lines.append(Line("up to the minimum", short, 1))
     return tuple(lines)
 
 
-def _unit(price: Price, request: ValidRequest, tier: str | None) -> tuple[str, int]:
-    """The rule applied to one output: what to call it and its amount."""
-    noun = request.operation.replace(".", " ").replace("_", " ")
-    match price.rule:
-        case FlatPrice(credits):
-            return noun, credits
-        case TierPrice(credits):
-            assert tier is not None, "the loader lets no model with a price per tier be without tiers"
-            return f"{noun}, {tier}", credits[tier]
-        case TierMultiplierPrice(base, factors, rounding):
-            assert tier is not None, "the loader lets no model with a price per tier be without tiers"
-            factor = factors[tier]
-            return f"{noun}, {tier} (x {number_text(factor)})", round_microcredits(base * factor, rounding)
-        case ScalePrice(credits):
-            assert request.scale is not None, "validation asks for a scale"
-            return f"{noun}, {scale_text(request.scale)}", credits[request.scale]
-        case MegapixelScalePrice():
-            return _megapixel_unit(price.rule, request, noun)
+def _request_lines(price: Price, request: ValidRequest) -> tuple[Line, ...]:
+    """What comes on top once, however many outputs there are."""
+    return tuple(_add_ons(price, request, Per.REQUEST, 1))
+
+
+def _add_ons(price: Price, request: ValidRequest, per: Per, times: int) -> Iterator[Line]:
+    for add_on in price.add_ons:
+        count = _times(add_on, request) if add_on.per is per else 0
+        if count:
+            yield Line(f"add-on: {add_on.when.replace('_', ' ')}", add_on.credits, count * times)
+
+
+def _times(add_on: AddOn, request: ValidRequest) -> int:
+    """How often an add-on comes with one output, or with the request."""
+    match add_on.when:
+        case AddOnTrigger.ENHANCE_PROMPT:
+            return int(request.enhance_prompt)
+        case AddOnTrigger.AUDIO:
+            return int(request.audio or request.audio_open)
+        case AddOnTrigger.INPUT_VIDEO:
+            return int(request.input_video)
+        case AddOnTrigger.INPUT_IMAGE:
+            return int(request.reference_images > 0)
+        case AddOnTrigger.EACH_INPUT_IMAGE:
+            return max(request.reference_images - add_on.free, 0)
         case _:
-            assert_never(price.rule)
+            assert_never(add_on.when)
 
 
-def _megapixel_unit(rule: MegapixelScalePrice, request: ValidRequest, noun: str) -> tuple[str, int]:
-    assert request.scale is not None, "validation asks for a scale"
-    assert request.input_pixels is not None, "validation asks for the input's size"
-    megapixels, factor = Fraction(request.input_pixels.area, MICRO), rule.factors[request.scale]
-    amount = round_microcredits(rule.base * megapixels * factor, rule.rounding)
-    return f"{noun}, {scale_text(request.scale)} ({number_text(megapixels)} MP x {number_text(factor)})", amount
+def _token_lines(capability: Capability, rule: TokenPrice, request: ValidRequest, made: Made) -> tuple[Line, ...]:
+    """The tokens of all outputs together, for that is how they are billed."""
+    tokens = Fraction(max(made.tokens or 0, 0))
+    fact = as_made(capability, request, made, None)
+    closed = max(closings(capability, fact), key=lambda each: price_of_tokens(rule, each, tokens))
+    line = Line(f"{number_text(tokens)} tokens", price_of_tokens(rule, closed, tokens), 1)
+    return _with_add_ons(capability.price, closed, line)

@@ -149,6 +149,8 @@ class Alternative:
     size: str | None = None
     scale: str | None = None
     outputs: int | None = None
+    duration_s: Fraction | None = None
+    audio: bool | None = None
 
 
 PER_MINUTE = "minute"

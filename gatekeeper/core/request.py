@@ -79,7 +79,8 @@ class ValidRequest:
     `resolution` None: the model has no tiers, or which one comes out is not known before (then `resolutions_possible`
     lists them and the dearest is held). `size` None: the vendor publishes no pixels for it, or the model chooses.
     `quality` None: not said, or left to the model. `duration_s` None: a picture, or the model chooses (then
-    `durations_possible` has the longest and the shortest, and the dearest is held).
+    `durations_possible` has the shortest and the longest, and the dearest between them is held). `audio_open`: with
+    sound or without is not known before, and the dearer is held.
     """
 
     model: str
@@ -98,4 +99,5 @@ class ValidRequest:
     reference_images: int = 0
     input_video: bool = False
     durations_possible: tuple[Fraction, ...] = ()
+    audio_open: bool = False
     defaulted: frozenset[str] = frozenset()

@@ -20,7 +20,10 @@ RATIO_TOLERANCE = Fraction(2, 100)
 
 @dataclass(slots=True)
 class SizeChoice:
-    """None: nothing said, or left to the model. `resolutions_possible`: the tiers that may come out if it is open."""
+    """None: nothing said, or left to the model. `resolutions_possible`: the tiers that may come out if it is open.
+
+    Which of those are sold with the rest is `combining`'s question.
+    """
 
     resolution: str | None = None
     aspect_ratio: str | None = None
@@ -43,10 +46,9 @@ def choose_size(capability: Capability, request: GenerationRequest) -> tuple[Siz
                 wrong += _take_ratio(capability, choice, field, label)
             case Pixels():
                 wrong += _take_pixels(capability, choice, field, meaning)
-    if wrong:
-        return choice, wrong
-    _leave_open(capability, choice, auto)
-    return choice, _keep_sold(capability, choice)
+    if not wrong:
+        _leave_open(capability, choice, auto)
+    return choice, wrong
 
 
 def sizes_supported(capability: Capability) -> tuple[str, ...]:
@@ -69,7 +71,7 @@ def _take_tier(capability: Capability, choice: SizeChoice, field: str, name: str
     if name not in capability.resolutions:
         nearest = nearest_tier(name, capability.resolutions)
         return [Violation(Code.UNSUPPORTED_RESOLUTION, field, name, capability.resolutions, nearest)]
-    if _in_no_tier(capability, choice):
+    if in_no_tier(capability, choice):
         return [_contradiction(field, name, str(choice.size), "a size that is in no tier, or a tier: not both")]
     if choice.resolution is not None and choice.resolution != name:
         return [_contradiction(field, name, choice.size or choice.resolution, choice.resolution)]
@@ -130,39 +132,6 @@ def _leave_open(capability: Capability, choice: SizeChoice, auto: set[str]) -> N
         choice.resolution = capability.resolution_default
 
 
-def _keep_sold(capability: Capability, choice: SizeChoice) -> list[Violation]:
-    """Narrows an open tier to those that are sold with the ratio; wrong only if nothing that may come out is sold."""
-    tiers = (choice.resolution,) if choice.resolution else capability.resolutions
-    if capability.not_sold:
-        ratios = (choice.aspect_ratio,) if choice.aspect_ratio else capability.aspect_ratios or (None,)
-        tiers = tuple(t for t in tiers or ("",) if any(capability.sells(t, r) for r in ratios))
-        if not tiers:
-            return [_not_sold(capability, choice)]
-    if len(tiers) == 1 and not _in_no_tier(capability, choice):
-        choice.resolution = tiers[0] or None
-    elif tiers:
-        choice.resolutions_possible = tiers
-    return []
-
-
-def _in_no_tier(capability: Capability, choice: SizeChoice) -> bool:
+def in_no_tier(capability: Capability, choice: SizeChoice) -> bool:
     """A size of the caller's own belongs to no tier, unless there is only one."""
     return choice.size is not None and choice.resolution is None and len(capability.resolutions) > 1
-
-
-def _not_sold(capability: Capability, choice: SizeChoice) -> Violation:
-    pairs = [(t, r) for t in capability.resolutions or ("",) for r in capability.aspect_ratios or ("",)]
-    sold = [(t, r) for t, r in pairs if capability.sells(t, r or None)]
-    asked = f"{choice.resolution or 'any resolution'} {choice.aspect_ratio or 'any aspect ratio'}"
-    supported = tuple(f"{t} {r}".strip() for t, r in sold)
-    nearest = _nearest_sold(sold, choice.resolution, choice.aspect_ratio)
-    return Violation(Code.UNSUPPORTED_COMBINATION, "resolution", asked, supported, nearest)
-
-
-def _nearest_sold(sold: list[tuple[str, str]], tier: str | None, ratio: str | None) -> str | None:
-    """The same shape at another tier is nearer than another shape."""
-    if tier and (found := nearest_tier(tier, [t for t, r in sold if r == ratio])):
-        return f"{found} {ratio}"
-    if ratio and (found := nearest_ratio(ratio, [r for t, r in sold if t == tier])):
-        return f"{tier} {found}"
-    return None

@@ -10,9 +10,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
 
-from gatekeeper.core.credits import Rounding
 from gatekeeper.core.rejection import number_text
 from gatekeeper.core.request import Operation
+from gatekeeper.core.rules import MegapixelScalePrice, Price
 from gatekeeper.core.sizes import Pixels
 
 
@@ -87,9 +87,18 @@ class Combination:
 
     resolution: str | None = None
     aspect_ratio: str | None = None
+    duration_s: Fraction | None = None
+    audio: bool | None = None
 
-    def matches(self, resolution: str | None, aspect_ratio: str | None) -> bool:
-        return self.resolution in {None, resolution} and self.aspect_ratio in {None, aspect_ratio}
+    def matches(
+        self, resolution: str | None, aspect_ratio: str | None, duration_s: Fraction | None, audio: bool | None
+    ) -> bool:
+        return (
+            self.resolution in {None, resolution}
+            and self.aspect_ratio in {None, aspect_ratio}
+            and (self.duration_s is None or self.duration_s == duration_s)
+            and (self.audio is None or self.audio is audio)
+        )
 
 
 class OverRun(StrEnum):
@@ -109,79 +118,15 @@ class Audio(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FlatPrice:
-    """One amount for every output."""
-
-    credits: int
-
-
-@dataclass(frozen=True, slots=True)
-class TierPrice:
-    """An amount for each resolution tier."""
-
-    credits: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class TierMultiplierPrice:
-    """A base amount times the tier's factor, then rounded."""
-
-    base: int
-    factors: Mapping[str, Fraction]
-    rounding: Rounding
-
-
-@dataclass(frozen=True, slots=True)
-class ScalePrice:
-    """An amount for each upscale factor."""
-
-    credits: Mapping[Fraction, int]
-
-
-@dataclass(frozen=True, slots=True)
-class MegapixelScalePrice:
-    """Base x megapixels of the input (10^6 pixels) x the scale's factor, then rounded."""
-
-    base: int
-    factors: Mapping[Fraction, Fraction]
-    rounding: Rounding
-
-
-PriceRule = FlatPrice | TierPrice | TierMultiplierPrice | ScalePrice | MegapixelScalePrice
-
-
-class AddOnTrigger(StrEnum):
-    """The setting that brings an add-on with it."""
-
-    ENHANCE_PROMPT = "enhance_prompt"
-
-
-@dataclass(frozen=True, slots=True)
-class AddOn:
-    """An amount on top of every output when the request has the setting on."""
-
-    when: AddOnTrigger
-    credits: int
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """A rule, what comes on top, and the least that one output costs."""
-
-    rule: PriceRule
-    add_ons: tuple[AddOn, ...] = ()
-    minimum: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Capability:
     """What a model can do in some operations, and at what price.
 
     `pixels` maps (tier, ratio) to what the vendor makes of it; where the model has no tiers the tier is "". It may be
     partial: a pair that is not in it is sold, its pixels are just not published. It may also say more than is sold:
     a size whose tier or ratio is not in the lists is not sold. `by_pixels` is the same table read backwards (no size
-    stands in it for two tiers). `resolution_default` is what the vendor makes when none is named; None means that is
-    not known. Tiers and ratios are spelled as `sizes` reads them: `2K` and not `2k`, `16:9` and not `16x9`.
+    stands in it for two tiers). `resolution_default` is what the vendor makes when none is named, None means that is
+    not known; so it is with `duration_default`, `audio_default` and `size_default`. Tiers and ratios are spelled as
+    `sizes` reads them: `2K` and not `2k`, `16:9` and not `16x9`. `durations` are in seconds, the shortest first.
     """
 
     operations: tuple[Operation, ...]
@@ -195,7 +140,11 @@ class Capability:
     outputs_max: int = 1
     scales: tuple[Fraction, ...] = ()
     qualities: tuple[str, ...] = ()
+    durations: tuple[Fraction, ...] = ()
+    duration_default: Fraction | None = None
     audio: Audio = Audio.NONE
+    audio_default: bool | None = None
+    size_default: Pixels | None = None
     not_sold: tuple[Combination, ...] = ()
     hold_ttl_s: int | None = None
     over: OverRun = OverRun.ABSORB
@@ -213,9 +162,20 @@ class Capability:
         """Whether the price cannot be made without the size of the picture that goes in."""
         return isinstance(self.price.rule, MegapixelScalePrice)
 
-    def sells(self, resolution: str | None, aspect_ratio: str | None) -> bool:
-        """Whether a tier and a ratio are sold together. None, or "" for the tier, stands for one left open."""
-        return not any(c.matches(resolution or None, aspect_ratio) for c in self.not_sold)
+    @property
+    def sounds(self) -> tuple[bool, ...]:
+        """With and without sound, as far as the model makes it."""
+        return {Audio.NONE: (False,), Audio.OPTIONAL: (False, True), Audio.ALWAYS: (True,)}[self.audio]
+
+    def sells(
+        self,
+        resolution: str | None,
+        aspect_ratio: str | None,
+        duration_s: Fraction | None = None,
+        audio: bool | None = None,
+    ) -> bool:
+        """Whether these are sold together. None, or "" for the tier, stands for one left open."""
+        return not any(c.matches(resolution or None, aspect_ratio, duration_s, audio) for c in self.not_sold)
 
     def listed(self, size: Pixels) -> tuple[str, str] | None:
         """The tier ("" without tiers) and ratio that the table has for a size, if the lists have both; else None."""

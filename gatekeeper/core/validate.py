@@ -7,12 +7,14 @@ What is said about size is read in `sizing`.
 
 from fractions import Fraction
 
+from gatekeeper.core.combining import keep_sold
+from gatekeeper.core.lasting import choose_duration, choose_sound
 from gatekeeper.core.nearest import nearest_number
 from gatekeeper.core.rejection import Code, Violation, number_text, quoted
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
 from gatekeeper.core.sizes import AUTO, Pixels
 from gatekeeper.core.sizing import SizeChoice, choose_size
-from gatekeeper.core.spec import Audio, Capability, ModelSpec, scale_text
+from gatekeeper.core.spec import Capability, ModelSpec, scale_text
 
 OUTPUTS_DEFAULT = 1
 """Every wire format in use makes one when no number is given, save raw Imagen (whose dialect says so)."""
@@ -33,13 +35,16 @@ def validate(model: ModelSpec, request: GenerationRequest) -> ValidRequest | tup
         supported = tuple(str(o) for o in model.operations)
         return (Violation(Code.OPERATION_NOT_SUPPORTED, "operation", operation, supported),)
     choice, wrong = choose_size(capability, request)
+    durations, too_long = choose_duration(capability, request)
+    sounds, unheard = choose_sound(capability, request)
+    if not (wrong or too_long or unheard):
+        durations, sounds, wrong = keep_sold(capability, choice, durations, sounds)
     wrong += _check_outputs(capability, request.outputs)
     wrong += _check_scale(capability, request.scale)
-    wrong += _check_quality(capability, request.quality)
-    wrong += _check_sound_and_length(capability, request)
+    wrong += _check_quality(capability, request.quality) + too_long + unheard
     wrong += _check_prompt(operation, request.prompt_length)
     wrong += _check_input(operation in _NEEDS_INPUT_PIXELS or capability.priced_by_input, request.input_pixels)
-    return tuple(wrong) if wrong else _fill(model, operation, capability, request, choice)
+    return tuple(wrong) if wrong else _fill(model, operation, capability, request, choice, durations, sounds)
 
 
 def _check_outputs(capability: Capability, outputs: int | None) -> list[Violation]:
@@ -74,18 +79,6 @@ def _check_quality(capability: Capability, quality: str | None) -> list[Violatio
     return [Violation(Code.UNSUPPORTED_QUALITY, "quality", quoted(asked), capability.qualities, nearest)]
 
 
-def _check_sound_and_length(capability: Capability, request: GenerationRequest) -> list[Violation]:
-    """Pictures have neither; a caller who asks a picture model for either has the wrong model or operation."""
-    wrong = []
-    if request.duration_s is not None:
-        wrong.append(Violation(Code.UNSUPPORTED_DURATION, "duration_s", number_text(request.duration_s)))
-    if request.audio and capability.audio is Audio.NONE:
-        wrong.append(Violation(Code.UNSUPPORTED_AUDIO, "audio", "true", ("false",), "false"))
-    if request.audio is False and capability.audio is Audio.ALWAYS:
-        wrong.append(Violation(Code.UNSUPPORTED_AUDIO, "audio", "false", ("true",), "true"))
-    return wrong
-
-
 def _check_prompt(operation: Operation, prompt_length: int | None) -> list[Violation]:
     if operation not in _NEEDS_PROMPT or (prompt_length or 0) > 0:
         return []
@@ -103,13 +96,23 @@ def _check_input(needed: bool, pixels: Pixels | None) -> list[Violation]:
     return [Violation(Code.UNSUPPORTED_SIZE, "input", asked, (f"1 to {INPUT_SIDE_PX_MAX} px a side",))]
 
 
+def _size_default(capability: Capability, choice: SizeChoice, request: GenerationRequest) -> Pixels | None:
+    """What the vendor makes when nothing at all is said about size."""
+    said = choice.resolution or choice.aspect_ratio or request.sizes_asked()
+    return None if said else capability.size_default
+
+
 def _fill(
     model: ModelSpec,
     operation: Operation,
     capability: Capability,
     request: GenerationRequest,
     choice: SizeChoice,
+    durations: tuple[Fraction, ...],
+    sounds: tuple[bool, ...],
 ) -> ValidRequest:
+    """`durations` and `sounds` are those that may come out; what changes no price is not left open."""
+    settings = (*_MAY_BE_LEFT_OUT, "duration_s") if capability.durations else _MAY_BE_LEFT_OUT
     table_key = (choice.resolution or "", choice.aspect_ratio or "")
     return ValidRequest(
         model=model.id,
@@ -117,12 +120,17 @@ def _fill(
         resolution=choice.resolution,
         resolutions_possible=choice.resolutions_possible,
         aspect_ratio=choice.aspect_ratio,
-        size=choice.size or capability.pixels.get(table_key),
+        size=choice.size or capability.pixels.get(table_key) or _size_default(capability, choice, request),
         outputs=OUTPUTS_DEFAULT if request.outputs is None else request.outputs,
         scale=request.scale,
         input_pixels=request.input_pixels,
         quality=_quality(capability, request.quality),
-        audio=bool(request.audio) or capability.audio is Audio.ALWAYS,
+        duration_s=durations[0] if len(durations) == 1 else None,
+        durations_possible=(durations[0], durations[-1]) if len(durations) > 1 else (),
+        audio=sounds == (True,),
+        audio_open=len(sounds) > 1 and capability.price.sounds_differ,
         enhance_prompt=bool(request.enhance_prompt),
-        defaulted=frozenset([name for name in _MAY_BE_LEFT_OUT if getattr(request, name) is None]),
+        reference_images=max(request.reference_images or 0, 0),
+        input_video=request.input_video,
+        defaulted=frozenset([name for name in settings if getattr(request, name) is None]),
     )

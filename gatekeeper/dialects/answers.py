@@ -9,6 +9,7 @@ import codecs
 import json
 import re
 from binascii import Error as Base64Error
+from fractions import Fraction
 from typing import cast
 
 import orjson
@@ -23,6 +24,7 @@ SIDE_MAX = 100_000
 """A longer side, in pixels, is no picture but a mistake."""
 
 _CODE = re.compile(rf"[A-Za-z0-9_.:-]{{1,{CODE_LENGTH_MAX}}}")
+_AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,15})?")
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
 _PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _PNG_HEAD_CHARACTERS = 32
@@ -74,6 +76,28 @@ def error_word(answer: Answer) -> str | None:
 def read_job_id(value: object) -> str | None:
     """An id that can stand in a path and in a log line, or None."""
     return value if isinstance(value, str) and _JOB_ID.fullmatch(value) else None
+
+
+def code_word(value: object) -> str | None:
+    """A short code word, such as may stand in a log line, or None for a sentence or anything else."""
+    return value if isinstance(value, str) and _CODE.fullmatch(value) else None
+
+
+def read_object(value: object) -> Answer:
+    """An object, or an empty one in place of anything else."""
+    return cast("Answer", value) if isinstance(value, dict) else {}
+
+
+def read_list(value: object) -> list[object]:
+    """A list, or an empty one in place of anything else."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def read_amount(value: object) -> Fraction | None:
+    """A sum of money or credits, not below 0, exactly as it is written; None for what is no plain number."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    text = repr(value) if plain else ""
+    return Fraction(text) if _AMOUNT.fullmatch(text) else None
 
 
 def filled_text(value: object) -> bool:

@@ -38,9 +38,10 @@ class Route:
 
     `upstream_path` is what follows the provider's address, rebuilt from the dialect's own table and never from the
     caller's raw path; `base` names which of its addresses (`Traits.bases`), "" the only or usual one. `operation` is
-    what the route does when the body does not say. `query` are the parameters that may be in the address: any other
-    might say again, and differently, what the body says. `model` and `job` are what the path names. `takes_body`: a
-    route that is free or about a job, and has a body all the same.
+    what the route does when the body does not say. `query` are the parameters that may be in the address, by name or,
+    where one value alone may pass, as `name=value`: any other might say again, and differently, what the body says.
+    `model` and `job` are what the path names. `takes_body`: a route that is free or about a job, and has a body all
+    the same.
     """
 
     name: str

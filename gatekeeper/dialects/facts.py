@@ -17,6 +17,7 @@ from gatekeeper.core.rejection import (
     LimitFacts,
     Rejection,
     Violation,
+    number_text,
 )
 
 ALLOWED_SHOWN_MAX = 100
@@ -69,6 +70,8 @@ def alternative_facts(alternative: Alternative) -> Facts:
         "size": alternative.size,
         "scale": alternative.scale,
         "outputs": alternative.outputs,
+        "duration_s": None if alternative.duration_s is None else orjson.Fragment(number_text(alternative.duration_s)),
+        "audio": alternative.audio,
     }
     found: Facts = {name: value for name, value in settled.items() if value is not None}
     return found | {"credits": credits_number(alternative.credits)}

@@ -55,6 +55,10 @@ class Fields(Protocol):
         """A whole number between -10^18 and 10^18."""
         ...
 
+    def quantity(self, name: str, unit: str) -> Fraction | None:
+        """A number at or above 0, with its unit or without."""
+        ...
+
     def flag(self, name: str) -> bool | None:
         """True or false."""
         ...
@@ -93,6 +97,10 @@ class JsonFields:
         """Whether the field is a text, for formats in which a field may be one thing or another."""
         return isinstance(self._value(name), str)
 
+    def raw(self, name: str) -> object:
+        """The value as it stands, for formats in which a field may be of many kinds. It does not count as read."""
+        return self._values.get(name)
+
     def _value(self, name: str) -> object:
         self._read.add(name)
         return self._values.get(name)
@@ -130,8 +138,8 @@ class JsonFields:
     def quantity(self, name: str, unit: str) -> Fraction | None:
         """A number at or above 0 as such or as a text, with its unit or without: 8, "8", "8s"."""
         value = self._value(name)
-        if isinstance(value, str) and (match := re.fullmatch(f"{_NUMBER}{unit}?", value)) is not None:
-            return Fraction(match[1])
+        if isinstance(value, str) and (quantity := read_quantity(value, unit)) is not None:
+            return quantity
         if isinstance(value, int | Decimal) and not isinstance(value, bool) and _readable(value):
             return Fraction(value)
         self._note_kind(name, value, f'a number such as 2, "2" or "2{unit}"')
@@ -143,6 +151,19 @@ class JsonFields:
             return value
         self._note_kind(name, value, "true or false")
         return None
+
+    def beginning(self, name: str) -> str | None:
+        """A text, of which in a body of more than 64 KiB only the first characters may be there."""
+        value = self._value(name)
+        if isinstance(value, str):
+            return value
+        self._note_kind(name, value, "a text")
+        return None
+
+    def count(self, name: str) -> int:
+        """How many things a field holds: the length of a list, one for anything else, none if it is not given."""
+        value = self._value(name)
+        return len(value) if isinstance(value, list) else int(value is not None)
 
     def inner(self, name: str, wanted: str = "an object") -> "JsonFields | None":
         """The fields of an object in a field. Its `finish` is this one's."""
@@ -165,12 +186,24 @@ class JsonFields:
         self._inner.extend(found)
         return tuple(found)
 
-    def count(self, name: str) -> int:
-        """How many things a field holds: the length of a list, one for anything else, none if it is not given."""
-        value = self._value(name)
-        return len(value) if isinstance(value, list) else int(value is not None)
+    def holds_list(self, name: str) -> bool:
+        """Whether the field is a list, for formats in which a field may be one thing or several."""
+        return isinstance(self._value(name), list)
 
-    def prose(self, name: str) -> str | None:
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list of short texts."""
+        value = self._value(name)
+        if isinstance(value, list) and all(isinstance(each, str) and each not in self._cut for each in value):
+            return tuple(value)
+        self._note_kind(name, value, "a list of short texts")
+        return ()
+
+    def head(self, name: str) -> str:
+        """The beginning of a text of any length, 64 bytes at least where it has them: enough for a picture's size."""
+        value = self._value(name)
+        return value if isinstance(value, str) else ""
+
+    def whole_text(self, name: str) -> str | None:
         """A text whole, for formats that take settings out of it: not to be kept or shown."""
         value = self._value(name)
         if isinstance(value, str) and value in self._cut:
@@ -194,8 +227,8 @@ class JsonFields:
 
     def note_lookalikes(self) -> None:
         """Notes keys, inner ones too, that a parser may take for one that was read. `finish` does it."""
-        for name in lookalikes(self._values, self._read):
-            self.complaints.misspelled(self._path + name, name.casefold())
+        for name, known in lookalikes(self._values, self._read):
+            self.complaints.misspelled(self._path + name, known)
         for inner in self._inner:
             inner.note_lookalikes()
 
@@ -205,6 +238,12 @@ class JsonFields:
 
     def _note(self, name: str, given: str, wanted: str) -> None:
         self.complaints.wrong(self._path + name, given, wanted)
+
+
+def read_quantity(text: str, unit: str) -> Fraction | None:
+    """A number at or above 0 as a text, with its unit or without, or None for any other text."""
+    match = re.fullmatch(f"{_NUMBER}{unit}?", text)
+    return None if match is None else Fraction(match[1])
 
 
 def _described(value: object) -> str:
@@ -219,12 +258,13 @@ def _described(value: object) -> str:
             return kind(value)
 
 
-def lookalikes(names: Iterable[str], read: Collection[str]) -> list[str]:
-    """Names that a parser which ignores case takes for one of those that were read.
+def lookalikes(names: Iterable[str], read: Collection[str]) -> list[tuple[str, str]]:
+    """Names that a parser which ignores case takes for one of those that were read, each with that one.
 
     Folded as Unicode has it, for some parsers take a long s in `size` for an s.
     """
-    return [name for name in names if name not in read and name.casefold() in read]
+    folded = {known.casefold(): known for known in read}
+    return [(name, folded[name.casefold()]) for name in names if name not in read and name.casefold() in folded]
 
 
 def _readable(value: int | Decimal) -> bool:

@@ -6,9 +6,11 @@ and flags are texts. A name that stands for a text and a file, or for a list, co
 
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 
+from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.complaints import Complaints, shown
-from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, lookalikes
+from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, lookalikes, read_quantity
 
 _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
@@ -16,12 +18,13 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A file as far as it is known: its name in the form, its own name, its type, its size in bytes."""
+    """A file as far as it is known: its name in the form, its own name, its type, its size, a picture's pixels."""
 
     name: str
     filename: str
     content_type: str
     size_bytes: int
+    pixels: Pixels | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,17 @@ class FormFields:
 
     def file_sizes_bytes(self, name: str) -> tuple[int, ...]:
         """The size of every file under that name, bare or as a list (`name[]`, `name[0]`)."""
+        return tuple(file.size_bytes for file in self._files(name))
+
+    def file_pixels(self, name: str) -> Pixels | None:
+        """The size of the picture under that name; None without one, with several, or if its head does not tell."""
+        self._read.add(name)
+        files = self._files(name)
+        return files[0].pixels if len(files) == 1 else None
+
+    def _files(self, name: str) -> list[FilePart]:
         listed = re.compile(rf"{re.escape(name)}(?:\[[0-9]*\])?")
-        return tuple(file.size_bytes for file in self._form.files if listed.fullmatch(file.name))
+        return [file for file in self._form.files if listed.fullmatch(file.name)]
 
     def text(self, name: str) -> str | None:
         part = self._text_part(name)
@@ -81,6 +93,14 @@ class FormFields:
             self._note(name, f'"{shown(text)}"', "a whole number")
         return number
 
+    def quantity(self, name: str, unit: str) -> Fraction | None:
+        """A number at or above 0, with its unit or without: "8", "8s"."""
+        text = self.text(name)
+        quantity = None if text is None else read_quantity(text, unit)
+        if text is not None and quantity is None:
+            self._note(name, f'"{shown(text)}"', f'a number such as "2" or "2{unit}"')
+        return quantity
+
     def flag(self, name: str) -> bool | None:
         text = self.text(name)
         flag = None if text is None else _FLAGS.get(text.lower())
@@ -93,8 +113,8 @@ class FormFields:
 
     def finish(self) -> None:
         names = {*self._form.texts, *(file.name for file in self._form.files)}
-        for name in lookalikes(sorted(names), self._read):
-            self.complaints.misspelled(name, name.casefold())
+        for name, known in lookalikes(sorted(names), self._read):
+            self.complaints.misspelled(name, known)
         self.complaints.raise_any()
 
     def _text_part(self, name: str) -> TextPart | None:

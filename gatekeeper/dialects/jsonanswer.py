@@ -27,7 +27,7 @@ class JsonAnswer:
 
     __slots__ = ("_about_job", "_read", "_skimmer", "_status")
 
-    def __init__(self, status: int, read: Callable[[Answer], Outcome], *, about_job: bool) -> None:
+    def __init__(self, status: int, read: Callable[[Answer], Outcome], *, about_job: bool = False) -> None:
         self._status = status
         self._read = read
         self._about_job = about_job

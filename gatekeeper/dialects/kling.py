@@ -204,7 +204,7 @@ def outcome_reader(
 ) -> OutcomeReader:
     """A reader for a new task, or for where a task stands."""
     if route.kind is RouteKind.GENERATION:
-        return JsonAnswer(status, _read_submitted, about_job=False)
+        return JsonAnswer(status, _read_submitted)
     return JsonAnswer(status, partial(_read_task, job_id=route.job or ""), about_job=True)
 
 

@@ -157,9 +157,9 @@ def outcome_reader(
     """A reader for pictures, for a new task, or for where a task stands."""
     match route.kind, route.operation:
         case RouteKind.GENERATION, Operation.VIDEO_GENERATE:
-            return JsonAnswer(status, _read_submitted, about_job=False)
+            return JsonAnswer(status, _read_submitted)
         case RouteKind.GENERATION, _:
-            return JsonAnswer(status, _read_images, about_job=False)
+            return JsonAnswer(status, _read_images)
         case _:
             return JsonAnswer(status, partial(_read_task, job_id=None), about_job=True)
 

@@ -3,7 +3,7 @@
 Parsers of multipart differ more than those of JSON: in what ends a line, in which of two headers counts, in what
 makes a part a file. Whatever could be read as something else by the provider's parser is refused here, so that the
 form we priced is the form it makes. The parsing itself is python-multipart's; it is lenient where the checks in this
-module are not. Files are never kept, decoded or looked into.
+module are not. Files are never kept or decoded; of pictures the head is read, for it tells their size.
 """
 
 import codecs
@@ -17,6 +17,7 @@ from python_multipart.multipart import MultipartParser
 from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import read_content_type
 from gatekeeper.dialects.form import FilePart, Form, FormFields, TextPart
+from gatekeeper.dialects.picturesize import SizeReader
 
 PARTS_MAX = 128
 """An edit takes 16 images, a mask and a dozen settings."""
@@ -141,6 +142,7 @@ class _Reading:
         "_length",
         "_name",
         "_part",
+        "_size",
         "_text",
         "_value",
         "ended",
@@ -189,6 +191,7 @@ class _Reading:
     def end_headers(self) -> None:
         self._part = _read_headers(self._headers)
         self._length = 0
+        self._size = SizeReader()
         self._text = bytearray()
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._refuse_twice()
@@ -203,6 +206,8 @@ class _Reading:
     def data(self, data: bytes, start: int, stop: int) -> None:
         if self._part.is_file:
             self._length += stop - start
+            if not self._size.done:
+                self._size.feed(memoryview(data)[start:stop])
             return
         piece = data[start:stop]
         self._text += piece[: TEXT_KEPT_BYTES + 1 - len(self._text)]
@@ -217,7 +222,8 @@ class _Reading:
     def end_part(self) -> None:
         part = self._part
         if part.is_file:
-            self.form.files.append(FilePart(part.name, part.filename, part.content_type, self._length))
+            file = FilePart(part.name, part.filename, part.content_type, self._length, self._size.pixels)
+            self.form.files.append(file)
             return
         self._length += len(self._decode(b"", final=True))
         text = self._text.decode() if len(self._text) <= TEXT_KEPT_BYTES else None

@@ -6,6 +6,7 @@ refused as the typing mistake it most likely is; what a provider alone understan
 
 import difflib
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from itertools import islice
 from typing import cast
 
@@ -20,12 +21,23 @@ from gatekeeper.dialects.answers import (
     Answer,
     error_word,
     failed,
+    not_told,
     read_answer,
     read_job_id,
     read_pixels,
     succeeded,
 )
-from gatekeeper.dialects.base import NO_HEADERS, Ask, JobLink, OutcomeReader, Rendered, Route, RouteKind, Traits
+from gatekeeper.dialects.base import (
+    NO_HEADERS,
+    Ask,
+    BillingRule,
+    JobLink,
+    OutcomeReader,
+    Rendered,
+    Route,
+    RouteKind,
+    Traits,
+)
 from gatekeeper.dialects.complaints import VIOLATIONS_MAX, malformed, no_job
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
@@ -51,13 +63,26 @@ FIELDS = (
 )
 """Every field of a body."""
 
+DURATION_MAX_S = 86_400
+"""A longer film is a mistake."""
+
 _OPERATIONS = tuple(operation.value for operation in Operation)
 
-ROUTES = RouteTable(row("POST", "/v1/generations", RouteKind.GENERATION, "generations"))
+ROUTES = RouteTable(
+    row("POST", "/v1/generations", RouteKind.GENERATION, "generations"),
+    row("GET", "/v1/generations/{job:}", RouteKind.POLL, "generation"),
+    row("DELETE", "/v1/generations/{job:}", RouteKind.CANCEL, "cancel"),
+)
+
+_BILLING_SOURCE = "docs/native.md: a backend that charges for it answers `succeeded` with what it made"
 
 TRAITS = Traits(
     title="gatekeeper's own format",
     reads=FIELDS,
+    billing=(
+        BillingRule("failed", "nothing", _BILLING_SOURCE),
+        BillingRule("cancelled", "nothing", _BILLING_SOURCE),
+    ),
     settles_from="the outputs in the answer: their number, and their width and height where they say so",
     sdk="none: problem documents (RFC 9457), status 402",
 )
@@ -139,12 +164,13 @@ def _read_rectangle(fields: JsonFields, name: str) -> Pixels | None:
 
 
 class _Reader:
-    """Reads the answer of a native backend."""
+    """Reads the answer of a native backend: to a generation, or about a job."""
 
-    __slots__ = ("_skimmer", "_status")
+    __slots__ = ("_about_job", "_skimmer", "_status")
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, *, about_job: bool) -> None:
         self._status = status
+        self._about_job = about_job
         self._skimmer = Skimmer()
 
     def feed(self, chunk: bytes) -> None:
@@ -153,20 +179,36 @@ class _Reader:
     def finish(self, *, complete: bool) -> Outcome:
         answer = read_answer(self._skimmer.skeleton)
         if not succeeded(self._status):
-            return failed(self._status, answer)
-        if answer is None:
+            return not_told(self._status, answer) if self._about_job else failed(self._status, answer)
+        if answer is None or (self._about_job and not complete):
             return Unknown("the answer is no JSON object" if complete else "the answer was cut")
+        if self._about_job:
+            return _read_job(answer)
         return _read_accepted(answer) if self._status == 202 else _read_outputs(answer)
 
 
 def outcome_reader(
-    route: Route,  # noqa: ARG001 -- always JSON
+    route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001
+    content_type: str,  # noqa: ARG001 -- always JSON
     headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
 ) -> OutcomeReader:
-    """A reader for 200 with outputs, 202 with a job, or an error."""
-    return _Reader(status)
+    """A reader for 200 with outputs, 202 with a job, or an error; and for where a job stands."""
+    return _Reader(status, about_job=route.kind is not RouteKind.GENERATION)
+
+
+def _read_job(answer: Answer) -> Outcome:
+    """`queued`, `running`, or one of the three ends."""
+    job_id, status = read_job_id(answer.get("id")), answer.get("status")
+    if status == "succeeded":
+        return _read_outputs(answer)
+    if status == "failed":
+        return Failed(f"job failed: {error_word(answer) or 'no code'}")
+    if status == "cancelled":
+        return Failed("job cancelled")
+    if status in ("queued", "running") and job_id is not None:
+        return Pending(job_id)
+    return Unknown("the answer has no status of a job")
 
 
 def _read_accepted(answer: Answer) -> Outcome:
@@ -177,7 +219,8 @@ def _read_accepted(answer: Answer) -> Outcome:
 def _read_outputs(answer: Answer) -> Outcome:
     outputs = answer.get("outputs")
     if isinstance(outputs, list) and outputs:
-        return Made(len(outputs), tuple(_output_pixels(output) for output in outputs))
+        pixels = tuple(_output_pixels(output) for output in outputs)
+        return Made(len(outputs), pixels, duration_s=_output_duration_s(outputs))
     if answer.get("error"):
         return Failed(f"error in a success: {error_word(answer) or 'no code'}")
     return Failed("no output in the answer") if isinstance(outputs, list) else Unknown("the answer has no outputs")
@@ -190,6 +233,13 @@ def _output_pixels(output: object) -> Pixels | None:
     return read_pixels(entry.get("width"), entry.get("height"))
 
 
+def _output_duration_s(outputs: list[object]) -> Fraction | None:
+    """The longest of those that say how long they are, in seconds."""
+    told = [output.get("duration_s") for output in outputs if isinstance(output, dict)]
+    numbers = [each for each in told if isinstance(each, int | float) and not isinstance(each, bool)]
+    return max((Fraction(str(each)) for each in numbers if 0 < each <= DURATION_MAX_S), default=None)
+
+
 def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
     """The job in the path."""
     if route.job is None:
@@ -197,8 +247,10 @@ def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> 
     return route.job
 
 
-def ask(link: JobLink) -> Ask | None:  # noqa: ARG001
-    return None
+def ask(link: JobLink) -> Ask | None:
+    """`GET /v1/generations/{id}`."""
+    route = find_route("GET", f"/v1/generations/{link.job_id}")
+    return None if route is None else Ask("GET", route)
 
 
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:

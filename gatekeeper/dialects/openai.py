@@ -6,15 +6,13 @@ copy its format take them. Sizes are read in any spelling; what the model takes 
 
 from collections.abc import Mapping, Sequence
 
-import orjson
-
-from gatekeeper.core.rejection import Code, Rejection
+from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.dialects.answers import succeeded
 from gatekeeper.dialects.base import NO_HEADERS, Ask, JobLink, OutcomeReader, Rendered, Route, RouteKind, Traits
 from gatekeeper.dialects.complaints import malformed, no_job
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
-from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers, writable
+from gatekeeper.dialects.errorobject import render_error, render_error_event
 from gatekeeper.dialects.fields import Fields, JsonFields, read_json
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.multipart import read_form
@@ -53,18 +51,8 @@ TRAITS = Traits(
     corners=("POST /images/variations is not open: OpenAI takes no such requests any more",),
 )
 
-_MODEL_CODES = frozenset({Code.MODEL_NOT_FOUND, Code.MODEL_RETIRED, Code.MODEL_NOT_ALLOWED})
-
 _FIELD_NAMES = {"outputs": "n"}
 """Our names for what this format calls otherwise."""
-
-_ERROR_TYPES = {
-    401: "authentication_error",
-    402: "insufficient_credits",
-    403: "permission_error",
-    429: "rate_limit_error",
-}
-"""What `error.type` says by status, in OpenAI's own words where it has one."""
 
 
 def routes() -> tuple[tuple[str, str, Route], ...]:
@@ -136,32 +124,9 @@ def ask(link: JobLink) -> Ask | None:  # noqa: ARG001
 
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     """The error body that OpenAI's SDK takes apart; `x-should-retry` tells it whether to send again by itself."""
-    headers = (
-        *rejection_headers(rejection, "application/json"),
-        ("x-should-retry", "true" if rejection.retryable else "false"),
-        ("x-request-id", request_id),
-    )
-    return Rendered(rejection.status, headers, orjson.dumps({"error": _error(rejection, request_id)}))
+    return render_error(rejection, request_id, _FIELD_NAMES)
 
 
 def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """An event that makes the SDK raise in the middle of a stream."""
-    return b"event: error\ndata: " + orjson.dumps({"error": _error(rejection, request_id)}) + b"\n\n"
-
-
-def _error(rejection: Rejection, request_id: str) -> Facts:
-    server = "server_error" if rejection.status >= 500 else "invalid_request_error"
-    error: Facts = {
-        "message": explain(rejection, _FIELD_NAMES),
-        "type": _ERROR_TYPES.get(rejection.status, server),
-        "param": _param(rejection),
-    }
-    return error | rejection_facts(rejection, request_id)
-
-
-def _param(rejection: Rejection) -> str | None:
-    """The field to mend, by this format's name for it."""
-    if rejection.code in _MODEL_CODES:
-        return "model"
-    field = next((violation.field for violation in rejection.violations), None)
-    return None if field is None else writable(_FIELD_NAMES.get(field, field))
+    return render_error_event(rejection, request_id, _FIELD_NAMES)

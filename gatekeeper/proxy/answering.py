@@ -5,6 +5,8 @@ piece at a time, its last piece waits for the settlement, and a client that goes
 booked. An answer that breaks off upstream breaks off for the client too: a cut body must not look complete.
 """
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from email.utils import format_datetime
 
@@ -12,15 +14,20 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from gatekeeper.core.credits import credits_text
+from gatekeeper.core.outcome import Outcome
+from gatekeeper.core.rejection import Rejected
 from gatekeeper.core.spec import Status
-from gatekeeper.dialects.base import OutcomeReader
+from gatekeeper.dialects.base import OutcomeReader, Route
 from gatekeeper.dialects.contenttype import is_event_stream
 from gatekeeper.events import CredentialRefused
+from gatekeeper.ledger.records import Answer
 from gatekeeper.logs import emit
 from gatekeeper.proxy.again import AnswerCopy
 from gatekeeper.proxy.client_side import ClientSide
 from gatekeeper.proxy.flight import Flight
-from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.proxy.gate import Call, Gate, Provider
+from gatekeeper.proxy.jobs.rewriting import rewrite
+from gatekeeper.proxy.mounts import mount_of
 from gatekeeper.proxy.refusals import credential_refused, from_upstream
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import forwardable_response_headers
@@ -33,28 +40,79 @@ WHOLE_ANSWER_BYTES_MAX = 64 * 1024
 HTTP_UNAUTHORIZED = 401
 """Said to our credential, not to the caller's key, which never went there."""
 
+LINKED_ANSWER_BYTES_MAX = 8 * 1024**2
+"""An answer in which links may stand is read whole up to here: above it are films and pictures in text, and no links
+that anybody follows."""
+
+OF_THE_VERY_BYTES = ("ETag", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest")
+"""Headers that are about the provider's bytes, which an answer with changed links no longer has."""
+
 EVENT_END = b"\n\n"
 """What ends a server-sent event."""
 
 Headers = CIMultiDict[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """An answer on its way from the provider to the caller.
+
+    `land` is told the outcome, and the answer if it can be kept, before the last byte leaves; `ended` before that, when
+    the provider had done its part and how long the client kept it waiting. `headers` are what is known about the
+    credits when the head goes out.
+    """
+
+    gate: Gate
+    call: Call
+    provider: Provider
+    answer: UpstreamAnswer
+    reader: OutcomeReader
+    copy: AnswerCopy
+    land: Callable[[Outcome, Answer | None], Awaitable[None]]
+    ended: Callable[[float, float], None]
+    headers: Callable[[], Mapping[str, str]]
+
+
 async def deliver(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
     """Passes the answer on and resolves the flight from it."""
     flight.upstream_status = answer.status
+    call, provider = flight.call, flight.admission.provider
     if answer.status == HTTP_UNAUTHORIZED:
         await flight.release("401: credential refused")
-        provider = flight.admission.provider.name
-        emit(CredentialRefused(request_id=flight.call.request_id, provider=provider, upstream_status=answer.status))
-        raise credential_refused(provider)
-    if answer.content_length is not None and answer.content_length <= WHOLE_ANSWER_BYTES_MAX:
-        return await _deliver_whole(flight, answer)
-    return await _deliver_streaming(flight, answer)
+        raise refused_credential(call, provider)
+
+    def ended(at_s: float, client_waits_s: float) -> None:
+        flight.upstream_ended_s, flight.client_waits_s = at_s, client_waits_s
+
+    reader, copy = reader_of(call, call.route, answer), AnswerCopy(flight.once, answer.status, content_type_of(answer))
+    return await carry(
+        Passage(flight.gate, call, provider, answer, reader, copy, flight.land, ended, lambda: _flight_headers(flight))
+    )
 
 
-async def deliver_free(gate: Gate, call: Call, answer: UpstreamAnswer, secret: str) -> web.StreamResponse:
-    """Passes on the answer of a free route. Nothing is held and nothing is booked."""
-    client = _client_side(gate, call, answer, _passed_headers(answer, call.request_id, secret))
+async def carry(passage: Passage) -> web.StreamResponse:
+    """Carries it: whole if it is small, or if it may have links in it and is not far too large; else piece by piece."""
+    length, links = passage.answer.content_length, _has_links(passage)
+    if links:
+        return await _deliver_read_ahead(passage, LINKED_ANSWER_BYTES_MAX)
+    if length is not None and length <= WHOLE_ANSWER_BYTES_MAX:
+        return await _deliver_read_ahead(passage, WHOLE_ANSWER_BYTES_MAX)
+    return await _deliver_streaming(passage, passage.answer.chunks(), [])
+
+
+def refused_credential(call: Call, provider: Provider) -> Rejected:
+    """Tells that the provider refused our credential, and gives what the caller hears of it."""
+    emit(CredentialRefused(request_id=call.request_id, provider=provider.name, upstream_status=HTTP_UNAUTHORIZED))
+    return credential_refused(provider.name)
+
+
+async def deliver_free(
+    gate: Gate, call: Call, answer: UpstreamAnswer, secret: str, own: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    """Passes on an answer unread, with our `own` headers. Nothing is held and nothing is booked."""
+    headers = _passed_headers(answer, call.request_id, secret)
+    headers.update(own or {})
+    client = _client_side(gate, call, answer, headers, answer.content_length)
     await client.begin()
     try:
         async for piece in answer.chunks():
@@ -65,63 +123,86 @@ async def deliver_free(gate: Gate, call: Call, answer: UpstreamAnswer, secret: s
     return client.response
 
 
-async def _deliver_whole(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
-    reader, copy = _reader(flight, answer), _copy(flight, answer)
-    pieces, complete = list[bytes](), True
+async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamResponse:
+    """Reads the whole answer before anything of it goes out; one that turns out larger than this goes on in pieces."""
+    chunks, pieces, size, complete = passage.answer.chunks(), list[bytes](), 0, True
     try:
-        async for piece in answer.chunks():
-            reader.feed(piece)
-            copy.feed(piece)
+        async for piece in chunks:
+            passage.reader.feed(piece)
             pieces.append(piece)
+            size += len(piece)
+            if size > bytes_max:
+                return await _deliver_streaming(passage, chunks, pieces)
     except UpstreamError:
         complete = False
-    flight.upstream_ended_s = flight.gate.clock.monotonic_s()
-    await flight.land(reader.finish(complete=complete), copy.finish(complete=complete))
-    client = _client_side(flight.gate, flight.call, answer, _flight_headers(flight, answer))
+    passage.ended(passage.gate.clock.monotonic_s(), 0)
+    body = _rewritten(passage, b"".join(pieces))
+    passage.copy.feed(body)
+    await passage.land(passage.reader.finish(complete=complete), passage.copy.finish(complete=complete))
+    length = len(body) if complete else passage.answer.content_length
+    client = _client_side(passage.gate, passage.call, passage.answer, _headers(passage), length)
     await client.begin()
-    await (client.end if complete else client.break_off)(b"".join(pieces))
+    await (client.end if complete else client.break_off)(body)
     return client.response
 
 
-async def _deliver_streaming(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
-    """Server-sent events leave at once, for their receiver waits for each; other answers keep back one piece."""
-    reader, copy = _reader(flight, answer), _copy(flight, answer)
-    client = _client_side(flight.gate, flight.call, answer, _flight_headers(flight, answer))
-    at_once = is_event_stream(_content_type(answer))
-    kept, between_events, failure = b"", False, None
+async def _deliver_streaming(passage: Passage, chunks: AsyncIterator[bytes], begun: list[bytes]) -> web.StreamResponse:
+    """Server-sent events leave at once, for their receiver waits for each; other answers keep back one piece.
+
+    `begun` has been read already.
+    """
+    answer, reader, copy = passage.answer, passage.reader, passage.copy
+    client = _client_side(passage.gate, passage.call, answer, _headers(passage), answer.content_length)
+    at_once = is_event_stream(content_type_of(answer))
+    kept, between_events, failure = b"".join(begun), False, None
+    copy.feed(kept)
     await client.begin()
     try:
-        async for piece in answer.chunks():
+        async for piece in chunks:
             reader.feed(piece)
             copy.feed(piece)
             await client.write(piece if at_once else kept)
             kept, between_events = b"" if at_once else piece, at_once and piece.endswith(EVENT_END)
     except UpstreamError as error:
         failure = error
-    flight.upstream_ended_s, flight.client_waits_s = flight.gate.clock.monotonic_s(), client.waited_s
-    await flight.land(reader.finish(complete=failure is None), copy.finish(complete=failure is None))
+    passage.ended(passage.gate.clock.monotonic_s(), client.waited_s)
+    await passage.land(reader.finish(complete=failure is None), copy.finish(complete=failure is None))
     if failure is None:
         await client.end(kept)
     else:
-        await _end_broken(flight, client, failure, kept, between_events=between_events)
+        await _end_broken(passage, client, failure, kept, between_events=between_events)
     return client.response
 
 
 async def _end_broken(
-    flight: Flight, client: ClientSide, failure: UpstreamError, kept: bytes, *, between_events: bool
+    passage: Passage, client: ClientSide, failure: UpstreamError, kept: bytes, *, between_events: bool
 ) -> None:
     """Between two events of a stream one can say in words that it broke; in mid-document one can only stop."""
-    rejection = from_upstream(failure, flight.admission.provider.name).rejection
-    words = flight.call.dialect.render_stream_error(rejection, flight.call.request_id) if between_events else None
+    call = passage.call
+    rejection = from_upstream(failure, passage.provider.name).rejection
+    words = call.dialect.render_stream_error(rejection, call.request_id) if between_events else None
     if words is None:
         await client.break_off(kept)
     else:
         await client.end(words)
 
 
-def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers) -> ClientSide:
+def _has_links(passage: Passage) -> bool:
+    """Lenient: whatever an SDK may take for JSON."""
+    said = content_type_of(passage.answer).lower()
+    return bool(passage.call.dialect.TRAITS.links) and ("json" in said or not said)
+
+
+def _rewritten(passage: Passage, body: bytes) -> bytes:
+    if not _has_links(passage):
+        return body
+    mount = mount_of(passage.gate, passage.call.request, passage.provider)
+    return rewrite(body, passage.call.dialect.TRAITS.links, mount.through)
+
+
+def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers, length: int | None) -> ClientSide:
     response = web.StreamResponse(status=answer.status, headers=headers)
-    response.content_length = answer.content_length
+    response.content_length = length
     call.trace.answering = True
     return ClientSide(
         call.request,
@@ -132,16 +213,14 @@ def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Header
     )
 
 
-def _reader(flight: Flight, answer: UpstreamAnswer) -> OutcomeReader:
-    call = flight.call
-    return call.dialect.outcome_reader(call.route, answer.status, _content_type(answer))
+def reader_of(call: Call, route: Route, answer: UpstreamAnswer) -> OutcomeReader:
+    """The dialect's reader for this answer."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.raw_headers}
+    return call.dialect.outcome_reader(route, answer.status, content_type_of(answer), headers)
 
 
-def _copy(flight: Flight, answer: UpstreamAnswer) -> AnswerCopy:
-    return AnswerCopy(flight.once, answer.status, _content_type(answer))
-
-
-def _content_type(answer: UpstreamAnswer) -> str:
+def content_type_of(answer: UpstreamAnswer) -> str:
+    """What the answer says that it is; "" if it says nothing."""
     found = (value for name, value in answer.raw_headers if name.lower() == b"content-type")
     return next(found, b"").decode("latin-1")
 
@@ -154,16 +233,23 @@ def _passed_headers(answer: UpstreamAnswer, request_id: str, secret: str) -> Hea
     return headers
 
 
-def _flight_headers(flight: Flight, answer: UpstreamAnswer) -> Headers:
-    """The provider's headers and what is known about the credits as the head goes out."""
-    headers = _passed_headers(answer, flight.call.request_id, flight.admission.provider.credential.secret)
-    headers[HOLD_ID] = flight.held.hold_id
-    headers[CREDITS_HELD] = credits_text(flight.held.amount)
+def _headers(passage: Passage) -> Headers:
+    """The provider's headers and our own."""
+    headers = _passed_headers(passage.answer, passage.call.request_id, passage.provider.credential.secret)
+    if _has_links(passage):
+        for name in OF_THE_VERY_BYTES:
+            headers.popall(name, None)
+    headers.update(passage.headers())
+    return headers
+
+
+def _flight_headers(flight: Flight) -> dict[str, str]:
+    """What is known about the credits as the head goes out."""
+    headers = {HOLD_ID: flight.held.hold_id, CREDITS_HELD: credits_text(flight.held.amount)}
     if flight.charged is not None:
         headers[CREDITS_CHARGED] = credits_text(flight.charged)
     headers[CREDITS_AVAILABLE] = credits_text(flight.available)
-    headers.update(_lifecycle_headers(flight))
-    return headers
+    return headers | _lifecycle_headers(flight)
 
 
 def _lifecycle_headers(flight: Flight) -> dict[str, str]:

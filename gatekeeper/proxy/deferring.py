@@ -16,12 +16,50 @@ from gatekeeper.events import (
     SettleReplayed,
 )
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
-from gatekeeper.ledger.records import SettleStatus
+from gatekeeper.ledger.records import HoldContext, SettleStatus
 from gatekeeper.ledger.replay import Replayed
 from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.gate import Gate
+
+
+def resolution_of(  # noqa: PLR0913  # the facts of one booking, all by name
+    act: Act,
+    facts: GenerationFacts,
+    context: HoldContext,
+    why: str,
+    *,
+    amount: int = 0,
+    meta: str = "",
+    within_available: bool = False,
+    job: str = "",
+    ttl_ms: int = 0,
+    names: tuple[str, ...] = (),
+    keep_ms: int = 0,
+) -> Resolution:
+    """An outcome, or a job to follow, as the outbox keeps it. The facts name team, hold and request."""
+    return Resolution(
+        act=act,
+        team=facts.team or "",
+        hold_id=facts.hold_id or "",
+        amount=amount,
+        why=why,
+        meta=meta,
+        held=context.amount,
+        request_id=facts.request_id,
+        project=context.project,
+        member=context.member,
+        key_id=context.key_id,
+        fingerprint=context.fingerprint,
+        price_list=context.price_list,
+        windows=context.windows,
+        within_available=within_available,
+        job=job,
+        ttl_ms=ttl_ms,
+        names=names,
+        keep_ms=keep_ms,
+    )
 
 
 async def defer(gate: Gate, facts: GenerationFacts, resolution: Resolution, error: LedgerError) -> bool:

@@ -15,13 +15,14 @@ from typing import Any, Self
 
 import orjson
 
-from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
-from gatekeeper.core.price import charge
+from gatekeeper.core.outcome import Cost, Failed, Made, Outcome, Pending, Unknown
+from gatekeeper.dialects.base import JobLink
 from gatekeeper.events import (
     GenerationAdmitted,
     GenerationReleased,
     GenerationSettled,
     HoldUnknown,
+    JobAccepted,
     SettledAs,
     SettleFailed,
 )
@@ -40,9 +41,13 @@ from gatekeeper.ledger.records import (
 from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
-from gatekeeper.proxy.deferring import defer, report_flagged
+from gatekeeper.proxy.deferring import defer, report_flagged, resolution_of
 from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.proxy.jobs.attaching import attach, deadline_s
+from gatekeeper.proxy.jobs.record import JobRecord
+from gatekeeper.proxy.jobs.settling import name_job
 from gatekeeper.proxy.once import Once
+from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, owed
 from gatekeeper.proxy.refusals import not_held
 from gatekeeper.upstream.messages import Delivery
 
@@ -186,11 +191,15 @@ class Flight:
         match outcome:
             case Made():
                 await self._settle_made(outcome)
-            case Failed(reason, billable):
-                await (self._settle(self.held.amount, "failed_billable", reason) if billable else self.release(reason))
+            case Failed(reason, billable, cost):
+                if not billable:
+                    await self.release(reason)
+                    return
+                full = Owed(self.held.amount, self.held.amount, note=reason)
+                await self._settle(full, "failed_billable", outcome, cost)
             case Pending():
-                # The provider bills an accepted job; until jobs are followed to their end it is charged as quoted.
-                await self._settle(self.held.amount, "accepted")
+                self.resolved = True
+                await self.gate.in_flight.book(self._follow(outcome))
             case Unknown(reason):
                 await self.unknown(reason)
 
@@ -204,11 +213,9 @@ class Flight:
         self.resolved = True
         await self.gate.in_flight.book(self._unknown(reason))
 
-    async def _settle(
-        self, amount: int, outcome: SettledAs, note: str = "", *, made: Made | None = None, over: int = 0
-    ) -> None:
+    async def _settle(self, due: Owed, settled_as: SettledAs, outcome: Made | Failed, cost: Cost | None) -> None:
         self.resolved = True
-        await self.gate.in_flight.book(self._charge(amount, outcome, note, made, over))
+        await self.gate.in_flight.book(self._charge(due, settled_as, outcome, cost))
 
     async def _release(self, reason: str) -> None:
         booking = self.gate.ledger.release(self.held.hold_id, self._team, reason=reason, context=self.context)
@@ -241,37 +248,82 @@ class Flight:
         )
 
     async def _settle_made(self, made: Made) -> None:
-        found = charge(self.admission.model, self.admission.valid, made, self.held.amount)
-        outcome: SettledAs = "made" if made.outputs >= self.admission.valid.outputs else "partial"
-        await self._settle(found.credits, outcome, made.note, made=made, over=found.over)
+        due = owed(self.admission.model, self.admission.valid, made, self.held.amount)
+        await self._settle(due, made_as(self.admission.valid, made), made, made.cost)
+        if made.job_id is not None:
+            await self._name(made.job_id, made.files)
 
-    async def _charge(self, amount: int, outcome: SettledAs, note: str, made: Made | None, over: int) -> None:
-        meta = _made_meta(made) if made else ""
+    async def _charge(self, due: Owed, settled_as: SettledAs, outcome: Made | Failed, cost: Cost | None) -> None:
+        meta = outcome_meta(outcome, cost)
         booking = self.gate.ledger.settle(
             self.held.hold_id,
             self._team,
-            amount,
-            outcome=outcome,
+            due.amount,
+            outcome=settled_as,
             meta=meta,
             context=self.context,
             answer=self.kept,
+            within_available=due.within_available,
         )
-        settlement = await self._book(booking, self._resolution(Act.SETTLE, outcome, amount, meta))
+        settlement = await self._book(booking, self._resolution(Act.SETTLE, settled_as, due, meta))
         if settlement is None:
             return
-        self._count(outcome, charged=settlement.charged, over=over)
+        over = max(due.worth - settlement.charged, 0)
+        self._count(settled_as, charged=settlement.charged, over=over)
+        made = outcome if isinstance(outcome, Made) else None
         emit(
             GenerationSettled(
                 facts=self.call.facts,
                 credits_held=self.held.amount,
                 credits_charged=settlement.charged,
                 credits_over=over,
-                outcome=outcome,
-                note=note,
+                outcome=settled_as,
+                note=due.note,
                 outputs_made=made.outputs if made else 0,
                 quality_made=made.quality if made else None,
+                **cost_facts(cost),
                 **self._timings(),
             )
+        )
+
+    async def _follow(self, pending: Pending) -> None:
+        """The work goes on without this request: its hold follows the job from now on."""
+        job = self.gate.desk.adopt(self._record(pending))
+        status = await attach(self.gate, job, self.kept)
+        self.gate.metrics.job_accepted(self.admission.provider.name)
+        self._count_upstream()
+        emit(
+            JobAccepted(
+                facts=self.call.facts,
+                job=pending.job_id,
+                credits_held=self.held.amount,
+                deadline_s=job.record.deadline_s,
+                status=status,
+                upstream_status=self.upstream_status,
+                upstream_ms=self._upstream_ms(),
+            )
+        )
+
+    async def _name(self, job_id: str, files: tuple[str, ...]) -> None:
+        """It ended at once, and can be asked for again all the same, by its own name or by those of its files."""
+        job = self.gate.desk.adopt(self._record(Pending(job_id)))
+        job.ended, job.charged = True, self.charged
+        for name in (job_id, *files):
+            await name_job(self.gate, job, name)
+
+    def _record(self, pending: Pending) -> JobRecord:
+        return JobRecord(
+            provider=self.admission.provider.name,
+            link=JobLink(pending.job_id, self.call.route.upstream_path, pending.poll_url, pending.ended),
+            valid=self.admission.valid,
+            price_list=self.admission.quote.price_list.id,
+            held=self.held.amount,
+            facts=self.call.facts,
+            context=self.context,
+            submitted_at_ms=int(self.gate.clock.now().timestamp() * 1000),
+            deadline_s=deadline_s(self.gate.jobs, self.admission.valid),
+            hook=self.call.trace.hook,
+            cost=pending.cost,
         )
 
     async def _book(self, booking: Awaitable[Settlement], resolution: Resolution) -> Settlement | None:
@@ -293,30 +345,20 @@ class Flight:
         is_kept = await defer(self.gate, self.call.facts, resolution, error)
         self.gate.metrics.unbooked(self.admission.provider.name, "deferred" if is_kept else "not_booked")
 
-    def _resolution(self, act: Act, why: str, amount: int = 0, meta: str = "") -> Resolution:
-        return Resolution(
-            act=act,
-            team=self._team,
-            hold_id=self.held.hold_id,
-            amount=amount,
-            why=why,
-            meta=meta,
-            held=self.held.amount,
-            request_id=self.call.request_id,
-            project=self.context.project,
-            member=self.context.member,
-            key_id=self.context.key_id,
-            fingerprint=self.context.fingerprint,
-            price_list=self.context.price_list,
-            windows=self.context.windows,
-        )
+    def _resolution(self, act: Act, why: str, due: Owed = NOTHING, meta: str = "") -> Resolution:
+        return resolution_of(
+            act, self.call.facts, self.context, why,
+            amount=due.amount, meta=meta, within_available=due.within_available,
+        )  # fmt: skip
 
     def _count(self, outcome: str, *, charged: int = 0, over: int = 0) -> None:
-        provider = self.admission.provider.name
-        self.gate.metrics.resolved(provider, outcome, charged=charged, over=over)
+        self.gate.metrics.resolved(self.admission.provider.name, outcome, charged=charged, over=over)
+        self._count_upstream()
+
+    def _count_upstream(self) -> None:
         upstream_ms = self._upstream_ms()
         if upstream_ms is not None:
-            self.gate.metrics.upstream_took(provider, upstream_ms / 1000)
+            self.gate.metrics.upstream_took(self.admission.provider.name, upstream_ms / 1000)
 
     def _not_booked(self, reason: str) -> None:
         """The ledger knows another end of this hold, or no such hold: trying again would not change that."""
@@ -341,14 +383,3 @@ class Flight:
             "upstream_ms": upstream_ms,
             "overhead_ms": round(whole_ms - (upstream_ms or 0), 2),
         }
-
-
-SIZES_BOOKED_MAX = 10
-"""Distinct sizes that a settlement's journal entry names; no request asks for more outputs than that."""
-
-
-def _made_meta(made: Made) -> str:
-    """What came out, for the journal: the number, the sizes and the quality that the answer told."""
-    sizes = [str(pixels) for pixels in dict.fromkeys(made.pixels) if pixels is not None][:SIZES_BOOKED_MAX]
-    meta = {"outputs": made.outputs, "sizes": sizes, "quality": made.quality}
-    return orjson.dumps({key: value for key, value in meta.items() if value}).decode()

@@ -9,12 +9,16 @@ from aiohttp import web
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.clock import Clock
+from gatekeeper.core.spec import ModelSpec
 from gatekeeper.dialects.base import Dialect, Route
 from gatekeeper.events import GenerationFacts
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import Outbox
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.jobs.desk import JobDesk
+from gatekeeper.proxy.jobs.record import Hook
+from gatekeeper.settings import JobSettings
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential
 from gatekeeper.upstream.messages import Timeouts
@@ -51,11 +55,33 @@ class Provider:
         return self.bases[""]
 
 
-@dataclass(slots=True)
+CATALOGS_KEPT_MAX = 8
+"""A job is priced from the list that it was held by: so many reloads may come before its end."""
+
+
 class Shelf:
     """Holds the catalog in use. A reload replaces it whole; a request keeps the one it began with."""
 
-    catalog: Catalog
+    def __init__(self, catalog: Catalog) -> None:
+        self._kept: dict[str, Catalog] = {}
+        self.catalog = catalog
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._catalog
+
+    @catalog.setter
+    def catalog(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._kept.pop(catalog.digest, None)
+        self._kept[catalog.digest] = catalog
+        while len(self._kept) > CATALOGS_KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+
+    def find_model(self, model_id: str, price_list: str) -> ModelSpec | None:
+        """The model with the prices of this list, from the catalogs that this process has had; None if it had none."""
+        found = (catalog.find(model_id) for catalog in reversed(self._kept.values()))
+        return next((model for model in found if model is not None and model.price_list.id == price_list), None)
 
 
 class InFlight:
@@ -116,6 +142,8 @@ class Gate:
     client_write_timeout_s: float
     client_total_s: float
     retry_guard_window_s: float
+    jobs: JobSettings
+    desk: JobDesk
     public_url: str | None = None
 
 
@@ -124,11 +152,13 @@ class Trace:
     """What is known of one request so far. Every log line about it is made of `facts`, which only grows.
 
     `started_s` is when our own work on it began: when its body was there. `answering`: its answer's head may be out.
+    `hook` is where the caller wants to hear how its job ended.
     """
 
     facts: GenerationFacts
     started_s: float
     answering: bool = False
+    hook: Hook | None = None
 
     @classmethod
     def begin(cls, gate: Gate) -> "Trace":

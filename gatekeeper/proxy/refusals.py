@@ -19,6 +19,9 @@ from gatekeeper.web.answers import iso_time
 LEDGER_RETRY_AFTER_S = 2
 """A store that restarts is back within a second or two."""
 
+JOB_RETRY_AFTER_S = 5
+"""A job takes minutes; a provider that hiccups is back within seconds."""
+
 CONCURRENCY_RETRY_AFTER_S = 5
 """About the time a picture takes; after it one of the running generations has likely ended."""
 
@@ -111,6 +114,12 @@ def from_upstream(error: UpstreamError, provider: str) -> Rejected:
     code = Code.PROVIDER_TIMEOUT if error.timed_out else Code.PROVIDER_UNAVAILABLE
     detail = f"{provider} took the request and gave no answer ({error.reason}). Whether it made anything is not known."
     return refuse(code, detail, final=True)
+
+
+def job_unreached(error: UpstreamError, provider: str) -> Rejected:
+    """No answer about a job. Nothing has changed by asking, so an SDK may ask again."""
+    detail = f"{provider} gave no answer about this job ({error.reason}). It goes on all the same; ask again."
+    return refuse(Code.PROVIDER_UNAVAILABLE, detail, retry_after_s=JOB_RETRY_AFTER_S)
 
 
 def credential_refused(provider: str) -> Rejected:

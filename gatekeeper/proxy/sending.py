@@ -17,19 +17,22 @@ READABLE_TYPES = frozenset({"application/json", "text/event-stream", "*/*"})
 """What outcomes are read from."""
 
 
-def upstream_request(call: Call, provider: Provider, body: Sequence[bytes]) -> UpstreamRequest:
-    """The request to this provider, byte for byte the caller's body."""
+def upstream_request(
+    call: Call, provider: Provider, body: Sequence[bytes], address: str | None = None
+) -> UpstreamRequest:
+    """The request to this provider, byte for byte the caller's body. `address` is one of the provider's that takes the
+    place of the usual one."""
     key = call.caller.key
     headers = _readable_answer(forwardable_request_headers(call.request.raw_headers, key))
     headers, query = with_credential(provider.credential, headers, passing_query(call))
-    url = f"{provider.bases[call.route.base]}{call.route.upstream_path}" + (f"?{query}" if query else "")
+    url = (address or f"{provider.bases[call.route.base]}{call.route.upstream_path}") + (f"?{query}" if query else "")
     return UpstreamRequest(call.request.method, url, headers, body, provider.timeouts)
 
 
 def _check_query(query: str, route: Route) -> None:
     """Raises `Rejected` for a parameter that nobody here reads: the provider may, and make what was not paid for."""
-    names = (unquote_plus(part.partition("=")[0]) for part in query.split("&") if part)
-    unread = next((name for name in names if name not in route.query), None)
+    parts = (unquote_plus(part) for part in query.split("&") if part and part not in route.query)
+    unread = next((part.partition("=")[0] for part in parts if part.partition("=")[0] not in route.query), None)
     if unread is not None:
         known = f" Known: {', '.join(sorted(route.query))}." if route.query else ""
         raise refuse(Code.MALFORMED_REQUEST, f"Query parameter {quoted(unread)} is not read here; leave it out.{known}")

@@ -18,6 +18,7 @@ from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import emit, one_word, place_of
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
+from gatekeeper.proxy.jobs.following import follow
 from gatekeeper.proxy.native_routes import answer_balance, answer_holds, answer_model, answer_models, answer_quote
 from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
@@ -32,6 +33,15 @@ OWN_ROUTES: dict[tuple[str, str], Answering] = {
     ("GET", "/v1/holds"): answer_holds,
 }
 """The gateway's own routes, besides `GET /v1/models/{id}` and `POST /v1/generations`."""
+
+ANSWERING: dict[RouteKind, Answering] = {
+    RouteKind.GENERATION: generate,
+    RouteKind.FREE: pass_free,
+    RouteKind.POLL: follow,
+    RouteKind.CANCEL: follow,
+    RouteKind.DOWNLOAD: follow,
+}
+"""What is done for each kind of route."""
 
 OWN_MODEL_PREFIX = "/v1/models/"
 
@@ -138,8 +148,8 @@ class DataPlane:
 
     def _own_target(self, method: str, path: str) -> Target:
         route = self._native.find_route(method, path)
-        if route is not None and route.kind is RouteKind.GENERATION:
-            return Target(NATIVE, self._native, self._natives, route, generate)
+        if route is not None:
+            return Target(NATIVE, self._native, self._natives, route, ANSWERING[route.kind])
         answering = OWN_ROUTES.get((method, path))
         if method == "GET" and path.startswith(OWN_MODEL_PREFIX):
             answering = answer_model
@@ -194,7 +204,7 @@ def _provider_target(provider: Provider, method: str, path: str) -> Target:
     route = provider.dialect.find_route(method, path)
     if route is None and (method, path) in provider.passthrough:
         route = Route(path, RouteKind.FREE, _below_base(provider.base_url, path))
-    answering = None if route is None else generate if route.kind is RouteKind.GENERATION else pass_free
+    answering = None if route is None else ANSWERING[route.kind]
     return Target(provider.dialect_name, provider.dialect, (provider,), route, answering)
 
 

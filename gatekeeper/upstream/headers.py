@@ -33,10 +33,12 @@ _FORWARDING_TRACES = frozenset(
 # Written anew for our own request. `Expect` asks for a dialogue that a body already in memory has no use for.
 # An idempotency key is the caller's word to us: two teams on one account could meet in it at the provider.
 _OURS_TO_WRITE = frozenset(b"idempotency-key host content-length accept-encoding expect".split())
-# They change what the provider makes of the method, the path or the body, or what of the answer we get to read.
+# They change what the provider makes of the method, the path or the body, what of the answer we get to read, or what
+# it costs.
 _CHANGES_OF_MEANING = frozenset(
     b"x-http-method-override x-http-method x-method-override x-original-url x-rewrite-url x-original-method range "
-    b"if-range if-match if-none-match if-modified-since if-unmodified-since".split()
+    b"if-range if-match if-none-match if-modified-since if-unmodified-since "
+    b"x-goog-fieldmask x-vertex-ai-llm-request-type x-vertex-ai-llm-shared-request-type".split()
 )
 _REQUEST_DROPPED = (
     _CHANGES_OF_MEANING | _HOP_BY_HOP | _CREDENTIALS | _ACCOUNT_OVERRIDES | _FORWARDING_TRACES | _OURS_TO_WRITE

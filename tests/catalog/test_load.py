@@ -16,23 +16,18 @@ from gatekeeper.catalog.build import models_of
 from gatekeeper.catalog.schema import CatalogFile
 from gatekeeper.core.credits import Rounding
 from gatekeeper.core.request import Operation
-from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import (
+from gatekeeper.core.rules import (
     AddOn,
     AddOnTrigger,
-    Capability,
-    Combination,
     FlatPrice,
-    Lifecycle,
     MegapixelScalePrice,
-    Offer,
     Price,
     ScalePrice,
-    SizeRange,
-    Status,
     TierMultiplierPrice,
     TierPrice,
 )
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.core.spec import Capability, Combination, Lifecycle, Offer, SizeRange, Status
 from gatekeeper.yamlfile import YamlFile, load_yaml, problems_of
 
 Load = Callable[..., Catalog]

@@ -15,23 +15,19 @@ from hypothesis import strategies as st
 from gatekeeper.core.credits import Rounding
 from gatekeeper.core.outcome import Made
 from gatekeeper.core.request import GenerationRequest, Operation
-from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import (
+from gatekeeper.core.rules import (
     AddOn,
     AddOnTrigger,
-    Audio,
-    Capability,
-    Combination,
     FlatPrice,
     MegapixelScalePrice,
-    ModelSpec,
     Price,
     PriceRule,
     ScalePrice,
-    SizeRange,
     TierMultiplierPrice,
     TierPrice,
 )
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.core.spec import Audio, Capability, Combination, ModelSpec, SizeRange
 from tests.factories import a_model
 
 PROPERTY = settings(max_examples=150, deadline=None, derandomize=True)

@@ -13,8 +13,9 @@ from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX, MICRO, parse_credit
 from gatekeeper.core.price import worth
 from gatekeeper.core.rejection import Alternative
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
+from gatekeeper.core.rules import FlatPrice, ScalePrice
 from gatekeeper.core.sizes import Auto, Pixels, Ratio, Tier
-from gatekeeper.core.spec import Combination, FlatPrice, ModelSpec, ScalePrice, SizeRange
+from gatekeeper.core.spec import Combination, ModelSpec, SizeRange
 from gatekeeper.core.validate import validate
 from tests.core.strategies import PROPERTY, amounts, any_requests, models, valid_looking_requests
 from tests.factories import a_capability, a_model, a_plain_capability, a_price, a_request

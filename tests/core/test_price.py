@@ -12,18 +12,18 @@ from gatekeeper.core.outcome import Made
 from gatekeeper.core.price import Line, charge, quote, worth
 from gatekeeper.core.rejection import Code, Rejected
 from gatekeeper.core.request import Operation, ValidRequest
-from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import (
+from gatekeeper.core.rules import (
     AddOn,
     AddOnTrigger,
     FlatPrice,
     MegapixelScalePrice,
-    ModelSpec,
     PriceRule,
     ScalePrice,
     TierMultiplierPrice,
     TierPrice,
 )
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.core.spec import ModelSpec
 from tests.factories import PIXELS, TIERS, a_capability, a_model, a_plain_capability, a_price, a_valid_request
 
 ENHANCER = AddOn(AddOnTrigger.ENHANCE_PROMPT, MICRO)

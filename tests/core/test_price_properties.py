@@ -12,8 +12,9 @@ from gatekeeper.core.outcome import Made
 from gatekeeper.core.price import charge, quote, worth
 from gatekeeper.core.rejection import Code, Rejected
 from gatekeeper.core.request import ValidRequest
+from gatekeeper.core.rules import MegapixelScalePrice, TierMultiplierPrice, TierPrice
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import MegapixelScalePrice, ModelSpec, TierMultiplierPrice, TierPrice
+from gatekeeper.core.spec import ModelSpec
 from gatekeeper.core.validate import validate
 from tests.core.strategies import PROPERTY, amounts, mades, models, tiered_models, valid_looking_requests
 from tests.factories import TIERS, a_capability, a_model, a_plain_capability, a_price, a_valid_request

@@ -7,23 +7,23 @@ import pytest
 
 from gatekeeper.core.rejection import Code
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.sizing import SizeChoice, choose_size
+from gatekeeper.core.sizing import SizeChoice
 from gatekeeper.core.spec import Capability, SizeRange
-from tests.factories import TIERS, a_capability, a_plain_capability, a_request
+from tests.factories import TIERS, a_capability, a_plain_capability, a_request, sized
 
 FREE = SizeRange(256, 5000, area_max=4096 * 4096)
 
 
 def chosen(capability: Capability, **words: Any) -> SizeChoice:
     """The choice of a request that must be valid."""
-    choice, wrong = choose_size(capability, a_request(**words))
+    choice, wrong = sized(capability, a_request(**words))
     assert not wrong
     return choice
 
 
 def wrong_with(capability: Capability, **words: Any) -> list[tuple[Code, str, str | None]]:
     """Code, field and nearest of each violation."""
-    _, wrong = choose_size(capability, a_request(**words))
+    _, wrong = sized(capability, a_request(**words))
     return [(v.code, v.field, v.nearest) for v in wrong]
 
 
@@ -112,7 +112,7 @@ def test_a_contradiction_is_refused(words: dict[str, str], field: str) -> None:
 
 def test_a_contradiction_names_what_would_agree() -> None:
     """The refusal says what was asked beside what, and what goes with it."""
-    _, (violation,) = choose_size(a_capability(), a_request(size="1024x1024", resolution="4K"))
+    _, (violation,) = sized(a_capability(), a_request(size="1024x1024", resolution="4K"))
 
     assert ("4K beside 1024x1024", ("1K",)) == (violation.requested, violation.supported)
 
@@ -147,7 +147,7 @@ def test_each_wrong_word_is_its_own_violation() -> None:
 
 def test_a_model_without_tiers_takes_no_tier() -> None:
     """An empty allowed set says that the model has no such setting."""
-    _, (violation,) = choose_size(a_plain_capability(), a_request(resolution="1K"))
+    _, (violation,) = sized(a_plain_capability(), a_request(resolution="1K"))
 
     assert (Code.UNSUPPORTED_RESOLUTION, (), None) == (violation.code, violation.supported, violation.nearest)
 

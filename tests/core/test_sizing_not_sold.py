@@ -6,23 +6,23 @@ import pytest
 
 from gatekeeper.core.rejection import Code
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.sizing import SizeChoice, choose_size
+from gatekeeper.core.sizing import SizeChoice
 from gatekeeper.core.spec import Capability, Combination, SizeRange
-from tests.factories import PIXELS, RATIOS, TIERS, a_capability, a_request
+from tests.factories import PIXELS, RATIOS, TIERS, a_capability, a_request, sized
 
 NO_4K_WIDE = (Combination("4K", "16:9"),)
 
 
 def chosen(capability: Capability, **words: Any) -> SizeChoice:
     """The choice of a request that must be valid."""
-    choice, wrong = choose_size(capability, a_request(**words))
+    choice, wrong = sized(capability, a_request(**words))
     assert not wrong
     return choice
 
 
 def wrong_with(capability: Capability, **words: Any) -> list[tuple[Code, str, str | None]]:
     """Code, field and nearest of each violation."""
-    _, wrong = choose_size(capability, a_request(**words))
+    _, wrong = sized(capability, a_request(**words))
     return [(v.code, v.field, v.nearest) for v in wrong]
 
 
@@ -60,7 +60,7 @@ def test_an_open_ratio_is_valid_while_one_is_sold() -> None:
 )
 def test_a_pair_that_is_not_sold_is_refused(words: dict[str, str]) -> None:
     """However it is said, the refusal lists the pairs that are sold and names the same shape at the next tier."""
-    _, (violation,) = choose_size(a_capability(not_sold=NO_4K_WIDE), a_request(**words))
+    _, (violation,) = sized(a_capability(not_sold=NO_4K_WIDE), a_request(**words))
 
     assert (Code.UNSUPPORTED_COMBINATION, "4K 16:9") == (violation.code, violation.requested)
     assert (8, "2K 16:9") == (len(violation.supported), violation.nearest)
@@ -74,10 +74,10 @@ def test_a_default_that_is_not_sold_with_the_ratio_is_refused() -> None:
 
 
 def test_a_tier_that_is_sold_in_no_shape_is_refused() -> None:
-    """When every ratio of a tier is excluded, leaving the ratio open does not help."""
+    """When every ratio of a tier is excluded, leaving the ratio open does not help; another tier would."""
     excluded = tuple(Combination("4K", ratio) for ratio in RATIOS)
 
-    assert [(Code.UNSUPPORTED_COMBINATION, "resolution", None)] == wrong_with(
+    assert [(Code.UNSUPPORTED_COMBINATION, "resolution", "2K")] == wrong_with(
         a_capability(not_sold=excluded), resolution="4K"
     )
 

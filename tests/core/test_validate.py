@@ -8,8 +8,9 @@ import pytest
 from gatekeeper.core.credits import Rounding
 from gatekeeper.core.rejection import Code
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
+from gatekeeper.core.rules import MegapixelScalePrice, ScalePrice
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import Audio, Capability, MegapixelScalePrice, ScalePrice
+from gatekeeper.core.spec import Audio, Capability
 from gatekeeper.core.validate import INPUT_SIDE_PX_MAX, validate
 from tests.factories import a_capability, a_model, a_plain_capability, a_price, a_request
 

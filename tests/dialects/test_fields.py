@@ -157,3 +157,30 @@ def test_prompt_length_counts_characters_or_bytes() -> None:
 def test_only_plain_json_is_json(content_type: str, expected: bool) -> None:
     """A type that another server may take for something else is not JSON."""
     assert expected is is_json(content_type)
+
+
+def test_objects_of_a_list_are_read_each_under_its_place() -> None:
+    """What is wrong in an object of a list is named by its place, and look-alikes in it are found."""
+    fields = read_json([b'{"parts":[{"n":1},{"n":"x","imageSize":"1K","imagesize":"4K"}]}'])
+
+    numbers = [(part.whole("n"), part.text("imageSize")) for part in fields.objects("parts")]
+
+    assert [(1, None), (None, "1K")] == numbers
+    assert ["parts[1].n", "parts[1].imagesize"] == [v.field for v in refused(fields.finish).violations]
+
+
+@pytest.mark.parametrize("body", [b'{"parts":{}}', b'{"parts":[1]}', b'{"parts":"x"}'])
+def test_a_list_of_objects_holds_nothing_else(body: bytes) -> None:
+    """Anything but a list of objects is refused where one is read."""
+    fields = read_json([body])
+
+    assert () == fields.objects("parts")
+    assert ["parts"] == [violation.field for violation in refused(fields.finish).violations]
+
+
+def test_words_are_short_texts() -> None:
+    """A list of texts is read; one with a number in it is refused."""
+    fields = read_json([b'{"a":["TEXT","IMAGE"],"b":[1]}'])
+
+    assert (("TEXT", "IMAGE"), ()) == (fields.words("a"), fields.words("b"))
+    assert ["b"] == [violation.field for violation in refused(fields.finish).violations]

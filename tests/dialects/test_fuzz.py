@@ -17,7 +17,7 @@ from gatekeeper.dialects.native import FIELDS
 from gatekeeper.dialects.registry import DIALECTS
 from tests.dialects.samples import body_of, load_cases, routes_of
 
-EXAMPLES = 60
+EXAMPLES = 20
 """For each route of each dialect. There are many of both, so every one is tried thousands of times a week."""
 
 

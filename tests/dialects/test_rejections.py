@@ -1,6 +1,7 @@
 """Refusals as each dialect writes them, and what OpenAI's own SDK makes of them."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -109,7 +110,7 @@ def test_money_is_written_exactly(dialect: str) -> None:
         "limits": [limit],
         "fits_after_release": True,
     }
-    assert expected == body.get("error", body)["credits"]
+    assert expected == find_facts(body)["credits"]
 
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
@@ -121,7 +122,7 @@ def test_requests_are_counted_whole(dialect: str) -> None:
     rendered = DIALECTS[dialect].render_rejection(refusal, "req_1")
 
     body = json.loads(rendered.body)
-    (told,) = body.get("error", body)["credits"]["limits"]
+    (told,) = find_facts(body)["credits"]["limits"]
     assert (30, 30, 0, "7") == (told["limit"], told["used"], told["held"], header(rendered, "Retry-After"))
 
 
@@ -133,7 +134,7 @@ def test_an_earlier_hold_is_named_with_its_charge(dialect: str, charged: int | N
 
     body = json.loads(DIALECTS[dialect].render_rejection(refusal, "req_1").body)
 
-    assert {"hold_id": "01a2", "credits_charged": told} == body.get("error", body)["earlier"]
+    assert {"hold_id": "01a2", "credits_charged": told} == find_facts(body)["earlier"]
 
 
 @pytest.mark.parametrize(
@@ -159,12 +160,9 @@ def test_openai_error_names_its_own_field() -> None:
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
 def test_message_names_the_allowed_set(dialect: str) -> None:
     """Who sees only the message learns what is allowed and what comes nearest."""
-    body = json.loads(DIALECTS[dialect].render_rejection(bad_ratio(), "r").body)
+    body = DIALECTS[dialect].render_rejection(bad_ratio(), "r").body.decode()
 
-    told = body.get("error", body)
-    assert "ratio 21:9 is not supported; allowed: 1:1, 4:3, 16:9. Nearest: 16:9." in told.get(
-        "message", told.get("detail")
-    )
+    assert re.search(r"[rR]atio 21:9 is not supported; allowed: 1:1, 4:3, 16:9. Nearest: 16:9.", body)
 
 
 def test_what_the_detail_says_is_not_said_twice() -> None:
@@ -208,7 +206,7 @@ def test_odd_characters_do_not_break_the_answer(dialect: str) -> None:
     rendered = DIALECTS[dialect].render_rejection(rejection(detail="\ud800", violations=(violation,)), "r")
 
     body = json.loads(rendered.body)
-    assert body.get("error", body)["violations"][0]["requested"] == "?é"
+    assert find_facts(body)["violations"][0]["requested"] == "?é"
 
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
@@ -228,7 +226,7 @@ def test_all_limits_that_refused_are_listed(dialect: str) -> None:
 
     body = json.loads(DIALECTS[dialect].render_rejection(refusal, "r").body)
 
-    assert body.get("error", body)["codes"] == ["insufficient_credits", "limit_exceeded"]
+    assert find_facts(body)["codes"] == ["insufficient_credits", "limit_exceeded"]
 
 
 @pytest.fixture

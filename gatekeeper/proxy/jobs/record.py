@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from gatekeeper.core.outcome import Cost
 from gatekeeper.core.request import Operation, ValidRequest
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.base import JobLink
@@ -30,7 +31,8 @@ class Hook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """A submitted job. `facts` are those of its request, with its hold's id; amounts are micro-credits."""
+    """A submitted job. `facts` are those of its request, with its hold's id; amounts are micro-credits. `cost` is what
+    the provider said at its submission, if it said so then."""
 
     provider: str
     link: JobLink
@@ -42,6 +44,7 @@ class JobRecord:
     submitted_at_ms: int
     deadline_s: int
     hook: Hook | None = None
+    cost: Cost | None = None
 
     @property
     def team(self) -> str:
@@ -65,6 +68,7 @@ def record_text(record: JobRecord) -> str:
         "submitted_at_ms": record.submitted_at_ms,
         "deadline_s": record.deadline_s,
         "hook": None if record.hook is None else asdict(record.hook),
+        "cost": None if record.cost is None else asdict(record.cost),
     }
     return orjson.dumps(document, default=_plain).decode()
 
@@ -78,7 +82,7 @@ def read_record(text: str) -> JobRecord:
 
 
 def _read(document: dict[str, Any]) -> JobRecord:
-    hook = document["hook"]
+    hook, cost = document["hook"], document["cost"]
     return JobRecord(
         provider=document["provider"],
         link=JobLink(**document["link"]),
@@ -90,6 +94,7 @@ def _read(document: dict[str, Any]) -> JobRecord:
         submitted_at_ms=document["submitted_at_ms"],
         deadline_s=document["deadline_s"],
         hook=None if hook is None else Hook(**hook),
+        cost=None if cost is None else Cost(Fraction(cost["amount"]), cost["unit"]),
     )
 
 

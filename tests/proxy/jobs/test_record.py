@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 
+from gatekeeper.core.outcome import Cost
 from gatekeeper.core.request import Operation, ValidRequest
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.base import JobLink
@@ -41,6 +42,7 @@ def a_record(**changes: object) -> JobRecord:
         "submitted_at_ms": 1_763_800_000_000,
         "deadline_s": 3600,
         "hook": Hook("https://client.example/hook", "s"),
+        "cost": Cost(Fraction(3, 100), "usd"),
     }
     return JobRecord(**(values | changes))  # type: ignore[arg-type]
 
@@ -48,7 +50,7 @@ def a_record(**changes: object) -> JobRecord:
 BARE = ValidRequest(model="m", operation=Operation.IMAGE_EDIT)
 
 
-@pytest.mark.parametrize("record", [a_record(), a_record(hook=None, valid=BARE)])
+@pytest.mark.parametrize("record", [a_record(), a_record(hook=None, cost=None, valid=BARE)])
 def test_a_record_comes_back_as_it_was(record: JobRecord) -> None:
     """Nothing is lost or changed on the way into the store and back."""
     assert record == read_record(record_text(record))

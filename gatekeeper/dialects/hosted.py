@@ -1,0 +1,290 @@
+"""What is asked of a hosted model: fal and Replicate run many vendors' models, each with a schema of its own.
+
+One thing has many names there (`num_images`, `num_outputs`, `number_of_images`), and which of them a model knows is
+not known here. So every spelling is read, and two that disagree are refused: whichever the model follows, it is the
+one that was priced. What no price depends on is left alone.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import Final, TypeVar, cast
+
+from gatekeeper.core.request import GenerationRequest, Operation
+from gatekeeper.core.sizes import AUTO, Pixels, read_size
+from gatekeeper.dialects.answers import png_pixels
+from gatekeeper.dialects.fields import JsonFields
+
+OUTPUTS: Final = ("num_images", "num_outputs", "number_of_images", "num_videos", "num_samples", "batch_size", "n")
+"""How many. `max_images` (Seedream's series) multiplies it."""
+
+DURATIONS: Final = ("duration", "seconds", "duration_seconds", "video_length", "length")
+
+AUDIO: Final = ("generate_audio", "enable_audio", "with_audio", "sound", "generate_sound", "audio")
+
+ENHANCE: Final = (
+    "enhance_prompt", "prompt_upsampling", "prompt_optimizer", "enable_prompt_expansion", "prompt_expansion",
+    "expand_prompt", "prompt_extend",
+)  # fmt: skip
+
+SCALES: Final = ("upscale_factor", "scale_factor", "scale")
+
+RESOLUTIONS: Final = ("resolution", "video_resolution", "image_resolution", "megapixels")
+
+RATIOS: Final = ("aspect_ratio", "ratio")
+
+SIZES: Final = ("image_size", "size", "video_size")
+
+SHOTS: Final = ("multi_prompt", "shots")
+"""Lists of scenes, each with a length of its own (Kling 3)."""
+
+READS: Final = (
+    *SIZES, "width", "height", *RATIOS, *RESOLUTIONS, *OUTPUTS, "max_images", "sequential_image_generation",
+    *DURATIONS, "num_frames", "frames_per_second", "fps", *SHOTS, *AUDIO, *ENHANCE, *SCALES, "quality", "prompt",
+)  # fmt: skip
+"""Every field by its name. Beside them every field whose name tells of a picture or a film that goes in."""
+
+FPS_LOWEST: Final = 16
+"""Frames a second where nothing is said (Wan's own): fewer than any other model's, so a film is never priced short."""
+
+SECONDS_MAX: Final = 100_000
+"""No film is a day long."""
+
+_CHOSEN_BY_MODEL: Final = frozenset({AUTO, "match_input_image", "match_input", "adaptive", "source", "original"})
+_NOTHING_SAID: Final = frozenset({"", "none", "custom", "default"})
+"""`custom`: width and height say it."""
+
+_AUTO_TIER: Final = re.compile(r"auto_(\d{1,2}K)", re.IGNORECASE | re.ASCII)
+_MEGAPIXELS: Final = re.compile(r"(\d{1,2}(?:\.\d{1,3})?)\s*(?:MP)?", re.IGNORECASE | re.ASCII)
+_LINES: Final = re.compile(r"\d{3,4}p", re.IGNORECASE | re.ASCII)
+_TIER_OF_MEGAPIXELS: Final = ((1, "1K"), (4, "2K"), (16, "4K"))
+"""The tier that so many megapixels are at most."""
+
+_PICTURE_NAME: Final = re.compile(r"image|frame|photo|picture|reference|element|face")
+_NO_PICTURE_NAME: Final = re.compile(r"video|audio|mask|voice")
+_MEDIA_STARTS: Final = ("http://", "https://", "data:")
+_PNG_URI: Final = "data:image/png;base64,"
+_INPUT_NAMES: Final = ("image_url", "image", "input_image")
+
+_OPERATION_WORDS: Final = {
+    "edit": Operation.IMAGE_EDIT,
+    "image-to-image": Operation.IMAGE_EDIT,
+    "text-to-image": Operation.IMAGE_GENERATE,
+    "text-to-video": Operation.VIDEO_GENERATE,
+    "image-to-video": Operation.VIDEO_GENERATE,
+    "reference-to-video": Operation.VIDEO_GENERATE,
+    "first-last-frame-to-video": Operation.VIDEO_GENERATE,
+    "video-to-video": Operation.VIDEO_EDIT,
+    "extend-video": Operation.VIDEO_EXTEND,
+}
+"""Parts of an id that say what its route does."""
+
+T = TypeVar("T")
+
+
+def read_input(model: str | None, fields: JsonFields, *, stream: bool = False) -> GenerationRequest:
+    """What the input of a hosted model asks. What is wrong with it is noted in `fields`, whose `finish` raises."""
+    size, size_tier = _size(fields)
+    shots = _shots(fields)
+    duration, auto = _duration(fields, shots)
+    return GenerationRequest(
+        model=model,
+        operation=_operation(model),
+        size=size,
+        resolution=_resolution(fields) or size_tier,
+        aspect_ratio=_agreed(fields, RATIOS, _word),
+        outputs=_outputs(fields),
+        duration_s=duration,
+        duration_auto=auto,
+        audio=_agreed(fields, AUDIO, _switch),
+        scale=_agreed(fields, SCALES, lambda inner, name: inner.quantity(name, "x")),
+        input_pixels=_input_pixels(fields),
+        quality=None if _quality_tier(fields) else _quality(fields),
+        enhance_prompt=_agreed(fields, ENHANCE, _switch),
+        prompt_length=fields.text_length("prompt") or (len(shots) or None),
+        stream=stream,
+        reference_images=sum(1 for _ in _media(fields, _is_picture)) or None,
+        input_video=any(True for _ in _media(fields, lambda name: "video" in name)),
+    )
+
+
+def _operation(model: str | None) -> Operation | None:
+    """What the id says its route does; None leaves it to the model."""
+    parts = (model or "").split("/")
+    return next((_OPERATION_WORDS[part] for part in reversed(parts) if part in _OPERATION_WORDS), None)
+
+
+def _agreed(fields: JsonFields, names: tuple[str, ...], read: Callable[[JsonFields, str], T | None]) -> T | None:
+    """What several spellings of one thing say together. One that says otherwise than another before it is noted."""
+    found: tuple[str, T] | None = None
+    for name in names:
+        value = read(fields, name)
+        if value is None:
+            continue
+        if found is None:
+            found = name, value
+        elif found[1] != value:
+            fields.wrong(name, f"left out beside {found[0]}, or say the same")
+    return None if found is None else found[1]
+
+
+def _word(fields: JsonFields, name: str) -> str | None:
+    """A setting, with what leaves it to the model spelled `auto`, and None for what says nothing."""
+    text = fields.text(name)
+    word = None if text is None else text.strip().lower()
+    if word is None or word in _NOTHING_SAID:
+        return None
+    return AUTO if word in _CHOSEN_BY_MODEL else text
+
+
+def _switch(fields: JsonFields, name: str) -> bool | None:
+    """True or false. A text is a sound that goes in, or a mode: no switch."""
+    return None if fields.holds_text(name) else fields.flag(name)
+
+
+def _size(fields: JsonFields) -> tuple[str | None, str | None]:
+    """A size in one of its spellings, and the tier that one of fal's (`auto_2K`) is.
+
+    Pixels in `resolution` are no tier; some models (Ideogram) have their sizes there all the same.
+    """
+    said = {
+        "size": _agreed(fields, SIZES, _one_size),
+        "width": _sides(fields),
+        "resolution": _agreed(fields, RESOLUTIONS, _pixels_word),
+    }
+    given = {name: text for name, text in said.items() if text is not None}
+    if len({read_size(text) for text in given.values()}) > 1:
+        fields.complaints.wrong(list(given)[-1], "another size", "left out beside another size")
+    size = next(iter(given.values()), None)
+    tier = None if size is None else _AUTO_TIER.fullmatch(size)
+    return (size, None) if tier is None else (None, tier[1].upper())
+
+
+def _one_size(fields: JsonFields, name: str) -> str | None:
+    if fields.holds_text(name):
+        return _word(fields, name)
+    inner = fields.inner(name, "a text or an object with width and height")
+    return None if inner is None else _sides(inner) or AUTO
+
+
+def _sides(fields: JsonFields) -> str | None:
+    """Width and height as a size. One of them alone, or 0, leaves the other to the model."""
+    width, height = fields.whole("width"), fields.whole("height")
+    if width is None and height is None:
+        return None
+    return f"{width}*{height}" if width and height else AUTO
+
+
+def _pixels_word(fields: JsonFields, name: str) -> str | None:
+    word = _word(fields, name) if fields.holds_text(name) else None
+    return word if word is not None and isinstance(read_size(word), Pixels) else None
+
+
+def _resolution(fields: JsonFields) -> str | None:
+    return _agreed(fields, RESOLUTIONS, _tier_word) or _quality_tier(fields)
+
+
+def _tier_word(fields: JsonFields, name: str) -> str | None:
+    """A tier as it is written; megapixels (`1`, `0.5 MP`) as the tier that they are at most."""
+    word = _word(fields, name)
+    if word is None or isinstance(read_size(word), Pixels):
+        return None
+    amount = _MEGAPIXELS.fullmatch(word)
+    if amount is None:
+        return word
+    return next((tier for most, tier in _TIER_OF_MEGAPIXELS if Fraction(amount[1]) <= most), word)
+
+
+def _quality_tier(fields: JsonFields) -> str | None:
+    """A tier that stands in `quality` (Pixverse)."""
+    text = _quality(fields)
+    return text if text is not None and _LINES.fullmatch(text) else None
+
+
+def _quality(fields: JsonFields) -> str | None:
+    """As a number it is that of a JPEG, and no price depends on it."""
+    return fields.text("quality") if fields.holds_text("quality") else None
+
+
+def _outputs(fields: JsonFields) -> int | None:
+    count = _agreed(fields, OUTPUTS, JsonFields.whole)
+    series = fields.whole("max_images")
+    if series is None or fields.text("sequential_image_generation") == "disabled":
+        return count
+    counts = [1 if count is None else count, series]
+    return min(counts) if min(counts) < 1 else counts[0] * counts[1]
+
+
+def _shots(fields: JsonFields) -> tuple[JsonFields, ...]:
+    """The scenes of a film that is told in several. A list of texts says nothing of lengths."""
+    found = (fields.raw(name) for name in SHOTS if fields.given(name))
+    listed = next((value for value in found if isinstance(value, list)), [])
+    return tuple(
+        JsonFields(cast("dict[str, object]", shot), {}, fields.complaints, "multi_prompt.")
+        for shot in listed
+        if isinstance(shot, dict)
+    )
+
+
+def _duration(fields: JsonFields, shots: tuple[JsonFields, ...]) -> tuple[Fraction | None, bool]:
+    """The length in seconds, and whether the model is to choose it."""
+    auto = any(fields.raw(name) in (AUTO, -1, "-1") for name in DURATIONS)
+    said = _agreed(fields, DURATIONS, _seconds)
+    told = sum((shot.quantity("duration", "s") or Fraction(0) for shot in shots), Fraction(0)) or _filmed(fields)
+    if said is not None and told and said != told:
+        fields.complaints.wrong("duration", "another length", f"the {told} seconds that its scenes or frames come to")
+    for shot in shots:
+        shot.note_lookalikes()
+    return (None, True) if auto else (told or None if said is None else said, False)
+
+
+def _seconds(fields: JsonFields, name: str) -> Fraction | None:
+    return None if fields.raw(name) in (AUTO, -1, "-1") else fields.quantity(name, "s")
+
+
+def _filmed(fields: JsonFields) -> Fraction | None:
+    """A length told in frames."""
+    frames = fields.whole("num_frames")
+    rate = _agreed(fields, ("frames_per_second", "fps"), lambda inner, name: inner.quantity(name, "fps"))
+    if not frames or frames < 0:
+        return None
+    return Fraction(frames) / (rate or FPS_LOWEST)
+
+
+def _input_pixels(fields: JsonFields) -> Pixels | None:
+    """The size of the picture that goes in, where it goes in as a PNG whose head can be read."""
+    texts = (fields.raw(name) for name in _INPUT_NAMES if fields.holds_text(name))
+    heads = (cast("str", text).removeprefix(_PNG_URI) for text in texts if cast("str", text).startswith(_PNG_URI))
+    return next(filter(None, map(png_pixels, heads)), None)
+
+
+def _is_picture(name: str) -> bool:
+    return _PICTURE_NAME.search(name) is not None and _NO_PICTURE_NAME.search(name) is None
+
+
+def _media(fields: JsonFields, named: Callable[[str], bool]) -> Iterator[str]:
+    """Every address or data URI in fields so named, inner ones too."""
+    for name in fields.names():
+        yield from _media_in(name, fields.raw(name), named)
+
+
+def _media_in(name: str, value: object, named: Callable[[str], bool]) -> Iterator[str]:
+    """Depth is bounded: the body's reader refuses what is nested deeper than anything real."""
+    if isinstance(value, str):
+        if named(name.casefold()) and value.startswith(_MEDIA_STARTS):
+            yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _media_in(name, each, named)
+    elif isinstance(value, dict):
+        for inner_name, each in cast("Mapping[str, object]", value).items():
+            yield from _media_in(inner_name, each, named)
+
+
+def filmed_seconds(value: object) -> Fraction | None:
+    """A film's length as an answer states it, to the whole second nearby: files run a frame or two over or under."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < SECONDS_MAX:
+        return None
+    whole = round(value)
+    near = whole > 0 and abs(value - whole) <= 0.25
+    return Fraction(whole) if near else Fraction(str(round(value, 2)))

@@ -1,0 +1,201 @@
+"""Replicate: predictions of a model or of one of its versions, with inputs that are the model's own.
+
+A prediction is a job that may have ended by the time its submission is answered (`Prefer: wait`). Its model stands in
+the path, or in the body as a version: `owner/name`, `owner/name:version`, or the bare hash of one.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import orjson
+
+from gatekeeper.core.rejection import Rejection
+from gatekeeper.core.request import GenerationRequest
+from gatekeeper.dialects.base import (
+    NO_HEADERS,
+    Ask,
+    BillingRule,
+    JobLink,
+    OutcomeReader,
+    Rendered,
+    Route,
+    RouteKind,
+    Traits,
+    Webhook,
+)
+from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.contenttype import is_json
+from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
+from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.hosted import READS, read_input
+from gatekeeper.dialects.replicate_answer import PredictionAnswer, read_event
+from gatekeeper.dialects.routes import RouteTable, row
+
+ROUTES = RouteTable(
+    row(
+        "POST",
+        "/models/{model*}/predictions",
+        RouteKind.GENERATION,
+        "models.predictions",
+        upstream="/v1/models/{model*}/predictions",
+    ),
+    row("POST", "/predictions", RouteKind.GENERATION, "predictions", upstream="/v1/predictions"),
+    row(
+        "POST",
+        "/deployments/{owner}/{name}/predictions",
+        RouteKind.GENERATION,
+        "deployments.predictions",
+        upstream="/v1/deployments/{owner}/{name}/predictions",
+    ),
+    row("GET", "/predictions/{job}", RouteKind.POLL, "prediction", upstream="/v1/predictions/{job}"),
+    row("POST", "/predictions/{job}/cancel", RouteKind.CANCEL, "cancel", upstream="/v1/predictions/{job}/cancel"),
+    row("POST", "/files", RouteKind.FREE, "files", upstream="/v1/files", takes_body=True),
+    row("GET", "/models/{owner}/{name}", RouteKind.FREE, "model", upstream="/v1/models/{owner}/{name}"),
+    row(
+        "GET",
+        "/models/{owner}/{name}/versions",
+        RouteKind.FREE,
+        "versions",
+        upstream="/v1/models/{owner}/{name}/versions",
+    ),
+    row(
+        "GET",
+        "/models/{owner}/{name}/versions/{id}",
+        RouteKind.FREE,
+        "version",
+        upstream="/v1/models/{owner}/{name}/versions/{id}",
+    ),
+    prefixes=("/v1", ""),
+)
+"""The SDK of 2025 puts `/v1` into its paths, the one after it into its base URL."""
+
+TRAITS = Traits(
+    title="Replicate",
+    links=("urls.get", "urls.cancel"),
+    webhook=Webhook("json", "webhook", "standard", read_event),
+    billing=(
+        BillingRule(
+            "failed",
+            "nothing",
+            "unverified: Replicate's terms speak of charges for failed runs of private models and deployments only",
+        ),
+        BillingRule("moderated", "nothing", "unverified: a refusal is a failed prediction like any other"),
+        BillingRule(
+            "cancelled",
+            "as reported",
+            "Replicate's page on a prediction's lifecycle: the time that it ran is charged; "
+            "`metrics.predict_time` or `started_at` says that it ran",
+        ),
+        BillingRule("expired", "nothing", "the same page: `aborted` is a prediction that never began"),
+    ),
+    pointed="`Client(base_url='http://HOST:8080/NAME', api_token='gk_...')`",
+    reads=("version", *(f"input.{name}" for name in READS)),
+    settles_from="the addresses in `output`: their number, and a film's length where `metrics` states it",
+    sdk="replicate: ReplicateError with status 402, after one attempt",
+    corners=(
+        "a deployment's model is not known: such requests need a `default_model`, at whose price they all are",
+        "a bare version hash is a model only where the catalog lists it as an upstream id",
+        "`stream: true` and `webhook_completed` are refused: the one leads past the gateway, `webhook` replaced the "
+        "other",
+        "lists of predictions show other teams' jobs, and files of others are not to be read: neither is open",
+        "`FileOutput.read()` of the SDK sends the gatekeeper key to replicate.delivery, whose addresses are public: "
+        "fetch `output.url` with another client",
+        "an `aborted` prediction makes version 1 of the SDK raise a validation error of its own",
+        "Replicate deletes inputs and outputs after an hour",
+    ),
+)
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+
+_FIELD_NAMES = {
+    "outputs": "num_outputs",
+    "duration_s": "duration",
+    "audio": "generate_audio",
+    "scale": "scale_factor",
+    "input": "image",
+}
+"""Our names for what most models here call otherwise."""
+
+
+def routes() -> tuple[tuple[str, str, Route], ...]:
+    return ROUTES.routes()
+
+
+def find_route(method: str, path: str) -> Route | None:
+    return ROUTES.find(method, path)
+
+
+def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
+    """What a prediction asks. Raises `Rejected` (malformed_request)."""
+    if not is_json(content_type):
+        raise malformed("Content-Type must be application/json.")
+    fields = read_json(body)
+    model = _model(route, fields)
+    if fields.flag("stream"):
+        fields.wrong("stream", "left out: a stream would lead past the gateway")
+    if fields.given("webhook_completed"):
+        fields.wrong("webhook_completed", "named webhook")
+    inner = fields.inner("input")
+    request = GenerationRequest(model=model) if inner is None else read_input(model, inner)
+    fields.finish()
+    return request
+
+
+def _model(route: Route, fields: JsonFields) -> str | None:
+    """The model of the path, or that of the version. Neither is known of a deployment.
+
+    What the path does not name and the body does (or the other way round) may still be followed by the provider.
+    """
+    version, named = fields.text("version"), fields.text("model")
+    told = None if version is None else version if _HASH.fullmatch(version) else version.partition(":")[0]
+    if route.name == "deployments.predictions":
+        for name in ("version", "model"):
+            fields.wrong(name, "left out beside a deployment")
+        return None
+    model = route.model or told or named
+    for name, value in (("version", told), ("model", named)):
+        if value not in {None, model}:
+            fields.wrong(name, f"of {model} or left out")
+    return model
+
+
+def outcome_reader(
+    route: Route,
+    status: int,
+    content_type: str,  # noqa: ARG001  # always JSON
+    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+) -> OutcomeReader:
+    """A reader for a prediction, which is what a submission, a poll and a cancel are all answered with."""
+    return PredictionAnswer(status, submit=route.kind is RouteKind.GENERATION)
+
+
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+    """The prediction in the path."""
+    if route.job is None:
+        raise no_job()
+    return route.job
+
+
+def ask(link: JobLink) -> Ask | None:
+    """The prediction once more."""
+    route = find_route("GET", f"/v1/predictions/{link.job_id}")
+    return None if route is None else Ask("GET", route)
+
+
+def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
+    """A problem document (RFC 7807), of which the SDK shows type, title, status, detail and instance."""
+    problem: Facts = {
+        "type": f"urn:gatekeeper:rejection:{rejection.code.value}",
+        "title": rejection.facts.title,
+        "status": rejection.status,
+        "detail": explain(rejection, _FIELD_NAMES),
+        "instance": request_id,
+    }
+    headers = rejection_headers(rejection, "application/problem+json")
+    return Rendered(rejection.status, headers, orjson.dumps(problem | rejection_facts(rejection, request_id)))
+
+
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+    """None: no answer of this format is a stream."""
+    return None

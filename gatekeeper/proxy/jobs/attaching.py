@@ -1,0 +1,49 @@
+"""A job that a provider has just taken: its hold follows it from now on.
+
+One step in the store keeps the job with the hold, and the names under which the team may ask for it. Where the store
+is away that waits in the outbox, and until then this process alone knows the job.
+"""
+
+from math import ceil
+
+from gatekeeper.core.request import ValidRequest
+from gatekeeper.events import SettleFailed
+from gatekeeper.ledger.errors import LedgerError
+from gatekeeper.ledger.records import Answer, JobStatus
+from gatekeeper.ledger.resolution import Act
+from gatekeeper.logs import emit
+from gatekeeper.proxy.deferring import defer, resolution_of
+from gatekeeper.proxy.gate import Gate
+from gatekeeper.proxy.jobs.desk import Job, name_of
+from gatekeeper.proxy.jobs.record import record_text
+from gatekeeper.settings import JobSettings
+
+
+async def attach(gate: Gate, job: Job, answer: Answer | None = None) -> str:
+    """Lets the hold follow the job, and keeps the answer to its submission. The ledger's word, or `deferred`, or
+    `not_booked`: then only this process knows of it. Never raises for what the ledger says."""
+    record = job.record
+    ttl_ms = record.deadline_s * 1000
+    names, keep_ms = (name_of(record.provider, record.link.job_id),), ttl_ms + int(gate.jobs.retention_s * 1000)
+    job.attached = False
+    try:
+        attached = await gate.ledger.attach_job(
+            record.hold_id, record.team, record_text(record), ttl_ms=ttl_ms, names=names, keep_ms=keep_ms, answer=answer
+        )
+    except LedgerError as error:
+        waiting = resolution_of(
+            Act.JOB, record.facts, record.context, "job", job=record_text(record), ttl_ms=ttl_ms, names=names,
+            keep_ms=keep_ms,
+        )  # fmt: skip
+        return "deferred" if await defer(gate, record.facts, waiting, error) else "not_booked"
+    job.attached = attached.status in {JobStatus.ATTACHED, JobStatus.DUPLICATE}
+    if not job.attached:
+        # Time has resolved the hold, or the store has lost it: the end is booked all the same, as late or orphaned.
+        emit(SettleFailed(facts=record.facts, credits_held=record.held, reason=f"job: {attached.status}"))
+    return attached.status
+
+
+def deadline_s(settings: JobSettings, valid: ValidRequest) -> int:
+    """Whole seconds after which the job should have ended."""
+    is_video = valid.operation.startswith("video.")
+    return ceil(settings.video_deadline_s if is_video else settings.image_deadline_s)

@@ -1,0 +1,107 @@
+"""The jobs that this process knows: by the names under which they are asked for, and by their holds.
+
+Whoever polls is answered from here, without the ledger; what is not here is looked up there once. A name belongs to
+the team that submitted the job: to every other team there is no such job.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+from weakref import WeakValueDictionary
+
+from gatekeeper.proxy.jobs.record import JobRecord, read_record
+
+NAMES_MAX: Final = 10_000
+"""Names remembered, about 40 MB; one that is forgotten costs its next poll a look into the ledger."""
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
+class Job:
+    """A job and what this process knows of its end.
+
+    `ended`: it is booked, or on its way there by the outbox; `charged` is what it cost in micro-credits, None as long as
+    that is not known. `attached`: the store has it with its hold. `asked_at_s` is when anybody here last asked the
+    provider, by the monotonic clock; `troubles` and `gone` count the answers in a row that told nothing, and those by
+    which the provider knows no such job. `names` are those of its outputs that were made known. `ending` lets one end it
+    at a time.
+    """
+
+    record: JobRecord
+    asked_at_s: float
+    attached: bool = True
+    ended: bool = False
+    charged: int | None = None
+    troubles: int = 0
+    gone: int = 0
+    told_overdue: bool = False
+    names: set[str] = field(default_factory=set)
+    ending: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class KnowsJobs(Protocol):
+    """The part of the ledger that is asked."""
+
+    async def job(self, team_id: str, name: str) -> tuple[str, str] | None: ...
+
+
+class JobDesk:
+    """`on_job` hears of every job that becomes known here."""
+
+    def __init__(self, ledger: KnowsJobs, monotonic_s: Callable[[], float], names_max: int = NAMES_MAX) -> None:
+        self.on_job: Callable[[Job], None] = lambda _job: None
+        self._ledger = ledger
+        self._monotonic_s = monotonic_s
+        self._names_max = names_max
+        self._by_name: OrderedDict[tuple[str, str], Job] = OrderedDict()
+        self._by_hold: WeakValueDictionary[str, Job] = WeakValueDictionary()
+
+    def adopt(self, record: JobRecord) -> Job:
+        """The job of this record, from now on known here, under its provider's name for it."""
+        job = self._by_hold.get(record.hold_id)
+        if job is None:
+            job = self._by_hold[record.hold_id] = Job(record, self._monotonic_s())
+            self.on_job(job)
+        self.call_it(job, job.record.link.job_id)
+        return job
+
+    def call_it(self, job: Job, name: str) -> None:
+        """Also known under this name of the provider's: that of a file, perhaps."""
+        key = (job.record.team, name_of(job.record.provider, name))
+        self._by_name[key] = job
+        self._by_name.move_to_end(key)
+        while len(self._by_name) > self._names_max:
+            self._by_name.popitem(last=False)
+
+    def of_hold(self, hold_id: str) -> Job | None:
+        """The job that this hold follows, if it is known here."""
+        return self._by_hold.get(hold_id)
+
+    async def find(self, team: str, provider: str, name: str) -> Job | None:
+        """The team's job of that name at this provider, or None. Raises the ledger's errors."""
+        key = (team, name_of(provider, name))
+        job = self._by_name.get(key)
+        if job is not None:
+            self._by_name.move_to_end(key)
+            return job
+        found = await self._ledger.job(*key)
+        record = None if found is None else _read(found[1])
+        # The name is the ledger's key, so a record that says otherwise is not believed.
+        if record is None or record.team != team or record.provider != provider:
+            return None
+        job = self.adopt(record)
+        self.call_it(job, name)
+        return job
+
+
+def name_of(provider: str, name: str) -> str:
+    """As the ledger knows it: an id is unique at its provider only."""
+    return f"{provider}/{name}"
+
+
+def _read(text: str) -> JobRecord | None:
+    try:
+        return read_record(text)
+    except ValueError:
+        return None

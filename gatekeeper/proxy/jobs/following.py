@@ -1,0 +1,108 @@
+"""The caller asks about its own job: where it stands, to stop it, or for what was made.
+
+Like a generation it is the same bytes both ways with our credential, but for links, which lead through the gateway.
+Nothing is held, and the ledger hears of it once: when an answer tells the end, which is booked before it leaves. A job
+of another team, or one that nobody knows, is not asked for: nothing is forwarded.
+"""
+
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+
+from gatekeeper.core.credits import credits_text
+from gatekeeper.core.outcome import Failed, Made, Outcome
+from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.dialects.base import RouteKind
+from gatekeeper.ledger.records import Answer
+from gatekeeper.proxy.again import AnswerCopy
+from gatekeeper.proxy.answering import (
+    HTTP_UNAUTHORIZED,
+    Passage,
+    carry,
+    content_type_of,
+    deliver_free,
+    reader_of,
+    refused_credential,
+)
+from gatekeeper.proxy.body import read_body
+from gatekeeper.proxy.gate import Call, Gate, Provider
+from gatekeeper.proxy.jobs.desk import Job
+from gatekeeper.proxy.jobs.rewriting import origin_of
+from gatekeeper.proxy.jobs.settling import finish
+from gatekeeper.proxy.once import UNNAMED
+from gatekeeper.proxy.refusals import job_unreached
+from gatekeeper.proxy.sending import passing_query, upstream_request
+from gatekeeper.upstream.failure import UpstreamError
+from gatekeeper.upstream.messages import UpstreamAnswer
+from gatekeeper.web.answers import CREDITS_CHARGED, CREDITS_HELD, HOLD_ID
+
+
+async def follow(gate: Gate, call: Call) -> web.StreamResponse:
+    """Answers a poll, a cancel or a download. Raises `Rejected`, or the ledger's error where it had to be asked."""
+    if call.dry_run:
+        detail = "Gatekeeper-Dry-Run is for generations; a question about a job costs nothing. Leave it out."
+        raise refuse(Code.MALFORMED_REQUEST, detail)
+    body = await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
+    call.trace.started_s = gate.clock.monotonic_s()
+    if body and not call.route.takes_body:
+        raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
+    provider, job = await _find(gate, call, body)
+    call.trace.learn(provider=provider.name, hold_id=job.record.hold_id, model=job.record.facts.model)
+    job.asked_at_s = gate.clock.monotonic_s()
+    sent = upstream_request(call, provider, body, _address(call, provider, job))
+    try:
+        answer = await provider.upstream.send(sent)
+    except UpstreamError as error:
+        raise job_unreached(error, provider.name) from None
+    async with answer:
+        return await _answer(gate, call, provider, job, answer)
+
+
+async def _find(gate: Gate, call: Call, body: Sequence[bytes]) -> tuple[Provider, Job]:
+    """The job that the request names, and whose it is."""
+    query = dict(parse_qsl(passing_query(call), keep_blank_values=True))
+    name = call.dialect.job_named(call.route, query, body)
+    for provider in call.candidates:
+        job = await gate.desk.find(call.caller.team.id, provider.name, name)
+        if job is not None:
+            return provider, job
+    raise refuse(Code.JOB_NOT_FOUND, "No such job of this team; jobs are known for some days after their end.")
+
+
+def _address(call: Call, provider: Provider, job: Job) -> str | None:
+    """The address that the provider named for this very question, such as one in a region; None: the usual one."""
+    url = job.record.link.poll_url
+    if url is None or call.route.kind is not RouteKind.POLL:
+        return None
+    origin, path = origin_of(provider.bases, url), urlsplit(url).path
+    named = call.dialect.find_route("GET", path) if origin is not None else None
+    is_this = named is not None and named.upstream_path == call.route.upstream_path
+    return f"{origin}{path}" if is_this else None
+
+
+async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: UpstreamAnswer) -> web.StreamResponse:
+    if answer.status == HTTP_UNAUTHORIZED:
+        raise refused_credential(call, provider)
+    if call.route.kind is RouteKind.DOWNLOAD:
+        return await deliver_free(gate, call, answer, provider.credential.secret, _job_headers(job))
+
+    async def land(outcome: Outcome, _kept: Answer | None) -> None:
+        if isinstance(outcome, Made | Failed):
+            await finish(gate, job.record, outcome, "poll")
+
+    nothing_kept = AnswerCopy(UNNAMED, answer.status, content_type_of(answer))
+    return await carry(
+        Passage(
+            gate, call, provider, answer, reader_of(call, call.route, answer), nothing_kept, land,
+            lambda _at_s, _waits_s: None, lambda: _job_headers(job),
+        )
+    )  # fmt: skip
+
+
+def _job_headers(job: Job) -> dict[str, str]:
+    """Under which hold it runs, and what it cost once that is known here."""
+    headers = {HOLD_ID: job.record.hold_id, CREDITS_HELD: credits_text(job.record.held)}
+    if job.charged is not None:
+        headers[CREDITS_CHARGED] = credits_text(job.charged)
+    return headers

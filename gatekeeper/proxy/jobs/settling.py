@@ -1,0 +1,197 @@
+"""The end of a job, booked once, whoever learns it: a poll of the caller's, the reconciler, a webhook, a first answer.
+
+The ledger decides who was first: a hold ends once, and who comes later changes nothing. In this process one at a time
+ends a job, and nobody tells the ledger what it was told before. What the ledger cannot take because the store is away
+goes to the outbox. A booking that was begun runs to its end, whatever becomes of whoever began it.
+"""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final
+
+from gatekeeper.core.outcome import Cost, Failed, Made
+from gatekeeper.events import (
+    GenerationReleased,
+    GenerationSettled,
+    JobEnd,
+    JobFinished,
+    JobVia,
+    SettledAs,
+    SettleFailed,
+)
+from gatekeeper.ledger.errors import LedgerError
+from gatekeeper.ledger.records import Settlement, SettleStatus
+from gatekeeper.ledger.resolution import Act
+from gatekeeper.logs import emit
+from gatekeeper.proxy.deferring import defer, report_flagged, resolution_of
+from gatekeeper.proxy.gate import Gate
+from gatekeeper.proxy.jobs.desk import Job, name_of
+from gatekeeper.proxy.jobs.record import JobRecord, record_text
+from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, owed
+
+FILES_MAX: Final = 16
+"""Names of outputs that are remembered of one job: more than any model makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a job ended, as it is booked. `settled_as` None: it is a release, for the reason in `why`."""
+
+    outcome: JobEnd
+    why: str
+    via: JobVia
+    settled_as: SettledAs | None = None
+    owed: Owed = NOTHING
+    meta: str = ""
+    made: Made | None = None
+    cost: Cost | None = None
+
+
+async def finish(gate: Gate, record: JobRecord, outcome: Made | Failed, via: JobVia) -> Job:
+    """Books how a job ended. When it returns, that is booked or on disk, now or before, or a log line says why not.
+
+    Never raises for what the ledger says.
+    """
+    job = gate.desk.adopt(record)
+    if not job.ended:
+        await gate.in_flight.book(_end(gate, job, _end_of(gate, record, outcome, via)))
+    if isinstance(outcome, Made) and outcome.files:
+        await _name_files(gate, job, outcome.files[:FILES_MAX])
+    return job
+
+
+async def give_up(gate: Gate, record: JobRecord, *, charge: bool) -> Job:
+    """The provider knows nothing of the job any more, and its time is over: charges its hold, or frees it."""
+    job = gate.desk.adopt(record)
+    settled_as: SettledAs | None = "policy" if charge else None
+    amount = record.held if charge else 0
+    end = _End("policy", "job gone", "reconciler", settled_as, Owed(amount, amount, note="job gone"))
+    await gate.in_flight.book(_end(gate, job, end))
+    return job
+
+
+async def name_job(gate: Gate, job: Job, name: str) -> None:
+    """From now on the team finds its job under this name too. Where the store is away, only this process knows."""
+    gate.desk.call_it(job, name)
+    record = job.record
+    keep_ms, known_as = int(gate.jobs.retention_s * 1000), name_of(record.provider, name)
+    try:
+        await gate.ledger.name_job(record.team, known_as, record.hold_id, record_text(record), keep_ms)
+    except LedgerError as error:
+        emit(SettleFailed(facts=record.facts, credits_held=record.held, reason=f"name: {type(error).__name__}"))
+
+
+async def _name_files(gate: Gate, job: Job, files: tuple[str, ...]) -> None:
+    """Once in this process; another one does it again, which changes nothing."""
+    for name in files:
+        if name not in job.names:
+            job.names.add(name)
+            await name_job(gate, job, name)
+
+
+def _end_of(gate: Gate, record: JobRecord, outcome: Made | Failed, via: JobVia) -> _End:
+    cost = outcome.cost or record.cost
+    meta = outcome_meta(outcome, cost, via)
+    if isinstance(outcome, Failed):
+        if not outcome.billable:
+            return _End("failed", outcome.reason, via, meta=meta, cost=cost)
+        full = Owed(record.held, record.held, note=outcome.reason)
+        return _End("failed_billable", "failed_billable", via, "failed_billable", full, meta, cost=cost)
+    model = gate.shelf.find_model(record.valid.model, record.price_list)
+    settled_as = made_as(record.valid, outcome)
+    due = owed(model, record.valid, outcome, record.held)
+    return _End("made" if settled_as == "made" else "partial", settled_as, via, settled_as, due, meta, outcome, cost)
+
+
+async def _end(gate: Gate, job: Job, end: _End) -> None:
+    async with job.ending:
+        if job.ended:
+            return
+        settlement = await _book(gate, job, end, _told(gate, job.record, end))
+        if settlement is not None and settlement.status is not SettleStatus.DUPLICATE:
+            _tell(gate, job, end, settlement)
+
+
+def _told(gate: Gate, record: JobRecord, end: _End) -> Awaitable[Settlement]:
+    return gate.ledger.settle(
+        record.hold_id,
+        record.team,
+        end.owed.amount,
+        outcome=end.why,
+        meta=end.meta,
+        context=record.context,
+        within_available=end.owed.within_available,
+    )
+
+
+async def _book(gate: Gate, job: Job, end: _End, booking: Awaitable[Settlement]) -> Settlement | None:
+    """Tells the ledger. None: it is not booked by this; the job has its end all the same if that is kept somewhere."""
+    record = job.record
+    try:
+        settlement = await booking
+    except LedgerError as error:
+        act = Act.SETTLE if end.settled_as else Act.RELEASE
+        due = end.owed
+        resolution = resolution_of(
+            act, record.facts, record.context, end.why,
+            amount=due.amount, meta=end.meta, within_available=due.within_available,
+        )  # fmt: skip
+        job.ended = await defer(gate, record.facts, resolution, error)
+        gate.metrics.job_resolved(record.provider, "deferred" if job.ended else "not_booked")
+        if job.ended:
+            _tell_finished(gate, job, end)
+        return None
+    job.ended, job.charged = True, settlement.charged
+    if settlement.status in {SettleStatus.GONE, SettleStatus.MISMATCH}:
+        # Another reading of this end was booked before, or the hold is older than anybody remembers.
+        job.charged = settlement.charged if settlement.status is SettleStatus.MISMATCH else None
+        gate.metrics.job_resolved(record.provider, "not_booked")
+        emit(SettleFailed(facts=record.facts, credits_held=record.held, reason=settlement.status))
+        return None
+    return settlement
+
+
+def _tell(gate: Gate, job: Job, end: _End, settlement: Settlement) -> None:
+    record = job.record
+    report_flagged(gate.metrics, record.facts, record.held, settlement)
+    over = max(end.owed.worth - settlement.charged, 0)
+    label = end.settled_as or "released"
+    gate.metrics.job_resolved(record.provider, label, charged=settlement.charged, over=over)
+    if end.settled_as is None:
+        emit(GenerationReleased(facts=record.facts, credits_held=record.held, outcome=end.why))
+    else:
+        emit(
+            GenerationSettled(
+                facts=record.facts,
+                credits_held=record.held,
+                credits_charged=settlement.charged,
+                credits_over=over,
+                outcome=end.settled_as,
+                note=end.owed.note,
+                outputs_made=end.made.outputs if end.made else 0,
+                quality_made=end.made.quality if end.made else None,
+                **cost_facts(end.cost),
+            )
+        )
+    _tell_finished(gate, job, end)
+
+
+def _tell_finished(gate: Gate, job: Job, end: _End) -> None:
+    record = job.record
+    age_s = age_of(gate, record)
+    gate.metrics.job_ended(record.provider, end.outcome, end.via, age_s=age_s)
+    emit(
+        JobFinished(
+            facts=record.facts,
+            job=record.link.job_id,
+            outcome=end.outcome,
+            via=end.via,
+            age_s=round(age_s),
+            credits_charged=job.charged,
+        )
+    )
+
+
+def age_of(gate: Gate, record: JobRecord) -> float:
+    """Seconds since the job was submitted, by this gateway's clock or another's."""
+    return max(gate.clock.now().timestamp() - record.submitted_at_ms / 1000, 0)

@@ -1,0 +1,34 @@
+"""Where a provider is to be found through the gateway, as its caller sees the gateway."""
+
+import re
+from typing import Final
+
+from aiohttp import web
+
+from gatekeeper.proxy.gate import Gate, Provider
+from gatekeeper.proxy.jobs.rewriting import Mount
+
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+
+
+def mount_of(gate: Gate, request: web.BaseRequest, provider: Provider) -> Mount:
+    """The provider's mount: below the address of the gateway, or at a host name of its own if this request came by it."""
+    host = request.headers.get("Host", "")
+    if provider.host is not None and host.lower() in {provider.host, _with_port_of(host, provider.host)}:
+        scheme = (gate.public_url or "http://").partition("://")[0]
+        return Mount(f"{scheme}://{host}", provider.bases, provider.credential.secret)
+    return Mount(f"{public_url(gate, request)}/{provider.name}", provider.bases, provider.credential.secret)
+
+
+def public_url(gate: Gate, request: web.BaseRequest) -> str:
+    """The gateway's own address: as it is configured, else as this caller spelled it."""
+    if gate.public_url is not None:
+        return gate.public_url
+    host = request.headers.get("Host", "")
+    return f"http://{host}" if _HOST.fullmatch(host) else "http://localhost"
+
+
+def _with_port_of(host: str, name: str) -> str:
+    """A name that is configured without a port is meant on every port."""
+    port = host.rpartition(":")[2] if ":" in host else ""
+    return f"{name}:{port}" if port and ":" not in name else name
