@@ -162,7 +162,7 @@ def _series(fields: JsonFields) -> int | None:
 
 def _ask_video(fields: JsonFields) -> GenerationRequest:
     parts = fields.objects("content")
-    texts = [text for part in parts if (text := part.whole_text("text")) is not None]
+    texts = [text for part in parts if (text := part.prose("text")) is not None]
     for part in (part for part in parts if part.given("draft_task")):
         part.wrong("draft_task", "left out, for what it costs stands in the draft")
     flags = read_flags(texts, fields.complaints)
@@ -214,11 +214,11 @@ def outcome_reader(
     """Events only on success: errors come as JSON even to a request that asked for a stream."""
     match route.kind, route.operation:
         case RouteKind.GENERATION, Operation.VIDEO_GENERATE:
-            return JsonAnswer(status, read_submitted, about_job=False)
+            return JsonAnswer(status, read_submitted)
         case RouteKind.GENERATION, _:
             if succeeded(status) and is_event_stream(content_type):
                 return StreamAnswer()
-            return JsonAnswer(status, read_images, about_job=False)
+            return JsonAnswer(status, read_images)
         case RouteKind.POLL, _:
             return JsonAnswer(status, partial(read_task, job_id=route.job or ""), about_job=True)
         case _:

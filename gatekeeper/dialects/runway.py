@@ -162,7 +162,7 @@ def _ask_for(route: Route, fields: JsonFields) -> GenerationRequest:
         quality=fields.text("quality"),
         prompt_length=fields.text_length("promptText"),
         reference_images=sum(fields.count(name) for name in _PICTURE_FIELDS) or None,
-        input_video=any([fields.given(name) for name in _VIDEO_FIELDS]),
+        input_video=sum(fields.count(name) for name in _VIDEO_FIELDS) > 0,
     )
 
 
@@ -236,8 +236,8 @@ def _read_output(answer: Answer, cost: Cost | None) -> Outcome:
 
 
 def _cost(answer: Answer, field: str) -> Cost | None:
-    credits = read_amount(read_object(answer.get(field)).get("credits"))
-    return None if credits is None else Cost(credits, "runway_credits")
+    amount = read_amount(read_object(answer.get(field)).get("credits"))
+    return None if amount is None else Cost(amount, "runway_credits")
 
 
 def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001

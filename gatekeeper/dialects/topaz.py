@@ -163,8 +163,8 @@ def _read_status(answer: Answer) -> Outcome:
 
 
 def _cost(answer: Answer) -> Cost | None:
-    credits = read_amount(answer.get("credits"))
-    return None if credits is None else Cost(credits, "topaz_credits")
+    amount = read_amount(answer.get("credits"))
+    return None if amount is None else Cost(amount, "topaz_credits")
 
 
 def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
