@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import WithJsonSchema
-<<<<<<< HEAD
 
 from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed, WebhookReceived, WebhookRejected
-=======
->>>>>>> d-jobs
 
 Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credits, at most six decimals"})]
 """Micro-credits inside, written as an exact decimal number of credits."""
@@ -400,21 +397,3 @@ LEVELS: dict[str, str] = {
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""
-<<<<<<< HEAD
-=======
-
-
-def _is_credits(hint: Any) -> bool:
-    if get_origin(hint) is Annotated:
-        return any(isinstance(extra, WithJsonSchema) for extra in hint.__metadata__)
-    return any(_is_credits(part) for part in get_args(hint))
-
-
-def credit_fields(event_type: type) -> frozenset[str]:
-    """The names of an event's fields that hold micro-credits."""
-    hints = get_type_hints(event_type, include_extras=True)
-    return frozenset(f.name for f in fields(event_type) if _is_credits(hints[f.name]))
-
-
-CREDIT_FIELDS: dict[type, frozenset[str]] = {each: credit_fields(each) for each in (GenerationFacts, *get_args(Event))}
->>>>>>> d-jobs

@@ -21,12 +21,8 @@ from gatekeeper.core.rejection import FACTS
 from gatekeeper.dialects.base import Dialect, RouteKind, Traits
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.events import LEVELS, Event, GenerationFacts
-<<<<<<< HEAD
 from gatekeeper.eventschema import log_event_schema
-=======
->>>>>>> d-jobs
 from gatekeeper.ledger.states import ROWS
-from tests.house.eventschema import log_event_schema
 
 ROOT = Path(__file__).parents[2]
 

@@ -29,20 +29,12 @@ def test_every_code_is_documented(root: Path, code: Code) -> None:
 
 
 def test_every_code_is_raised_somewhere(root: Path, modules: list[Path]) -> None:
-<<<<<<< HEAD
     """The list promises nothing that cannot happen."""
-=======
-    """The document names nothing that cannot happen."""
->>>>>>> d-jobs
     elsewhere = [path for path in modules if path.name != "rejection.py"]
     used = re.compile(r"\b(?:Refusal)?Code\.([A-Z_]+)")
     raised = {name for path in elsewhere for name in used.findall((root / path).read_text())}
 
-<<<<<<< HEAD
     assert {code.name for code in Code} - raised == set()
-=======
-    assert set() == {code.name for code in Code if code.name not in raised}
->>>>>>> d-jobs
 
 
 def test_a_stale_block_is_replaced_and_nothing_else() -> None:
