@@ -21,7 +21,7 @@ from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
 from gatekeeper.admin.teams_file import apply_teams_file, teams_problems
 from gatekeeper.admin.token import admin_token
 from gatekeeper.catalog import Catalog, load_catalog
-from gatekeeper.clock import SystemClock
+from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.events import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.ledger.confirm import Confirm
@@ -39,7 +39,9 @@ from gatekeeper.providers import build_providers, provider_problems
 from gatekeeper.proxy.deferring import report_replayed
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
+from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.server import DataPlane
+from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
 from gatekeeper.settings import Settings
 from gatekeeper.web.auth import Authenticator
@@ -57,6 +59,9 @@ BOOKING_TIMEOUT_S = 10
 
 OUTBOX_NAME = "outbox"
 """The outbox's directory in the data directory."""
+
+LEASE_OWNER_BYTES = 8
+"""64 random bits name this process among all that ask about jobs."""
 
 REQUEST_ID_BYTES = 12
 """96 random bits: enough to be found alone among all the requests of a year."""
@@ -137,6 +142,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         gate = await _build_gate(settings, shelf, books, metrics, static_keys, stack)
         _start_replayer(books, metrics, stack)
         _start_sweeper(store.ledger, metrics, stack)
+        _start_reconciler(gate, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
         admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, watch, shelf), reload)
@@ -202,8 +208,18 @@ async def _build_gate(  # every argument is a part that is wired in
         retry_guard_window_s=server.retry_guard_window_s,
         jobs=settings.jobs,
         desk=JobDesk(books.ledger, clock.monotonic_s),
+        webhooks=await _open_webhooks(settings, books, clock, metrics, stack),
         public_url=server.public_url,
     )
+
+
+async def _open_webhooks(
+    settings: Settings, books: Books, clock: Clock, metrics: Metrics, stack: AsyncExitStack
+) -> Webhooks:
+    secret = await books.ledger.secret()
+    report = partial(report_error, "webhooks")
+    opening = open_webhooks(settings, data_dir(settings), secret, clock, metrics, report)
+    return await stack.enter_async_context(opening)
 
 
 async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Outbox:
@@ -228,6 +244,14 @@ def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> N
     sweeper = Sweeper(ledger, on_transition=report, on_error=partial(report_error, "sweeper"))
     sweeper.start()
     stack.push_async_callback(sweeper.stop)
+
+
+def _start_reconciler(gate: Gate, stack: AsyncExitStack) -> None:
+    owner = secrets.token_hex(LEASE_OWNER_BYTES)
+    reconciler = Reconciler(gate, owner, on_error=partial(report_error, "reconciler"))
+    gate.metrics.jobs_open(lambda: reconciler.watched)
+    reconciler.start()
+    stack.push_async_callback(reconciler.stop)
 
 
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:

@@ -23,7 +23,12 @@ DEMO_KEY = "gk_demo"
 DEMO_TEAM = "demo"
 DEMO_CREDITS = 1000
 
-SANDBOX_PATHS = {"openai": "/openai/v1"}
+SANDBOX_PATHS = {
+    "openai": "/openai/v1",
+    "ark": "/ark/api/v3",
+    "dashscope": "/dashscope/api/v1",
+    "minimax": "/minimax/v1",
+}
 """Where the sandbox has a dialect, when that is not simply under its name."""
 
 

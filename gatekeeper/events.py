@@ -4,10 +4,12 @@
 never carries a key, a credential, a prompt or an image: the fields below are all there is. Emitting is `logs.emit`.
 """
 
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, WithJsonSchema
+from pydantic import WithJsonSchema
+
+from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed, WebhookReceived, WebhookRejected
 
 Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credits, at most six decimals"})]
 """Micro-credits inside, written as an exact decimal number of credits."""
@@ -147,8 +149,8 @@ class JobFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOverdue:
-    """A job should have ended by now. `state` is `pending`, `gone` (the provider knows no such job, and the hold is kept
-    by policy) or `untold` (no answer tells). Its hold stays until an answer, or a person, says how it ended."""
+    """A job should have ended by now. `state` is `pending`, `gone` (the provider knows no such job, and the hold is
+    kept by policy) or `untold` (no answer tells). Its hold stays until an answer, or a person, says how it ended."""
 
     event: Literal["job.overdue"] = "job.overdue"
     facts: GenerationFacts
@@ -362,6 +364,10 @@ Event = (
     | SettleReplayed
     | SettleRejected
     | SettleFailed
+    | WebhookReceived
+    | WebhookRejected
+    | WebhookDelivered
+    | WebhookFailed
     | CatalogReloaded
     | ServerStarted
     | ServerStopped
@@ -386,60 +392,8 @@ LEVELS: dict[str, str] = {
     "credential.refused": "error",
     "settle.rejected": "error",
     "settle.failed": "error",
+    "webhook.rejected": "warning",
+    "webhook.failed": "warning",
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""
-
-
-def _is_credits(hint: Any) -> bool:
-    if get_origin(hint) is Annotated:
-        return any(isinstance(extra, WithJsonSchema) for extra in hint.__metadata__)
-    return any(_is_credits(part) for part in get_args(hint))
-
-
-def credit_fields(event_type: type) -> frozenset[str]:
-    """The names of an event's fields that hold micro-credits."""
-    hints = get_type_hints(event_type, include_extras=True)
-    return frozenset(f.name for f in fields(event_type) if _is_credits(hints[f.name]))
-
-
-CREDIT_FIELDS: dict[type, frozenset[str]] = {each: credit_fields(each) for each in (GenerationFacts, *get_args(Event))}
-
-
-def log_event_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a log line: one branch an event, `facts` spread out as it is in the line."""
-    branches = [_branch(each) for each in get_args(Event)]
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "gatekeeper log events",
-        "oneOf": branches,
-    }
-
-
-def _branch(event_type: type) -> dict[str, Any]:
-    properties: dict[str, Any] = {
-        "timestamp": {"type": "string", "format": "date-time"},
-        "level": {"enum": ["debug", "info", "warning", "error"]},
-    }
-    hints = get_type_hints(event_type, include_extras=True)
-    for each in fields(event_type):
-        if each.name == "facts":
-            inner = get_type_hints(GenerationFacts, include_extras=True)
-            properties |= {f.name: _schema_of(inner[f.name]) for f in fields(GenerationFacts)}
-        else:
-            properties[each.name] = _schema_of(hints[each.name])
-    return {
-        "title": properties["event"]["const"],
-        "description": (event_type.__doc__ or "").strip(),
-        "type": "object",
-        "properties": properties,
-        "required": sorted(properties),
-        "additionalProperties": False,
-    }
-
-
-def _schema_of(hint: Any) -> dict[str, Any]:
-    schema: dict[str, Any] = TypeAdapter(hint).json_schema()
-    schema.pop("title", None)
-    schema.pop("default", None)
-    return schema

@@ -15,7 +15,8 @@ import orjson
 import structlog
 
 from gatekeeper.core.credits import credits_text
-from gatekeeper.events import CREDIT_FIELDS, LEVELS, Event
+from gatekeeper.events import LEVELS, Event
+from gatekeeper.eventschema import CREDIT_FIELDS
 
 SILENCED = ("aiohttp.server", "python_multipart")
 """Libraries that quote what was sent when it is malformed: a key or a prompt may be in it."""

@@ -74,6 +74,7 @@ class Metrics:
 
         self._add_jobs(registry)
         self._add_proofs(registry)
+        self._add_webhooks(registry)
 
     def _add_jobs(self, registry: CollectorRegistry) -> None:
         """What outlives its request."""
@@ -104,6 +105,30 @@ class Metrics:
         self._verified_at_s = Gauge(
             "gatekeeper_verify_timestamp_seconds", "When all teams were verified last; 0: not since the start",
             registry=registry)  # fmt: skip
+
+    def _add_webhooks(self, registry: CollectorRegistry) -> None:
+        """What comes from providers, and what goes on to callers."""
+        self._webhooks_heard = Counter(
+            "gatekeeper_webhooks_received_total", "Calls of providers about jobs, by what became of them",
+            ["provider", "result"], registry=registry)  # fmt: skip
+        self._webhook_tries = Counter(
+            "gatekeeper_webhook_deliveries_total", "Attempts to call a caller's webhook, by result", ["result"],
+            registry=registry)  # fmt: skip
+        self._webhooks_waiting = Gauge(
+            "gatekeeper_webhooks_waiting", "Events on disk that their receivers do not have yet", registry=registry
+        )
+
+    def webhook_heard(self, provider: str, result: str) -> None:
+        """`provider` is a configured one's name, or nothing."""
+        self._webhooks_heard.labels(provider, result).inc()
+
+    def webhook_delivery(self, result: str) -> None:
+        """`delivered`, `retried` or `failed`."""
+        self._webhook_tries.labels(result).inc()
+
+    def webhooks_waiting(self, depth: Callable[[], int]) -> None:
+        """From now on the gauge asks this function."""
+        self._webhooks_waiting.set_function(depth)
 
     def admitted(self, provider: str, model: str, held: int) -> None:
         self._admitted.labels(provider, model).inc()

@@ -36,6 +36,11 @@ RESERVED_PREFIXES = frozenset({"v1", "admin"})
 HOST_NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")
 """A host name as a `Host` header has it, in lower case."""
 
+WEBHOOK_HOST = re.compile(
+    r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?|[0-9a-f:]{2,39}|\[[0-9a-f:]{2,39}\]:[0-9]{1,5})$"
+)
+"""A host that may be called: a name or an address, with a port or for all of them."""
+
 MONTH_S = 30 * 86_400
 """As long as the ledger follows a job at most."""
 
@@ -108,6 +113,31 @@ class StoreSettings(_Section):
     )
 
 
+class WebhookSettings(_Section):
+    """Whom the gateway calls when a job has ended, and for how long it tries."""
+
+    allow_hosts: tuple[str, ...] = ()
+    allow_private: bool = Field(
+        False, description="Private addresses are the gateway's own neighbours: callers are not to reach them by it."
+    )
+    ports: tuple[int, ...] = Field((443, 8443), description="Web servers are there; behind other ports are databases.")
+    timeout_s: float = Field(15, gt=0, le=300, description="What providers grant a webhook.")
+    retry_min_s: float = Field(5, gt=0, description="A receiver that restarts is back by then.")
+    retry_max_s: float = Field(3600, gt=0, description="One that is back after a night hears of it within the hour.")
+    give_up_after_s: float = Field(86_400, gt=0, description="After a day of silence nobody listens any more.")
+    at_once: int = Field(16, ge=1, le=1000, description="Calls on their way; a slow receiver holds one for timeout_s.")
+    waiting_max: int = Field(10_000, ge=1, description="Events on disk; beyond it providers are asked to call again.")
+    waiting_max_mb: int = Field(256, ge=1, description="And their bytes: an event has a few KB, or pictures in it.")
+
+    @field_validator("allow_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not WEBHOOK_HOST.match(host):
+                raise mistake(f"{host!r} is no host", "Write a host name or address in lower case, perhaps with :port.")
+        return hosts
+
+
 class JobSettings(_Section):
     """Generations that take minutes: how long they may, and how they are followed when nobody polls them."""
 
@@ -174,6 +204,8 @@ class ProviderSettings(_Section):
     )
     host: str | None = Field(None, description="A host name that is this provider's alone: no prefix in the path.")
     credential: SecretSource | Literal["none"] = "none"
+    webhook_secret: SecretSource | None = None
+    webhook_jwks_url: HttpAddress | None = None
     offers_of: str | None = None
     models: tuple[str, ...] = ()
     default_model: str | None = None
@@ -210,6 +242,8 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+
     jobs: JobSettings = JobSettings()
     log: LogSettings = LogSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""Two rules for all tests: where everything must run, one left out has failed; and none logs into another's stream."""
+"""Rules for all tests: where everything must run, one left out has failed; none logs into another's stream; and none
+fails because the machine was slow for a moment."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -6,11 +7,16 @@ from typing import TypeVar
 
 import pytest
 import structlog
+from hypothesis import settings
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 EVERYTHING_MUST_RUN = "GATEKEEPER_REQUIRE_ALL"
 """Set (to anything) where a skipped test would go unseen, such as in continuous integration."""
+
+
+settings.register_profile("gatekeeper", deadline=None)
+settings.load_profile("gatekeeper")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,7 +14,7 @@ from typing import cast
 
 import orjson
 
-from gatekeeper.core.outcome import Failed, Unknown
+from gatekeeper.core.outcome import Cost, Failed, Unknown
 from gatekeeper.core.sizes import Pixels
 
 CODE_LENGTH_MAX = 64
@@ -22,6 +22,9 @@ CODE_LENGTH_MAX = 64
 
 SIDE_MAX = 100_000
 """A longer side, in pixels, is no picture but a mistake."""
+
+TOKENS_MAX = 10**12
+"""More than any answer has: a mistake."""
 
 _CODE = re.compile(rf"[A-Za-z0-9_.:-]{{1,{CODE_LENGTH_MAX}}}")
 _AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,15})?")
@@ -76,6 +79,16 @@ def error_word(answer: Answer) -> str | None:
 def read_job_id(value: object) -> str | None:
     """An id that can stand in a path and in a log line, or None."""
     return value if isinstance(value, str) and _JOB_ID.fullmatch(value) else None
+
+
+def read_tokens(value: object) -> int | None:
+    """A count of tokens, when it can be one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < TOKENS_MAX else None
+
+
+def output_tokens(count: int | None) -> Cost | None:
+    """What a provider charges for output, told in tokens."""
+    return None if count is None else Cost(Fraction(count), "output_tokens")
 
 
 def code_word(value: object) -> str | None:

@@ -138,7 +138,7 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
 
 
 def _ask_image(fields: JsonFields) -> GenerationRequest:
-    images = fields.amount("image")
+    images = fields.count("image")
     return GenerationRequest(
         model=fields.text("model"),
         operation=Operation.IMAGE_EDIT if images else Operation.IMAGE_GENERATE,
@@ -162,7 +162,7 @@ def _series(fields: JsonFields) -> int | None:
 
 def _ask_video(fields: JsonFields) -> GenerationRequest:
     parts = fields.objects("content")
-    texts = [text for part in parts if (text := part.whole_text("text")) is not None]
+    texts = [text for part in parts if (text := part.prose("text")) is not None]
     for part in (part for part in parts if part.given("draft_task")):
         part.wrong("draft_task", "left out, for what it costs stands in the draft")
     flags = read_flags(texts, fields.complaints)

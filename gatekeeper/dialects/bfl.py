@@ -113,8 +113,10 @@ def read_task(answer: Answer) -> Outcome:
             return Failed(f"Error: {error_word(answer)}" if error_word(answer) else "Error")
         case "Task not found":
             return Unknown("Task not found", gone=True)
-        case status:
-            return _read_pending(answer, known=status is None or status in _STILL_RUNNING)
+        case str(status):
+            return _read_pending(answer, known=status in _STILL_RUNNING)
+        case other:
+            return _read_pending(answer, known=other is None)
 
 
 def _read_pending(answer: Answer, *, known: bool) -> Outcome:

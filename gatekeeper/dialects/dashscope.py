@@ -179,12 +179,12 @@ def _read_input(fields: JsonFields | None) -> _Input:
     lengths = [fields.text_length("prompt"), *(message.text_length("content") for message in plain)]
     lengths += [part.text_length("text") for part in parts]
     kinds = [medium.text("type") or "" for medium in fields.objects("media")]
-    images = sum(fields.amount(name) for name in _IMAGES_IN) + sum(part.amount("image") for part in parts)
+    images = sum(fields.count(name) for name in _IMAGES_IN) + sum(part.count("image") for part in parts)
     images += sum("frame" in kind or "image" in kind for kind in kinds)
-    videos = sum(fields.amount(name) for name in _VIDEOS_IN) + sum(part.amount("video") for part in parts)
+    videos = sum(fields.count(name) for name in _VIDEOS_IN) + sum(part.count("video") for part in parts)
     videos += sum("video" in kind for kind in kinds)
     said = [length for length in lengths if length is not None]
-    return _Input(sum(said) if said else None, images, video=videos > 0, audio=fields.amount("audio_url") > 0)
+    return _Input(sum(said) if said else None, images, video=videos > 0, audio=fields.count("audio_url") > 0)
 
 
 def _outputs(route: Route, model: str | None, settings: JsonFields) -> int | None:

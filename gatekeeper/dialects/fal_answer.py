@@ -70,7 +70,7 @@ class OutputAnswer:
             return self._read_error(answer)
         if answer is None:
             return Unknown("the answer is no JSON object" if complete else "the answer was cut")
-        if self._job and answer.get("status") in _STILL_RUNNING:
+        if self._job and _is_running(answer):
             return Pending(self._job)
         return read_output(answer, billed_units(self._headers))
 
@@ -124,7 +124,7 @@ class StatusAnswer:
             return not_told(self._status, answer)
         if answer is None:
             return Unknown("the answer is no JSON object" if complete else "the answer was cut")
-        if answer.get("status") in _STILL_RUNNING:
+        if _is_running(answer):
             return Pending(self._job)
         over = answer.get("status") == "COMPLETED"
         return Pending(self._job, ended=True) if over else Unknown("the answer names no status that is known")
@@ -206,6 +206,11 @@ def error_type(answer: Answer | None, headers: Mapping[str, str]) -> str | None:
     """fal's own word for what went wrong."""
     named = (answer or {}).get("error_type") or headers.get(ERROR_HEADER)
     return error_word({"code": named}) or (error_word(answer) if answer else None)
+
+
+def _is_running(answer: Answer) -> bool:
+    status = answer.get("status")
+    return isinstance(status, str) and status in _STILL_RUNNING
 
 
 def _is_billed(status: int, units: Cost | None) -> bool:

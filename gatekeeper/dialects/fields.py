@@ -198,19 +198,7 @@ class JsonFields:
         self._note_kind(name, value, "a list of short texts")
         return ()
 
-    def head(self, name: str) -> str:
-        """The beginning of a text of any length, 64 bytes at least where it has them: enough for a picture's size."""
-        value = self._value(name)
-        return value if isinstance(value, str) else ""
-
-    def amount(self, name: str) -> int:
-        """How many there are in a field that holds one thing or a list of them."""
-        value = self._value(name)
-        if isinstance(value, list):
-            return len(value)
-        return 0 if value in (None, "") else 1
-
-    def whole_text(self, name: str) -> str | None:
+    def prose(self, name: str) -> str | None:
         """A text whole, for formats that take settings out of it: not to be kept or shown."""
         value = self._value(name)
         if isinstance(value, str) and value in self._cut:

@@ -149,7 +149,6 @@ TRAITS = Traits(
 _FIELD_NAMES = {
     "outputs": "sampleCount",
     "aspect_ratio": "aspectRatio",
-    "resolution": "imageSize or resolution",
     "duration_s": "durationSeconds",
     "audio": "generateAudio",
 }

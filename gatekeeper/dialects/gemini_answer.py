@@ -12,9 +12,18 @@ import orjson
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.dialects.answers import Answer, filled_text, not_told, png_pixels, read_answer, succeeded
+from gatekeeper.dialects.answers import (
+    Answer,
+    filled_text,
+    not_told,
+    output_tokens,
+    png_pixels,
+    read_answer,
+    read_tokens,
+    succeeded,
+)
 from gatekeeper.dialects.contenttype import is_event_stream
-from gatekeeper.dialects.gemini_interaction import file_names, output_tokens, tokens_of
+from gatekeeper.dialects.gemini_interaction import file_names
 from gatekeeper.dialects.skim import Skimmer
 from gatekeeper.dialects.sse import Event, EventSkimmer
 
@@ -94,10 +103,10 @@ class Tally:
         """The last word counts: in a stream each piece tells the sum so far."""
         if not isinstance(usage, dict):
             return
-        made, thought = (tokens_of(usage.get(f"{name}TokenCount")) for name in ("candidates", "thoughts"))
+        made, thought = (read_tokens(usage.get(f"{name}TokenCount")) for name in ("candidates", "thoughts"))
         self._cost = (made or 0) + (thought or 0) or self._cost
         pictures = (each for each in _objects(usage.get("candidatesTokensDetails")) if each.get("modality") == "IMAGE")
-        self._image_tokens = sum(tokens_of(each.get("tokenCount")) or 0 for each in pictures) or self._image_tokens
+        self._image_tokens = sum(read_tokens(each.get("tokenCount")) or 0 for each in pictures) or self._image_tokens
 
     def outcome(self, note: str = "") -> Outcome:
         """What came. Words in place of a picture are billed by Google like any other answer, and so here."""
@@ -230,7 +239,7 @@ def _videos(response: object, job_id: str | None) -> Outcome:
     told = told | cast("Answer", inner) if isinstance(inner, dict) else told
     found = [*_objects(told.get("videos")), *(_sample(each) for each in _objects(told.get("generatedSamples")))]
     videos = [each for each in found if any(filled_text(each.get(name)) for name in _VIDEO_PLACES)]
-    filtered = tokens_of(told.get("raiMediaFilteredCount")) or 0
+    filtered = read_tokens(told.get("raiMediaFilteredCount")) or 0
     if not videos:
         return Failed("every video was filtered" if filtered else "no video in the answer")
     files = tuple(name for each in videos for name in file_names(each.get("uri")))

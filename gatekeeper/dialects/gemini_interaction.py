@@ -7,13 +7,20 @@ earlier one is refused: whose that one was, and what it holds, cannot be seen fr
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import cast
 
 from gatekeeper.core.outcome import Cost, Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.dialects.answers import Answer, filled_text, png_pixels, read_answer, read_job_id
+from gatekeeper.dialects.answers import (
+    Answer,
+    filled_text,
+    output_tokens,
+    png_pixels,
+    read_answer,
+    read_job_id,
+    read_tokens,
+)
 from gatekeeper.dialects.gemini_request import LEFT_OUT, Inputs, check_tier
 from gatekeeper.dialects.protofields import ProtoFields
 from gatekeeper.dialects.sse import Event, EventSkimmer
@@ -189,18 +196,9 @@ def _usage(answer: Answer) -> tuple[Cost | None, int | None]:
     told = cast("Answer", usage) if isinstance(usage, dict) else {}
     parts = told.get("output_tokens_by_modality")
     entries = [cast("Answer", each) for each in parts if isinstance(each, dict)] if isinstance(parts, list) else []
-    media = [count for each in entries if each.get("modality") in _MEDIA and (count := tokens_of(each.get("tokens")))]
-    total = tokens_of(told.get("total_output_tokens")) or sum(media) or None
+    media = [count for each in entries if each.get("modality") in _MEDIA and (count := read_tokens(each.get("tokens")))]
+    total = read_tokens(told.get("total_output_tokens")) or sum(media) or None
     return output_tokens(total), sum(media) or None
-
-
-def tokens_of(value: object) -> int | None:
-    """A count of tokens, when it can be one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**12 else None
-
-
-def output_tokens(total: int | None) -> Cost | None:
-    return None if total is None else Cost(Fraction(total), "output_tokens")
 
 
 class InteractionStream:

@@ -153,10 +153,10 @@ def _model(route: Route, fields: JsonFields) -> str | None:
 
 
 def _ask_video(model: str | None, fields: JsonFields) -> GenerationRequest:
-    if fields.amount("voice_list"):
+    if fields.count("voice_list"):
         fields.wrong("voice_list", "left out, for no price list here has a price for it")
     mode = fields.text("mode")
-    images = sum(fields.amount(name) for name in ("image", "image_tail", "image_list"))
+    images = sum(fields.count(name) for name in ("image", "image_tail", "image_list"))
     return GenerationRequest(
         model=model,
         operation=_VIDEO,
@@ -166,7 +166,7 @@ def _ask_video(model: str | None, fields: JsonFields) -> GenerationRequest:
         audio=_sound(fields),
         prompt_length=_prompt_length(fields),
         reference_images=images or None,
-        input_video=fields.amount("video_list") > 0,
+        input_video=fields.count("video_list") > 0,
     )
 
 
@@ -192,7 +192,7 @@ def _ask_image(model: str | None, fields: JsonFields) -> GenerationRequest:
         aspect_ratio=fields.text("aspect_ratio"),
         outputs=fields.whole("n"),
         prompt_length=fields.text_length("prompt"),
-        reference_images=fields.amount("image") or None,
+        reference_images=fields.count("image") or None,
     )
 
 

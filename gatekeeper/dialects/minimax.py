@@ -129,12 +129,12 @@ def _ask_image(fields: JsonFields) -> GenerationRequest:
         outputs=fields.whole("n"),
         enhance_prompt=fields.flag("prompt_optimizer"),
         prompt_length=fields.text_length("prompt"),
-        reference_images=fields.amount("subject_reference") or None,
+        reference_images=fields.count("subject_reference") or None,
     )
 
 
 def _ask_video(fields: JsonFields) -> GenerationRequest:
-    images = sum(fields.amount(name) for name in ("first_frame_image", "last_frame_image", "subject_reference"))
+    images = sum(fields.count(name) for name in ("first_frame_image", "last_frame_image", "subject_reference"))
     if fields.given("content"):
         fields.wrong("content", "left out: it is the newer format's, which is not open here")
     return GenerationRequest(

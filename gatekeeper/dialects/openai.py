@@ -1,4 +1,4 @@
-"""OpenAI's Images format, which many hosts share: generations, edits, and the free list of models.
+"""OpenAI's Images and Videos formats, which many hosts share: generations, edits, videos, and the free list of models.
 
 Fields that no price here depends on are left alone. `aspect_ratio` and `resolution` are not OpenAI's, but hosts that
 copy its format take them. Sizes are read in any spelling; what the model takes is validated elsewhere.
@@ -9,7 +9,17 @@ from collections.abc import Mapping, Sequence
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.dialects.answers import succeeded
-from gatekeeper.dialects.base import NO_HEADERS, Ask, JobLink, OutcomeReader, Rendered, Route, RouteKind, Traits
+from gatekeeper.dialects.base import (
+    NO_HEADERS,
+    Ask,
+    BillingRule,
+    JobLink,
+    OutcomeReader,
+    Rendered,
+    Route,
+    RouteKind,
+    Traits,
+)
 from gatekeeper.dialects.complaints import malformed, no_job
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.errorobject import render_error, render_error_event
@@ -17,6 +27,7 @@ from gatekeeper.dialects.fields import Fields, JsonFields, read_json
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.multipart import read_form
 from gatekeeper.dialects.openai_answer import JsonAnswer, StreamAnswer
+from gatekeeper.dialects.openai_video import VideoAnswer, is_video, read_video
 from gatekeeper.dialects.routes import RouteTable, row
 
 _QUERY = frozenset({"api-version"})
@@ -35,6 +46,10 @@ ROUTES = RouteTable(
         query=_QUERY,
     ),
     row("POST", "/images/edits", RouteKind.GENERATION, "images.edits", Operation.IMAGE_EDIT, query=_QUERY),
+    row("POST", "/videos", RouteKind.GENERATION, "videos", Operation.VIDEO_GENERATE, query=_QUERY),
+    row("GET", "/videos/{job}", RouteKind.POLL, "videos.retrieve", query=_QUERY),
+    row("GET", "/videos/{job}/content", RouteKind.DOWNLOAD, "videos.content", query=_QUERY | {"variant"}),
+    row("DELETE", "/videos/{job}", RouteKind.CANCEL, "videos.delete", query=_QUERY),
     row("GET", "/models", RouteKind.FREE, "models", query=_PAGES),
     row("GET", "/models/{model:}", RouteKind.FREE, "model", query=_QUERY),
     prefixes=("/v1", ""),
@@ -42,16 +57,39 @@ ROUTES = RouteTable(
 """With `/v1` before them or without: SDKs are pointed at either."""
 
 TRAITS = Traits(
-    title="OpenAI Images",
+    title="OpenAI Images and Videos",
     streams=True,
     pointed="`OpenAI(base_url='http://HOST:8080/NAME/v1', api_key='gk_...')`",
-    reads=("model", "size", "n", "quality", "aspect_ratio", "resolution", "stream"),
-    settles_from="the images in the answer: their number, and their size from the PNG itself or from `size`",
+    billing=(
+        BillingRule("failed", "nothing", "unverified: OpenAI does not say what a failed video costs"),
+        BillingRule("moderated", "nothing", "unverified: OpenAI tells of it as of any other failure"),
+        BillingRule("cancelled", "in full", "DELETE takes videos that have ended; its answer does not say how"),
+    ),
+    reads=(
+        "model",
+        "size",
+        "n",
+        "quality",
+        "aspect_ratio",
+        "resolution",
+        "stream",
+        "seconds",
+        "duration",
+        "input_reference",
+    ),
+    settles_from="the images in the answer: their number, and their size from the PNG itself or from `size`; of a "
+    "video its `seconds` and `size`; usage in tokens is recorded beside it",
     sdk="openai: APIStatusError with status_code 402",
-    corners=("POST /images/variations is not open: OpenAI takes no such requests any more",),
+    corners=(
+        "POST /images/variations is not open: OpenAI takes no such requests any more",
+        "GET /videos is not open: it lists the videos of every team behind the same credential",
+        "POST /videos/ID/remix, /videos/edits, /videos/extensions and /videos/characters are not open: model, seconds "
+        "and size come from a source that is not in the body",
+        "a video that is deleted before its end was read is charged as quoted",
+    ),
 )
 
-_FIELD_NAMES = {"outputs": "n"}
+_FIELD_NAMES = {"outputs": "n", "duration_s": "seconds"}
 """Our names for what this format calls otherwise."""
 
 
@@ -64,9 +102,9 @@ def find_route(method: str, path: str) -> Route | None:
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
-    """Reads JSON, and for edits a form as well. Raises `Rejected`: malformed_request, or missing_parameter."""
+    """Reads JSON, and for edits and videos a form as well. Raises `Rejected`: malformed_request, missing_parameter."""
     fields = _read_fields(route, content_type, body)
-    request = _ask(route, fields)
+    request = read_video(fields) if is_video(route) else _ask(route, fields)
     if route.operation is Operation.IMAGE_EDIT and not _has_image(fields):
         fields.missing("image", "a picture to edit")
     fields.finish()
@@ -90,7 +128,7 @@ def _ask(route: Route, fields: Fields) -> GenerationRequest:
 def _read_fields(route: Route, content_type: str, body: Sequence[bytes]) -> JsonFields | FormFields:
     if is_json(content_type):
         return read_json(body)
-    if route.operation is not Operation.IMAGE_EDIT:
+    if route.operation is Operation.IMAGE_GENERATE:
         raise malformed("Content-Type must be application/json.")
     if not content_type.lstrip().lower().startswith("multipart/form-data"):
         raise malformed("Content-Type must be multipart/form-data, or application/json where the provider takes it.")
@@ -104,22 +142,27 @@ def _has_image(fields: JsonFields | FormFields) -> bool:
 
 
 def outcome_reader(
-    route: Route,  # noqa: ARG001 # one shape for all
+    route: Route,
     status: int,
     content_type: str,
     headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
 ) -> OutcomeReader:
     """Events only on success: errors come as JSON even to a request that asked for a stream."""
+    if is_video(route):
+        return VideoAnswer(route, status)
     return StreamAnswer() if succeeded(status) and is_event_stream(content_type) else JsonAnswer(status)
 
 
 def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
-    """Images are made while the caller waits: there are no jobs."""
-    raise no_job()
+    """The video in the address: images are made while the caller waits. Raises `Rejected` without one."""
+    if route.job is None:
+        raise no_job()
+    return route.job
 
 
-def ask(link: JobLink) -> Ask | None:  # noqa: ARG001
-    return None
+def ask(link: JobLink) -> Ask | None:
+    route = find_route("GET", f"/videos/{link.job_id}")
+    return None if route is None else Ask("GET", route)
 
 
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:

@@ -1,7 +1,7 @@
 """What came out of an images call in OpenAI's format: a JSON answer, or server-sent events.
 
 Counts images that are really there, with the size they really have: a PNG's from its own head, else what the answer
-says. The provider's usage figures are not read here.
+says. Output tokens are what OpenAI charges for: they are its report of the cost.
 """
 
 from typing import cast
@@ -13,8 +13,10 @@ from gatekeeper.dialects.answers import (
     error_word,
     failed,
     filled_text,
+    output_tokens,
     png_pixels,
     read_answer,
+    read_tokens,
     succeeded,
 )
 from gatekeeper.dialects.skim import Skimmer
@@ -57,13 +59,14 @@ class JsonAnswer:
 class StreamAnswer:
     """Reads an answer of server-sent events."""
 
-    __slots__ = ("_done", "_error", "_events", "_made", "_pixels", "_quality", "_unreadable")
+    __slots__ = ("_done", "_error", "_events", "_made", "_pixels", "_quality", "_tokens", "_unreadable")
 
     def __init__(self) -> None:
         self._events = EventSkimmer()
         self._made = 0
         self._pixels: list[Pixels | None] = []
         self._quality: str | None = None
+        self._tokens = 0
         self._error: str | None = None
         self._done = False
         self._unreadable = False
@@ -78,7 +81,8 @@ class StreamAnswer:
             self._take(last)
         if self._made:
             note = "" if complete and not self._error else self._error or "cut"
-            return Made(self._made, tuple(self._pixels), self._quality, note)
+            tokens = self._tokens or None
+            return Made(self._made, tuple(self._pixels), self._quality, note, tokens=tokens, cost=output_tokens(tokens))
         if self._error:
             return Failed(self._error)
         if self._done and not self._unreadable:
@@ -103,6 +107,7 @@ class StreamAnswer:
     def _count(self, answer: Answer) -> None:
         self._made += 1
         self._quality = _quality(answer) or self._quality
+        self._tokens += _tokens(answer) or 0
         if len(self._pixels) < PIXELS_KEPT_MAX:
             self._pixels.append(png_pixels(answer.get("b64_json")) or _stated_size(answer))
 
@@ -120,7 +125,8 @@ def _read_data(answer: Answer) -> Outcome:
         stated = _stated_size(answer)
         pixels = tuple(png_pixels(image.get("b64_json")) or stated for image in images)
         missing = len(entries) - len(images)
-        return Made(len(images), pixels, _quality(answer), f"{missing} without an image" if missing else "")
+        note, tokens = f"{missing} without an image" if missing else "", _tokens(answer)
+        return Made(len(images), pixels, _quality(answer), note, tokens=tokens, cost=output_tokens(tokens))
     if answer.get("error"):
         return Failed(f"error in a success: {error_word(answer) or 'no code'}")
     return Failed("no image in the answer") if isinstance(data, list) else Unknown("the answer has no list of images")
@@ -134,6 +140,11 @@ def _stated_size(answer: Answer) -> Pixels | None:
     size = answer.get("size")
     meaning = read_size(size) if isinstance(size, str) else None
     return meaning if isinstance(meaning, Pixels) else None
+
+
+def _tokens(answer: Answer) -> int | None:
+    usage = answer.get("usage")
+    return read_tokens(usage.get("output_tokens")) if isinstance(usage, dict) else None
 
 
 def _quality(answer: Answer) -> str | None:

@@ -42,7 +42,7 @@ class ProtoFields:
         return self._fields.words(self._spelled(name))
 
     def head(self, name: str) -> str:
-        return self._fields.head(self._spelled(name))
+        return self._fields.beginning(self._spelled(name)) or ""
 
     def holds_text(self, name: str) -> bool:
         return self._fields.holds_text(self._spelled(name))

@@ -17,6 +17,7 @@ from gatekeeper.dialects import (
     replicate,
     runway,
     topaz,
+    xai,
 )
 from gatekeeper.dialects.base import Dialect
 
@@ -37,4 +38,5 @@ DIALECTS: dict[str, Dialect] = {
     "replicate": replicate,
     "runway": runway,
     "topaz": topaz,
+    "xai": xai,
 }

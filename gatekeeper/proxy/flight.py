@@ -321,7 +321,7 @@ class Flight:
             facts=self.call.facts,
             context=self.context,
             submitted_at_ms=int(self.gate.clock.now().timestamp() * 1000),
-            deadline_s=deadline_s(self.gate.jobs, self.admission.valid),
+            deadline_s=deadline_s(self.gate.jobs, self.admission.model, self.admission.valid),
             hook=self.call.trace.hook,
             cost=pending.cost,
         )

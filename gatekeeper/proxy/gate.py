@@ -18,6 +18,7 @@ from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.record import Hook
+from gatekeeper.proxy.webhooks.parts import Webhooks
 from gatekeeper.settings import JobSettings
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential
@@ -144,6 +145,7 @@ class Gate:
     retry_guard_window_s: float
     jobs: JobSettings
     desk: JobDesk
+    webhooks: Webhooks
     public_url: str | None = None
 
 

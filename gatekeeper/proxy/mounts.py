@@ -12,7 +12,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2
 
 
 def mount_of(gate: Gate, request: web.BaseRequest, provider: Provider) -> Mount:
-    """The provider's mount: below the address of the gateway, or at a host name of its own if this request came by it."""
+    """The provider's mount: below the gateway's address, or at a host name of its own if this request came by that."""
     host = request.headers.get("Host", "")
     if provider.host is not None and host.lower() in {provider.host, _with_port_of(host, provider.host)}:
         scheme = (gate.public_url or "http://").partition("://")[0]

@@ -14,7 +14,7 @@ import orjson
 from gatekeeper.core.outcome import Cost, Failed, Made
 from gatekeeper.core.price import charge
 from gatekeeper.core.request import ValidRequest
-from gatekeeper.core.spec import ModelSpec
+from gatekeeper.core.spec import ModelSpec, OverRun
 from gatekeeper.events import SettledAs
 
 SIZES_BOOKED_MAX: Final = 10
@@ -39,12 +39,14 @@ NOTHING: Final = Owed(0, 0)
 
 def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) -> Owed:
     """What is owed for what was made. `model` None: its price list is not known here any more. Never raises."""
-    if model is None or model.capability(valid.operation) is None:
+    capability = None if model is None else model.capability(valid.operation)
+    if model is None or capability is None:
         amount = _divided(valid, made, held)
         return Owed(amount, amount, note=f"{made.note}; {LIST_GONE}" if made.note else LIST_GONE)
-    found = charge(model, valid, made, held)
-    worth = found.quote.credits
-    return Owed(min(worth, held), worth, note=made.note)
+    worth = charge(model, valid, made, held).quote.credits
+    over = capability.over
+    amount = min(worth, held) if over is OverRun.ABSORB else worth
+    return Owed(amount, worth, over is OverRun.CHARGE and worth > held, made.note)
 
 
 def made_as(valid: ValidRequest, made: Made) -> SettledAs:

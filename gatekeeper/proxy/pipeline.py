@@ -21,6 +21,7 @@ from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import upstream_request
+from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
 
@@ -34,12 +35,15 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
         return await quote_answer(gate, call, asked)
     admission = admit(call.catalog, call.candidates, call.caller.team, asked)
     _learn(call, admission)
+    webhook = await wanted_webhook(gate, call, admission.provider, body)
     sent = upstream_request(call, admission.provider, body)
     once = await name_request(gate, call, admission.provider, body)
     taken = await take_off(gate, call, admission, once)
     if isinstance(taken, Repeated):
         return await answer_again(gate, call, taken)
     async with taken as flight:
+        if webhook is not None:
+            sent = exchange(gate, call, admission.provider, webhook, flight.held.hold_id, sent)
         answer = await _send(flight, sent)
         async with answer:
             return await deliver(flight, answer)

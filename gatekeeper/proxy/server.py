@@ -22,6 +22,8 @@ from gatekeeper.proxy.jobs.following import follow
 from gatekeeper.proxy.native_routes import answer_balance, answer_holds, answer_model, answer_models, answer_quote
 from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
+from gatekeeper.proxy.webhooks.inbound import receive
+from gatekeeper.proxy.webhooks.keys import CALLBACKS
 from gatekeeper.web.answers import failure_answer, rejection_answer
 
 Answering = Callable[[Gate, Call], Awaitable[web.StreamResponse]]
@@ -78,6 +80,8 @@ class DataPlane:
         target = self._find_target(request)
         trace.learn(dialect=target.dialect_name)
         try:
+            if request.raw_path.startswith(CALLBACKS):
+                return await receive(self._gate, request)
             return await self._answer(request, target, trace)
         except Rejected as refused:
             return self._refused(target, refused.rejection, trace)

@@ -38,7 +38,7 @@ def test_models_are_free(path: str, prefix: str) -> None:
     assert (RouteKind.FREE, path) == (route.kind, route.upstream_path)
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@pytest.mark.parametrize("dialect", ["native", "openai"])
 @pytest.mark.parametrize(
     ("method", "path"),
     [

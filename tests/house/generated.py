@@ -20,7 +20,8 @@ from gatekeeper.cli.root import make_app
 from gatekeeper.core.rejection import FACTS
 from gatekeeper.dialects.base import Dialect, RouteKind, Traits
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.events import LEVELS, Event, GenerationFacts, log_event_schema
+from gatekeeper.events import LEVELS, Event, GenerationFacts
+from gatekeeper.eventschema import log_event_schema
 from gatekeeper.ledger.states import ROWS
 
 ROOT = Path(__file__).parents[2]

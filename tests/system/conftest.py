@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from gatekeeper.app import running_gateway
 from gatekeeper.logs import configure_logs
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
+from tests.system.jobprovider import JobProvider
 from tests.system.provider import Provider
 from tests.system.world import World, settings_for
 
@@ -67,6 +68,15 @@ async def _start_provider() -> AsyncIterator[StartProvider]:
 async def _provider() -> AsyncIterator[Provider]:
     """A provider that counts what it is asked."""
     provider = Provider()
+    await provider.start()
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture(name="jobs")
+async def _jobs() -> AsyncIterator[JobProvider]:
+    """A provider of jobs that end when they are told to."""
+    provider = JobProvider()
     await provider.start()
     yield provider
     await provider.close()

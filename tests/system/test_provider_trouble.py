@@ -232,17 +232,6 @@ async def test_an_unknown_hold_keeps_its_credits_for_the_grace(start_world: Star
     assert ("unknown", 35_000_000) == (hold.state, (await world.balance()).held)
 
 
-async def test_an_accepted_job_is_charged_as_quoted(start_world: StartWorld, start_provider: StartProvider) -> None:
-    """Until jobs are followed to their end, an accepted one costs what it was quoted: never nothing."""
-    world = await start_world(provider_url=await start_provider({"id": "job-1", "status": "queued"}, 202))
-
-    answer = await world.native(await world.key())
-
-    assert (202, "49") == (answer.status, answer.headers["Gatekeeper-Credits-Charged"])
-    assert "accepted" == (await world.event("generation.settled"))["outcome"]
-    await world.assert_books_clean()
-
-
 @pytest.mark.parametrize("document", ["nonsense", [1, 2], {"unknown": True}])
 async def test_a_success_that_cannot_be_read_is_a_recorded_unknown(
     start_world: StartWorld, start_provider: StartProvider, document: object

@@ -7,6 +7,7 @@ is away that waits in the outbox, and until then this process alone knows the jo
 from math import ceil
 
 from gatekeeper.core.request import ValidRequest
+from gatekeeper.core.spec import ModelSpec
 from gatekeeper.events import SettleFailed
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.records import Answer, JobStatus
@@ -43,7 +44,11 @@ async def attach(gate: Gate, job: Job, answer: Answer | None = None) -> str:
     return attached.status
 
 
-def deadline_s(settings: JobSettings, valid: ValidRequest) -> int:
-    """Whole seconds after which the job should have ended."""
+def deadline_s(settings: JobSettings, model: ModelSpec, valid: ValidRequest) -> int:
+    """Whole seconds after which the job should have ended: what the model says, else what is usual."""
+    capability = model.capability(valid.operation)
+    stated_s = None if capability is None else capability.deadline_s(valid.resolution)
+    if stated_s is not None:
+        return stated_s
     is_video = valid.operation.startswith("video.")
     return ceil(settings.video_deadline_s if is_video else settings.image_deadline_s)

@@ -103,8 +103,7 @@ class Reconciler:
         for key in due:
             if key in self._asking:  # it became known once more while it is being asked about
                 continue
-            task = self._asking[key] = asyncio.get_running_loop().create_task(self._look_safely(key))
-            task.add_done_callback(lambda _task, key=key: self._asking.pop(key, None))
+            self._asking[key] = asyncio.get_running_loop().create_task(self._look_safely(key))
         return len(due)
 
     async def settle_down(self) -> None:
@@ -152,11 +151,12 @@ class Reconciler:
             self._watched.discard(key)
         else:
             self._remember(team, hold_id, wait_s)
+        self._asking.pop(key, None)
 
     async def _look(self, team: str, hold_id: str) -> float | None:
         """Asks about a job if it is our turn; seconds until the next time, None if there is none."""
         job = await self._open_job(team, hold_id)
-        if job is None or job.ended:
+        if job is None:
             return None
         silent_s = self._gate.clock.monotonic_s() - job.asked_at_s
         if silent_s < self._gate.jobs.first_poll_s:
@@ -171,12 +171,14 @@ class Reconciler:
     async def _open_job(self, team: str, hold_id: str) -> Job | None:
         """The job, if it has not ended anywhere. One that the store does not have yet is known here alone."""
         known = self._gate.desk.of_hold(hold_id)
-        if known is not None and (known.ended or not known.attached):
-            return known
+        if known is not None and known.ended:
+            return None
         text = await self._gate.ledger.open_job(team, hold_id)
         if text is None:
-            return None
-        return known or self._gate.desk.adopt(read_record(text))
+            return None if known is None or known.attached else known
+        job = known or self._gate.desk.adopt(read_record(text))
+        job.attached = True
+        return job
 
     async def _ask(self, job: Job) -> float | None:
         provider = self._gate.providers.get(job.record.provider)

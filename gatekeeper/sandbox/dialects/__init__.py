@@ -1,14 +1,31 @@
 """The wire formats the sandbox speaks, one file each. To add one: write the file, and name its `DIALECT` here."""
 
 from gatekeeper.sandbox.call import Dialect
-from gatekeeper.sandbox.dialects import freepik, ideogram, luma, native, openai, recraft, runway, topaz
+from gatekeeper.sandbox.dialects import (
+    ark,
+    dashscope,
+    freepik,
+    ideogram,
+    kling,
+    luma,
+    minimax,
+    native,
+    openai,
+    recraft,
+    runway,
+    topaz,
+)
 
 DIALECTS: tuple[Dialect, ...] = (
     openai.DIALECT,
-    native.DIALECT,
+    ark.DIALECT,
+    dashscope.DIALECT,
     freepik.DIALECT,
     ideogram.DIALECT,
+    kling.DIALECT,
     luma.DIALECT,
+    minimax.DIALECT,
+    native.DIALECT,
     recraft.DIALECT,
     runway.DIALECT,
     topaz.DIALECT,

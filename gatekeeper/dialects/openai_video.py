@@ -1,0 +1,98 @@
+"""Videos in OpenAI's format, which many hosts have copied: what a body asks for, and what a video says of itself.
+
+OpenAI's own SDK sends a form even without a file; other clients send JSON.
+"""
+
+from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
+from gatekeeper.core.request import GenerationRequest, Operation
+from gatekeeper.core.sizes import Pixels, read_size
+from gatekeeper.dialects.answers import Answer, error_word, failed, not_told, read_answer, read_job_id, succeeded
+from gatekeeper.dialects.base import Route, RouteKind
+from gatekeeper.dialects.fields import JsonFields, read_quantity
+from gatekeeper.dialects.form import FormFields
+from gatekeeper.dialects.skim import Skimmer
+
+_RUNNING = frozenset({"queued", "in_progress"})
+
+
+def read_video(fields: JsonFields | FormFields) -> GenerationRequest:
+    """A new video, from a prompt alone or with a picture. `duration` is other hosts' word for `seconds`."""
+    seconds, duration = fields.quantity("seconds", "s"), fields.quantity("duration", "s")
+    if seconds is not None and duration is not None and seconds != duration:
+        fields.complaints.wrong("duration", "another one", "left out beside seconds")
+    return GenerationRequest(
+        model=fields.text("model"),
+        operation=Operation.VIDEO_GENERATE,
+        resolution=fields.text("resolution"),
+        aspect_ratio=fields.text("aspect_ratio"),
+        size=fields.text("size"),
+        outputs=fields.whole("n"),
+        quality=fields.text("quality"),
+        duration_s=duration if seconds is None else seconds,
+        prompt_length=fields.text_length("prompt"),
+        reference_images=1 if _has_picture(fields) else None,
+    )
+
+
+def _has_picture(fields: JsonFields | FormFields) -> bool:
+    """A file, or in JSON a reference to one; forms of clients that copy the format may spell that as a text."""
+    if isinstance(fields, FormFields) and any(fields.file_sizes_bytes("input_reference")):
+        return True
+    return fields.given("input_reference")
+
+
+class VideoAnswer:
+    """Reads a video object, when it is submitted and at every poll; and what is left of one that was deleted."""
+
+    __slots__ = ("_route", "_skimmer", "_status")
+
+    def __init__(self, route: Route, status: int) -> None:
+        self._route = route
+        self._status = status
+        self._skimmer = Skimmer()
+
+    def feed(self, chunk: bytes) -> None:
+        self._skimmer.feed(chunk)
+
+    def finish(self, *, complete: bool) -> Outcome:
+        answer = read_answer(self._skimmer.skeleton)
+        if not succeeded(self._status):
+            is_submit = self._route.kind is RouteKind.GENERATION
+            return failed(self._status, answer) if is_submit else not_told(self._status, answer)
+        if answer is None:
+            return Unknown("the answer is no JSON object" if complete else "the answer was cut")
+        if self._route.kind is RouteKind.CANCEL:
+            return _read_deleted(answer)
+        return _read_video(answer, self._route.job)
+
+
+def _read_video(answer: Answer, asked: str | None) -> Outcome:
+    job_id = read_job_id(answer.get("id")) or asked
+    match answer.get("status"):
+        case status if status in _RUNNING:
+            return Unknown("a video without an id") if job_id is None else Pending(job_id)
+        case "completed":
+            return _made(answer, job_id)
+        case "failed" | "cancelled" | "expired":
+            return Failed(f"failed: {error_word(answer) or 'no code'}")
+        case _:
+            return Unknown("the answer says no status that is known")
+
+
+def _read_deleted(answer: Answer) -> Outcome:
+    """Only what has ended can be deleted. One of which nobody had read the end may have been made, and fetched."""
+    if answer.get("deleted") is True:
+        return Failed("deleted before its end was read", billable=True)
+    return Unknown("not deleted")
+
+
+def _made(answer: Answer, job_id: str | None) -> Made:
+    size, seconds = answer.get("size"), answer.get("seconds")
+    meaning = read_size(size) if isinstance(size, str) else None
+    pixels = meaning if isinstance(meaning, Pixels) else None
+    return Made(1, (pixels,), duration_s=read_quantity(str(seconds), "s") or None, job_id=job_id)
+
+
+def is_video(route: Route) -> bool:
+    """Whether a route is one of videos."""
+    return route.name.startswith("videos")

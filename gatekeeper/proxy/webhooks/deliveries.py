@@ -1,0 +1,184 @@
+"""Carries events to the callers that asked for them, again and again until they are taken or a day is over.
+
+What is on disk survives the process; the next one goes on with it. An event is marked as done when its receiver has
+said 2xx, so one that was taken just before a crash may come once more, under the same id.
+"""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from gatekeeper.clock import Clock
+from gatekeeper.logs import emit
+from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.webhooks.calling import GONE, Called, Caller
+from gatekeeper.proxy.webhooks.keys import team_secret
+from gatekeeper.proxy.webhooks.letters import Letter, LetterBox
+from gatekeeper.proxy.webhooks.signatures import standard_headers
+from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed
+
+TIDY_EVERY_S: Final = 3600
+"""Old marks are looked for so often."""
+
+LOOK_AGAIN_S: Final = 30
+"""A letter that cannot be read or marked now, or is in other hands, is looked at again so much later."""
+
+GROWTH: Final = 0.5
+"""The next try comes after half as long as the event has waited: 5 s, then ever more slowly, about 20 tries a day."""
+
+JITTER: Final = 0.1
+"""Tries of events that failed together drift apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and how long it is tried, in seconds."""
+
+    retry_min_s: float
+    retry_max_s: float
+    give_up_after_s: float
+    at_once: int
+
+
+class Deliveries:
+    """The deliveries of one process. `secret` is the store's, from which a team's own is derived."""
+
+    def __init__(  # every argument is a part that is wired in
+        self,
+        box: LetterBox,
+        caller: Caller,
+        patience: Patience,
+        secret: str,
+        clock: Clock,
+        metrics: Metrics,
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._box = box
+        self._caller = caller
+        self._patience = patience
+        self._secret = secret
+        self._clock = clock
+        self._metrics = metrics
+        self._on_error = on_error
+        self._due: list[tuple[float, str]] = []
+        self._arrived = asyncio.Event()
+        self._free = asyncio.Semaphore(patience.at_once)
+        self._running: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+        self._disk = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Takes up what waits on disk. Raises OSError if the directory cannot be used."""
+        for waiting in await asyncio.to_thread(self._box.open):
+            self._line_up(waiting.id, 0)
+        self._metrics.webhooks_waiting(lambda: self._box.depth)
+        self._loop = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Lets go of what is on its way; it stays on disk."""
+        tasks = [*self._running, *([self._loop] if self._loop else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def put(self, letter: Letter) -> bool:
+        """Keeps an event, and sends it soon. It is on disk when this returns. False: it was there before.
+
+        Raises BoxFull or OSError; then it is not kept.
+        """
+        async with self._disk:
+            waiting = await asyncio.to_thread(self._box.put, letter)
+        if waiting is not None:
+            self._line_up(waiting.id, 0)
+        return waiting is not None
+
+    def _line_up(self, letter_id: str, after_s: float) -> None:
+        heapq.heappush(self._due, (self._clock.monotonic_s() + after_s, letter_id))
+        self._arrived.set()
+
+    async def _run(self) -> None:
+        tidied_s = self._clock.monotonic_s()
+        while True:
+            self._arrived.clear()
+            await self._send_due()
+            if self._clock.monotonic_s() - tidied_s > TIDY_EVERY_S:
+                tidied_s = self._clock.monotonic_s()
+                await self._guarded(asyncio.to_thread(self._box.tidy))
+            wait_s = max(self._due[0][0] - self._clock.monotonic_s(), 0) if self._due else TIDY_EVERY_S
+            try:
+                await asyncio.wait_for(self._arrived.wait(), min(wait_s, TIDY_EVERY_S))
+            except TimeoutError:
+                continue
+
+    async def _send_due(self) -> None:
+        """Starts what is due, as far as there is room."""
+        while self._due and self._due[0][0] <= self._clock.monotonic_s():
+            await self._free.acquire()
+            _, letter_id = heapq.heappop(self._due)
+            task = asyncio.get_running_loop().create_task(self._guarded(self._deliver(letter_id), letter_id))
+            self._running.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._free.release()
+
+    async def _guarded(self, work: Awaitable[None], letter_id: str = "") -> None:
+        """The edge of what runs by itself: no event is lost because another one, or the disk, is broken."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  # the supervisor of a background task
+            self._on_error(error)
+            if letter_id:
+                self._line_up(letter_id, LOOK_AGAIN_S)
+
+    async def _deliver(self, letter_id: str) -> None:
+        """One try. The letter stays locked from its reading to its mark."""
+        opened = self._box.opened(letter_id)
+        letter = await asyncio.to_thread(opened.__enter__)
+        try:
+            if letter is not None:
+                await self._try(letter)
+            elif self._box.has(letter_id):
+                # Another process has it in hand, and may die before it is done.
+                self._line_up(letter_id, LOOK_AGAIN_S)
+        finally:
+            await asyncio.to_thread(opened.__exit__, None, None, None)
+
+    async def _try(self, letter: Letter) -> None:
+        now = self._clock.now().timestamp()
+        age_s = max(now - letter.written_at_ms / 1000, 0)
+        headers = standard_headers(team_secret(self._secret, letter.team), letter.id, letter.body, int(now))
+        called = await self._caller.call(letter.url, {**letter.headers, **headers}, letter.body)
+        if called.taken:
+            await asyncio.to_thread(self._box.finish, letter.id)
+            self._metrics.webhook_delivery("delivered")
+            emit(WebhookDelivered(**_facts(letter), status=called.status, age_s=round(age_s)))
+        elif called.status == GONE or age_s >= self._patience.give_up_after_s:
+            await asyncio.to_thread(self._box.finish, letter.id)
+            self._metrics.webhook_delivery("failed")
+            emit(WebhookFailed(**_facts(letter), status=called.status, reason=_why(called), final=True))
+        else:
+            self._metrics.webhook_delivery("retried")
+            emit(WebhookFailed(**_facts(letter), status=called.status, reason=_why(called), final=False))
+            self._line_up(letter.id, self._pause_s(age_s))
+
+    def _pause_s(self, age_s: float) -> float:
+        patience = self._patience
+        pause_s = min(max(age_s * GROWTH, patience.retry_min_s), patience.retry_max_s)
+        return pause_s * random.uniform(1 - JITTER, 1 + JITTER)
+
+
+def _facts(letter: Letter) -> dict[str, Any]:
+    """What a log line tells of it: of its address the host alone."""
+    host = urlsplit(letter.url).hostname or ""
+    return {"team": letter.team, "provider": letter.provider, "hold_id": letter.hold_id, "webhook": letter.id,
+            "host": host}  # fmt: skip
+
+
+def _why(called: Called) -> str:
+    return called.reason or f"status {called.status}"

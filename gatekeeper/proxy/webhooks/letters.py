@@ -1,0 +1,183 @@
+"""Events on disk until their receiver has them: one file each, written whole or not at all, and a mark when it is done.
+
+Blocking; `deliveries` calls it from threads. A file's name is its event's, so an event that comes again meets its own
+file, or the mark that it left. Several processes may share the directory: a letter is locked by whoever delivers it.
+"""
+
+import base64
+import binascii
+import fcntl
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+MARKS_KEPT_S: Final = 3 * 86_400
+"""How long an event is known again after its delivery. Providers repeat theirs for two hours to a day."""
+
+_LETTER: Final = ".letter"
+_MARK: Final = ".done"
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """An event on its way to a caller. `headers` are those that do not depend on when it is sent."""
+
+    id: str
+    url: str
+    body: bytes
+    headers: dict[str, str]
+    team: str
+    provider: str
+    hold_id: str
+    written_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A letter that is to be delivered: what must be known without reading it."""
+
+    id: str
+    size_bytes: int
+
+
+class BoxFull(Exception):
+    """No more is kept: too many letters wait, or too many bytes of them."""
+
+
+class LetterBox:
+    """The letters of one directory. Every method may raise OSError."""
+
+    def __init__(self, directory: Path, *, letters_max: int, bytes_max: int) -> None:
+        self._directory = directory
+        self._letters_max = letters_max
+        self._bytes_max = bytes_max
+        self._waiting: dict[str, int] = {}
+
+    @property
+    def depth(self) -> int:
+        """How many letters wait."""
+        return len(self._waiting)
+
+    def open(self) -> list[Waiting]:
+        """Makes the directory, gives what waits in it, the oldest first, and throws away what nobody needs."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.tidy()
+        found = sorted(self._directory.glob(f"*{_LETTER}"), key=lambda path: path.stat().st_mtime)
+        self._waiting = {path.stem: path.stat().st_size for path in found}
+        return [Waiting(name, size) for name, size in self._waiting.items()]
+
+    def tidy(self) -> None:
+        """Removes marks that have grown old, and what a crash left half written."""
+        oldest = time.time() - MARKS_KEPT_S
+        for path in (*self._directory.glob(f"*{_MARK}"), *self._directory.glob("*.tmp")):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
+    def put(self, letter: Letter) -> Waiting | None:
+        """Keeps a letter; on disk when this returns. None: it is, or was, there already. Raises BoxFull."""
+        if not _ID.fullmatch(letter.id):
+            raise ValueError("a letter's id stands in a file name")
+        text = _text(letter)
+        if self._path(letter.id, _MARK).exists() or self._path(letter.id, _LETTER).exists():
+            return None
+        if len(self._waiting) >= self._letters_max or sum(self._waiting.values()) + len(text) > self._bytes_max:
+            raise BoxFull
+        if not self._write(letter.id, text):
+            return None
+        self._waiting[letter.id] = len(text)
+        return Waiting(letter.id, len(text))
+
+    @contextmanager
+    def opened(self, letter_id: str) -> Iterator[Letter | None]:
+        """The letter, for whoever delivers it alone. None: another process does, or it is done, or cannot be read."""
+        try:
+            fd = os.open(self._path(letter_id, _LETTER), os.O_RDWR)
+        except FileNotFoundError:
+            self._waiting.pop(letter_id, None)
+            yield None
+            return
+        try:
+            yield self._read(letter_id, fd) if _locked(fd) else None
+        finally:
+            os.close(fd)
+
+    def has(self, letter_id: str) -> bool:
+        """Whether the letter waits, as far as this process knows."""
+        return letter_id in self._waiting
+
+    def finish(self, letter_id: str) -> None:
+        """Puts the mark in the letter's place."""
+        self._path(letter_id, _MARK).touch(mode=0o600)
+        self._path(letter_id, _LETTER).unlink(missing_ok=True)
+        self._sync()
+        self._waiting.pop(letter_id, None)
+
+    def _read(self, letter_id: str, fd: int) -> Letter | None:
+        """One that cannot be read is set aside under another name, for a person to look at."""
+        letter = _read(fd)
+        if letter is None:
+            self._path(letter_id, _LETTER).rename(self._path(letter_id, ".damaged"))
+            self._waiting.pop(letter_id, None)
+        return letter
+
+    def _write(self, letter_id: str, text: bytes) -> bool:
+        """Under a name of its own first; the last step is the one that cannot be half done."""
+        half = self._directory / f"{letter_id}-{os.getpid()}-{time.monotonic_ns()}.tmp"
+        fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            self._path(letter_id, _LETTER).hardlink_to(half)
+        except FileExistsError:
+            return False
+        finally:
+            half.unlink(missing_ok=True)
+        self._sync()
+        return True
+
+    def _sync(self) -> None:
+        fd = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _path(self, letter_id: str, suffix: str) -> Path:
+        return self._directory / f"{letter_id}{suffix}"
+
+
+def _text(letter: Letter) -> bytes:
+    return orjson.dumps({**asdict(letter), "body": base64.b64encode(letter.body).decode()})
+
+
+def _read(fd: int) -> Letter | None:
+    """The letter in an open file; None for one that this version cannot read."""
+    with os.fdopen(os.dup(fd), "rb") as file:
+        file.seek(0)
+        text = file.read()
+    try:
+        values = orjson.loads(text)
+        known = {each.name: values[each.name] for each in fields(Letter)}
+        return Letter(**{**known, "body": base64.b64decode(known["body"])})
+    except (orjson.JSONDecodeError, KeyError, TypeError, binascii.Error):
+        return None
+
+
+def _locked(fd: int) -> bool:
+    """Whether it is ours now and has not been finished while we came."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(fd).st_nlink > 0

@@ -1,0 +1,149 @@
+"""The caller's webhook in a request: found, and exchanged for the gateway's own. Nothing else of the request changes.
+
+Pure: it says where the address stands and what the request is with another one in its place. Whether the address may
+be called is for `addresses`. What could be read as another webhook by the provider's parser is refused.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+from urllib.parse import quote, unquote_plus
+
+import orjson
+
+from gatekeeper.core.rejection import Code, Rejected, refuse
+from gatekeeper.dialects.base import Webhook
+from gatekeeper.dialects.multipart import read_boundary
+from gatekeeper.proxy.jobs.rewriting import rewrite
+
+SECRET_CHARS_MAX: Final = 256
+"""Of the caller's own secret: longer than any in use, and it lies in the job's record."""
+
+_ESCAPED_ASCII: Final = re.compile(rb"\\u00[2-7]")
+"""Letters that need no escaping: with them a field's name can be spelt so that a search does not find it."""
+
+_PART_NAME: Final = re.compile(rb'^content-disposition:.*?;[ \t]*name="?([^";\r\n]+)', re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A webhook that a request asks for: its address, the caller's own secret or "", and where they stand."""
+
+    url: str
+    secret: str
+    trait: Webhook
+    content_type: str
+
+    def exchanged(self, query: str, body: Sequence[bytes], url: str, secret: str) -> tuple[str, Sequence[bytes]]:
+        """Query and body with our address, and our secret where the caller gave one."""
+        match self.trait.place:
+            case "query":
+                return _in_query(query, self.trait.field, url), body
+            case "json":
+                fields = {self.trait.field: url} | ({self.trait.secret_field: secret} if self.secret else {})
+                return query, [_in_json(b"".join(body), fields)]
+            case "form":
+                whole = b"".join(body)
+                start, end, _ = _form_parts(self.content_type, whole)[self.trait.field][0]
+                return query, [whole[:start] + url.encode() + whole[end:]]
+
+
+def find_webhook(trait: Webhook, query: str, content_type: str, body: Sequence[bytes]) -> Wanted | None:
+    """The webhook that a request asks for, or None. Raises `Rejected` (malformed_request) for one that is unclear."""
+    match trait.place:
+        case "query":
+            url, secret = _of_query(query, trait.field), ""
+        case "json":
+            url, secret = _of_json(trait, body)
+        case "form":
+            url, secret = _of_form(trait, content_type, body), ""
+    return Wanted(url, secret, trait, content_type) if url else None
+
+
+def _of_query(query: str, field: str) -> str:
+    found = [part.partition("=")[2] for part in query.split("&") if _parameter(part) == field]
+    if len(found) > 1:
+        raise _unclear(field, "is there more than once")
+    return unquote_plus(found[0]) if found else ""
+
+
+def _in_query(query: str, field: str, url: str) -> str:
+    mine = f"={quote(url, safe='')}"
+    return "&".join(p.partition("=")[0] + mine if _parameter(p) == field else p for p in query.split("&"))
+
+
+def _parameter(part: str) -> str:
+    return unquote_plus(part.partition("=")[0])
+
+
+def _of_json(trait: Webhook, body: Sequence[bytes]) -> tuple[str, str]:
+    whole = b"".join(body)
+    if not re.search(re.escape(trait.field.encode()), whole, re.IGNORECASE) and not _ESCAPED_ASCII.search(whole):
+        return "", ""
+    try:
+        values = orjson.loads(whole)
+    except orjson.JSONDecodeError:
+        # The dialect has read the body before and took it: what only one of two readers takes is unclear.
+        raise _unclear(trait.field, "stands in a body that can be read in two ways") from None
+    url = _json_text(values, trait.field)
+    secret = _json_text(values, trait.secret_field) if trait.secret_field else ""
+    if len(secret) > SECRET_CHARS_MAX:
+        raise _unclear(trait.secret_field, f"has more than {SECRET_CHARS_MAX} characters")
+    return url, secret
+
+
+def _json_text(values: dict[str, object], field: str) -> str:
+    names = [name for name in values if name.casefold() == field.casefold()]
+    if names not in ([], [field]):
+        raise _unclear(field, "is spelt in two ways, or in another than the provider's")
+    value = values.get(field) or ""
+    if not isinstance(value, str):
+        raise _unclear(field, "must be a text")
+    return value
+
+
+def _in_json(body: bytes, fields: dict[str, str]) -> bytes:
+    for field, text in fields.items():
+        body = rewrite(body, (field,), lambda _, text=text: text)  # type: ignore[misc]
+    return body
+
+
+def _of_form(trait: Webhook, content_type: str, body: Sequence[bytes]) -> str:
+    whole = b"".join(body)
+    if not re.search(re.escape(trait.field.encode()), whole, re.IGNORECASE):
+        return ""
+    parts = _form_parts(content_type, whole)
+    alike = {name for name in parts if name.casefold() == trait.field.casefold()}
+    if not alike:
+        return ""
+    if alike != {trait.field} or len(parts[trait.field]) > 1:
+        raise _unclear(trait.field, "is there twice, or spelt in another way than the provider's")
+    start, end, is_file = parts[trait.field][0]
+    if is_file:
+        raise _unclear(trait.field, "must be a text")
+    return whole[start:end].decode("utf-8", "replace")
+
+
+def _form_parts(content_type: str, body: bytes) -> dict[str, list[tuple[int, int, bool]]]:
+    """Where the parts' contents stand, and whether they are files, by name.
+
+    The dialect has read the form before, and takes none whose boundary stands anywhere but between parts.
+    """
+    boundary = read_boundary(content_type)
+    found: dict[str, list[tuple[int, int, bool]]] = {}
+    if boundary is None:
+        return found
+    places = [match.start() for match in re.finditer(re.escape(b"--" + boundary), body)]
+    for start, end in pairwise(places):
+        head_end = body.find(b"\r\n\r\n", start, end)
+        name = None if head_end < 0 else _PART_NAME.search(body, start, head_end)
+        if name is not None:
+            is_file = b"filename" in body[start:head_end].lower()
+            found.setdefault(name[1].decode("latin-1"), []).append((head_end + 4, end - 2, is_file))
+    return found
+
+
+def _unclear(field: str, what: str) -> Rejected:
+    return refuse(Code.MALFORMED_REQUEST, f"The webhook in {field} {what}.")
