@@ -27,6 +27,7 @@ SANDBOX_PATHS = {
     "openai": "/openai/v1",
     "ark": "/ark/api/v3",
     "dashscope": "/dashscope/api/v1",
+    "fal": "/fal/run",
     "minimax": "/minimax/v1",
 }
 """Where the sandbox has a dialect, when that is not simply under its name."""

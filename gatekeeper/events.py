@@ -220,7 +220,7 @@ class SettleFailed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleDeferred:
     """The store was away: the outcome is on disk in the outbox, and is booked when the store is back. `act` says what
-    waits: `settle`, `release`, `unknown`, `job` that the hold follows, or `undo` of a hold that nobody confirmed."""
+    waits: `settle`, `release`, `unknown`, `undo` of a hold that nobody confirmed, or the `job` that a hold follows."""
 
     event: Literal["settle.deferred"] = "settle.deferred"
     facts: GenerationFacts

@@ -148,7 +148,7 @@ class JobSettings(_Section):
         3600, gt=0, le=MONTH_S, description="A video that is not there by then is overdue; 20 min are usual at peaks."
     )
     retention_s: float = Field(
-        7 * 86_400, gt=0, le=MONTH_S, description="How long after its end a job and its files may be asked for."
+        7 * 86_400, gt=0, le=MONTH_S, description="How long after its deadline a job and its files may be asked for."
     )
     first_poll_s: float = Field(
         60, gt=0, description="SDKs poll every few seconds: after a minute of silence nobody does."

@@ -43,7 +43,6 @@ from gatekeeper.dialects.complaints import malformed, no_job
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
-from gatekeeper.dialects.hosted import filmed_seconds
 from gatekeeper.dialects.routes import RouteTable, row
 from gatekeeper.dialects.skim import Skimmer
 
@@ -130,14 +129,14 @@ def _read_pending(answer: Answer, *, known: bool) -> Outcome:
 
 
 def _read_result(answer: Answer, cost: Cost | None) -> Outcome:
+    """What is there. Its `duration` is that of the work, not of a film."""
     value = answer.get("result")
     result = cast("Answer", value) if isinstance(value, dict) else {}
     samples = _texts(result.get("sample")) or _texts(result.get("samples"))
     if not samples:
         return Failed("no output in the result")
     pixels = read_pixels(result.get("width"), result.get("height"))
-    length = filmed_seconds(result.get("duration"))
-    return Made(samples, (pixels,) * samples if pixels else (), duration_s=length, cost=cost)
+    return Made(samples, (pixels,) * samples if pixels else (), cost=cost)
 
 
 def _texts(value: object) -> int:
@@ -173,6 +172,7 @@ TRAITS = Traits(
     corners=(
         "the SDK knows no Flux 2 and no Flux 3, and ends its polling on `Ready` alone: a moderated task is polled "
         "until it gives up after a minute",
+        "a film whose length was left to the model is charged as the longest: its result does not tell the length",
         "fine-tunes, licences and the account's credits are not open",
     ),
 )  # fmt: skip

@@ -11,7 +11,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import is_hold_id
-from gatekeeper.ledger.records import CREDITS_MAX, Answer, HoldContext, HoldOrder, KeyRecord, Limit, TeamRecord
+from gatekeeper.ledger.records import (
+    CREDITS_MAX,
+    Answer,
+    Ending,
+    HoldContext,
+    HoldOrder,
+    Job,
+    KeyRecord,
+    Limit,
+    TeamRecord,
+)
 
 NAME_CHARS_MAX: Final = 128
 """Projects, members, key and grant ids: room for an e-mail address or a path, small enough to count by."""
@@ -29,6 +39,10 @@ ANSWER_BYTES_MAX: Final = 96 * 1024
 """The longest answer kept with a hold: 64 KiB of body, written as text."""
 JOB_BYTES_MAX: Final = 4096
 """What a hold remembers of the job it follows: an id, an address or two, what it is billed by."""
+JOB_NAMES_MAX: Final = 4
+"""The provider's id of a job, and of the files that it made."""
+JOB_NAME_CHARS_MAX: Final = 300
+"""The longest ids in use are operation names of about 150 characters."""
 REQUESTS_PER_MINUTE_MAX: Final = 1_000_000
 """More than any team will ask for; a typing error of many digits is caught."""
 LIMITS_MAX: Final = 64
@@ -39,12 +53,15 @@ CHECKPOINT_BYTES_MAX: Final = 64 * 1024**2
 """A journal's checkpoint: far above 100,000 open holds, and what one value in the store may well be."""
 INTERVAL_MAX_MS: Final = int(timedelta(days=30).total_seconds() * 1000)
 """Longest ttl or grace of a hold."""
+KEEP_MAX_MS: Final = 2 * INTERVAL_MAX_MS
+"""Longest time for which a job is found by its names: the longest it may take, and as long again."""
 INSTANT_MAX_MS: Final = 253_402_300_799_999
 """The end of the year 9999: the last that can be written as a date."""
 
 _TEAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _WINDOWS: Final = re.compile(r"(\d+:\d+:\d+:\d+)?")
+_JOB_NAME: Final = re.compile(rf"(?=.{{3,{JOB_NAME_CHARS_MAX}}}$)[a-z][a-z0-9-]{{0,31}}/[!-~]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SCOPE_KINDS: Final = ("team", "project", "member", "key")
 
@@ -150,10 +167,57 @@ def check_answer(answer: Answer) -> None:
     _check_interval("ttl_ms", answer.ttl_ms)
 
 
-def check_job(job: str, ttl_ms: int) -> None:
-    """A job is 1 to 4096 bytes of UTF-8, and its result may take up to 30 days."""
-    if not 1 <= len(_utf8("job", job)) <= JOB_BYTES_MAX:
+def check_ending(ending: Ending) -> None:
+    """Everything about the end of a hold that could not be booked."""
+    check_hold_id(ending.hold_id)
+    check_amount(ending.amount)
+    check_text("outcome", ending.why, REASON_CHARS_MAX)
+    check_meta(ending.meta)
+    if ending.context is not None:
+        check_context(ending.context)
+    if ending.answer is not None:
+        check_answer(ending.answer)
+
+
+def check_job(job: Job, answer: Answer | None = None) -> None:
+    """A job has up to 4 names, and its result may take up to 30 days; it is found by its names for up to 60."""
+    check_job_text(job.text)
+    _check_interval("ttl_ms", job.ttl_ms)
+    if len(job.names) > JOB_NAMES_MAX:
+        raise LedgerInvalid(f"a job has {len(job.names)} names; at most {JOB_NAMES_MAX} are kept")
+    for name in job.names:
+        check_job_name(name)
+    if job.names:
+        check_keep(job.keep_ms)
+    if answer is not None:
+        check_answer(answer)
+
+
+def check_job_text(text: str) -> None:
+    """A job is told in 1 to 4096 bytes of UTF-8."""
+    if not 1 <= len(_utf8("job", text)) <= JOB_BYTES_MAX:
         raise LedgerInvalid(f"a job is told in 1 to {JOB_BYTES_MAX} bytes")
+
+
+def check_job_name(name: str) -> None:
+    """The name of a job is its provider, a slash, and what the provider calls it."""
+    if not _JOB_NAME.fullmatch(name):
+        raise LedgerInvalid(
+            f"job name {name[:80]!r}: use provider/id, up to {JOB_NAME_CHARS_MAX} printable ASCII characters, no space"
+        )
+
+
+def check_keep(keep_ms: int) -> None:
+    """A job is found by its names for 1 ms to 60 days."""
+    if not 1 <= keep_ms <= KEEP_MAX_MS:
+        raise LedgerInvalid(f"keep_ms {keep_ms}: use 1 to {KEEP_MAX_MS} milliseconds")
+
+
+def check_lease(owner: str, ttl_ms: int) -> None:
+    """A lease has the name of who has it, and ends within 30 days."""
+    check_name("owner", owner, required=True)
+    if ttl_ms < 1:
+        raise LedgerInvalid("a lease is for at least 1 millisecond")
     _check_interval("ttl_ms", ttl_ms)
 
 

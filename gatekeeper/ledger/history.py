@@ -14,8 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from gatekeeper.ledger.records import HoldOrder
-from gatekeeper.ledger.scripts import Ending
+from gatekeeper.ledger.records import Ending, HoldOrder, Job
 
 REMEMBER_S: Final = 60.0
 """How long an act is remembered: far longer than a replica that may be promoted is behind."""
@@ -40,8 +39,7 @@ class Following:
     """An attach_job."""
 
     hold_id: str
-    job: str
-    ttl_ms: int
+    job: Job
 
 
 Act = HoldOrder | Ending | Doubt | Following

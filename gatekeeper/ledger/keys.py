@@ -6,6 +6,7 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 |-------------------------|--------|------------------------------------------------------|-----------------------|
 | `gk:schema`             | STRING | the number of the formats below                      | for ever              |
 | `gk:teams`              | SET    | every team id                                        | for ever              |
+| `gk:secret`             | STRING | what gateways on this store sign with, drawn once    | for ever              |
 | `gk:key:<sha256>`       | STRING | an API key's record as JSON                          | until removed         |
 | `gk:{T}:team`           | HASH   | the team's record, a field for each part of it       | for ever              |
 | `gk:{T}:keys`           | HASH   | key id -> sha256                                     | until removed         |
@@ -14,6 +15,8 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:{T}:open`           | HASH   | hold id -> record                                    | field: until resolved |
 | `gk:{T}:due`            | ZSET   | hold id -> deadline in ms; `lapse:<seq>` -> expiry   | until resolved        |
 | `gk:{T}:jobs`           | HASH   | hold id -> the job it follows                        | field: until resolved |
+| `gk:{T}:job:<name>`     | STRING | hold id, line break, job: found by `provider/its id` | as long as it says    |
+| `gk:{T}:lease:<hold>`   | STRING | who looks after this hold's job at the moment        | as long as it says    |
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:once:<utc day>` | HASH   | a request's name -> hold id; the day as above        | 48 h after last write |
 | `gk:{T}:answer:<hold>`  | STRING | the answer that was kept with this hold              | as long as it says    |
@@ -42,6 +45,10 @@ TEAMS: Final = "gk:teams"
 
 SCHEMA: Final = "gk:schema"
 """STRING: which formats the store's records are in."""
+
+
+SECRET: Final = "gk:secret"  # noqa: S105  # the key's name
+"""STRING: what every gateway on this store signs with, and nobody else knows."""
 
 
 def api_key(sha256: str) -> str:
@@ -108,6 +115,14 @@ class TeamKeys:
     def jobs(self) -> str:
         """HASH: hold id -> the job that the hold follows."""
         return f"{self.tag}:jobs"
+
+    def job(self, name: str) -> str:
+        """STRING: the hold that follows the job of this name, and the job."""
+        return f"{self.tag}:job:{name}"
+
+    def lease(self, hold_id: str) -> str:
+        """STRING: who looks after this hold's job at the moment."""
+        return f"{self.tag}:lease:{hold_id}"
 
     def once(self, day: int) -> str:
         """HASH: the name of a request -> its hold, for the hold ids of a UTC day."""

@@ -9,23 +9,23 @@ A caller that is cancelled while it waits gives up the answer, not the step. Cal
 were made, so a `release` after a cancelled `hold` meets whatever that hold did.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from gatekeeper.ledger import bounds, looking, scripts
+from gatekeeper.ledger import apikeys, bounds, jobs, looking, scripts
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import key_text, pairs, parse_key, parse_team
-from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict
+from gatekeeper.ledger.codec import pairs, parse_team
+from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.history import Act, Doubt, Following, History
 from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
-from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
+from gatekeeper.ledger.keys import TEAMS, TeamKeys
 from gatekeeper.ledger.proof import prove
 from gatekeeper.ledger.records import (
     Answer,
     Attached,
+    Ending,
     Entry,
     Expiry,
     GrantStatus,
@@ -33,6 +33,7 @@ from gatekeeper.ledger.records import (
     HoldContext,
     HoldOrder,
     HoldResult,
+    Job,
     KeyRecord,
     Marked,
     Refused,
@@ -51,7 +52,6 @@ TIMEZONES_KNOWN_MAX: Final = 10_000
 """Teams whose time zone is remembered; a forgotten one costs its next hold a second round trip."""
 
 _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us, then done
-_SCAN_COUNT: Final = 500
 
 
 class Ledger:
@@ -103,53 +103,28 @@ class Ledger:
         self._remember_timezone(team_id, record.timezone)
         return record
 
-    async def teams(self) -> AsyncIterator[str]:
+    def teams(self) -> AsyncIterator[str]:
         """Every team id, each at least once (read in pages; teams made meanwhile may or may not appear)."""
-        cursor = "0"
-        while True:
-            cursor, page = await self._client.command("SSCAN", TEAMS, cursor, "COUNT", _SCAN_COUNT, bulk=True)
-            for team_id in page:
-                yield team_id
-            if str(cursor) == "0":
-                return
+        return looking.team_ids(self._client)
 
     async def put_key(self, key: KeyRecord) -> None:
         """Store or replace an API key's record under its SHA-256; a replaced secret stops working first.
 
         Raises LedgerConflict if the secret belongs to another key.
         """
-        bounds.check_key(key)
-        index, field = TeamKeys(key.team).keys, key.key_id
-        before = await self.find_key(key.sha256)
-        if before is not None and (before.team, before.key_id) != (key.team, key.key_id):
-            raise LedgerConflict(f"the secret of key {key.key_id} of team {key.team} belongs to another key")
-        old = await self._client.command("HGET", index, field)
-        if old and old != key.sha256:
-            await self._client.command("DEL", api_key(old))
-        await self._client.command("HSET", index, field, key.sha256)
-        await self._client.command("SET", api_key(key.sha256), key_text(key))
+        await apikeys.put(self._client, key)
 
     async def remove_key(self, sha256: str) -> bool:
         """Forget a key; False if there was none."""
-        key = await self.find_key(sha256)
-        if key is None:
-            return False
-        await self._client.command("DEL", api_key(sha256))
-        await self._client.command("HDEL", TeamKeys(key.team).keys, key.key_id)
-        return True
+        return await apikeys.remove(self._client, sha256)
 
     async def find_key(self, sha256: str) -> KeyRecord | None:
         """The key with this SHA-256 (64 lower-case hex digits), or None. Expired and revoked ones are given too."""
-        bounds.check_sha256(sha256)
-        text = await self._client.command("GET", api_key(sha256))
-        return None if text is None else parse_key(sha256, text)
+        return await apikeys.find(self._client, sha256)
 
     async def keys(self, team_id: str) -> tuple[KeyRecord, ...]:
         """The team's keys, by key id."""
-        bounds.check_team_id(team_id)
-        index = pairs(await self._client.command("HGETALL", TeamKeys(team_id).keys))
-        found = await asyncio.gather(*(self.find_key(index[key_id]) for key_id in sorted(index)))
-        return tuple(key for key in found if key is not None)
+        return await apikeys.of_team(self._client, team_id)
 
     # Credits
 
@@ -212,7 +187,7 @@ class Ledger:
             windows = self._windows.at(answer.now_ms, answer.timezone)
         raise LedgerBroken(f"no calendar window of team {order.team} holds the store's time")
 
-    async def settle(
+    async def settle(  # noqa: PLR0913  # what a journal entry has, each by its name
         self,
         hold_id: str,
         team_id: str,
@@ -222,24 +197,19 @@ class Ledger:
         meta: str = "",
         context: HoldContext | None = None,
         answer: Answer | None = None,
+        within_available: bool = False,
     ) -> Settlement:
         """Charge what was made (0 charges nothing) and free the rest of the hold.
 
         More than was held is charged too, and flagged `over`; so is a result that comes after time resolved the
-        hold (`late`). Both are facts, and may take the team below zero. With its `context` a charge is booked also if
-        the store has lost the hold (`orphan`), and with nothing to charge the hold can no longer be made (`voided`):
+        hold (`late`). Both are facts, and may take the team below zero. `within_available`: beyond the hold only as
+        much is charged as the team has, and the same again is a duplicate. With its `context` a charge is booked also
+        if the store has lost the hold (`orphan`), and with nothing to charge the hold can no longer be made (`voided`):
         both within 48 hours of its making, later it is `gone`. `answer` is kept with the charge if this settles it.
         """
-        bounds.check_team_id(team_id)
-        bounds.check_hold_id(hold_id)
-        bounds.check_amount(amount)
-        bounds.check_text("outcome", outcome, bounds.REASON_CHARS_MAX)
-        bounds.check_meta(meta)
-        if context is not None:
-            bounds.check_context(context)
-        if answer is not None:
-            bounds.check_answer(answer)
-        ending = scripts.Ending(hold_id, amount, outcome, meta, context=context, answer=answer)
+        ending = Ending(
+            hold_id, amount, outcome, meta, context=context, answer=answer, within_available=within_available
+        )
         return await self._settle(team_id, ending)
 
     async def release(
@@ -253,12 +223,11 @@ class Ledger:
 
         For a hold whose answer was lost: the call that makes it may still be on its way.
         """
-        bounds.check_team_id(team_id)
-        bounds.check_hold_id(hold_id)
-        bounds.check_text("reason", reason, bounds.REASON_CHARS_MAX)
-        return await self._settle(team_id, scripts.Ending(hold_id, why=reason, undo=True))
+        return await self._settle(team_id, Ending(hold_id, why=reason, undo=True))
 
-    async def _settle(self, team_id: str, ending: scripts.Ending) -> Settlement:
+    async def _settle(self, team_id: str, ending: Ending) -> Settlement:
+        bounds.check_team_id(team_id)
+        bounds.check_ending(ending)
         settlement = await scripts.settle(self._client, team_id, ending)
         await self.repair.settled(team_id, settlement, replace(ending, answer=None))
         return settlement
@@ -284,23 +253,55 @@ class Ledger:
         return marked
 
     async def attach_job(
-        self, hold_id: str, team_id: str, job: str, *, ttl_ms: int, answer: Answer | None = None
-    ) -> Attached:
+        self, hold_id: str, team_id: str, job: str, *,
+        ttl_ms: int, names: Sequence[str] = (), keep_ms: int = 0, answer: Answer | None = None,
+    ) -> Attached:  # fmt: skip
         """Let the hold follow an asynchronous job (a text of the caller's), whose result may take `ttl_ms` from now.
 
         Time alone never resolves it any more: when it is overdue it becomes unknown, and is kept. The same job again
-        finds an unknown hold again. `answer` is kept with the hold if this attaches the job.
+        finds an unknown hold again. `answer` is kept with the hold if this attaches the job. In the same step the job
+        gets its `names` (`provider/upstream id`), by which it is found for `keep_ms`; a hold that is over, or lost,
+        does not keep it from them.
         """
+        wanted = Job(job, ttl_ms, tuple(names), keep_ms)
         bounds.check_team_id(team_id)
         bounds.check_hold_id(hold_id)
-        bounds.check_job(job, ttl_ms)
-        if answer is not None:
-            bounds.check_answer(answer)
+        bounds.check_job(wanted, answer)
         self.on_deadline(team_id, ttl_ms)
-        attached = await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms, answer)
+        attached = await jobs.attach(self._client, team_id, hold_id, wanted, answer)
         if attached.seq:
-            self.repair.acked(team_id, attached.seq, Following(hold_id, job, ttl_ms))
+            self.repair.acked(team_id, attached.seq, Following(hold_id, wanted))
         return attached
+
+    async def name_job(self, team_id: str, name: str, hold_id: str, job: str, keep_ms: int) -> None:
+        """Let a job be found by one more name: a file that it made, or a job that had ended at once."""
+        bounds.check_team_id(team_id)
+        await jobs.put_name(self._client, team_id, name, hold_id, job, keep_ms)
+
+    async def job(self, team_id: str, name: str) -> tuple[str, str] | None:
+        """The hold id and the text of the team's job of this name, or None: there is none, or its time is over."""
+        bounds.check_team_id(team_id)
+        return await jobs.find(self._client, team_id, name)
+
+    async def open_jobs(self, team_id: str, cursor: str = "0") -> tuple[str, tuple[tuple[str, str], ...]]:
+        """A page of the jobs that open holds of the team follow, as (hold id, job), and the cursor of the next page:
+        "0" after the last. A job that comes or ends meanwhile may be left out; none comes in no page otherwise."""
+        bounds.check_team_id(team_id)
+        return await jobs.open_page(self._client, team_id, cursor)
+
+    async def open_job(self, team_id: str, hold_id: str) -> str | None:
+        """The job that this hold follows; None if it is over or follows none."""
+        bounds.check_team_id(team_id)
+        return await jobs.of_hold(self._client, team_id, hold_id)
+
+    async def claim_job(self, team_id: str, hold_id: str, owner: str, ttl_ms: int) -> bool:
+        """Whether this owner, and for `ttl_ms` nobody else, looks after the job of this hold now."""
+        bounds.check_team_id(team_id)
+        return await jobs.claim(self._client, team_id, hold_id, owner, ttl_ms)
+
+    async def secret(self) -> str:
+        """A secret of the whole store, made once: what gateways sign with that others have to believe."""
+        return await jobs.secret(self._client)
 
     async def expire_due(self, team_id: str, max_holds: int = 100) -> Expiry:
         """Let time act on up to `max_holds` (at most 200) holds past their deadline, each by its own policy.
@@ -309,14 +310,10 @@ class Ledger:
         """
         bounds.check_team_id(team_id)
         wanted = max(1, min(max_holds, EXPIRE_MAX))
-        now_ms, flat = await asyncio.gather(
-            self.now_ms(team_id),
-            self._client.command("ZRANGE", TeamKeys(team_id).due, 0, wanted, "WITHSCORES", bulk=True),
-        )
-        scores = {hold_id: int(float(score)) for hold_id, score in pairs(flat).items()}
-        due = [hold_id for hold_id, score in scores.items() if score <= now_ms]
+        left_ms = await looking.first_due(self._client, team_id, wanted)
+        due = [member for member, in_ms in left_ms.items() if in_ms <= 0]
         if not due:
-            return Expiry((), more=False, next_due_in_ms=min(scores.values()) - now_ms if scores else None)
+            return Expiry((), more=False, next_due_in_ms=min(left_ms.values(), default=None))
         transitions = await scripts.expire(self._client, team_id, due[:wanted])
         self._tell(team_id, transitions)
         return Expiry(transitions, more=len(due) > wanted, next_due_in_ms=0)
@@ -382,12 +379,12 @@ class Ledger:
         match act:
             case HoldOrder():
                 return await self._hold(act)
-            case scripts.Ending():
+            case Ending():
                 return await scripts.settle(self._client, team_id, act)
             case Doubt(hold_id, reason):
                 return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
-            case Following(hold_id, job, ttl_ms):
-                return await scripts.attach_job(self._client, team_id, hold_id, job, ttl_ms)
+            case Following(hold_id, job):
+                return await jobs.attach(self._client, team_id, hold_id, job)
 
     def _tell(self, team_id: str, transitions: tuple[Transition, ...]) -> None:
         for transition in transitions:

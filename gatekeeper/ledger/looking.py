@@ -4,14 +4,14 @@ Each is one instant of its team only where one command or script reads it; a lis
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from gatekeeper.ledger import scripts
 from gatekeeper.ledger.bounds import INSTANT_MAX_MS
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import open_hold, pairs, parse_ended, parse_grant
-from gatekeeper.ledger.keys import TeamKeys
+from gatekeeper.ledger.keys import TEAMS, TeamKeys
 from gatekeeper.ledger.lots import parse_lots
 from gatekeeper.ledger.reports import Balance, Grant, OpenHold
 from gatekeeper.ledger.usage import applying, limit_usage
@@ -21,6 +21,17 @@ HOLDS_MAX: Final = 10_000
 """Open holds one call lists."""
 
 _SCAN_COUNT: Final = 500
+
+
+async def team_ids(client: StoreClient) -> AsyncIterator[str]:
+    """Every team id, each at least once; teams made meanwhile may or may not appear."""
+    cursor = "0"
+    while True:
+        cursor, page = await client.command("SSCAN", TEAMS, cursor, "COUNT", _SCAN_COUNT, bulk=True)
+        for team_id in page:
+            yield team_id
+        if str(cursor) == "0":
+            return
 
 
 async def now_ms(client: StoreClient, team_id: str) -> int:
@@ -39,6 +50,15 @@ async def due_in_ms(client: StoreClient, team_ids: Sequence[str]) -> list[int | 
         now_ms(client, team_ids[0]), *(client.command("ZRANGE", key, 0, 0, "WITHSCORES", bulk=True) for key in keys)
     )
     return [int(float(flat[1])) - now if flat else None for flat in first]
+
+
+async def first_due(client: StoreClient, team_id: str, count: int) -> dict[str, int]:
+    """How far off, in ms, the team's first deadlines are (one more than `count`), by hold id or a lot's reminder."""
+    now, flat = await asyncio.gather(
+        now_ms(client, team_id),
+        client.command("ZRANGE", TeamKeys(team_id).due, 0, count, "WITHSCORES", bulk=True),
+    )
+    return {member: int(float(score)) - now for member, score in pairs(flat).items()}
 
 
 async def grants(client: StoreClient, team_id: str) -> tuple[Grant, ...]:

@@ -221,6 +221,33 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How a hold ends, as settle.lua takes it; the words are those of `Ledger.settle` and `Ledger.undo`."""
+
+    hold_id: str
+    amount: int = 0
+    why: str = ""
+    meta: str = ""
+    undo: bool = False
+    context: HoldContext | None = None
+    answer: Answer | None = None
+    within_available: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An asynchronous job that a hold follows: a `text` of the caller's, and how long its result may take.
+
+    It is found by each of its `names` (`provider/upstream id`) for `keep_ms`, also when the hold has ended long since.
+    """
+
+    text: str
+    ttl_ms: int
+    names: tuple[str, ...] = ()
+    keep_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """One thing that time did to a hold: `unknown`, then `expire`, `charge` or `keep`."""
 

@@ -6,7 +6,7 @@ Settles are never held back: they are facts. It does not log: what happened goes
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,10 +16,11 @@ from typing import Final, TypeVar
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import parse_entry
 from gatekeeper.ledger.errors import LedgerError, LedgerHistoryLost, LedgerUnavailable
-from gatekeeper.ledger.history import Acked, Act, History, Seen
+from gatekeeper.ledger.history import Acked, Act, Doubt, Following, History, Seen
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.records import (
     Attached,
+    Ending,
     Held,
     HoldOrder,
     HoldResult,
@@ -30,7 +31,6 @@ from gatekeeper.ledger.records import (
     Settlement,
     SettleStatus,
 )
-from gatekeeper.ledger.scripts import Ending
 
 TEAMS_AT_ONCE: Final = 100
 """Teams asked for their sequence in one pipeline."""
@@ -200,8 +200,8 @@ class Repair:
             kept = await self._surely(partial(self._last_kept, seen, acts)) or 0
             met = [(act, await self._tell_again(seen.team, act)) for act in _to_tell(acts)]
             told = [each for _, each in met]
-            again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN)
             orphans = {act.hold_id for act, each in met if each is Told.ORPHAN}  # their holds are accounted for
+            again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN) + _between(acts, orphans, kept)
             refused = sum(each is Told.REFUSED and act.hold_id not in orphans for act, each in met)
             self.on_lost(LostHistory(seen.team, seen.seq, kept, again, refused))
             await asyncio.sleep(self._others_wait_s)
@@ -270,9 +270,17 @@ def _told(result: HoldResult | Settlement | Marked | Attached | None) -> Told:
 def _to_tell(acts: list[Acked]) -> list[Act]:
     """In their order, but without what came before the end of a hold: its end brings along all it needs, and room under
     a limit that somebody has used meanwhile does not matter to it. What it does not bring is the request's name, under
-    which it would be made and charged once more: a hold that has one is told again, and may be refused."""
+    which it would be made and charged once more: a hold that has one is told again, and may be refused. Nor does it
+    bring the names of a job, by which its result is fetched: those are told last, when the hold is over once more."""
     ended = {acked.act.hold_id for acked in acts if isinstance(acked.act, Ending) and acked.act.context is not None}
-    return [acked.act for acked in acts if acked.act.hold_id not in ended or _is_told_again(acked.act)]
+    jobs = [acked.act for acked in acts if acked.act.hold_id in ended and isinstance(acked.act, Following)]
+    return [acked.act for acked in acts if acked.act.hold_id not in ended or _is_told_again(acked.act)] + jobs
+
+
+def _between(acts: list[Acked], orphans: Collection[str], kept: int) -> int:
+    """How many lost entries stood between a hold and its end, for both of which the one entry of an orphan stands."""
+    between = (acked for acked in acts if isinstance(acked.act, Doubt | Following) and acked.seq > kept)
+    return sum(acked.act.hold_id in orphans for acked in between)
 
 
 def _is_told_again(act: Act) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import Outbox, Waiting
-from gatekeeper.ledger.records import MarkStatus, SettleStatus
+from gatekeeper.ledger.records import JobStatus, MarkStatus, SettleStatus
 from gatekeeper.ledger.resolution import Act, Resolution
 
 WAIT_LEAST_S: Final = 0.1
@@ -151,12 +151,15 @@ class Replayer:
                 booked=marked.status is MarkStatus.UNKNOWN,
                 rejected=marked.status is MarkStatus.GONE,
             )
+        if resolution.act is Act.JOB:
+            return await self._attach(resolution)
         if resolution.act is Act.UNDO:
             settlement = await self._ledger.undo(hold_id, team, reason=resolution.why)
         else:
             settlement = await self._ledger.settle(
                 hold_id, team, resolution.amount,
                 outcome=resolution.why, meta=resolution.meta, context=resolution.context,
+                within_available=resolution.within_available,
             )  # fmt: skip
         is_gone = settlement.status is SettleStatus.GONE
         return Replayed(
@@ -166,6 +169,20 @@ class Replayer:
             debt=settlement.debt,
             booked=settlement.status in _BOOKED,
             rejected=settlement.status is SettleStatus.MISMATCH or (is_gone and resolution.act is not Act.UNDO),
+        )
+
+    async def _attach(self, resolution: Resolution) -> Replayed:
+        """A hold that was resolved meanwhile needs its job no longer. One that is gone, or follows another job, leaves
+        a job that nothing pays for: somebody has to look at it."""
+        attached = await self._ledger.attach_job(
+            resolution.hold_id, resolution.team, resolution.job,
+            ttl_ms=resolution.ttl_ms, names=resolution.names, keep_ms=resolution.keep_ms,
+        )  # fmt: skip
+        return Replayed(
+            resolution,
+            attached.status,
+            booked=attached.status is JobStatus.ATTACHED,
+            rejected=attached.status in {JobStatus.GONE, JobStatus.MISMATCH},
         )
 
 

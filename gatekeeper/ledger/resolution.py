@@ -31,13 +31,15 @@ class Act(StrEnum):
     RELEASE = "release"
     UNKNOWN = "unknown"
     UNDO = "undo"  # a release of a hold that may never have been made
+    JOB = "job"  # no end: the hold follows a job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """The end of one hold. `amount` is what to charge and `held` what the hold is of, in micro-credits; `why` is the
-    outcome or the reason for the journal, `request_id` is for log lines. The rest books it even if the store has lost
-    the hold; without `windows` it does not."""
+    """The end of one hold, or the job that it follows. `amount` is what to charge and `held` what the hold is of, in
+    micro-credits; `why` is the outcome or the reason for the journal, `request_id` is for log lines. With
+    `within_available` more than the hold is charged only as far as the team's credits go. `job` to `keep_ms` are of a
+    job alone. The rest books an end even if the store has lost the hold; without `windows` it does not."""
 
     act: Act
     team: str
@@ -47,6 +49,11 @@ class Resolution:
     meta: str = ""
     held: int = 0
     request_id: str = ""
+    within_available: bool = False
+    job: str = ""
+    ttl_ms: int = 0
+    names: tuple[str, ...] = ()
+    keep_ms: int = 0
     project: str = ""
     member: str = ""
     key_id: str = ""
@@ -86,7 +93,7 @@ def from_payload(payload: bytes) -> Resolution:
     """The resolution in a record. A field that a later version added is left aside."""
     fields = json.loads(payload)
     known = {name: fields[name] for name in Resolution.__dataclass_fields__ if name in fields}
-    return Resolution(**{**known, "act": Act(fields["act"])})
+    return Resolution(**{**known, "act": Act(fields["act"]), "names": tuple(fields.get("names", ()))})
 
 
 def record_frame(number: int, payload: bytes) -> bytes:

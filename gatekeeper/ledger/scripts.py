@@ -15,12 +15,13 @@ from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import (
     Answer,
     Attached,
+    Ending,
     EntryKind,
     GrantStatus,
     Held,
-    HoldContext,
     HoldOrder,
     HoldResult,
+    Job,
     JobStatus,
     Limit,
     Marked,
@@ -74,19 +75,6 @@ class Snapshot:
     grants: dict[str, str]
     due: dict[str, str]
     base: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a hold ends, as settle.lua takes it; the words are those of `Ledger.settle` and `Ledger.undo`."""
-
-    hold_id: str
-    amount: int = 0
-    why: str = ""
-    meta: str = ""
-    undo: bool = False
-    context: HoldContext | None = None
-    answer: Answer | None = None
 
 
 async def put_team(client: StoreClient, record: TeamRecord, actor: str, expected_revision: int | None) -> int:
@@ -169,6 +157,7 @@ async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
     names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal, keys.jobs]
     args: list[str | int] = [
         hold_id, ending.amount, ending.why, ending.meta, int(ending.undo), context_text(context) if context else "",
+        int(ending.within_available),
     ]  # fmt: skip
     if answer is not None:
         names.append(keys.answer(hold_id))
@@ -194,13 +183,11 @@ async def mark_unknown(client: StoreClient, team: str, hold_id: str, why: str) -
     raise _unusual("unknown", team, reply)
 
 
-async def attach_job(
-    client: StoreClient, team: str, hold_id: str, job: str, ttl_ms: int, answer: Answer | None = None
-) -> Attached:
+async def attach_job(client: StoreClient, team: str, hold_id: str, job: Job, answer: Answer | None = None) -> Attached:
     """Run job.lua."""
     keys = TeamKeys(team)
-    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal, keys.jobs]
-    args: list[str | int] = [hold_id, job, ttl_ms]
+    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal, keys.jobs, *map(keys.job, job.names)]
+    args: list[str | int] = [hold_id, job.text, job.ttl_ms, len(job.names), job.keep_ms]
     if answer is not None:
         names.append(keys.answer(hold_id))
         args += [answer.text, answer.ttl_ms]

@@ -11,6 +11,7 @@ from gatekeeper.ledger.codec import PERIODS
 from gatekeeper.ledger.holdid import DAY_MS, hold_id_day
 from gatekeeper.ledger.records import (
     Caps,
+    Ending,
     GrantStatus,
     HoldOrder,
     HoldState,
@@ -22,7 +23,6 @@ from gatekeeper.ledger.records import (
     SettleStatus,
     TeamRecord,
 )
-from gatekeeper.ledger.scripts import Ending
 from gatekeeper.ledger.windows import Window, Windows
 
 MOST = 9_000_000_000_000_000
@@ -301,30 +301,39 @@ class Books:
             self.use[scope].move(hold.starts, charged, -hold.order.amount)
         self._give_back(hold)
 
+    def booked(self, ending: Ending) -> int:
+        """What would be charged: as it is asked, or beyond the hold only as far as the team's credits go."""
+        hold, asked = self.holds.get(ending.hold_id), ending.amount
+        amount = hold.order.amount if hold else ending.context.amount if ending.context else 0
+        if not ending.within_available or asked <= amount:
+            return asked
+        aside = amount if hold and hold.state in OPEN else hold.charged if hold else 0
+        return min(asked, amount + max(0, self.available - (amount - aside)))
+
     def would_overflow(self, ending: Ending) -> bool:
         """Whether this settle would charge, with what is still held, more than can be counted."""
-        hold = self.holds.get(ending.hold_id)
+        hold, amount = self.holds.get(ending.hold_id), self.booked(ending)
         if hold is None:
-            return self._is_recent(ending.hold_id) and self.charged + self.held + ending.amount > MOST
+            return self._is_recent(ending.hold_id) and self.charged + self.held + amount > MOST
         if hold.state not in (*OPEN, *BY_TIME):
             return False
         before = hold.order.amount if hold.state in OPEN else hold.charged
-        return self.charged + self.held - before + ending.amount > MOST
+        return self.charged + self.held - before + amount > MOST
 
     def settle(self, ending: Ending) -> tuple[SettleStatus, int]:
         """What a settle says, and what is charged after it."""
-        hold, amount = self.holds.get(ending.hold_id), ending.amount
+        hold, amount = self.holds.get(ending.hold_id), self.booked(ending)
         if hold is None:
             return self._settle_lost(ending)
         if hold.state in OPEN:
-            self._resolve(hold, HoldState.SETTLED if amount else HoldState.RELEASED, amount)
+            self._resolve(hold, HoldState.SETTLED if ending.amount else HoldState.RELEASED, amount)
             self._keep_answer(ending)
-            return SettleStatus.SETTLED if amount else SettleStatus.RELEASED, amount
-        if hold.state in BY_TIME and (amount or hold.state is HoldState.CHARGED):
+            return SettleStatus.SETTLED if ending.amount else SettleStatus.RELEASED, amount
+        if hold.state in BY_TIME and (ending.amount or hold.state is HoldState.CHARGED):
             self._settle_late(hold, amount)
             self._keep_answer(ending)
             return SettleStatus.LATE, amount
-        return SettleStatus.DUPLICATE if amount == hold.charged else SettleStatus.MISMATCH, hold.charged
+        return SettleStatus.DUPLICATE if is_same(hold, ending) else SettleStatus.MISMATCH, hold.charged
 
     def _settle_late(self, hold: Hold, amount: int) -> None:
         was, hold.state = hold.state, HoldState.LATE
@@ -351,13 +360,14 @@ class Books:
             key_id=context.key_id, fingerprint=context.fingerprint,
         )  # fmt: skip
         starts = [int(start) for start in (context.windows or "0:0:0:0").split(":")]
-        orphan = self.holds[ending.hold_id] = Hold(order, starts, HoldState.ORPHAN, ending.amount)
+        amount = self.booked(ending)
+        orphan = self.holds[ending.hold_id] = Hold(order, starts, HoldState.ORPHAN, amount)
         for scope in scopes_of(order):  # its windows may have been lost with it
             use = self.use.setdefault(scope, Use())
             use.open([max(old[0], start) for old, start in zip(use.windows, starts, strict=True)])
         self._spend(orphan)
         self._keep_answer(ending)
-        return SettleStatus.ORPHAN, ending.amount
+        return SettleStatus.ORPHAN, amount
 
     def _spend(self, hold: Hold) -> None:
         """Charge what nothing was kept aside for."""
@@ -398,6 +408,14 @@ class Books:
             return JobStatus.DUPLICATE
         hold.state, hold.job, hold.deadline_ms = HoldState.HELD, job, self.now + ttl_ms
         return JobStatus.ATTACHED
+
+
+def is_same(hold: Hold, ending: Ending) -> bool:
+    """Whether this end of a hold may be the one that was booked."""
+    if ending.amount == hold.charged:
+        return True
+    was_charged = hold.state in {HoldState.SETTLED, HoldState.LATE, HoldState.ORPHAN}
+    return ending.within_available and was_charged and hold.order.amount <= hold.charged < ending.amount
 
 
 def id_ms(hold_id: str) -> int:

@@ -33,11 +33,17 @@ CREDIT = 1_000_000
 RETENTION_MS = 72 * 3600 * 1000
 ONCE_MS = 48 * 3600 * 1000
 ANSWER_MS = 24 * 3600 * 1000
-FOR_EVER = re.compile(r"gk:(schema|teams|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j|base))")
+JOB_MS = 7 * 24 * 3600 * 1000
+LEASE_MS = 90_000
+FOR_EVER = re.compile(
+    r"gk:(schema|teams|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j|base))"
+)
 WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:done:\d+"): RETENTION_MS,
     re.compile(r"gk:\{[\w.-]+\}:once:\d+"): ONCE_MS,
     re.compile(r"gk:\{[\w.-]+\}:answer:[0-9a-f]{32}"): ANSWER_MS,
+    re.compile(r"gk:\{[\w.-]+\}:job:[a-z0-9-]+/[!-~]+"): JOB_MS,
+    re.compile(r"gk:\{[\w.-]+\}:lease:[0-9a-f]{32}"): LEASE_MS,
 }
 FENCE = re.compile(r"gk:\{[^}]+\}:fence")
 _NUMBERS = itertools.count(1)
@@ -200,22 +206,25 @@ class Raw:
         return texts(reply)
 
     async def settle(
-        self, hold_id: str, amount: str | int, *, undo: int = 0, context: str = "", answer: tuple[str | int, ...] = ()
-    ) -> Reply:
+        self, hold_id: str, amount: str | int, *, undo: int = 0, context: str = "", within: int = 0,
+        answer: tuple[str | int, ...] = (),
+    ) -> Reply:  # fmt: skip
         """settle.lua; `answer` is its text and its ttl."""
-        args = [hold_id, amount, "why", "", undo, context, *answer]
+        args = [hold_id, amount, "why", "", undo, context, within, *answer]
         return texts(await self.client.run(script("settle"), self._hold_keys(hold_id, answer), args))
 
     async def job(
-        self, hold_id: str, job: str = "job", ttl: str | int = 60_000, *, answer: tuple[str | int, ...] = ()
-    ) -> Reply:
+        self, hold_id: str, job: str = "job", ttl: str | int = 60_000, *, names: tuple[str, ...] = (),
+        keep: str | int = JOB_MS, answer: tuple[str | int, ...] = (),
+    ) -> Reply:  # fmt: skip
         """job.lua; `answer` is its text and its ttl."""
-        return await self.client.run(script("job"), self._hold_keys(hold_id, answer), [hold_id, job, ttl, *answer])
+        args = [hold_id, job, ttl, len(names), keep, *answer]
+        return await self.client.run(script("job"), self._hold_keys(hold_id, answer, names), args)
 
-    def _hold_keys(self, hold_id: str, answer: tuple[str | int, ...]) -> list[str]:
+    def _hold_keys(self, hold_id: str, answer: tuple[str | int, ...], names: tuple[str, ...] = ()) -> list[str]:
         k = self.keys
-        names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal, k.jobs]
-        return [*names, k.answer(hold_id)] if answer else names
+        found = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal, k.jobs, *map(k.job, names)]
+        return [*found, k.answer(hold_id)] if answer else found
 
     async def unknown(self, hold_id: str) -> Reply:
         """unknown.lua."""

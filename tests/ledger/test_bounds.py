@@ -6,7 +6,7 @@ import pytest
 
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.errors import LedgerInvalid
-from gatekeeper.ledger.records import Answer, Caps, HoldContext, KeyRecord, Limit, Per, TeamRecord
+from gatekeeper.ledger.records import Answer, Caps, HoldContext, Job, KeyRecord, Limit, Per, TeamRecord
 
 
 @pytest.mark.parametrize("team_id", ["a", "A1", "studio.berlin_2-x", "x" * 64])
@@ -49,9 +49,18 @@ def test_no_team_ids(team_id: str):
         (lambda: bounds.check_context(HoldContext(1, windows="1:2:3")), "use what the hold was answered with"),
         (lambda: bounds.check_answer(Answer("ä" * 49_153, 1)), "more than 98304 bytes"),
         (lambda: bounds.check_answer(Answer("a", 0)), "at least 1 millisecond"),
-        (lambda: bounds.check_job("", 1), "1 to 4096 bytes"),
-        (lambda: bounds.check_job("ä" * 2049, 1), "1 to 4096 bytes"),
-        (lambda: bounds.check_job("j", -1), "ttl_ms -1"),
+        (lambda: bounds.check_job(Job("", 1)), "1 to 4096 bytes"),
+        (lambda: bounds.check_job(Job("ä" * 2049, 1)), "1 to 4096 bytes"),
+        (lambda: bounds.check_job(Job("j", -1)), "ttl_ms -1"),
+        (lambda: bounds.check_job(Job("j", 1, ("fal/1",) * 5, 1)), "at most 4"),
+        (lambda: bounds.check_job(Job("j", 1, ("fal/1",))), "keep_ms 0"),
+        (lambda: bounds.check_job(Job("j", 1, ("fal/1",), 61 * 24 * 3_600_000)), "keep_ms"),
+        (lambda: bounds.check_job(Job("j", 1, ("fal",), 1)), "use provider/id"),
+        (lambda: bounds.check_job(Job("j", 1, ("fal/1 2",), 1)), "use provider/id"),
+        (lambda: bounds.check_job(Job("j", 1, ("fal/1\n",), 1)), "use provider/id"),
+        (lambda: bounds.check_job(Job("j", 1, ("fal/" + "x" * 297,), 1)), "up to 300"),
+        (lambda: bounds.check_lease("", 1), "owner is missing"),
+        (lambda: bounds.check_lease("a", 0), "at least 1 millisecond"),
         (lambda: bounds.check_team(TeamRecord("a", models_deny=("x",) * 256)), "at most 256"),
         (lambda: bounds.check_team(TeamRecord("a", models_allow=("",))), "model pattern is missing"),
         (lambda: bounds.check_key(KeyRecord("A" * 64, "a", "ci")), "64 lower-case hex digits"),

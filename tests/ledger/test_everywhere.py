@@ -11,12 +11,12 @@ from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, open_client
 from gatekeeper.ledger.confirm import Confirm
-from tests.ledger import test_ledger, test_lua_end, test_lua_hold, test_lua_team, test_sweeper, test_verify
+from tests.ledger import test_jobs, test_ledger, test_lua_end, test_lua_hold, test_lua_team, test_sweeper, test_verify
 from tests.ledger.conftest import close_without_leaks
 from tests.ledger.test_model import run_machine
 from tests.ledger.topologies import ClusterOf, SentinelSet, Topology
 
-AGAIN = (test_ledger, test_lua_end, test_lua_hold, test_lua_team, test_sweeper, test_verify)
+AGAIN = (test_jobs, test_ledger, test_lua_end, test_lua_hold, test_lua_team, test_sweeper, test_verify)
 NOT_HERE = {
     "test_failed_walk_is_told_and_not_the_last",  # renames a key across slots to break the store
 }
@@ -28,6 +28,7 @@ for name in NOT_HERE:
 
 busy = test_verify.busy
 with_lots = test_verify.with_lots
+_replay = test_jobs._replay
 
 
 def _mark(kind: str) -> object:

@@ -1,7 +1,7 @@
 """The exact name of every key: stored data hangs on it."""
 
 from gatekeeper.ledger.holdid import DAY_MS, new_hold_id
-from gatekeeper.ledger.keys import TEAMS, TeamKeys, api_key
+from gatekeeper.ledger.keys import SECRET, TEAMS, TeamKeys, api_key
 
 
 def test_every_key_has_its_exact_name():
@@ -22,9 +22,13 @@ def test_every_key_has_its_exact_name():
         "gk:{studio-1}:once:20414",
         "gk:{studio-1}:jobs",
         "gk:{studio-1}:answer:01a2",
+        "gk:{studio-1}:job:fal/01a2",
+        "gk:{studio-1}:lease:01a2",
+        "gk:secret",
     ] == [
         TEAMS, api_key("a" * 64), keys.team, keys.keys, keys.grants, keys.bal, keys.open, keys.due,
         keys.journal, keys.done(20414), keys.once(20414), keys.jobs, keys.answer("01a2"),
+        keys.job("fal/01a2"), keys.lease("01a2"), SECRET,
     ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
-from gatekeeper.ledger import scripts
+from gatekeeper.ledger import jobs, scripts
 from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import open_client
@@ -29,10 +29,12 @@ from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lots import REMINDER, parse_lots
 from gatekeeper.ledger.records import (
     Answer,
+    Ending,
     Held,
     HoldContext,
     HoldOrder,
     HoldState,
+    Job,
     JobStatus,
     Mismatch,
     OnUnknown,
@@ -85,6 +87,7 @@ class Machine(RuleBasedStateMachine):
         self.begin = self.now + BEGIN_MS
         self.books = Books(self.begin)
         self.seen = ""
+        self.named: dict[str, str] = {}
         self.client = self.run(open_client(read_address(self.url), Patience(attempts=2)))
         self.run(self.client.each("FLUSHALL"))
         self.run(Ledger(self.client).put_team(self.books.team))
@@ -180,7 +183,7 @@ class Machine(RuleBasedStateMachine):
     def settle_some(self, amounts: list[int]) -> None:
         waiting = [hold_id for hold_id, hold in self.books.holds.items() if hold.state in (*OPEN, *BY_TIME)]
         for hold_id, amount in zip(waiting, amounts, strict=False):
-            self.settle(hold_id, amount, "settle", {}, answered=False)
+            self.settle(hold_id, amount, "settle", {}, answered=False, within=False)
 
     def hold_as_the_books(self, order: HoldOrder, behind_ms: int) -> None:
         """Make a new hold on both sides."""
@@ -229,16 +232,18 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         hold_id=ids, amount=AMOUNTS, how=st.sampled_from(["settle", "undo", "context", "old context", "no windows"]),
-        who=st.fixed_dictionaries(WHO), answered=st.booleans(),
+        who=st.fixed_dictionaries(WHO), answered=st.booleans(), within=st.booleans(),
     )  # fmt: skip
-    def settle(self, hold_id: str, amount: int, how: str, who: dict[str, str], answered: bool) -> None:
+    def settle(  # what is drawn
+        self, hold_id: str, amount: int, how: str, who: dict[str, str], answered: bool, within: bool
+    ) -> None:
         starts = ":".join(map(str, self.books.starts(self.books.windows(0))))
         windows = {"context": starts, "old context": self.seen, "no windows": ""}
         context = HoldContext(7, fingerprint="f", windows=windows[how], **who) if how in windows else None
         answer = Answer(secrets.token_hex(4), DAY_MS) if answered else None
-        ending = scripts.Ending(hold_id, amount, context=context, answer=answer)
+        ending = Ending(hold_id, amount, context=context, answer=answer, within_available=within)
         if how == "undo":
-            ending = scripts.Ending(hold_id, undo=True)
+            ending = Ending(hold_id, undo=True)
         if (context or hold_id in self.books.holds) and self.books.would_overflow(ending):
             with pytest.raises(LedgerInvalid, match="charged total"):
                 self.run(scripts.settle(self.client, TEAM, ending))
@@ -252,7 +257,12 @@ class Machine(RuleBasedStateMachine):
     def attach_job(self, hold_id: str, job: str, ttl: int, answered: bool) -> None:
         answer = Answer(secrets.token_hex(4), DAY_MS) if answered else None
         expected = self.books.attach_job(hold_id, job, ttl)
-        assert expected is self.run(scripts.attach_job(self.client, TEAM, hold_id, job, ttl, answer)).status
+        named = Job(job, ttl, (f"fal/{job}",), DAY_MS)
+        assert expected is self.run(scripts.attach_job(self.client, TEAM, hold_id, named, answer)).status
+        if expected is JobStatus.ATTACHED:
+            self.named[job] = hold_id
+        if job in self.named:
+            assert (self.named[job], job) == self.run(jobs.find(self.client, TEAM, f"fal/{job}"))
         if answer and expected is JobStatus.ATTACHED:
             self.books.answers[hold_id] = answer.text
 

@@ -132,9 +132,9 @@ class Bench:
         spans = [Window(self.now_ms + at, self.now_ms + ends, self.now_ms + ends + DAY_MS) for at in starts]
         return await scripts.hold(self.client, self.order(amount, **changes), Windows(timezone, *spans))
 
-    async def settle(self, hold_id: str, amount: int) -> tuple[str, int]:
+    async def settle(self, hold_id: str, amount: int, **how: Any) -> tuple[str, int]:
         """Settle; gives status and charged."""
-        settlement = await self.ledger.settle(hold_id, self.team, amount)
+        settlement = await self.ledger.settle(hold_id, self.team, amount, **how)
         return settlement.status.value, settlement.charged
 
     async def figures(self) -> tuple[int, int, int]:

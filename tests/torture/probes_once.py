@@ -128,7 +128,7 @@ async def kept_answers(bench: Bench) -> None:
     """Kept with the charge, for its time; one without a time is refused."""
     hold = await bench.held()
     settled = bench.ledger.settle(hold.hold_id, bench.team, 5, answer=Answer("text", HOUR_MS))
-    assert "refuses its answer" in await bench.bent("settle", 7, "0", settled)
+    assert "refuses its answer" in await bench.bent("settle", 8, "0", settled)
     await bench.ledger.settle(hold.hold_id, bench.team, 5, answer=Answer("text", HOUR_MS))
     await bench.ledger.settle(hold.hold_id, bench.team, 5, answer=Answer("another", HOUR_MS))
     assert "text" == await bench.ledger.answer(bench.team, hold.hold_id)
@@ -138,8 +138,11 @@ async def kept_answers(bench: Bench) -> None:
 async def jobs(bench: Bench) -> None:
     """Attached once; time never resolves it; its result does, and forgets it."""
     hold = await bench.held()
-    bare = await bench.ledger.attach_job(hold.hold_id, bench.team, "job", ttl_ms=0)
-    assert "attached" == bare.status
+    named = await bench.ledger.attach_job(
+        hold.hold_id, bench.team, "job", ttl_ms=0, names=("fal/1", "fal/2"), keep_ms=DAY_MS
+    )
+    assert "attached" == named.status
+    assert [(hold.hold_id, "job")] * 2 == [await bench.ledger.job(bench.team, name) for name in ("fal/1", "fal/2")]
     assert "duplicate" == (await bench.ledger.attach_job(hold.hold_id, bench.team, "job", ttl_ms=0)).status
     assert "mismatch" == (await bench.ledger.attach_job(hold.hold_id, bench.team, "other", ttl_ms=0)).status
     await bench.ledger.expire_due(bench.team)
@@ -155,8 +158,10 @@ async def jobs(bench: Bench) -> None:
 async def odd_jobs(bench: Bench) -> None:
     """No job, no time, no time for its answer: refused; a key of another type stops a settle first."""
     hold = await bench.held()
-    for place, value, what in ((1, "", "job"), (2, "x", "ttl"), (4, "0", "answer")):
-        call = bench.ledger.attach_job(hold.hold_id, bench.team, "job", ttl_ms=1, answer=Answer("text", 1))
+    for place, value, what in ((1, "", "job"), (2, "x", "ttl"), (4, "0", "time of its names"), (6, "0", "answer")):
+        call = bench.ledger.attach_job(
+            hold.hold_id, bench.team, "job", ttl_ms=1, names=["fal/1"], keep_ms=1, answer=Answer("text", 1)
+        )
         assert f"refuses its {what}" in await bench.bent("job", place, value, call)
     await bench.ledger.attach_job(hold.hold_id, bench.team, "job", ttl_ms=DAY_MS)
     await bench.client.command("DEL", bench.keys.jobs)
@@ -167,7 +172,46 @@ async def odd_jobs(bench: Bench) -> None:
     await bench.client.command("DEL", bench.keys.jobs)
 
 
+async def no_more_than_there_is(bench: Bench) -> None:
+    """Beyond its hold a settle may be told to take only what the team has; the same again is the same."""
+    first, second, other = await bench.held(), await bench.held(), await bench.held(GRANT - 50)
+    assert ("settled", 15) == await bench.settle(first.hold_id, 15, within_available=True)
+    assert ("settled", 10 + 25) == await bench.settle(second.hold_id, 60, within_available=True)
+    assert (0, GRANT - 50, 50) == await bench.figures()
+    for amount in (35, 36, 60, 90):
+        assert ("duplicate", 35) == await bench.settle(second.hold_id, amount, within_available=True)
+    for amount, within in ((34, True), (9, True), (0, True), (60, False)):
+        assert ("mismatch", 35) == await bench.settle(second.hold_id, amount, within_available=within)
+    await bench.settle(other.hold_id, 7)
+    assert ("mismatch", 7) == await bench.settle(other.hold_id, GRANT, within_available=True)
+    late, in_debt = await bench.held(ttl_ms=0), await bench.held(ttl_ms=0)
+    await bench.ledger.expire_due(bench.team)
+    assert ("late", GRANT - 57) == await bench.settle(late.hold_id, GRANT, within_available=True)
+    await _in_debt(bench, in_debt)
+    await bench.assert_clean()
+
+
+async def _in_debt(bench: Bench, late: Held) -> None:
+    """What was held, or had been, is charged whatever the team has; what costs nothing and was given up stays so."""
+    lost, free, freed = bench.id(), await bench.held(0), await bench.held(0)
+    await bench.settle(freed.hold_id, 0)
+    await bench.ledger.undo(undone := bench.id(), bench.team)
+    rest, _, charged = await bench.figures()
+    last = await bench.held(rest)
+    assert ("settled", rest + 5) == await bench.settle(last.hold_id, rest + 5)
+    assert ("settled", 0) == await bench.settle(free.hold_id, 3, within_available=True)
+    assert ("late", 10) == await bench.settle(late.hold_id, 12, within_available=True)
+    settled = await bench.ledger.settle(lost, bench.team, 8, context=HoldContext(6), within_available=True)
+    assert ("orphan", 6) == (settled.status, settled.charged)
+    assert (-21, 0, charged + rest + 21) == await bench.figures()
+    for hold_id, known, again in ((free.hold_id, 0, 3), (late.hold_id, 10, 12), (lost, 6, 8)):
+        assert ("duplicate", known) == await bench.settle(hold_id, again, within_available=True)
+    for hold_id in (freed.hold_id, undone):
+        assert ("mismatch", 0) == await bench.settle(hold_id, 3, within_available=True)
+
+
 ONCE_PROBES = (
+    no_more_than_there_is,
     asked_again_under_its_name, released_is_as_if_never_asked, names_are_remembered,
     a_late_hold_leaves_the_name, requests_per_minute,
     undone_before_it_was_made, what_cannot_be_undone, a_lost_hold, kept_answers, jobs, odd_jobs,

@@ -8,13 +8,15 @@
 -- KEYS (6, or 7 if there is an answer to keep; one hash tag)
 --   1 bal HASH   2 open HASH   3 due ZSET   4 done HASH of the UTC day in the hold id   5 journal STREAM
 --   6 jobs HASH (hold id -> the job it follows)   7 answer STRING, of this hold
--- ARGV (6, or 8 if there is an answer to keep)
+-- ARGV (7, or 9 if there is an answer to keep)
 --   1 hold id   2 amount (micro-credits, 0 .. 9e15; more than was held is booked too)
 --   3 why       outcome or reason, for the journal   4 meta small JSON text for the journal
 --   5 undo 0|1  with amount 0: if there is no such hold, there never shall be
 --   6 context   what books the settle if the hold is lost, or '': amount held, 'hour:day:week:month' (when its windows
 --               began; '0:0:0:0' if that is not known), project, member, key id, fingerprint, price list; a tab between
---   7 answer    kept if this is what resolves the hold with a charge   8 ms it is kept for
+--   7 within 0|1  beyond what was held, book only as much as the team has available; the same again is a duplicate
+--               though less was booked than it asks
+--   8 answer    kept if this is what resolves the hold with a charge   9 ms it is kept for
 -- Reply, one of (credits are integers, everything else text)
 --   {'SETTLED'|'RELEASED', charged, freed, available, held, state met, over 0|1, seq}
 --   {'LATE', charged, freed, available, held, state met, over 0|1, seq}    freed: what went back of a charge by policy
@@ -23,16 +25,17 @@
 --   {'GONE', 0, 0, available, held, '', 0, 0}   {'INVALID', what}
 -- Example
 --   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:j gk:{a}:jobs
---     019aab... 24000000 made '{}' 0 ''
+--     019aab... 24000000 made '{}' 0 '' 0
 --   -> {'SETTLED', 24000000, 25000000, 466000000, 0, 'H', '0', '3'}
 
 assert(#KEYS == 6 or #KEYS == 7, 'settle takes 6 keys, with an answer 7')
-assert(#ARGV == (#KEYS == 7 and 8 or 6), 'settle takes 6 arguments, with an answer 8')
+assert(#ARGV == (#KEYS == 7 and 9 or 7), 'settle takes 7 arguments, with an answer 9')
 
-local id, amount, why, meta, is_undo, context = ARGV[1], int(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1', ARGV[6]
-if not amount then return {'INVALID', 'amount'} end
-if is_undo and amount > 0 then return {'INVALID', 'undo'} end
-if KEYS[7] and (int(ARGV[8]) or 0) == 0 then return {'INVALID', 'answer'} end
+local id, asked, why, meta, is_undo, context = ARGV[1], int(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1', ARGV[6]
+local is_within = ARGV[7] == '1'
+if not asked then return {'INVALID', 'amount'} end
+if is_undo and asked > 0 then return {'INVALID', 'undo'} end
+if KEYS[7] and (int(ARGV[9]) or 0) == 0 then return {'INVALID', 'answer'} end
 
 local ends = endings()
 call('ZSCORE', KEYS[3], id)
@@ -69,23 +72,30 @@ if is_lost then
 end
 if d then
   local by_time, over = d.state == 'X' or d.state == 'C', d.charged > d.amount
-  if not by_time and d.charged ~= amount then return reply('MISMATCH', d.charged, 0, d.state, over, '0') end
-  if not by_time or (d.state == 'X' and amount == 0) then return reply('DUPLICATE', d.charged, 0, d.state, over, '0') end
+  -- All of the hold and as much of the rest as there was: what is asked now may have been asked then.
+  local as_far = is_within and d.charged >= d.amount and d.charged < asked and d.state ~= 'R' and d.state ~= 'V'
+  if not by_time and d.charged ~= asked and not as_far then
+    return reply('MISMATCH', d.charged, 0, d.state, over, '0')
+  end
+  if not by_time or (d.state == 'X' and asked == 0) then return reply('DUPLICATE', d.charged, 0, d.state, over, '0') end
 end
 
+local before, amount = raw_open and r.amount or d and d.charged or 0, asked
+if is_within and amount > r.amount then
+  amount = math.min(amount, r.amount + math.max(0, available(book) - r.amount + before))
+end
 -- What others hold counts, because time may yet charge it.
-local before = raw_open and r.amount or d and d.charged or 0
 if book.charged + book.held + amount - before > CREDITS_MAX then
   return {'INVALID', 'amount: the charged total would pass 9e15'}
 end
-if is_lost and amount == 0 then
+if is_lost and asked == 0 then
   ends.remember(book, id, KEYS[4], 'V', '0', '0', '', '')
   local seq = append(book, 'void', id, '0', '0', '', '', '', '', '', '', why, '', meta)
   flush(book)
   return reply('VOIDED', 0, 0, '', false, seq)
 end
 
-if KEYS[7] and amount > 0 then later(book, 'SET', KEYS[7], ARGV[7], 'PX', ARGV[8]) end
+if KEYS[7] and asked > 0 then later(book, 'SET', KEYS[7], ARGV[8], 'PX', ARGV[9]) end
 if is_lost then
   -- The hold's windows may have been lost with it: where the counters are of an older one, its own begins.
   for _, field in ipairs(r.fields) do
@@ -122,7 +132,7 @@ if d then
 end
 
 local state, kind, status = 'S', 'settle', 'SETTLED'
-if amount == 0 then state, kind, status = 'R', 'release', 'RELEASED' end
+if asked == 0 then state, kind, status = 'R', 'release', 'RELEASED' end
 local seq = ends.resolve(book, id, r, amount, state, kind, KEYS[4], why, meta)
 flush(book)
 return reply(status, amount, math.max(0, r.amount - amount), r.state, amount > r.amount, seq)

@@ -19,6 +19,9 @@ URL_CHARS_MAX: Final = 1024
 
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""No top-level domain is one; old resolvers read 2130706433 and 127.1 as this machine."""
+
 _PORTS: Final = {"https": 443, "http": 80}
 
 _NOT_PUBLIC_4: Final = tuple(
@@ -74,6 +77,8 @@ def check_url(url: str, allowed: Allowed) -> SplitResult:
     if port not in allowed.ports:
         raise NotCallable(f"port {port} is not called here; {', '.join(map(str, sorted(allowed.ports)))} are")
     literal = _literal(host)
+    if literal is None and _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+        raise NotCallable("its host is a number, which some take for an address")
     if literal is not None and not allowed.private and not is_public(literal):
         raise NotCallable("it leads into a private network")
     return parts

@@ -3,7 +3,9 @@
 from gatekeeper.sandbox.call import Dialect
 from gatekeeper.sandbox.dialects import (
     ark,
+    bfl,
     dashscope,
+    fal,
     freepik,
     ideogram,
     kling,
@@ -12,6 +14,7 @@ from gatekeeper.sandbox.dialects import (
     native,
     openai,
     recraft,
+    replicate,
     runway,
     topaz,
 )
@@ -19,7 +22,9 @@ from gatekeeper.sandbox.dialects import (
 DIALECTS: tuple[Dialect, ...] = (
     openai.DIALECT,
     ark.DIALECT,
+    bfl.DIALECT,
     dashscope.DIALECT,
+    fal.DIALECT,
     freepik.DIALECT,
     ideogram.DIALECT,
     kling.DIALECT,
@@ -27,6 +32,7 @@ DIALECTS: tuple[Dialect, ...] = (
     minimax.DIALECT,
     native.DIALECT,
     recraft.DIALECT,
+    replicate.DIALECT,
     runway.DIALECT,
     topaz.DIALECT,
 )

@@ -1,0 +1,64 @@
+"""A store that has lost the news of a job is told again: the hold follows it, and it is found by its names."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from redis.asyncio import Redis
+
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.records import HoldOrder, HoldState, TeamRecord
+from gatekeeper.ledger.repair import LostHistory
+from tests.ledger import test_repair
+from tests.ledger.conftest import JOB_MS
+from tests.ledger.test_repair import Past, context
+
+Order = Callable[..., HoldOrder]
+Queue = asyncio.Queue[LostHistory]
+
+bytes_redis, ledger, lost = test_repair.bytes_redis, test_repair.ledger, test_repair.lost
+
+
+@pytest.fixture(name="past")
+async def _past(bytes_redis: Redis, team: TeamRecord) -> Past:
+    """The team's keys before anything of the test."""
+    return await Past.take(bytes_redis, team.id)
+
+
+async def attach(ledger: Ledger, order: HoldOrder) -> None:
+    """Let the hold follow a job."""
+    await ledger.attach_job(order.hold_id, order.team, "a job", ttl_ms=60_000, names=("fal/1",), keep_ms=JOB_MS)
+
+
+async def test_a_job_that_was_lost_is_followed_again(ledger: Ledger, order: Order, past: Past, lost: Queue) -> None:
+    """With its hold, and with its names."""
+    held = order()
+    await ledger.hold(held)
+    await attach(ledger, held)
+    await past.come_back()
+
+    ledger.repair.check_soon()
+
+    report = await lost.get()
+    assert (2, 0, 0) == (report.told_again, report.refused, report.missing)
+    assert (held.hold_id, "a job") == await ledger.job(held.team, "fal/1")
+    assert [(HoldState.HELD, True)] == [(each.state, each.follows_job) for each in await ledger.holds(held.team)]
+
+
+async def test_a_job_that_was_lost_with_its_end_is_found_again(
+    ledger: Ledger, order: Order, past: Past, lost: Queue
+) -> None:
+    """Its end is booked again, nothing is said to be missing, and its result can still be asked for."""
+    asked = order()
+    held = await ledger.hold(asked)
+    await ledger.mark_unknown(asked.hold_id, asked.team)
+    await attach(ledger, asked)
+    await ledger.settle(asked.hold_id, asked.team, 7, context=context(asked, held))  # type: ignore[arg-type]
+    await past.come_back()
+
+    ledger.repair.check_soon()
+
+    report = await lost.get()
+    assert (4, 0, 0) == (report.told_again, report.refused, report.missing)
+    assert (asked.hold_id, "a job") == await ledger.job(asked.team, "fal/1")
+    assert 7 == (await ledger.balance(asked.team)).charged
