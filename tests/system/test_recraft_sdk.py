@@ -29,7 +29,7 @@ async def test_pictures_are_charged_and_their_cost_is_noted(world: World) -> Non
         image = Image.open(io.BytesIO(await response.read()))
     settled = await world.event("generation.settled")
     assert (1344, 768) == image.size
-    assert (48_000_000, 80) == ((await world.balance()).charged, settled["provider_cost"])
+    assert (48_000_000, 80) == ((await world.balance()).charged, settled["cost_reported"])
     await world.assert_books_clean()
 
 

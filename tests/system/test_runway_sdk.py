@@ -57,7 +57,8 @@ async def test_a_film_is_submitted_polled_and_fetched(world: World) -> None:
     balance = await world.balance()
     assert (2 * SECOND, 2 * SECOND, 0) == (held, balance.charged, balance.held)
     assert b"ftyp" == data[4:8]
-    assert ("poll", 10) == tuple((await world.event("job.finished"))[name] for name in ("via", "provider_cost"))
+    settled = await world.event("generation.settled")
+    assert (10, "runway_credits") == (settled["cost_reported"], settled["cost_unit"])
     await world.assert_books_clean()
 
 

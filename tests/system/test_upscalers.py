@@ -146,7 +146,7 @@ async def test_topaz_is_charged_by_the_input_and_the_factor(world: World) -> Non
     balance = await world.balance()
     assert (30_000_000, 30_000_000, 0) == (held, balance.charged, balance.held)
     assert (4000, 2000) == await size_at(world, download.json["download_url"])
-    assert 1 == (await world.event("job.finished"))["provider_cost"]
+    assert 1 == (await world.event("generation.settled"))["cost_reported"]
     await world.assert_books_clean()
 
 
