@@ -25,7 +25,7 @@ from gatekeeper.proxy.answering import (
     reader_of,
     refused_credential,
 )
-from gatekeeper.proxy.body import read_body
+from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.asking import ask
 from gatekeeper.proxy.jobs.desk import Job
@@ -44,12 +44,12 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
     if call.dry_run:
         detail = "Gatekeeper-Dry-Run is for generations; a question about a job costs nothing. Leave it out."
         raise refuse(Code.MALFORMED_REQUEST, detail)
-    body = await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
-    call.trace.started_s = gate.clock.monotonic_s()
+    body = await body_of(gate, call)
     if body and not call.route.takes_body:
         raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
     provider, job = await _find(gate, call, body)
     call.trace.learn(provider=provider.name, hold_id=job.record.hold_id, model=job.record.facts.model)
+    call.trace.hook = job.record.hook
     if call.route.kind is not RouteKind.POLL and not job.ended:
         await _learn_first(gate, provider, job)
     sent = upstream_request(call, provider, body, _address(call, provider, job))
@@ -103,7 +103,7 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
     if answer.status == HTTP_UNAUTHORIZED:
         raise refused_credential(call, provider)
     if call.route.kind is RouteKind.DOWNLOAD:
-        return await deliver_free(gate, call, answer, provider.credential.secret, _job_headers(job))
+        return await deliver_free(gate, call, answer, provider.credential.hidden, _job_headers(job))
 
     async def land(outcome: Outcome, _kept: Answer | None) -> None:
         if isinstance(outcome, Made | Failed):
