@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import pytest
 from gatekeeper.core.outcome import Made, Outcome, Pending, Unknown
 from gatekeeper.dialects.base import Ask, JobLink, Route, RouteKind
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
-from gatekeeper.upstream.credential import Credential
+from gatekeeper.upstream.credential import Credential, with_credential
 from gatekeeper.upstream.failure import NeverSent, OutcomeUnknown, Reason
 from gatekeeper.upstream.messages import Timeouts, UpstreamRequest
 
@@ -55,9 +56,10 @@ class Asked:
     def provider(self) -> Any:
         dialect = SimpleNamespace(ask=self.question or self._ask, outcome_reader=self._reader)
         return SimpleNamespace(
+            name="example",
             dialect=dialect,
             bases={"": "https://api.example.com/v1", "queue": "https://queue.example.com"},
-            credential=Credential("bearer", secret="s3cret"),
+            with_credential=partial(with_credential, Credential("bearer", secret="s3cret"), now_s=0),
             timeouts=Timeouts(),
             upstream=SimpleNamespace(send=self._send),
         )

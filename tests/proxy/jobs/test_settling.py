@@ -13,6 +13,7 @@ import pytest
 from gatekeeper.core.outcome import Cost, Failed, Made
 from gatekeeper.core.spec import OverRun
 from gatekeeper.ledger.errors import LedgerInvalid, OutboxFull
+from gatekeeper.ledger.records import Settlement, SettleStatus
 from gatekeeper.logs import configure_logs
 from gatekeeper.proxy.jobs.settling import finish, give_up
 from tests.factories import a_capability, a_model
@@ -215,3 +216,19 @@ async def test_labels_are_bounded(scene: Scene) -> None:
         for outcome in ("made", "partial", "failed", "failed_billable")
     )
     assert 'gatekeeper_job_seconds_count{provider="studio"} 4.0' in text
+
+
+@pytest.mark.parametrize(("age_s", "told"), [(60, ["gone"]), (49 * 3600, [])])
+async def test_what_is_long_over_is_no_failure(scene: Scene, lines: Any, age_s: int, told: list[str]) -> None:
+    """The ledger forgets ends after days: who polls then is answered, and no alarm is raised."""
+    process = scene.process()
+    record = scene.submit(process).record
+    scene.clock.at_s += age_s
+
+    async def knows_nothing(*_: Any, **__: Any) -> Settlement:
+        return Settlement(SettleStatus.GONE, 0, 0, 0, 0, 0, False, None, 0)
+
+    scene.store.settle = knows_nothing  # type: ignore[method-assign]
+    job = await finish(process.gate, record, Made(1), "poll")
+
+    assert (True, None, told) == (job.ended, job.charged, [line["reason"] for line in lines("settle.failed")])
