@@ -52,6 +52,7 @@ def _cheaper(
     tiers, shorter = capability.resolutions, _shorter(capability, asked)
     near = [replace(shaped, resolution=tier) for tier in tiers]
     near += [replace(request, scale=scale) for scale in capability.scales]
+    near += [replace(request, quality=quality) for quality in capability.qualities]
     if asked.audio or asked.audio_open:
         near.append(replace(request, audio=False))
     near += [replace(request, duration_s=each, duration_auto=False) for each in shorter]
@@ -205,4 +206,5 @@ def _describe(model: ModelSpec, valid: ValidRequest) -> Alternative:
         outputs=valid.outputs if valid.outputs > 1 else None,
         duration_s=valid.duration_s,
         audio=valid.audio if sounds_chosen and not valid.audio_open else None,
+        quality=valid.quality,
     )

@@ -72,7 +72,7 @@ def describe(model: ModelSpec, violations: tuple[Violation, ...]) -> str:
 def _sentence(name: str, violation: Violation) -> str:
     if violation.code is Code.MISSING_PARAMETER:
         return f"{name} needs {violation.field}: {', '.join(violation.supported)}."
-    field = violation.field.replace("_", " ")
+    field = violation.field.replace("duration_s", "duration").replace("_", " ")
     takes = f"takes {field} {', '.join(violation.supported)}" if violation.supported else f"takes no {field} like this"
     nearest = f" Nearest: {violation.nearest}." if violation.nearest else ""
     return f"{name} {takes}; {violation.requested} was asked.{nearest}"
