@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -109,10 +110,9 @@ class Deliveries:
                 tidied_s = self._clock.monotonic_s()
                 await self._guarded(asyncio.to_thread(self._box.tidy))
             wait_s = max(self._due[0][0] - self._clock.monotonic_s(), 0) if self._due else TIDY_EVERY_S
-            try:
-                await asyncio.wait_for(self._arrived.wait(), min(wait_s, TIDY_EVERY_S))
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(wait_s, TIDY_EVERY_S)):
+                    await self._arrived.wait()
 
     async def _send_due(self) -> None:
         """Starts what is due, as far as there is room."""
@@ -137,17 +137,13 @@ class Deliveries:
                 self._line_up(letter_id, LOOK_AGAIN_S)
 
     async def _deliver(self, letter_id: str) -> None:
-        """One try. The letter stays locked from its reading to its mark."""
-        opened = self._box.opened(letter_id)
-        letter = await asyncio.to_thread(opened.__enter__)
-        try:
+        """One try. The letter stays locked from its reading, which takes no time that matters, to its mark."""
+        with self._box.opened(letter_id) as letter:
             if letter is not None:
                 await self._try(letter)
             elif self._box.has(letter_id):
                 # Another process has it in hand, and may die before it is done.
                 self._line_up(letter_id, LOOK_AGAIN_S)
-        finally:
-            await asyncio.to_thread(opened.__exit__, None, None, None)
 
     async def _try(self, letter: Letter) -> None:
         now = self._clock.now().timestamp()
