@@ -84,6 +84,8 @@ async def receive(gate: Gate, request: web.BaseRequest) -> web.Response:
     try:
         provider, team, hold_id = _addressed(gate, request)
         event = await _read(request, provider, team, hold_id)
+        if event.trait.echo is not None and (wanted := event.trait.echo(event.body)) is not None:
+            return web.Response(body=wanted, content_type="application/json", headers={"Server": SERVER})
         result = await _take(gate, request, event)
     except _Turned as turned:
         name = None if provider is None else provider.name
