@@ -9,6 +9,7 @@ from google.genai import errors, types
 from google.oauth2.credentials import Credentials
 
 from tests.system.conftest import StartWorld
+from tests.system.test_jobs_reconciled import SOON
 from tests.system.world import World
 
 pytestmark = [
@@ -225,14 +226,30 @@ async def test_an_operation_of_another_team_is_not_found(world: World) -> None:
     assert seen == (await world.provider())["requests"]
 
 
-async def test_an_abandoned_video_is_settled_all_the_same(world: World) -> None:
+async def test_an_abandoned_video_is_settled_all_the_same(start_world: StartWorld) -> None:
     """Nobody polls; the gateway asks, with a body as Vertex AI wants it."""
+    world = await start_world(jobs=SOON)
     async with vertex(world, await world.key()) as sdk:
         await film(sdk, "job=0")
 
-    settled = await world.event("generation.settled")
+    finished = await world.event("job.finished")
 
-    assert 168.8 == settled["credits_charged"]
+    assert ("made", "reconciler", 168.8) == (finished["outcome"], finished["via"], finished["credits_charged"])
+    await world.assert_books_clean()
+
+
+async def test_an_abandoned_interaction_is_settled_all_the_same(start_world: StartWorld) -> None:
+    """The gateway asks for it by its id."""
+    world = await start_world(jobs=SOON)
+    async with gemini(world, await world.key()) as sdk:
+        wanted = {"type": "video", "resolution": "720p", "duration": "4s"}
+        await sdk.interactions.create(
+            model=OMNI, input="a kite [sandbox: job=0]", background=True, response_format=wanted
+        )
+
+    finished = await world.event("job.finished")
+
+    assert ("made", "reconciler", 122.28) == (finished["outcome"], finished["via"], finished["credits_charged"])
     await world.assert_books_clean()
 
 
