@@ -84,7 +84,7 @@ ROUTES = RouteTable(
     _fetch(_PUBLISHED),
     row("GET", "/{version}/files/{file}:download", RouteKind.DOWNLOAD, "file", query=frozenset({"alt=media"})),
     row("POST", "/{version}/interactions", RouteKind.GENERATION, "interactions", query=_JSON),
-    row("GET", _INTERACTION, RouteKind.POLL, "interaction", query=frozenset({"stream=false", "include_input"})),
+    row("GET", _INTERACTION, RouteKind.POLL, "interaction", query=frozenset({"stream=false"})),
     row("POST", _INTERACTION + "/cancel", RouteKind.CANCEL, "interaction.cancel", takes_body=True),
     row("GET", _MODELS, RouteKind.FREE, "models", query=_PAGES),
     row("GET", _MODELS + "/{model}", RouteKind.FREE, "model"),

@@ -43,7 +43,7 @@ _TASKS = {
     "extend": Operation.VIDEO_EXTEND,
 }
 
-_MEDIA = frozenset({"image", "video"})
+_MEDIA = ("image", "video")
 _RUNNING = frozenset({"queued", "in_progress"})
 _ENDED = frozenset(
     {"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action", "requires_continuation"}
@@ -91,24 +91,29 @@ def _read_input(fields: ProtoFields, name: str, inputs: Inputs, depth: int) -> N
     for each in fields.one_or_more(name):
         inputs.length += each.text_length("text") or 0
         kind = each.text("type")
-        if kind in _MEDIA:
-            inputs.take_media(f"{kind}/")
+        if kind in _MEDIA or each.given("mimeType"):
+            inputs.take_media(f"{kind}/" if kind in _MEDIA else each.text("mimeType"))
         if each.given("content"):
             _read_input(each, "content", inputs, depth - 1)
 
 
 def _read_format(body: ProtoFields) -> tuple[ProtoFields | None, str | None]:
     """The one picture or video that is asked for, and which of the two; in the old spelling a picture only."""
-    found = [(each, kind) for each in body.one_or_more("responseFormat") if (kind := each.text("type")) in _MEDIA]
+    found = list[tuple[ProtoFields, str]]()
+    for each in body.one_or_more("responseFormat"):
+        kind = each.text("type")
+        if kind in _MEDIA:
+            found.append((each, kind))
+        elif kind != "text":
+            body.wrong("responseFormat", "formats whose type is image, video or text")
     config = body.inner("generationConfig")
     old = None if config is None else config.inner("imageConfig")
     if old is not None:
         found.append((old, "image"))
     if len(found) > 1:
         body.wrong("responseFormat", "one format of an image or a video")
-    modalities = body.words("responseModalities")
-    kind = next((word for word in modalities if word.lower() in _MEDIA), None)
-    return found[0] if found else (None, None if kind is None else kind.lower())
+    modalities = (word.lower() for word in body.words("responseModalities"))
+    return found[0] if found else (None, next((word for word in modalities if word in _MEDIA), None))
 
 
 def _operation(config: ProtoFields | None, kind: str | None, inputs: Inputs) -> Operation | None:

@@ -315,3 +315,27 @@ async def test_the_list_of_models_passes_free(world: World) -> None:
 
     assert models
     assert 0 == (await world.balance()).charged
+
+
+@pytest.mark.parametrize("query", ["alt=proto", "alt=json&alt=proto", "$alt=proto", "fields=usageMetadata", "alt=sse"])
+async def test_an_answer_that_could_not_be_read_is_not_asked_for(world: World, query: str) -> None:
+    """What cannot be read would be free: no other format, and no part of the answer."""
+    body = {"contents": [{"parts": [{"text": "a kite"}]}]}
+
+    path = f"/gemini/v1beta/models/{MODEL}:generateContent?{query}"
+    answer = await world.send("POST", path, await world.key(), json=body)
+
+    assert (400, 0) == (answer.status, (await world.provider())["requests"])
+
+
+async def test_headers_that_hide_the_answer_or_cost_more_do_not_pass(world: World) -> None:
+    """Neither a mask of fields nor a dearer kind of service."""
+    body = {"contents": [{"parts": [{"text": "a kite"}]}], "generationConfig": {"imageConfig": {"imageSize": "1K"}}}
+    hiding = {"X-Goog-FieldMask": "usageMetadata", "X-Vertex-AI-LLM-Shared-Request-Type": "priority"}
+
+    path = f"/gemini/v1beta/models/{MODEL}:generateContent"
+    answer = await world.send("POST", path, await world.key(), json=body, headers=hiding)
+
+    seen = {name.lower() for name in (await world.provider())["recent"][-1]["headers"]}
+    assert 200 == answer.status
+    assert seen.isdisjoint(name.lower() for name in hiding)
