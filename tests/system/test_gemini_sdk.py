@@ -339,3 +339,20 @@ async def test_headers_that_hide_the_answer_or_cost_more_do_not_pass(world: Worl
     seen = {name.lower() for name in (await world.provider())["recent"][-1]["headers"]}
     assert 200 == answer.status
     assert seen.isdisjoint(name.lower() for name in hiding)
+
+
+async def test_an_interaction_goes_on_from_the_teams_own_alone(world: World) -> None:
+    """What came of an earlier interaction is edited; one of another team is not found, and nothing is sent."""
+    wanted = {"type": "image", "image_size": "1K"}
+    async with gemini(world, await world.key()) as sdk:
+        first = await sdk.interactions.create(model=MODEL, input="a kite [sandbox: job=0]", response_format=wanted)
+        more = {"model": MODEL, "input": "a hat [sandbox: job=0]", "previous_interaction_id": first.id}
+        second = await sdk.interactions.create(**more, response_format=wanted)
+    seen = (await world.provider())["requests"]
+    async with gemini(world, await world.key()) as other:
+        with pytest.raises(Exception, match="job_not_found"):
+            await other.interactions.create(**more, response_format=wanted)
+
+    assert "completed" == second.status
+    assert (98_000_000, seen) == ((await world.balance()).charged, (await world.provider())["requests"])
+    await world.assert_books_clean()
