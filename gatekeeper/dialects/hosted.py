@@ -56,6 +56,9 @@ _NOTHING_SAID: Final = frozenset({"", "none", "custom", "default"})
 
 _AUTO_TIER: Final = re.compile(r"auto_(\d{1,2}K)", re.IGNORECASE | re.ASCII)
 _MEGAPIXELS: Final = re.compile(r"(\d{1,2}(?:\.\d{1,3})?)\s*(?:MP)?", re.IGNORECASE | re.ASCII)
+_TIERS_OF_LTX: Final = {"2k": "1440P"}
+"""What Lightricks' hosts call the tier of 1440 lines; for pictures 2K is another."""
+
 _LINES: Final = re.compile(r"\d{3,4}p", re.IGNORECASE | re.ASCII)
 _TIER_OF_MEGAPIXELS: Final = ((1, "1K"), (4, "2K"), (16, "4K"))
 """The tier that so many megapixels are at most."""
@@ -91,7 +94,7 @@ def read_input(model: str | None, fields: JsonFields, *, stream: bool = False) -
         model=model,
         operation=_operation(model),
         size=size,
-        resolution=_resolution(fields) or size_tier,
+        resolution=_resolution(model, fields) or size_tier,
         aspect_ratio=_agreed(fields, RATIOS, _word),
         outputs=_outputs(fields),
         duration_s=duration,
@@ -180,8 +183,9 @@ def _pixels_word(fields: JsonFields, name: str) -> str | None:
     return word if word is not None and isinstance(read_size(word), Pixels) else None
 
 
-def _resolution(fields: JsonFields) -> str | None:
-    return _agreed(fields, RESOLUTIONS, _tier_word) or _quality_tier(fields)
+def _resolution(model: str | None, fields: JsonFields) -> str | None:
+    word = _agreed(fields, RESOLUTIONS, _tier_word) or _quality_tier(fields)
+    return _TIERS_OF_LTX.get(word.lower(), word) if word is not None and "ltx" in (model or "") else word
 
 
 def _tier_word(fields: JsonFields, name: str) -> str | None:

@@ -9,11 +9,19 @@ from gatekeeper.core.outcome import Failed
 from gatekeeper.dialects.registry import DIALECTS
 
 ENDS: list[tuple[str, str, str, str, Any]] = [
+    ("bfl", "failed", "GET", "/v1/get_result", {"id": "t1", "status": "Error"}),
+    ("bfl", "moderated", "GET", "/v1/get_result", {"id": "t1", "status": "Request Moderated", "cost": 3}),
+    ("bfl", "moderated", "GET", "/v1/get_result", {"id": "t1", "status": "Content Moderated", "cost": 3}),
+    ("fal", "failed", "POST", "/run/fal-ai/flux/dev", {"images": []}),
     ("freepik", "failed", "GET", "/v1/ai/image-upscaler/k1", {"task_id": "k1", "task_status": "FAILED"}),
     ("ideogram", "failed", "POST", "/v1/ideogram-v3/generate", {"data": []}),
     ("ideogram", "moderated", "POST", "/v1/ideogram-v3/generate", {"data": [{"url": "", "is_image_safe": False}]}),
     ("luma", "failed", "GET", "/generations/g1", {"id": "g1", "state": "failed"}),
     ("recraft", "failed", "POST", "/images/generations", {"data": []}),
+    ("replicate", "failed", "GET", "/v1/predictions/p1", {"id": "p1", "status": "failed", "error": "x"}),
+    ("replicate", "moderated", "GET", "/v1/predictions/p1", {"id": "p1", "status": "failed", "error": "E005"}),
+    ("replicate", "cancelled", "GET", "/v1/predictions/p1", {"id": "p1", "status": "canceled", "started_at": None}),
+    ("replicate", "expired", "GET", "/v1/predictions/p1", {"id": "p1", "status": "aborted"}),
     ("runway", "failed", "GET", "/v1/tasks/t1", {"status": "FAILED", "cost": {"credits": 0}}),
     ("runway", "failed", "GET", "/v1/tasks/t1", {"status": "FAILED", "cost": {"credits": 25}}),
     ("runway", "moderated", "GET", "/v1/tasks/t1", {"status": "FAILED", "failureCode": "SAFETY.OUTPUT"}),

@@ -1,19 +1,24 @@
 """Replicate's own SDK, unchanged but for `base_url` and token, is the judge of the replicate dialect."""
 
 import io
+import json
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import replicate
 from PIL import Image
 from replicate.exceptions import ModelError, ReplicateError
+from replicate.webhook import Webhooks
 
 from gatekeeper.sandbox import RunningSandbox, SandboxSettings, start_sandbox
+from tests.receiver import listening
 from tests.system.conftest import StartWorld
 from tests.system.test_jobs import count_commands
 from tests.system.test_jobs_reconciled import SOON
 from tests.system.tlsrelay import CERTIFICATE, TlsRelay
+from tests.system.webhooking import LOCAL, signed
 from tests.system.world import World
 
 FLUX = "black-forest-labs/flux-2-pro"
@@ -261,3 +266,23 @@ async def test_the_teams_key_never_reaches_the_provider(world: World, sdk: Sdk) 
     await prediction.async_wait()
 
     assert 0 == (await world.provider())["team_key_seen"]
+
+
+async def test_a_webhook_is_told_of_the_end(start_world: StartWorld, sdk: Sdk, tmp_path: Path) -> None:
+    """Signed by the gateway, with the secret that the SDK asks for and judges it by; settled without a poll."""
+    async with listening() as receiver:
+        world = await start_world(webhooks=LOCAL, providers={"replicate": signed(tmp_path)})
+        client = sdk(world, await world.key())
+        secret = await client.webhooks.default.async_secret()
+
+        prediction = await client.models.predictions.async_create(
+            FLUX, input=SMALL, wait=False, webhook=receiver.url, webhook_events_filter=["completed"]
+        )
+        await receiver.until_received(1)
+
+    headers, body = receiver.received[0]
+    Webhooks.validate(headers=headers, body=body.decode(), secret=secret, tolerance=300)
+    told = json.loads(body)
+    assert (prediction.id, "succeeded", prediction.urls["get"]) == (told["id"], told["status"], told["urls"]["get"])
+    assert "webhook" == (await world.event("job.finished"))["via"]
+    assert (28_000_000, 0) == ((await world.balance()).charged, (await world.balance()).held)
