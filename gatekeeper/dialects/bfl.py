@@ -223,12 +223,14 @@ def _film(fields: JsonFields) -> GenerationRequest:
     edits = fields.text("mode") in _EDIT_MODES or film
     sound = fields.flag("generate_audio")
     tier = fields.text("resolution")
+    if tier is not None and tier not in _TIERS:
+        fields.wrong("resolution", " or ".join(_TIERS))
     return GenerationRequest(
         model=FILM,
         operation=Operation.VIDEO_EDIT if edits else Operation.VIDEO_GENERATE,
         size=_sides(fields),
         aspect_ratio=fields.text("aspect_ratio"),
-        resolution=None if tier is None else _TIERS.get(tier.lower(), tier),
+        resolution=None if tier is None else _TIERS.get(tier),
         outputs=fields.whole("batch"),
         duration_s=None if auto else fields.quantity("duration", "s"),
         duration_auto=auto,

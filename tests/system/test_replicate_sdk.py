@@ -110,6 +110,20 @@ async def test_a_bare_version_is_no_model(world: World, sdk: Sdk) -> None:
     assert 0 == (await world.provider())["requests"]
 
 
+async def test_what_was_done_at_once_can_be_asked_for(world: World, sdk: Sdk) -> None:
+    """By its team, at no further charge, and by nobody else."""
+    client, other = sdk(world, await world.key()), sdk(world, await world.key())
+    prediction = await client.models.predictions.async_create(FLUX, input=SMALL, wait=10)
+
+    again = await client.predictions.async_get(prediction.id)
+    with pytest.raises(ReplicateError) as caught:
+        await other.predictions.async_get(prediction.id)
+
+    assert ("succeeded", prediction.output, 404) == (prediction.status, again.output, caught.value.status)
+    assert 28_000_000 == (await world.balance()).charged
+    await world.assert_books_clean()
+
+
 async def test_a_file_is_uploaded_free(world: World, sdk: Sdk) -> None:
     """A file as an input is uploaded first, and only the prediction is charged."""
     picture = io.BytesIO(b"not looked at")
