@@ -35,7 +35,7 @@ from gatekeeper.ledger.sweeper import Sweeper
 from gatekeeper.ledger.watch import StoreWatch
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
-from gatekeeper.providers import build_providers, provider_problems
+from gatekeeper.providers import build_providers, key_headers, provider_problems
 from gatekeeper.proxy.deferring import report_replayed
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
@@ -190,13 +190,17 @@ async def _build_gate(  # every argument is a part that is wired in
 ) -> Gate:
     clock = SystemClock()
     server = settings.server
+    providers = await build_providers(settings, stack)
+    callers = Authenticator(
+        books.ledger.find_key, books.ledger.team, clock, static_keys, key_headers(providers.values())
+    )
     return Gate(
-        providers=await build_providers(settings, stack),
+        providers=providers,
         native_dialect=DIALECTS["native"],
         shelf=shelf,
         ledger=books.ledger,
         outbox=books.outbox,
-        authenticator=Authenticator(books.ledger.find_key, books.ledger.team, clock, static_keys),
+        authenticator=callers,
         clock=clock,
         metrics=metrics,
         in_flight=books.in_flight,

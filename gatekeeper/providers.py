@@ -3,17 +3,21 @@
 Here a dialect's facts meet what an operator wrote; the settings know no dialect, and a dialect knows no settings.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
-from gatekeeper.dialects.base import Dialect
+from gatekeeper.dialects.base import CredentialPlace, Dialect
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.proxy.gate import Provider
-from gatekeeper.settings import ProviderSettings, Settings, read_secret
+from gatekeeper.proxy.webhooks.signatures import standard_key
+from gatekeeper.sections import describe_secret, read_secret
+from gatekeeper.settings import ProviderSettings, Settings
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential
 from gatekeeper.upstream.messages import Timeouts
+from gatekeeper.web.auth import KEY_HEADERS
 from gatekeeper.yamlfile import Problem
 
 
@@ -36,14 +40,43 @@ def provider_problems(settings: Settings, *, secrets_needed: bool = True) -> lis
             known = ", ".join(DIALECTS)
             problems.append(settings.problem((*where, "dialect"), f"no dialect {stated.dialect!r}", f"Use {known}."))
         else:
-            problems += _unknown_bases(settings, name, stated, dialect)
-        if secrets_needed and stated.credential != "none":
-            try:
-                read_secret(stated.credential, settings.base_dir)
-            except LookupError as error:
-                mend = "Set it, or write 'credential: none'."
-                problems.append(settings.problem((*where, "credential"), str(error), mend))
+            problems += [*_unknown_bases(settings, name, stated, dialect), *_webhook_problems(settings, name, dialect)]
+        if secrets_needed:
+            problems += _no_credential(settings, name, stated, dialect)
     return problems
+
+
+def _no_credential(
+    settings: Settings, name: str, stated: ProviderSettings, dialect: Dialect | None
+) -> Iterator[Problem]:
+    """A secret that is not there, or that cannot be one of its kind. It is never shown."""
+    where = ("providers", name, "credential")
+    try:
+        _credential(stated, dialect.TRAITS.credential if dialect else CredentialPlace(), settings.base_dir)
+    except LookupError as error:
+        yield settings.problem(where, str(error), "Set it, or write 'credential: none'.")
+    except ValueError as error:
+        yield settings.problem(where, str(error), "Correct it where it is kept.")
+
+
+def _credential(stated: ProviderSettings, place: CredentialPlace, base_dir: Path) -> Credential:
+    """The provider's credential, in the place that the settings name, or else in its format's own.
+
+    Raises `LookupError` for a secret that is not there, ValueError for one that cannot be used.
+    """
+    if stated.credential == "none":
+        return Credential("none")
+    secret, other = read_secret(stated.credential, base_dir), stated.credential_in
+    try:
+        return Credential(other.kind, other.name, secret) if other else Credential(place.kind, place.name, secret)
+    except ValueError as error:
+        raise ValueError(f"{describe_secret(stated.credential)}: {error}") from None
+
+
+def key_headers(providers: Iterable[Provider]) -> frozenset[bytes]:
+    """The headers in which callers may bring their own key: where an SDK puts the provider's, it puts ours."""
+    named = (each.credential.name.lower().encode() for each in providers if each.credential.kind == "header")
+    return KEY_HEADERS | frozenset(named)
 
 
 def _unknown_bases(settings: Settings, name: str, stated: ProviderSettings, dialect: Dialect) -> Iterator[Problem]:
@@ -55,18 +88,30 @@ def _unknown_bases(settings: Settings, name: str, stated: ProviderSettings, dial
             yield settings.problem(("providers", name, "base_urls", base), what, mend)
 
 
+def _webhook_problems(settings: Settings, name: str, dialect: Dialect) -> Iterator[Problem]:
+    source, trait = settings.providers[name].webhook_secret, dialect.TRAITS.webhook
+    if source is None:
+        return
+    where = ("providers", name, "webhook_secret")
+    if trait is None or trait.signature != "standard":
+        yield settings.problem(where, "this dialect's webhooks are not signed with such a secret", "Leave it out.")
+        return
+    try:
+        if standard_key(read_secret(source, settings.base_dir)) is None:
+            yield settings.problem(where, "this is no secret of webhooks", "It is whsec_ and base64 behind it.")
+    except LookupError as error:
+        yield settings.problem(where, str(error), "Set it, or leave it out: then each event is confirmed by a poll.")
+
+
 def _build_provider(name: str, stated: ProviderSettings, settings: Settings, upstream: Upstream) -> Provider:
-    source = stated.credential
-    secret = "" if source == "none" else read_secret(source, settings.base_dir)
-    limits = stated.timeouts
-    dialect = DIALECTS[stated.dialect]
+    limits, dialect = stated.timeouts, DIALECTS[stated.dialect]
     return Provider(
         name=name,
         dialect_name=stated.dialect,
         dialect=dialect,
         bases={**dialect.TRAITS.bases, **stated.base_urls, "": stated.base_url},
         host=stated.host,
-        credential=Credential("bearer", secret=secret) if secret else Credential("none"),
+        credential=_credential(stated, dialect.TRAITS.credential, settings.base_dir),
         upstream=upstream,
         offers_of=stated.offers_of or name,
         models=stated.models,

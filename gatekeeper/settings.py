@@ -10,12 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     SkipValidation,
@@ -25,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gatekeeper.sections import HttpAddress, SecretSource, Section
 from gatekeeper.yamlfile import ConfigError, Mistake, Problem, YamlFile, load_yaml, mistake, problems_of, raise_mistakes
 
 PROVIDER_NAME = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
@@ -41,30 +39,14 @@ WEBHOOK_HOST = re.compile(
 )
 """A host that may be called: a name or an address, with a port or for all of them."""
 
-MONTH_S = 30 * 86_400
+DAY_S = 86_400
+"""What happens more rarely than once a day is not looked after."""
+
+MONTH_S = 30 * DAY_S
 """As long as the ledger follows a job at most."""
 
-SECRET_FILE_BYTES_MAX = 64 * 1024
-"""A credential file larger than this is some other file."""
 
-
-def _http_address(url: str) -> str:
-    if not re.match(r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", url):
-        raise mistake(
-            "the address cannot be used", "Write http:// or https:// with a host, without user, query or fragment."
-        )
-    return url.rstrip("/")
-
-
-HttpAddress = Annotated[str, AfterValidator(_http_address)]
-"""An address to which paths are appended; kept without a slash at its end."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """Where the two planes listen, and how much one request may weigh."""
 
     host: str = "127.0.0.1"
@@ -95,7 +77,7 @@ class ServerSettings(_Section):
     )
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """Where credits live: `embedded` runs a server of its own under `data_dir`."""
 
     url: str = "embedded"
@@ -113,7 +95,7 @@ class StoreSettings(_Section):
     )
 
 
-class WebhookSettings(_Section):
+class WebhookSettings(Section):
     """Whom the gateway calls when a job has ended, and for how long it tries."""
 
     allow_hosts: tuple[str, ...] = ()
@@ -138,7 +120,7 @@ class WebhookSettings(_Section):
         return hosts
 
 
-class JobSettings(_Section):
+class JobSettings(Section):
     """Generations that take minutes: how long they may, and how they are followed when nobody polls them."""
 
     image_deadline_s: float = Field(
@@ -151,41 +133,63 @@ class JobSettings(_Section):
         7 * 86_400, gt=0, le=MONTH_S, description="How long after its deadline a job and its files may be asked for."
     )
     first_poll_s: float = Field(
-        60, gt=0, description="SDKs poll every few seconds: after a minute of silence nobody does."
+        60, gt=0, le=DAY_S, description="SDKs poll every few seconds: after a minute of silence nobody does."
     )
-    poll_min_s: float = Field(30, gt=0, description="Between two questions about a job; nobody is waiting for it.")
-    poll_max_s: float = Field(600, gt=0, description="An end is known at the latest so long after it came.")
-    overdue_poll_s: float = Field(3600, gt=0, description="For a job past its deadline: an answer is hardly to come.")
-    poll_timeout_s: float = Field(30, gt=0, description="A question that takes longer is asked again another time.")
+    poll_min_s: float = Field(
+        30, gt=0, le=DAY_S, description="Between two questions about a job; nobody is waiting for it."
+    )
+    poll_max_s: float = Field(600, gt=0, le=DAY_S, description="An end is known at the latest so long after it came.")
+    overdue_poll_s: float = Field(
+        3600, gt=0, le=DAY_S, description="For a job past its deadline: an answer is hardly to come."
+    )
+    poll_timeout_s: float = Field(
+        30, gt=0, le=DAY_S, description="A question that takes longer is asked again another time."
+    )
     polls_at_once: int = Field(20, ge=1, le=1000, description="Questions on their way; providers limit how many.")
     walk_s: float = Field(
-        60, gt=0, description="From one look at all teams to the next, which finds the jobs of a process that is gone."
+        60,
+        gt=0,
+        le=DAY_S,
+        description="From one look at all teams to the next, which finds the jobs of a process that is gone.",
     )
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """`auto` is pretty on a terminal and one JSON object a line elsewhere."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "pretty"] = "auto"
 
 
-class EnvSecret(_Section):
-    """A secret in an environment variable."""
+class CredentialIn(Section):
+    """Where a provider's credential goes, if not where its format has it: one of the three, by name."""
 
-    env: str
+    bearer: str | None = Field(None, description="`Authorization`, behind this word.")
+    header: str | None = None
+    query: str | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise mistake(
+                "this is not one place", "Write {bearer: WORD}, {header: NAME} or {query: NAME}, and only one of them."
+            )
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", self.name):
+            raise mistake(f"{self.name!r} cannot name a place", "Use letters, digits and - . _, at most 64 of them.")
+        return self
+
+    @property
+    def kind(self) -> Literal["bearer", "header", "query"]:
+        """Which of the three it is."""
+        return "bearer" if self.bearer is not None else "header" if self.header is not None else "query"
+
+    @property
+    def name(self) -> str:
+        """The word or the name."""
+        return self.bearer or self.header or self.query or ""
 
 
-class FileSecret(_Section):
-    """A secret in a file, without its last newline."""
-
-    file: Path
-
-
-SecretSource = EnvSecret | FileSecret
-
-
-class TimeoutSettings(_Section):
+class TimeoutSettings(Section):
     """How long a provider may take. Generation is slow: 280 s was measured for one high-quality image."""
 
     connect_s: float = Field(10, gt=0)
@@ -194,7 +198,7 @@ class TimeoutSettings(_Section):
     total_s: float = Field(900, gt=0)
 
 
-class ProviderSettings(_Section):
+class ProviderSettings(Section):
     """An upstream with its credential."""
 
     dialect: str
@@ -204,6 +208,7 @@ class ProviderSettings(_Section):
     )
     host: str | None = Field(None, description="A host name that is this provider's alone: no prefix in the path.")
     credential: SecretSource | Literal["none"] = "none"
+    credential_in: CredentialIn | None = None
     webhook_secret: SecretSource | None = None
     webhook_jwks_url: HttpAddress | None = None
     offers_of: str | None = None
@@ -348,32 +353,3 @@ def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
         below = merged.get(key)
         merged[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
-
-
-def read_secret(source: SecretSource, base_dir: Path) -> str:
-    """The secret itself. Raises `LookupError` in words that name where it was looked for, never what was found."""
-    match source:
-        case EnvSecret(env=name):
-            value = os.environ.get(name, "")
-        case FileSecret(file=path):
-            value = _read_secret_file(base_dir / path)
-    value = value.strip()
-    if not value:
-        raise LookupError(f"{describe_secret(source)} is not set or empty")
-    if not value.isprintable() or " " in value:
-        raise LookupError(f"{describe_secret(source)} holds more than one printable word")
-    return value
-
-
-def describe_secret(source: SecretSource) -> str:
-    """Where a secret comes from, for messages."""
-    return f"environment variable {source.env}" if isinstance(source, EnvSecret) else f"file {source.file}"
-
-
-def _read_secret_file(path: Path) -> str:
-    try:
-        if path.stat().st_size > SECRET_FILE_BYTES_MAX:
-            raise LookupError(f"file {path} is too large to be a secret")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LookupError(f"file {path} cannot be read: {type(error).__name__}") from None

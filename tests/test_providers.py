@@ -106,3 +106,38 @@ async def test_an_address_that_is_not_stated_is_the_public_one() -> None:
     async with AsyncExitStack() as stack:
         provider = (await build_providers(settings, stack))["a"]
     assert {"": "http://a.test", "queue": "http://q.test", "rest": "https://rest.example.com"} == provider.bases
+
+
+def test_places_that_are_none(write: Write) -> None:
+    """A credential goes into one place, which has a name that can be written there."""
+    path = write("""\
+  a: {dialect: openai, base_url: "https://a.test", credential_in: {header: X-Key, query: key}}
+  b: {dialect: openai, base_url: "https://b.test", credential_in: {}}
+  c: {dialect: openai, base_url: "https://c.test", credential_in: {header: "X Key"}}
+""")
+
+    one = "this is not one place. Write {bearer: WORD}, {header: NAME} or {query: NAME}, and only one of them."
+    assert [
+        f"2: providers.a.credential_in: {one}",
+        f"3: providers.b.credential_in: {one}",
+        "4: providers.c.credential_in: 'X Key' cannot name a place. Use letters, digits and - . _, at most 64 of them.",
+    ] == told(path)
+
+
+def test_a_signed_secret_in_one_part(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could sign nothing: that is told, with where it is kept, and not with what it is."""
+    monkeypatch.setenv("KLING", "only-one-part")
+    settings = load_settings(
+        write("""\
+  kling:
+    dialect: kling
+    base_url: https://api.test
+    credential: {env: KLING}
+""")
+    )
+
+    (problem,) = provider_problems(settings)
+    assert (5, "providers.kling.credential") == (problem.line, problem.where)
+    assert "environment variable KLING: the credential is no access key and secret key" in problem.what
+    assert "only-one-part" not in str(problem)
+    assert [] == provider_problems(settings, secrets_needed=False)

@@ -27,7 +27,7 @@ from gatekeeper.ledger.errors import LedgerConflict
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import GrantStatus
 from gatekeeper.ledger.reports import Grant
-from gatekeeper.settings import describe_secret, read_secret
+from gatekeeper.sections import describe_secret, read_secret
 from gatekeeper.web.auth import KEY_PATTERN, key_sha256
 from gatekeeper.yamlfile import ConfigError, DataPath, Problem
 

@@ -21,7 +21,7 @@ from gatekeeper.core.credits import parse_credits
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.records import Per
-from gatekeeper.settings import EnvSecret, FileSecret, SecretSource
+from gatekeeper.sections import EnvSecret, FileSecret, SecretSource
 from gatekeeper.web.auth import NAME
 from gatekeeper.yamlfile import ConfigError, DataPath, Problem, YamlFile, load_yaml, mistake, problems_of
 

@@ -23,7 +23,6 @@ INPUT_SIDE_PX_MAX = 100_000
 """No provider takes a picture this wide (Topaz, the widest, stops at 512 megapixels in all)."""
 
 _NEEDS_PROMPT = frozenset({Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT, Operation.VIDEO_GENERATE})
-_NEEDS_INPUT_PIXELS = frozenset({Operation.IMAGE_UPSCALE})
 _MAY_BE_LEFT_OUT = ("operation", "resolution", "aspect_ratio", "size", "outputs", "quality", "enhance_prompt", "audio")
 
 
@@ -43,7 +42,7 @@ def validate(model: ModelSpec, request: GenerationRequest) -> ValidRequest | tup
     wrong += _check_scale(capability, request.scale)
     wrong += _check_quality(capability, request.quality) + too_long + unheard
     wrong += _check_prompt(operation, request)
-    wrong += _check_input(operation in _NEEDS_INPUT_PIXELS or capability.priced_by_input, request.input_pixels)
+    wrong += _check_input(capability.priced_by_input, request.input_pixels)
     return tuple(wrong) if wrong else _fill(model, operation, capability, request, choice, durations, sounds)
 
 

@@ -5,7 +5,7 @@ piece at a time, its last piece waits for the settlement, and a client that goes
 booked. An answer that breaks off upstream breaks off for the client too: a cut body must not look complete.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from email.utils import format_datetime
@@ -29,6 +29,7 @@ from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.rewriting import rewrite
 from gatekeeper.proxy.mounts import mount_of
 from gatekeeper.proxy.refusals import credential_refused, from_upstream
+from gatekeeper.proxy.webhooks.swap import own_webhook_shown
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import forwardable_response_headers
 from gatekeeper.upstream.messages import UpstreamAnswer
@@ -107,10 +108,10 @@ def refused_credential(call: Call, provider: Provider) -> Rejected:
 
 
 async def deliver_free(
-    gate: Gate, call: Call, answer: UpstreamAnswer, secret: str, own: Mapping[str, str] | None = None
+    gate: Gate, call: Call, answer: UpstreamAnswer, hidden: Sequence[str], own: Mapping[str, str] | None = None
 ) -> web.StreamResponse:
     """Passes on an answer unread, with our `own` headers. Nothing is held and nothing is booked."""
-    headers = _passed_headers(answer, call.request_id, secret)
+    headers = _passed_headers(answer, call.request_id, hidden)
     headers.update(own or {})
     client = _client_side(gate, call, answer, headers, answer.content_length)
     await client.begin()
@@ -197,7 +198,7 @@ def _rewritten(passage: Passage, body: bytes) -> bytes:
     if not _has_links(passage):
         return body
     mount = mount_of(passage.gate, passage.call.request, passage.provider)
-    return rewrite(body, passage.call.dialect.TRAITS.links, mount.through)
+    return own_webhook_shown(passage.call, rewrite(body, passage.call.dialect.TRAITS.links, mount.through))
 
 
 def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers, length: int | None) -> ClientSide:
@@ -225,8 +226,8 @@ def content_type_of(answer: UpstreamAnswer) -> str:
     return next(found, b"").decode("latin-1")
 
 
-def _passed_headers(answer: UpstreamAnswer, request_id: str, secret: str) -> Headers:
-    headers = CIMultiDict(forwardable_response_headers(answer.raw_headers, secret))
+def _passed_headers(answer: UpstreamAnswer, request_id: str, hidden: Sequence[str]) -> Headers:
+    headers = CIMultiDict(forwardable_response_headers(answer.raw_headers, *hidden))
     # An SDK that follows a redirect would carry the team's key past the gateway.
     headers.popall("Location", None)
     headers[REQUEST_ID] = request_id
@@ -235,7 +236,7 @@ def _passed_headers(answer: UpstreamAnswer, request_id: str, secret: str) -> Hea
 
 def _headers(passage: Passage) -> Headers:
     """The provider's headers and our own."""
-    headers = _passed_headers(passage.answer, passage.call.request_id, passage.provider.credential.secret)
+    headers = _passed_headers(passage.answer, passage.call.request_id, passage.provider.credential.hidden)
     if _has_links(passage):
         for name in OF_THE_VERY_BYTES:
             headers.popall(name, None)

@@ -5,13 +5,38 @@ once. A body that is compressed is refused, because what cannot be read cannot b
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.proxy.gate import Call, Gate
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+ONLY_IN_A_HEADER = "Send it in a header alone: the provider would get to see it here. Nothing was forwarded."
+"""Where the key belongs, for refusals."""
+
+
+async def body_of(gate: Gate, call: Call) -> list[bytes]:
+    """The body of a request whose sender is known. Raises `Rejected` as `read_body` does, and if the key is in it."""
+    body = await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
+    call.trace.started_s = gate.clock.monotonic_s()
+    if contains(body, call.caller.key.encode()):
+        raise refuse(Code.MALFORMED_REQUEST, f"The body contains your gatekeeper key. {ONLY_IN_A_HEADER}")
+    return body
+
+
+def contains(pieces: Sequence[bytes], wanted: bytes) -> bool:
+    """Whether these bytes stand in the pieces, also where one ends and the next begins."""
+    end = b""
+    for piece in pieces:
+        if wanted in piece or wanted in end + piece[: len(wanted)]:
+            return True
+        end = (end + piece[-len(wanted) :])[-len(wanted) :]
+    return False
 
 
 async def read_body(request: web.BaseRequest, *, max_bytes: int, timeout_s: float) -> list[bytes]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from aiohttp import web
 
 from gatekeeper.catalog import Catalog
-from gatekeeper.clock import Clock
+from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.core.spec import ModelSpec
 from gatekeeper.dialects.base import Dialect, Route
 from gatekeeper.events import GenerationFacts
@@ -21,8 +21,8 @@ from gatekeeper.proxy.jobs.record import Hook
 from gatekeeper.proxy.webhooks.parts import Webhooks
 from gatekeeper.settings import JobSettings
 from gatekeeper.upstream.client import Upstream
-from gatekeeper.upstream.credential import Credential
-from gatekeeper.upstream.messages import Timeouts
+from gatekeeper.upstream.credential import Credential, with_credential
+from gatekeeper.upstream.messages import Headers, Timeouts
 from gatekeeper.web.auth import Authenticator, Caller
 
 
@@ -49,6 +49,11 @@ class Provider:
     on_unknown: OnUnknown = OnUnknown.RELEASE
     unknown_grace_s: float = 60
     host: str | None = None
+    clock: Clock = field(default_factory=SystemClock)
+
+    def with_credential(self, headers: Headers, raw_query: str) -> tuple[Headers, str]:
+        """Headers and query with the provider's credential added, signed at this moment if it is signed."""
+        return with_credential(self.credential, headers, raw_query, self.clock.now().timestamp())
 
     @property
     def base_url(self) -> str:

@@ -16,8 +16,8 @@ def mount_of(gate: Gate, request: web.BaseRequest, provider: Provider) -> Mount:
     host = request.headers.get("Host", "")
     if provider.host is not None and host.lower() in {provider.host, _with_port_of(host, provider.host)}:
         scheme = (gate.public_url or "http://").partition("://")[0]
-        return Mount(f"{scheme}://{host}", provider.bases, provider.credential.secret)
-    return Mount(f"{public_url(gate, request)}/{provider.name}", provider.bases, provider.credential.secret)
+        return Mount(f"{scheme}://{host}", provider.bases, provider.credential.hidden)
+    return Mount(f"{public_url(gate, request)}/{provider.name}", provider.bases, provider.credential.hidden)
 
 
 def public_url(gate: Gate, request: web.BaseRequest) -> str:

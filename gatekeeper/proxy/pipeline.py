@@ -14,7 +14,7 @@ from gatekeeper.logs import one_word
 from gatekeeper.proxy.admission import Admission, admit
 from gatekeeper.proxy.again import answer_again
 from gatekeeper.proxy.answering import deliver, deliver_free
-from gatekeeper.proxy.body import read_body
+from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.flight import Flight, take_off
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.once import name_request
@@ -28,7 +28,7 @@ from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
 
 async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
-    body = await _body(gate, call)
+    body = await body_of(gate, call)
     asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
     _learn_asked(call, asked)
     if call.dry_run:
@@ -52,7 +52,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
 async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     """Lets a free route by: the provider's credential goes on, nothing is held."""
     provider = call.candidates[0]
-    body = await _body(gate, call)
+    body = await body_of(gate, call)
     if body and not call.route.takes_body:
         raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
     try:
@@ -60,13 +60,7 @@ async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     except UpstreamError as error:
         raise from_upstream(error, provider.name) from None
     async with answer:
-        return await deliver_free(gate, call, answer, provider.credential.secret)
-
-
-async def _body(gate: Gate, call: Call) -> list[bytes]:
-    body = await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
-    call.trace.started_s = gate.clock.monotonic_s()
-    return body
+        return await deliver_free(gate, call, answer, provider.credential.hidden)
 
 
 async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:

@@ -8,8 +8,8 @@ from urllib.parse import unquote_plus
 
 from gatekeeper.core.rejection import Code, quoted, refuse
 from gatekeeper.dialects.base import Route
+from gatekeeper.proxy.body import ONLY_IN_A_HEADER
 from gatekeeper.proxy.gate import Call, Provider
-from gatekeeper.upstream.credential import with_credential
 from gatekeeper.upstream.headers import forwardable_request_headers, strip_credentials_from_query
 from gatekeeper.upstream.messages import Headers, UpstreamRequest
 
@@ -24,7 +24,7 @@ def upstream_request(
     place of the usual one."""
     key = call.caller.key
     headers = _readable_answer(forwardable_request_headers(call.request.raw_headers, key))
-    headers, query = with_credential(provider.credential, headers, passing_query(call))
+    headers, query = provider.with_credential(headers, passing_query(call))
     url = (address or f"{provider.bases[call.route.base]}{call.route.upstream_path}") + (f"?{query}" if query else "")
     return UpstreamRequest(call.request.method, url, headers, body, provider.timeouts)
 
@@ -48,8 +48,10 @@ def _readable_answer(headers: Headers) -> Headers:
 
 
 def passing_query(call: Call) -> str:
-    """What of the caller's query may pass. Raises `Rejected` for what nobody here reads."""
-    sent = call.request.raw_path.partition("#")[0].partition("?")[2]
-    query = strip_credentials_from_query(sent, call.caller.key)
+    """What of the caller's query may pass. Raises `Rejected` for what nobody here reads, and for the caller's key."""
+    address, _, sent = call.request.raw_path.partition("#")[0].partition("?")
+    if call.caller.key in unquote_plus(f"{address}?{sent}"):
+        raise refuse(Code.MALFORMED_REQUEST, f"The address carries your gatekeeper key. {ONLY_IN_A_HEADER}")
+    query = strip_credentials_from_query(sent)
     _check_query(query, call.route)
     return query

@@ -1,11 +1,24 @@
-"""How a provider's credential gets onto a request. Pure; where the secret comes from is the settings' business."""
+"""How a provider's credential gets onto a request. Pure; where the secret comes from is the settings' business, and the
+time, which a signed credential needs, is the caller's."""
 
 import re
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote, unquote_plus
 
+import jwt
+
 from gatekeeper.upstream.messages import Headers
+
+TOKEN_LIFE_S: Final = 1800
+"""How long a signed token is valid, as Kling's documentation signs them."""
+
+TOKEN_EARLIER_S: Final = 5
+"""A provider's clock may be behind ours by this much."""
+
+TOKEN_RENEWED_S: Final = 300
+"""A token is replaced so long before its end: a request on its way must not outlive it."""
 
 _UNWRITABLE = re.compile(r"[\x00-\x20\x7f]|[^\x00-\x7f]")
 
@@ -17,28 +30,43 @@ class Credential:
     - `bearer`: `Authorization: Bearer <secret>`; `name`, if given, is the word in place of `Bearer` (`Key`, `Token`)
     - `header`: the header `name` with the secret as its value (`x-goog-api-key`)
     - `query`: the query parameter `name` (`key`)
+    - `signed`: `Authorization: Bearer <token>`, a JSON Web Token signed with the secret, `ACCESS_KEY:SECRET_KEY`
     - `none`: nothing is added
 
     Raises ValueError for a secret that is empty or could not be written into a header, without showing it.
     """
 
-    kind: Literal["bearer", "header", "query", "none"]
+    kind: Literal["bearer", "header", "query", "signed", "none"]
     name: str = ""
     secret: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if self.kind == "none":
             return
-        if self.kind != "bearer" and not self.name:
+        if self.kind in {"header", "query"} and not self.name:
             raise ValueError(f"a {self.kind} credential needs the name of the {self.kind} parameter it goes into")
         if not self.secret:
             raise ValueError("the credential is empty")
         if _UNWRITABLE.search(self.secret):
             raise ValueError("the credential contains a space, a line break or a character outside ASCII")
+        if self.kind == "signed" and not all(self.secret.partition(":")):
+            raise ValueError("the credential is no access key and secret key with a colon between them")
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """What no answer to a caller may contain: the secret, and of tokens the beginning that all of them share."""
+        if self.kind == "none":
+            return ()
+        if self.kind != "signed":
+            return (self.secret,)
+        return self.secret, self.secret.partition(":")[2], _beginning(_token(self.secret, 0))
 
 
-def with_credential(credential: Credential, headers: Headers, raw_query: str) -> tuple[Headers, str]:
-    """Headers and query with the credential added, in place of anything else in the same spot."""
+def with_credential(credential: Credential, headers: Headers, raw_query: str, now_s: float) -> tuple[Headers, str]:
+    """Headers and query with the credential added, in place of anything else in the same spot.
+
+    `now_s` is the time since 1970. Requests of the same 25 minutes carry the same token.
+    """
     match credential.kind:
         case "bearer":
             value = f"{credential.name or 'Bearer'} {credential.secret}"
@@ -47,8 +75,26 @@ def with_credential(credential: Credential, headers: Headers, raw_query: str) ->
             return _with_header(headers, credential.name, credential.secret), raw_query
         case "query":
             return headers, _with_parameter(raw_query, credential.name, credential.secret)
+        case "signed":
+            return _with_header(headers, "Authorization", f"Bearer {_token(credential.secret, now_s)}"), raw_query
         case "none":
             return headers, raw_query
+
+
+def _token(secret: str, now_s: float) -> str:
+    """The token of the window that this time is in: the same until `TOKEN_RENEWED_S` before its end."""
+    access_key, _, secret_key = secret.partition(":")
+    minted_s = int(now_s) - int(now_s) % (TOKEN_LIFE_S - TOKEN_RENEWED_S)
+    # The issuer first: what is the same in every token is at its beginning.
+    claims = {"iss": access_key, "exp": minted_s + TOKEN_LIFE_S, "nbf": minted_s - TOKEN_EARLIER_S}
+    return jwt.encode(claims, secret_key, algorithm="HS256")
+
+
+def _beginning(token: str) -> str:
+    """The part of a token that is the same at every time. Three bytes of its claims are four characters of it."""
+    head, claims, _ = token.split(".")
+    alike = urlsafe_b64decode(claims + "==").index(b',"exp"')
+    return f"{head}.{claims[: alike // 3 * 4]}"
 
 
 def _with_header(headers: Headers, name: str, value: str) -> Headers:

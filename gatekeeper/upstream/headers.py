@@ -70,42 +70,42 @@ def forwardable_request_headers(raw_headers: RawHeaders, team_key: str = "") -> 
 
     `team_key` is the key the caller came with: no header whose value contains it passes, whatever its name.
     """
-    passing = _passing(raw_headers, _REQUEST_DROPPED, _REQUEST_DROPPED_PREFIXES, hidden=team_key)
+    passing = _passing(raw_headers, _REQUEST_DROPPED, _REQUEST_DROPPED_PREFIXES, (team_key,))
     return (*passing, ("Accept-Encoding", "identity"))
 
 
-def forwardable_response_headers(raw_headers: RawHeaders, secret: str = "") -> Headers:
+def forwardable_response_headers(raw_headers: RawHeaders, *hidden: str) -> Headers:
     """The provider's headers that may go to the caller. The length is left out: whoever writes the body states it.
 
-    `secret` is the provider's credential: no header whose value contains it passes, should a provider echo it.
+    `hidden` is of the provider's credential: no header whose value contains it passes, should a provider echo it.
     """
-    return tuple(_passing(raw_headers, _RESPONSE_DROPPED, _RESPONSE_DROPPED_PREFIXES, hidden=secret))
+    return tuple(_passing(raw_headers, _RESPONSE_DROPPED, _RESPONSE_DROPPED_PREFIXES, hidden))
 
 
-def strip_credentials_from_query(raw_query: str, team_key: str = "") -> str:
-    """The query without parameters that name a credential or carry the team's key; all other bytes as they are."""
-    kept = [part for part in raw_query.split("&") if not _is_credential(part, team_key)]
+def strip_credentials_from_query(raw_query: str, *hidden: str) -> str:
+    """The query without parameters that name a credential or carry something hidden; all other bytes as they are."""
+    kept = [part for part in raw_query.split("&") if not _is_credential(part, hidden)]
     return "&".join(kept)
 
 
-def _is_credential(part: str, team_key: str) -> bool:
+def _is_credential(part: str, hidden: tuple[str, ...]) -> bool:
     name, _, value = part.partition("=")
     if unquote_plus(name).strip().lower().encode() in _CREDENTIAL_PARAMETERS:
         return True
-    return bool(team_key) and (team_key in unquote_plus(value) or team_key in unquote_plus(name))
+    return any(each and (each in unquote_plus(value) or each in unquote_plus(name)) for each in hidden)
 
 
 def _passing(
-    raw_headers: RawHeaders, dropped: frozenset[bytes], prefixes: tuple[bytes, ...], *, hidden: str
+    raw_headers: RawHeaders, dropped: frozenset[bytes], prefixes: tuple[bytes, ...], hidden: tuple[str, ...]
 ) -> Iterator[tuple[str, str]]:
     dropped |= _named_by_connection(raw_headers) - _NEVER_HOP_BY_HOP
-    hidden_bytes = hidden.encode()
+    hidden_bytes = [each.encode() for each in hidden if each]
     for name, value in raw_headers:
         lower = name.lower()
         # Servers of the CGI kind take `Content_Type` for `Content-Type`; nginx drops such names too.
         if b"_" in name or lower in dropped or lower.startswith(prefixes) or not _well_formed(name, value):
             continue
-        if not (hidden_bytes and hidden_bytes in value):
+        if not any(each in value for each in hidden_bytes):
             yield name.decode("ascii"), _text(value)
 
 

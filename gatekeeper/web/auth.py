@@ -26,8 +26,10 @@ KEY_PATTERN = re.compile(rb"gk_[A-Za-z0-9_-]{1,128}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 """A project, member, key or grant: an id or an e-mail address. The same in a header and in a teams file."""
 
-KEY_HEADERS = frozenset((b"authorization", b"x-goog-api-key", b"x-key", b"x-api-key", b"api-key", b"x-freepik-api-key"))
-"""Every header in which a provider's SDK carries its key."""
+KEY_HEADERS = frozenset(
+    b"authorization x-goog-api-key x-key x-api-key api-key x-freepik-api-key x-magnific-api-key".split()
+)
+"""Every header in which a provider's SDK carries its key; further ones come with providers of one's own."""
 
 REMEMBER_S = 1.0
 """How long a record may be out of date."""
@@ -54,7 +56,9 @@ class Authenticator:
         find_team: Callable[[str], Awaitable[TeamRecord | None]],
         clock: Clock,
         static_keys: Iterable[KeyRecord] = (),
+        key_headers: frozenset[bytes] = KEY_HEADERS,
     ) -> None:
+        self._key_headers = key_headers
         self._clock = clock
         self._static = {record.sha256: record for record in static_keys}
         self._keys = _Remembered(find_key_record, clock)
@@ -62,7 +66,7 @@ class Authenticator:
 
     async def caller(self, raw_headers: Iterable[tuple[bytes, bytes]]) -> Caller:
         """The caller. Raises `Rejected` (unauthenticated, key_expired), or the ledger's error when it is away."""
-        key = find_key(raw_headers)
+        key = find_key(raw_headers, self._key_headers)
         sha256 = key_sha256(key)
         record = self._static.get(sha256) or await self._keys.get(sha256)
         if record is None or not hmac.compare_digest(record.sha256, sha256) or record.revoked:
@@ -124,9 +128,9 @@ def _remember(entries: dict[str, Entry], name: str, entry: Entry) -> None:
     entries[name] = entry
 
 
-def find_key(raw_headers: Iterable[tuple[bytes, bytes]]) -> str:
+def find_key(raw_headers: Iterable[tuple[bytes, bytes]], key_headers: frozenset[bytes] = KEY_HEADERS) -> str:
     """The one gatekeeper key of a request. Raises `Rejected` (unauthenticated) for none, or for two that differ."""
-    found = {match[0] for name, value in raw_headers if name.lower() in KEY_HEADERS for match in _keys_in(value)}
+    found = {match[0] for name, value in raw_headers if name.lower() in key_headers for match in _keys_in(value)}
     if not found:
         raise refuse(
             Code.UNAUTHENTICATED,

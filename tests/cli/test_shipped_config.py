@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from gatekeeper.admin.teams_schema import load_teams
 from gatekeeper.cli.locate import packaged_config_dir
-from gatekeeper.settings import EnvSecret, ProviderSettings, Settings, load_settings
+from gatekeeper.sections import EnvSecret
+from gatekeeper.settings import ProviderSettings, Settings, load_settings
 from tests.cli.scene import Run
 
 CONFIG = packaged_config_dir() / "gatekeeper.yaml"

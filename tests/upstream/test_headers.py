@@ -85,6 +85,7 @@ def test_response_echoing_our_credential():
     raw = ((b"X-Echo", b"Bearer sk-secret"), (b"X-Ok", b"1"))
 
     assert (("X-Ok", "1"),) == forwardable_response_headers(raw, "sk-secret")
+    assert (("X-Ok", "1"),) == forwardable_response_headers(raw, "", "other", "sk-secret")
 
 
 @pytest.mark.parametrize(

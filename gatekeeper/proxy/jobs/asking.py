@@ -10,7 +10,6 @@ from gatekeeper.core.outcome import Outcome, Pending, Unknown
 from gatekeeper.dialects.base import Ask, JobLink
 from gatekeeper.proxy.gate import Provider
 from gatekeeper.proxy.jobs.rewriting import origin_of
-from gatekeeper.upstream.credential import with_credential
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import Headers, Timeouts, UpstreamAnswer, UpstreamRequest
 
@@ -60,7 +59,7 @@ def _request(provider: Provider, link: JobLink, question: Ask, timeout_s: float)
     headers: Headers = (("Accept", "application/json"), ("Accept-Encoding", "identity"))
     if question.content_type:
         headers = (*headers, ("Content-Type", question.content_type))
-    headers, query = with_credential(provider.credential, headers, query)
+    headers, query = provider.with_credential(headers, query)
     body = [question.body] if question.body else []
     limits = Timeouts(min(provider.timeouts.connect_s, timeout_s), timeout_s, timeout_s, timeout_s)
     return UpstreamRequest(question.method, f"{url}?{query}" if query else url, headers, body, limits)

@@ -27,12 +27,12 @@ Places = tuple[tuple[str, ...], ...]
 class Mount:
     """A provider as its caller reaches it: `here` is the address of its mount, `bases` are its own, by segment.
 
-    No link shows `secret`, the provider's credential.
+    No link shows what is `hidden`, the provider's credential.
     """
 
     here: str
     bases: Mapping[str, str]
-    secret: str = ""
+    hidden: tuple[str, ...] = ()
 
     def through(self, url: str) -> str | None:
         """The address here of one of the provider's, or None for any other, which stays as it is."""
@@ -41,7 +41,7 @@ class Mount:
         if parts is None or found is None:
             return None
         segment, path = found
-        query = strip_credentials_from_query(parts.query, self.secret)
+        query = strip_credentials_from_query(parts.query, *self.hidden)
         return f"{self.here}{f'/{segment}' if segment else ''}{path}{f'?{query}' if query else ''}"
 
     def _below_a_base(self, parts: SplitResult) -> tuple[str, str] | None:

@@ -13,7 +13,8 @@ from gatekeeper.proxy.webhooks.calling import Caller
 from gatekeeper.proxy.webhooks.deliveries import Deliveries, Patience
 from gatekeeper.proxy.webhooks.jwks import FAL_JWKS_URL, KeyRing
 from gatekeeper.proxy.webhooks.letters import LetterBox
-from gatekeeper.settings import ProviderSettings, Settings, WebhookSettings, read_secret
+from gatekeeper.sections import read_secret
+from gatekeeper.settings import ProviderSettings, Settings, WebhookSettings
 
 DIRECTORY: Final = "webhooks"
 """In the data directory."""

@@ -103,7 +103,7 @@ def test_an_address_of_the_provider_leads_through_the_gateway(
     bases: dict[str, str], url: str, expected: str | None
 ) -> None:
     """By the base with the longest path above it, without any credential; an address of others stays."""
-    assert expected == Mount(HERE, bases, "our-secret").through(url)
+    assert expected == Mount(HERE, bases, ("our-secret",)).through(url)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+"""What settings of every kind are made of: sections, addresses, and where secrets are.
+
+A secret itself is in no settings; it is read when it is needed.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from gatekeeper.yamlfile import mistake
+
+SECRET_FILE_BYTES_MAX = 64 * 1024
+"""A credential file larger than this is some other file."""
+
+
+def _http_address(url: str) -> str:
+    if not re.match(r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", url):
+        raise mistake(
+            "the address cannot be used", "Write http:// or https:// with a host, without user, query or fragment."
+        )
+    return url.rstrip("/")
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+"""An address to which paths are appended; kept without a slash at its end."""
+
+
+class Section(BaseModel):
+    """A part of the settings: every key is known, and none changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EnvSecret(Section):
+    """A secret in an environment variable."""
+
+    env: str
+
+
+class FileSecret(Section):
+    """A secret in a file, without its last newline."""
+
+    file: Path
+
+
+SecretSource = EnvSecret | FileSecret
+
+
+def read_secret(source: SecretSource, base_dir: Path) -> str:
+    """The secret itself. Raises `LookupError` in words that name where it was looked for, never what was found."""
+    match source:
+        case EnvSecret(env=name):
+            value = os.environ.get(name, "")
+        case FileSecret(file=path):
+            value = _read_secret_file(base_dir / path)
+    value = value.strip()
+    if not value:
+        raise LookupError(f"{describe_secret(source)} is not set or empty")
+    if not value.isprintable() or " " in value:
+        raise LookupError(f"{describe_secret(source)} holds more than one printable word")
+    return value
+
+
+def describe_secret(source: SecretSource) -> str:
+    """Where a secret comes from, for messages."""
+    return f"environment variable {source.env}" if isinstance(source, EnvSecret) else f"file {source.file}"
+
+
+def _read_secret_file(path: Path) -> str:
+    try:
+        if path.stat().st_size > SECRET_FILE_BYTES_MAX:
+            raise LookupError(f"file {path} is too large to be a secret")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LookupError(f"file {path} cannot be read: {type(error).__name__}") from None
