@@ -1,4 +1,4 @@
-"""Ark, DashScope, MiniMax and Kling: what is asked about a task, what an event tells, and refusals in their own codes."""
+"""Ark, DashScope, MiniMax and Kling: questions about a task, what events tell, and refusals in their own codes."""
 
 import json
 from fractions import Fraction
@@ -38,7 +38,11 @@ def test_what_is_no_id_is_not_asked_about(dialect: Dialect) -> None:
 
 
 ENDED = [
-    (ark, {"id": "9", "status": "succeeded", "content": {"video_url": "u"}, "duration": 5}, Made(1, (), duration_s=Fraction(5))),
+    (
+        ark,
+        {"id": "9", "status": "succeeded", "content": {"video_url": "u"}, "duration": 5},
+        Made(1, duration_s=Fraction(5)),
+    ),
     (ark, {"id": "9", "status": "expired"}, Failed("expired")),
     (ark, {"id": "9", "status": "running"}, Pending("9")),
     (minimax, {"task_id": "9", "status": "success", "file_id": "7"}, Made(1, (), files=("7",))),
