@@ -84,7 +84,7 @@ TRAITS = Traits(
         "`/generations/video/modify` and `/generations/video/reframe` are not open for the same reason",
         "keyframes of the type `generation` are refused: they may name another team's generation",
         "`GET /generations` is not open: it lists other teams' work. `GET /credits` shows the operator's own balance",
-        "a generation that is deleted before anyone asked for its end cannot be asked for it: `on_unknown` decides",
+        "a generation that is deleted while it runs cannot be asked for any more: `on_unknown` decides",
     ),
 )
 

@@ -87,7 +87,8 @@ TRAITS = Traits(
         "`providerSettings.multiPrompt` is refused: its shots say their own lengths",
         "`draftTaskId` is refused: it may name another team's task",
         "`GET /v1/organization` is not open: it shows the operator's own balance",
-        "a task that is deleted before anyone asked for its end cannot be asked for it: `on_unknown` decides",
+        "a task that is deleted while it runs is charged by Runway; if it cannot be asked for any more, `on_unknown` "
+        "decides",
     ),
 )
 

@@ -134,6 +134,21 @@ async def test_a_task_that_ran_is_charged_when_it_is_cancelled(world: World) -> 
     await world.assert_books_clean()
 
 
+async def test_a_finished_task_is_charged_before_it_is_deleted(world: World) -> None:
+    """Its caller never asked for its end, and after this nobody could."""
+    async with sdk(world, await world.key()) as client:
+        created = await film(client, "job=0")
+        for _ in range(500):
+            if (await world.provider())["videos"]:
+                break
+            await asyncio.sleep(0.01)
+        await client.tasks.delete(created.id)
+
+    balance = await world.balance()
+    assert (2 * SECOND, 0) == (balance.charged, balance.held)
+    await world.assert_books_clean()
+
+
 async def test_another_teams_task_is_not_found(world: World) -> None:
     """Neither asked for nor cancelled; and the provider hears nothing of it."""
     async with sdk(world, await world.key()) as client:
