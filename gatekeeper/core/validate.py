@@ -41,7 +41,7 @@ def validate(model: ModelSpec, request: GenerationRequest) -> ValidRequest | tup
     wrong += _check_outputs(capability, request.outputs)
     wrong += _check_scale(capability, request.scale)
     wrong += _check_quality(capability, request.quality) + too_long + unheard
-    wrong += _check_prompt(operation, request.prompt_length)
+    wrong += _check_prompt(operation, request)
     wrong += _check_input(capability.priced_by_input, request.input_pixels)
     return tuple(wrong) if wrong else _fill(model, operation, capability, request, choice, durations, sounds)
 
@@ -78,8 +78,10 @@ def _check_quality(capability: Capability, quality: str | None) -> list[Violatio
     return [Violation(Code.UNSUPPORTED_QUALITY, "quality", quoted(asked), capability.qualities, nearest)]
 
 
-def _check_prompt(operation: Operation, prompt_length: int | None) -> list[Violation]:
-    if operation not in _NEEDS_PROMPT or (prompt_length or 0) > 0:
+def _check_prompt(operation: Operation, request: GenerationRequest) -> list[Violation]:
+    """A film may be made from a picture or another film without a word."""
+    moves = operation is Operation.VIDEO_GENERATE and bool(request.reference_images or request.input_video)
+    if operation not in _NEEDS_PROMPT or (request.prompt_length or 0) > 0 or moves:
         return []
     return [Violation(Code.MISSING_PARAMETER, "prompt", "nothing", ("a text",))]
 

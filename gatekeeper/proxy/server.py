@@ -24,6 +24,7 @@ from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
 from gatekeeper.proxy.webhooks.inbound import receive
 from gatekeeper.proxy.webhooks.keys import CALLBACKS
+from gatekeeper.proxy.webhooks.secret import SECRET_PATH, answer_secret, asks_for_secret
 from gatekeeper.web.answers import failure_answer, rejection_answer
 
 Answering = Callable[[Gate, Call], Awaitable[web.StreamResponse]]
@@ -33,6 +34,7 @@ OWN_ROUTES: dict[tuple[str, str], Answering] = {
     ("GET", "/v1/models"): answer_models,
     ("GET", "/v1/balance"): answer_balance,
     ("GET", "/v1/holds"): answer_holds,
+    ("GET", SECRET_PATH): answer_secret,
 }
 """The gateway's own routes, besides `GET /v1/models/{id}` and `POST /v1/generations`."""
 
@@ -215,6 +217,9 @@ def _version(provider: Provider, method: str, path: str) -> str:
 
 
 def _provider_target(provider: Provider, method: str, path: str) -> Target:
+    if asks_for_secret(provider.dialect, method, path):
+        own = Route(path, RouteKind.FREE, path)
+        return Target(provider.dialect_name, provider.dialect, (provider,), own, answer_secret)
     route = provider.dialect.find_route(method, path)
     if route is None and (method, path) in provider.passthrough:
         route = Route(path, RouteKind.FREE, _below_base(provider.base_url, path))

@@ -230,3 +230,16 @@ def test_a_picture_needs_a_prompt(operation: Operation, prompt_length: int | Non
     found = wrong_with(a_capability(operations=(operation,)), operation=operation, prompt_length=prompt_length)
 
     assert [(Code.MISSING_PARAMETER, "prompt", "nothing", None)] == found
+
+
+@pytest.mark.parametrize(
+    ("fields", "needed"), [({}, True), ({"reference_images": 1}, False), ({"input_video": True}, False)]
+)
+def test_a_film_from_a_picture_or_a_film_needs_no_prompt(fields: dict[str, Any], needed: bool) -> None:
+    """What goes in says enough; a film from nothing needs a word."""
+    capability = a_plain_capability(operations=(Operation.VIDEO_GENERATE,))
+    request = a_request(operation=Operation.VIDEO_GENERATE, prompt_length=None, **fields)
+
+    found = validate(a_model(capability), request)
+
+    assert needed is not isinstance(found, ValidRequest)

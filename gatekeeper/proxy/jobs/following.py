@@ -49,6 +49,7 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
         raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
     provider, job = await _find(gate, call, body)
     call.trace.learn(provider=provider.name, hold_id=job.record.hold_id, model=job.record.facts.model)
+    call.trace.hook = job.record.hook
     if call.route.kind is not RouteKind.POLL and not job.ended:
         await _learn_first(gate, provider, job)
     sent = upstream_request(call, provider, body, _address(call, provider, job))
