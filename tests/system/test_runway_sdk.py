@@ -62,6 +62,16 @@ async def test_a_film_is_submitted_polled_and_fetched(world: World) -> None:
     await world.assert_books_clean()
 
 
+async def test_the_version_goes_on_and_the_key_does_not(world: World) -> None:
+    """Runway's version header reaches it, in a request that carries no key of the gateway's."""
+    async with sdk(world, await world.key()) as client:
+        await film(client)
+
+    seen = await world.provider()
+    assert "2024-11-06" == seen["recent"][0]["headers"]["x-runway-version"]
+    assert 0 == seen["team_key_seen"]
+
+
 async def test_an_upscale_is_priced_by_its_factor(world: World) -> None:
     """Four times is 260 credits, and four times as wide."""
     picture = io.BytesIO()
