@@ -32,7 +32,7 @@ async def refused(world: World, path: str, body: Any) -> str:
 async def test_pictures_that_a_prompt_asks_for_are_charged(
     start_world: StartWorld, start_provider: StartProvider
 ) -> None:
-    """Gemini has no number of pictures, so one is held; four that came are four, though the team had but one's worth."""
+    """Gemini has no number of pictures, so one is held; four that came are four, of a team that had one's worth."""
     world = await start_world(provider_url=await start_provider(FOUR_PICTURES))
     body = {"contents": [{"parts": [{"text": "four kites, each a picture of its own"}]}]}
 
