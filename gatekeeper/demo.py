@@ -23,6 +23,9 @@ DEMO_KEY = "gk_demo"
 DEMO_TEAM = "demo"
 DEMO_CREDITS = 1000
 
+OWN_HOSTS = ("127.0.0.1", "localhost")
+"""Whoever tries webhooks with the demo listens on the same machine."""
+
 SANDBOX_PATHS = {
     "openai": "/openai/v1",
     "ark": "/ark/api/v3",
@@ -53,13 +56,17 @@ def demo_settings(settings: Settings, sandbox_url: str, scratch: Path) -> Settin
     store = settings.store
     if store.url == EMBEDDED:
         store = store.model_copy(update={"data_dir": scratch})
-    return settings.model_copy(update={"providers": providers, "store": store, "teams": None})
+    webhooks = settings.webhooks.model_copy(update={"allow_hosts": (*settings.webhooks.allow_hosts, *OWN_HOSTS)})
+    return settings.model_copy(update={"providers": providers, "store": store, "webhooks": webhooks, "teams": None})
 
 
 def sandbox_addresses(name: str, sandbox_url: str) -> dict[str, Any]:
     """The address, or addresses, of a dialect's provider on the sandbox, as settings spell them."""
     bases = DIALECTS[name].TRAITS.bases
+    trait = DIALECTS[name].TRAITS.webhook
+    signs_as_fal = trait is not None and trait.signature == "fal"
     return {
+        "webhook_jwks_url": f"{sandbox_url}/fal/.well-known/jwks.json" if signs_as_fal else None,
         "base_url": sandbox_url + SANDBOX_PATHS.get(name, f"/{name}"),
         "base_urls": {base: f"{sandbox_url}/{name}/{base}" for base in bases},
     }

@@ -15,6 +15,7 @@ from gatekeeper.dialects.pointers import read_pointer
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.proxy.gate import Provider
+from gatekeeper.proxy.webhooks.signatures import standard_key
 from gatekeeper.sections import describe_secret, read_secret
 from gatekeeper.settings import CUSTOM, ProviderSettings, Settings
 from gatekeeper.upstream.client import Upstream
@@ -46,7 +47,7 @@ def provider_problems(settings: Settings, *, secrets_needed: bool = True) -> lis
             mend = "Write 'dialect: custom', or leave it out."
             problems.append(settings.problem((*where, "custom"), f"{stated.dialect} describes itself", mend))
         if dialect is not None:
-            problems += _unknown_bases(settings, name, stated, dialect)
+            problems += [*_unknown_bases(settings, name, stated, dialect), *_webhook_problems(settings, name, dialect)]
         if secrets_needed:
             problems += _no_credential(settings, name, stated, dialect)
     return problems
@@ -127,6 +128,21 @@ def _unknown_bases(settings: Settings, name: str, stated: ProviderSettings, dial
             mend = f"Use {', '.join(known)}." if known else "Leave it out: this dialect has base_url alone."
             what = f"the dialect {stated.dialect} has no address {base!r}"
             yield settings.problem(("providers", name, "base_urls", base), what, mend)
+
+
+def _webhook_problems(settings: Settings, name: str, dialect: Dialect) -> Iterator[Problem]:
+    source, trait = settings.providers[name].webhook_secret, dialect.TRAITS.webhook
+    if source is None:
+        return
+    where = ("providers", name, "webhook_secret")
+    if trait is None or trait.signature != "standard":
+        yield settings.problem(where, "this dialect's webhooks are not signed with such a secret", "Leave it out.")
+        return
+    try:
+        if standard_key(read_secret(source, settings.base_dir)) is None:
+            yield settings.problem(where, "this is no secret of webhooks", "It is whsec_ and base64 behind it.")
+    except LookupError as error:
+        yield settings.problem(where, str(error), "Set it, or leave it out: then each event is confirmed by a poll.")
 
 
 def _build_provider(name: str, stated: ProviderSettings, settings: Settings, upstream: Upstream) -> Provider:

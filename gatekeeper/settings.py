@@ -43,7 +43,10 @@ WEBHOOK_HOST = re.compile(
 CUSTOM = "custom"
 """The dialect that config describes."""
 
-MONTH_S = 30 * 86_400
+DAY_S = 86_400
+"""What happens more rarely than once a day is not looked after."""
+
+MONTH_S = 30 * DAY_S
 """As long as the ledger follows a job at most."""
 
 
@@ -134,15 +137,24 @@ class JobSettings(Section):
         7 * 86_400, gt=0, le=MONTH_S, description="How long after its deadline a job and its files may be asked for."
     )
     first_poll_s: float = Field(
-        60, gt=0, description="SDKs poll every few seconds: after a minute of silence nobody does."
+        60, gt=0, le=DAY_S, description="SDKs poll every few seconds: after a minute of silence nobody does."
     )
-    poll_min_s: float = Field(30, gt=0, description="Between two questions about a job; nobody is waiting for it.")
-    poll_max_s: float = Field(600, gt=0, description="An end is known at the latest so long after it came.")
-    overdue_poll_s: float = Field(3600, gt=0, description="For a job past its deadline: an answer is hardly to come.")
-    poll_timeout_s: float = Field(30, gt=0, description="A question that takes longer is asked again another time.")
+    poll_min_s: float = Field(
+        30, gt=0, le=DAY_S, description="Between two questions about a job; nobody is waiting for it."
+    )
+    poll_max_s: float = Field(600, gt=0, le=DAY_S, description="An end is known at the latest so long after it came.")
+    overdue_poll_s: float = Field(
+        3600, gt=0, le=DAY_S, description="For a job past its deadline: an answer is hardly to come."
+    )
+    poll_timeout_s: float = Field(
+        30, gt=0, le=DAY_S, description="A question that takes longer is asked again another time."
+    )
     polls_at_once: int = Field(20, ge=1, le=1000, description="Questions on their way; providers limit how many.")
     walk_s: float = Field(
-        60, gt=0, description="From one look at all teams to the next, which finds the jobs of a process that is gone."
+        60,
+        gt=0,
+        le=DAY_S,
+        description="From one look at all teams to the next, which finds the jobs of a process that is gone.",
     )
 
 

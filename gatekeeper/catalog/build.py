@@ -6,14 +6,15 @@ names and offers do not change it, so a charge can be traced to its prices throu
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from gatekeeper.catalog.pixels import read_pixels
 from gatekeeper.catalog.prices import price_of
-from gatekeeper.catalog.schema import CapabilityEntry, CatalogFile, ModelEntry, OfferEntry, SizeRangeEntry
+from gatekeeper.catalog.schema import CapabilityEntry, CatalogFile, ModelEntry, NotSold, OfferEntry, SizeRangeEntry
+from gatekeeper.catalog.timed import missing_cells
 from gatekeeper.core.sizes import ratio_value
 from gatekeeper.core.spec import Capability, Combination, Lifecycle, ModelSpec, Offer, PriceList, SizeRange
 
@@ -69,10 +70,12 @@ def _offer(entry: OfferEntry) -> Offer:
 
 def _capability(entry: CapabilityEntry) -> Capability:
     table = read_pixels(entry.pixels or {}, _all(entry.resolutions), _all(entry.aspect_ratios))
+    tiers, durations = tuple(_all(entry.resolutions)), tuple(_all(entry.durations))
+    missing = missing_cells(entry.price, tiers, durations, entry.audio)
     return Capability(
         operations=tuple(entry.operations),
-        price=price_of(entry.price),
-        resolutions=tuple(_all(entry.resolutions)),
+        price=price_of(entry.price, tiers),
+        resolutions=tiers,
         resolution_default=entry.resolution_default,
         aspect_ratios=tuple(_all(entry.aspect_ratios)),
         pixels=table.made,
@@ -81,11 +84,22 @@ def _capability(entry: CapabilityEntry) -> Capability:
         outputs_max=entry.outputs_max,
         scales=tuple(_all(entry.scales)),
         qualities=tuple(_all(entry.qualities)),
-        not_sold=tuple(Combination(c.resolution, c.aspect_ratio) for c in _all(entry.not_sold)),
+        durations=durations,
+        duration_default=entry.duration_default,
+        audio=entry.audio,
+        audio_default=entry.audio_default,
+        size_default=entry.size_default,
+        not_sold=(*_not_sold(_all(entry.not_sold)), *missing),
         hold_ttl_s=entry.hold_ttl_s,
         over=entry.over,
         job_deadlines_s=entry.job_deadline_s or {},
     )
+
+
+def _not_sold(entries: Sequence[NotSold]) -> Iterator[Combination]:
+    for entry in entries:
+        for seconds in entry.durations or (None,):
+            yield Combination(entry.resolution, entry.aspect_ratio, seconds, entry.audio)
 
 
 def _all(values: Sequence[_Item] | None) -> Sequence[_Item]:

@@ -1,111 +1,189 @@
 """The price rules a catalog file can state, and whether a rule covers exactly what the capability sells.
 
 A rule must price every tier or scale that is sold and none that is not: a gap would be found by a customer, a surplus
-by nobody. Arithmetic is `core.price`'s; here a rule is only read and checked.
+by nobody. Prices by time are in `timed`. Arithmetic is `core.price`'s; here a rule is only read and checked.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from gatekeeper.catalog.entry import PriceEntryBase
 from gatekeeper.catalog.fields import (
     Amount,
     AmountByScale,
     AmountByTier,
     FactorByScale,
     FactorByTier,
-    Strict,
+)
+from gatekeeper.catalog.tables import EVERY_TIER, QualityAmounts
+from gatekeeper.catalog.timed import (
+    BasePlusSeconds,
+    PerDuration,
+    PerSecond,
+    PerThousandTokens,
+    Sold,
+    timed_mistakes,
+    timed_rule,
 )
 from gatekeeper.core.credits import Rounding
 from gatekeeper.core.request import Operation
 from gatekeeper.core.rules import (
     AddOn,
     AddOnTrigger,
+    AreaPrice,
     FlatPrice,
     MegapixelScalePrice,
     Price,
     PriceRule,
+    QualityPrice,
     ScalePrice,
     TierMultiplierPrice,
     TierPrice,
 )
+from gatekeeper.core.sizes import AUTO
 from gatekeeper.core.spec import scale_text
 from gatekeeper.yamlfile import Mistake
 
 
-class AddOnEntry(Strict):
-    """An amount on top of every output while a setting is on."""
-
-    when: Annotated[AddOnTrigger, Field(strict=False)]
-    credits: Amount
-
-
-class _PriceEntry(Strict):
-    """What every kind of price may say."""
-
-    minimum: Amount = 0
-    add_ons: list[AddOnEntry] = Field(default_factory=list)
-
-
-class PerOutput(_PriceEntry):
+class PerOutput(PriceEntryBase):
     kind: Literal["per_output"]
     credits: Amount
 
 
-class PerTier(_PriceEntry):
+class PerTier(PriceEntryBase):
     kind: Literal["per_tier"]
     credits: AmountByTier
 
 
-class TierMultiplier(_PriceEntry):
+class TierMultiplier(PriceEntryBase):
     kind: Literal["tier_multiplier"]
     base: Amount
     factors: FactorByTier
     rounding: Annotated[Rounding, Field(strict=False)]
 
 
-class PerScale(_PriceEntry):
+class PerScale(PriceEntryBase):
     kind: Literal["per_scale"]
     credits: AmountByScale
 
 
-class InputMegapixelsTimesScale(_PriceEntry):
+class InputMegapixelsTimesScale(PriceEntryBase):
     kind: Literal["input_megapixels_times_scale"]
     base: Amount
     factors: FactorByScale
     rounding: Annotated[Rounding, Field(strict=False)]
 
 
+class PerQuality(PriceEntryBase):
+    kind: Literal["per_quality"]
+    credits: QualityAmounts
+
+
+class PerMegapixel(PriceEntryBase):
+    kind: Literal["per_megapixel"]
+    first: Amount
+    further: Amount
+
+
 PriceEntry = Annotated[
-    PerOutput | PerTier | TierMultiplier | PerScale | InputMegapixelsTimesScale,
+    PerOutput
+    | PerTier
+    | TierMultiplier
+    | PerScale
+    | InputMegapixelsTimesScale
+    | PerQuality
+    | PerMegapixel
+    | PerSecond
+    | PerDuration
+    | BasePlusSeconds
+    | PerThousandTokens,
     Field(discriminator="kind"),
 ]
 
+PRICE_KINDS: tuple[type[PriceEntryBase], ...] = get_args(get_args(PriceEntry)[0])
+"""Every kind, in the order in which the guide explains them."""
 
 _Table = PerTier | TierMultiplier | PerScale | InputMegapixelsTimesScale
 """The kinds that have an amount or a factor for each tier or scale."""
 
+_TIMED = (PerSecond, PerDuration, BasePlusSeconds, PerThousandTokens)
 
-def rule_of(entry: PriceEntry) -> PriceRule:
-    """The rule as the core knows it."""
+
+def rule_of(entry: PriceEntry, tiers: Collection[str]) -> PriceRule:
+    """The rule as the core knows it. One amount for all tiers is spelled out for each of `tiers`."""
     match entry:
         case PerOutput():
-            return FlatPrice(entry.credits)
+            found: PriceRule = FlatPrice(entry.credits)
         case PerTier():
-            return TierPrice(entry.credits)
+            found = TierPrice(entry.credits)
         case TierMultiplier():
-            return TierMultiplierPrice(entry.base, entry.factors, entry.rounding)
+            found = TierMultiplierPrice(entry.base, entry.factors, entry.rounding)
         case PerScale():
-            return ScalePrice(entry.credits)
+            found = ScalePrice(entry.credits)
         case InputMegapixelsTimesScale():
-            return MegapixelScalePrice(entry.base, entry.factors, entry.rounding)
+            found = MegapixelScalePrice(entry.base, entry.factors, entry.rounding)
+        case PerQuality():
+            found = QualityPrice(dict(_qualities(entry.credits, tiers)))
+        case PerMegapixel():
+            found = AreaPrice(entry.first, entry.further)
+        case _:
+            found = timed_rule(entry, tiers)
+    return found
 
 
-def price_of(entry: PriceEntry) -> Price:
+def _qualities(table: Mapping[str, Mapping[str, int]], tiers: Collection[str]) -> Iterator[tuple[tuple[str, str], int]]:
+    for tier, row in table.items():
+        for each in (*tiers, EVERY_TIER) if tier == EVERY_TIER else (tier,):
+            for quality, amount in row.items():
+                yield (each, quality), amount
+
+
+def price_of(entry: PriceEntry, tiers: Collection[str]) -> Price:
     """The whole price as the core knows it."""
-    return Price(rule_of(entry), tuple(AddOn(a.when, a.credits) for a in entry.add_ons), entry.minimum)
+    add_ons = tuple(AddOn(a.when, a.credits, a.per, a.free) for a in entry.add_ons)
+    return Price(rule_of(entry, tiers), add_ons, entry.minimum)
+
+
+def time_mistakes(entry: PriceEntry, sold: Sold) -> list[Mistake]:
+    """For the kinds that price by time: what is sold without a price, and priced without being sold."""
+    return timed_mistakes(entry, sold) if isinstance(entry, _TIMED) else []
+
+
+def quality_mistakes(entry: PriceEntry, qualities: Collection[str], tiers: Collection[str]) -> list[Mistake]:
+    """Qualities that are sold without a price, and prices for qualities that are not."""
+    if not isinstance(entry, PerQuality):
+        return []
+    if not qualities:
+        return [Mistake(("kind",), "a price by quality needs qualities", "Add them, like qualities: [low, high].")]
+    found = []
+    if EVERY_TIER not in entry.credits:
+        found += _gaps("credits", "resolution", {tier: tier for tier in tiers}, tuple(entry.credits), "resolutions")
+    wanted = [quality for quality in qualities if quality.lower() != AUTO]
+    for tier, row in entry.credits.items():
+        path = ("credits", *([tier] if tier else []))
+        found += [_unpriced(path, quality) for quality in wanted if quality not in row]
+        found += [_unsold(path, quality) for quality in row if quality not in wanted]
+    return found
+
+
+def _unpriced(path: tuple[str, ...], quality: str) -> Mistake:
+    return Mistake(path, f"quality `{quality}` has no price", "Add it, or stop selling it.")
+
+
+def _unsold(path: tuple[str, ...], quality: str) -> Mistake:
+    mend = "Add it to qualities, or remove its price."
+    return Mistake((*path, quality), f"quality `{quality}` has a price but is not sold", mend)
+
+
+def area_mistakes(entry: PriceEntry, sized: bool) -> list[Mistake]:
+    """Megapixels are those of the output, so something must bound them."""
+    if sized or not isinstance(entry, PerMegapixel):
+        return []
+    mend = "Add size_range with an area, or pixels."
+    return [Mistake(("kind",), "a price by megapixel needs sizes", mend)]
 
 
 def tier_mistakes(entry: PriceEntry, tiers: Collection[str]) -> list[Mistake]:
@@ -126,7 +204,10 @@ def scale_mistakes(entry: PriceEntry, scales: Collection[Fraction]) -> list[Mist
 
 def free_size_mistakes(entry: PriceEntry) -> list[Mistake]:
     """A free size belongs to no tier, so a price by tier would leave it without one."""
-    if not isinstance(entry, PerTier | TierMultiplier):
+    by_tier = isinstance(entry, PerTier | TierMultiplier) or (
+        isinstance(entry, (*_TIMED, PerQuality)) and EVERY_TIER not in entry.credits
+    )
+    if not by_tier:
         return []
     what = "a price by resolution cannot price the free sizes of size_range"
     return [Mistake(("kind",), what, "Use kind: per_output, or list the sizes under pixels and drop size_range.")]

@@ -18,6 +18,7 @@ from gatekeeper.catalog.fields import (
     RatioLabel,
     RatioLabels,
     Scales,
+    Size,
     Strict,
     Text,
     TierName,
@@ -29,14 +30,20 @@ from gatekeeper.catalog.pixels import read_pixels
 from gatekeeper.catalog.prices import (
     PriceEntry,
     add_on_mistakes,
+    area_mistakes,
     free_size_mistakes,
     input_mistakes,
+    quality_mistakes,
     scale_mistakes,
     tier_mistakes,
+    time_mistakes,
 )
+from gatekeeper.catalog.tables import Durations, Seconds, duration_text
+from gatekeeper.catalog.timed import Sold
+from gatekeeper.core.lasting import durations_text
 from gatekeeper.core.request import Operation
 from gatekeeper.core.sizes import ratio_value
-from gatekeeper.core.spec import OverRun, Status
+from gatekeeper.core.spec import Audio, OverRun, Status
 from gatekeeper.yamlfile import Mistake, mistake, raise_mistakes
 
 OUTPUTS_MAX = 100
@@ -108,6 +115,8 @@ class NotSold(Strict):
 
     resolution: TierName | None = None
     aspect_ratio: RatioLabel | None = None
+    durations: Durations | None = None
+    audio: bool | None = None
 
 
 class CapabilityEntry(Strict):
@@ -122,6 +131,11 @@ class CapabilityEntry(Strict):
     outputs_max: Annotated[int, Field(ge=1, le=OUTPUTS_MAX)] = 1
     scales: Annotated[Scales | None, Field(validate_default=True)] = None
     qualities: Words | None = None
+    durations: Durations | None = None
+    duration_default: Seconds | None = None
+    audio: Annotated[Audio, Field(strict=False)] = Audio.NONE
+    audio_default: bool | None = None
+    size_default: Size | None = None
     not_sold: Annotated[list[NotSold], Field(min_length=1)] | None = None
     hold_ttl_s: Annotated[int, Field(ge=1, le=HOLD_TTL_S_MAX)] | None = None
     over: Annotated[OverRun, Field(strict=False)] = OverRun.ABSORB
@@ -150,12 +164,35 @@ class CapabilityEntry(Strict):
             raise mistake("`scales` is missing, and image.upscale is sold by scale", "Add it, like scales: [2x, 4x].")
         return value
 
+    @field_validator("durations")
+    @classmethod
+    def _check_durations(cls, value: Any, info: ValidationInfo) -> Any:
+        operations = _given(info, "operations")
+        if value is not None and operations and not any(o.startswith("video.") for o in operations):
+            raise mistake("a picture has no duration", "Remove it, or name operations of video.")
+        return value
+
+    @field_validator("duration_default")
+    @classmethod
+    def _check_duration_default(cls, value: Any, info: ValidationInfo) -> Any:
+        durations = _given(info, "durations")
+        if value is not None and durations is not None and value not in durations:
+            listed = ", ".join(durations_text(durations)) or "none"
+            raise mistake(f"`{duration_text(value)}` is not among the durations", f"Choose one of: {listed}.")
+        return value
+
+    @field_validator("audio_default")
+    @classmethod
+    def _check_audio_default(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        audio = info.data.get("audio", Audio.OPTIONAL)
+        if value is not None and audio is not Audio.OPTIONAL:
+            raise mistake(f"audio is `{audio}`, so there is no default to it", "Remove it, or set audio: optional.")
+        return value
+
     @field_validator("not_sold")
     @classmethod
     def _check_not_sold(cls, value: list[NotSold] | None, info: ValidationInfo) -> list[NotSold] | None:
-        tiers, ratios = _given(info, "resolutions"), _given(info, "aspect_ratios")
-        found = [m for index, entry in enumerate(value or ()) for m in _not_sold_mistakes(index, entry, tiers, ratios)]
-        raise_mistakes(found)
+        raise_mistakes([m for index, entry in enumerate(value or ()) for m in _not_sold_mistakes(index, entry, info)])
         return value
 
     @field_validator("job_deadline_s")
@@ -172,7 +209,9 @@ class CapabilityEntry(Strict):
     @classmethod
     def _check_price(cls, value: PriceEntry, info: ValidationInfo) -> PriceEntry:
         tiers, scales, operations = _given(info, "resolutions"), _given(info, "scales"), _given(info, "operations")
-        found = add_on_mistakes(value)
+        found = add_on_mistakes(value) + time_mistakes(value, _sold(info))
+        found += quality_mistakes(value, _given(info, "qualities") or (), tiers or ())
+        found += area_mistakes(value, _is_sized(info))
         found += tier_mistakes(value, tiers) if tiers is not None else []
         found += scale_mistakes(value, scales) if scales is not None else []
         found += input_mistakes(value, operations or ())
@@ -198,19 +237,33 @@ def _no_deadline(name: str) -> Mistake:
     return Mistake((), f"resolution `{name}` has no deadline", mend)
 
 
-def _not_sold_mistakes(
-    index: int,
-    entry: NotSold,
-    tiers: list[str] | None,
-    ratios: list[str] | None,
-) -> list[Mistake]:
+def _sold(info: ValidationInfo) -> Sold:
+    tiers, ratios, pixels = _given(info, "resolutions"), _given(info, "aspect_ratios"), _given(info, "pixels")
+    sized = None if pixels is None else read_pixels(dict(pixels), tiers, ratios).made
+    return Sold(tiers, _given(info, "durations"), info.data.get("audio"), sized, ratios)
+
+
+def _is_sized(info: ValidationInfo) -> bool:
+    """Whether the largest output is known, or what would tell it is itself wrong."""
+    bounds, pixels = _given(info, "size_range"), _given(info, "pixels")
+    return bounds is None or pixels is None or bool(pixels) or (bounds != () and bounds.area is not None)
+
+
+def _not_sold_mistakes(index: int, entry: NotSold, info: ValidationInfo) -> list[Mistake]:
     found = []
-    if entry.resolution is None and entry.aspect_ratio is None:
+    if entry == NotSold():
         found.append(Mistake((index,), "names nothing, so it would forbid everything", "Name a value, or remove it."))
-    for key, value, known in (("resolution", entry.resolution, tiers), ("aspect_ratio", entry.aspect_ratio, ratios)):
+    lists = (("resolution", "resolutions"), ("aspect_ratio", "aspect_ratios"))
+    for key, list_name in lists:
+        value, known = getattr(entry, key), _given(info, list_name)
         if value is not None and known is not None and value not in known:
             mend = f"Name one of: {', '.join(known) or 'none'}, or remove the entry."
             found.append(Mistake((index, key), f"`{value}` is not sold anyway", mend))
+    known = _given(info, "durations")
+    for at, seconds in enumerate(entry.durations or () if known is not None else ()):
+        if seconds not in known:
+            mend = f"Name some of: {', '.join(durations_text(known)) or 'none'}, or remove the entry."
+            found.append(Mistake((index, "durations", at), f"`{duration_text(seconds)}` s is not sold anyway", mend))
     return found
 
 

@@ -23,7 +23,6 @@ INPUT_SIDE_PX_MAX = 100_000
 """No provider takes a picture this wide (Topaz, the widest, stops at 512 megapixels in all)."""
 
 _NEEDS_PROMPT = frozenset({Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT, Operation.VIDEO_GENERATE})
-_NEEDS_INPUT_PIXELS = frozenset({Operation.IMAGE_UPSCALE})
 _MAY_BE_LEFT_OUT = ("operation", "resolution", "aspect_ratio", "size", "outputs", "quality", "enhance_prompt", "audio")
 
 
@@ -42,8 +41,8 @@ def validate(model: ModelSpec, request: GenerationRequest) -> ValidRequest | tup
     wrong += _check_outputs(capability, request.outputs)
     wrong += _check_scale(capability, request.scale)
     wrong += _check_quality(capability, request.quality) + too_long + unheard
-    wrong += _check_prompt(operation, request.prompt_length)
-    wrong += _check_input(operation in _NEEDS_INPUT_PIXELS or capability.priced_by_input, request.input_pixels)
+    wrong += _check_prompt(operation, request)
+    wrong += _check_input(capability.priced_by_input, request.input_pixels)
     return tuple(wrong) if wrong else _fill(model, operation, capability, request, choice, durations, sounds)
 
 
@@ -79,8 +78,10 @@ def _check_quality(capability: Capability, quality: str | None) -> list[Violatio
     return [Violation(Code.UNSUPPORTED_QUALITY, "quality", quoted(asked), capability.qualities, nearest)]
 
 
-def _check_prompt(operation: Operation, prompt_length: int | None) -> list[Violation]:
-    if operation not in _NEEDS_PROMPT or (prompt_length or 0) > 0:
+def _check_prompt(operation: Operation, request: GenerationRequest) -> list[Violation]:
+    """A film may be made from a picture or another film without a word."""
+    moves = operation is Operation.VIDEO_GENERATE and bool(request.reference_images or request.input_video)
+    if operation not in _NEEDS_PROMPT or (request.prompt_length or 0) > 0 or moves:
         return []
     return [Violation(Code.MISSING_PARAMETER, "prompt", "nothing", ("a text",))]
 

@@ -73,7 +73,8 @@ class Webhook:
 
     `field` is a query parameter, a top-level field of a JSON body, or one of a form; `secret_field` is where a caller
     may give a secret that the provider is to sign with. `read` takes the body of an event to the job's id and outcome;
-    it never raises.
+    it never raises. `echo` takes the body of a call that only tries the address out to the answer that it waits for,
+    and any other body to None.
     """
 
     place: Literal["query", "json", "form"]
@@ -81,6 +82,7 @@ class Webhook:
     signature: Literal["standard", "fal", "bfl", "none"]
     read: Callable[[bytes], "tuple[str | None, Outcome]"]
     secret_field: str = ""
+    echo: Callable[[bytes], bytes | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

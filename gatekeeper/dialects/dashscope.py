@@ -93,6 +93,7 @@ TRAITS = Traits(
         "parameters.duration",
         "parameters.audio",
         "parameters.prompt_extend",
+        "input.extend_prompt",
     ),
     settles_from="the pictures in the answer or in the task, of the size that `usage` states; a video's `usage`: "
     "`output_video_duration` or `duration`, and `SR`",
@@ -111,13 +112,22 @@ _IMAGES_IN = (
     "image_url",
     "first_frame_url",
     "last_frame_url",
+    "head_frame",
+    "tail_frame",
     "base_image_url",
     "ref_img",
     "ref_image_url",
     "ref_images_url",
     "images",
 )
-_VIDEOS_IN = ("video_url", "reference_video", "reference_video_url", "reference_video_urls", "reference_urls")
+_VIDEOS_IN = (
+    "video_url",
+    "reference_video",
+    "reference_video_url",
+    "reference_video_urls",
+    "reference_url",
+    "reference_urls",
+)
 """Where pictures and videos go in, one or a list. `reference_urls` may be either: the dearer of the two."""
 
 
@@ -141,18 +151,21 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """What goes in: the prompt's length, how many pictures, whether a video, whether a sound that the video gets."""
+    """What goes in: the prompt's length, how many pictures, whether a video, whether a sound that the video gets, and
+    the setting that the SDK puts here although it belongs to the others."""
 
-    prompt_length: int | None
-    images: int
-    video: bool
-    audio: bool
+    prompt_length: int | None = None
+    images: int = 0
+    video: bool = False
+    audio: bool = False
+    extend: bool | None = None
 
 
 def _ask(route: Route, fields: JsonFields) -> GenerationRequest:
     model, what = fields.text("model"), _read_input(fields.inner("input"))
     settings = fields.inner("parameters") or JsonFields({}, {}, fields.complaints)
     duration, ratio, audio = settings.whole("duration"), settings.text("ratio"), settings.flag("audio")
+    extend = settings.flag("prompt_extend")
     return GenerationRequest(
         model=model,
         operation=_EDIT if route.operation is _IMAGE and what.images else route.operation,
@@ -163,7 +176,7 @@ def _ask(route: Route, fields: JsonFields) -> GenerationRequest:
         duration_s=None if duration is None or duration == -1 else Fraction(duration),
         duration_auto=duration == -1,
         audio=True if what.audio else audio,
-        enhance_prompt=settings.flag("prompt_extend"),
+        enhance_prompt=what.extend if extend is None else extend,
         prompt_length=what.prompt_length,
         reference_images=what.images or None,
         input_video=what.video,
@@ -172,7 +185,7 @@ def _ask(route: Route, fields: JsonFields) -> GenerationRequest:
 
 def _read_input(fields: JsonFields | None) -> _Input:
     if fields is None:
-        return _Input(None, 0, video=False, audio=False)
+        return _Input()
     messages = fields.objects("messages")
     plain = [message for message in messages if message.holds_text("content")]
     parts = [part for message in messages if not message.holds_text("content") for part in message.objects("content")]
@@ -182,9 +195,15 @@ def _read_input(fields: JsonFields | None) -> _Input:
     images = sum(fields.count(name) for name in _IMAGES_IN) + sum(part.count("image") for part in parts)
     images += sum("frame" in kind or "image" in kind for kind in kinds)
     videos = sum(fields.count(name) for name in _VIDEOS_IN) + sum(part.count("video") for part in parts)
-    videos += sum("video" in kind for kind in kinds)
+    videos += sum("video" in kind or "clip" in kind for kind in kinds)
     said = [length for length in lengths if length is not None]
-    return _Input(sum(said) if said else None, images, video=videos > 0, audio=fields.count("audio_url") > 0)
+    return _Input(
+        prompt_length=sum(said) if said else None,
+        images=images,
+        video=videos > 0,
+        audio=fields.count("audio_url") > 0,
+        extend=fields.flag("extend_prompt"),
+    )
 
 
 def _outputs(route: Route, model: str | None, settings: JsonFields) -> int | None:
@@ -213,7 +232,7 @@ def outcome_reader(
         case RouteKind.GENERATION:
             if succeeded(status) and is_event_stream(content_type):
                 return StreamAnswer()
-            return JsonAnswer(status, read_made_or_submitted)
+            return JsonAnswer(status, read_made_or_submitted, about_job=False)
         case RouteKind.POLL:
             return JsonAnswer(status, partial(read_task, job_id=route.job or ""), about_job=True)
         case _:

@@ -170,11 +170,12 @@ def _ask_video(model: str | None, fields: JsonFields) -> GenerationRequest:
     )
 
 
-def _sound(fields: JsonFields) -> bool | None:
+def _sound(fields: JsonFields) -> bool:
+    """Off unless it is asked for, as Kling documents it."""
     sound = fields.text("sound")
     if sound is not None and sound not in {"on", "off"}:
         fields.wrong("sound", "on or off")
-    return None if sound is None else sound == "on"
+    return sound == "on"
 
 
 def _prompt_length(fields: JsonFields) -> int | None:

@@ -61,10 +61,16 @@ def _read_event(body: bytes) -> tuple[str | None, Outcome]:
     return job_id, _read_task(answer, job_id or "")
 
 
+def _echo(body: bytes) -> bytes | None:
+    """MiniMax tries an address out before it takes a task: within 3 s it wants its `challenge` back."""
+    challenge = (read_answer(body) or {}).get("challenge")
+    return orjson.dumps({"challenge": challenge}) if isinstance(challenge, str) else None
+
+
 TRAITS = Traits(
     title="MiniMax (image-01, Hailuo)",
     pointed="no SDK for pictures and videos: `http://HOST:8080/NAME/v1` in place of `https://api.minimax.io/v1`",
-    webhook=Webhook("json", "callback_url", "none", _read_event),
+    webhook=Webhook("json", "callback_url", "none", _read_event, echo=_echo),
     billing=(
         BillingRule("failed", "nothing", "not published; tasks that fail are not billed elsewhere (not verified)"),
         BillingRule("moderated", "nothing", "codes 1026 and 1027 refuse or fail a task (not verified)"),

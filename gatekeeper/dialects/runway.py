@@ -4,6 +4,7 @@ Field names are Runway's own, in camelCase. Fields that no price here depends on
 Runway's own price in a way that no price list here can follow are refused by name. Facts: the official SDK, runwayml.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -108,6 +109,8 @@ _PICTURE_FIELDS = ("promptImage", "referenceImages", "references")
 _VIDEO_FIELDS = ("promptVideo", "videoUri", "referenceVideos")
 _LEFT_OPEN = frozenset({AUTO, "adaptive"})
 _LEFT_OPEN_IN_TIER = "auto_"
+_TIERS = {"standard": "720p", "pro": "1080p", "4k": "4k"}
+_TIER_NAMED = re.compile(r"kling(?:3\.0|O3)_(standard|pro|4k)")
 _RUNNING = frozenset({"PENDING", "THROTTLED", "RUNNING"})
 _NOT_READ = {
     "draftTaskId": "left out: the task may be another team's",
@@ -153,7 +156,7 @@ def _ask_for(route: Route, fields: JsonFields) -> GenerationRequest:
         model=fields.text("model"),
         operation=_operation(route, fields),
         size=size,
-        resolution=fields.text("resolution") or tier,
+        resolution=fields.text("resolution") or tier or _tier_named(fields),
         aspect_ratio=fields.text("targetAspectRatio"),
         outputs=fields.whole("outputCount"),
         duration_s=None if duration_auto else fields.quantity("duration", "s"),
@@ -174,6 +177,12 @@ def _read_ratio(fields: JsonFields) -> tuple[str | None, str | None]:
     if ratio in _LEFT_OPEN:
         return (None if fields.given("resolution") else AUTO), None
     return ratio, None
+
+
+def _tier_named(fields: JsonFields) -> str | None:
+    """The tier that a model's name says, for models that are one in the catalog and several here."""
+    named = _TIER_NAMED.fullmatch(fields.text("model") or "")
+    return None if named is None else _TIERS[named[1]]
 
 
 def _operation(route: Route, fields: JsonFields) -> Operation | None:

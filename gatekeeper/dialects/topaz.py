@@ -70,9 +70,9 @@ TRAITS = Traits(
     corners=(
         "the answers that wait for the picture (/enhance) are not open, nor are sharpen, denoise, restore, lighting "
         "and video: they have no factor to price",
-        "`source_url` has no known size, so it has a price only where that does not depend on the size; "
-        "`source_id` is refused, for it may name another team's picture",
-        "TIFF and HEIC have no known size either: PNG, JPEG and WebP do",
+        "`source_url` is refused, for the size of what is there is not known; `source_id`, for it may name another "
+        "team's picture",
+        "TIFF, HEIC and raw files are refused, for their size cannot be read here",
         "a photograph that its EXIF note turns by 90 degrees is measured as it lies in the file",
         "an output size is read as the least factor that covers it on both sides; it must be one that is sold",
         "lists of processes and deleting them are not open: they show other teams' work",
@@ -84,6 +84,12 @@ _FIELD_NAMES = {
     "input": "image (PNG, JPEG or WebP)",
 }
 """Our names for what this format calls otherwise."""
+
+_ELSEWHERE = {
+    "source_url": "the size of what is there is not known here",
+    "source_id": "it may name another team's picture",
+}
+"""Ways to name a picture that is not in the form."""
 
 _RUNNING = frozenset({"pending", "processing"})
 
@@ -97,11 +103,11 @@ def find_route(method: str, path: str) -> Route | None:
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
-    """Reads a form. Raises `Rejected`: malformed_request, or missing_parameter for one without model or size."""
+    """Reads a form. Raises `Rejected`: malformed_request, or missing_parameter where there is no price without."""
     if not content_type.lstrip().lower().startswith("multipart/form-data"):
         raise malformed("Content-Type must be multipart/form-data.")
     fields = read_form(content_type, body)
-    given = None if fields.text("source_url") is not None else fields.file_pixels("image")
+    given = fields.file_pixels("image")
     request = GenerationRequest(
         model=fields.text("model"),
         operation=route.operation,
@@ -110,14 +116,17 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
     )
     if request.model is None:
         fields.missing("model", "the name of a model, for Topaz chooses one otherwise,")
-    if fields.text("source_id") is not None:
-        fields.complaints.wrong("source_id", "given", "left out: it may name another team's picture")
+    if given is None:
+        fields.missing("image", "a file whose size can be read (PNG, JPEG or WebP)")
+    for name, reason in _ELSEWHERE.items():
+        if fields.text(name) is not None:
+            fields.complaints.wrong(name, "given", f"left out: {reason}")
     fields.finish()
     return request
 
 
 def _read_scale(fields: FormFields, given: Pixels | None) -> Fraction | None:
-    """The factor that covers the size asked for; None where the picture does not tell its own."""
+    """The least factor that covers the size asked for."""
     width, height = fields.whole("output_width"), fields.whole("output_height")
     if width is None and height is None:
         fields.missing("output_width", "output_width or output_height")

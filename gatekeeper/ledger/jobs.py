@@ -68,14 +68,16 @@ async def of_hold(client: StoreClient, team_id: str, hold_id: str) -> str | None
 
 
 async def claim(client: StoreClient, team_id: str, hold_id: str, owner: str, ttl_ms: int) -> bool:
-    """Whether this owner has the lease now; who has it already is told so, for his first answer may have been lost."""
+    """Whether this owner has the lease now, for so long from now; who has it already keeps it."""
     bounds.check_hold_id(hold_id)
     bounds.check_lease(owner, ttl_ms)
     key = TeamKeys(team_id).lease(hold_id)
     said, there = await asyncio.gather(
         client.command("SET", key, owner, "NX", "PX", ttl_ms), client.command("GET", key)
     )
-    return said is not None or there == owner
+    if said is None and there == owner:
+        return bool(await client.command("PEXPIRE", key, ttl_ms))
+    return said is not None
 
 
 async def secret(client: StoreClient) -> str:

@@ -29,6 +29,7 @@ from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.rewriting import rewrite
 from gatekeeper.proxy.mounts import mount_of
 from gatekeeper.proxy.refusals import credential_refused, from_upstream
+from gatekeeper.proxy.webhooks.swap import own_webhook_shown
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import forwardable_response_headers
 from gatekeeper.upstream.messages import UpstreamAnswer
@@ -197,7 +198,7 @@ def _rewritten(passage: Passage, body: bytes) -> bytes:
     if not _has_links(passage):
         return body
     mount = mount_of(passage.gate, passage.call.request, passage.provider)
-    return rewrite(body, passage.call.dialect.TRAITS.links, mount.through)
+    return own_webhook_shown(passage.call, rewrite(body, passage.call.dialect.TRAITS.links, mount.through))
 
 
 def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers, length: int | None) -> ClientSide:

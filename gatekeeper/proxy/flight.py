@@ -55,6 +55,10 @@ HOLD_MARGIN_S = 60
 """A hold outlives all that its request may take by this much, so that time never resolves one that still runs."""
 
 
+POLL_URL_LENGTH_MAX = 1024
+"""A longer address is not kept with its job, which would have no room for it; the usual one is asked then."""
+
+
 async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> "Flight | Repeated":
     """Holds the quoted credits in one atomic step, unless the same request did so before.
 
@@ -312,9 +316,12 @@ class Flight:
             await name_job(self.gate, job, name)
 
     def _record(self, pending: Pending) -> JobRecord:
+        fits = pending.poll_url is not None and len(pending.poll_url) <= POLL_URL_LENGTH_MAX
         return JobRecord(
             provider=self.admission.provider.name,
-            link=JobLink(pending.job_id, self.call.route.upstream_path, pending.poll_url, pending.ended),
+            link=JobLink(
+                pending.job_id, self.call.route.upstream_path, pending.poll_url if fits else None, pending.ended
+            ),
             valid=self.admission.valid,
             price_list=self.admission.quote.price_list.id,
             held=self.held.amount,

@@ -24,6 +24,7 @@ from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
 from gatekeeper.proxy.webhooks.inbound import receive
 from gatekeeper.proxy.webhooks.keys import CALLBACKS
+from gatekeeper.proxy.webhooks.secret import SECRET_PATH, answer_secret, asks_for_secret
 from gatekeeper.web.answers import failure_answer, rejection_answer
 
 Answering = Callable[[Gate, Call], Awaitable[web.StreamResponse]]
@@ -33,6 +34,7 @@ OWN_ROUTES: dict[tuple[str, str], Answering] = {
     ("GET", "/v1/models"): answer_models,
     ("GET", "/v1/balance"): answer_balance,
     ("GET", "/v1/holds"): answer_holds,
+    ("GET", SECRET_PATH): answer_secret,
 }
 """The gateway's own routes, besides `GET /v1/models/{id}` and `POST /v1/generations`."""
 
@@ -118,21 +120,20 @@ class DataPlane:
     def _not_open(self, request: web.BaseRequest) -> str:
         """Where it would have been right: a path without its provider is the likeliest mistake."""
         path = request.raw_path.partition("?")[0]
-        known = self._knows(request.method, path)
+        ends = [f"/{p.name}{_version(p, request.method, path)}" for p in self._knowing(request.method, path)]
         here = ", ".join(f"/{name}" for name in self._gate.providers)
-        hint = f" Set the base URL to end in /{known.name}/v1." if known else f" Providers here: {here}."
+        hint = f" Set the base URL to end in {' or '.join(ends)}." if ends else f" Providers here: {here}."
         return f"{request.method} {quoted(path)} is not open.{hint} The gateway's own routes begin with /v1/."
 
-    def _knows(self, method: str, path: str) -> Provider | None:
-        """A provider whose dialect knows this path below its prefix: of several the one whose format others copy."""
+    def _knowing(self, method: str, path: str) -> list[Provider]:
+        """The providers whose dialects know this path below their prefix, those first whose format others copy."""
         known = [p for p in self._gate.providers.values() if p.dialect.find_route(method, path)]
-        return min(known, key=lambda each: each.dialect_name != MOST_COPIED, default=None)
+        return sorted(known, key=lambda each: each.dialect_name != MOST_COPIED)
 
     def _find_target(self, request: web.BaseRequest) -> Target:
         path = request.raw_path.partition("?")[0].partition("#")[0]
-        nowhere = self._nowhere(request.method, path)
         if not path.startswith("/") or len(path) > PATH_LENGTH_MAX:
-            return nowhere
+            return Target(NATIVE, self._native)
         mounted = self._mounted_at(request.headers.get("Host", "").lower())
         if mounted is not None:
             return _provider_target(mounted, request.method, path)
@@ -140,7 +141,9 @@ class DataPlane:
         if name == "v1":
             return self._own_target(request.method, path)
         provider = self._gate.providers.get(name)
-        return nowhere if provider is None or not slash else _provider_target(provider, request.method, f"/{rest}")
+        if provider is None or not slash:
+            return self._nowhere(request.method, path)
+        return _provider_target(provider, request.method, f"/{rest}")
 
     def _mounted_at(self, host: str) -> Provider | None:
         """The provider that has this `Host` to itself; one that is configured without a port has it on every port."""
@@ -151,8 +154,8 @@ class DataPlane:
 
     def _nowhere(self, method: str, path: str) -> Target:
         """Refused in the shape of whoever would have known the path, so that its SDK shows the reason."""
-        known = self._knows(method, path) if path.startswith("/") and len(path) <= PATH_LENGTH_MAX else None
-        return Target(known.dialect_name, known.dialect) if known else Target(NATIVE, self._native)
+        known = self._knowing(method, path)
+        return Target(known[0].dialect_name, known[0].dialect) if known else Target(NATIVE, self._native)
 
     def _own_target(self, method: str, path: str) -> Target:
         route = self._native.find_route(method, path)
@@ -208,7 +211,15 @@ LEDGER_DETAIL_LENGTH_MAX = 200
 """Enough for the store's own words and where it was looked for."""
 
 
+def _version(provider: Provider, method: str, path: str) -> str:
+    """`/v1` where a base URL of this provider may end in it."""
+    return "/v1" if provider.dialect.find_route(method, f"/v1{path.removeprefix('/v1')}") else ""
+
+
 def _provider_target(provider: Provider, method: str, path: str) -> Target:
+    if asks_for_secret(provider.dialect, method, path):
+        own = Route(path, RouteKind.FREE, path)
+        return Target(provider.dialect_name, provider.dialect, (provider,), own, answer_secret)
     route = provider.dialect.find_route(method, path)
     if route is None and (method, path) in provider.passthrough:
         route = Route(path, RouteKind.FREE, _below_base(provider.base_url, path))

@@ -71,6 +71,12 @@ class Hooks:
         """Without a signature."""
         return self._teller(url, body, lambda _: {})
 
+    async def echoes(self, url: str) -> bool:
+        """Whether an address sends a challenge back, as MiniMax wants it before it takes a task."""
+        challenge = new_token()
+        status, body = await self._call(url, orjson.dumps({"challenge": challenge}), {})
+        return 200 <= status < 300 and challenge.encode() in body
+
     def jwks(self) -> dict[str, Any]:
         """The key that fal's events are signed with, as a set of JSON Web Keys."""
         raw = self._fal_key.public_key().public_bytes_raw()
@@ -109,16 +115,18 @@ class Hooks:
 
     async def _post(self, event: _Event) -> int:
         """The status, 0 if there was no answer."""
+        return (await self._call(event.url, event.body, event.headers))[0]
+
+    async def _call(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Status and body of the answer, 0 if there was none."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
         try:
-            async with self._session.post(
-                event.url, data=event.body, headers=event.headers, allow_redirects=False
-            ) as response:
-                return response.status
+            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, ValueError):
             # ValueError: the address is none. A provider would not say more either.
-            return 0
+            return 0, b""
 
     def _sign_standard(self, body: bytes) -> Mapping[str, str]:
         message_id, stamp = f"msg_{new_token()}", str(int(time.time()))

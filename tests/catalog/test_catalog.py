@@ -18,7 +18,7 @@ def test_an_upstream_id_is_no_name_of_a_model(shipped: Catalog) -> None:
 
 def test_a_provider_offers_a_model_under_its_own_id(shipped: Catalog) -> None:
     """One model, two providers, two ids."""
-    found = [shipped.offered("google", "gemini-3.1-flash-image"), shipped.offered("fal", "fal-ai/nano-banana-2")]
+    found = [shipped.offered("gemini", "gemini-3.1-flash-image"), shipped.offered("fal", "fal-ai/nano-banana-2")]
 
     assert ["nano-banana-2", "nano-banana-2"] == [model.id for model, _ in filter(None, found)]
 
@@ -74,7 +74,7 @@ def test_an_explicit_offer_wins_over_a_pattern(shipped: Catalog) -> None:
         ("nano-bananna-2", "nano-banana-2"),
         ("Nano-Banana-2", "nano-banana-2"),
         ("seedream-v45", "seedream-v4.5"),
-        ("grok", "xai-grok-imagine"),
+        ("grok-imagin", "grok-imagine"),
         ("topas", "topaz"),
     ],
 )

@@ -1,14 +1,19 @@
 """The guide's example is a file that loads and costs what the guide says."""
 
 import re
+from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from gatekeeper.catalog import Catalog, load_catalog
-from gatekeeper.catalog.schema import CapabilityEntry, ModelEntry, OfferEntry, PriceListEntry
+from gatekeeper.catalog.entry import AddOnEntry
+from gatekeeper.catalog.prices import PRICE_KINDS
+from gatekeeper.catalog.schema import CapabilityEntry, ModelEntry, NotSold, OfferEntry, PriceListEntry
 from gatekeeper.core.price import quote
 from gatekeeper.core.request import GenerationRequest, ValidRequest
+from gatekeeper.core.rules import AddOnTrigger
 from gatekeeper.core.validate import validate
 
 GUIDE = Path(__file__).parents[2] / "docs" / "catalog.md"
@@ -25,7 +30,9 @@ def example(tmp_path: Path) -> Catalog:
 
 def test_the_guides_file_loads_without_a_problem(example: Catalog) -> None:
     """A reader can start from it."""
-    assert ["painter-2", "painter-1"] == [model.id for model in example.models]
+    names = "painter-2 painter-1 mover-1 sketcher-1 counter-1 extender-1 painter-3 painter-4"
+
+    assert names.split() == [model.id for model in example.models]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +41,18 @@ def test_the_guides_file_loads_without_a_problem(example: Catalog) -> None:
         ("painter-2", GenerationRequest(resolution="2K", outputs=2, prompt_length=5), 147_000_000),
         ("painter-1", GenerationRequest(outputs=1, prompt_length=5), 15_000_000),
         ("painter-2", GenerationRequest(resolution="1K", enhance_prompt=True, prompt_length=5), 50_000_000),
+        ("mover-1", GenerationRequest(duration_s=Fraction(8), audio=True, prompt_length=5), 168_800_000),
+        (
+            "mover-1",
+            GenerationRequest(resolution="1080p", duration_s=Fraction(6), reference_images=3, prompt_length=5),
+            152_920_000,
+        ),
+        ("sketcher-1", GenerationRequest(resolution="720p", duration_s=Fraction(9), prompt_length=5), 128_710_000),
+        ("counter-1", GenerationRequest(duration_s=Fraction(5), prompt_length=5), 228_096_000),
+        ("counter-1", GenerationRequest(duration_s=Fraction(5), input_video=True, prompt_length=5), 560_304_000),
+        ("extender-1", GenerationRequest(duration_s=Fraction(5), prompt_length=5), 36_925_000),
+        ("painter-3", GenerationRequest(resolution="2K", quality="medium", prompt_length=5), 16_880_000),
+        ("painter-4", GenerationRequest(size="1920x1088", prompt_length=5), 9_500_000),
     ],
 )
 def test_the_guides_arithmetic_is_right(
@@ -51,8 +70,15 @@ def test_the_guides_arithmetic_is_right(
 def test_every_field_of_the_schema_is_in_the_guide() -> None:
     """A new field is explained before it is used."""
     text = GUIDE.read_text()
-    fields = [
-        name for entry in (CapabilityEntry, ModelEntry, OfferEntry, PriceListEntry) for name in entry.model_fields
-    ]
+    entries = (CapabilityEntry, ModelEntry, NotSold, OfferEntry, PriceListEntry, AddOnEntry, *PRICE_KINDS)
+    fields = [name for entry in entries for name in entry.model_fields]
 
     assert [] == [name for name in fields if name not in text]
+
+
+def test_every_kind_of_price_is_in_the_guide() -> None:
+    """With what it says and an example, in a row of the table."""
+    kinds = [get_args(kind.model_fields["kind"].annotation)[0] for kind in PRICE_KINDS]
+
+    assert [] == [kind for kind in kinds if f"| `{kind}` |" not in GUIDE.read_text()]
+    assert [] == [when.value for when in AddOnTrigger if f"| `{when}` |" not in GUIDE.read_text()]

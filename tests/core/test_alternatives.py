@@ -137,11 +137,10 @@ def test_a_missing_or_wrong_scale_runs_through_the_list(scale: int | None) -> No
 
 
 def test_nothing_is_offered_for_what_cannot_be_priced() -> None:
-    """Neither for another operation, nor without an input, nor beyond the largest amount."""
+    """Neither for another operation, nor beyond the largest amount."""
     beyond = a_model(a_plain_capability(price=a_price(FlatPrice(AMOUNT_MICROCREDITS_MAX)), outputs_max=4))
 
     assert () == alternatives(MAGNIFIC, a_request())
-    assert () == alternatives(MAGNIFIC, replace(an_upscale(2), input_pixels=None))
     assert () == alternatives(beyond, a_request(outputs=2, resolution="1K"))
     assert () == affordable(MAGNIFIC, a_request(), 10**9)
     assert () == affordable(a_model(), a_request(outputs=99), 10**9)

@@ -169,18 +169,22 @@ def test_an_upscale_needs_a_scale_of_the_list(
 
 
 @pytest.mark.parametrize(
-    ("pixels", "code", "asked"),
+    ("pixels", "asked"),
     [
-        (None, Code.MISSING_PARAMETER, "nothing"),
-        (Pixels(0, 100), Code.UNSUPPORTED_SIZE, "0x100"),
-        (Pixels(-640, -480), Code.UNSUPPORTED_SIZE, "-640x-480"),
-        (Pixels(10**6, 10**6), Code.UNSUPPORTED_SIZE, "1000000x1000000"),
-        pytest.param(Pixels(10**5000, 1), Code.UNSUPPORTED_SIZE, "over 1000000000000x1", id="too long to print"),
+        (Pixels(0, 100), "0x100"),
+        (Pixels(-640, -480), "-640x-480"),
+        (Pixels(10**6, 10**6), "1000000x1000000"),
+        pytest.param(Pixels(10**5000, 1), "over 1000000000000x1", id="too long to print"),
     ],
 )
-def test_an_upscale_needs_the_size_of_a_picture(pixels: Pixels | None, code: Code, asked: str) -> None:
-    """A price made from the input's size cannot be made from nothing, nor from what is no picture's size."""
-    assert [(code, "input", asked, None)] == wrong_with(UPSCALER, **upscale(input_pixels=pixels))
+def test_an_input_has_the_size_of_a_picture(pixels: Pixels, asked: str) -> None:
+    """What is given as the size of the picture that goes in must be one."""
+    assert [(Code.UNSUPPORTED_SIZE, "input", asked, None)] == wrong_with(UPSCALER, **upscale(input_pixels=pixels))
+
+
+def test_a_price_for_each_factor_needs_no_input() -> None:
+    """Providers take pictures by their address, and nobody fetches one only to measure it."""
+    assert valid(UPSCALER, **upscale(input_pixels=None)).input_pixels is None
 
 
 def test_a_price_made_from_the_input_needs_the_input() -> None:
@@ -226,3 +230,16 @@ def test_a_picture_needs_a_prompt(operation: Operation, prompt_length: int | Non
     found = wrong_with(a_capability(operations=(operation,)), operation=operation, prompt_length=prompt_length)
 
     assert [(Code.MISSING_PARAMETER, "prompt", "nothing", None)] == found
+
+
+@pytest.mark.parametrize(
+    ("fields", "needed"), [({}, True), ({"reference_images": 1}, False), ({"input_video": True}, False)]
+)
+def test_a_film_from_a_picture_or_a_film_needs_no_prompt(fields: dict[str, Any], needed: bool) -> None:
+    """What goes in says enough; a film from nothing needs a word."""
+    capability = a_plain_capability(operations=(Operation.VIDEO_GENERATE,))
+    request = a_request(operation=Operation.VIDEO_GENERATE, prompt_length=None, **fields)
+
+    found = validate(a_model(capability), request)
+
+    assert needed is not isinstance(found, ValidRequest)

@@ -240,3 +240,9 @@ async def test_the_bound_of_a_charge_waits_with_it(ledger: Ledger, order: Order,
     assert (0, 0, 490_000_000) == (
         (balance := await ledger.balance(held.team)).debt, balance.available, balance.charged
     )  # fmt: skip
+
+
+async def test_who_has_the_lease_keeps_it_longer(ledger: Ledger, held: Held) -> None:
+    """Claimed again by its owner, it lasts for so long from then on."""
+    await ledger.claim_job(held.team, held.hold_id, "a", 50)
+    await ledger.claim_job(held.team, held.hold_id, "a", LEASE_MS)

@@ -47,6 +47,7 @@ class JobProvider:
         app.router.add_post("/native/v1/generations", self._submit)
         app.router.add_get("/native/v1/generations/{job}", self._poll)
         app.router.add_delete("/native/v1/generations/{job}", self._cancel)
+        app.router.add_get("/native/v1/generations/{job}/content", self._content)
         self._server = TestServer(app)
 
     @property
@@ -112,6 +113,9 @@ class JobProvider:
             return web.json_response({"code": "trouble"}, status=self.status)
         body = json.dumps({"id": job_id, **job.answer, **self._links(job_id)}).encode()
         return await self._break_off(request, body) if self.cut else _json(body)
+
+    async def _content(self, _request: web.Request) -> web.Response:
+        return web.Response(body=b"film", content_type="video/mp4")
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
         job_id = request.match_info["job"]

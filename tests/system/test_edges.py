@@ -38,7 +38,7 @@ async def test_a_bug_in_an_answer_that_began_cuts_it(world: World, monkeypatch: 
         def finish(self, *, complete: bool) -> None:  # type: ignore[override]
             raise ZeroDivisionError
 
-    monkeypatch.setattr(openai_dialect, "outcome_reader", lambda _, status, __: Broken(status))
+    monkeypatch.setattr(openai_dialect, "outcome_reader", lambda _, status, *__: Broken(status))
     with pytest.raises(aiohttp.ClientError):
         await world.openai(await world.key(), prompt="x", size="1536x1024")
 

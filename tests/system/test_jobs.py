@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import jsonschema
 import pytest
 
 from gatekeeper.dialects import native, registry
-from gatekeeper.dialects.base import Traits
+from gatekeeper.dialects.base import Route, RouteKind, Traits
 from gatekeeper.ledger.records import EntryKind
 from tests.system.conftest import StartWorld
 from tests.system.jobprovider import FAILED, RUNNING, SUCCEEDED, JobProvider
@@ -326,3 +327,61 @@ async def test_every_line_about_jobs_matches_the_schema(start_world: StartWorld,
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
     assert 2 == len(world.events("job.finished"))
     assert [] == [error.message for line in world.events() for error in validator.iter_errors(line)]
+
+
+async def test_a_cancel_of_what_is_made_settles_first(start_world: StartWorld, jobs: JobProvider) -> None:
+    """Made, never polled, then deleted: whoever deletes the evidence pays all the same."""
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    jobs.end(SUCCEEDED)
+
+    answer = await world.send("DELETE", "/v1/generations/job-1", key)
+
+    assert "49" == answer.headers["Gatekeeper-Credits-Charged"]
+    assert ["hold", "job", "settle"] == await kinds(world)
+    await world.assert_books_clean()
+
+
+async def test_a_download_settles_first(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can be downloaded was made: whoever fetches it without a poll pays first."""
+
+    def find_route(method: str, path: str) -> Route | None:
+        found = native.find_route(method, path.removesuffix("/content"))
+        if found is None or not path.endswith("/content"):
+            return found
+        return replace(found, kind=RouteKind.DOWNLOAD, upstream_path=path)
+
+    stored = SimpleNamespace(**vars(native) | {"find_route": find_route})
+    monkeypatch.setitem(registry.DIALECTS, "native", stored)  # type: ignore[arg-type]
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    jobs.end(SUCCEEDED)
+
+    answer = await world.send("GET", "/v1/generations/job-1/content", key)
+
+    assert (200, b"film", "49") == (answer.status, answer.body, answer.headers["Gatekeeper-Credits-Charged"])
+    assert ["hold", "job", "settle"] == await kinds(world)
+
+
+async def test_a_parameter_twice_is_refused(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two ids in an address the provider might take the one of another team."""
+
+    def find_route(method: str, path: str) -> Route | None:
+        found = native.find_route(method, path)
+        return None if found is None else replace(found, query=frozenset({"id"}))
+
+    asking = SimpleNamespace(**vars(native) | {"find_route": find_route})
+    monkeypatch.setitem(registry.DIALECTS, "native", asking)  # type: ignore[arg-type]
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+
+    answer = await world.send("GET", "/studio/v1/generations/job-1?id=theirs&id=mine", key)
+
+    assert (400, 0) == (answer.status, jobs.polls)

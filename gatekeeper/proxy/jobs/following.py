@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from gatekeeper.core.credits import credits_text
-from gatekeeper.core.outcome import Failed, Made, Outcome
+from gatekeeper.core.outcome import Failed, Made, Outcome, Pending
 from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.dialects.base import RouteKind
 from gatekeeper.ledger.records import Answer
@@ -27,6 +27,7 @@ from gatekeeper.proxy.answering import (
 )
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.gate import Call, Gate, Provider
+from gatekeeper.proxy.jobs.asking import ask
 from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.rewriting import origin_of
 from gatekeeper.proxy.jobs.settling import finish
@@ -48,7 +49,9 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
         raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
     provider, job = await _find(gate, call, body)
     call.trace.learn(provider=provider.name, hold_id=job.record.hold_id, model=job.record.facts.model)
-    job.asked_at_s = gate.clock.monotonic_s()
+    call.trace.hook = job.record.hook
+    if call.route.kind is not RouteKind.POLL and not job.ended:
+        await _learn_first(gate, provider, job)
     sent = upstream_request(call, provider, body, _address(call, provider, job))
     try:
         answer = await provider.upstream.send(sent)
@@ -58,15 +61,31 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
         return await _answer(gate, call, provider, job, answer)
 
 
+async def _learn_first(gate: Gate, provider: Provider, job: Job) -> None:
+    """What is there to be downloaded was made, and after a cancel, which may delete it, nobody could tell any more: so
+    whoever comes for either without having polled the end does not get around it."""
+    outcome = await ask(provider, job.record.link, gate.jobs.poll_timeout_s)
+    if isinstance(outcome, Made | Failed):
+        await finish(gate, job.record, outcome, "poll")
+
+
 async def _find(gate: Gate, call: Call, body: Sequence[bytes]) -> tuple[Provider, Job]:
     """The job that the request names, and whose it is."""
-    query = dict(parse_qsl(passing_query(call), keep_blank_values=True))
-    name = call.dialect.job_named(call.route, query, body)
+    name = call.dialect.job_named(call.route, _query(call), body)
     for provider in call.candidates:
         job = await gate.desk.find(call.caller.team.id, provider.name, name)
         if job is not None:
             return provider, job
     raise refuse(Code.JOB_NOT_FOUND, "No such job of this team; jobs are known for some days after their end.")
+
+
+def _query(call: Call) -> dict[str, str]:
+    """The parameters, each once: of two the provider might take the one that was not looked at here."""
+    pairs = parse_qsl(passing_query(call), keep_blank_values=True)
+    query = dict(pairs)
+    if len(query) < len(pairs):
+        raise refuse(Code.MALFORMED_REQUEST, "A query parameter was sent twice; send each once.")
+    return query
 
 
 def _address(call: Call, provider: Provider, job: Job) -> str | None:
@@ -89,6 +108,9 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
     async def land(outcome: Outcome, _kept: Answer | None) -> None:
         if isinstance(outcome, Made | Failed):
             await finish(gate, job.record, outcome, "poll")
+        elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL:
+            # Whoever gets such an answer will ask again; we need not as long as that goes on.
+            job.asked_at_s = gate.clock.monotonic_s()
 
     nothing_kept = AnswerCopy(UNNAMED, answer.status, content_type_of(answer))
     return await carry(

@@ -159,7 +159,7 @@ class Reconciler:
         if job is None:
             return None
         silent_s = self._gate.clock.monotonic_s() - job.asked_at_s
-        if silent_s < self._gate.jobs.first_poll_s:
+        if silent_s < self._gate.jobs.first_poll_s and not self._is_overdue(job):
             return self._gate.jobs.first_poll_s - silent_s
         pause_s = min(self._pause_s(job), self._gate.jobs.poll_max_s)
         # Longer than a question may take, so that a second one cannot be on its way.

@@ -4,6 +4,7 @@ No redirect is followed, no more of the answer is read than its head, and no add
 back, whatever its name has come to mean since the request.
 """
 
+import io
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class Caller:
             return Called(0, "closed")
         address = yarl.URL(url, encoded=True)
         sent = {**headers, "User-Agent": USER_AGENT}
-        async with self._session.post(address, data=body, headers=sent, allow_redirects=False) as response:
+        async with self._session.post(address, data=io.BytesIO(body), headers=sent, allow_redirects=False) as response:
             # The answer's body is left unread: nothing in it matters, and it may have no end.
             response.close()
             return Called(response.status)

@@ -25,11 +25,10 @@ from gatekeeper.proxy.jobs.asking import ask
 from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.rewriting import rewrite
 from gatekeeper.proxy.jobs.settling import finish
-from gatekeeper.proxy.mounts import mount_of, public_url
+from gatekeeper.proxy.mounts import mount_of
 from gatekeeper.proxy.webhooks.jwks import KeysUnavailable
 from gatekeeper.proxy.webhooks.keys import (
     CALLBACKS,
-    callback_path,
     is_callback_mac,
     message_id,
     provider_secret,
@@ -85,6 +84,8 @@ async def receive(gate: Gate, request: web.BaseRequest) -> web.Response:
     try:
         provider, team, hold_id = _addressed(gate, request)
         event = await _read(request, provider, team, hold_id)
+        if event.trait.echo is not None and (wanted := event.trait.echo(event.body)) is not None:
+            return web.Response(body=wanted, content_type="application/json", headers={"Server": SERVER})
         result = await _take(gate, request, event)
     except _Turned as turned:
         name = None if provider is None else provider.name
@@ -239,8 +240,7 @@ def _for_caller(gate: Gate, request: web.BaseRequest, event: _Event, url: str) -
     """The event as it came, but for links, which lead through the gateway, and our address, if the event repeats it."""
     provider = event.provider
     body = rewrite(event.body, provider.dialect.TRAITS.links, mount_of(gate, request, provider).through)
-    ours = public_url(gate, request) + callback_path(gate.webhooks.secret, provider.name, event.team, event.hold_id)
-    return rewrite(body, (event.trait.field,), lambda text: url if text == ours else None)
+    return rewrite(body, (event.trait.field,), lambda text: url if CALLBACKS in text else None)
 
 
 def _headers(event: _Event, secret: str, body: bytes) -> dict[str, str]:

@@ -9,10 +9,11 @@ from typing import Final
 from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.record import Hook
+from gatekeeper.proxy.jobs.rewriting import rewrite
 from gatekeeper.proxy.mounts import public_url
 from gatekeeper.proxy.sending import passing_query
 from gatekeeper.proxy.webhooks.addresses import NotCallable, check_url, leads_inside
-from gatekeeper.proxy.webhooks.keys import callback_path, provider_secret
+from gatekeeper.proxy.webhooks.keys import CALLBACKS, callback_path, provider_secret
 from gatekeeper.proxy.webhooks.take import Wanted, find_webhook
 from gatekeeper.upstream.messages import UpstreamRequest
 
@@ -53,3 +54,12 @@ def exchange(
     address, _, query = sent.url.partition("?")
     query, body = wanted.exchanged(query, sent.body, ours, provider_secret(secret, hold_id))
     return replace(sent, url=f"{address}?{query}" if query else address, body=body)
+
+
+def own_webhook_shown(call: Call, body: bytes) -> bytes:
+    """An answer of the provider's that repeats the webhook, with the caller's own address in it again: ours is between
+    the provider and us."""
+    hook, trait = call.trace.hook, call.dialect.TRAITS.webhook
+    if hook is None or trait is None:
+        return body
+    return rewrite(body, (trait.field,), lambda text: hook.url if CALLBACKS in text else None)

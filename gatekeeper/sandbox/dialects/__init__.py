@@ -7,6 +7,7 @@ from gatekeeper.sandbox.dialects import (
     dashscope,
     fal,
     freepik,
+    gemini,
     ideogram,
     kling,
     luma,
@@ -17,6 +18,7 @@ from gatekeeper.sandbox.dialects import (
     replicate,
     runway,
     topaz,
+    xai,
 )
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -26,6 +28,7 @@ DIALECTS: tuple[Dialect, ...] = (
     dashscope.DIALECT,
     fal.DIALECT,
     freepik.DIALECT,
+    gemini.DIALECT,
     ideogram.DIALECT,
     kling.DIALECT,
     luma.DIALECT,
@@ -35,4 +38,5 @@ DIALECTS: tuple[Dialect, ...] = (
     replicate.DIALECT,
     runway.DIALECT,
     topaz.DIALECT,
+    xai.DIALECT,
 )

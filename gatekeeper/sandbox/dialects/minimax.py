@@ -74,6 +74,8 @@ async def start_video(call: Call) -> Answer:
         prompt, text_field(fields, "model"), film_pixels(resolution, "16:9"), fields.get("duration") or DURATION_S
     )
     url = fields.get("callback_url")
+    if url and not await call.hooks.echoes(url):
+        raise ProviderError(400, "invalid params, callback_url did not send the challenge back.")
     teller = call.hooks.plain(url, _event) if url else None
     job_id = TASK_MARK + "".join(secrets.choice("0123456789") for _ in range(17))
     call.jobs.start("video", film.model, (film,), call.behaviour, teller, job_id=job_id, minimax=True)

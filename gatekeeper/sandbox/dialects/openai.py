@@ -1,5 +1,7 @@
 """OpenAI's images API: generations (JSON, or a stream of events), edits (a form with files), and the list of models.
 
+Its videos are in `openai_videos`.
+
 Shapes as the official Python SDK 3.x reads them. Any model name is accepted. The token counts under `usage` are
 made up: plausible in size, the same for the same request, and worth nothing as a bill. GIF, SVG and transparent
 backgrounds are not made; the first two are refused, the last is answered with `"background": "opaque"`.
@@ -29,6 +31,7 @@ from gatekeeper.sandbox.call import (
     text_field,
     whole_field,
 )
+from gatekeeper.sandbox.dialects import openai_videos
 from gatekeeper.sandbox.forms import Part, read_form
 from gatekeeper.sandbox.picture import Format, PictureSpec, UnreadableImageError, open_image, picture_spec
 from gatekeeper.sandbox.sizing import within_bounds
@@ -270,6 +273,10 @@ DIALECT = Dialect(
     routes=(
         *_both("POST", "/images/generations", generate),
         *_both("POST", "/images/edits", edit),
+        *_both("POST", "/videos", openai_videos.create),
+        *_both("GET", "/videos/{video}", openai_videos.retrieve, generates=False),
+        *_both("GET", "/videos/{video}/content", openai_videos.content, generates=False),
+        *_both("DELETE", "/videos/{video}", openai_videos.delete, generates=False),
         *_both("GET", "/models", list_models, generates=False),
         *_both("GET", "/models/{model}", show_model, generates=False),
     ),

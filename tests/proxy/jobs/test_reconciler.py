@@ -48,6 +48,19 @@ async def test_polls_of_the_caller_postpone_it(scene: Scene) -> None:
     assert (0, 1) == (during, len(scene.asked))
 
 
+async def test_polls_of_the_caller_do_not_postpone_it_for_ever(scene: Scene) -> None:
+    """Past the deadline we ask ourselves, whatever somebody makes of his own polls."""
+    process = scene.process()
+    job = scene.submit(process)
+    scene.says = MADE
+
+    for _ in range(100):
+        await scene.live(10, process)
+        job.asked_at_s = scene.clock.at_s
+
+    assert [("hold-1", HELD, "made")] == scene.store.settled
+
+
 async def test_an_end_is_booked_once(scene: Scene) -> None:
     """The price is that of the record's list; after it nobody asks any more."""
     process = scene.process()
