@@ -135,7 +135,7 @@ async def test_the_job_of_an_open_hold(ledger: Ledger, order: Order):
 
 
 async def test_a_lease_is_one_owners(ledger: Ledger, order: Order, client: StoreClient):
-    """Who asks first has it; asking again, for the answer may have been lost, makes it no longer."""
+    """Who asks first has it, and may ask again, for the answer may have been lost."""
     held = order()
     claims = [await ledger.claim_job(held.team, held.hold_id, owner, LEASE_MS) for owner in ("a", "b", "a")]
     left_ms = await client.command("PTTL", f"gk:{{{held.team}}}:lease:{held.hold_id}")
@@ -242,7 +242,10 @@ async def test_the_bound_of_a_charge_waits_with_it(ledger: Ledger, order: Order,
     )  # fmt: skip
 
 
-async def test_who_has_the_lease_keeps_it_longer(ledger: Ledger, held: Held) -> None:
+async def test_who_has_the_lease_keeps_it_longer(ledger: Ledger, order: Order, client: StoreClient) -> None:
     """Claimed again by its owner, it lasts for so long from then on."""
+    held = order()
     await ledger.claim_job(held.team, held.hold_id, "a", 50)
     await ledger.claim_job(held.team, held.hold_id, "a", LEASE_MS)
+
+    assert 50 < await client.command("PTTL", f"gk:{{{held.team}}}:lease:{held.hold_id}")
