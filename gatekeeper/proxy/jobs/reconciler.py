@@ -61,6 +61,7 @@ class Reconciler:
         self._rest = rest or self._rest_or_stop
         self._next = Deadlines(JOBS_WATCHED_MAX)
         self._watched: set[str] = set()
+        self._kept: dict[str, Job] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -151,6 +152,7 @@ class Reconciler:
             wait_s = self._gate.jobs.poll_max_s
         if wait_s is None:
             self._watched.discard(key)
+            self._kept.pop(key, None)
         else:
             self._remember(team, hold_id, wait_s)
         self._asking.pop(key, None)
@@ -178,8 +180,14 @@ class Reconciler:
         text = await self._gate.ledger.open_job(team, hold_id)
         if text is None:
             return None if known is None or known.attached else known
-        job = known or self._gate.desk.adopt(read_record(text))
+        job = known or self._adopted(text)
         job.attached = True
+        return job
+
+    def _adopted(self, text: str) -> Job:
+        """A job that nobody has polled here since its submission."""
+        job = self._gate.desk.adopt(read_record(text))
+        job.asked_at_s = self._gate.clock.monotonic_s() - age_of(self._gate, job.record)
         return job
 
     async def _ask(self, job: Job) -> float | None:
@@ -199,6 +207,9 @@ class Reconciler:
         is_gone = isinstance(outcome, Unknown) and outcome.gone
         job.gone = job.gone + 1 if is_gone else 0
         job.troubles = min(job.troubles + 1, TROUBLES_MAX) if isinstance(outcome, Unknown) else 0
+        if isinstance(outcome, Unknown) or self._is_overdue(job):
+            # The desk may forget it before the next time, and with it what was counted.
+            self._kept[_key(record.team, record.hold_id)] = job
         if job.gone >= GONE_TIMES and job.cancelled and (billing := self._rule(job, "cancelled")) is not None:
             await finish(self._gate, record, Failed("cancelled", billable=billing.charged == "in full"), "reconciler")
             return None if job.ended else self._pause_s(job)

@@ -10,6 +10,7 @@ from gatekeeper.core.outcome import Failed, Made, Outcome, Unknown
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.logs import configure_logs
+from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.settling import finish
 from gatekeeper.settings import JobSettings
 from tests.proxy.jobs.conftest import GONE, HELD, MADE, RUNS, Scene
@@ -130,6 +131,21 @@ async def test_the_end_is_booked_by_whoever_is_left(scene: Scene) -> None:
     await scene.live(300, left)
 
     assert [("hold-1", HELD, "made")] == scene.store.settled
+
+
+async def test_a_job_that_the_desk_forgets_is_asked_about_all_the_same(scene: Scene) -> None:
+    """More jobs than names are remembered: each is asked about in its time, and what was counted is not forgotten."""
+    process = scene.process()
+    process.gate.desk = JobDesk(scene.store, scene.clock.monotonic_s, names_max=1)
+    process.gate.desk.on_job = process.reconciler.watch_job
+    for number in range(5):
+        scene.abandoned(number)
+    scene.says = GONE
+    await process.reconciler.walk()
+
+    await scene.live(8000, process, step_s=5)
+
+    assert sorted(scene.store.settled) == [(f"hold-{number}", 0, "job gone") for number in range(5)]
 
 
 async def test_a_walk_finds_every_team_and_page_once(scene: Scene) -> None:
