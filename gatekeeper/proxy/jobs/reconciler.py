@@ -40,8 +40,8 @@ TROUBLES_MAX: Final = 6
 """Doublings of the pause after answers that tell nothing; the longest pause bounds it anyway."""
 TEAMS_A_SECOND_MAX: Final = 1000
 """In a walk: far below what the store takes, and 60,000 teams in a minute."""
-STOP_TIMEOUT_S: Final = 5.0
-"""How long questions on their way may take when the gateway stops; asked again, they change nothing."""
+STOP_TIMEOUT_S: Final = 1.0
+"""How long questions on their way may take when the gateway stops."""
 
 Rest = Callable[[float], Awaitable[None]]
 
@@ -84,16 +84,15 @@ class Reconciler:
         ]
 
     async def stop(self) -> None:
-        """Stop between two steps. A question on its way gets a moment; what is being booked is booked."""
+        """Stop between two steps. What is on its way gets a moment, for asking again changes nothing; what is being
+        booked is booked."""
         self._stopping.set()
-        await asyncio.gather(*self._loops)
-        self._loops = []
-        if self._asking:
-            await asyncio.wait(self._asking.values(), timeout=STOP_TIMEOUT_S)
-        for task in list(self._asking.values()):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        tasks, self._loops = [*self._loops, *self._asking.values()], []
+        if tasks:
+            _, slow = await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
 
     def watch_job(self, job: Job) -> None:
         """From now on its time comes, first after a while without polls."""
