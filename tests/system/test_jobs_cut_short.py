@@ -63,3 +63,23 @@ async def test_a_job_that_is_cancelled_and_forgotten_is_freed(start_world: Start
     assert ["hold", "job", "release"] == await kinds(world)
     assert "cancelled" == (await world.event("generation.released"))["outcome"]
     await world.assert_books_clean()
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_a_job_is_not_deleted_before_its_end_is_known(
+    start_world: StartWorld, jobs: JobProvider, status: int
+) -> None:
+    """While the provider does not say where the job stands, a cancel is refused and can be tried again."""
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    jobs.end(SUCCEEDED)
+    jobs.status, jobs.forgets = status, True
+
+    refused = await world.send("DELETE", "/v1/generations/job-1", key)
+    jobs.status = 200
+    cancelled = await world.send("DELETE", "/v1/generations/job-1", key)
+
+    assert (502, "5") == (refused.status, refused.headers["Retry-After"])
+    assert (204, "49") == (cancelled.status, cancelled.headers["Gatekeeper-Credits-Charged"])
+    assert ["hold", "job", "settle"] == await kinds(world)
