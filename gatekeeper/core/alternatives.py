@@ -31,13 +31,13 @@ DURATIONS_TRIED_MAX = 3
 
 def alternatives(model: ModelSpec, request: GenerationRequest) -> tuple[Alternative, ...]:
     """Valid requests near this one, cheapest first, at most five. Empty when its operation is not the model's."""
-    capability = model.capability(request.operation or model.operations[0])
+    capability = model.capability(model.operation_meant(request))
     return () if capability is None else _listed(model, _near(model, capability, request))
 
 
 def affordable(model: ModelSpec, request: GenerationRequest, credits_available: int) -> tuple[Alternative, ...]:
     """For a valid request that costs too much: as many outputs of it, of cheaper tiers and scales, as credits buy."""
-    capability, asked = model.capability(request.operation or model.operations[0]), validate(model, request)
+    capability, asked = model.capability(model.operation_meant(request)), validate(model, request)
     if capability is None or not isinstance(asked, ValidRequest):
         return ()
     return _listed(model, _within(model, _cheaper(model, capability, request, asked), credits_available))

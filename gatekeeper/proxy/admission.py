@@ -121,7 +121,7 @@ def _check_lifecycle(model: ModelSpec, offer: Offer) -> None:
 
 def _check_offer_operations(model: ModelSpec, offer: Offer, provider: Provider, asked: GenerationRequest) -> None:
     """A provider may do only some of the operations that the model has."""
-    operation = asked.operation or model.operations[0]
+    operation = model.operation_meant(asked)
     if offer.operations is None or operation in offer.operations or model.capability(operation) is None:
         return
     supported = tuple(sorted(offer.operations))
