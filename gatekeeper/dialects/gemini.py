@@ -139,12 +139,14 @@ TRAITS = Traits(
         "webhook_config by way of the gateway: Google itself calls that address, and signs",
         "links to files that lead here: the SDK's files.download comes here all the same, other clients fetch "
         "/v1beta/files/ID:download?alt=media, where ID is the one in the link",
-        "files of others: one that a body names must be among the team's own outputs; addresses of buckets are not checked",
+        "files of others: one that a body names must be among the team's own outputs, but an address of a "
+        "bucket is not checked",
         "cancelling an operation, deleting an interaction or streaming it again, uploading or listing files",
         "a project or location of config's: those in the address go upstream as they are",
-        "minting Vertex AI's access tokens, which last an hour: give a key of its express mode, or renew the credential",
-        "marked retries: google-genai's interactions client sends again after 409, 429 and 5xx, up to four times, and does "
-        "not say so; HttpRetryOptions(attempts=1) stops it, an Idempotency-Key makes it harmless",
+        "minting Vertex AI's access tokens, which last an hour: give a key of its express mode, or renew the "
+        "credential",
+        "telling retries: google-genai's interactions client sends again after 409, 429 and 5xx, up to four times, and "
+        "does not say so; HttpRetryOptions(attempts=1) stops it, an Idempotency-Key makes it harmless",
     ),
 )
 
