@@ -61,6 +61,9 @@ ROUTES = RouteTable(*_rows(), prefixes=("/v1", ""))
 TIERS: Final = {"std": "720P", "pro": "1080P", "4k": "4K"}
 """What a `mode` comes to in lines of picture."""
 
+MODE_DEFAULT: Final = "std"
+"""What Kling makes when no mode is named, and its answers do not tell which it was."""
+
 _MODEL_DEFAULTS: Final = {"omni-video": "kling-video-o1"}
 _MODEL_DEFAULT: Final = "kling-v1"
 """What Kling makes when no model is named."""
@@ -155,12 +158,12 @@ def _model(route: Route, fields: JsonFields) -> str | None:
 def _ask_video(model: str | None, fields: JsonFields) -> GenerationRequest:
     if fields.count("voice_list"):
         fields.wrong("voice_list", "left out, for no price list here has a price for it")
-    mode = fields.text("mode")
+    mode = fields.text("mode") or MODE_DEFAULT
     images = sum(fields.count(name) for name in ("image", "image_tail", "image_list"))
     return GenerationRequest(
         model=model,
         operation=_VIDEO,
-        resolution=None if mode is None else TIERS.get(mode.lower(), mode),
+        resolution=TIERS.get(mode.lower(), mode),
         aspect_ratio=fields.text("aspect_ratio"),
         duration_s=fields.quantity("duration", "s"),
         audio=_sound(fields),

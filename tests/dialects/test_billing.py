@@ -11,6 +11,10 @@ from gatekeeper.dialects.registry import DIALECTS
 GEMINI_FILTERED = {"generateVideoResponse": {"raiMediaFilteredCount": 1}}
 
 ENDS: list[tuple[str, str, str, str, Any]] = [
+    ("bfl", "failed", "GET", "/v1/get_result", {"id": "t1", "status": "Error"}),
+    ("bfl", "moderated", "GET", "/v1/get_result", {"id": "t1", "status": "Request Moderated", "cost": 3}),
+    ("bfl", "moderated", "GET", "/v1/get_result", {"id": "t1", "status": "Content Moderated", "cost": 3}),
+    ("fal", "failed", "POST", "/run/fal-ai/flux/dev", {"images": []}),
     ("freepik", "failed", "GET", "/v1/ai/image-upscaler/k1", {"task_id": "k1", "task_status": "FAILED"}),
     ("gemini", "failed", "GET", "/v1beta/models/m/operations/o1", {"done": True, "error": {"code": 13}}),
     ("gemini", "failed", "GET", "/v1/interactions/v1_a", {"id": "v1_a", "status": "failed"}),
@@ -25,6 +29,10 @@ ENDS: list[tuple[str, str, str, str, Any]] = [
     ("openai", "moderated", "GET", "/v1/videos/v1", {"status": "failed", "error": {"code": "moderation_blocked"}}),
     ("openai", "cancelled", "DELETE", "/v1/videos/v1", {"id": "v1", "deleted": True}),
     ("recraft", "failed", "POST", "/images/generations", {"data": []}),
+    ("replicate", "failed", "GET", "/v1/predictions/p1", {"id": "p1", "status": "failed", "error": "x"}),
+    ("replicate", "moderated", "GET", "/v1/predictions/p1", {"id": "p1", "status": "failed", "error": "E005"}),
+    ("replicate", "cancelled", "GET", "/v1/predictions/p1", {"id": "p1", "status": "canceled", "started_at": None}),
+    ("replicate", "expired", "GET", "/v1/predictions/p1", {"id": "p1", "status": "aborted"}),
     ("runway", "failed", "GET", "/v1/tasks/t1", {"status": "FAILED", "cost": {"credits": 0}}),
     ("runway", "failed", "GET", "/v1/tasks/t1", {"status": "FAILED", "cost": {"credits": 25}}),
     ("runway", "moderated", "GET", "/v1/tasks/t1", {"status": "FAILED", "failureCode": "SAFETY.OUTPUT"}),

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.system.tasks import DASHSCOPE, KLING, MINIMAX
 from tests.system.world import Answer, World
 
 ARK = "/ark/api/v3/images/generations"
 SERVICES = "/dashscope/api/v1/services/aigc"
-MINIMAX = "/minimax/v1/image_generation"
+IMAGES = "/minimax/v1/image_generation"
 
 SERIES = {"sequential_image_generation": "auto", "sequential_image_generation_options": {"max_images": 3}}
 
@@ -31,7 +32,7 @@ async def qwen(world: World, key: str, words: str = "none", **parameters: Any) -
 
 async def minimax(world: World, key: str, words: str = "none", **fields: Any) -> Answer:
     body = {"model": "image-01", "prompt": f"a kite [sandbox: {words}]", "aspect_ratio": "16:9", **fields}
-    return await world.send("POST", MINIMAX, key, json=body)
+    return await world.send("POST", IMAGES, key, json=body)
 
 
 async def size_of(world: World, url: str) -> tuple[int, int]:
@@ -91,6 +92,20 @@ async def test_dashscope_a_picture_is_charged_and_real(world: World) -> None:
     await world.assert_books_clean()
 
 
+async def test_dashscope_a_task_of_pictures_is_charged_at_its_end(world: World) -> None:
+    """By the older protocol: submitted, polled, fetched."""
+    key = await world.key()
+    body = {"model": "qwen-image", "input": {"prompt": "a kite"}, "parameters": {"size": "1328*1328"}}
+    later = {"X-DashScope-Async": "enable"}
+    task = await world.send("POST", f"{SERVICES}/text2image/image-synthesis", key, json=body, headers=later)
+
+    ended = await DASHSCOPE.over(world, key, task.json["output"]["task_id"])
+
+    assert (1328, 1328) == await size_of(world, ended.json["output"]["results"][0]["url"])
+    assert "24" == ended.headers["Gatekeeper-Credits-Charged"]
+    await world.assert_books_clean()
+
+
 async def test_dashscope_an_error_in_http_200_costs_nothing(world: World) -> None:
     """Moderation answers so."""
     answer = await qwen(world, await world.key(), "empty")
@@ -127,12 +142,34 @@ async def test_minimax_an_error_in_http_200_costs_nothing(world: World, words: s
     await world.assert_books_clean()
 
 
+async def test_minimax_another_teams_file_is_not_found(world: World) -> None:
+    """A file is its job's, and its job's team's; before the end it has no name yet."""
+    key, stranger = await world.key(), await world.key()
+    ended = await MINIMAX.over(world, key, await MINIMAX.start(world, key))
+    path = f"/minimax/v1/files/retrieve?file_id={ended.json['file_id']}"
+
+    answers = [await world.send("GET", path, each) for each in (key, stranger)]
+
+    assert [200, 404] == [answer.status for answer in answers]
+    assert "59.08" == answers[0].headers["Gatekeeper-Credits-Charged"]
+
+
 async def test_minimax_a_ratio_that_is_not_sold_is_told_what_is(world: World) -> None:
     """In `status_msg`, under an honest status."""
     answer = await minimax(world, await world.key(), aspect_ratio="21:9")
 
     assert (422, 2013) == (answer.status, answer.json["base_resp"]["status_code"])
     assert "1:1, 4:3, 3:4, 3:2, 2:3, 9:16, 16:9" in answer.json["base_resp"]["status_msg"]
+
+
+async def test_kling_sound_doubles_and_the_units_are_told(world: World) -> None:
+    """Kling 2.6: 14.77 a second, twice that with sound; what Kling deducted is noted beside the charge."""
+    key = await world.key()
+    ended = await KLING.over(world, key, await KLING.start(world, key, sound="on"))
+
+    settled = await world.event("generation.settled")
+    assert "147.7" == ended.headers["Gatekeeper-Credits-Charged"]
+    assert ("6", "kling_units") == (f"{settled['cost_reported']:g}", settled["cost_unit"])
 
 
 async def test_kling_a_model_in_the_old_field_is_refused(world: World) -> None:

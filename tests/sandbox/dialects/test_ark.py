@@ -19,7 +19,7 @@ async def submit(client: Any, text: str = "a cat --rs 480p --dur 4", **fields: A
 
 async def over(client: Any, task_id: str) -> Any:
     """The task when it has ended (bounded)."""
-    for _ in range(500):
+    for _ in range(2000):
         task = (await client.send("GET", f"{TASKS}/{task_id}")).json
         if task["status"] not in {"queued", "running"}:
             return task

@@ -21,7 +21,7 @@ def message(text: str) -> Any:
 
 async def over(client: Any, task_id: str) -> Any:
     """The task when it has ended (bounded)."""
-    for _ in range(500):
+    for _ in range(2000):
         task = (await client.send("GET", f"/dashscope/api/v1/tasks/{task_id}")).json
         if task["output"]["task_status"] not in {"PENDING", "RUNNING"}:
             return task

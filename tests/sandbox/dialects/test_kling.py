@@ -23,7 +23,7 @@ async def submit(client: Any, path: str = VIDEOS, headers: Any = None, **fields:
 
 async def over(client: Any, path: str, task_id: str) -> Any:
     """The task when it has ended (bounded)."""
-    for _ in range(500):
+    for _ in range(2000):
         task = (await client.send("GET", f"{path}/{task_id}")).json["data"]
         if task["task_status"] not in {"submitted", "processing"}:
             return task
@@ -70,7 +70,7 @@ async def test_the_old_field_of_a_model_is_ignored(client: Any) -> None:
     """The first model is made in its place."""
     await submit(client, model_name=None, model="kling-v3", prompt="a cat [sandbox: job=0]")
     await client.until_requests(1)
-    for _ in range(500):
+    for _ in range(2000):
         if models := (await client.ledger())["models"]:
             break
         await asyncio.sleep(0.01)

@@ -20,7 +20,7 @@ async def submit(client: Any, prompt: str = "a cat") -> str:
 
 async def over(client: Any, task_id: str) -> Any:
     """The task when it has ended (bounded)."""
-    for _ in range(500):
+    for _ in range(2000):
         task = (await client.send("GET", f"/minimax/v1/query/video_generation?task_id={task_id}")).json
         if task["status"] not in {"Queueing", "Processing"}:
             return task
