@@ -293,9 +293,10 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
 
 
 def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
-    """An event that makes the SDK raise. Its data must begin with the error: that is how the SDK tells it apart."""
+    """An event that makes the SDK raise. Its data must begin with the error, and no line name the event: the SDK tells
+    an error by the one and takes the other for data."""
     event = orjson.dumps({"error": _error(rejection, request_id), "event_type": "error"})
-    return b"event: error\ndata: " + event + b"\n\n"
+    return b"data: " + event + b"\n\n"
 
 
 def _error(rejection: Rejection, request_id: str) -> Facts:
