@@ -373,10 +373,8 @@ async def test_an_interaction_that_breaks_off_raises(start_world: StartWorld, st
     """So does the stream of an interaction, or it ends in an event of an error."""
     piece = b'event: step.start\ndata: {"event_type":"step.start","index":0,"step":{"type":"model_output"}}\n\n'
     world = await start_world(provider_url=await start_cut_stream(piece))
-    events = []
     async with gemini(world, await world.key()) as sdk:
         stream = await sdk.interactions.create(model=MODEL, input="a kite", stream=True)
-        async for event in stream:
-            events.append(event.event_type)
+        events = [event.event_type async for event in stream]
 
     assert ["step.start", "error"] == events
