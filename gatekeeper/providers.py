@@ -7,13 +7,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from gatekeeper.dialects.base import CredentialPlace, Dialect
+from gatekeeper.custom_settings import CustomAnswer as StatedAnswer
+from gatekeeper.custom_settings import CustomSettings
+from gatekeeper.dialects.base import CredentialPlace, Dialect, RouteKind
+from gatekeeper.dialects.custom import CustomAnswer, CustomDialect, CustomPlan, CustomRoute
+from gatekeeper.dialects.pointers import read_pointer
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.proxy.gate import Provider
 from gatekeeper.proxy.webhooks.signatures import standard_key
 from gatekeeper.sections import describe_secret, read_secret
-from gatekeeper.settings import ProviderSettings, Settings
+from gatekeeper.settings import CUSTOM, ProviderSettings, Settings
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential
 from gatekeeper.upstream.messages import Timeouts
@@ -35,15 +39,53 @@ def provider_problems(settings: Settings, *, secrets_needed: bool = True) -> lis
     problems = []
     for name, stated in settings.providers.items():
         where = ("providers", name)
-        dialect = DIALECTS.get(stated.dialect)
-        if dialect is None:
-            known = ", ".join(DIALECTS)
+        dialect = _dialect(stated)
+        if dialect is None and stated.dialect != CUSTOM:
+            known = ", ".join((*DIALECTS, CUSTOM))
             problems.append(settings.problem((*where, "dialect"), f"no dialect {stated.dialect!r}", f"Use {known}."))
-        else:
+        if stated.dialect != CUSTOM and stated.custom is not None:
+            mend = "Write 'dialect: custom', or leave it out."
+            problems.append(settings.problem((*where, "custom"), f"{stated.dialect} describes itself", mend))
+        if dialect is not None:
             problems += [*_unknown_bases(settings, name, stated, dialect), *_webhook_problems(settings, name, dialect)]
         if secrets_needed:
             problems += _no_credential(settings, name, stated, dialect)
     return problems
+
+
+def _dialect(stated: ProviderSettings) -> Dialect | None:
+    """The dialect of this name, or the one that is described here; None: there is none."""
+    described = stated.custom if stated.dialect == CUSTOM else None
+    return DIALECTS.get(stated.dialect) if described is None else CustomDialect(_plan(described))
+
+
+def _plan(stated: CustomSettings) -> CustomPlan:
+    generations = [
+        CustomRoute(RouteKind.GENERATION, each.method, each.template, each.query, each.operation)
+        for each in stated.routes
+    ]
+    about_jobs = [
+        CustomRoute(RouteKind(kind), each.method, each.template, each.query)
+        for kind, each in stated.job_routes().items()
+    ]
+    return CustomPlan(
+        routes=(*generations, *about_jobs),
+        fields={name: read_pointer(text) for name, text in stated.fields.given().items()},
+        answer=_plan_answer(stated.answer),
+        error_message=read_pointer(stated.error_message),
+        links=tuple(".".join(read_pointer(text)) for text in stated.links),
+        failed_is_charged=stated.failed_is_charged,
+    )
+
+
+def _plan_answer(stated: StatedAnswer) -> CustomAnswer:
+    pointers = {name: text for name, text in stated if isinstance(text, str) and name != "cost_unit"}
+    words = () if stated.states is None else stated.states
+    return CustomAnswer(
+        states={word: meant for meant, listed in words for word in listed},
+        cost_unit=stated.cost_unit,
+        **{name: read_pointer(text) for name, text in pointers.items()},
+    )
 
 
 def _no_credential(
@@ -104,7 +146,7 @@ def _webhook_problems(settings: Settings, name: str, dialect: Dialect) -> Iterat
 
 
 def _build_provider(name: str, stated: ProviderSettings, settings: Settings, upstream: Upstream) -> Provider:
-    limits, dialect = stated.timeouts, DIALECTS[stated.dialect]
+    limits, dialect = stated.timeouts, _dialect(stated) or DIALECTS[stated.dialect]
     return Provider(
         name=name,
         dialect_name=stated.dialect,

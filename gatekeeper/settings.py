@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gatekeeper.custom_settings import CustomSettings
 from gatekeeper.sections import HttpAddress, SecretSource, Section
 from gatekeeper.yamlfile import ConfigError, Mistake, Problem, YamlFile, load_yaml, mistake, problems_of, raise_mistakes
 
@@ -38,6 +39,9 @@ WEBHOOK_HOST = re.compile(
     r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?|[0-9a-f:]{2,39}|\[[0-9a-f:]{2,39}\]:[0-9]{1,5})$"
 )
 """A host that may be called: a name or an address, with a port or for all of them."""
+
+CUSTOM = "custom"
+"""The dialect that config describes."""
 
 DAY_S = 86_400
 """What happens more rarely than once a day is not looked after."""
@@ -209,6 +213,7 @@ class ProviderSettings(Section):
     host: str | None = Field(None, description="A host name that is this provider's alone: no prefix in the path.")
     credential: SecretSource | Literal["none"] = "none"
     credential_in: CredentialIn | None = None
+    custom: CustomSettings | None = None
     webhook_secret: SecretSource | None = None
     webhook_jwks_url: HttpAddress | None = None
     offers_of: str | None = None
@@ -219,6 +224,12 @@ class ProviderSettings(Section):
     on_unknown: Literal["release", "charge", "keep"] = "release"
     unknown_grace_s: float = Field(60, ge=0, description="How long an unknown outcome is waited for.")
     connections_max: int = Field(1000, ge=1, description="Beyond it requests wait for a free one.")
+
+    @model_validator(mode="after")
+    def _describes_its_format(self) -> Self:
+        if self.dialect == CUSTOM and self.custom is None:
+            raise mistake("the dialect custom is described in `custom`", "Add it; docs/custom.md has an example.")
+        return self
 
     @field_validator("host")
     @classmethod

@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 
 from gatekeeper.catalog.pixels import read_pixels
 from gatekeeper.catalog.prices import price_of
-from gatekeeper.catalog.schema import CapabilityEntry, CatalogFile, ModelEntry, NotSold, OfferEntry, SizeRangeEntry
+from gatekeeper.catalog.schema import CapabilityEntry, CatalogFile, ModelEntry, NotSold, OfferEntry
 from gatekeeper.catalog.timed import missing_cells
-from gatekeeper.core.sizes import ratio_value
-from gatekeeper.core.spec import Capability, Combination, Lifecycle, ModelSpec, Offer, PriceList, SizeRange
+from gatekeeper.core.spec import Capability, Combination, Lifecycle, ModelSpec, Offer, PriceList
 
 _Item = TypeVar("_Item")
 
@@ -80,7 +79,7 @@ def _capability(entry: CapabilityEntry) -> Capability:
         aspect_ratios=tuple(_all(entry.aspect_ratios)),
         pixels=table.made,
         by_pixels=table.readings,
-        size_range=None if entry.size_range is None else _size_range(entry.size_range),
+        size_range=None if entry.size_range is None else entry.size_range.range,
         outputs_max=entry.outputs_max,
         scales=tuple(_all(entry.scales)),
         qualities=tuple(_all(entry.qualities)),
@@ -106,15 +105,3 @@ def _all(values: Sequence[_Item] | None) -> Sequence[_Item]:
     """A list that may be left out."""
     return () if values is None else values
 
-
-def _size_range(entry: SizeRangeEntry) -> SizeRange:
-    area, ratio = entry.area, entry.ratio
-    return SizeRange(
-        side_min=entry.side.min,
-        side_max=entry.side.max,
-        multiple_of=entry.multiple_of,
-        area_min=area.min if area else 1,
-        area_max=area.max if area else None,
-        ratio_min=ratio_value(ratio.min) if ratio else None,
-        ratio_max=ratio_value(ratio.max) if ratio else None,
-    )

@@ -42,8 +42,8 @@ from gatekeeper.catalog.tables import Durations, Seconds, duration_text
 from gatekeeper.catalog.timed import Sold
 from gatekeeper.core.lasting import durations_text
 from gatekeeper.core.request import Operation
-from gatekeeper.core.sizes import ratio_value
-from gatekeeper.core.spec import Audio, OverRun, Status
+from gatekeeper.core.sizes import Pixels, ratio_value
+from gatekeeper.core.spec import Audio, OverRun, SizeRange, Status
 from gatekeeper.yamlfile import Mistake, mistake, raise_mistakes
 
 OUTPUTS_MAX = 100
@@ -108,6 +108,20 @@ class SizeRangeEntry(Strict):
         if side is not None and side.max // value * value < side.min:
             raise mistake(f"no side from {side.min} to {side.max} is a multiple of {value}", "Correct one of the two.")
         return value
+
+    @property
+    def range(self) -> SizeRange:
+        """The bounds as the core knows them."""
+        area, ratio = self.area, self.ratio
+        return SizeRange(
+            side_min=self.side.min,
+            side_max=self.side.max,
+            multiple_of=self.multiple_of,
+            area_min=area.min if area else 1,
+            area_max=area.max if area else None,
+            ratio_min=ratio_value(ratio.min) if ratio else None,
+            ratio_max=ratio_value(ratio.max) if ratio else None,
+        )
 
 
 class NotSold(Strict):
@@ -187,6 +201,18 @@ class CapabilityEntry(Strict):
         audio = info.data.get("audio", Audio.OPTIONAL)
         if value is not None and audio is not Audio.OPTIONAL:
             raise mistake(f"audio is `{audio}`, so there is no default to it", "Remove it, or set audio: optional.")
+        return value
+
+    @field_validator("size_default")
+    @classmethod
+    def _check_size_default(cls, value: Pixels | None, info: ValidationInfo) -> Pixels | None:
+        tiers, ratios = _given(info, "resolutions"), _given(info, "aspect_ratios")
+        bounds, pixels = _given(info, "size_range"), _given(info, "pixels")
+        if value is None or bounds is None or pixels is None:
+            return value
+        free = bounds != () and bounds.range.contains(value)
+        if not free and value not in read_pixels(dict(pixels), tiers, ratios).readings:
+            raise mistake(f"`{value}` is no size that is sold", "Choose one inside size_range, or one of pixels.")
         return value
 
     @field_validator("not_sold")

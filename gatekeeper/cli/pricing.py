@@ -1,5 +1,6 @@
 """`quote` and `models`: what can be asked for, and what it costs. No store, no team, no key is needed."""
 
+from fractions import Fraction
 from typing import Annotated, Any
 
 import orjson
@@ -10,6 +11,7 @@ from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
 from gatekeeper.cli.show import is_wide, new_table, plain, print_json, terminal
+from gatekeeper.core.lasting import durations_text
 from gatekeeper.core.price import Quote
 from gatekeeper.core.price import quote as price_of
 from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
@@ -31,11 +33,13 @@ Resolution = Annotated[str | None, typer.Option(metavar="TIER", help="Like 1K, 2
 AspectRatio = Annotated[str | None, typer.Option(metavar="W:H", help="Like 16:9.")]
 Size = Annotated[str | None, typer.Option(metavar="WxH", help="Like 1024x1536, or any other spelling of a size.")]
 Outputs = Annotated[int | None, typer.Option(metavar="N", help="How many; 1 by default.")]
-Duration = Annotated[str | None, typer.Option(metavar="S", help="Seconds of video, like 8.")]
+Duration = Annotated[str | None, typer.Option(metavar="S", help="Seconds of video, like 8, or auto.")]
 Audio = Annotated[bool | None, typer.Option("--audio/--no-audio", help="Video with or without sound.")]
 Scale = Annotated[str | None, typer.Option(metavar="N", help="How much larger, like 2x.")]
 Quality = Annotated[str | None, typer.Option(metavar="WORD", help="Like high, where a model has qualities.")]
 EnhancePrompt = Annotated[bool | None, typer.Option("--enhance-prompt", help="Have the prompt rewritten first.")]
+ReferenceImages = Annotated[int | None, typer.Option(metavar="N", help="How many pictures go in beside the prompt.")]
+InputVideo = Annotated[bool | None, typer.Option("--input-video", help="A video goes in too.")]
 InputSize = Annotated[str | None, typer.Option("--input", metavar="WxH", help="Pixels of the image that goes in.")]
 MaxCredits = Annotated[str | None, typer.Option(metavar="N", help="One output for at most this: 73.5.")]
 
@@ -53,6 +57,8 @@ def quote(  # noqa: PLR0913 - each argument is an option of the command
     scale: Scale = None,
     quality: Quality = None,
     enhance_prompt: EnhancePrompt = None,
+    reference_images: ReferenceImages = None,
+    input_video: InputVideo = None,
     input_size: InputSize = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -74,6 +80,8 @@ def quote(  # noqa: PLR0913 - each argument is an option of the command
         "scale": scale,
         "quality": quality,
         "enhance_prompt": enhance_prompt,
+        "reference_images": reference_images,
+        "input_video": input_video,
         "input": _rectangle(input_size),
     }
     spec = _named(load_catalog(find_settings(config).catalog_files()), model)
@@ -158,11 +166,12 @@ def _alternatives_table(rejection: Rejection) -> Table:
     """Only the columns in which an alternative says something."""
     rows = plain([alternative_facts(alternative) for alternative in rejection.alternatives])
     names = [
-        name for name in ("resolution", "aspect_ratio", "size", "scale", "outputs") if any(name in r for r in rows)
+        name for name in ("resolution", "aspect_ratio", "size", "scale", "quality", "duration_s", "audio", "outputs")
+        if any(name in r for r in rows)
     ]
-    table = new_table(*(name.replace("_", " ").capitalize() for name in names), "Credits", right=("Credits",))
+    table = new_table(*(name.removesuffix("_s").replace("_", " ").capitalize() for name in names), "Credits", right=("Credits",))
     for row in rows:
-        table.add_row(*(str(row.get(name, "")) for name in names), str(row["credits"]))
+        table.add_row(*(_label(name, row[name]) if name in row else "" for name in names), str(row["credits"]))
     return table
 
 
@@ -195,12 +204,14 @@ def _models_table(found: list[dict[str, Any]]) -> Table:
     """A row for each of a model's capabilities. In a narrow window related facts share a column."""
     wide = is_wide()
     columns = ("Id", "Name", "Operations", "Resolutions", "Aspect ratios", "Credits", "Offers")
-    table = new_table(*columns) if wide else new_table("Model", "Operations and sizes", "Credits", "Offers")
+    narrow = ("Model", "Operations and sizes", "Credits", "Offers")
+    table = new_table(*columns, whole=("Id", "Name")) if wide else new_table(*narrow, whole=("Model",))
     for model in found:
         for index, capability in enumerate(model["capabilities"]):
             first = index == 0
             names = (model["id"], model["name"]) if first else ("", "")
-            does = ("\n".join(capability["operations"]), " ".join(capability["resolutions"]), _sizes(capability))
+            operations = _lines((*capability["operations"], _length_and_sound(capability)))
+            does = (operations, " ".join(capability["resolutions"]), _sizes(capability))
             costs, offers = _prices(capability), "\n".join(map(_offer, model["offers"])) if first else ""
             cells = (*names, *does, costs, offers) if wide else (_lines(names), _lines(does), costs, offers)
             table.add_row(*cells)
@@ -217,11 +228,30 @@ def _sizes(capability: dict[str, Any]) -> str:
     return " ".join(capability["aspect_ratios"]) or _lines((*capability["free_sizes"], " ".join(capability["sizes"])))
 
 
+def _length_and_sound(capability: dict[str, Any]) -> str:
+    """How long a video may last, and whether it has sound; nothing for a picture."""
+    if not capability["durations"]:
+        return ""
+    lengths = ", ".join(durations_text([Fraction(seconds) for seconds in capability["durations"]]))
+    return f"{lengths} s\naudio {capability['audio']}"
+
+
 def _prices(capability: dict[str, Any]) -> str:
     return "\n".join(
-        " ".join([*(str(value) for name, value in price.items() if name != "credits"), str(price["credits"])])
+        " ".join([*(_label(name, value) for name, value in price.items() if name != "credits"), str(price["credits"])])
         for price in capability["prices"]
     )
+
+
+def _label(name: str, value: Any) -> str:
+    """A choice that has a price of its own, in a word."""
+    match name:
+        case "duration_s":
+            return f"{value} s"
+        case "audio":
+            return "audio" if value else "silent"
+        case _:
+            return str(value)
 
 
 def _offer(offer: dict[str, Any]) -> str:

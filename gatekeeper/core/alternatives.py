@@ -31,13 +31,13 @@ DURATIONS_TRIED_MAX = 3
 
 def alternatives(model: ModelSpec, request: GenerationRequest) -> tuple[Alternative, ...]:
     """Valid requests near this one, cheapest first, at most five. Empty when its operation is not the model's."""
-    capability = model.capability(request.operation or model.operations[0])
+    capability = model.capability(model.operation_meant(request))
     return () if capability is None else _listed(model, _near(model, capability, request))
 
 
 def affordable(model: ModelSpec, request: GenerationRequest, credits_available: int) -> tuple[Alternative, ...]:
     """For a valid request that costs too much: as many outputs of it, of cheaper tiers and scales, as credits buy."""
-    capability, asked = model.capability(request.operation or model.operations[0]), validate(model, request)
+    capability, asked = model.capability(model.operation_meant(request)), validate(model, request)
     if capability is None or not isinstance(asked, ValidRequest):
         return ()
     return _listed(model, _within(model, _cheaper(model, capability, request, asked), credits_available))
@@ -52,6 +52,7 @@ def _cheaper(
     tiers, shorter = capability.resolutions, _shorter(capability, asked)
     near = [replace(shaped, resolution=tier) for tier in tiers]
     near += [replace(request, scale=scale) for scale in capability.scales]
+    near += [replace(request, quality=quality) for quality in capability.qualities]
     if asked.audio or asked.audio_open:
         near.append(replace(request, audio=False))
     near += [replace(request, duration_s=each, duration_auto=False) for each in shorter]
@@ -205,4 +206,5 @@ def _describe(model: ModelSpec, valid: ValidRequest) -> Alternative:
         outputs=valid.outputs if valid.outputs > 1 else None,
         duration_s=valid.duration_s,
         audio=valid.audio if sounds_chosen and not valid.audio_open else None,
+        quality=valid.quality,
     )

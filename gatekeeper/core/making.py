@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from gatekeeper.core.outcome import Made
-from gatekeeper.core.request import ValidRequest
+from gatekeeper.core.request import Operation, ValidRequest
 from gatekeeper.core.rules import BaseSecondsPrice, DurationPrice, QualityPrice, SecondsPrice, TokenPrice
 from gatekeeper.core.sizes import AUTO, Pixels
 from gatekeeper.core.spec import Audio, Capability
@@ -80,7 +80,10 @@ def as_made(capability: Capability, request: ValidRequest, made: Made, pixels: P
         facts["quality"] = made.quality
     if made.audio is not None and capability.audio is Audio.OPTIONAL:
         facts |= {"audio": made.audio, "audio_open": False}
-    if made.duration_s is not None and capability.durations:
+    tells_length = (
+        request.operation is not Operation.VIDEO_EXTEND
+    )  # there the answer may count the source's seconds too
+    if made.duration_s is not None and capability.durations and tells_length:
         facts |= {"duration_s": _duration_sold(capability, made.duration_s), "durations_possible": ()}
     found = replace(request, **facts)
     sold = any(capability.sells(c.resolution, None, c.duration_s, c.audio) for c in closings(capability, found))

@@ -151,6 +151,7 @@ class Alternative:
     outputs: int | None = None
     duration_s: Fraction | None = None
     audio: bool | None = None
+    quality: str | None = None
 
 
 PER_MINUTE = "minute"

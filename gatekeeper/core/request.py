@@ -33,6 +33,8 @@ class GenerationRequest:
     of an upscale, `input_pixels` the size of the picture that goes in, `prompt_length` its characters, never itself.
     `duration_auto`: the caller leaves the length to the model. `reference_images` counts pictures that go in beside the
     prompt, `input_video` says that a video does.
+    `sources` are the provider's names of earlier jobs, and of files of theirs, that it is made from: each must be the
+    team's own.
     """
 
     model: str | None = None
@@ -52,6 +54,7 @@ class GenerationRequest:
     duration_auto: bool = False
     reference_images: int | None = None
     input_video: bool = False
+    sources: tuple[str, ...] = ()
 
     def sizes_asked(self) -> tuple[tuple[str, SizeMeaning], ...]:
         """Every field in which the caller said something about size, read, with the field's name."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from gatekeeper.core.rejection import number_text
-from gatekeeper.core.request import Operation
+from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.rules import MegapixelScalePrice, Price
 from gatekeeper.core.sizes import Pixels
 
@@ -214,6 +214,14 @@ class ModelSpec:
     @property
     def operations(self) -> tuple[Operation, ...]:
         return tuple(operation for capability in self.capabilities for operation in capability.operations)
+
+    def operation_meant(self, request: GenerationRequest) -> Operation:
+        """What a request is for. Where it does not say that is the model's first, but pictures that go into a model
+        which makes pictures are there to be edited."""
+        if request.operation is not None:
+            return request.operation
+        first = self.operations[0]
+        return Operation.IMAGE_EDIT if first is Operation.IMAGE_GENERATE and request.reference_images else first
 
     def capability(self, operation: Operation) -> Capability | None:
         return next((c for c in self.capabilities if operation in c.operations), None)

@@ -28,7 +28,7 @@ _MAY_BE_LEFT_OUT = ("operation", "resolution", "aspect_ratio", "size", "outputs"
 
 def validate(model: ModelSpec, request: GenerationRequest) -> ValidRequest | tuple[Violation, ...]:
     """The request with defaults filled, or all that is wrong with it. Never raises."""
-    operation = request.operation or model.operations[0]
+    operation = model.operation_meant(request)
     capability = model.capability(operation)
     if capability is None:
         supported = tuple(str(o) for o in model.operations)

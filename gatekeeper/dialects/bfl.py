@@ -202,7 +202,7 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
 
 def _picture(route: Route, fields: JsonFields) -> GenerationRequest:
     """Pictures to start from make an edit of it."""
-    inputs = sum(1 for name in _INPUTS if fields.given(name))
+    inputs = sum(map(fields.count, _INPUTS))
     return GenerationRequest(
         model=route.model,
         operation=Operation.IMAGE_EDIT if inputs else Operation.IMAGE_GENERATE,
@@ -218,18 +218,19 @@ def _picture(route: Route, fields: JsonFields) -> GenerationRequest:
 
 def _film(fields: JsonFields) -> GenerationRequest:
     auto = fields.raw("duration") == AUTO
-    frames = fields.raw("keyframes") if fields.given("keyframes") else None
-    inputs = sum(1 for name in _INPUTS if fields.given(name)) + (len(frames) if isinstance(frames, list) else 0)
+    inputs = sum(map(fields.count, (*_INPUTS, "keyframes")))
     film = bool([name for name in _FILM_INPUTS if fields.given(name)])
     edits = fields.text("mode") in _EDIT_MODES or film
     sound = fields.flag("generate_audio")
     tier = fields.text("resolution")
+    if tier is not None and tier not in _TIERS:
+        fields.wrong("resolution", " or ".join(_TIERS))
     return GenerationRequest(
         model=FILM,
         operation=Operation.VIDEO_EDIT if edits else Operation.VIDEO_GENERATE,
         size=_sides(fields),
         aspect_ratio=fields.text("aspect_ratio"),
-        resolution=None if tier is None else _TIERS.get(tier.lower(), tier),
+        resolution=None if tier is None else _TIERS.get(tier),
         outputs=fields.whole("batch"),
         duration_s=None if auto else fields.quantity("duration", "s"),
         duration_auto=auto,

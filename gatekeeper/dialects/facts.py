@@ -72,6 +72,7 @@ def alternative_facts(alternative: Alternative) -> Facts:
         "outputs": alternative.outputs,
         "duration_s": None if alternative.duration_s is None else orjson.Fragment(number_text(alternative.duration_s)),
         "audio": alternative.audio,
+        "quality": alternative.quality,
     }
     found: Facts = {name: value for name, value in settled.items() if value is not None}
     return found | {"credits": credits_number(alternative.credits)}

@@ -168,8 +168,9 @@ class StreamAnswer:
 
 def read_output(answer: Answer, units: Cost | None) -> Outcome:
     """The files that a model's output names, or that there are none."""
-    pictures, films = _files(answer, _PICTURES), _files(answer, _FILMS)
-    made = [*pictures, *films]
+    films = _files(answer, _FILMS)
+    # A picture beside a film is a still of it.
+    made = films or _files(answer, _PICTURES)
     if made:
         pixels = tuple(_pixels(each) for each in made[:PIXELS_KEPT_MAX])
         return Made(len(made), pixels, duration_s=_duration(answer, films), cost=units)

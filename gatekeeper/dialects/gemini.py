@@ -84,7 +84,7 @@ ROUTES = RouteTable(
     _fetch(_PUBLISHED),
     row("GET", "/{version}/files/{file}:download", RouteKind.DOWNLOAD, "file", query=frozenset({"alt=media"})),
     row("POST", "/{version}/interactions", RouteKind.GENERATION, "interactions", query=_JSON),
-    row("GET", _INTERACTION, RouteKind.POLL, "interaction", query=frozenset({"stream=false", "include_input"})),
+    row("GET", _INTERACTION, RouteKind.POLL, "interaction", query=frozenset({"stream=false"})),
     row("POST", _INTERACTION + "/cancel", RouteKind.CANCEL, "interaction.cancel", takes_body=True),
     row("GET", _MODELS, RouteKind.FREE, "models", query=_PAGES),
     row("GET", _MODELS + "/{model}", RouteKind.FREE, "model"),
@@ -134,15 +134,16 @@ TRAITS = Traits(
     corners=(
         "a model that answers an image request in words alone is charged as quoted: Google bills the words",
         "tools, cachedContent, routingConfig, serviceTier priority: refused, for what they cost is not known here",
-        "an interaction with an agent or with previous_interaction_id: refused",
+        "an interaction with an agent: refused; one with previous_interaction_id counts as an edit",
         "a sampleCount that is not given counts as 4 for Imagen and as 1 for Veo",
         "webhook_config goes to Google as it is: Google itself calls that address, and signs",
         "an address of a file in an answer stays Google's: the SDK's files.download comes here all the same, other "
         "clients fetch /v1beta/files/ID:download?alt=media",
-        "a file or bucket that a body names by its address is not checked to be the team's own",
+        "a file that a body names must be one of the team's own outputs; a bucket's address is not checked",
         "operations are not cancelled, interactions not deleted or streamed again, files not uploaded or listed",
         "the project and location in an address go upstream as they are",
-        "google-genai's interactions client sends again by itself after 409, 429 and 5xx, up to four times",
+        "google-genai's interactions client sends again by itself after 409, 429 and 5xx, up to four times, and does "
+        "not say so: HttpRetryOptions(attempts=1) stops it, an Idempotency-Key makes it harmless",
     ),
 )
 

@@ -1,7 +1,7 @@
 """Google's Interactions: what a body asks for, and what an interaction says of itself.
 
-One endpoint for pictures and videos, at once, as a stream or in the background. An interaction that goes on from an
-earlier one is refused: whose that one was, and what it holds, cannot be seen from the body.
+One endpoint for pictures and videos, at once, as a stream or in the background. One that goes on from an earlier
+interaction edits what came of that, which must have been the team's own.
 """
 
 import re
@@ -32,7 +32,6 @@ _REFUSED = (
     "agent",
     "agentConfig",
     "environment",
-    "previousInteractionId",
 )
 
 _TASKS = {
@@ -43,7 +42,7 @@ _TASKS = {
     "extend": Operation.VIDEO_EXTEND,
 }
 
-_MEDIA = frozenset({"image", "video"})
+_MEDIA = ("image", "video")
 _RUNNING = frozenset({"queued", "in_progress"})
 _ENDED = frozenset(
     {"completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action", "requires_continuation"}
@@ -64,18 +63,24 @@ def read_interaction(body: ProtoFields) -> GenerationRequest:
     if background and body.flag("store") is False:
         body.wrong("store", "true for work in the background: nobody could ask for its end")
     inputs = Inputs()
+    earlier = body.text("previousInteractionId")
+    if earlier is not None and read_job_id(earlier) is None:
+        body.wrong("previousInteractionId", "an interaction's id")
+    elif earlier is not None:
+        inputs.sources.append(earlier)
     _read_input(body, "input", inputs, _DEPTH_MAX)
     wanted, kind = _read_format(body)
     config = body.inner("generationConfig")
     return GenerationRequest(
         model=body.text("model"),
-        operation=_operation(config, kind, inputs),
+        operation=_operation(config, kind, inputs, goes_on=earlier is not None),
         resolution=None if wanted is None else wanted.text("resolution" if kind == "video" else "imageSize"),
         aspect_ratio=None if wanted is None else wanted.text("aspectRatio"),
         duration_s=wanted.quantity("duration", "s") if wanted is not None and kind == "video" else None,
         prompt_length=inputs.length,
         reference_images=inputs.images or None,
         input_video=inputs.video,
+        sources=tuple(inputs.sources),
         stream=bool(body.flag("stream")),
     )
 
@@ -91,36 +96,42 @@ def _read_input(fields: ProtoFields, name: str, inputs: Inputs, depth: int) -> N
     for each in fields.one_or_more(name):
         inputs.length += each.text_length("text") or 0
         kind = each.text("type")
-        if kind in _MEDIA:
-            inputs.take_media(f"{kind}/")
+        inputs.take_file(each, "uri")
+        if kind in _MEDIA or each.given("mimeType"):
+            inputs.take_media(f"{kind}/" if kind in _MEDIA else each.text("mimeType"))
         if each.given("content"):
             _read_input(each, "content", inputs, depth - 1)
 
 
 def _read_format(body: ProtoFields) -> tuple[ProtoFields | None, str | None]:
     """The one picture or video that is asked for, and which of the two; in the old spelling a picture only."""
-    found = [(each, kind) for each in body.one_or_more("responseFormat") if (kind := each.text("type")) in _MEDIA]
+    found = list[tuple[ProtoFields, str]]()
+    for each in body.one_or_more("responseFormat"):
+        kind = each.text("type")
+        if kind in _MEDIA:
+            found.append((each, kind))
+        elif kind != "text":
+            body.wrong("responseFormat", "formats whose type is image, video or text")
     config = body.inner("generationConfig")
     old = None if config is None else config.inner("imageConfig")
     if old is not None:
         found.append((old, "image"))
     if len(found) > 1:
         body.wrong("responseFormat", "one format of an image or a video")
-    modalities = body.words("responseModalities")
-    kind = next((word for word in modalities if word.lower() in _MEDIA), None)
-    return found[0] if found else (None, None if kind is None else kind.lower())
+    modalities = (word.lower() for word in body.words("responseModalities"))
+    return found[0] if found else (None, next((word for word in modalities if word in _MEDIA), None))
 
 
-def _operation(config: ProtoFields | None, kind: str | None, inputs: Inputs) -> Operation | None:
+def _operation(config: ProtoFields | None, kind: str | None, inputs: Inputs, *, goes_on: bool) -> Operation | None:
     video = None if config is None else config.inner("videoConfig")
     task = None if video is None else video.text("task")
     if video is not None and task is not None and task not in _TASKS:
         video.wrong("task", ", ".join(_TASKS))
     if kind == "video" or task is not None:
         asked = _TASKS.get(task or "")
-        return asked or (Operation.VIDEO_EDIT if inputs.video else Operation.VIDEO_GENERATE)
+        return asked or (Operation.VIDEO_EDIT if inputs.video or goes_on else Operation.VIDEO_GENERATE)
     if kind == "image":
-        return Operation.IMAGE_EDIT if inputs.images else Operation.IMAGE_GENERATE
+        return Operation.IMAGE_EDIT if inputs.images or goes_on else Operation.IMAGE_GENERATE
     return None
 
 

@@ -5,7 +5,8 @@ cached contents, another model by way of the body, outputs that are written else
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from gatekeeper.core.request import GenerationRequest, Operation
@@ -27,23 +28,45 @@ _MODALITIES = frozenset({"TEXT", "IMAGE"})
 _CHEAP_TIERS = frozenset({"standard", "flex", "unspecified", "deferred", "service_tier_unspecified"})
 """None of them costs more than the usual price; `priority` does."""
 
+SOURCES_MAX = 16
+"""Files that one request may be made from: more than any model takes. Each is looked up."""
+
+_KEPT = re.compile(
+    r"(?:https?://generativelanguage\.googleapis\.com[^?#]*/)?files/([A-Za-z0-9_-]{1,100})", re.IGNORECASE
+)
 _NO_PICTURE = ("video/", "audio/", "application/", "text/")
 _FACTOR = re.compile(r"x([0-9]{1,2})")
 
 
 @dataclass(slots=True)
 class Inputs:
-    """What goes in: characters of text, pictures, and whether a video does."""
+    """What goes in: characters of text, pictures, whether a video does, and what of it Google keeps under a name."""
 
     length: int = 0
     images: int = 0
     video: bool = False
+    sources: list[str] = field(default_factory=list)
 
     def take_media(self, mime_type: str | None) -> None:
         """What does not say that it is something else counts as a picture."""
         kind = (mime_type or "").lower()
         self.video = self.video or kind.startswith("video/")
         self.images += not kind.startswith(_NO_PICTURE)
+
+    def take_file(self, fields: ProtoFields, name: str) -> None:
+        """A file at Google that an address names, if that is what it names."""
+        for file in kept_files(fields.head(name)):
+            if len(self.sources) == SOURCES_MAX:
+                fields.wrong(name, f"one of at most {SOURCES_MAX} files")
+            else:
+                self.sources.append(file)
+
+
+def kept_files(uri: str) -> Iterator[str]:
+    """The name of the file that Google keeps at this address: `files/abc`. Addresses of anybody else have none."""
+    match = _KEPT.match(uri)
+    if match is not None:
+        yield f"files/{match[1]}"
 
 
 def check_tier(fields: ProtoFields) -> None:
@@ -71,6 +94,7 @@ def read_content(route: Route, body: ProtoFields) -> GenerationRequest:
         prompt_length=inputs.length,
         reference_images=inputs.images or None,
         input_video=inputs.video,
+        sources=tuple(inputs.sources),
         stream=route.name == "streamGenerateContent",
     )
 
@@ -91,6 +115,7 @@ def _read_contents(body: ProtoFields) -> Inputs:
                 media = part.inner(name)
                 if media is not None:
                     inputs.take_media(media.text("mimeType"))
+                    inputs.take_file(media, "fileUri")
     return inputs
 
 
@@ -187,6 +212,7 @@ def read_video(route: Route, body: ProtoFields) -> GenerationRequest:
         prompt_length=None if instance is None else instance.text_length("prompt"),
         reference_images=_pictures(instance),
         input_video=has_video,
+        sources=_video_sources(instance),
     )
     return request if parameters is None else _with_parameters(request, parameters)
 
@@ -205,4 +231,14 @@ def _with_parameters(request: GenerationRequest, parameters: ProtoFields) -> Gen
         prompt_length=request.prompt_length,
         reference_images=request.reference_images,
         input_video=request.input_video,
+        sources=request.sources,
     )
+
+
+def _video_sources(instance: ProtoFields | None) -> tuple[str, ...]:
+    video = None if instance is None else instance.inner("video")
+    inputs = Inputs()
+    for name in ("uri", "gcsUri"):
+        if video is not None:
+            inputs.take_file(video, name)
+    return tuple(inputs.sources)

@@ -56,6 +56,12 @@ _NOTHING_SAID: Final = frozenset({"", "none", "custom", "default"})
 
 _AUTO_TIER: Final = re.compile(r"auto_(\d{1,2}K)", re.IGNORECASE | re.ASCII)
 _MEGAPIXELS: Final = re.compile(r"(\d{1,2}(?:\.\d{1,3})?)\s*(?:MP)?", re.IGNORECASE | re.ASCII)
+_TIERS_OF_LTX: Final = {"2k": "1440P"}
+"""What Lightricks' hosts call the tier of 1440 lines; for pictures 2K is another."""
+
+_READ_AS_SWITCHES: Final = frozenset({"true", "false", "1", "0", "on", "off", "yes", "no", "t", "f", "y", "n", "none"})
+"""What lenient parsers take for true or false."""
+
 _LINES: Final = re.compile(r"\d{3,4}p", re.IGNORECASE | re.ASCII)
 _TIER_OF_MEGAPIXELS: Final = ((1, "1K"), (4, "2K"), (16, "4K"))
 """The tier that so many megapixels are at most."""
@@ -91,7 +97,7 @@ def read_input(model: str | None, fields: JsonFields, *, stream: bool = False) -
         model=model,
         operation=_operation(model),
         size=size,
-        resolution=_resolution(fields) or size_tier,
+        resolution=_resolution(model, fields) or size_tier,
         aspect_ratio=_agreed(fields, RATIOS, _word),
         outputs=_outputs(fields),
         duration_s=duration,
@@ -138,8 +144,12 @@ def _word(fields: JsonFields, name: str) -> str | None:
 
 
 def _switch(fields: JsonFields, name: str) -> bool | None:
-    """True or false. A text is a sound that goes in, or a mode: no switch."""
-    return None if fields.holds_text(name) else fields.flag(name)
+    """True or false. A text is a sound that goes in, or a mode: no switch, unless a parser could take it for one."""
+    if not fields.holds_text(name):
+        return fields.flag(name)
+    if str(fields.raw(name)).strip().lower() in _READ_AS_SWITCHES:
+        fields.wrong(name, "true or false")
+    return None
 
 
 def _size(fields: JsonFields) -> tuple[str | None, str | None]:
@@ -180,8 +190,9 @@ def _pixels_word(fields: JsonFields, name: str) -> str | None:
     return word if word is not None and isinstance(read_size(word), Pixels) else None
 
 
-def _resolution(fields: JsonFields) -> str | None:
-    return _agreed(fields, RESOLUTIONS, _tier_word) or _quality_tier(fields)
+def _resolution(model: str | None, fields: JsonFields) -> str | None:
+    word = _agreed(fields, RESOLUTIONS, _tier_word) or _quality_tier(fields)
+    return _TIERS_OF_LTX.get(word.lower(), word) if word is not None and "ltx" in (model or "") else word
 
 
 def _tier_word(fields: JsonFields, name: str) -> str | None:
@@ -217,12 +228,10 @@ def _outputs(fields: JsonFields) -> int | None:
 
 def _shots(fields: JsonFields) -> tuple[JsonFields, ...]:
     """The scenes of a film that is told in several. A list of texts says nothing of lengths."""
-    found = (fields.raw(name) for name in SHOTS if fields.given(name))
-    listed = next((value for value in found if isinstance(value, list)), [])
+    told = [name for name in SHOTS if fields.holds_list(name)]
+    lists = {name: cast("list[object]", fields.raw(name)) for name in told}
     return tuple(
-        JsonFields(cast("dict[str, object]", shot), {}, fields.complaints, "multi_prompt.")
-        for shot in listed
-        if isinstance(shot, dict)
+        shot for name in told if any(isinstance(each, dict) for each in lists[name]) for shot in fields.objects(name)
     )
 
 
@@ -233,8 +242,6 @@ def _duration(fields: JsonFields, shots: tuple[JsonFields, ...]) -> tuple[Fracti
     told = sum((shot.quantity("duration", "s") or Fraction(0) for shot in shots), Fraction(0)) or _filmed(fields)
     if said is not None and told and said != told:
         fields.complaints.wrong("duration", "another length", f"the {told} seconds that its scenes or frames come to")
-    for shot in shots:
-        shot.note_lookalikes()
     return (None, True) if auto else (told or None if said is None else said, False)
 
 

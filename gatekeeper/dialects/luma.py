@@ -3,13 +3,16 @@
 Fields that no price here depends on are left alone. Facts: the official SDK, lumaai.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 import orjson
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
+from gatekeeper.core.sizes import Tier, read_size
 from gatekeeper.dialects.answers import Answer, filled_text, read_answer, read_job_id, read_object
 from gatekeeper.dialects.base import (
     NO_HEADERS,
@@ -75,8 +78,9 @@ TRAITS = Traits(
         "style_ref",
         "character_ref",
         "modify_image_ref",
+        "generation_type",
     ),
-    settles_from="the file under `assets` of the completed generation, at the duration and tier that were asked for",
+    settles_from="the file under `assets` of the completed generation; its length and tier from `request` beside it",
     sdk="lumaai: APIStatusError with status_code 402, one attempt",
     corners=(
         "`/generations/{id}/upscale` and `/generations/{id}/audio` are not open: their price is that of a video whose "
@@ -84,13 +88,21 @@ TRAITS = Traits(
         "`/generations/video/modify` and `/generations/video/reframe` are not open for the same reason",
         "keyframes of the type `generation` are refused: they may name another team's generation",
         "`GET /generations` is not open: it lists other teams' work. `GET /credits` shows the operator's own balance",
-        "a generation that is deleted before anyone asked for its end cannot be asked for it: `on_unknown` decides",
+        "a generation that is deleted while it runs cannot be asked for any more: `on_unknown` decides",
     ),
 )
 
 _FIELD_NAMES = {"size": "resolution", "duration_s": "duration"}
 """Our names for what this format calls otherwise."""
 
+_TYPES = {
+    "generations.video": "video",
+    "generations.image": "image",
+    "generations.image.reframe": "reframe_image",
+}
+"""What `generation_type` says on each route."""
+
+_SECONDS = re.compile(r"([1-9][0-9]{0,3})s")
 _RUNNING = frozenset({"queued", "dreaming"})
 _PICTURE_FIELDS = ("image_ref", "style_ref", "modify_image_ref")
 
@@ -119,6 +131,8 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
     )
     if not fields.given("model"):
         fields.missing("model", "the name of a model")
+    if fields.text("generation_type") not in (None, _TYPES[route.name]):
+        fields.wrong("generation_type", f"{_TYPES[route.name]} here")
     fields.finish()
     return request
 
@@ -157,12 +171,26 @@ def _read_generation(answer: Answer) -> Outcome:
     if state == "completed":
         assets = read_object(answer.get("assets"))
         made = filled_text(assets.get("video")) or filled_text(assets.get("image"))
-        return Made(1, (None,), job_id=job_id) if made else Failed("no file in the answer")
+        return _made(job_id, read_object(answer.get("request"))) if made else Failed("no file in the answer")
     if state == FAILED_STATE:
         return Failed(FAILED_STATE)
     if isinstance(state, str) and state in _RUNNING and job_id is not None:
         return Pending(job_id)
     return Unknown("the answer does not say where the generation stands")
+
+
+def _made(job_id: str | None, request: Answer) -> Made:
+    """One file. Its length and tier are those of the request as Luma understood it, which an answer repeats."""
+    length, tier = request.get("duration"), request.get("resolution")
+    seconds = _SECONDS.fullmatch(length) if isinstance(length, str) else None
+    meaning = read_size(tier) if isinstance(tier, str) else None
+    return Made(
+        1,
+        (None,),
+        duration_s=None if seconds is None else Fraction(seconds[1]),
+        resolution=meaning.name if isinstance(meaning, Tier) else None,
+        job_id=job_id,
+    )
 
 
 def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001

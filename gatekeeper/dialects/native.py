@@ -15,7 +15,7 @@ import orjson
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
-from gatekeeper.core.sizes import Pixels
+from gatekeeper.core.sizes import AUTO, Pixels
 from gatekeeper.dialects.answers import (
     SIDE_MAX,
     Answer,
@@ -58,6 +58,8 @@ FIELDS = (
     "scale",
     "quality",
     "enhance_prompt",
+    "reference_images",
+    "input_video",
     "input",
     "provider_options",
 )
@@ -109,6 +111,7 @@ def read_body(body: Sequence[bytes]) -> GenerationRequest:
     unknown = (name for name in fields.names() if name not in FIELDS)
     for name in islice(unknown, VIOLATIONS_MAX):
         fields.complaints.unknown(name, FIELDS, _nearest(name, FIELDS))
+    auto = fields.holds_text("duration_s") and (fields.text("duration_s") or "").lower() == AUTO
     request = GenerationRequest(
         model=fields.text("model"),
         operation=_read_operation(fields),
@@ -116,12 +119,15 @@ def read_body(body: Sequence[bytes]) -> GenerationRequest:
         aspect_ratio=fields.text("aspect_ratio"),
         size=_read_size(fields),
         outputs=fields.whole("outputs"),
-        duration_s=fields.quantity("duration_s", "s"),
+        duration_s=None if auto else fields.quantity("duration_s", "s"),
+        duration_auto=auto,
         audio=fields.flag("audio"),
         scale=fields.quantity("scale", "x"),
         input_pixels=_read_rectangle(fields, "input"),
         quality=fields.text("quality"),
         enhance_prompt=fields.flag("enhance_prompt"),
+        reference_images=fields.whole("reference_images"),
+        input_video=fields.flag("input_video") or False,
         prompt_length=fields.text_length("prompt"),
     )
     fields.finish()

@@ -95,7 +95,8 @@ TRAITS = Traits(
     sdk="replicate: ReplicateError with status 402, after one attempt",
     corners=(
         "a deployment's model is not known: such requests need a `default_model`, at whose price they all are",
-        "a bare version hash is a model only where the catalog lists it as an upstream id",
+        "a bare version hash, which is all that the SDK sends of `owner/name:version`, is a model only where the "
+        "catalog lists it as an upstream id: name the model alone, or `owner/name:version` in `version` by hand",
         "`stream: true` and `webhook_completed` are refused: the one leads past the gateway, `webhook` replaced the "
         "other",
         "lists of predictions show other teams' jobs, and files of others are not to be read: neither is open",

@@ -87,13 +87,14 @@ def _read_output(answer: Answer, job_id: str | None) -> Outcome:
 
 
 def _count(output: object, depth: int) -> int:
-    """The addresses and data URIs in an output: one, a list of them, or objects that hold some."""
+    """The addresses and data URIs in an output: one, a list of them, or objects, each of which shows one thing."""
     if isinstance(output, str):
         return int(output.startswith(_MEDIA_STARTS))
     if depth == 0 or not isinstance(output, list | dict):
         return 0
-    inside = output if isinstance(output, list) else list(cast("Answer", output).values())
-    return sum(_count(each, depth - 1) for each in inside)
+    if isinstance(output, list):
+        return sum(_count(each, depth - 1) for each in output)
+    return max((_count(each, depth - 1) for each in cast("Answer", output).values()), default=0)
 
 
 def _metrics(answer: Answer) -> Answer:

@@ -86,8 +86,10 @@ TRAITS = Traits(
         "`outputFormat` of a video other than mp4 and mov is refused: Runway charges it extra by the second",
         "`providerSettings.multiPrompt` is refused: its shots say their own lengths",
         "`draftTaskId` is refused: it may name another team's task",
+        "what is left open (`auto`) is charged as the dearest it can be: Runway's answers tell neither length nor size",
         "`GET /v1/organization` is not open: it shows the operator's own balance",
-        "a task that is deleted before anyone asked for its end cannot be asked for it: `on_unknown` decides",
+        "a task that is deleted while it runs is charged by Runway; if it cannot be asked for any more, `on_unknown` "
+        "decides",
     ),
 )
 

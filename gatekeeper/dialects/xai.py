@@ -98,6 +98,7 @@ TRAITS = Traits(
         "the Python SDK xai_sdk speaks gRPC and cannot be used: take OpenAI's, or plain HTTP",
         "an edit of a video is held at the longest the model makes: its source's length is not in the body",
         "file_id, a file kept at xAI, is refused as input: give an address or the data itself",
+        "output and storage_options are refused: what is made must be in the answer to be counted",
         "an extension is charged for the seconds it asks for: the duration in its answer may count the source too",
         "deferred chat completions and the Files API are not open",
     ),
@@ -107,6 +108,9 @@ _FIELD_NAMES = {"outputs": "n", "duration_s": "duration", "audio": "generate_aud
 """Our names for what this format calls otherwise."""
 
 _INPUTS = ("image", "images", "reference_images", "keyframes", "last_frame")
+_OTHER_PLACES = ("output", "storage_options")
+"""Where xAI may put what it made beside, or in place of, the answer; what is not in the answer is not counted."""
+
 _NO_JOBS = frozenset({"generations", "edits", "extensions"})
 """Words that stand where a job's id does, in addresses for something else."""
 _AUDIO_INPUTS = ("reference_audios",)
@@ -170,6 +174,8 @@ def _checked(item: JsonFields) -> int:
 def _check_inputs(route: Route, fields: JsonFields, pictures: int) -> None:
     for name in _AUDIO_INPUTS:
         _count(fields, name)
+    for name in _OTHER_PLACES:
+        fields.wrong(name, "left out: what is made must be in the answer")
     if route.operation is Operation.IMAGE_EDIT and not pictures:
         fields.missing("image", "a picture to edit")
     if route.operation in {Operation.VIDEO_EDIT, Operation.VIDEO_EXTEND} and not fields.given("video"):

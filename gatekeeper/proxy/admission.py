@@ -72,7 +72,7 @@ def describe(model: ModelSpec, violations: tuple[Violation, ...]) -> str:
 def _sentence(name: str, violation: Violation) -> str:
     if violation.code is Code.MISSING_PARAMETER:
         return f"{name} needs {violation.field}: {', '.join(violation.supported)}."
-    field = violation.field.replace("_", " ")
+    field = violation.field.replace("duration_s", "duration").replace("_", " ")
     takes = f"takes {field} {', '.join(violation.supported)}" if violation.supported else f"takes no {field} like this"
     nearest = f" Nearest: {violation.nearest}." if violation.nearest else ""
     return f"{name} {takes}; {violation.requested} was asked.{nearest}"
@@ -121,7 +121,7 @@ def _check_lifecycle(model: ModelSpec, offer: Offer) -> None:
 
 def _check_offer_operations(model: ModelSpec, offer: Offer, provider: Provider, asked: GenerationRequest) -> None:
     """A provider may do only some of the operations that the model has."""
-    operation = asked.operation or model.operations[0]
+    operation = model.operation_meant(asked)
     if offer.operations is None or operation in offer.operations or model.capability(operation) is None:
         return
     supported = tuple(sorted(offer.operations))

@@ -3,19 +3,23 @@
 Reads only: what spends goes through the pipeline. A caller sees its own team and nothing of another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from fractions import Fraction
+from itertools import islice, product
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.core.credits import parse_credits
 from gatekeeper.core.price import quote
-from gatekeeper.core.rejection import Code, quoted, refuse
+from gatekeeper.core.rejection import Code, number_text, quoted, refuse
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
-from gatekeeper.core.sizes import Pixels, Ratio, Tier, read_size
-from gatekeeper.core.spec import Capability, ModelSpec, Offer, scale_text
+from gatekeeper.core.rules import QualityPrice
+from gatekeeper.core.sizes import AUTO, Pixels, Ratio, Tier, read_size
+from gatekeeper.core.spec import Capability, Combination, ModelSpec, Offer, scale_text
 from gatekeeper.core.validate import validate
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.reports import Balance, LimitUsage, OpenHold
@@ -29,6 +33,12 @@ HOLDS_SHOWN_MAX = 1000
 
 PRICED_INPUT = Pixels(1024, 1024)
 """The input that an upscale is priced for in a listing; a quote takes the real one."""
+
+LENGTHS_SHOWN_MAX = 4
+"""So many lengths are listed one by one; more are a range, of which the ends say what a second costs."""
+
+PRICES_SHOWN_MAX = 100
+"""A capability with more prices than this is no longer a table to look at."""
 
 
 async def answer_quote(gate: Gate, call: Call) -> web.Response:
@@ -107,27 +117,78 @@ def _capability_document(model: ModelSpec, capability: Capability) -> dict[str, 
         "outputs_max": capability.outputs_max,
         "scales": [scale_text(scale) for scale in capability.scales],
         "qualities": list(capability.qualities),
+        "durations": [_number(seconds) for seconds in capability.durations],
+        "duration_default": None if capability.duration_default is None else _number(capability.duration_default),
+        "audio": capability.audio,
+        "audio_default": capability.audio_default,
+        "not_sold": [_combination_document(each) for each in capability.not_sold],
         "prices": [{**labels, "credits": credits_number(amount)} for labels, amount in prices(model, capability)],
     }
 
 
-def prices(model: ModelSpec, capability: Capability) -> list[tuple[dict[str, str], int]]:
-    """What one output costs for every choice that has a price of its own, each with the labels that select it."""
-    found: list[tuple[dict[str, str], int]] = []
-    for tier in capability.resolutions or (None,):
-        for scale in capability.scales or (None,):
-            request = GenerationRequest(
-                operation=capability.operations[0],
-                prompt_length=1,
-                input_pixels=PRICED_INPUT,
-                resolution=tier,
-                scale=scale,
-            )
-            valid = validate(model, request)
-            if isinstance(valid, ValidRequest):
-                labels = {"resolution": tier, "scale": scale_text(scale) if scale else None}
-                found.append(({k: v for k, v in labels.items() if v}, quote(model, valid).credits))
-    return found
+def _combination_document(combination: Combination) -> dict[str, Any]:
+    """What is not sold together; a setting that is not named stands for all its values."""
+    seconds = combination.duration_s
+    found = {
+        "resolution": combination.resolution,
+        "aspect_ratio": combination.aspect_ratio,
+        "duration_s": None if seconds is None else _number(seconds),
+        "audio": combination.audio,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _number(value: Fraction) -> orjson.Fragment:
+    """A number of seconds as JSON: 8, 2.5."""
+    return orjson.Fragment(number_text(value))
+
+
+def prices(model: ModelSpec, capability: Capability) -> list[tuple[dict[str, Any], int]]:
+    """What one output costs for every choice that has a price of its own, each with the labels that select it.
+
+    Of many lengths only the shortest, the default and the longest are listed; a quote has any other.
+    """
+    return list(islice(_prices(model, capability), PRICES_SHOWN_MAX))
+
+
+def _prices(model: ModelSpec, capability: Capability) -> Iterator[tuple[dict[str, Any], int]]:
+    price = capability.price
+    sounds: tuple[bool | None, ...] = capability.sounds if price.sounds_differ else (None,)
+    qualities: tuple[str | None, ...] = (None,)
+    if isinstance(price.rule, QualityPrice):
+        qualities = tuple(quality for quality in capability.qualities if quality != AUTO)
+    settings = product(
+        capability.resolutions or (None,), capability.scales or (None,), qualities, _lengths(capability), sounds
+    )
+    for tier, scale, quality, seconds, sound in settings:
+        request = GenerationRequest(
+            operation=capability.operations[0],
+            prompt_length=1,
+            input_pixels=PRICED_INPUT,
+            resolution=tier,
+            scale=scale,
+            quality=quality,
+            duration_s=seconds,
+            audio=sound,
+        )
+        valid = validate(model, request)
+        if isinstance(valid, ValidRequest):
+            labels = {
+                "resolution": tier,
+                "scale": scale_text(scale) if scale else None,
+                "quality": quality,
+                "duration_s": None if seconds is None else _number(seconds),
+                "audio": sound,
+            }
+            yield {name: label for name, label in labels.items() if label is not None}, quote(model, valid).credits
+
+
+def _lengths(capability: Capability) -> tuple[Fraction | None, ...]:
+    durations = capability.durations
+    if len(durations) <= LENGTHS_SHOWN_MAX:
+        return durations or (None,)
+    shown = {durations[0], capability.duration_default or durations[0], durations[-1]}
+    return tuple(sorted(shown))
 
 
 def _matches(model: ModelSpec, capability: Capability, query: Mapping[str, str]) -> bool:

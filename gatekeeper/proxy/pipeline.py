@@ -7,7 +7,7 @@ that came before gets the answer it got then.
 
 from aiohttp import web
 
-from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.core.rejection import Code, quoted, refuse
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.records import Repeated
 from gatekeeper.logs import one_word
@@ -35,6 +35,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
         return await quote_answer(gate, call, asked)
     admission = admit(call.catalog, call.candidates, call.caller.team, asked)
     _learn(call, admission)
+    await _check_sources(gate, call, admission)
     webhook = await wanted_webhook(gate, call, admission.provider, body)
     sent = upstream_request(call, admission.provider, body)
     once = await name_request(gate, call, admission.provider, body)
@@ -47,6 +48,15 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
         answer = await _send(flight, sent)
         async with answer:
             return await deliver(flight, answer)
+
+
+async def _check_sources(gate: Gate, call: Call, admission: Admission) -> None:
+    """Raises `Rejected` (job_not_found) for an earlier job, or a file of one, that was not this team's."""
+    for name in admission.asked.sources:
+        if await gate.desk.find(call.caller.team.id, admission.provider.name, name) is None:
+            raise refuse(
+                Code.JOB_NOT_FOUND, f"{quoted(name)}, which this is made from, is no job or file of this team."
+            )
 
 
 async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:

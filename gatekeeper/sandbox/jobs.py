@@ -9,6 +9,7 @@ import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -71,11 +72,10 @@ class Job:
 
     async def wait(self, timeout_s: float) -> bool:
         """Waits for its end, at most so long. Whether it has ended."""
-        try:
-            await asyncio.wait_for(self._over.wait(), timeout_s)
-        except TimeoutError:
-            return False
-        return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._over.wait()
+        return self._over.is_set()
 
     async def cancel(self) -> bool:
         """Ends it now as cancelled. False: it had ended before."""
@@ -97,11 +97,10 @@ class Job:
             self.made = self.outputs[: self.behaviour.made(len(self.outputs))]
 
     async def _stopped_within(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self._stop.wait(), seconds if math.isfinite(seconds) else None)
-        except TimeoutError:
-            return False
-        return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds if math.isfinite(seconds) else None):
+                await self._stop.wait()
+        return self._stop.is_set()
 
 
 def _planned_end(behaviour: Behaviour) -> State:

@@ -1,6 +1,7 @@
-"""Opens a config file and reads it, or sayss everything that stands in the way."""
+"""Opens a config file and reads it, or says everything that stands in the way."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -13,6 +14,10 @@ from gatekeeper.yamlfile.problem import ConfigError, Problem
 
 FILE_BYTES_MAX = 1024 * 1024
 """A catalog of several hundred models is a fifth of this; more is a wrong file."""
+
+TEXTS_REMEMBERED = 64
+"""A reload of a catalog parses only the files that have changed. What a text came to is read by all and changed by
+none."""
 
 
 def load_yaml(path: Path) -> YamlFile:
@@ -35,6 +40,7 @@ def load_yaml(path: Path) -> YamlFile:
     return parse_yaml(text, path)
 
 
+@lru_cache(TEXTS_REMEMBERED)
 def parse_yaml(text: str, path: Path) -> YamlFile:
     """The data in a text, which `path` names in messages. Raises `ConfigError` with every mistake found."""
     builder = Builder(path)

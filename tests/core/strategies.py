@@ -7,6 +7,7 @@ Choices are picked by a drawn number, for a strategy built anew in every example
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import product
 from typing import TypeVar
 
 from hypothesis import settings
@@ -18,13 +19,21 @@ from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.rules import (
     AddOn,
     AddOnTrigger,
+    AreaPrice,
+    BaseSecondsPrice,
+    DurationPrice,
     FlatPrice,
     MegapixelScalePrice,
+    Per,
     Price,
     PriceRule,
+    QualityPrice,
     ScalePrice,
+    SecondsPrice,
     TierMultiplierPrice,
     TierPrice,
+    TimedPrice,
+    TokenPrice,
 )
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import Audio, Capability, Combination, ModelSpec, SizeRange
@@ -38,6 +47,8 @@ RATIO_LABELS = ("1:1", "4:3", "3:4", "16:9", "9:16", "21:9", "9:19.5", "3:1")
 SCALES = (Fraction(3, 2), Fraction(2), Fraction(4), Fraction(16))
 FACTORS = (Fraction(0), Fraction(1, 3), Fraction(1), Fraction(5, 4), Fraction(3, 2), Fraction(7, 3), Fraction(8))
 QUALITIES = ("low", "medium", "high")
+SIZES = (Pixels(1024, 1024), Pixels(1536, 768))
+DURATIONS = (Fraction(1), Fraction(5, 2), Fraction(5), Fraction(8), Fraction(10))
 ODD_WORDS: tuple[str, ...] = (
     "auto",
     "AUTO",
@@ -66,6 +77,7 @@ ODD_WORDS += (
 )
 HUGE = 10**4000
 ODD_OUTPUTS = (0, -1, 10**9, HUGE)
+ODD_DURATIONS = (Fraction(0), Fraction(-1), Fraction(10**18), Fraction(1, 10**18), Fraction(HUGE))
 ODD_SCALES = (Fraction(0), Fraction(-1), Fraction(3), Fraction(HUGE))
 ODD_PIXELS = (Pixels(0, 5), Pixels(-2, -2), Pixels(10**6, 10**6), Pixels(HUGE, 1))
 
@@ -93,11 +105,46 @@ def maybe(draw: st.DrawFn, value: T) -> T | None:
     return pick(draw, (None, value))
 
 
-def a_rule(draw: st.DrawFn, tiers: tuple[str, ...], scales: tuple[Fraction, ...]) -> PriceRule:
+def by_sound(draw: st.DrawFn, tiers: tuple[str, ...]) -> Mapping[tuple[str, bool], int]:
+    """An amount for every tier with sound and without."""
+    return {(tier, sound): draw(amounts) for tier in (tiers or ("",)) for sound in (False, True)}
+
+
+def a_timed_rule(draw: st.DrawFn, tiers: tuple[str, ...], durations: tuple[Fraction, ...]) -> TimedPrice:
+    """A rule that prices every length."""
+    rounding = pick(draw, list(Rounding))
+    match pick(draw, ("seconds", "duration", "base", "tokens")):
+        case "seconds":
+            return SecondsPrice(by_sound(draw, tiers), rounding)
+        case "duration":
+            cells = product(tiers or ("",), durations, (False, True))
+            return DurationPrice({cell: draw(amounts) for cell in cells})
+        case "base":
+            return BaseSecondsPrice(by_sound(draw, tiers), by_sound(draw, tiers), pick(draw, DURATIONS), rounding)
+        case _:
+            rates = by_sound(draw, tiers)
+            with_video = pick(draw, ({}, by_sound(draw, tiers)))
+            return TokenPrice(rates, 24, rounding, with_video, pick(draw, DURATIONS))
+
+
+def a_rule(
+    draw: st.DrawFn,
+    tiers: tuple[str, ...],
+    scales: tuple[Fraction, ...],
+    durations: tuple[Fraction, ...],
+    qualities: tuple[str, ...],
+) -> PriceRule:
     """A rule that prices whatever the shape sells."""
-    kinds = ("flat", *(("tier", "multiplier") if tiers else ()), *(("scale", "megapixel") if scales else ()))
+    kinds = ("flat", "area", *(("tier", "multiplier") if tiers else ()), *(("scale", "megapixel") if scales else ()))
+    kinds += (("quality",) if qualities else ()) + (("timed",) * 4 if durations else ())
     rounding = pick(draw, list(Rounding))
     match pick(draw, kinds):
+        case "timed":
+            return a_timed_rule(draw, tiers, durations)
+        case "area":
+            return AreaPrice(draw(amounts), draw(amounts))
+        case "quality":
+            return QualityPrice({cell: draw(amounts) for cell in product((*tiers, ""), qualities)})
         case "tier":
             return TierPrice({tier: draw(amounts) for tier in tiers})
         case "multiplier":
@@ -138,21 +185,39 @@ def capabilities(draw: st.DrawFn, tiers_min: int = 0) -> Capability:
     """Any shape that a file can state."""
     tiers, ratios = pick_some(draw, TIER_NAMES, tiers_min), pick_some(draw, RATIO_LABELS)
     scales, pixels = pick_some(draw, SCALES[: draw(_numbers) % 5]), a_pixel_table(draw, tiers)
-    unsold = [Combination(pick(draw, (*tiers, None)), pick(draw, (*ratios, None))) for _ in range(draw(_numbers) % 4)]
-    add_on = AddOn(AddOnTrigger.ENHANCE_PROMPT, draw(amounts))
+    free = maybe(draw, draw(_ranges))
+    durations, qualities = pick_some(draw, DURATIONS[: draw(_numbers) % 6]), pick_some(draw, QUALITIES)
+    unsold = [
+        Combination(
+            pick(draw, (*tiers, None)),
+            pick(draw, (*ratios, None)),
+            pick(draw, (*durations, None)),
+            pick(draw, (None, None, True, False)),
+        )
+        for _ in range(draw(_numbers) % 4)
+    ]
+    add_ons = [AddOn(when, draw(amounts), Per.OUTPUT, draw(_numbers) % 3) for when in AddOnTrigger]
     return Capability(
         operations=(pick(draw, list(Operation)),),
-        price=Price(a_rule(draw, tiers, scales), pick_some(draw, (add_on,)), pick(draw, (0, draw(amounts)))),
+        price=Price(
+            a_rule(draw, tiers, scales, durations, qualities),
+            pick_some(draw, add_ons),
+            pick(draw, (0, draw(amounts))),
+        ),
         resolutions=tiers,
         resolution_default=pick(draw, (None, *tiers)),
         aspect_ratios=ratios,
         pixels=pixels,
         by_pixels={size: pair for pair, size in pixels.items()},
-        size_range=maybe(draw, draw(_ranges)),
+        size_range=free,
         outputs_max=draw(_numbers) % 15 + 1,
         scales=scales,
-        qualities=pick_some(draw, QUALITIES),
+        qualities=qualities,
+        durations=durations,
+        duration_default=pick(draw, (None, *durations)),
         audio=pick(draw, list(Audio)),
+        audio_default=pick(draw, (None, True, False)),
+        size_default=pick(draw, (None, *(size for size in SIZES if free is not None and free.contains(size)))),
         not_sold=tuple(unsold),
     )
 
@@ -187,7 +252,10 @@ def requests(draw: st.DrawFn, model: ModelSpec) -> GenerationRequest:
         resolution=word(draw, able.resolutions),
         aspect_ratio=word(draw, able.aspect_ratios),
         outputs=oddly(draw, 1, (None, able.outputs_max, *ODD_OUTPUTS)),
-        duration_s=oddly(draw, None, (Fraction(8), Fraction(HUGE))),
+        duration_s=oddly(draw, pick(draw, (None, *able.durations)), (Fraction(8), *ODD_DURATIONS)),
+        duration_auto=pick(draw, (False, False, True)),
+        reference_images=oddly(draw, None, (1, 9, -3, HUGE)),
+        input_video=pick(draw, (False, True)),
         audio=oddly(draw, None, (True, False)),
         scale=oddly(draw, pick(draw, able.scales or (None,)), (None, *ODD_SCALES)),
         input_pixels=oddly(draw, Pixels(1920, 1080), (None, *ODD_PIXELS)),
@@ -210,6 +278,12 @@ def valid_looking_requests(draw: st.DrawFn, model: ModelSpec) -> GenerationReque
         scale=pick(draw, able.scales or (None,)),
         input_pixels=Pixels(draw(_sides), draw(_sides)),
         enhance_prompt=pick(draw, (None, True, False)),
+        quality=pick(draw, (None, *able.qualities)),
+        duration_s=pick(draw, (None, *able.durations)),
+        duration_auto=pick(draw, (False, False, True)),
+        audio=pick(draw, (None, *able.sounds)),
+        reference_images=draw(_numbers) % 5,
+        input_video=pick(draw, (False, True)),
         prompt_length=5,
     )
 
@@ -222,6 +296,15 @@ def any_requests(model: ModelSpec) -> st.SearchStrategy[GenerationRequest]:
 @st.composite
 def mades(draw: st.DrawFn, model: ModelSpec) -> Made:
     """What a provider may say that it made, true to the request or not."""
-    known = (None, Pixels(7, 7), *model.capabilities[0].by_pixels)
+    able = model.capabilities[0]
+    known = (None, Pixels(7, 7), *able.by_pixels)
     shown = tuple(oddly(draw, pick(draw, known), (Pixels(draw(_sides), 99),)) for _ in range(draw(_numbers) % 8))
-    return Made(draw(_numbers) % 20 - 1, shown)
+    return Made(
+        draw(_numbers) % 20 - 1,
+        shown,
+        quality=pick(draw, (None, "low", "best")),
+        duration_s=pick(draw, (None, *able.durations, Fraction(504, 100), Fraction(99), *ODD_DURATIONS[:2])),
+        resolution=pick(draw, (None, "720P", *able.resolutions)),
+        audio=pick(draw, (None, True, False)),
+        tokens=pick(draw, (None, 0, -5, draw(_sides))),
+    )

@@ -50,9 +50,10 @@ def applied(request: GenerationRequest, alternative: Alternative) -> GenerationR
         size=alternative.size,
         scale=Fraction(alternative.scale.removesuffix("x")) if alternative.scale else None,
         outputs=alternative.outputs,
-        quality=None,
-        audio=None,
-        duration_s=None,
+        quality=alternative.quality,
+        audio=alternative.audio,
+        duration_s=alternative.duration_s,
+        duration_auto=request.duration_auto and alternative.duration_s is None,
         prompt_length=5,
     )
 

@@ -1,11 +1,12 @@
 """What a model's description answers about itself."""
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
 from gatekeeper.core.rejection import number_text
-from gatekeeper.core.request import Operation
+from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import Combination, SizeRange, scale_text
 from tests.factories import RATIOS, a_capability, a_model
@@ -132,3 +133,23 @@ def test_a_jobs_deadline_is_that_of_its_tier() -> None:
 
     assert [90, 300, 120, 120] == found
     assert a_capability().deadline_s("1K") is None
+
+
+@pytest.mark.parametrize(
+    ("operations", "asked", "meant"),
+    [
+        ((Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT), {}, Operation.IMAGE_GENERATE),
+        ((Operation.IMAGE_GENERATE,), {"reference_images": 1}, Operation.IMAGE_EDIT),
+        ((Operation.IMAGE_GENERATE,), {"reference_images": 1, "operation": Operation.IMAGE_GENERATE},
+         Operation.IMAGE_GENERATE),
+        ((Operation.VIDEO_GENERATE,), {"reference_images": 1}, Operation.VIDEO_GENERATE),
+        ((Operation.IMAGE_UPSCALE,), {"reference_images": 1}, Operation.IMAGE_UPSCALE),
+    ],
+)  # fmt: skip
+def test_pictures_that_go_into_a_picture_model_are_edited(
+    operations: tuple[Operation, ...], asked: dict[str, Any], meant: Operation
+) -> None:
+    """Where nothing is said it is the model's first operation, but for pictures that are given one to edit."""
+    model = a_model(a_capability(operations=operations))
+
+    assert meant is model.operation_meant(GenerationRequest(**asked))

@@ -8,18 +8,40 @@ import pytest
 from gatekeeper.core.outcome import Failed
 from gatekeeper.dialects.registry import DIALECTS
 
+GEMINI_FILTERED = {"generateVideoResponse": {"raiMediaFilteredCount": 1}}
+
 ENDS: list[tuple[str, str, str, str, Any]] = [
+    ("bfl", "failed", "GET", "/v1/get_result", {"id": "t1", "status": "Error"}),
+    ("bfl", "moderated", "GET", "/v1/get_result", {"id": "t1", "status": "Request Moderated", "cost": 3}),
+    ("bfl", "moderated", "GET", "/v1/get_result", {"id": "t1", "status": "Content Moderated", "cost": 3}),
+    ("fal", "failed", "POST", "/run/fal-ai/flux/dev", {"images": []}),
     ("freepik", "failed", "GET", "/v1/ai/image-upscaler/k1", {"task_id": "k1", "task_status": "FAILED"}),
+    ("gemini", "failed", "GET", "/v1beta/models/m/operations/o1", {"done": True, "error": {"code": 13}}),
+    ("gemini", "failed", "GET", "/v1/interactions/v1_a", {"id": "v1_a", "status": "failed"}),
+    ("gemini", "moderated", "GET", "/v1beta/models/m/operations/o1", {"done": True, "response": GEMINI_FILTERED}),
+    ("gemini", "moderated", "POST", "/v1/models/m:generateContent", {"candidates": [{"finishReason": "IMAGE_SAFETY"}]}),
+    ("gemini", "moderated", "POST", "/v1/models/m:predict", {"predictions": [{"raiFilteredReason": "r"}]}),
+    ("gemini", "cancelled", "GET", "/v1/interactions/v1_a", {"id": "v1_a", "status": "cancelled"}),
     ("ideogram", "failed", "POST", "/v1/ideogram-v3/generate", {"data": []}),
     ("ideogram", "moderated", "POST", "/v1/ideogram-v3/generate", {"data": [{"url": "", "is_image_safe": False}]}),
     ("luma", "failed", "GET", "/generations/g1", {"id": "g1", "state": "failed"}),
+    ("openai", "failed", "GET", "/v1/videos/v1", {"id": "v1", "status": "failed", "error": {"code": "internal_error"}}),
+    ("openai", "moderated", "GET", "/v1/videos/v1", {"status": "failed", "error": {"code": "moderation_blocked"}}),
+    ("openai", "cancelled", "DELETE", "/v1/videos/v1", {"id": "v1", "deleted": True}),
     ("recraft", "failed", "POST", "/images/generations", {"data": []}),
+    ("replicate", "failed", "GET", "/v1/predictions/p1", {"id": "p1", "status": "failed", "error": "x"}),
+    ("replicate", "moderated", "GET", "/v1/predictions/p1", {"id": "p1", "status": "failed", "error": "E005"}),
+    ("replicate", "cancelled", "GET", "/v1/predictions/p1", {"id": "p1", "status": "canceled", "started_at": None}),
+    ("replicate", "expired", "GET", "/v1/predictions/p1", {"id": "p1", "status": "aborted"}),
     ("runway", "failed", "GET", "/v1/tasks/t1", {"status": "FAILED", "cost": {"credits": 0}}),
     ("runway", "failed", "GET", "/v1/tasks/t1", {"status": "FAILED", "cost": {"credits": 25}}),
     ("runway", "moderated", "GET", "/v1/tasks/t1", {"status": "FAILED", "failureCode": "SAFETY.OUTPUT"}),
     ("runway", "cancelled", "GET", "/v1/tasks/t1", {"status": "CANCELLED", "cost": {"credits": 25}}),
     ("topaz", "failed", "GET", "/status/d1", {"process_id": "d1", "status": "Failed", "credits": 2}),
     ("topaz", "cancelled", "GET", "/status/d1", {"process_id": "d1", "status": "Cancelled"}),
+    ("xai", "failed", "GET", "/v1/videos/r1", {"status": "failed", "error": {"code": "internal_error"}}),
+    ("xai", "moderated", "GET", "/v1/videos/r1", {"status": "done", "video": {"url": "", "respect_moderation": False}}),
+    ("xai", "expired", "GET", "/v1/videos/r1", {"status": "expired"}),
 ]
 
 

@@ -135,12 +135,21 @@ async def test_the_job_of_an_open_hold(ledger: Ledger, order: Order):
 
 
 async def test_a_lease_is_one_owners(ledger: Ledger, order: Order, client: StoreClient):
-    """Who asks first has it; asking again, for the answer may have been lost, makes it no longer."""
+    """Who asks first has it, and keeps it by asking again."""
     held = order()
     claims = [await ledger.claim_job(held.team, held.hold_id, owner, LEASE_MS) for owner in ("a", "b", "a")]
     left_ms = await client.command("PTTL", f"gk:{{{held.team}}}:lease:{held.hold_id}")
 
     assert ([True, False, True], True) == (claims, 0 < left_ms <= LEASE_MS)
+
+
+async def test_an_owner_makes_its_lease_longer(ledger: Ledger, order: Order, client: StoreClient):
+    """Claimed once more by who has it, it lasts for so long from then on."""
+    held = order()
+    claims = [await ledger.claim_job(held.team, held.hold_id, "a", ttl_ms) for ttl_ms in (LEASE_MS // 10, LEASE_MS)]
+    left_ms = await client.command("PTTL", f"gk:{{{held.team}}}:lease:{held.hold_id}")
+
+    assert ([True, True], True) == (claims, LEASE_MS // 10 < left_ms <= LEASE_MS)
 
 
 async def test_of_many_one_gets_the_lease(ledger: Ledger, order: Order):
@@ -240,9 +249,3 @@ async def test_the_bound_of_a_charge_waits_with_it(ledger: Ledger, order: Order,
     assert (0, 0, 490_000_000) == (
         (balance := await ledger.balance(held.team)).debt, balance.available, balance.charged
     )  # fmt: skip
-
-
-async def test_who_has_the_lease_keeps_it_longer(ledger: Ledger, held: Held) -> None:
-    """Claimed again by its owner, it lasts for so long from then on."""
-    await ledger.claim_job(held.team, held.hold_id, "a", 50)
-    await ledger.claim_job(held.team, held.hold_id, "a", LEASE_MS)

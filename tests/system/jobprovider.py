@@ -37,6 +37,7 @@ class JobProvider:
         self.jobs: dict[str, KnownJob] = {}
         self.status = 200
         self.cut = False
+        self.chunked = False
         self.extra: dict[str, Any] = {}
         self.submits_open = asyncio.Event()
         self.submits_open.set()
@@ -96,7 +97,10 @@ class JobProvider:
         job_id = f"job-{len(self.jobs) + 1}"
         self.jobs[job_id] = KnownJob()
         await self.submits_open.wait()
-        return web.json_response({"id": job_id, "status": "queued", **self._links(job_id)}, status=202)
+        answer = web.json_response({"id": job_id, "status": "queued", **self._links(job_id)}, status=202)
+        if self.chunked:
+            answer.enable_chunked_encoding()
+        return answer
 
     async def _poll(self, request: web.Request) -> web.StreamResponse:
         self.heard += [f"{name}: {value}" for name, value in request.headers.items()]

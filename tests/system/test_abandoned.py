@@ -42,13 +42,18 @@ PATHS = {
 PRICES = {"freepik": 65, "luma": 42.2, "runway": 50.64, "topaz": 10}
 
 
-async def submit(world: World, dialect: str, word: str) -> Answer:
-    key = await world.key()
+async def submit(world: World, key: str, dialect: str, word: str, **fields: str) -> Answer:
     if dialect != "topaz":
-        return await world.send("POST", PATHS[dialect], key, json=body_of(dialect, word))
-    form = aiohttp.FormData({"model": "topaz", "output_width": "2000", "note": f"[sandbox: {word}]"})
+        return await world.send("POST", PATHS[dialect], key, json=body_of(dialect, word) | fields)
+    form = aiohttp.FormData({"model": "topaz", "output_width": "2000", "note": f"[sandbox: {word}]", **fields})
     form.add_field("image", picture(), filename="a.png", content_type="image/png")
     return await world.send("POST", PATHS[dialect], key, data=form)
+
+
+async def submit_called_back(world: World, key: str, dialect: str, url: str, word: str = "none") -> Answer:
+    """The same with an address to be called at its end."""
+    field = "callback_url" if dialect == "luma" else "webhook_url"
+    return await submit(world, key, dialect, word, **{field: url})
 
 
 @pytest.mark.parametrize("dialect", PATHS)
@@ -56,7 +61,7 @@ async def submit(world: World, dialect: str, word: str) -> Answer:
 async def test_an_abandoned_job_is_booked(start_world: StartWorld, dialect: str, word: str, outcome: str) -> None:
     """Charged if it was made, refunded if it failed: once, and without a question from its caller."""
     world = await start_world(jobs=SOON)
-    submitted = await submit(world, dialect, word)
+    submitted = await submit(world, await world.key(), dialect, word)
 
     finished = await world.event("job.finished")
 

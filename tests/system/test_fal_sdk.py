@@ -1,6 +1,7 @@
 """fal's own SDK, unchanged but for its hosts and key, is the judge of the fal dialect."""
 
 import asyncio
+import base64
 import io
 import json
 import os
@@ -94,6 +95,22 @@ async def test_a_stream_is_charged_by_its_last_event(world: World, relay: TlsRel
 
     assert [False, True] == ["images" in event for event in came]
     assert 5_000_000 == (await world.balance()).charged
+    await world.assert_books_clean()
+
+
+async def test_an_upscale_is_priced_by_the_picture_that_goes_in(world: World, relay: TlsRelay) -> None:
+    """A full HD picture at 2x is 41 credits; one that only has an address has no price."""
+    picture = io.BytesIO()
+    Image.new("RGB", (1920, 1080), "teal").save(picture, "PNG")
+    seen = f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"
+    key, topaz = await world.key(), "fal-ai/topaz/upscale/image"
+
+    came = await sdk(relay, key, "run", topaz, {"image_url": seen, "upscale_factor": 2})
+    refused = await sdk(relay, key, "run", topaz, {"image_url": "https://a.test/1.png", "upscale_factor": 2})
+
+    assert [3840] == [image["width"] for image in came["images"]]
+    assert (422, "missing_parameter") == (refused["status"], refused["error_type"])
+    assert 41_000_000 == (await world.balance()).charged
     await world.assert_books_clean()
 
 

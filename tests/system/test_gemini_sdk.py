@@ -9,6 +9,7 @@ from google.genai import errors, types
 from google.oauth2.credentials import Credentials
 
 from tests.system.conftest import StartWorld
+from tests.system.test_jobs_reconciled import SOON
 from tests.system.world import World
 
 pytestmark = [
@@ -225,14 +226,30 @@ async def test_an_operation_of_another_team_is_not_found(world: World) -> None:
     assert seen == (await world.provider())["requests"]
 
 
-async def test_an_abandoned_video_is_settled_all_the_same(world: World) -> None:
+async def test_an_abandoned_video_is_settled_all_the_same(start_world: StartWorld) -> None:
     """Nobody polls; the gateway asks, with a body as Vertex AI wants it."""
+    world = await start_world(jobs=SOON)
     async with vertex(world, await world.key()) as sdk:
         await film(sdk, "job=0")
 
-    settled = await world.event("generation.settled")
+    finished = await world.event("job.finished")
 
-    assert 168.8 == settled["credits_charged"]
+    assert ("made", "reconciler", 168.8) == (finished["outcome"], finished["via"], finished["credits_charged"])
+    await world.assert_books_clean()
+
+
+async def test_an_abandoned_interaction_is_settled_all_the_same(start_world: StartWorld) -> None:
+    """The gateway asks for it by its id."""
+    world = await start_world(jobs=SOON)
+    async with gemini(world, await world.key()) as sdk:
+        wanted = {"type": "video", "resolution": "720p", "duration": "4s"}
+        await sdk.interactions.create(
+            model=OMNI, input="a kite [sandbox: job=0]", background=True, response_format=wanted
+        )
+
+    finished = await world.event("job.finished")
+
+    assert ("made", "reconciler", 122.28) == (finished["outcome"], finished["via"], finished["credits_charged"])
     await world.assert_books_clean()
 
 
@@ -298,3 +315,44 @@ async def test_the_list_of_models_passes_free(world: World) -> None:
 
     assert models
     assert 0 == (await world.balance()).charged
+
+
+@pytest.mark.parametrize("query", ["alt=proto", "alt=json&alt=proto", "$alt=proto", "fields=usageMetadata", "alt=sse"])
+async def test_an_answer_that_could_not_be_read_is_not_asked_for(world: World, query: str) -> None:
+    """What cannot be read would be free: no other format, and no part of the answer."""
+    body = {"contents": [{"parts": [{"text": "a kite"}]}]}
+
+    path = f"/gemini/v1beta/models/{MODEL}:generateContent?{query}"
+    answer = await world.send("POST", path, await world.key(), json=body)
+
+    assert (400, 0) == (answer.status, (await world.provider())["requests"])
+
+
+async def test_headers_that_hide_the_answer_or_cost_more_do_not_pass(world: World) -> None:
+    """Neither a mask of fields nor a dearer kind of service."""
+    body = {"contents": [{"parts": [{"text": "a kite"}]}], "generationConfig": {"imageConfig": {"imageSize": "1K"}}}
+    hiding = {"X-Goog-FieldMask": "usageMetadata", "X-Vertex-AI-LLM-Shared-Request-Type": "priority"}
+
+    path = f"/gemini/v1beta/models/{MODEL}:generateContent"
+    answer = await world.send("POST", path, await world.key(), json=body, headers=hiding)
+
+    seen = {name.lower() for name in (await world.provider())["recent"][-1]["headers"]}
+    assert 200 == answer.status
+    assert seen.isdisjoint(name.lower() for name in hiding)
+
+
+async def test_an_interaction_goes_on_from_the_teams_own_alone(world: World) -> None:
+    """What came of an earlier interaction is edited; one of another team is not found, and nothing is sent."""
+    wanted = {"type": "image", "image_size": "1K"}
+    async with gemini(world, await world.key()) as sdk:
+        first = await sdk.interactions.create(model=MODEL, input="a kite [sandbox: job=0]", response_format=wanted)
+        more = {"model": MODEL, "input": "a hat [sandbox: job=0]", "previous_interaction_id": first.id}
+        second = await sdk.interactions.create(**more, response_format=wanted)
+    seen = (await world.provider())["requests"]
+    async with gemini(world, await world.key()) as other:
+        with pytest.raises(Exception, match="job_not_found"):
+            await other.interactions.create(**more, response_format=wanted)
+
+    assert "completed" == second.status
+    assert (98_000_000, seen) == ((await world.balance()).charged, (await world.provider())["requests"])
+    await world.assert_books_clean()

@@ -295,10 +295,12 @@ async def test_fewer_outputs_cost_less(start_world: StartWorld, jobs: JobProvide
     await world.assert_books_clean()
 
 
+@pytest.mark.parametrize("chunked", [False, True])
 async def test_links_lead_through_the_gateway(
-    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch, chunked: bool
 ) -> None:
     """In the submission's answer, when it is asked for again, and in polls; an address of others stays as it is."""
+    jobs.chunked = chunked
     linked = SimpleNamespace(**vars(native) | {"TRAITS": Traits(title="linked", links=("urls.get", "urls.web"))})
     monkeypatch.setitem(registry.DIALECTS, "native", linked)  # type: ignore[arg-type]
     world = await start_world(provider_url=jobs.url)

@@ -237,6 +237,38 @@ async def test_a_store_that_is_away_at_the_submission(
     assert [EntryKind.HOLD, EntryKind.SETTLE] == [kind for kind in booked if kind != EntryKind.JOB]
 
 
+async def test_a_kill_9_while_the_submission_waits_on_disk(jobs: JobProvider, tmp_path: Path) -> None:
+    """Store gone, the job on disk, gateway killed; both start again: the job is found, asked for, charged once."""
+    port, store_dir = free_port(), tmp_path / "store"
+    environment = ENVIRONMENT | {"GATEKEEPER_STORE__URL": f"redis://127.0.0.1:{port}/0"}
+    config = impatient(write_config(tmp_path, jobs.url))
+    arguments = ("serve", "--config", str(config))
+    async with (
+        store_server(store_dir, port, *AOF) as store,
+        gatekeeper(*arguments, cwd=tmp_path, **environment) as server,
+    ):
+        url = (await server.event("server.started"))["url"]
+        jobs.submits_open.clear()
+        answer = asyncio.ensure_future(generate(url, "a cat"))
+        await jobs.until_submitted()
+        store.kill()
+        await store.wait()
+        jobs.submits_open.set()
+        status, _ = await answer
+        await server.event("settle.deferred")
+        server.signal(signal.SIGKILL)
+        await server.ended()
+    jobs.end(SUCCEEDED)
+    async with store_server(store_dir, port, *AOF), gatekeeper(*arguments, cwd=tmp_path, **environment) as server:
+        url = (await server.event("server.started"))["url"]
+        replayed = await server.event("settle.replayed")
+        finished = await server.event("job.finished")
+        after = await balance(url)
+
+    assert (202, "job", "attached", "reconciler") == (status, replayed["act"], replayed["status"], finished["via"])
+    assert (951, 0, 49) == (after["available"], after["held"], after["charged"])
+
+
 async def test_a_store_that_is_away_at_the_end(
     start_world: StartWorld, jobs: JobProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from tests.system.world import World
 RAY_FLASH_540P_5S = 42_200_000
 """What five seconds of Ray Flash 2 cost at 540p, in micro-credits."""
 
+RAY_FLASH_720P_5S = 71_740_000
+
 
 def sdk(world: World, key: str) -> AsyncLumaAI:
     """The SDK as a team would set it up."""
@@ -46,6 +48,19 @@ async def test_a_film_is_submitted_polled_and_fetched(world: World) -> None:
     balance = await world.balance()
     assert (RAY_FLASH_540P_5S, RAY_FLASH_540P_5S, 0) == (held, balance.charged, balance.held)
     assert b"ftyp" == data[4:8]
+    await world.assert_books_clean()
+
+
+async def test_what_is_left_open_is_held_at_most_and_charged_as_made(world: World) -> None:
+    """Without a tier and a length the dearest film is held, and Luma's answer tells which one it was."""
+    async with sdk(world, await world.key("2000")) as client:
+        begun = await client.generations.video.create(model="ray-flash-2", prompt="a cat")
+        held = (await world.balance()).held
+        await ended(client, begun.id or "")
+
+    balance = await world.balance()
+    assert held >= balance.charged == RAY_FLASH_720P_5S
+    assert 0 == balance.held
     await world.assert_books_clean()
 
 

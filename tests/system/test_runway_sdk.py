@@ -62,6 +62,17 @@ async def test_a_film_is_submitted_polled_and_fetched(world: World) -> None:
     await world.assert_books_clean()
 
 
+async def test_the_version_goes_on_and_the_key_does_not(world: World) -> None:
+    """Runway's version header reaches it, in a request that carries no key of the gateway's."""
+    async with sdk(world, await world.key()) as client:
+        await film(client)
+
+    seen = await world.provider()
+    names = {name.lower() for name in seen["recent"][0]["header_names"]}
+    assert "x-runway-version" in names
+    assert 0 == seen["team_key_seen"]
+
+
 async def test_an_upscale_is_priced_by_its_factor(world: World) -> None:
     """Four times is 260 credits, and four times as wide."""
     picture = io.BytesIO()
@@ -131,6 +142,21 @@ async def test_a_task_that_ran_is_charged_when_it_is_cancelled(world: World) -> 
 
     balance = await world.balance()
     assert (2 * SECOND, 2 * SECOND, 0) == (held, balance.charged, balance.held)
+    await world.assert_books_clean()
+
+
+async def test_a_finished_task_is_charged_before_it_is_deleted(world: World) -> None:
+    """Its caller never asked for its end, and after this nobody could."""
+    async with sdk(world, await world.key()) as client:
+        created = await film(client, "job=0")
+        for _ in range(500):
+            if (await world.provider())["videos"]:
+                break
+            await asyncio.sleep(0.01)
+        await client.tasks.delete(created.id)
+
+    balance = await world.balance()
+    assert (2 * SECOND, 0) == (balance.charged, balance.held)
     await world.assert_books_clean()
 
 

@@ -112,6 +112,20 @@ async def test_an_event_that_nobody_signed_is_a_hint(scene: Hooked) -> None:
     await scene.world.assert_books_clean()
 
 
+async def test_a_provider_may_try_the_address_out(scene: Hooked) -> None:
+    """MiniMax does before it takes the task; then its event, which it does not sign, is confirmed like any other."""
+    body = {"model": "MiniMax-Hailuo-2.3", "prompt": "a cat", "duration": 6, "resolution": "768P",
+            "callback_url": scene.receiver.url}  # fmt: skip
+
+    answer = await scene.world.send("POST", "/minimax/v1/video_generation", scene.key, json=body)
+    await scene.receiver.until_received(1)
+
+    assert 0 == answer.json["base_resp"]["status_code"], answer.body
+    assert ["settled"] == [line["outcome"] for line in scene.world.events("webhook.received")]
+    assert ["hold", "job", "settle"] == await scene.kinds()
+    assert answer.json["task_id"] == (await scene.verified())["task_id"]
+
+
 @pytest.mark.parametrize("told", ["succeeded", "failed", "canceled"])
 async def test_a_hint_that_the_provider_does_not_confirm_books_nothing(scene: Hooked, told: str) -> None:
     """Whoever knows the address may say what he likes; the provider is asked to say it again later."""

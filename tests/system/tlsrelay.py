@@ -11,6 +11,9 @@ CERTIFICATE = Path(__file__).parents[1] / "upstream" / "localhost.pem"
 
 CHUNK_BYTES = 64 * 1024
 
+CLOSING_S = 1.0
+"""For a peer that does not say goodbye."""
+
 
 class TlsRelay:
     """Listens on a free port of localhost and passes every byte on to `target`, which may be named later."""
@@ -45,8 +48,12 @@ class TlsRelay:
 
 async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     """Until its source ends; then the other side hears the end, too."""
-    with contextlib.suppress(ConnectionError, ssl.SSLError):
-        while chunk := await source.read(CHUNK_BYTES):
-            sink.write(chunk)
-            await sink.drain()
-    sink.close()
+    try:
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while chunk := await source.read(CHUNK_BYTES):
+                sink.write(chunk)
+                await sink.drain()
+    finally:
+        sink.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
+            await asyncio.wait_for(sink.wait_closed(), CLOSING_S)

@@ -140,7 +140,7 @@ def settings_for(tmp_path: Path, provider_url: str, **changes: Any) -> Settings:
         for name in DIALECTS
     }
     for name, more in changes.pop("providers", {}).items():
-        providers[name] |= more
+        providers[name] = providers.get(name, {}) | more
     store = {"url": changes.pop("store_url", "embedded"), "data_dir": str(tmp_path / "data")}
     store |= {name: changes.pop(name) for name in ("outbox_max_mb",) if name in changes}
     jobs = changes.pop("jobs", {})

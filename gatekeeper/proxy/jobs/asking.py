@@ -8,29 +8,37 @@ from dataclasses import replace
 
 from gatekeeper.core.outcome import Outcome, Pending, Unknown
 from gatekeeper.dialects.base import Ask, JobLink
+from gatekeeper.events import CredentialRefused
+from gatekeeper.logs import emit
 from gatekeeper.proxy.gate import Provider
 from gatekeeper.proxy.jobs.rewriting import origin_of
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import Headers, Timeouts, UpstreamAnswer, UpstreamRequest
 
+HTTP_UNAUTHORIZED = 401
+"""Said to our credential: nothing works there until whoever runs the gateway mends it."""
+
 UNASKABLE = Unknown("the dialect cannot ask about this job")
 
 
-async def ask(provider: Provider, link: JobLink, timeout_s: float) -> Outcome:
-    """Where the job stands. A job that is over, whose result tells how, is asked for that in the same breath."""
-    outcome = await _ask_once(provider, link, timeout_s)
+async def ask(provider: Provider, link: JobLink, timeout_s: float, *, request_id: str = "") -> Outcome:
+    """Where the job stands. A job that is over, whose result tells how, is asked for that in the same breath.
+    `request_id` is that of its submission, for log lines."""
+    outcome = await _ask_once(provider, link, timeout_s, request_id)
     if isinstance(outcome, Pending) and outcome.ended and not link.ended:
-        return await _ask_once(provider, replace(link, ended=True), timeout_s)
+        return await _ask_once(provider, replace(link, ended=True), timeout_s, request_id)
     return outcome
 
 
-async def _ask_once(provider: Provider, link: JobLink, timeout_s: float) -> Outcome:
+async def _ask_once(provider: Provider, link: JobLink, timeout_s: float, request_id: str) -> Outcome:
     question = provider.dialect.ask(link)
     if question is None:
         return UNASKABLE
     request = _request(provider, link, question, timeout_s)
     try:
         async with asyncio.timeout(timeout_s), await provider.upstream.send(request) as answer:
+            if answer.status == HTTP_UNAUTHORIZED:
+                emit(CredentialRefused(request_id=request_id, provider=provider.name, upstream_status=answer.status))
             return await _read(provider, question, answer)
     except TimeoutError:
         return Unknown("no answer in time")

@@ -13,6 +13,7 @@ from aiohttp import web
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending
 from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.dialects.answers import succeeded
 from gatekeeper.dialects.base import RouteKind
 from gatekeeper.ledger.records import Answer
 from gatekeeper.proxy.again import AnswerCopy
@@ -111,6 +112,9 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
         elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL:
             # Whoever gets such an answer will ask again; we need not as long as that goes on.
             job.asked_at_s = gate.clock.monotonic_s()
+        elif call.route.kind is RouteKind.CANCEL and succeeded(answer.status):
+            job.cancelled = True
+            gate.desk.on_job(job)
 
     nothing_kept = AnswerCopy(UNNAMED, answer.status, content_type_of(answer))
     return await carry(

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Final
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
+from gatekeeper.dialects.base import BillingRule
 from gatekeeper.events import JobOverdue
 from gatekeeper.ledger.deadlines import Deadlines
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError
@@ -67,8 +68,9 @@ class Reconciler:
 
     @property
     def watched(self) -> int:
-        """Jobs without an end that this process knows of."""
-        return len(self._watched)
+        """Jobs without an end that this process knows of; others may know the same ones."""
+        known = (self._gate.desk.of_hold(key.partition("/")[2]) for key in self._watched)
+        return sum(job is None or not job.ended for job in known)
 
     def start(self) -> None:
         """Begin to watch and to walk; needs a running event loop."""
@@ -185,7 +187,8 @@ class Reconciler:
         if provider is None:
             outcome: Outcome = Unknown("no such provider is configured")
         else:
-            outcome = await ask(provider, job.record.link, self._gate.jobs.poll_timeout_s)
+            link, request_id = job.record.link, job.record.facts.request_id
+            outcome = await ask(provider, link, self._gate.jobs.poll_timeout_s, request_id=request_id)
         return await self._learn(job, outcome)
 
     async def _learn(self, job: Job, outcome: Outcome) -> float | None:
@@ -196,6 +199,9 @@ class Reconciler:
         is_gone = isinstance(outcome, Unknown) and outcome.gone
         job.gone = job.gone + 1 if is_gone else 0
         job.troubles = min(job.troubles + 1, TROUBLES_MAX) if isinstance(outcome, Unknown) else 0
+        if job.gone >= GONE_TIMES and job.cancelled and (billing := self._rule(job, "cancelled")) is not None:
+            await finish(self._gate, record, Failed("cancelled", billable=billing.charged == "in full"), "reconciler")
+            return None if job.ended else self._pause_s(job)
         if self._is_overdue(job):
             if job.gone >= GONE_TIMES and self._policy(job) is not OnUnknown.KEEP:
                 await give_up(self._gate, record, charge=self._policy(job) is OnUnknown.CHARGE)
@@ -203,6 +209,12 @@ class Reconciler:
             if not is_gone or job.gone >= GONE_TIMES:
                 self._tell_overdue(job, outcome)
         return self._pause_s(job)
+
+    def _rule(self, job: Job, end: str) -> BillingRule | None:
+        """What the provider charges for a job that ended so, as far as its dialect knows."""
+        provider = self._gate.providers.get(job.record.provider)
+        rules = () if provider is None else provider.dialect.TRAITS.billing
+        return next((rule for rule in rules if rule.end == end), None)
 
     def _policy(self, job: Job) -> OnUnknown:
         provider = self._gate.providers.get(job.record.provider)

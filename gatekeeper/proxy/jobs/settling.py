@@ -33,6 +33,11 @@ FILES_MAX: Final = 16
 """Names of outputs that are remembered of one job: more than any model makes."""
 
 
+ORPHAN_AGE_MAX_S: Final = 48 * 3600
+"""So long the ledger books an end whose hold it does not know. Past that, one that it does not know has ended, and is
+forgotten: somebody polls what is long over."""
+
+
 @dataclass(frozen=True, slots=True)
 class _End:
     """How a job ended, as it is booked. `settled_as` None: it is a release, for the reason in `why`."""
@@ -144,7 +149,10 @@ async def _book(gate: Gate, job: Job, end: _End, booking: Awaitable[Settlement])
     job.ended, job.charged = True, settlement.charged
     if settlement.status in {SettleStatus.GONE, SettleStatus.MISMATCH}:
         # Another reading of this end was booked before, or the hold is older than anybody remembers.
-        job.charged = settlement.charged if settlement.status is SettleStatus.MISMATCH else None
+        is_gone = settlement.status is SettleStatus.GONE
+        job.charged = None if is_gone else settlement.charged
+        if is_gone and age_of(gate, record) > ORPHAN_AGE_MAX_S:
+            return None
         gate.metrics.job_resolved(record.provider, "not_booked")
         emit(SettleFailed(facts=record.facts, credits_held=record.held, reason=settlement.status))
         return None

@@ -61,10 +61,6 @@ class Allowed:
         shown = f"[{host}]" if ":" in host else host
         return bool({host, f"{shown}:{port}"} & self.hosts)
 
-    def has_name(self, host: str) -> bool:
-        """Whether the settings name this host, whatever the port."""
-        return any(host == each or each.startswith(f"{host}:") for each in self.hosts)
-
 
 def check_url(url: str, allowed: Allowed) -> SplitResult:
     """The parts of an address that may be called, as far as it shows. Raises NotCallable."""

@@ -19,9 +19,6 @@ from gatekeeper.proxy.webhooks.addresses import Allowed, GuardedResolver, NotCal
 
 USER_AGENT: Final = "gatekeeper"
 
-CONNECTIONS_PER_HOST: Final = 4
-"""Many events for one receiver come at once when it is back; it is not to fall over again."""
-
 GONE: Final = 410
 """The receiver's word for "never again", as Standard Webhooks has it."""
 
@@ -53,7 +50,7 @@ class Caller:
             resolver=resolver,
             use_dns_cache=False,  # a name is looked up, and looked at, for every connection
             force_close=True,
-            limit_per_host=CONNECTIONS_PER_HOST,
+            limit=0,  # how many at once is for whoever calls to say
             ssl=ssl.create_default_context(),
         )
         self._session = aiohttp.ClientSession(

@@ -7,7 +7,9 @@ said 2xx, so one that was taken just before a crash may come once more, under th
 import asyncio
 import heapq
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -27,6 +29,9 @@ TIDY_EVERY_S: Final = 3600
 LOOK_AGAIN_S: Final = 30
 """A letter that cannot be read or marked now, or is in other hands, is looked at again so much later."""
 
+AT_ONCE_PER_HOST: Final = 4
+"""Calls of one receiver at a time: a slow one must not hold up all others, nor be run over when it is back."""
+
 GROWTH: Final = 0.5
 """The next try comes after half as long as the event has waited: 5 s, then ever more slowly, about 20 tries a day."""
 
@@ -42,6 +47,44 @@ class Patience:
     retry_max_s: float
     give_up_after_s: float
     at_once: int
+
+
+class _Turns:
+    """Who may call which receiver: so many at once, the others in their order."""
+
+    def __init__(self) -> None:
+        self._calling: dict[str, int] = {}
+        self._waiting: dict[str, deque[str]] = {}
+
+    def take(self, host: str, letter_id: str) -> bool:
+        """Whether this letter may go now; if not, a later `give_back` names it."""
+        if self._calling.get(host, 0) >= AT_ONCE_PER_HOST:
+            self._waiting.setdefault(host, deque()).append(letter_id)
+            return False
+        self._calling[host] = self._calling.get(host, 0) + 1
+        return True
+
+    def give_back(self, host: str) -> str | None:
+        """A call has ended: the letter that waited longest, if one did."""
+        self._calling[host] -= 1
+        if not self._calling[host]:
+            del self._calling[host]
+        return self._next(host)
+
+    def left_over(self) -> list[str]:
+        """Letters that wait although their receiver is free: whoever was to follow has gone elsewhere."""
+        free = [host for host in self._waiting if self._calling.get(host, 0) < AT_ONCE_PER_HOST]
+        found = (self._next(host) for host in free)
+        return [letter_id for letter_id in found if letter_id is not None]
+
+    def _next(self, host: str) -> str | None:
+        queue = self._waiting.get(host)
+        if not queue:
+            return None
+        letter_id = queue.popleft()
+        if not queue:
+            del self._waiting[host]
+        return letter_id
 
 
 class Deliveries:
@@ -70,6 +113,7 @@ class Deliveries:
         self._running: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
         self._disk = asyncio.Lock()
+        self._hosts = _Turns()
 
     async def start(self) -> None:
         """Takes up what waits on disk. Raises OSError if the directory cannot be used."""
@@ -109,10 +153,9 @@ class Deliveries:
                 tidied_s = self._clock.monotonic_s()
                 await self._guarded(asyncio.to_thread(self._box.tidy))
             wait_s = max(self._due[0][0] - self._clock.monotonic_s(), 0) if self._due else TIDY_EVERY_S
-            try:
-                await asyncio.wait_for(self._arrived.wait(), min(wait_s, TIDY_EVERY_S))
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(wait_s, TIDY_EVERY_S)):
+                    await self._arrived.wait()
 
     async def _send_due(self) -> None:
         """Starts what is due, as far as there is room."""
@@ -137,17 +180,24 @@ class Deliveries:
                 self._line_up(letter_id, LOOK_AGAIN_S)
 
     async def _deliver(self, letter_id: str) -> None:
-        """One try. The letter stays locked from its reading to its mark."""
-        opened = self._box.opened(letter_id)
-        letter = await asyncio.to_thread(opened.__enter__)
-        try:
-            if letter is not None:
+        """One try. The letter stays locked from its reading, which takes no time that matters, to its mark."""
+        with self._box.opened(letter_id) as letter:
+            if letter is None:
+                if self._box.has(letter_id):
+                    # Another process has it in hand, and may die before it is done.
+                    self._line_up(letter_id, LOOK_AGAIN_S)
+                for other in self._hosts.left_over():
+                    self._line_up(other, 0)
+                return
+            host = urlsplit(letter.url).netloc
+            if not self._hosts.take(host, letter_id):
+                return
+            try:
                 await self._try(letter)
-            elif self._box.has(letter_id):
-                # Another process has it in hand, and may die before it is done.
-                self._line_up(letter_id, LOOK_AGAIN_S)
-        finally:
-            await asyncio.to_thread(opened.__exit__, None, None, None)
+            finally:
+                waiting = self._hosts.give_back(host)
+                if waiting is not None:
+                    self._line_up(waiting, 0)
 
     async def _try(self, letter: Letter) -> None:
         now = self._clock.now().timestamp()

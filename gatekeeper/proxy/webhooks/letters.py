@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,9 @@ import orjson
 
 MARKS_KEPT_S: Final = 3 * 86_400
 """How long an event is known again after its delivery. Providers repeat theirs for two hours to a day."""
+
+MARKS_MAX: Final = 100_000
+"""As many are kept at most; the oldest go first."""
 
 _LETTER: Final = ".letter"
 _MARK: Final = ".done"
@@ -70,17 +73,18 @@ class LetterBox:
         """Makes the directory, gives what waits in it, the oldest first, and throws away what nobody needs."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.tidy()
-        found = sorted(self._directory.glob(f"*{_LETTER}"), key=lambda path: path.stat().st_mtime)
-        self._waiting = {path.stem: path.stat().st_size for path in found}
+        found = sorted((_mtime_s(path), path) for path in self._directory.glob(f"*{_LETTER}"))
+        self._waiting = {path.stem: path.stat().st_size for at_s, path in found if at_s}
         return [Waiting(name, size) for name, size in self._waiting.items()]
 
     def tidy(self) -> None:
-        """Removes marks that have grown old, and what a crash left half written."""
-        oldest = time.time() - MARKS_KEPT_S
-        for path in (*self._directory.glob(f"*{_MARK}"), *self._directory.glob("*.tmp")):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < oldest:
-                    path.unlink()
+        """Removes marks that have grown old or too many, and what a crash left half written."""
+        paths = (*self._directory.glob(f"*{_MARK}"), *self._directory.glob("*.tmp"))
+        newest_first = sorted(((_mtime_s(path), path) for path in paths), reverse=True)
+        oldest_s = time.time() - MARKS_KEPT_S
+        for place, (at_s, path) in enumerate(newest_first):
+            if at_s < oldest_s or place >= MARKS_MAX:
+                path.unlink(missing_ok=True)
 
     def put(self, letter: Letter) -> Waiting | None:
         """Keeps a letter; on disk when this returns. None: it is, or was, there already. Raises BoxFull."""
@@ -155,6 +159,14 @@ class LetterBox:
 
     def _path(self, letter_id: str, suffix: str) -> Path:
         return self._directory / f"{letter_id}{suffix}"
+
+
+def _mtime_s(path: Path) -> float:
+    """0 for a file that another process has just removed."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _text(letter: Letter) -> bytes:

@@ -14,7 +14,7 @@ from gatekeeper.proxy.mounts import public_url
 from gatekeeper.proxy.sending import passing_query
 from gatekeeper.proxy.webhooks.addresses import NotCallable, check_url, leads_inside
 from gatekeeper.proxy.webhooks.keys import CALLBACKS, callback_path, provider_secret
-from gatekeeper.proxy.webhooks.take import Wanted, find_webhook
+from gatekeeper.proxy.webhooks.take import Wanted, echoes, find_webhook
 from gatekeeper.upstream.messages import UpstreamRequest
 
 INLINE_BYTES_MAX: Final = 1024 * 1024
@@ -62,4 +62,4 @@ def own_webhook_shown(call: Call, body: bytes) -> bytes:
     hook, trait = call.trace.hook, call.dialect.TRAITS.webhook
     if hook is None or trait is None:
         return body
-    return rewrite(body, (trait.field,), lambda text: hook.url if CALLBACKS in text else None)
+    return rewrite(body, echoes(trait), lambda text: hook.url if CALLBACKS in text else None)

@@ -18,8 +18,8 @@ from gatekeeper.dialects.base import Webhook
 from gatekeeper.dialects.multipart import read_boundary
 from gatekeeper.proxy.jobs.rewriting import rewrite
 
-SECRET_CHARS_MAX: Final = 256
-"""Of the caller's own secret: longer than any in use, and it lies in the job's record."""
+SECRET_CHARS_MAX: Final = 128
+"""Of the caller's own secret, in plain characters: longer than any in use, and it lies in the job's record."""
 
 _ESCAPED_ASCII: Final = re.compile(rb"\\u00[2-7]")
 """Letters that need no escaping: with them a field's name can be spelt so that a search does not find it."""
@@ -89,8 +89,8 @@ def _of_json(trait: Webhook, body: Sequence[bytes]) -> tuple[str, str]:
         raise _unclear(trait.field, "stands in a body that can be read in two ways") from None
     url = _json_text(values, trait.field)
     secret = _json_text(values, trait.secret_field) if trait.secret_field else ""
-    if len(secret) > SECRET_CHARS_MAX:
-        raise _unclear(trait.secret_field, f"has more than {SECRET_CHARS_MAX} characters")
+    if len(secret) > SECRET_CHARS_MAX or not (secret.isascii() and secret.isprintable()):
+        raise _unclear(trait.secret_field, f"is not of plain characters, at most {SECRET_CHARS_MAX}")
     return url, secret
 
 
@@ -143,6 +143,11 @@ def _form_parts(content_type: str, body: bytes) -> dict[str, list[tuple[int, int
             is_file = b"filename" in body[start:head_end].lower()
             found.setdefault(name[1].decode("latin-1"), []).append((head_end + 4, end - 2, is_file))
     return found
+
+
+def echoes(trait: Webhook) -> tuple[str, ...]:
+    """Where answers and events may repeat the webhook of a request."""
+    return trait.field, f"request.{trait.field}", f"data.{trait.field}"
 
 
 def _unclear(field: str, what: str) -> Rejected:

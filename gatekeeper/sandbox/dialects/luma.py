@@ -27,14 +27,17 @@ MODELS = {"video": "ray-2", "image": "photon-1"}
 DURATIONS_S = {"5s": 5, "9s": 9, "10s": 10}
 SYNC_S_MAX = 60.0
 
+FILM_DEFAULTS = {"resolution": "720p", "aspect_ratio": "16:9", "duration": "5s"}
+"""What is made where nothing is said, as Luma's own tools have it. An answer repeats it."""
+
 STATES = {State.QUEUED: "queued", State.RUNNING: "dreaming", State.DONE: "completed"}
 """Every other end is `failed`."""
 
 
 async def make_video(call: Call) -> Answer:
     """A video from a prompt."""
-    fields = json_object(call.body)
-    pixels = film_pixels(text_field(fields, "resolution", "720p"), text_field(fields, "aspect_ratio", "16:9"))
+    fields = FILM_DEFAULTS | json_object(call.body)
+    pixels = film_pixels(text_field(fields, "resolution"), text_field(fields, "aspect_ratio"))
     spec = movie_spec(text_field(fields, "prompt"), _model(fields), pixels.width, pixels.height, _duration_s(fields))
     return json_answer(_generation(call, _start(call, "video", fields, spec)), 201)
 
@@ -111,7 +114,7 @@ def _model(fields: Mapping[str, Any]) -> str:
 
 
 def _duration_s(fields: Mapping[str, Any]) -> int:
-    text = text_field(fields, "duration", "5s")
+    text = text_field(fields, "duration")
     if text not in DURATIONS_S:
         raise ProviderError(400, f"duration {text[:20]!r} is not one of {', '.join(DURATIONS_S)}.", param="duration")
     return DURATIONS_S[text]

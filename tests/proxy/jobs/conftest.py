@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gatekeeper.core.outcome import Made, Outcome, Pending, Unknown
+from gatekeeper.dialects import native
 from gatekeeper.dialects.base import JobLink
 from gatekeeper.events import GenerationFacts
 from gatekeeper.ledger.errors import LedgerUnavailable
@@ -127,7 +128,7 @@ class Scene:
         self.policy = OnUnknown.RELEASE
         monkeypatch.setattr(module, "ask", self._ask)
 
-    async def _ask(self, _provider: Any, _link: JobLink, _timeout_s: float) -> Outcome:
+    async def _ask(self, _provider: Any, _link: JobLink, _timeout_s: float, **_: str) -> Outcome:
         self.asked.append(self.clock.at_s)
         return self.says
 
@@ -138,7 +139,7 @@ class Scene:
             clock=self.clock,
             jobs=self.settings,
             desk=JobDesk(self.store, self.clock.monotonic_s),
-            providers={"studio": SimpleNamespace(name="studio", on_unknown=self.policy)},
+            providers={"studio": SimpleNamespace(name="studio", on_unknown=self.policy, dialect=native)},
             shelf=SimpleNamespace(find_model=lambda _model, _list: a_model()),
             in_flight=InFlight(),
             outbox=Waiting(),

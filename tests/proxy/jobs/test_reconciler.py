@@ -10,6 +10,7 @@ from gatekeeper.core.outcome import Failed, Made, Outcome, Unknown
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.logs import configure_logs
+from gatekeeper.proxy.jobs.settling import finish
 from gatekeeper.settings import JobSettings
 from tests.proxy.jobs.conftest import GONE, HELD, MADE, RUNS, Scene
 
@@ -188,6 +189,29 @@ async def test_a_job_that_is_gone_after_its_deadline_meets_the_policy(
 
     assert ([], settled) == (after_one, scene.store.settled)
     assert [("policy", "reconciler")] == [(line["outcome"], line["via"]) for line in lines("job.finished")]
+
+
+async def test_a_job_that_is_gone_after_a_cancel_ends_as_cancelled(scene: Scene) -> None:
+    """Its caller had it stopped, and the provider forgot it: what it bills for that is booked before the deadline."""
+    process = scene.process()
+    job = scene.submit(process)
+    job.cancelled = True
+    scene.says = GONE
+
+    await scene.live(300, process)
+
+    assert [("hold-1", 0, "cancelled")] == scene.store.settled
+
+
+async def test_an_end_is_counted_at_once(scene: Scene) -> None:
+    """Ended by its caller's poll, it is open no more, though its time to be asked about has not come."""
+    process = scene.process()
+    job = scene.submit(process)
+    open_before = process.reconciler.watched
+
+    await finish(process.gate, job.record, MADE, "poll")
+
+    assert (1, 0) == (open_before, process.reconciler.watched)
 
 
 async def test_a_job_that_is_gone_may_be_kept(scene: Scene, lines: Any) -> None:

@@ -18,6 +18,7 @@ from gatekeeper.proxy.webhooks.deliveries import Deliveries, Patience
 from gatekeeper.proxy.webhooks.keys import team_secret
 from gatekeeper.proxy.webhooks.letters import BoxFull, Letter, LetterBox
 from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed
+from tests.receiver import listening
 
 SOON = Patience(retry_min_s=0.01, retry_max_s=0.02, give_up_after_s=3600, at_once=4)
 BODY = b'{"id":"job-1","state":"done"}'
@@ -168,6 +169,46 @@ async def test_only_so_many_are_on_their_way(start: Start, receiver: Any) -> Non
     await receiver.until_received(5)
 
     assert 2 == on_their_way
+
+
+async def test_a_slow_receiver_holds_up_nobody_else(start: Start, receiver: Any, told: list[Any]) -> None:
+    """Of one receiver's events four are on their way; the others wait without taking another's place."""
+    receiver.gate.clear()
+    deliveries = await start(Patience(1, 1, 3600, at_once=6), letters_max=100)
+
+    async with listening() as other:
+        for number in range(20):
+            await deliveries.put(letter(receiver.url, f"slow_{number}"))
+        await receiver.until_received(4)
+        await deliveries.put(letter(other.url, "quick"))
+        await other.until_received(1)
+        on_their_way = len(receiver.received)
+        receiver.gate.set()
+        await receiver.until_received(20)
+        await until(lambda: len(ends(told)) == 21)
+
+    assert 4 == on_their_way
+    assert 20 == len({headers["webhook-id"] for headers, _ in receiver.received}) == len(receiver.received)
+
+
+async def test_a_letter_that_another_delivered_holds_up_nobody(
+    start: Start, receiver: Any, told: list[Any], tmp_path: Path
+) -> None:
+    """Those that waited behind it go on."""
+    receiver.gate.clear()
+    deliveries = await start(Patience(1, 1, 3600, at_once=20), letters_max=100)
+    for number in range(12):
+        await deliveries.put(letter(receiver.url, f"msg_{number}"))
+    await receiver.until_received(4)
+    await until(lambda: len(deliveries._hosts._waiting.get(receiver.url.split("/")[2], ())) == 8)
+    other = LetterBox(tmp_path / "webhooks", letters_max=100, bytes_max=10**6)
+    for waiting in [*deliveries._hosts._waiting[receiver.url.split("/")[2]]][:4]:
+        other.finish(waiting)
+
+    receiver.gate.set()
+
+    await until(lambda: len(ends(told)) == 8)
+    assert 8 == len(receiver.received)
 
 
 async def test_a_full_box_says_so(start: Start, receiver: Any) -> None:

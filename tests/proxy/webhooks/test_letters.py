@@ -117,6 +117,20 @@ def test_old_marks_and_halves_go(tmp_path: Path) -> None:
     assert [] == names(tmp_path)
 
 
+def test_marks_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go first."""
+    monkeypatch.setattr("gatekeeper.proxy.webhooks.letters.MARKS_MAX", 2)
+    opened = box(tmp_path)
+    for number in range(4):
+        opened.put(letter(f"msg_{number}"))
+        opened.finish(f"msg_{number}")
+        os.utime(tmp_path / "webhooks" / f"msg_{number}.done", (time.time() - 100 + number,) * 2)
+
+    opened.tidy()
+
+    assert ["msg_2.done", "msg_3.done"] == names(tmp_path)
+
+
 def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     """An address may hold a secret."""
     opened = box(tmp_path)

@@ -1,15 +1,36 @@
 """The fal dialect of the sandbox: outputs at once, the queue with its four addresses, ends of every kind."""
 
+import asyncio
+import base64
 import json
+from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from gatekeeper.dialects import fal
 from gatekeeper.dialects.base import RouteKind
 
 DEV = "/fal/run/fal-ai/flux/dev"
 QUEUE = "/fal/queue/fal-ai/flux/dev"
+
+
+@pytest.fixture(name="start_hook")
+async def _start_hook() -> AsyncIterator[tuple[list[Any], str]]:
+    """What is told to an address, and the address."""
+    seen: list[Any] = []
+
+    async def take(request: web.Request) -> web.Response:
+        seen.append(await request.json())
+        return web.Response()
+
+    application = web.Application()
+    application.router.add_post("/hook", take)
+    async with TestServer(application) as server:
+        yield seen, str(server.make_url("/hook"))
 
 
 async def submitted(client: Any, behaviour: str = "job=0", path: str = QUEUE, **fields: Any) -> Any:
@@ -52,6 +73,31 @@ async def test_a_film_is_a_file_of_its_own(client: Any) -> None:
     assert ("8", 1280, b"ftyp") == (
         reply.headers["x-fal-billable-units"], reply.json["video"]["width"], film.body[4:8],
     )  # fmt: skip
+
+
+async def test_an_upscale_is_larger_than_what_goes_in(client: Any, png: Any) -> None:
+    """By the factor that was asked for, where what goes in can be seen."""
+    picture = base64.b64encode(png(64, 48)).decode()
+    bodies = [{"image_url": f"data:image/png;base64,{picture}", "upscale_factor": 2},
+              {"image_url": "https://a.test/1.png", "upscale_factor": 2}]  # fmt: skip
+
+    replies = [await client.send("POST", "/fal/run/fal-ai/topaz/upscale/image", json=body) for body in bodies]
+
+    assert [128, 2048] == [reply.json["images"][0]["width"] for reply in replies]
+
+
+async def test_a_webhook_tells_each_end(client: Any, start_hook: Any) -> None:
+    """OK with the output, ERROR with what the result would say."""
+    seen, url = start_hook
+    for behaviour in ("job=0", "job=0, job_fail", "job=0, job_moderated"):
+        await submitted(client, behaviour, f"{QUEUE}?fal_webhook={quote(url, safe='')}")
+    for _ in range(500):
+        if len(seen) == 3:
+            break
+        await asyncio.sleep(0.01)
+
+    assert {"OK", "ERROR"} == {event["status"] for event in seen}
+    assert ["images"] == [next(iter(event["payload"])) for event in seen if event["status"] == "OK"]
 
 
 async def test_addresses_about_a_job_drop_the_end_of_the_id(client: Any) -> None:

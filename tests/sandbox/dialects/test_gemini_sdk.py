@@ -162,7 +162,7 @@ async def test_veo_that_is_filtered(vertex: Any) -> None:
 
 
 async def test_veo_on_the_gemini_api(client: Any, gemini: Any) -> None:
-    """Polled by its address; the video is a file, which the SDK downloads from here though Google's address names it."""
+    """Polled by its address; the file is downloaded here though its address is Google's."""
     body = {"instances": [{"prompt": "a kite [sandbox: job=0]"}], "parameters": {"durationSeconds": 4}}
     name = (await client.send("POST", f"/gemini/v1beta/models/{VEO}:predictLongRunning", json=body)).json["name"]
     for _ in range(200):

@@ -1,0 +1,97 @@
+"""What is booked for an outcome: the list's price, who bears more than was held, and what if the list is gone."""
+
+import json
+from fractions import Fraction
+
+import pytest
+
+from gatekeeper.core.outcome import Cost, Failed, Made
+from gatekeeper.core.rules import FlatPrice
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.core.spec import ModelSpec, OverRun
+from gatekeeper.proxy.owing import LIST_GONE, Owed, cost_facts, made_as, outcome_meta, owed
+from tests.factories import a_capability, a_model, a_price, a_valid_request
+
+FLAT = 20_000_000
+
+
+def a_flat_model(over: OverRun = OverRun.ABSORB) -> ModelSpec:
+    """20 credits an output."""
+    return a_model(a_capability(price=a_price(FlatPrice(FLAT)), over=over))
+
+
+@pytest.mark.parametrize(
+    ("over", "expected"),
+    [
+        (OverRun.ABSORB, Owed(FLAT, 2 * FLAT)),
+        (OverRun.CHARGE, Owed(2 * FLAT, 2 * FLAT, within_available=True)),
+        (OverRun.DEBT, Owed(2 * FLAT, 2 * FLAT)),
+    ],
+)
+def test_who_bears_what_is_beyond_the_hold(over: OverRun, expected: Owed) -> None:
+    """Two came where one was held: the house bears it, the team as far as its credits go, or the team in any case."""
+    assert expected == owed(a_flat_model(over), a_valid_request(), Made(2), FLAT)
+
+
+@pytest.mark.parametrize("over", list(OverRun))
+def test_what_fits_the_hold_is_charged_as_it_is(over: OverRun) -> None:
+    """No policy matters where there is nothing to bear."""
+    assert Owed(FLAT, FLAT) == owed(a_flat_model(over), a_valid_request(outputs=2), Made(1), 2 * FLAT)
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (Made(4), 100),
+        (Made(9), 100),
+        (Made(1), 25),
+        (Made(0), 0),
+        (Made(4, duration_s=Fraction(4)), 50),
+        (Made(2, duration_s=Fraction(4)), 25),
+        (Made(4, duration_s=Fraction(80)), 100),
+        (Made(4, duration_s=Fraction(1, 3)), 5),
+    ],
+)
+def test_without_its_list_the_hold_is_divided(made: Made, expected: int) -> None:
+    """By outputs and by seconds, rounded up, never more than was held; and the note says so."""
+    valid = a_valid_request(outputs=4, duration_s=Fraction(8))
+
+    assert Owed(expected, expected, note=LIST_GONE) == owed(None, valid, made, 100)
+
+
+def test_without_its_list_an_open_length_counts_as_the_longest() -> None:
+    """What was held was the dearest that could come."""
+    valid = a_valid_request(durations_possible=(Fraction(4), Fraction(10)))
+
+    assert 40 == owed(None, valid, Made(1, duration_s=Fraction(4)), 100).amount
+
+
+def test_the_journal_is_told_what_came() -> None:
+    """Exact numbers as texts; what is not known is left out."""
+    made = Made(2, (Pixels(10, 20), None), duration_s=Fraction(15, 2), tokens=9, audio=True, resolution="720P")
+
+    told = json.loads(outcome_meta(made, Cost(Fraction(3, 100), "usd"), "poll"))
+
+    assert told == {
+        "via": "poll", "outputs": 2, "sizes": ["10x20"], "audio": True, "resolution": "720P", "tokens": 9,
+        "duration_s": "15/2", "cost": "3/100", "cost_unit": "usd",
+    }  # fmt: skip
+
+
+def test_a_failure_has_little_to_tell() -> None:
+    """Only what it cost, if it cost something."""
+    assert {"cost": "2", "cost_unit": "fal_units"} == json.loads(
+        outcome_meta(Failed("x", billable=True), Cost(Fraction(2), "fal_units"))
+    )
+
+
+def test_a_reported_cost_is_a_number_in_the_line() -> None:
+    """And nothing where none was reported."""
+    assert {"cost_reported": 0.03, "cost_unit": "usd"} == cost_facts(Cost(Fraction(3, 100), "usd"))
+    assert {} == cost_facts(None)
+
+
+@pytest.mark.parametrize(("made", "expected"), [(Made(2), "made"), (Made(3), "made"), (Made(1), "partial")])
+def test_fewer_than_asked_is_a_part(made: Made, expected: str) -> None:
+    """Whether all came that was asked for."""
+    assert expected == made_as(a_valid_request(outputs=2), made)
