@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from gatekeeper.ledger.records import EntryKind
-from tests.system.tasks import ALL, Tasks, film_url
+from tests.system.tasks import ALL, ARK, Tasks, film_url
 from tests.system.world import World
 
 FORMATS = pytest.mark.parametrize("tasks", ALL, ids=str)
@@ -55,6 +55,16 @@ async def test_a_bad_resolution_is_told_what_is_allowed(world: World, tasks: Tas
     assert 422 == answer.status
     assert tasks.allowed in tasks.message_of(answer.json)
     assert 0 == (await world.provider())["requests"]
+
+
+async def test_a_film_from_a_picture_needs_no_word(world: World) -> None:
+    """Ark's parts may be a picture alone."""
+    key = await world.key()
+    part = {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png"}, "role": "first_frame"}
+
+    answer = await ARK.send(world, key, content=[part])
+
+    assert (200, "cgt-") == (answer.status, answer.json["id"][:4])
 
 
 @FORMATS

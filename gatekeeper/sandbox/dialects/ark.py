@@ -76,7 +76,7 @@ async def generate_images(call: Call) -> Answer:
 async def create_task(call: Call) -> Answer:
     """A task that makes one video."""
     fields = json_object(call.body)
-    texts = [part.get("text", "") for part in fields.get("content", []) if part.get("type") == "text"]
+    texts = [part.get("text", "") for part in fields.get("content") or () if part.get("type") == "text"]
     film, shown = _film(fields, " ".join(texts))
     url = fields.get("callback_url")
     teller = call.hooks.plain(url, lambda job: _told(call, job)) if url else None
