@@ -101,7 +101,7 @@ TRAITS = Traits(
         "GET /contents/generations/tasks lists the tasks of every team and is not open",
         "a video from a draft (`draft_task`) is refused: its length and model are the draft's, which its request "
         "does not say",
-        "`service_tier: flex` and `draft` are cheaper at Ark and cost what the price list says all the same",
+        "`service_tier: flex` is half as dear at Ark and not here; a `draft` costs its tokens",
         "web search beside a picture (`tools`) is not priced",
         "the length of a video that goes in is not in its request: the tokens at the task's end tell it",
     ),

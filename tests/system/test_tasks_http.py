@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from gatekeeper.ledger.records import EntryKind
-from tests.system.tasks import ALL, ARK, Tasks, film_url
+from tests.system.tasks import ALL, ARK, MINIMAX, Tasks, film_url
 from tests.system.world import World
 
 FORMATS = pytest.mark.parametrize("tasks", ALL, ids=str)
@@ -80,6 +80,24 @@ async def test_a_task_that_failed_is_refunded_once(world: World, tasks: Tasks, w
     assert ["0"] * 3 == [answer.headers["Gatekeeper-Credits-Charged"] for answer in again]
     assert ["hold", "job", "release"] == await kinds(world)
     assert 0 == (await world.balance()).charged
+    await world.assert_books_clean()
+
+
+@FORMATS
+async def test_a_poll_that_fails_ends_nothing(world: World, tasks: Tasks) -> None:
+    """Too many polls, which MiniMax says in HTTP 200, tell nothing about the task: later it is settled as made."""
+    key = await world.key()
+    task_id = await tasks.start(world, key, "job_wait")
+    busy = {"Sandbox-Behaviour": "fail=429"}
+
+    refused = await world.send("GET", f"/{tasks.provider}{tasks.poll.format(task_id)}", key, headers=busy)
+
+    assert ["hold", "job"] == await kinds(world)
+    assert (429 if tasks is not MINIMAX else 200) == refused.status
+    assert world.sandbox is not None
+    await world.session.post(f"{world.sandbox.url}/sandbox/jobs/end")
+    ended = await tasks.over(world, key, task_id)
+    assert tasks.credits == ended.headers["Gatekeeper-Credits-Charged"]
     await world.assert_books_clean()
 
 
