@@ -48,10 +48,10 @@ ROUTES = RouteTable(
     row("POST", "/images/generations", RouteKind.GENERATION, "images.generations", Operation.IMAGE_GENERATE),
     row("POST", _TASKS, RouteKind.GENERATION, "tasks.create", Operation.VIDEO_GENERATE),
     row("GET", f"{_TASKS}/{{job}}", RouteKind.POLL, "tasks.get"),
-    row("DELETE", f"{_TASKS}/{{job}}", RouteKind.CANCEL, "tasks.delete"),
+    row("DELETE", f"{_TASKS}/{{job}}", RouteKind.CANCEL, "tasks.delete", takes_body=True),
     prefixes=("/api/v3", ""),
 )
-"""With `/api/v3` before them or without: `base_url` ends with it."""
+"""With `/api/v3` before them or without: `base_url` ends with it. The SDK sends an empty object with its DELETE."""
 
 
 def _read_event(body: bytes) -> tuple[str | None, Outcome]:

@@ -97,7 +97,8 @@ TRAITS = Traits(
     ),
     settles_from="the pictures in the answer or in the task, of the size that `usage` states; a video's `usage`: "
     "`output_video_duration` or `duration`, and `SR`",
-    sdk="dashscope: no exception but a response with status_code 402, code and message",
+    sdk="dashscope: InvalidTask from the `call` of a task, with the message; from all else no exception but a response "
+    "with status_code 402, code and message",
     corners=(
         "GET /tasks lists the tasks of every team and is not open",
         "a video that goes in makes an edit of it, for Alibaba bills its seconds too: how many is not in the request",

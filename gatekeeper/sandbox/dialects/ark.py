@@ -156,7 +156,7 @@ def _film(fields: Mapping[str, Any], text: str) -> tuple[MovieSpec, dict[str, An
     film = one_film(text, text_field(fields, "model"), pixels, duration)
     shown: dict[str, Any] = {"resolution": resolution, "ratio": ratio, "framespersecond": FRAMES_PER_S}
     shown |= {"frames": frames} if frames else {"duration": int(film.duration_s)}
-    shown |= {"generate_audio": fields.get("generate_audio", True), "tokens": _tokens(pixels, film.duration_s)}
+    shown |= {"generate_audio": fields.get("generate_audio") is not False, "tokens": _tokens(pixels, film.duration_s)}
     return film, shown
 
 
