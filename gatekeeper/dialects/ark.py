@@ -85,6 +85,7 @@ TRAITS = Traits(
         "sequential_image_generation",
         "sequential_image_generation_options.max_images",
         "stream",
+        "layer_decomposition",
         "content[].text",
         "content[].image_url",
         "content[].video_url",
@@ -103,7 +104,8 @@ TRAITS = Traits(
         "a video from a draft (`draft_task`) is refused: its length and model are the draft's, which its request "
         "does not say",
         "`service_tier: flex` is half as dear at Ark and not here; a `draft` costs its tokens",
-        "web search beside a picture (`tools`) is not priced",
+        "`layer_decomposition` is refused: it makes as many pictures as there are layers",
+        "web search (`tools`) is not priced",
         "the length of a video that goes in is not in its request: the tokens at the task's end tell it",
     ),
 )
@@ -138,6 +140,8 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
 
 def _ask_image(fields: JsonFields) -> GenerationRequest:
     images = fields.count("image")
+    if fields.flag("layer_decomposition"):
+        fields.wrong("layer_decomposition", "left out, for nobody knows how many pictures come of it")
     return GenerationRequest(
         model=fields.text("model"),
         operation=Operation.IMAGE_EDIT if images else Operation.IMAGE_GENERATE,

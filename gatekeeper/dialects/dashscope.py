@@ -117,6 +117,8 @@ _IMAGES_IN = (
     "head_frame",
     "tail_frame",
     "base_image_url",
+    "mask_image_url",
+    "sketch_image_url",
     "ref_img",
     "ref_image_url",
     "ref_images_url",
