@@ -412,3 +412,20 @@ async def figures(world: World) -> dict[str, str]:
     async with world.session.get(f"{world.gateway.admin_url}/metrics") as response:
         lines = (await response.text()).splitlines()
     return {name: value for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
+async def test_links_of_a_large_answer_are_changed_too(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture in the answer beside its links: read whole, changed, and settled before it leaves."""
+    linked = SimpleNamespace(**vars(native) | {"TRAITS": Traits(title="linked", links=("urls.get",))})
+    monkeypatch.setitem(registry.DIALECTS, "native", linked)  # type: ignore[arg-type]
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    jobs.end({**SUCCEEDED, "data": "A" * 1_000_000})
+
+    answer = await world.send("GET", "/v1/generations/job-1", key)
+
+    assert f"{world.url}/studio/v1/generations/job-1" == answer.json["urls"]["get"]
+    assert (1_000_000, "49") == (len(answer.json["data"]), answer.headers["Gatekeeper-Credits-Charged"])
