@@ -132,18 +132,21 @@ TRAITS = Traits(
     sdk="google-genai: errors.ClientError with code 402, its details hold the facts; client.interactions: "
     "APIStatusError with status_code 402",
     corners=(
-        "a model that answers an image request in words alone is charged as quoted: Google bills the words",
+        "models of pictures as models of words: an answer in words alone is charged as quoted, for Google bills it too",
         "tools, cachedContent, routingConfig, serviceTier priority: refused, for what they cost is not known here",
-        "an interaction with an agent: refused; one with previous_interaction_id counts as an edit",
-        "a sampleCount that is not given counts as 4 for Imagen and as 1 for Veo",
-        "webhook_config goes to Google as it is: Google itself calls that address, and signs",
-        "an address of a file in an answer stays Google's: the SDK's files.download comes here all the same, other "
-        "clients fetch /v1beta/files/ID:download?alt=media",
-        "a file that a body names must be one of the team's own outputs; a bucket's address is not checked",
-        "operations are not cancelled, interactions not deleted or streamed again, files not uploaded or listed",
-        "the project and location in an address go upstream as they are",
-        "google-genai's interactions client sends again by itself after 409, 429 and 5xx, up to four times, and does "
-        "not say so: HttpRetryOptions(attempts=1) stops it, an Idempotency-Key makes it harmless",
+        "agents in interactions; an interaction with previous_interaction_id counts as an edit",
+        "a sampleCount left open: it counts as 4 for Imagen and as 1 for Veo, which are Google's defaults",
+        "webhook_config by way of the gateway: Google itself calls that address, and signs",
+        "links to files that lead here: the SDK's files.download comes here all the same, other clients fetch "
+        "/v1beta/files/ID:download?alt=media, where ID is the one in the link",
+        "files of others: one that a body names must be among the team's own outputs, but an address of a "
+        "bucket is not checked",
+        "cancelling an operation, deleting an interaction or streaming it again, uploading or listing files",
+        "a project or location of config's: those in the address go upstream as they are",
+        "minting Vertex AI's access tokens, which last an hour: give a key of its express mode, or renew the "
+        "credential",
+        "telling retries: google-genai's interactions client sends again after 409, 429 and 5xx, up to four times, and "
+        "does not say so; HttpRetryOptions(attempts=1) stops it, an Idempotency-Key makes it harmless",
     ),
 )
 
@@ -290,9 +293,10 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
 
 
 def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
-    """An event that makes the SDK raise. Its data must begin with the error: that is how the SDK tells it apart."""
+    """An event that makes the SDK raise. Its data must begin with the error, and no line name the event: the SDK tells
+    an error by the one and takes the other for data."""
     event = orjson.dumps({"error": _error(rejection, request_id), "event_type": "error"})
-    return b"event: error\ndata: " + event + b"\n\n"
+    return b"data: " + event + b"\n\n"
 
 
 def _error(rejection: Rejection, request_id: str) -> Facts:

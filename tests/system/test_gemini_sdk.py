@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import aiohttp
 import pytest
 from google import genai
 from google.genai import errors, types
@@ -356,3 +357,24 @@ async def test_an_interaction_goes_on_from_the_teams_own_alone(world: World) -> 
     assert "completed" == second.status
     assert (98_000_000, seen) == ((await world.balance()).charged, (await world.provider())["requests"])
     await world.assert_books_clean()
+
+
+async def test_a_stream_that_breaks_off_raises(start_world: StartWorld, start_cut_stream: Any) -> None:
+    """The gateway's last word is an event that the SDK raises, if the break does not overtake it on its way there."""
+    piece = b'data: {"candidates":[{"content":{"parts":[{"text":"So"}]}}]}\r\n\r\n'
+    world = await start_world(provider_url=await start_cut_stream(piece))
+    async with gemini(world, await world.key()) as sdk:
+        stream = await sdk.models.generate_content_stream(model=MODEL, contents="a kite", config=config())
+        with pytest.raises((errors.APIError, aiohttp.ClientPayloadError)):
+            _ = [piece async for piece in stream]
+
+
+async def test_an_interaction_that_breaks_off_raises(start_world: StartWorld, start_cut_stream: Any) -> None:
+    """So does the stream of an interaction, or it ends in an event of an error."""
+    piece = b'event: step.start\ndata: {"event_type":"step.start","index":0,"step":{"type":"model_output"}}\n\n'
+    world = await start_world(provider_url=await start_cut_stream(piece))
+    async with gemini(world, await world.key()) as sdk:
+        stream = await sdk.interactions.create(model=MODEL, input="a kite", stream=True)
+        events = [event.event_type async for event in stream]
+
+    assert ["step.start", "error"] == events
