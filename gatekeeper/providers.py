@@ -47,7 +47,8 @@ def provider_problems(settings: Settings, *, secrets_needed: bool = True) -> lis
             mend = "Write 'dialect: custom', or leave it out."
             problems.append(settings.problem((*where, "custom"), f"{stated.dialect} describes itself", mend))
         if dialect is not None:
-            problems += [*_unknown_bases(settings, name, stated, dialect), *_webhook_problems(settings, name, dialect)]
+            problems += _unknown_bases(settings, name, stated, dialect)
+            problems += _webhook_problems(settings, name, dialect, secrets_needed=secrets_needed)
         if secrets_needed:
             problems += _no_credential(settings, name, stated, dialect)
     return problems
@@ -130,13 +131,15 @@ def _unknown_bases(settings: Settings, name: str, stated: ProviderSettings, dial
             yield settings.problem(("providers", name, "base_urls", base), what, mend)
 
 
-def _webhook_problems(settings: Settings, name: str, dialect: Dialect) -> Iterator[Problem]:
+def _webhook_problems(settings: Settings, name: str, dialect: Dialect, *, secrets_needed: bool) -> Iterator[Problem]:
     source, trait = settings.providers[name].webhook_secret, dialect.TRAITS.webhook
     if source is None:
         return
     where = ("providers", name, "webhook_secret")
     if trait is None or trait.signature != "standard":
         yield settings.problem(where, "this dialect's webhooks are not signed with such a secret", "Leave it out.")
+        return
+    if not secrets_needed:
         return
     try:
         if standard_key(read_secret(source, settings.base_dir)) is None:

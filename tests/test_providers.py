@@ -141,3 +141,29 @@ def test_a_signed_secret_in_one_part(write: Write, monkeypatch: pytest.MonkeyPat
     assert "environment variable KLING: the credential is no access key and secret key" in problem.what
     assert "only-one-part" not in str(problem)
     assert [] == provider_problems(settings, secrets_needed=False)
+
+
+WEBHOOKS = """\
+  replicate:
+    dialect: replicate
+    base_url: https://api.test
+    webhook_secret: {env: HOOKS}
+"""
+
+
+def test_a_webhook_secret_that_is_not_here(write: Write) -> None:
+    """It is looked for where secrets are needed, and told with where that was."""
+    settings = load_settings(write(WEBHOOKS))
+
+    (problem,) = provider_problems(settings)
+    assert (5, "providers.replicate.webhook_secret") == (problem.line, problem.where)
+    assert "environment variable HOOKS" in problem.what
+    assert [] == provider_problems(settings, secrets_needed=False)
+
+
+def test_a_webhook_secret_where_none_is_used(write: Write) -> None:
+    """Of a format whose events are not signed with one it is told wherever it is checked."""
+    settings = load_settings(write(WEBHOOKS.replace("dialect: replicate", "dialect: openai")))
+
+    (problem,) = provider_problems(settings, secrets_needed=False)
+    assert "not signed with such a secret" in problem.what

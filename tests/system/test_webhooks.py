@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import replicate
+from replicate.webhook import InvalidSignatureError, Webhooks
 
 from gatekeeper.proxy.webhooks.inbound import EVENT_BYTES_MAX
 from tests.receiver import Receiver, listening
@@ -192,3 +194,19 @@ async def test_a_step_on_the_way_is_passed_on_and_settles_nothing(scene: Hooked)
 
     assert (200, ["hold", "job"]) == (status, await scene.kinds())
     assert "processing" == (await scene.verified())["status"]
+
+
+async def test_replicates_own_sdk_verifies_what_it_gets(scene: Hooked) -> None:
+    """It asks for the secret where Replicate has it, and checks the event as it would check Replicate's."""
+    client = replicate.Client(base_url=f"{scene.world.url}/replicate", api_token=scene.key)
+    secret = await client.webhooks.default.async_secret()
+    await client._async_client.aclose()
+    await scene.submit()
+    await scene.receiver.until_received(1)
+    ((headers, body),) = scene.receiver.received
+    named = {name.lower(): value for name, value in headers.items()}
+
+    Webhooks.validate(headers=named, body=body.decode(), secret=secret)
+
+    with pytest.raises(InvalidSignatureError):
+        Webhooks.validate(headers=named, body=body.decode() + " ", secret=secret)
