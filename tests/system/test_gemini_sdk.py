@@ -378,3 +378,14 @@ async def test_an_interaction_that_breaks_off_raises(start_world: StartWorld, st
         events = [event.event_type async for event in stream]
 
     assert ["step.start", "error"] == events
+
+
+@pytest.mark.parametrize("word", ["cut_before", "cut"])
+async def test_an_interaction_whose_answer_is_lost_is_not_sent_again(world: World, word: str) -> None:
+    """Its client sends any 5xx again, up to four times; work that may have been done must not be paid five times."""
+    async with gemini(world, await world.key()) as sdk:
+        with pytest.raises(Exception, match=r"424|incomplete|without sending complete") as caught:
+            await sdk.interactions.create(model=MODEL, input=f"a kite [sandbox: job=0, {word}]")
+
+    assert 1 == len(world.events("generation.admitted"))
+    assert word == "cut" or caught.value.status_code == 424
