@@ -67,6 +67,7 @@ _ONLY_SUCCESS = "ModelArk bills the tokens of videos that were made"
 
 TRAITS = Traits(
     title="BytePlus ModelArk (Volcengine Ark)",
+    address="https://ark.ap-southeast.bytepluses.com/api/v3",
     pointed="`Ark(base_url='http://HOST:8080/NAME/api/v3', api_key='gk_...')`",
     streams=True,
     webhook=Webhook("json", "callback_url", "none", _read_event),

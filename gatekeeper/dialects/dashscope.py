@@ -67,6 +67,7 @@ _ONLY_SUCCESS = "Model Studio bills what was made; a failed call costs nothing"
 
 TRAITS = Traits(
     title="Alibaba Model Studio (DashScope)",
+    address="https://dashscope-intl.aliyuncs.com/api/v1",
     pointed="`dashscope.base_http_api_url = 'http://HOST:8080/NAME/api/v1'` or `DASHSCOPE_HTTP_BASE_URL`, and "
     "`dashscope.api_key = 'gk_...'`",
     streams=True,

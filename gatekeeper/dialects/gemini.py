@@ -94,6 +94,7 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="Google Gemini API and Vertex AI",
+    address="https://generativelanguage.googleapis.com",
     credential=CredentialPlace("header", "x-goog-api-key"),
     streams=True,
     pointed="`genai.Client(api_key='gk_...', http_options=HttpOptions(base_url='http://HOST:8080/NAME'))`; for Vertex "

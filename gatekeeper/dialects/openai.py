@@ -59,6 +59,7 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="OpenAI Images and Videos",
+    address="https://api.openai.com/v1",
     streams=True,
     pointed="`OpenAI(base_url='http://HOST:8080/NAME/v1', api_key='gk_...')`",
     billing=(
