@@ -104,4 +104,3 @@ def _not_sold(entries: Sequence[NotSold]) -> Iterator[Combination]:
 def _all(values: Sequence[_Item] | None) -> Sequence[_Item]:
     """A list that may be left out."""
     return () if values is None else values
-

@@ -166,10 +166,13 @@ def _alternatives_table(rejection: Rejection) -> Table:
     """Only the columns in which an alternative says something."""
     rows = plain([alternative_facts(alternative) for alternative in rejection.alternatives])
     names = [
-        name for name in ("resolution", "aspect_ratio", "size", "scale", "quality", "duration_s", "audio", "outputs")
+        name
+        for name in ("resolution", "aspect_ratio", "size", "scale", "quality", "duration_s", "audio", "outputs")
         if any(name in r for r in rows)
     ]
-    table = new_table(*(name.removesuffix("_s").replace("_", " ").capitalize() for name in names), "Credits", right=("Credits",))
+    table = new_table(
+        *(name.removesuffix("_s").replace("_", " ").capitalize() for name in names), "Credits", right=("Credits",)
+    )
     for row in rows:
         table.add_row(*(_label(name, row[name]) if name in row else "" for name in names), str(row["credits"]))
     return table

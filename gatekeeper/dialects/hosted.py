@@ -40,7 +40,8 @@ SHOTS: Final = ("multi_prompt", "shots")
 
 READS: Final = (
     *SIZES, "width", "height", *RATIOS, *RESOLUTIONS, *OUTPUTS, "max_images", "sequential_image_generation",
-    *DURATIONS, "num_frames", "frames_per_second", "fps", *SHOTS, *AUDIO, *ENHANCE, *SCALES, "quality", "prompt",
+    *DURATIONS, "num_frames", "frames_per_second", "fps", *SHOTS, *AUDIO, *ENHANCE, *SCALES, "quality",
+    "rendering_speed", "prompt",
 )  # fmt: skip
 """Every field by its name. Beside them every field whose name tells of a picture or a film that goes in."""
 
@@ -68,7 +69,12 @@ _TIER_OF_MEGAPIXELS: Final = ((1, "1K"), (4, "2K"), (16, "4K"))
 
 _PICTURE_NAME: Final = re.compile(r"image|frame|photo|picture|reference|element|face")
 _NO_PICTURE_NAME: Final = re.compile(r"video|audio|mask|voice")
-_MEDIA_STARTS: Final = ("http://", "https://", "data:")
+_MEDIA: Final = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*://|data:)", re.IGNORECASE)
+"""An address or a data URI; how its scheme is spelled makes no difference to whoever fetches it."""
+
+_WRAPPED: Final = frozenset({"url", "uri", "href", "src", "data", "content", "file", "file_data"})
+"""Names that say nothing of what they hold: in an object, that stands in the object's own name."""
+
 _PNG_URI: Final = "data:image/png;base64,"
 _INPUT_NAMES: Final = ("image_url", "image", "input_image")
 
@@ -213,8 +219,12 @@ def _quality_tier(fields: JsonFields) -> str | None:
 
 
 def _quality(fields: JsonFields) -> str | None:
-    """As a number it is that of a JPEG, and no price depends on it."""
-    return fields.text("quality") if fields.holds_text("quality") else None
+    """As a number it is that of a JPEG, and no price depends on it. Ideogram has speeds in place of qualities."""
+    return _agreed(fields, ("quality", "rendering_speed"), _quality_word)
+
+
+def _quality_word(fields: JsonFields, name: str) -> str | None:
+    return fields.text(name) if fields.holds_text(name) else None
 
 
 def _outputs(fields: JsonFields) -> int | None:
@@ -259,10 +269,15 @@ def _filmed(fields: JsonFields) -> Fraction | None:
 
 
 def _input_pixels(fields: JsonFields) -> Pixels | None:
-    """The size of the picture that goes in, where it goes in as a PNG whose head can be read."""
-    texts = (fields.raw(name) for name in _INPUT_NAMES if fields.holds_text(name))
-    heads = (cast("str", text).removeprefix(_PNG_URI) for text in texts if cast("str", text).startswith(_PNG_URI))
-    return next(filter(None, map(png_pixels, heads)), None)
+    """The size of the picture that goes in, where it goes in as a PNG whose head can be read.
+
+    Of several pictures nobody knows here which one the model takes, so that none of them tells the size.
+    """
+    given = [name for name in _INPUT_NAMES if fields.given(name)]
+    if len(given) != 1 or not fields.holds_text(given[0]) or sum(1 for _ in _media(fields, _is_picture)) != 1:
+        return None
+    text = cast("str", fields.raw(given[0]))
+    return png_pixels(text.removeprefix(_PNG_URI)) if text.startswith(_PNG_URI) else None
 
 
 def _is_picture(name: str) -> bool:
@@ -278,14 +293,14 @@ def _media(fields: JsonFields, named: Callable[[str], bool]) -> Iterator[str]:
 def _media_in(name: str, value: object, named: Callable[[str], bool]) -> Iterator[str]:
     """Depth is bounded: the body's reader refuses what is nested deeper than anything real."""
     if isinstance(value, str):
-        if named(name.casefold()) and value.startswith(_MEDIA_STARTS):
+        if named(name.casefold()) and _MEDIA.match(value):
             yield value
     elif isinstance(value, list):
         for each in value:
             yield from _media_in(name, each, named)
     elif isinstance(value, dict):
         for inner_name, each in cast("Mapping[str, object]", value).items():
-            yield from _media_in(inner_name, each, named)
+            yield from _media_in(name if inner_name.casefold() in _WRAPPED else inner_name, each, named)
 
 
 def filmed_seconds(value: object) -> Fraction | None:

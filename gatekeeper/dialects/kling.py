@@ -87,6 +87,7 @@ _ONLY_SUCCESS = "Kling's terms: a generation that fails deducts no units"
 
 TRAITS = Traits(
     title="Kling AI",
+    address="https://api-singapore.klingai.com",
     pointed="no Python SDK: `http://HOST:8080/NAME` in place of `https://api-singapore.klingai.com`, and the "
     "gatekeeper key itself in place of the signed token",
     credential=CredentialPlace("signed"),
@@ -118,6 +119,7 @@ TRAITS = Traits(
         "GET of a kind without an id lists the tasks of every team and is not open",
         "a poll by `external_task_id` finds no job: polls go by `task_id`",
         "`voice_list` is refused: a voice of one's own costs more, and no price list here says how much",
+        "a video that goes in (`video_list`) makes an edit of it, which Kling sells at a price of its own",
         "tasks cannot be cancelled",
         "multi-image2video, video-extend, lip-sync, effects, avatars, omni-image and the newer addresses that name a "
         "model are not open",
@@ -158,18 +160,18 @@ def _model(route: Route, fields: JsonFields) -> str | None:
 def _ask_video(model: str | None, fields: JsonFields) -> GenerationRequest:
     if fields.count("voice_list"):
         fields.wrong("voice_list", "left out, for no price list here has a price for it")
-    mode = fields.text("mode") or MODE_DEFAULT
+    mode, videos = fields.text("mode") or MODE_DEFAULT, fields.count("video_list")
     images = sum(fields.count(name) for name in ("image", "image_tail", "image_list"))
     return GenerationRequest(
         model=model,
-        operation=_VIDEO,
+        operation=Operation.VIDEO_EDIT if videos else _VIDEO,
         resolution=TIERS.get(mode.lower(), mode),
         aspect_ratio=fields.text("aspect_ratio"),
         duration_s=fields.quantity("duration", "s"),
         audio=_sound(fields),
         prompt_length=_prompt_length(fields),
         reference_images=images or None,
-        input_video=fields.count("video_list") > 0,
+        input_video=videos > 0,
     )
 
 
