@@ -17,7 +17,8 @@ def problems(directory: Path, dialect: str, secret: str, *, secrets_needed: bool
         f"providers:\n  some: {{dialect: {dialect}, base_url: 'https://a.test', webhook_secret: {{file: secret}}}}\n"
     )
     found = provider_problems(load_settings(path), secrets_needed=secrets_needed)
-    return [f"{problem.line}: {problem.where}: {problem.what}" for problem in found]
+    told = [f"{problem.line}: {problem.where}: {problem.what}" for problem in found]
+    return [line for line in told if "webhook" in line]
 
 
 def test_a_secret_of_the_standard_is_taken(tmp_path: Path) -> None:
