@@ -139,6 +139,7 @@ class CustomAnswer(Section):
     """Where in an answer that stands which a charge is made from. Those of an output are pointers into each output."""
 
     outputs: Pointer
+    content: Pointer | None = None
     width: Pointer | None = None
     height: Pointer | None = None
     file: Pointer | None = None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -106,13 +106,17 @@ class WebhookSettings(Section):
     allow_private: bool = Field(
         False, description="Private addresses are the gateway's own neighbours: callers are not to reach them by it."
     )
-    ports: tuple[int, ...] = Field((443, 8443), description="Web servers are there; behind other ports are databases.")
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
+        (443, 8443), description="Web servers are there; behind other ports are databases."
+    )
     timeout_s: float = Field(15, gt=0, le=300, description="What providers grant a webhook.")
     retry_min_s: float = Field(5, gt=0, description="A receiver that restarts is back by then.")
     retry_max_s: float = Field(3600, gt=0, description="One that is back after a night hears of it within the hour.")
     give_up_after_s: float = Field(86_400, gt=0, description="After a day of silence nobody listens any more.")
     at_once: int = Field(16, ge=1, le=1000, description="Calls on their way; a slow receiver holds one for timeout_s.")
-    waiting_max: int = Field(10_000, ge=1, description="Events on disk; beyond it providers are asked to call again.")
+    waiting_max: int = Field(
+        10_000, ge=1, description="Events on disk, a quarter of them one team's; beyond it providers are to call again."
+    )
     waiting_max_mb: int = Field(256, ge=1, description="And their bytes: an event has a few KB, or pictures in it.")
 
     @field_validator("allow_hosts")
@@ -206,7 +210,7 @@ class ProviderSettings(Section):
     """An upstream with its credential."""
 
     dialect: str
-    base_url: HttpAddress
+    base_url: HttpAddress | None = Field(None, description="Where it is; the provider's own public address by default.")
     base_urls: dict[str, HttpAddress] = Field(
         default_factory=dict, description="Further addresses of formats that have several; else their public ones."
     )

@@ -5,16 +5,17 @@ and a pixel table for all of them.
 """
 
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 from gatekeeper.core.combining import keep_sold
-from gatekeeper.core.credits import parse_credits
+from gatekeeper.core.credits import MICRO, Rounding, parse_credits
 from gatekeeper.core.rejection import Violation
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
-from gatekeeper.core.rules import FlatPrice, Price, PriceRule, TierPrice
+from gatekeeper.core.rules import FlatPrice, Price, PriceRule, SecondsPrice, TierPrice
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.sizing import SizeChoice, choose_size
-from gatekeeper.core.spec import Capability, ModelSpec, PriceList
+from gatekeeper.core.spec import Audio, Capability, ModelSpec, PriceList
 
 TIERS = ("1K", "2K", "4K")
 RATIOS = ("1:1", "16:9", "9:16")
@@ -56,6 +57,31 @@ def a_plain_capability(**changes: Any) -> Capability:
     """One without tiers, ratios or pixels, at a flat 20 credits."""
     plain: dict[str, Any] = {"price": a_price(FlatPrice(parse_credits(20)))}
     return a_capability(**(plain | {"resolutions": (), "aspect_ratios": (), "pixels": {}} | changes))
+
+
+def a_video_capability(**changes: Any) -> Capability:
+    """Video with two tiers, one ratio, lengths of 5 and 10 seconds, sound to choose, at 2 and 3 credits a second.
+
+    With sound it is half as much again at 720P, and no dearer at 1080P.
+    """
+    amounts = {("720P", False): 2, ("720P", True): 3, ("1080P", False): 3, ("1080P", True): 3}
+    rule = SecondsPrice({key: amount * MICRO for key, amount in amounts.items()}, Rounding.EXACT)
+    settings: dict[str, Any] = {
+        "operations": (Operation.VIDEO_GENERATE,),
+        "price": a_price(rule),
+        "resolutions": ("720P", "1080P"),
+        "aspect_ratios": ("16:9",),
+        "pixels": {("720P", "16:9"): Pixels(1280, 720), ("1080P", "16:9"): Pixels(1920, 1080)},
+        "durations": (Fraction(5), Fraction(10)),
+        "audio": Audio.OPTIONAL,
+    }
+    return a_capability(**(settings | changes))
+
+
+def a_video_request(**changes: Any) -> GenerationRequest:
+    """A request for 5 silent seconds at 720P."""
+    boring: dict[str, Any] = {"model": "a-model", "operation": Operation.VIDEO_GENERATE, "prompt_length": 5}
+    return GenerationRequest(**(boring | {"resolution": "720P", "duration_s": Fraction(5), "audio": False} | changes))
 
 
 def a_model(*capabilities: Capability, **changes: Any) -> ModelSpec:

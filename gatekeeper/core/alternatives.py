@@ -62,9 +62,8 @@ def _cheaper(
             replace(shaped, resolution=tier, audio=sound, duration_s=each, duration_auto=False)
             for tier, sound, each in product(tiers or (None,), sounds, shorter)
         ]
-    for valid in _valid(model, near):
-        if worth(model, valid).credits < worth(model, asked).credits:
-            yield valid
+    dearest = worth(model, asked).credits
+    yield from (valid for valid in _valid(model, near) if worth(model, valid).credits < dearest)
 
 
 def _shorter(capability: Capability, asked: ValidRequest) -> list[Fraction]:

@@ -99,7 +99,7 @@ def _size_not_sold(capability: Capability, left: _Open, choice: SizeChoice) -> V
 def _nearest_sold(sold: list[tuple[str, str]], tier: str | None, ratio: str | None) -> str | None:
     """The same shape at another tier is nearer than another shape."""
     if tier and (found := nearest_tier(tier, [t for t, r in sold if r == (ratio or r)])):
-        return f"{found} {ratio}" if ratio else found
+        return next(f"{t} {r}".strip() for t, r in sold if t == found and r == (ratio or r))
     if ratio and (found := nearest_ratio(ratio, [r for t, r in sold if t == tier])):
         return f"{tier} {found}"
     return None

@@ -85,6 +85,8 @@ def as_made(capability: Capability, request: ValidRequest, made: Made, pixels: P
     )  # there the answer may count the source's seconds too
     if made.duration_s is not None and capability.durations and tells_length:
         facts |= {"duration_s": _duration_sold(capability, made.duration_s), "durations_possible": ()}
+    if not facts:
+        return request
     found = replace(request, **facts)
     sold = any(capability.sells(c.resolution, None, c.duration_s, c.audio) for c in closings(capability, found))
     return found if sold else request

@@ -19,6 +19,7 @@ from gatekeeper.core.rating import price_of_tokens, rate
 from gatekeeper.core.rejection import Code, number_text, refuse
 from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.rules import AddOn, AddOnTrigger, Per, Price, TokenPrice
+from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import Capability, ModelSpec, PriceList
 
 
@@ -94,14 +95,22 @@ def charge(model: ModelSpec, request: ValidRequest, made: Made, held: int) -> Ch
     if outputs and made.tokens is not None and isinstance(capability.price.rule, TokenPrice):
         lines = _token_lines(capability, capability.price.rule, replace(request, outputs=outputs), made)
     else:
-        shown = made.pixels[:outputs]
-        facts = Counter(as_made(capability, request, made, pixels) for pixels in shown)
-        facts[as_made(capability, request, made, None)] += outputs - len(shown)
-        each = [replace(fact, outputs=count) for fact, count in facts.items() if count]
-        lines = tuple(line for fact in each for line in _dearest(capability, fact))
+        facts = [replace(fact, outputs=count) for fact, count in _facts(capability, request, made, outputs).items()]
+        lines = tuple(line for fact in facts for line in _dearest(capability, fact))
     once = _request_lines(capability.price, as_made(capability, request, made, None)) if outputs else ()
     total = Quote(lines + once, model.price_list)
     return Charge(total, min(total.credits, held), max(total.credits - held, 0))
+
+
+def _facts(capability: Capability, request: ValidRequest, made: Made, outputs: int) -> Counter[ValidRequest]:
+    """How many outputs came out as what."""
+    shown: Counter[Pixels | None] = Counter(made.pixels[:outputs])
+    shown[None] += outputs - shown.total()
+    facts: Counter[ValidRequest] = Counter()
+    for pixels, count in shown.items():
+        if count:
+            facts[as_made(capability, request, made, pixels)] += count
+    return facts
 
 
 def _capability(model: ModelSpec, request: ValidRequest) -> Capability:

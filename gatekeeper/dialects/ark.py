@@ -10,8 +10,6 @@ from fractions import Fraction
 from functools import partial
 from typing import TypeVar
 
-import orjson
-
 from gatekeeper.core.outcome import Outcome, Unknown
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
@@ -33,7 +31,7 @@ from gatekeeper.dialects.base import (
 )
 from gatekeeper.dialects.complaints import malformed, no_job
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
-from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
+from gatekeeper.dialects.errorobject import render_error, render_error_event
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.routes import RouteTable, row
@@ -50,10 +48,10 @@ ROUTES = RouteTable(
     row("POST", "/images/generations", RouteKind.GENERATION, "images.generations", Operation.IMAGE_GENERATE),
     row("POST", _TASKS, RouteKind.GENERATION, "tasks.create", Operation.VIDEO_GENERATE),
     row("GET", f"{_TASKS}/{{job}}", RouteKind.POLL, "tasks.get"),
-    row("DELETE", f"{_TASKS}/{{job}}", RouteKind.CANCEL, "tasks.delete"),
+    row("DELETE", f"{_TASKS}/{{job}}", RouteKind.CANCEL, "tasks.delete", takes_body=True),
     prefixes=("/api/v3", ""),
 )
-"""With `/api/v3` before them or without: `base_url` ends with it."""
+"""With `/api/v3` before them or without: `base_url` ends with it. The SDK sends an empty object with its DELETE."""
 
 
 def _read_event(body: bytes) -> tuple[str | None, Outcome]:
@@ -69,6 +67,7 @@ _ONLY_SUCCESS = "ModelArk bills the tokens of videos that were made"
 
 TRAITS = Traits(
     title="BytePlus ModelArk (Volcengine Ark)",
+    address="https://ark.ap-southeast.bytepluses.com/api/v3",
     pointed="`Ark(base_url='http://HOST:8080/NAME/api/v3', api_key='gk_...')`",
     streams=True,
     webhook=Webhook("json", "callback_url", "none", _read_event),
@@ -86,6 +85,7 @@ TRAITS = Traits(
         "sequential_image_generation",
         "sequential_image_generation_options.max_images",
         "stream",
+        "layer_decomposition",
         "content[].text",
         "content[].image_url",
         "content[].video_url",
@@ -103,8 +103,9 @@ TRAITS = Traits(
         "GET /contents/generations/tasks lists the tasks of every team and is not open",
         "a video from a draft (`draft_task`) is refused: its length and model are the draft's, which its request "
         "does not say",
-        "`service_tier: flex` and `draft` are cheaper at Ark and cost what the price list says all the same",
-        "web search beside a picture (`tools`) is not priced",
+        "`service_tier: flex` is half as dear at Ark and not here; a `draft` costs its tokens",
+        "`layer_decomposition` is refused: it makes as many pictures as there are layers",
+        "web search (`tools`) is not priced",
         "the length of a video that goes in is not in its request: the tokens at the task's end tell it",
     ),
 )
@@ -142,6 +143,8 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
 
 def _ask_image(fields: JsonFields) -> GenerationRequest:
     images = fields.count("image")
+    if fields.flag("layer_decomposition"):
+        fields.wrong("layer_decomposition", "left out, for nobody knows how many pictures come of it")
     return GenerationRequest(
         model=fields.text("model"),
         operation=Operation.IMAGE_EDIT if images else Operation.IMAGE_GENERATE,
@@ -257,21 +260,10 @@ def ask(link: JobLink) -> Ask | None:
 
 
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
-    """The error body that Ark's SDK takes apart, with the facts beside its own fields."""
-    headers = (*rejection_headers(rejection, "application/json"), ("x-request-id", request_id))
-    return Rendered(rejection.status, headers, orjson.dumps({"error": _error(rejection, request_id)}))
+    """The error body that Ark's SDK takes apart; like OpenAI's it obeys `x-should-retry`."""
+    return render_error(rejection, request_id, _FIELD_NAMES)
 
 
 def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """An event that makes the SDK raise in the middle of a stream."""
-    return b"event: error\ndata: " + orjson.dumps({"error": _error(rejection, request_id)}) + b"\n\n"
-
-
-def _error(rejection: Rejection, request_id: str) -> Facts:
-    field = next((violation.field for violation in rejection.violations), "")
-    error: Facts = {
-        "message": explain(rejection, _FIELD_NAMES),
-        "param": _FIELD_NAMES.get(field, field).encode("utf-8", "replace").decode(),
-        "type": rejection.facts.title,
-    }
-    return error | rejection_facts(rejection, request_id)
+    return render_error_event(rejection, request_id, _FIELD_NAMES)

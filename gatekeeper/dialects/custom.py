@@ -49,12 +49,14 @@ class CustomRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomAnswer:
-    """Where things stand in an answer. `width`, `height` and `file` are pointers into each output.
+    """Where things stand in an answer. `content`, `width`, `height` and `file` are pointers into each output; one whose
+    `content` is missing is not there.
 
     `states` says what each word at `status` means: `done`, `failed` or `running`.
     """
 
     outputs: Pointer
+    content: Pointer = ()
     width: Pointer | None = None
     height: Pointer | None = None
     file: Pointer | None = None
@@ -163,7 +165,8 @@ class CustomDialect:
         """What is there, if anything is. What is not there yet is a job, unless the answer says that it is done."""
         places = self._plan.answer
         listed = look_up(answer, places.outputs)
-        outputs = [each for each in (listed if isinstance(listed, list) else [listed]) if each]
+        found = listed if isinstance(listed, list) else [listed]
+        outputs = [each for each in found if look_up(each, places.content)]
         if outputs:
             return _read_made(answer, outputs, places, job_id)
         if job_id is not None and self._poll is not None and not is_done:
@@ -228,7 +231,9 @@ def _request(route: Route, places: _Places) -> GenerationRequest:
         return at[0].text_length(at[1]) if (at := places.at(name)) else None
 
     def count(name: str) -> int | None:
-        return at[0].count(at[1]) or None if (at := places.at(name)) else None
+        at = places.at(name)
+        counted = at[0].count(at[1]) if at else 0
+        return counted if at and at[0].raw(at[1]) else None
 
     if route.model is not None and (at := places.at("model")) and at[0].given(at[1]):
         at[0].wrong(at[1], "left out: the path names the model")

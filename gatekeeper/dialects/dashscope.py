@@ -71,6 +71,7 @@ _ONLY_SUCCESS = "Model Studio bills what was made; a failed call costs nothing"
 
 TRAITS = Traits(
     title="Alibaba Model Studio (DashScope)",
+    address="https://dashscope-intl.aliyuncs.com/api/v1",
     pointed="`dashscope.base_http_api_url = 'http://HOST:8080/NAME/api/v1'` or `DASHSCOPE_HTTP_BASE_URL`, and "
     "`dashscope.api_key = 'gk_...'`",
     streams=True,
@@ -101,11 +102,12 @@ TRAITS = Traits(
     ),
     settles_from="the pictures in the answer or in the task, of the size that `usage` states; a video's `usage`: "
     "`output_video_duration` or `duration`, and `SR`",
-    sdk="dashscope: no exception but a response with status_code 402, code and message",
+    sdk="dashscope: InvalidTask from the `call` of a task, with the message; from all else no exception but a response "
+    "with status_code 402, code and message",
     corners=(
         "GET /tasks lists the tasks of every team and is not open",
-        "the seconds of a video that goes in (wan2.6-r2v and later), which Alibaba bills, are not priced",
         "a film's `size` or `resolution`, given to a model that takes the other, leaves its tier open",
+        "a video that goes in makes an edit of it, for Alibaba bills its seconds too: how many is not in the request",
         "files for `oss://` addresses are uploaded past the gateway, to Alibaba's own host",
     ),
 )
@@ -120,6 +122,8 @@ _IMAGES_IN = (
     "head_frame",
     "tail_frame",
     "base_image_url",
+    "mask_image_url",
+    "sketch_image_url",
     "ref_img",
     "ref_image_url",
     "ref_images_url",
@@ -172,9 +176,12 @@ def _ask(route: Route, fields: JsonFields) -> GenerationRequest:
     duration, ratio, audio = settings.whole("duration"), settings.text("ratio"), settings.flag("audio")
     extend = settings.flag("prompt_extend")
     size, resolution = _size(route, model, settings)
+    operation = _EDIT if route.operation is _IMAGE and what.images else route.operation
+    if operation is _VIDEO and what.video:
+        operation = Operation.VIDEO_EDIT
     return GenerationRequest(
         model=model,
-        operation=_EDIT if route.operation is _IMAGE and what.images else route.operation,
+        operation=operation,
         size=size,
         resolution=resolution,
         aspect_ratio=AUTO if ratio == "adaptive" else ratio,

@@ -94,6 +94,7 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="Google Gemini API and Vertex AI",
+    address="https://generativelanguage.googleapis.com",
     credential=CredentialPlace("header", "x-goog-api-key"),
     streams=True,
     pointed="`genai.Client(api_key='gk_...', http_options=HttpOptions(base_url='http://HOST:8080/NAME'))`; for Vertex "
@@ -132,18 +133,21 @@ TRAITS = Traits(
     sdk="google-genai: errors.ClientError with code 402, its details hold the facts; client.interactions: "
     "APIStatusError with status_code 402",
     corners=(
-        "a model that answers an image request in words alone is charged as quoted: Google bills the words",
+        "models of pictures as models of words: an answer in words alone is charged as quoted, for Google bills it too",
         "tools, cachedContent, routingConfig, serviceTier priority: refused, for what they cost is not known here",
-        "an interaction with an agent: refused; one with previous_interaction_id counts as an edit",
-        "a sampleCount that is not given counts as 4 for Imagen and as 1 for Veo",
-        "webhook_config goes to Google as it is: Google itself calls that address, and signs",
-        "an address of a file in an answer stays Google's: the SDK's files.download comes here all the same, other "
-        "clients fetch /v1beta/files/ID:download?alt=media",
-        "a file that a body names must be one of the team's own outputs; a bucket's address is not checked",
-        "operations are not cancelled, interactions not deleted or streamed again, files not uploaded or listed",
-        "the project and location in an address go upstream as they are",
-        "google-genai's interactions client sends again by itself after 409, 429 and 5xx, up to four times, and does "
-        "not say so: HttpRetryOptions(attempts=1) stops it, an Idempotency-Key makes it harmless",
+        "agents in interactions; an interaction with previous_interaction_id counts as an edit",
+        "a sampleCount left open: it counts as 4 for Imagen and as 1 for Veo, which are Google's defaults",
+        "webhook_config by way of the gateway: Google itself calls that address, and signs",
+        "links to files that lead here: the SDK's files.download comes here all the same, other clients fetch "
+        "/v1beta/files/ID:download?alt=media, where ID is the one in the link",
+        "files of others: one that a body names must be among the team's own outputs, but an address of a "
+        "bucket is not checked",
+        "cancelling an operation, deleting an interaction or streaming it again, uploading or listing files",
+        "a project or location of config's: those in the address go upstream as they are",
+        "minting Vertex AI's access tokens, which last an hour: give a key of its express mode, or renew the "
+        "credential",
+        "telling retries: google-genai's interactions client sends again after 409, 429 and 5xx, up to four times, and "
+        "does not say so; where Google may have done the work the gateway therefore answers 424 and not 502 or 504",
     ),
 )
 
@@ -164,12 +168,17 @@ _STATUS_WORDS = {
     409: "ABORTED",
     413: "INVALID_ARGUMENT",
     422: "INVALID_ARGUMENT",
+    424: "ABORTED",
     429: "RESOURCE_EXHAUSTED",
     503: "UNAVAILABLE",
     502: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
 """Google's words by status. It has none for 402; what is missing there is a condition for the request."""
+
+_FINAL_STATUS = 424
+"""Failed Dependency: Google took the request and gave no answer. The interactions client sends any 5xx again, up to
+four times, whatever a header says; this it does not."""
 
 _READERS: dict[str, Callable[[Route, ProtoFields], GenerationRequest]] = {
     "generateContent": read_content,
@@ -286,20 +295,26 @@ def _ask(method: str, path: str, *, query: str = "", body: bytes = b"") -> Ask |
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     """Google's error body. `google-genai` keeps all of it as `details`."""
     headers = rejection_headers(rejection, "application/json")
-    return Rendered(rejection.status, headers, orjson.dumps({"error": _error(rejection, request_id)}))
+    return Rendered(_status(rejection), headers, orjson.dumps({"error": _error(rejection, request_id)}))
 
 
 def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
-    """An event that makes the SDK raise. Its data must begin with the error: that is how the SDK tells it apart."""
+    """An event that makes the SDK raise. Its data must begin with the error, and no line name the event: the SDK tells
+    an error by the one and takes the other for data."""
     event = orjson.dumps({"error": _error(rejection, request_id), "event_type": "error"})
-    return b"event: error\ndata: " + event + b"\n\n"
+    return b"data: " + event + b"\n\n"
+
+
+def _status(rejection: Rejection) -> int:
+    """The rejection's, unless the SDK would pay again for work that may have been done."""
+    return _FINAL_STATUS if rejection.final and rejection.status >= 500 else rejection.status
 
 
 def _error(rejection: Rejection, request_id: str) -> Facts:
     detail: Facts = {"@type": f"urn:gatekeeper:rejection:{rejection.code.value}"}
     return {
-        "code": rejection.status,
+        "code": _status(rejection),
         "message": explain(rejection, _FIELD_NAMES),
-        "status": _STATUS_WORDS.get(rejection.status, "INTERNAL"),
+        "status": _STATUS_WORDS.get(_status(rejection), "INTERNAL"),
         "details": [detail | rejection_facts(rejection, request_id)],
     }

@@ -28,10 +28,10 @@ from gatekeeper.dialects.skim import Skimmer
 from gatekeeper.dialects.sse import Event, EventSkimmer
 
 OPERATION = re.compile(
-    r"(?:projects/[A-Za-z0-9._:-]{1,64}/locations/[A-Za-z0-9-]{1,64}/)?(?:publishers/google/)?"
+    r"(?:projects/[A-Za-z0-9._:-]{1,40}/locations/[A-Za-z0-9-]{1,40}/)?(?:publishers/google/)?"
     r"models/[A-Za-z0-9._-]{1,64}/operations/[A-Za-z0-9_-]{1,64}"
 )
-"""The name of an operation, which is what a Veo job is called."""
+"""The name of an operation, which is what a Veo job is called. No longer than the ledger takes for a job's name."""
 
 _NO_PICTURE = ("video/", "audio/", "application/", "text/")
 _WORD = re.compile(r"[A-Z0-9_]{1,64}")

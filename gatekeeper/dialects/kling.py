@@ -87,6 +87,7 @@ _ONLY_SUCCESS = "Kling's terms: a generation that fails deducts no units"
 
 TRAITS = Traits(
     title="Kling AI",
+    address="https://api-singapore.klingai.com",
     pointed="no Python SDK: `http://HOST:8080/NAME` in place of `https://api-singapore.klingai.com`, and the "
     "gatekeeper key itself in place of the signed token",
     credential=CredentialPlace("signed"),

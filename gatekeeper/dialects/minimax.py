@@ -69,6 +69,7 @@ def _echo(body: bytes) -> bytes | None:
 
 TRAITS = Traits(
     title="MiniMax (image-01, Hailuo)",
+    address="https://api.minimax.io/v1",
     pointed="no SDK for pictures and videos: `http://HOST:8080/NAME/v1` in place of `https://api.minimax.io/v1`",
     webhook=Webhook("json", "callback_url", "none", _read_event, echo=_echo),
     billing=(

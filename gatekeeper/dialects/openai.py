@@ -27,7 +27,7 @@ from gatekeeper.dialects.fields import Fields, JsonFields, read_json
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.multipart import read_form
 from gatekeeper.dialects.openai_answer import JsonAnswer, StreamAnswer
-from gatekeeper.dialects.openai_video import VideoAnswer, is_video, read_video
+from gatekeeper.dialects.openai_video import VideoAnswer, is_video, read_remix, read_video
 from gatekeeper.dialects.routes import RouteTable, row
 
 _QUERY = frozenset({"api-version"})
@@ -47,6 +47,7 @@ ROUTES = RouteTable(
     ),
     row("POST", "/images/edits", RouteKind.GENERATION, "images.edits", Operation.IMAGE_EDIT, query=_QUERY),
     row("POST", "/videos", RouteKind.GENERATION, "videos", Operation.VIDEO_GENERATE, query=_QUERY),
+    row("POST", "/videos/{job}/remix", RouteKind.GENERATION, "videos.remix", Operation.VIDEO_GENERATE, query=_QUERY),
     row("GET", "/videos/{job}", RouteKind.POLL, "videos.retrieve", query=_QUERY),
     row("GET", "/videos/{job}/content", RouteKind.DOWNLOAD, "videos.content", query=_QUERY | {"variant"}),
     row("DELETE", "/videos/{job}", RouteKind.CANCEL, "videos.delete", query=_QUERY),
@@ -58,6 +59,7 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="OpenAI Images and Videos",
+    address="https://api.openai.com/v1",
     streams=True,
     pointed="`OpenAI(base_url='http://HOST:8080/NAME/v1', api_key='gk_...')`",
     billing=(
@@ -84,11 +86,11 @@ TRAITS = Traits(
     corners=(
         "POST /images/variations is not open: OpenAI takes no such requests any more",
         "GET /videos is not open: it lists the videos of every team behind the same credential",
-        "POST /videos/ID/remix, /videos/edits, /videos/extensions and /videos/characters are not open: model, seconds "
-        "and size come from a source that is not in the body",
         "`output_format` gif (with `frame_count`) and svg (with a model of its own) are refused: no price here has them",
         "`partial_images`, `input_fidelity` and pictures that go into an edit take tokens of their own at OpenAI, and "
         "cost nothing more here unless the price list has an add-on for them",
+        "POST /videos/edits, /videos/extensions and /videos/characters are not open: model, seconds and size come from "
+        "a source that is not in the body; a remix takes them from the team's own job",
         "a video that is deleted before its end was read is charged as quoted",
     ),
 )
@@ -111,7 +113,10 @@ def find_route(method: str, path: str) -> Route | None:
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads JSON, and for edits and videos a form as well. Raises `Rejected`: malformed_request, missing_parameter."""
     fields = _read_fields(route, content_type, body)
-    request = read_video(fields) if is_video(route) else _ask(route, fields)
+    if route.job is not None and isinstance(fields, JsonFields):
+        request = read_remix(fields)
+    else:
+        request = read_video(fields) if is_video(route) else _ask(route, fields)
     if not is_video(route):
         _refuse_unpriced(fields)
     if route.operation is Operation.IMAGE_EDIT and not _has_image(fields):
@@ -148,7 +153,7 @@ def _refuse_unpriced(fields: JsonFields | FormFields) -> None:
 def _read_fields(route: Route, content_type: str, body: Sequence[bytes]) -> JsonFields | FormFields:
     if is_json(content_type):
         return read_json(body)
-    if route.operation is Operation.IMAGE_GENERATE:
+    if route.operation is Operation.IMAGE_GENERATE or route.job is not None:
         raise malformed("Content-Type must be application/json.")
     if not content_type.lstrip().lower().startswith("multipart/form-data"):
         raise malformed("Content-Type must be multipart/form-data, or application/json where the provider takes it.")

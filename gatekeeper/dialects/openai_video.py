@@ -12,6 +12,7 @@ from gatekeeper.dialects.fields import JsonFields, read_quantity
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.skim import Skimmer
 
+_TAKEN_OVER = ("model", "seconds", "duration", "size", "resolution", "aspect_ratio", "n", "quality", "input_reference")
 _RUNNING = frozenset({"queued", "in_progress"})
 
 
@@ -31,6 +32,15 @@ def read_video(fields: JsonFields | FormFields) -> GenerationRequest:
         duration_s=duration if seconds is None else seconds,
         prompt_length=fields.text_length("prompt"),
         reference_images=1 if _has_picture(fields) else None,
+    )
+
+
+def read_remix(fields: JsonFields) -> GenerationRequest:
+    """A video made anew from the one in the address, whose model, seconds and size it takes over."""
+    for name in _TAKEN_OVER:
+        fields.wrong(name, "left out: it is that of the video in the address")
+    return GenerationRequest(
+        operation=Operation.VIDEO_GENERATE, prompt_length=fields.text_length("prompt"), input_video=True
     )
 
 

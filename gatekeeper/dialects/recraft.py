@@ -52,6 +52,7 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="Recraft",
+    address="https://external.api.recraft.ai/v1",
     pointed="`OpenAI(base_url='http://HOST:8080/NAME/v1', api_key='gk_...')`, Recraft's own fields in `extra_body`",
     billing=(
         BillingRule("failed", "nothing", "recraft.ai/docs: `credits` of an answer are what the request cost"),

@@ -55,7 +55,7 @@ HOLD_MARGIN_S = 60
 """A hold outlives all that its request may take by this much, so that time never resolves one that still runs."""
 
 
-POLL_URL_LENGTH_MAX = 1024
+POLL_URL_LENGTH_MAX = 512
 """A longer address is not kept with its job, which would have no room for it; the usual one is asked then."""
 
 

@@ -7,7 +7,7 @@ that came before gets the answer it got then.
 
 from aiohttp import web
 
-from gatekeeper.core.rejection import Code, quoted, refuse
+from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.records import Repeated
 from gatekeeper.logs import one_word
@@ -17,6 +17,7 @@ from gatekeeper.proxy.answering import deliver, deliver_free
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.flight import Flight, take_off
 from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.proxy.jobs.sourcing import check_sources, taken_over
 from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
@@ -30,13 +31,14 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
     body = await body_of(gate, call)
     asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
+    asked = await taken_over(gate, call, asked)
     _learn_asked(call, asked)
     if call.dry_run:
         return await quote_answer(gate, call, asked)
     admission = admit(call.catalog, call.candidates, call.caller.team, asked)
     _learn(call, admission)
-    await _check_sources(gate, call, admission)
-    webhook = await wanted_webhook(gate, call, admission.provider, body)
+    await check_sources(gate, call, admission.provider, asked)
+    webhook = wanted_webhook(gate, call, admission.provider, body)
     sent = upstream_request(call, admission.provider, body)
     once = await name_request(gate, call, admission.provider, body)
     taken = await take_off(gate, call, admission, once)
@@ -48,15 +50,6 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
         answer = await _send(flight, sent)
         async with answer:
             return await deliver(flight, answer)
-
-
-async def _check_sources(gate: Gate, call: Call, admission: Admission) -> None:
-    """Raises `Rejected` (job_not_found) for an earlier job, or a file of one, that was not this team's."""
-    for name in admission.asked.sources:
-        if await gate.desk.find(call.caller.team.id, admission.provider.name, name) is None:
-            raise refuse(
-                Code.JOB_NOT_FOUND, f"{quoted(name)}, which this is made from, is no job or file of this team."
-            )
 
 
 async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:

@@ -122,6 +122,12 @@ def job_unreached(error: UpstreamError, provider: str) -> Rejected:
     return refuse(Code.PROVIDER_UNAVAILABLE, detail, retry_after_s=JOB_RETRY_AFTER_S)
 
 
+def job_untold(provider: str, reason: str) -> Rejected:
+    """Where a job stands has to be known before anything of it is fetched or deleted, and the provider does not say."""
+    detail = f"{provider} did not say where this job stands ({reason}), which has to be known first. Ask again."
+    return refuse(Code.PROVIDER_UNAVAILABLE, detail, retry_after_s=JOB_RETRY_AFTER_S)
+
+
 def credential_refused(provider: str) -> Rejected:
     """The provider said 401 to our credential. Its own words are kept back: they may quote the credential."""
     detail = f"{provider} refused the gateway's own credential; your key is fine. Whoever runs the gateway has to look."

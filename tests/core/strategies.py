@@ -127,6 +127,23 @@ def a_timed_rule(draw: st.DrawFn, tiers: tuple[str, ...], durations: tuple[Fract
             return TokenPrice(rates, 24, rounding, with_video, pick(draw, DURATIONS))
 
 
+def a_picture_rule(draw: st.DrawFn, tiers: tuple[str, ...], qualities: tuple[str, ...]) -> PriceRule:
+    """A rule that prices every tier and quality."""
+    kinds = ("flat", "area", *(("tier", "multiplier") if tiers else ()), *(("quality",) if qualities else ()))
+    match pick(draw, kinds):
+        case "tier":
+            return TierPrice({tier: draw(amounts) for tier in tiers})
+        case "multiplier":
+            factors = {tier: pick(draw, FACTORS) for tier in tiers}
+            return TierMultiplierPrice(draw(amounts), factors, pick(draw, list(Rounding)))
+        case "area":
+            return AreaPrice(draw(amounts), draw(amounts))
+        case "quality":
+            return QualityPrice({cell: draw(amounts) for cell in product((*tiers, ""), qualities)})
+        case _:
+            return FlatPrice(draw(amounts))
+
+
 def a_rule(
     draw: st.DrawFn,
     tiers: tuple[str, ...],
@@ -135,26 +152,17 @@ def a_rule(
     qualities: tuple[str, ...],
 ) -> PriceRule:
     """A rule that prices whatever the shape sells."""
-    kinds = ("flat", "area", *(("tier", "multiplier") if tiers else ()), *(("scale", "megapixel") if scales else ()))
-    kinds += (("quality",) if qualities else ()) + (("timed",) * 4 if durations else ())
-    rounding = pick(draw, list(Rounding))
-    match pick(draw, kinds):
+    timed, scaled = ("timed",) * 2 if durations else (), ("scale", "megapixel") if scales else ()
+    match pick(draw, ("picture", "picture", *timed, *scaled)):
         case "timed":
             return a_timed_rule(draw, tiers, durations)
-        case "area":
-            return AreaPrice(draw(amounts), draw(amounts))
-        case "quality":
-            return QualityPrice({cell: draw(amounts) for cell in product((*tiers, ""), qualities)})
-        case "tier":
-            return TierPrice({tier: draw(amounts) for tier in tiers})
-        case "multiplier":
-            return TierMultiplierPrice(draw(amounts), {tier: pick(draw, FACTORS) for tier in tiers}, rounding)
         case "scale":
             return ScalePrice({scale: draw(amounts) for scale in scales})
         case "megapixel":
-            return MegapixelScalePrice(draw(amounts), {scale: pick(draw, FACTORS) for scale in scales}, rounding)
+            factors = {scale: pick(draw, FACTORS) for scale in scales}
+            return MegapixelScalePrice(draw(amounts), factors, pick(draw, list(Rounding)))
         case _:
-            return FlatPrice(draw(amounts))
+            return a_picture_rule(draw, tiers, qualities)
 
 
 @st.composite

@@ -1,20 +1,32 @@
 """What holds for every price list and every request: searched, not listed."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX, Rounding
+from gatekeeper.core.making import closings
 from gatekeeper.core.outcome import Made
 from gatekeeper.core.price import charge, quote, worth
 from gatekeeper.core.rejection import Code, Rejected
 from gatekeeper.core.request import ValidRequest
-from gatekeeper.core.rules import MegapixelScalePrice, TierMultiplierPrice, TierPrice
+from gatekeeper.core.rules import (
+    BaseSecondsPrice,
+    MegapixelScalePrice,
+    QualityPrice,
+    SecondsPrice,
+    TierMultiplierPrice,
+    TierPrice,
+    TimedPrice,
+    TokenPrice,
+)
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import ModelSpec
+from gatekeeper.core.spec import Audio, ModelSpec
 from gatekeeper.core.validate import validate
 from tests.core.strategies import PROPERTY, amounts, mades, models, tiered_models, valid_looking_requests
 from tests.factories import TIERS, a_capability, a_model, a_plain_capability, a_price, a_valid_request
@@ -57,9 +69,25 @@ def test_an_open_request_costs_the_most_of_the_closed_ones(model: ModelSpec, dat
 
     found = worth(model, request)
 
-    tiers = request.resolutions_possible or (request.resolution,)
-    closed = {worth(model, replace(request, resolution=tier, resolutions_possible=())).credits for tier in tiers}
+    closed = {worth(model, each).credits for each in every_way(model, request)}
     assert (max(closed), len(closed) > 1) == (found.credits, found.upper_bound)
+
+
+def every_way(model: ModelSpec, request: ValidRequest) -> Iterator[ValidRequest]:
+    """Each combination of what is open that is sold together, one by one."""
+    able = model.capabilities[0]
+    first, last = (*request.durations_possible, None, None)[:2]
+    between = tuple(each for each in able.durations if first is not None and last is not None and first <= each <= last)
+    open_quality = request.quality is None and isinstance(able.price.rule, QualityPrice)
+    for tier, seconds, sound, quality in product(
+        request.resolutions_possible or (request.resolution,),
+        between or (request.duration_s,),
+        able.sounds if request.audio_open else (request.audio,),
+        able.qualities if open_quality else (request.quality,),
+    ):
+        if able.sells(tier, request.aspect_ratio, seconds, sound):
+            plain = replace(request, resolutions_possible=(), durations_possible=(), audio_open=False)
+            yield replace(plain, resolution=tier, duration_s=seconds, audio=sound, quality=quality)
 
 
 @PROPERTY
@@ -72,7 +100,13 @@ def test_leaving_more_open_never_costs_less(model: ModelSpec, data: st.DataObjec
     assume(isinstance(found, ValidRequest))
     assert isinstance(found, ValidRequest)
 
-    for opened in (replace(closed, size="auto"), replace(closed, resolution="auto")):
+    longer = replace(closed, duration_s=None, duration_auto=True)
+    for opened in (
+        replace(closed, size="auto"),
+        replace(closed, resolution="auto"),
+        longer,
+        replace(longer, audio=None),
+    ):
         open_too = validate(model, opened)
         assert isinstance(open_too, ValidRequest)
         assert worth(model, found).credits <= worth(model, open_too).credits
@@ -115,7 +149,9 @@ def test_everything_made_as_asked_is_charged_as_quoted(model: ModelSpec, data: s
     shown = None if scale else request.size if request.resolution else None
 
     for pixels in ((), (shown,) * request.outputs):
-        found = charge(model, request, Made(request.outputs, pixels), quoted.credits)
+        sound = None if request.audio_open else request.audio
+        made = Made(request.outputs, pixels, duration_s=request.duration_s, audio=sound)
+        found = charge(model, request, made, quoted.credits)
         assert (quoted.credits, 0) == (found.credits, found.over)
 
 
@@ -139,6 +175,72 @@ def test_prices_are_monotone_in_tier_where_the_list_is(table: list[int], minimum
     found = [worth(model, a_valid_request(resolution=t, enhance_prompt=enhance)).credits for t in TIERS]
 
     assert sorted(found) == found
+
+
+@PROPERTY
+@given(models, st.data())
+def test_what_may_come_out_is_sold(model: ModelSpec, data: st.DataObject) -> None:
+    """There is always something, nothing of it is open, and nothing of it is a combination that is not sold."""
+    request, able = drawn(model, data), model.capabilities[0]
+
+    found = list(closings(able, request))
+
+    assert found
+    assert not any(each.resolutions_possible or each.durations_possible or each.audio_open for each in found)
+    assert all(able.sells(e.resolution, e.aspect_ratio, e.duration_s, e.audio) for e in found)
+
+
+@PROPERTY
+@given(models, st.data())
+def test_what_may_come_out_is_never_beyond_the_hold(model: ModelSpec, data: st.DataObject) -> None:
+    """Whichever of the possible outputs it is, the hold covers it, and it is charged at least its own price."""
+    request = drawn(model, data)
+    held = worth(model, request).credits
+
+    for each in every_way(model, request):
+        made = Made(
+            request.outputs,
+            quality=each.quality,
+            duration_s=each.duration_s,
+            resolution=each.resolution,
+            audio=each.audio,
+        )
+        found = charge(model, request, made, held)
+        assert (0, True) == (found.over, found.credits >= worth(model, each).credits)
+
+
+@PROPERTY
+@given(models, st.data(), st.integers(0, 10**9), st.integers(0, 10**9))
+def test_more_tokens_never_cost_less(model: ModelSpec, data: st.DataObject, fewer: int, more: int) -> None:
+    """Where tokens are not the price they change nothing."""
+    request, made = drawn(model, data), Made(2)
+
+    found = [charge(model, request, replace(made, tokens=t), 0).over for t in sorted((fewer, fewer + more))]
+
+    assert sorted(found) == found
+
+
+LENGTHS = tuple(Fraction(each) for each in (1, 2, 5, 8, 15))
+RATES = st.fixed_dictionaries({("1K", False): amounts, ("1K", True): amounts})
+TIMED = st.one_of(
+    st.builds(SecondsPrice, RATES, st.sampled_from(Rounding)),
+    st.builds(BaseSecondsPrice, RATES, RATES, st.sampled_from(LENGTHS), st.sampled_from(Rounding)),
+    st.builds(TokenPrice, RATES, st.just(24), st.sampled_from(Rounding)),
+)
+
+
+@PROPERTY
+@given(TIMED, amounts, st.booleans())
+def test_prices_by_time_rise_with_time(rule: TimedPrice, minimum: int, sound: bool) -> None:
+    """No rounding, base or minimum makes a longer one cheaper, nor what was made of it."""
+    model = a_model(a_capability(price=a_price(rule, minimum=minimum), durations=LENGTHS, audio=Audio.OPTIONAL))
+    requests = [a_valid_request(duration_s=each, audio=sound) for each in LENGTHS]
+
+    found = [worth(model, request).credits for request in requests]
+    came = [charge(model, requests[0], Made(1, duration_s=each), 0).over for each in (*LENGTHS, Fraction(40))]
+
+    assert (sorted(found), sorted(came)) == (found, came)
+    assert found == came[: len(LENGTHS)]
 
 
 FACTORS = st.lists(st.fractions(0, 16, max_denominator=50), min_size=3, max_size=3)

@@ -77,7 +77,7 @@ def test_a_tier_that_is_sold_in_no_shape_is_refused() -> None:
     """When every ratio of a tier is excluded, leaving the ratio open does not help; another tier would."""
     excluded = tuple(Combination("4K", ratio) for ratio in RATIOS)
 
-    assert [(Code.UNSUPPORTED_COMBINATION, "resolution", "2K")] == wrong_with(
+    assert [(Code.UNSUPPORTED_COMBINATION, "resolution", "2K 1:1")] == wrong_with(
         a_capability(not_sold=excluded), resolution="4K"
     )
 

@@ -104,6 +104,7 @@ def test_a_width_and_a_height_are_a_size() -> None:
         ({"jobs": [{"count": 2, "Count": 9}]}, "jobs[0].Count may be taken for"),
         ({"settings": {"w": 640}}, "height is missing"),
         ({"settings": {"w": 0, "h": 1}}, "settings.w must be a number of pixels"),
+        ({"pictures": [], "Pictures": ["x"]}, "Pictures may be taken for pictures"),
         ([], "object"),
     ],
 )
@@ -186,6 +187,24 @@ def test_a_backend_without_states() -> None:
         outcomes.append(reader.finish(complete=True))
 
     assert [Made(1, (None,)), Failed("500")] == outcomes
+
+
+def test_an_output_without_its_content_is_not_there() -> None:
+    """An entry for a picture that was not made counts for nothing."""
+    answer = replace(ANSWER, content=("url",))
+    images = [{"url": "http://x/1.png", "w": 8, "h": 8}, {"url": None, "w": 8, "h": 8}, {}, "x"]
+    reader = CustomDialect(replace(PLAN, answer=answer)).outcome_reader(route(), 200, "application/json")
+    reader.feed(json.dumps({"state": "ok", "result": {"images": images}}).encode())
+
+    assert Made(1, (Pixels(8, 8),)) == reader.finish(complete=True)
+
+
+@pytest.mark.parametrize("nothing", [None, False, "", []])
+def test_nothing_that_goes_in_counts_for_nothing(nothing: Any) -> None:
+    """A field that says that there is none is as if it were not there."""
+    asked = read({"pictures": nothing, "video": nothing})
+
+    assert (None, False) == (asked.reference_images, asked.input_video)
 
 
 def test_how_a_job_is_asked_for() -> None:

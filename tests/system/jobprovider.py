@@ -38,6 +38,7 @@ class JobProvider:
         self.status = 200
         self.cut = False
         self.chunked = False
+        self.forgets = False
         self.extra: dict[str, Any] = {}
         self.submits_open = asyncio.Event()
         self.submits_open.set()
@@ -123,6 +124,9 @@ class JobProvider:
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
         job_id = request.match_info["job"]
+        if self.forgets:
+            del self.jobs[job_id]
+            return web.Response(status=204)
         self.jobs[job_id].answer = {"status": "cancelled"}
         return web.json_response({"id": job_id, "status": "cancelled"})
 

@@ -63,7 +63,8 @@ class Tasks:
     async def stop(self, world: World, key: str, task_id: str) -> Answer:
         assert self.cancel is not None
         method, path = self.cancel
-        return await world.send(method, f"/{self.provider}{path.format(task_id)}", key)
+        sent = {"json": {}} if method == "DELETE" else {}  # as Ark's SDK does, and DashScope's does not
+        return await world.send(method, f"/{self.provider}{path.format(task_id)}", key, **sent)
 
 
 def _merged(body: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

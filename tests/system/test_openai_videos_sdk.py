@@ -110,6 +110,41 @@ async def test_a_video_deleted_before_anybody_read_its_end_is_charged(start_worl
     await world.assert_books_clean()
 
 
+async def test_a_remix_costs_what_its_source_did(host: World) -> None:
+    """It takes over model, seconds and size, which are not in its body."""
+    async with sdk(host, await host.key()) as client:
+        source = await client.videos.create_and_poll(**asked("job=0", seconds="8"))
+        remix = await client.videos.remix(source.id, prompt="at night [sandbox: job=0]")
+        done = await client.videos.poll(remix.id)
+
+    assert ("completed", "8", source.id) == (done.status, done.seconds, done.remixed_from_video_id)
+    assert 2 * 168_800_000 == (await host.balance()).charged
+    await host.assert_books_clean()
+
+
+async def test_a_remix_of_another_teams_video_is_not_found(host: World) -> None:
+    """And nothing is sent."""
+    async with sdk(host, await host.key()) as client:
+        source = await client.videos.create(**asked("job_wait"))
+    seen = (await host.provider())["requests"]
+
+    async with sdk(host, await host.key()) as other:
+        with pytest.raises(openai.NotFoundError):
+            await other.videos.remix(source.id, prompt="at night")
+
+    assert seen == (await host.provider())["requests"]
+
+
+async def test_a_remix_out_of_credits_is_refused(host: World) -> None:
+    """One video was affordable, two are not."""
+    async with sdk(host, await host.key("100")) as client:
+        source = await client.videos.create_and_poll(**asked("job=0"))
+        with pytest.raises(openai.APIStatusError) as caught:
+            await client.videos.remix(source.id, prompt="at night")
+
+    assert 402 == caught.value.status_code
+
+
 async def test_an_abandoned_video_is_settled_all_the_same(start_world: StartWorld) -> None:
     """Nobody polls: the gateway does."""
     world = await start_world(providers=ELSEWHERE, jobs=SOON)
@@ -132,7 +167,6 @@ async def test_what_openai_itself_no_longer_sells_is_refused(world: World) -> No
     ("method", "path"),
     [
         ("GET", "/v1/videos"),
-        ("POST", "/v1/videos/video_1/remix"),
         ("POST", "/v1/videos/edits"),
         ("POST", "/v1/videos/extensions"),
         ("POST", "/v1/videos/characters"),

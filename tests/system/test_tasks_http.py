@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from gatekeeper.ledger.records import EntryKind
-from tests.system.tasks import ALL, Tasks, film_url
+from tests.system.tasks import ALL, ARK, MINIMAX, Tasks, film_url
 from tests.system.world import World
 
 FORMATS = pytest.mark.parametrize("tasks", ALL, ids=str)
@@ -57,6 +57,16 @@ async def test_a_bad_resolution_is_told_what_is_allowed(world: World, tasks: Tas
     assert 0 == (await world.provider())["requests"]
 
 
+async def test_a_film_from_a_picture_needs_no_word(world: World) -> None:
+    """Ark's parts may be a picture alone."""
+    key = await world.key()
+    part = {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png"}, "role": "first_frame"}
+
+    answer = await ARK.send(world, key, content=[part])
+
+    assert (200, "cgt-") == (answer.status, answer.json["id"][:4])
+
+
 @FORMATS
 @pytest.mark.parametrize("words", ["job_fail", "job_moderated"])
 async def test_a_task_that_failed_is_refunded_once(world: World, tasks: Tasks, words: str) -> None:
@@ -70,6 +80,24 @@ async def test_a_task_that_failed_is_refunded_once(world: World, tasks: Tasks, w
     assert ["0"] * 3 == [answer.headers["Gatekeeper-Credits-Charged"] for answer in again]
     assert ["hold", "job", "release"] == await kinds(world)
     assert 0 == (await world.balance()).charged
+    await world.assert_books_clean()
+
+
+@FORMATS
+async def test_a_poll_that_fails_ends_nothing(world: World, tasks: Tasks) -> None:
+    """Too many polls, which MiniMax says in HTTP 200, tell nothing about the task: later it is settled as made."""
+    key = await world.key()
+    task_id = await tasks.start(world, key, "job_wait")
+    busy = {"Sandbox-Behaviour": "fail=429"}
+
+    refused = await world.send("GET", f"/{tasks.provider}{tasks.poll.format(task_id)}", key, headers=busy)
+
+    assert ["hold", "job"] == await kinds(world)
+    assert (429 if tasks is not MINIMAX else 200) == refused.status
+    assert world.sandbox is not None
+    await world.session.post(f"{world.sandbox.url}/sandbox/jobs/end")
+    ended = await tasks.over(world, key, task_id)
+    assert tasks.credits == ended.headers["Gatekeeper-Credits-Charged"]
     await world.assert_books_clean()
 
 

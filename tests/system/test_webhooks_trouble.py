@@ -20,7 +20,7 @@ from tests.system.conftest import StartWorld
 from tests.system.process import gatekeeper, write_config
 from tests.system.storeserver import AOF, store_server
 from tests.system.test_process import ENVIRONMENT, balance, verify
-from tests.system.webhooking import LOCAL, hooked, signed
+from tests.system.webhooking import LOCAL, hooked, signed, signed_event
 
 KEY = ENVIRONMENT["STUDIO_KEY"]
 
@@ -171,3 +171,29 @@ async def test_an_event_that_overtakes_the_answer_to_its_submission(
 
     assert 3 == (await scene.kinds()).count("settle")
     await scene.world.assert_books_clean()
+
+
+async def test_any_gateway_of_a_store_hears_a_provider(
+    start_world: StartWorld, receiver: Receiver, tmp_path: Path
+) -> None:
+    """The job was submitted through one, its events reach both at once: it is settled once, and the caller knows both
+    deliveries by one id."""
+    port = free_port()
+    common = {"store_url": f"redis://127.0.0.1:{port}/0", "providers": {"replicate": signed(tmp_path)}}
+    async with store_server(tmp_path / "store", port, *AOF):
+        first = await hooked(start_world, receiver, directory=tmp_path / "first", **common)
+        second = await hooked(start_world, receiver, directory=tmp_path / "second", **common)
+        submitted = await first.submit("job_wait")
+        now_s = first.now_s()
+        event = {"id": submitted.json["id"], "status": "succeeded", "output": ["http://pictures/1.png"]}
+        path = first.callback(submitted.headers["Gatekeeper-Hold-Id"]).removeprefix(first.world.url)
+
+        answers = await asyncio.gather(
+            *(each.forge(each.world.url + path, *signed_event(event, now_s)) for each in (first, second) * 3)
+        )
+        await receiver.until_received(2)
+
+        assert [200] * 6 == [status for status, _ in answers]
+        assert ["hold", "job", "settle"] == await first.kinds()
+        assert 1 == len({headers["webhook-id"] for headers, _ in receiver.received})
+        await first.world.assert_books_clean()

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from gatekeeper.core.credits import credits_text
-from gatekeeper.core.outcome import Failed, Made, Outcome, Pending
+from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.dialects.answers import succeeded
 from gatekeeper.dialects.base import RouteKind
@@ -28,12 +28,12 @@ from gatekeeper.proxy.answering import (
 )
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.gate import Call, Gate, Provider
-from gatekeeper.proxy.jobs.asking import ask
+from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
 from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.rewriting import origin_of
 from gatekeeper.proxy.jobs.settling import finish
 from gatekeeper.proxy.once import UNNAMED
-from gatekeeper.proxy.refusals import job_unreached
+from gatekeeper.proxy.refusals import job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer
@@ -64,10 +64,13 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
 
 async def _learn_first(gate: Gate, provider: Provider, job: Job) -> None:
     """What is there to be downloaded was made, and after a cancel, which may delete it, nobody could tell any more: so
-    whoever comes for either without having polled the end does not get around it."""
-    outcome = await ask(provider, job.record.link, gate.jobs.poll_timeout_s)
+    whoever comes for either without having polled the end does not get around it. Raises `Rejected` as long as the
+    provider does not tell."""
+    outcome = await ask(provider, job.record.link, gate.jobs.poll_timeout_s, request_id=job.record.facts.request_id)
     if isinstance(outcome, Made | Failed):
         await finish(gate, job.record, outcome, "poll")
+    elif isinstance(outcome, Unknown) and not outcome.gone and outcome is not UNASKABLE:
+        raise job_untold(provider.name, outcome.reason)
 
 
 async def _find(gate: Gate, call: Call, body: Sequence[bytes]) -> tuple[Provider, Job]:

@@ -40,8 +40,8 @@ TROUBLES_MAX: Final = 6
 """Doublings of the pause after answers that tell nothing; the longest pause bounds it anyway."""
 TEAMS_A_SECOND_MAX: Final = 1000
 """In a walk: far below what the store takes, and 60,000 teams in a minute."""
-STOP_TIMEOUT_S: Final = 5.0
-"""How long questions on their way may take when the gateway stops; asked again, they change nothing."""
+STOP_TIMEOUT_S: Final = 1.0
+"""How long questions on their way may take when the gateway stops."""
 
 Rest = Callable[[float], Awaitable[None]]
 
@@ -61,6 +61,7 @@ class Reconciler:
         self._rest = rest or self._rest_or_stop
         self._next = Deadlines(JOBS_WATCHED_MAX)
         self._watched: set[str] = set()
+        self._kept: dict[str, Job] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -83,16 +84,15 @@ class Reconciler:
         ]
 
     async def stop(self) -> None:
-        """Stop between two steps. A question on its way gets a moment; what is being booked is booked."""
+        """Stop between two steps. What is on its way gets a moment, for asking again changes nothing; what is being
+        booked is booked."""
         self._stopping.set()
-        await asyncio.gather(*self._loops)
-        self._loops = []
-        if self._asking:
-            await asyncio.wait(self._asking.values(), timeout=STOP_TIMEOUT_S)
-        for task in list(self._asking.values()):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        tasks, self._loops = [*self._loops, *self._asking.values()], []
+        if tasks:
+            _, slow = await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
 
     def watch_job(self, job: Job) -> None:
         """From now on its time comes, first after a while without polls."""
@@ -151,6 +151,7 @@ class Reconciler:
             wait_s = self._gate.jobs.poll_max_s
         if wait_s is None:
             self._watched.discard(key)
+            self._kept.pop(key, None)
         else:
             self._remember(team, hold_id, wait_s)
         self._asking.pop(key, None)
@@ -178,8 +179,14 @@ class Reconciler:
         text = await self._gate.ledger.open_job(team, hold_id)
         if text is None:
             return None if known is None or known.attached else known
-        job = known or self._gate.desk.adopt(read_record(text))
+        job = known or self._adopted(text)
         job.attached = True
+        return job
+
+    def _adopted(self, text: str) -> Job:
+        """A job that nobody has polled here since its submission."""
+        job = self._gate.desk.adopt(read_record(text))
+        job.asked_at_s = self._gate.clock.monotonic_s() - age_of(self._gate, job.record)
         return job
 
     async def _ask(self, job: Job) -> float | None:
@@ -199,6 +206,9 @@ class Reconciler:
         is_gone = isinstance(outcome, Unknown) and outcome.gone
         job.gone = job.gone + 1 if is_gone else 0
         job.troubles = min(job.troubles + 1, TROUBLES_MAX) if isinstance(outcome, Unknown) else 0
+        if isinstance(outcome, Unknown) or self._is_overdue(job):
+            # The desk may forget it before the next time, and with it what was counted.
+            self._kept[_key(record.team, record.hold_id)] = job
         if job.gone >= GONE_TIMES and job.cancelled and (billing := self._rule(job, "cancelled")) is not None:
             await finish(self._gate, record, Failed("cancelled", billable=billing.charged == "in full"), "reconciler")
             return None if job.ended else self._pause_s(job)

@@ -56,10 +56,10 @@ class _Turns:
         self._calling: dict[str, int] = {}
         self._waiting: dict[str, deque[str]] = {}
 
-    def take(self, host: str, letter_id: str) -> bool:
+    def take(self, host: str, name: str) -> bool:
         """Whether this letter may go now; if not, a later `give_back` names it."""
         if self._calling.get(host, 0) >= AT_ONCE_PER_HOST:
-            self._waiting.setdefault(host, deque()).append(letter_id)
+            self._waiting.setdefault(host, deque()).append(name)
             return False
         self._calling[host] = self._calling.get(host, 0) + 1
         return True
@@ -75,16 +75,16 @@ class _Turns:
         """Letters that wait although their receiver is free: whoever was to follow has gone elsewhere."""
         free = [host for host in self._waiting if self._calling.get(host, 0) < AT_ONCE_PER_HOST]
         found = (self._next(host) for host in free)
-        return [letter_id for letter_id in found if letter_id is not None]
+        return [name for name in found if name is not None]
 
     def _next(self, host: str) -> str | None:
         queue = self._waiting.get(host)
         if not queue:
             return None
-        letter_id = queue.popleft()
+        name = queue.popleft()
         if not queue:
             del self._waiting[host]
-        return letter_id
+        return name
 
 
 class Deliveries:
@@ -118,7 +118,7 @@ class Deliveries:
     async def start(self) -> None:
         """Takes up what waits on disk. Raises OSError if the directory cannot be used."""
         for waiting in await asyncio.to_thread(self._box.open):
-            self._line_up(waiting.id, 0)
+            self._line_up(waiting.name, 0)
         self._metrics.webhooks_waiting(lambda: self._box.depth)
         self._loop = asyncio.get_running_loop().create_task(self._run())
 
@@ -137,11 +137,11 @@ class Deliveries:
         async with self._disk:
             waiting = await asyncio.to_thread(self._box.put, letter)
         if waiting is not None:
-            self._line_up(waiting.id, 0)
+            self._line_up(waiting.name, 0)
         return waiting is not None
 
-    def _line_up(self, letter_id: str, after_s: float) -> None:
-        heapq.heappush(self._due, (self._clock.monotonic_s() + after_s, letter_id))
+    def _line_up(self, name: str, after_s: float) -> None:
+        heapq.heappush(self._due, (self._clock.monotonic_s() + after_s, name))
         self._arrived.set()
 
     async def _run(self) -> None:
@@ -161,8 +161,8 @@ class Deliveries:
         """Starts what is due, as far as there is room."""
         while self._due and self._due[0][0] <= self._clock.monotonic_s():
             await self._free.acquire()
-            _, letter_id = heapq.heappop(self._due)
-            task = asyncio.get_running_loop().create_task(self._guarded(self._deliver(letter_id), letter_id))
+            _, name = heapq.heappop(self._due)
+            task = asyncio.get_running_loop().create_task(self._guarded(self._deliver(name), name))
             self._running.add(task)
             task.add_done_callback(self._done)
 
@@ -170,27 +170,27 @@ class Deliveries:
         self._running.discard(task)
         self._free.release()
 
-    async def _guarded(self, work: Awaitable[None], letter_id: str = "") -> None:
+    async def _guarded(self, work: Awaitable[None], name: str = "") -> None:
         """The edge of what runs by itself: no event is lost because another one, or the disk, is broken."""
         try:
             await work
         except Exception as error:  # noqa: BLE001  # the supervisor of a background task
             self._on_error(error)
-            if letter_id:
-                self._line_up(letter_id, LOOK_AGAIN_S)
+            if name:
+                self._line_up(name, LOOK_AGAIN_S)
 
-    async def _deliver(self, letter_id: str) -> None:
+    async def _deliver(self, name: str) -> None:
         """One try. The letter stays locked from its reading, which takes no time that matters, to its mark."""
-        with self._box.opened(letter_id) as letter:
+        with self._box.opened(name) as letter:
             if letter is None:
-                if self._box.has(letter_id):
+                if self._box.has(name):
                     # Another process has it in hand, and may die before it is done.
-                    self._line_up(letter_id, LOOK_AGAIN_S)
+                    self._line_up(name, LOOK_AGAIN_S)
                 for other in self._hosts.left_over():
                     self._line_up(other, 0)
                 return
             host = urlsplit(letter.url).netloc
-            if not self._hosts.take(host, letter_id):
+            if not self._hosts.take(host, name):
                 return
             try:
                 await self._try(letter)
@@ -205,17 +205,17 @@ class Deliveries:
         headers = standard_headers(team_secret(self._secret, letter.team), letter.id, letter.body, int(now))
         called = await self._caller.call(letter.url, {**letter.headers, **headers}, letter.body)
         if called.taken:
-            await asyncio.to_thread(self._box.finish, letter.id)
+            await asyncio.to_thread(self._box.finish, letter.name)
             self._metrics.webhook_delivery("delivered")
             emit(WebhookDelivered(**_facts(letter), status=called.status, age_s=round(age_s)))
         elif called.status == GONE or age_s >= self._patience.give_up_after_s:
-            await asyncio.to_thread(self._box.finish, letter.id)
+            await asyncio.to_thread(self._box.finish, letter.name)
             self._metrics.webhook_delivery("failed")
             emit(WebhookFailed(**_facts(letter), status=called.status, reason=_why(called), final=True))
         else:
             self._metrics.webhook_delivery("retried")
             emit(WebhookFailed(**_facts(letter), status=called.status, reason=_why(called), final=False))
-            self._line_up(letter.id, self._pause_s(age_s))
+            self._line_up(letter.name, self._pause_s(age_s))
 
     def _pause_s(self, age_s: float) -> float:
         patience = self._patience

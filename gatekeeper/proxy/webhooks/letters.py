@@ -26,7 +26,11 @@ MARKS_MAX: Final = 100_000
 
 _LETTER: Final = ".letter"
 _MARK: Final = ".done"
-_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}@[A-Za-z0-9_-]{1,80}")
+"""A team's id and the event's: neither has the sign between them."""
+
+TEAM_SHARE: Final = 4
+"""One team may fill a quarter of the box: its silent receiver must not take the room of the others'."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +46,17 @@ class Letter:
     hold_id: str
     written_at_ms: int
 
+    @property
+    def name(self) -> str:
+        """What its file is called."""
+        return f"{self.team}@{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A letter that is to be delivered: what must be known without reading it."""
 
-    id: str
+    name: str
     size_bytes: int
 
 
@@ -88,61 +97,67 @@ class LetterBox:
 
     def put(self, letter: Letter) -> Waiting | None:
         """Keeps a letter; on disk when this returns. None: it is, or was, there already. Raises BoxFull."""
-        if not _ID.fullmatch(letter.id):
-            raise ValueError("a letter's id stands in a file name")
-        text = _text(letter)
-        if self._path(letter.id, _MARK).exists() or self._path(letter.id, _LETTER).exists():
+        name, text = letter.name, _text(letter)
+        if not _NAME.fullmatch(name):
+            raise ValueError("team and id of a letter stand in a file name")
+        if self._path(name, _MARK).exists() or self._path(name, _LETTER).exists():
             return None
-        if len(self._waiting) >= self._letters_max or sum(self._waiting.values()) + len(text) > self._bytes_max:
-            raise BoxFull
-        if not self._write(letter.id, text):
+        self._check_room(letter.team, len(text))
+        if not self._write(name, text):
             return None
-        self._waiting[letter.id] = len(text)
-        return Waiting(letter.id, len(text))
+        self._waiting[name] = len(text)
+        return Waiting(name, len(text))
+
+    def _check_room(self, team: str, size_bytes: int) -> None:
+        """Raises BoxFull when there is none for one more, or none for this team."""
+        teams = [size for name, size in self._waiting.items() if name.startswith(f"{team}@")]
+        for sizes, share in ((self._waiting.values(), 1), (teams, TEAM_SHARE)):
+            if len(sizes) >= max(1, self._letters_max // share) or sum(sizes) + size_bytes > self._bytes_max // share:
+                raise BoxFull
 
     @contextmanager
-    def opened(self, letter_id: str) -> Iterator[Letter | None]:
+    def opened(self, name: str) -> Iterator[Letter | None]:
         """The letter, for whoever delivers it alone. None: another process does, or it is done, or cannot be read."""
         try:
-            fd = os.open(self._path(letter_id, _LETTER), os.O_RDWR)
+            fd = os.open(self._path(name, _LETTER), os.O_RDWR)
         except FileNotFoundError:
-            self._waiting.pop(letter_id, None)
+            self._waiting.pop(name, None)
             yield None
             return
         try:
-            yield self._read(letter_id, fd) if _locked(fd) else None
+            yield self._read(name, fd) if _locked(fd) else None
         finally:
             os.close(fd)
 
-    def has(self, letter_id: str) -> bool:
+    def has(self, name: str) -> bool:
         """Whether the letter waits, as far as this process knows."""
-        return letter_id in self._waiting
+        return name in self._waiting
 
-    def finish(self, letter_id: str) -> None:
+    def finish(self, name: str) -> None:
         """Puts the mark in the letter's place."""
-        self._path(letter_id, _MARK).touch(mode=0o600)
-        self._path(letter_id, _LETTER).unlink(missing_ok=True)
+        self._path(name, _MARK).touch(mode=0o600)
+        self._path(name, _LETTER).unlink(missing_ok=True)
         self._sync()
-        self._waiting.pop(letter_id, None)
+        self._waiting.pop(name, None)
 
-    def _read(self, letter_id: str, fd: int) -> Letter | None:
+    def _read(self, name: str, fd: int) -> Letter | None:
         """One that cannot be read is set aside under another name, for a person to look at."""
         letter = _read(fd)
         if letter is None:
-            self._path(letter_id, _LETTER).rename(self._path(letter_id, ".damaged"))
-            self._waiting.pop(letter_id, None)
+            self._path(name, _LETTER).rename(self._path(name, ".damaged"))
+            self._waiting.pop(name, None)
         return letter
 
-    def _write(self, letter_id: str, text: bytes) -> bool:
+    def _write(self, name: str, text: bytes) -> bool:
         """Under a name of its own first; the last step is the one that cannot be half done."""
-        half = self._directory / f"{letter_id}-{os.getpid()}-{time.monotonic_ns()}.tmp"
+        half = self._directory / f"{name}-{os.getpid()}-{time.monotonic_ns()}.tmp"
         fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(fd, "wb") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            self._path(letter_id, _LETTER).hardlink_to(half)
+            self._path(name, _LETTER).hardlink_to(half)
         except FileExistsError:
             return False
         finally:
@@ -157,8 +172,8 @@ class LetterBox:
         finally:
             os.close(fd)
 
-    def _path(self, letter_id: str, suffix: str) -> Path:
-        return self._directory / f"{letter_id}{suffix}"
+    def _path(self, name: str, suffix: str) -> Path:
+        return self._directory / f"{name}{suffix}"
 
 
 def _mtime_s(path: Path) -> float:

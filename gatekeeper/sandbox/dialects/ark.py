@@ -76,7 +76,7 @@ async def generate_images(call: Call) -> Answer:
 async def create_task(call: Call) -> Answer:
     """A task that makes one video."""
     fields = json_object(call.body)
-    texts = [part.get("text", "") for part in fields.get("content", []) if part.get("type") == "text"]
+    texts = [part.get("text", "") for part in fields.get("content") or () if part.get("type") == "text"]
     film, shown = _film(fields, " ".join(texts))
     url = fields.get("callback_url")
     teller = call.hooks.plain(url, lambda job: _told(call, job)) if url else None
@@ -156,7 +156,7 @@ def _film(fields: Mapping[str, Any], text: str) -> tuple[MovieSpec, dict[str, An
     film = one_film(text, text_field(fields, "model"), pixels, duration)
     shown: dict[str, Any] = {"resolution": resolution, "ratio": ratio, "framespersecond": FRAMES_PER_S}
     shown |= {"frames": frames} if frames else {"duration": int(film.duration_s)}
-    shown |= {"generate_audio": fields.get("generate_audio", True), "tokens": _tokens(pixels, film.duration_s)}
+    shown |= {"generate_audio": fields.get("generate_audio") is not False, "tokens": _tokens(pixels, film.duration_s)}
     return film, shown
 
 

@@ -129,9 +129,9 @@ def _prompt(fields: Mapping[str, Any]) -> str:
     """From `prompt`, or from the texts of the messages."""
     inside = fields.get("input") or {}
     texts = [inside.get("prompt")]
-    for message in inside.get("messages", []):
+    for message in inside.get("messages") or ():
         content = message.get("content")
-        texts += [content] if isinstance(content, str) else [part.get("text") for part in content]
+        texts += [content] if isinstance(content, str) else [part.get("text") for part in content or ()]
     return " ".join(text for text in texts if text)
 
 

@@ -274,6 +274,7 @@ DIALECT = Dialect(
         *_both("POST", "/images/generations", generate),
         *_both("POST", "/images/edits", edit),
         *_both("POST", "/videos", openai_videos.create),
+        *_both("POST", "/videos/{video}/remix", openai_videos.remix),
         *_both("GET", "/videos/{video}", openai_videos.retrieve, generates=False),
         *_both("GET", "/videos/{video}/content", openai_videos.content, generates=False),
         *_both("DELETE", "/videos/{video}", openai_videos.delete, generates=False),

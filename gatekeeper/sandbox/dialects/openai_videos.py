@@ -49,6 +49,17 @@ async def create(call: Call) -> Answer:
     return json_answer(_video(call, job))
 
 
+async def remix(call: Call) -> Answer:
+    """Takes a job like another one."""
+    source = _find(call)
+    (old,) = source.outputs
+    assert isinstance(old, MovieSpec)
+    prompt = text_field(json_object(call.body), "prompt")
+    spec = movie_spec(prompt, old.model, old.width, old.height, old.duration_s)
+    job = call.jobs.start("video", old.model, (spec,), call.behaviour, job_id=f"video_{new_token()}", source=source.id)
+    return json_answer(_video(call, job))
+
+
 async def retrieve(call: Call) -> Answer:
     """Where it stands; the header says when to ask again."""
     return json_answer(_video(call, _find(call)), headers={"openai-poll-after-ms": str(POLL_AFTER_MS)})
@@ -98,7 +109,7 @@ def _video(call: Call, job: Job) -> dict[str, Any]:
         "seconds": f"{spec.duration_s:g}",
         "size": f"{spec.width}x{spec.height}",
         "error": None if code is None else {"code": code, "message": "The sandbox was asked for this end."},
-        "remixed_from_video_id": None,
+        "remixed_from_video_id": job.facts.get("source"),
     }
 
 

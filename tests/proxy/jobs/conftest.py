@@ -1,5 +1,6 @@
 """A reconciler with a clock that is told the time, a store in memory, and a provider that says what it is told to."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -148,7 +149,8 @@ class Scene:
         errors: list[Exception] = []
 
         async def rest(_seconds: float) -> None:
-            """A walk's pause takes no time here."""
+            """A pause takes no time here; others have their turn."""
+            await asyncio.sleep(0)
 
         return Process(gate, Reconciler(gate, owner, on_error=errors.append, rest=rest), errors)
 

@@ -1,5 +1,6 @@
 """Jobs that nobody polls are asked about: by one process at a time, ever less often, until somebody says their end."""
 
+import asyncio
 import io
 import json
 from typing import Any
@@ -10,9 +11,11 @@ from gatekeeper.core.outcome import Failed, Made, Outcome, Unknown
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.logs import configure_logs
+from gatekeeper.proxy.jobs import reconciler as module
+from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.settling import finish
 from gatekeeper.settings import JobSettings
-from tests.proxy.jobs.conftest import GONE, HELD, MADE, RUNS, Scene
+from tests.proxy.jobs.conftest import GONE, HELD, MADE, Scene
 
 
 @pytest.fixture(name="lines")
@@ -130,6 +133,21 @@ async def test_the_end_is_booked_by_whoever_is_left(scene: Scene) -> None:
     await scene.live(300, left)
 
     assert [("hold-1", HELD, "made")] == scene.store.settled
+
+
+async def test_a_job_that_the_desk_forgets_is_asked_about_all_the_same(scene: Scene) -> None:
+    """More jobs than names are remembered: each is asked about in its time, and what was counted is not forgotten."""
+    process = scene.process()
+    process.gate.desk = JobDesk(scene.store, scene.clock.monotonic_s, names_max=1)
+    process.gate.desk.on_job = process.reconciler.watch_job
+    for number in range(5):
+        scene.abandoned(number)
+    scene.says = GONE
+    await process.reconciler.walk()
+
+    await scene.live(8000, process, step_s=5)
+
+    assert sorted(scene.store.settled) == [(f"hold-{number}", 0, "job gone") for number in range(5)]
 
 
 async def test_a_walk_finds_every_team_and_page_once(scene: Scene) -> None:
@@ -340,12 +358,23 @@ async def test_files_are_known_by_their_names(scene: Scene) -> None:
     assert job is await process.gate.desk.find("studio", "studio", "files/x")
 
 
-async def test_it_stops_while_a_question_is_on_its_way(scene: Scene) -> None:
-    """Loops end, and what hangs is given up: nothing was changed by asking."""
+async def test_it_stops_while_a_question_is_on_its_way(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops end, and a question that hangs is given up: nothing was changed by asking."""
+    monkeypatch.setattr(module, "STOP_TIMEOUT_S", 0.01)
     process = scene.process()
+    scene.submit(process)
+    scene.clock.at_s += 61
+    asked = asyncio.Event()
+
+    async def hangs(*_: Any, **__: Any) -> Outcome:
+        asked.set()
+        return await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(module, "ask", hangs)
     process.reconciler.start()
+    await asked.wait()
 
-    await process.reconciler.stop()
+    async with asyncio.timeout(5):
+        await process.reconciler.stop()
 
-    assert [] == process.errors
-    assert scene.says == RUNS
+    assert ([], []) == (process.errors, scene.store.settled)

@@ -38,7 +38,7 @@ async def start(tmp_path: Path, told: list[Any]) -> AsyncIterator[Start]:
     """Starts deliveries over the same directory; all of them end with the test."""
     async with AsyncExitStack() as stack:
 
-        async def start_one(patience: Patience = SOON, letters_max: int = 10, **parts: Any) -> Deliveries:
+        async def start_one(patience: Patience = SOON, letters_max: int = 40, **parts: Any) -> Deliveries:
             caller = await stack.enter_async_context(Caller(Allowed(frozenset({"127.0.0.1"})), 5.0))
             box = LetterBox(tmp_path / "webhooks", letters_max=letters_max, bytes_max=10**6)
             clock = parts.get("clock", SystemClock())
@@ -251,7 +251,7 @@ async def test_a_letter_in_other_hands_is_looked_at_again(
     other.open()
     other.put(letter(receiver.url))
 
-    with other.opened("msg_1"):
+    with other.opened("team-0@msg_1"):
         await start()
         await asyncio.sleep(0.05)
         before = len(receiver.received)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_letter_comes_back_as_it_was(tmp_path: Path) -> None:
 
     later = LetterBox(tmp_path / "webhooks", letters_max=10, bytes_max=100_000)
     (waiting,) = later.open()
-    with later.opened(waiting.id) as read:
+    with later.opened(waiting.name) as read:
         assert letter() == read
 
 
@@ -43,7 +44,7 @@ def test_an_event_is_kept_once(tmp_path: Path) -> None:
     first = box(tmp_path)
 
     answers = [first.put(letter()) is not None, first.put(letter()) is not None]
-    first.finish("msg_1")
+    first.finish("team-0@msg_1")
     answers += [first.put(letter()) is not None, box(tmp_path).put(letter()) is not None]
 
     assert [True, False, False, False] == answers
@@ -62,7 +63,7 @@ def test_one_at_a_time_delivers(tmp_path: Path) -> None:
     first, second = box(tmp_path), box(tmp_path)
     first.put(letter())
 
-    with first.opened("msg_1") as held, second.opened("msg_1") as other:
+    with first.opened("team-0@msg_1") as held, second.opened("team-0@msg_1") as other:
         assert (True, None) == (held is not None, other)
 
 
@@ -71,45 +72,49 @@ def test_what_another_has_delivered_is_not_there(tmp_path: Path) -> None:
     first = box(tmp_path)
     first.put(letter())
     second = box(tmp_path)
-    first.finish("msg_1")
+    first.finish("team-0@msg_1")
 
-    with second.opened("msg_1") as read:
-        assert (None, False) == (read, second.has("msg_1"))
+    with second.opened("team-0@msg_1") as read:
+        assert (None, False) == (read, second.has("team-0@msg_1"))
 
 
 @pytest.mark.parametrize("by", ["letters_max", "bytes_max"])
 def test_a_full_box_takes_no_more(tmp_path: Path, by: str) -> None:
-    """By count and by bytes; what is in it stays."""
+    """By count and by bytes; what is in it stays. One team has a quarter of it."""
     size = box(tmp_path / "other").put(letter())
     assert size is not None
-    full = box(tmp_path, **{by: 2 if by == "letters_max" else 2 * size.size_bytes})
-    full.put(letter("msg_1"))
-    full.put(letter("msg_2"))
+    full = box(tmp_path, **{by: 4 if by == "letters_max" else 4 * size.size_bytes})
 
+    full.put(letter("msg_1"))
     with pytest.raises(BoxFull):
-        full.put(letter("msg_3"))
-    assert 2 == full.depth
+        full.put(letter("msg_2"))
+    for number in range(3):
+        full.put(replace(letter(), team=f"team-{number + 1}"))
+    with pytest.raises(BoxFull):
+        full.put(replace(letter(), team="team-4"))
+
+    assert 4 == full.depth
 
 
 def test_a_letter_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
     """Under another name, and the others go on."""
     opened = box(tmp_path)
     opened.put(letter())
-    (tmp_path / "webhooks" / "msg_1.letter").write_bytes(b"{ no letter")
+    (tmp_path / "webhooks" / "team-0@msg_1.letter").write_bytes(b"{ no letter")
 
-    with opened.opened("msg_1") as read:
+    with opened.opened("team-0@msg_1") as read:
         assert read is None
-    assert (["msg_1.damaged"], 0) == (names(tmp_path), opened.depth)
+    assert (["team-0@msg_1.damaged"], 0) == (names(tmp_path), opened.depth)
 
 
 def test_old_marks_and_halves_go(tmp_path: Path) -> None:
     """After three days no provider repeats itself; a half-written letter was never answered for."""
     opened = box(tmp_path)
     opened.put(letter())
-    opened.finish("msg_1")
-    half = tmp_path / "webhooks" / "msg_2-1-1.tmp"
+    opened.finish("team-0@msg_1")
+    half = tmp_path / "webhooks" / "team-0@msg_2-1-1.tmp"
     half.write_bytes(b"{")
-    for path in (tmp_path / "webhooks" / "msg_1.done", half):
+    for path in (tmp_path / "webhooks" / "team-0@msg_1.done", half):
         os.utime(path, (time.time() - MARKS_KEPT_S - 1,) * 2)
 
     opened.tidy()
@@ -123,12 +128,12 @@ def test_marks_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     opened = box(tmp_path)
     for number in range(4):
         opened.put(letter(f"msg_{number}"))
-        opened.finish(f"msg_{number}")
-        os.utime(tmp_path / "webhooks" / f"msg_{number}.done", (time.time() - 100 + number,) * 2)
+        opened.finish(f"team-0@msg_{number}")
+        os.utime(tmp_path / "webhooks" / f"team-0@msg_{number}.done", (time.time() - 100 + number,) * 2)
 
     opened.tidy()
 
-    assert ["msg_2.done", "msg_3.done"] == names(tmp_path)
+    assert ["team-0@msg_2.done", "team-0@msg_3.done"] == names(tmp_path)
 
 
 def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
@@ -136,7 +141,7 @@ def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     opened = box(tmp_path)
     opened.put(letter())
 
-    modes = [(tmp_path / "webhooks" / name).stat().st_mode & 0o777 for name in (".", "msg_1.letter")]
+    modes = [(tmp_path / "webhooks" / name).stat().st_mode & 0o777 for name in (".", "team-0@msg_1.letter")]
     assert [0o700, 0o600] == modes
 
 
