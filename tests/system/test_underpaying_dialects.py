@@ -135,3 +135,18 @@ async def test_a_setting_that_a_hosted_model_may_pass_over_does_not_lower_the_ho
     answer = await sent(world, path, body)
 
     assert held == answer.headers["Gatekeeper-Credits-Held"]
+
+
+async def test_veos_length_is_not_told_in_a_spelling_that_vertex_passes_over(world: World) -> None:
+    """It would make eight seconds with sound for the price of four without."""
+    body = {"instances": [{"prompt": "p"}], "parameters": {"duration_seconds": 4, "generate_audio": False}}
+    path = "/gemini/v1beta1/publishers/google/models/veo-3.1-generate-001:predictLongRunning"
+
+    assert "malformed_request" == await refused(world, path, body)
+
+
+async def test_a_model_whose_name_is_a_tier_is_not_held_at_another(world: World) -> None:
+    """Runway knows no `resolution` of Kling, and would make 4K for the price of 720P."""
+    body = {"model": "kling3.0_4k", "promptImage": "https://a.test/1.png", "resolution": "720p", "duration": 5}
+
+    assert "malformed_request" == await refused(world, "/runway/v1/image_to_video", body)
