@@ -86,7 +86,7 @@ TRAITS = Traits(
     corners=(
         "POST /images/variations is not open: OpenAI takes no such requests any more",
         "GET /videos is not open: it lists the videos of every team behind the same credential",
-        "`output_format` gif (with `frame_count`) and svg (with a model of its own) are refused: no price here has them",
+        "`output_format` gif (with `frame_count`) and svg (with a model of its own) are refused: they are not priced",
         "`partial_images`, `input_fidelity` and pictures that go into an edit take tokens of their own at OpenAI, and "
         "cost nothing more here unless the price list has an add-on for them",
         "POST /videos/edits, /videos/extensions and /videos/characters are not open: model, seconds and size come from "
