@@ -112,6 +112,9 @@ TRAITS = Traits(
 
 _FIELD_NAMES = {"outputs": "max_images", "aspect_ratio": "ratio", "duration_s": "duration", "audio": "generate_audio"}
 
+_PARTS = ("text", "image_url", "video_url", "audio_url")
+"""What a part may hold: each is a type of the same name."""
+
 _SOUND_UNLESS_REFUSED = re.compile(r"seedance-(?:1-5|[2-9])")
 """Models that make sound unless `generate_audio` is false; those before them make none."""
 
@@ -166,8 +169,8 @@ def _series(fields: JsonFields) -> int | None:
 def _ask_video(fields: JsonFields) -> GenerationRequest:
     parts = fields.objects("content")
     texts = [text for part in parts if (text := part.prose("text")) is not None]
-    for part in (part for part in parts if part.given("draft_task")):
-        part.wrong("draft_task", "left out, for what it costs stands in the draft")
+    for part in parts:
+        _check_part(part)
     flags = read_flags(texts, fields.complaints)
     model, audio = fields.text("model"), fields.flag("generate_audio")
     if audio is None and model is not None and _SOUND_UNLESS_REFUSED.search(model):
@@ -187,6 +190,17 @@ def _ask_video(fields: JsonFields) -> GenerationRequest:
         reference_images=sum(part.given("image_url") for part in parts) or None,
         input_video=videos > 0,
     )
+
+
+def _check_part(part: JsonFields) -> None:
+    """A part is what its type says. What stands beside that Ark may pass over, and a video has a rate of its own."""
+    if part.given("draft_task"):
+        part.wrong("draft_task", "left out, for what it costs stands in the draft")
+    held = [name for name in _PARTS if part.given(name)]
+    kind = part.text("type") or next(iter(held), None)
+    for name in held:
+        if name != kind:
+            part.wrong(name, "left out of a part of another type")
 
 
 def _same(fields: JsonFields, name: str, field: Said, flag: Said) -> Said:

@@ -180,7 +180,7 @@ def _read_images(answer: Answer) -> Outcome:
     data = inner(answer, "data")
     urls = [each for each in _texts(data.get("image_urls")) if filled_text(each)]
     encoded = [each for each in _texts(data.get("image_base64")) if filled_text(each)]
-    images = urls or encoded
+    images = max(urls, encoded, key=len)
     if images:
         missing = read_count(inner(answer, "metadata").get("failed_count"))
         note = f"{missing} without an image" if missing else ""
