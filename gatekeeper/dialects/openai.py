@@ -88,7 +88,7 @@ TRAITS = Traits(
         "GET /videos is not open: it lists the videos of every team behind the same credential",
         "POST /videos/edits, /videos/extensions and /videos/characters are not open: model, seconds and size come from "
         "a source that is not in the body; a remix takes them from the team's own job",
-        "`output_format` gif (with `frame_count`) and svg (with a model of its own) are refused: nothing here prices them",
+        "`output_format` gif (with `frame_count`) and svg (with a model of its own) are refused: none has a price",
         "`partial_images`, `input_fidelity` and pictures that go into an edit take tokens of their own at OpenAI, and "
         "cost nothing more here unless the price list has an add-on for them",
         "a video that is deleted before its end was read is charged as quoted",
