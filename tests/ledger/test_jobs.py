@@ -46,7 +46,7 @@ async def test_the_journal_has_a_jobs_name_and_nothing_else_of_it(ledger: Ledger
 
     entry = (await ledger.journal(held.team))[-1]
 
-    assert (EntryKind.JOB, "fal/models/b:c@d") == (entry.kind, entry.meta)
+    assert (EntryKind.JOB, "fal/models/b:c@d") == (entry.kind, entry.fields["meta"])
 
 
 async def test_a_job_is_its_teams_own(ledger: Ledger, order: Order):
