@@ -32,7 +32,7 @@ async def refused(world: World, path: str, body: Any) -> str:
 async def test_pictures_that_a_prompt_asks_for_are_charged(
     start_world: StartWorld, start_provider: StartProvider
 ) -> None:
-    """Gemini has no number of pictures, so one is held; four that came are four, though there was credit for one."""
+    """Gemini has no number of pictures, so one is held; four that came are four, of a team that had one's worth."""
     world = await start_world(provider_url=await start_provider(FOUR_PICTURES))
     body = {"contents": [{"parts": [{"text": "four kites, each a picture of its own"}]}]}
 
@@ -110,3 +110,28 @@ async def test_frames_and_drawings_are_no_pictures(world: World) -> None:
     body = {"model": "gpt-image-2", "prompt": "p", "quality": "low", "output_format": "gif", "frame_count": 16}
 
     assert "malformed_request" == await refused(world, "/openai/v1/images/generations", body)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "held"),
+    [
+        (
+            "/fal/run/fal-ai/veo3.1",
+            {"prompt": "p", "seconds": 4, "generate_audio": True, "resolution": "720p"},
+            "675.2",
+        ),
+        ("/fal/run/fal-ai/veo3.1", {"prompt": "p", "num_frames": 64, "sound": False, "resolution": "720p"}, "675.2"),
+        (
+            "/replicate/v1/models/bytedance/seedance-1-pro/predictions",
+            {"input": {"prompt": "p", "duration": 5, "aspect_ratio": "16:9", "video_resolution": "480p"}},
+            "129.132",
+        ),
+    ],
+)
+async def test_a_setting_that_a_hosted_model_may_pass_over_does_not_lower_the_hold(
+    world: World, path: str, body: Any, held: str
+) -> None:
+    """Veo's own default is eight seconds with sound, Seedance's is 1080P."""
+    answer = await sent(world, path, body)
+
+    assert held == answer.headers["Gatekeeper-Credits-Held"]
