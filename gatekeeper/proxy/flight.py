@@ -55,13 +55,8 @@ HOLD_MARGIN_S = 60
 """A hold outlives all that its request may take by this much, so that time never resolves one that still runs."""
 
 
-<<<<<<< HEAD
-POLL_URL_LENGTH_MAX = 512
-"""A longer address is not kept with its job, which would have no room for it; the usual one is asked then."""
-=======
 POLL_URL_LENGTH_MAX = 1024
 """A longer address is not kept with its job, nor one of other than plain characters: the usual one is asked then."""
->>>>>>> e-lost
 
 
 async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> "Flight | Repeated":

@@ -67,18 +67,10 @@ def test_a_record_is_small() -> None:
     assert len(record_text(a_record())) < RECORD_BYTES_MAX / 2
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(
-    ("hook", "kept"),
-    [
-        (Hook("https://" + "h" * 1016, "s" * 256), True),
-        (Hook("https://" + "h" * 1016, "\0" * 256), False),
-        (Hook("h" * 5000), False),
-    ],
-)
-def test_a_record_always_fits(hook: Hook, kept: bool) -> None:
+@pytest.mark.parametrize(("url_length", "kept"), [(1024, True), (20_000, False)])
+def test_a_record_always_fits(url_length: int, kept: bool) -> None:
     """With the longest names it has room for the longest call-back; what has no room is left out, never the job."""
-    record = a_record(hook=hook)
+    record = a_record(hook=Hook("h" * url_length))
     facts = replace(record.facts, project="p" * 128, member="m" * 128, request_id="r" * 24, hold_id="h" * 32)
     context = replace(record.context, project="p" * 128, member="m" * 128, key_id="k" * 128)
 
@@ -86,7 +78,8 @@ def test_a_record_always_fits(hook: Hook, kept: bool) -> None:
 
     assert len(text.encode()) <= RECORD_BYTES_MAX
     assert (facts, kept) == (read_record(text).facts, read_record(text).hook is not None)
-=======
+
+
 def a_long_record() -> JobRecord:
     """Every name, address and id as long as it may be, in characters that take the most room."""
     name, url = "\U0001f3a8" * bounds.NAME_CHARS_MAX, "https://a.example/" + '"' * (URL_CHARS_MAX - 18)
@@ -107,7 +100,6 @@ def test_the_longest_record_fits() -> None:
     bounds.check_job_text(text)
     assert 4096 < len(text.encode()) <= RECORD_BYTES_MAX == bounds.JOB_BYTES_MAX
     assert len(to_payload(waiting)) < FRAME_BYTES_MAX
->>>>>>> e-lost
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"provider": 1}', record_text(a_record())[:-1]])
