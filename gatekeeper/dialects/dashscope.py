@@ -106,8 +106,8 @@ TRAITS = Traits(
     "with status_code 402, code and message",
     corners=(
         "GET /tasks lists the tasks of every team and is not open",
-        "a film's `size` or `resolution`, given to a model that takes the other, leaves its tier open",
         "a video that goes in makes an edit of it, for Alibaba bills its seconds too: how many is not in the request",
+        "a film's `size` or `resolution`, given to a model that takes the other, leaves its tier open",
         "files for `oss://` addresses are uploaded past the gateway, to Alibaba's own host",
     ),
 )

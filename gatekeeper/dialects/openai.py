@@ -86,11 +86,11 @@ TRAITS = Traits(
     corners=(
         "POST /images/variations is not open: OpenAI takes no such requests any more",
         "GET /videos is not open: it lists the videos of every team behind the same credential",
-        "`output_format` gif (with `frame_count`) and svg (with a model of its own) are refused: they are not priced",
-        "`partial_images`, `input_fidelity` and pictures that go into an edit take tokens of their own at OpenAI, and "
-        "cost nothing more here unless the price list has an add-on for them",
         "POST /videos/edits, /videos/extensions and /videos/characters are not open: model, seconds and size come from "
         "a source that is not in the body; a remix takes them from the team's own job",
+        "`output_format` gif (with `frame_count`) and svg (with a model of its own) are refused: none has a price",
+        "`partial_images`, `input_fidelity` and pictures that go into an edit take tokens of their own at OpenAI, and "
+        "cost nothing more here unless the price list has an add-on for them",
         "a video that is deleted before its end was read is charged as quoted",
     ),
 )
@@ -117,8 +117,8 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
         request = read_remix(fields)
     else:
         request = read_video(fields) if is_video(route) else _ask(route, fields)
-    if not is_video(route):
-        _refuse_unpriced(fields)
+        if not is_video(route):
+            _refuse_unpriced(fields)
     if route.operation is Operation.IMAGE_EDIT and not _has_image(fields):
         fields.missing("image", "a picture to edit")
     fields.finish()

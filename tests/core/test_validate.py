@@ -257,4 +257,6 @@ def test_a_film_that_goes_in_needs_a_price(operation: Operation) -> None:
 @pytest.mark.parametrize("operation", [Operation.VIDEO_EDIT, Operation.VIDEO_EXTEND])
 def test_what_is_about_a_film_is_priced_with_one(operation: Operation) -> None:
     """An edit or an extension has no other input."""
-    assert [] == wrong_with(a_plain_capability(operations=(operation,)), operation=operation, input_video=True)
+    model = a_model(a_plain_capability(operations=(operation,)))
+
+    assert isinstance(validate(model, a_request(operation=operation, input_video=True)), ValidRequest)

@@ -81,7 +81,7 @@ async def test_a_partial_result_is_charged_for_what_came(world: World, made: int
         ("seedream-5.0-pro", "1K", 2048, 9.5),
     ],
 )
-async def test_a_picture_is_charged_at_the_tier_it_came_in(
+async def test_a_picture_is_charged_at_the_tier_it_came_in(  # two fixtures and four facts
     start_world: StartWorld, start_provider: StartProvider, model: str, asked: str, made: int, charged: float
 ) -> None:
     """A smaller one than asked costs what it is worth; a larger one is at the provider's own risk, unless the model's

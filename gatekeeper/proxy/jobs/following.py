@@ -31,7 +31,7 @@ from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
 from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.rewriting import origin_of
-from gatekeeper.proxy.jobs.settling import finish
+from gatekeeper.proxy.jobs.settling import cancelled, finish
 from gatekeeper.proxy.once import UNNAMED
 from gatekeeper.proxy.refusals import job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
@@ -112,11 +112,12 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
     async def land(outcome: Outcome, _kept: Answer | None) -> None:
         if isinstance(outcome, Made | Failed):
             await finish(gate, job.record, outcome, "poll")
-        elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL:
-            # Whoever gets such an answer will ask again; we need not as long as that goes on.
+        elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL and not outcome.ended:
+            # Whoever gets such an answer will ask again; we need not as long as that goes on. Of one that is over
+            # nobody need ask for the result, which alone is booked.
             job.asked_at_s = gate.clock.monotonic_s()
         elif call.route.kind is RouteKind.CANCEL and succeeded(answer.status):
-            job.cancelled = True
+            await cancelled(gate, job)
             gate.desk.on_job(job)
 
     nothing_kept = AnswerCopy(UNNAMED, answer.status, content_type_of(answer))

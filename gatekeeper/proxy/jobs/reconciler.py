@@ -26,7 +26,7 @@ from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.jobs.asking import ask
 from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.record import read_record
-from gatekeeper.proxy.jobs.settling import age_of, finish, give_up
+from gatekeeper.proxy.jobs.settling import age_of, finish, give_up, was_cancelled
 
 TICK_MAX_S: Final = 1.0
 """Pause between two looks at what is due: a question waits at most this long."""
@@ -209,7 +209,8 @@ class Reconciler:
         if isinstance(outcome, Unknown) or self._is_overdue(job):
             # The desk may forget it before the next time, and with it what was counted.
             self._kept[_key(record.team, record.hold_id)] = job
-        if job.gone >= GONE_TIMES and job.cancelled and (billing := self._rule(job, "cancelled")) is not None:
+        billing = self._rule(job, "cancelled") if job.gone >= GONE_TIMES else None
+        if billing is not None and await was_cancelled(self._gate, job):
             await finish(self._gate, record, Failed("cancelled", billable=billing.charged == "in full"), "reconciler")
             return None if job.ended else self._pause_s(job)
         if self._is_overdue(job):

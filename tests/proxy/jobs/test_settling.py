@@ -191,6 +191,33 @@ async def test_a_name_that_the_store_did_not_take_is_known_here(scene: Scene, li
     assert ["name: LedgerUnavailable"] == [line["reason"] for line in lines("settle.failed")]
 
 
+async def test_a_name_that_the_store_did_not_take_is_told_again(scene: Scene) -> None:
+    """The next who polls the end has the store know the file, and then nobody has to any more."""
+    process = scene.process()
+    record = scene.submit(process).record
+    outcome = Made(1, files=("files/x",))
+    await finish(process.gate, record, Made(1), "poll")
+    scene.store.away = True
+    await finish(process.gate, record, outcome, "poll")
+    scene.store.away = False
+
+    for _ in range(3):
+        await finish(process.gate, record, outcome, "poll")
+
+    assert ["studio/files/x"] == scene.store.named
+
+
+async def test_a_job_that_ended_elsewhere_is_given_up_in_silence(scene: Scene, lines: Any) -> None:
+    """What was booked stands, and nothing went wrong."""
+    one, two = scene.process("a"), scene.process("b")
+    record = scene.submit(one).record
+    await finish(one.gate, record, Made(1), "poll")
+
+    job = await give_up(two.gate, record, charge=False)
+
+    assert (True, HELD, []) == (job.ended, job.charged, lines("settle.failed"))
+
+
 @pytest.mark.parametrize(("charge", "expected"), [(True, HELD), (False, 0)])
 async def test_a_job_is_given_up_once(scene: Scene, charge: bool, expected: int) -> None:
     """And an end that comes after all changes nothing any more."""
