@@ -23,6 +23,9 @@ CODE_LENGTH_MAX = 64
 SIDE_MAX = 100_000
 """A longer side, in pixels, is no picture but a mistake."""
 
+DIGITS_MAX = 20
+"""A longer whole number counts nothing."""
+
 TOKENS_MAX = 10**12
 """More than any answer has: a mistake."""
 
@@ -46,11 +49,17 @@ def read_answer(skeleton: bytes) -> Answer | None:
 
 
 def _read_leniently(skeleton: bytes) -> object:
-    """Once more for what common encoders write though it is no JSON: a byte order mark, NaN. None if it stays so."""
+    """Once more for what common encoders write though it is no JSON: a byte order mark, NaN; and for numbers of any
+    length, which a request may have that is repeated here. None if it stays so."""
     try:
-        return json.loads(skeleton.removeprefix(codecs.BOM_UTF8))
+        return json.loads(skeleton.removeprefix(codecs.BOM_UTF8), parse_int=_read_whole)
     except (ValueError, RecursionError):
         return None
+
+
+def _read_whole(text: str) -> int | float:
+    """Beyond what anything is counted in, only how large it is."""
+    return int(text) if len(text) <= DIGITS_MAX else float(text)
 
 
 def succeeded(status: int) -> bool:

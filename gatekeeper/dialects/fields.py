@@ -20,6 +20,9 @@ from gatekeeper.dialects.strictjson import kind, parse_object
 WHOLE_BYTES_MAX = 64 * 1024
 """A body up to this size is parsed as it is; a larger one is skimmed first."""
 
+SKELETON_BYTES_MAX = 256 * 1024
+"""More, without its long strings, is not a generation request."""
+
 TEXT_LENGTH_MAX = 256
 """The longest name or setting that is read. Prompts are not read, only measured."""
 
@@ -277,7 +280,7 @@ def read_json(body: Sequence[bytes], *, string_bytes_max: int = STRING_BYTES_MAX
     """
     if sum(map(len, body)) <= WHOLE_BYTES_MAX:
         return JsonFields(parse_object(b"".join(body)), {}, Complaints())
-    skimmer = Skimmer(string_bytes_max=string_bytes_max)
+    skimmer = Skimmer(string_bytes_max=string_bytes_max, skeleton_bytes_max=SKELETON_BYTES_MAX)
     for chunk in body:
         skimmer.feed(chunk)
     if not skimmer.utf8:

@@ -22,6 +22,9 @@ IMAGEN_SAMPLES_DEFAULT = 4
 LEFT_OUT = "left out: what it costs is not known here"
 
 _SPENDING = ("tools", "cachedContent", "continuationToken", "outputConfig")
+_AT_LENGTH = ("responseLogprobs", "logprobs")
+"""They make the answer so long that what came could not be read."""
+
 _ROUTING = ("routingConfig", "modelConfig", "modelSelectionConfig")
 """They may choose another model than the one in the address."""
 
@@ -125,7 +128,7 @@ def _read_contents(body: ProtoFields) -> Inputs:
 
 def _read_config(config: ProtoFields) -> ProtoFields | None:
     """Where size and ratio stand: in imageConfig, or in the image of responseFormat. In both is once too often."""
-    for name in _ROUTING:
+    for name in (*_ROUTING, *_AT_LENGTH):
         config.wrong(name, LEFT_OUT)
     modalities = config.words("responseModalities")
     if modalities and not (set(modalities) <= _MODALITIES and "IMAGE" in modalities):

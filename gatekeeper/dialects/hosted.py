@@ -83,8 +83,9 @@ _TIER_OF_MEGAPIXELS: Final = ((1, "1K"), (4, "2K"), (16, "4K"))
 
 _PICTURE_NAME: Final = re.compile(r"image|frame|photo|picture|reference|element|face")
 _NO_PICTURE_NAME: Final = re.compile(r"video|audio|mask|voice")
-_MEDIA: Final = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*://|data:)", re.IGNORECASE)
-"""An address or a data URI; how its scheme is spelled makes no difference to whoever fetches it."""
+_MEDIA: Final = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*://|data:)|\s+$", re.IGNORECASE)
+"""An address or a data URI; how its scheme is spelled makes no difference to whoever fetches it. Of a long text in a
+large body only the beginning is there, which may be nothing but spaces before it."""
 
 _WRAPPED: Final = frozenset({"url", "uri", "href", "src", "data", "content", "file", "file_data"})
 """Names that say nothing of what they hold: in an object, that stands in the object's own name."""

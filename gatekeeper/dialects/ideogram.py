@@ -71,6 +71,8 @@ TRAITS = Traits(
         "reframe, upscale, describe, transparent and layered pictures are not open: they take no prompt, or another "
         "price",
         "`webhook_url` and `async` are refused: the pictures then come later, and nothing tells the gateway of them",
+        "pictures of a character (`character_reference_images`) cost more: they make the operation image.personalise, "
+        "which a price list must have",
         "of several pictures only those that came are charged; if all were withheld, the request is charged in full, "
         "as Ideogram does",
     ),
@@ -101,7 +103,7 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
     fields = read_form(content_type, body)
     request = GenerationRequest(
         model=MODEL,
-        operation=route.operation,
+        operation=Operation.IMAGE_PERSONALISE if _shows_character(fields) else route.operation,
         size=fields.text("resolution"),
         aspect_ratio=fields.text("aspect_ratio"),
         outputs=fields.whole("num_images"),
@@ -117,6 +119,12 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
             fields.complaints.wrong(name, "given", "left out: pictures are waited for")
     fields.finish()
     return request
+
+
+def _shows_character(fields: FormFields) -> bool:
+    """Ideogram has prices of its own for pictures that show somebody again."""
+    name = "character_reference_images"
+    return any(fields.file_sizes_bytes(name)) or fields.text(name) is not None
 
 
 def _read_magic(fields: FormFields) -> bool | None:

@@ -17,8 +17,9 @@ STRING_BYTES_MAX = 512
 HEAD_BYTES = 64
 """What stays of a collapsed string, at most: enough for the head of a PNG, whose size is in its first 32 characters."""
 
-SKELETON_BYTES_MAX = 256 * 1024
-"""A larger skeleton is not a generation request. Bounds the memory and, with it, the time to parse what is left."""
+SKELETON_BYTES_MAX = 2 * 1024 * 1024
+"""Bounds the memory and, with it, the time to parse what is left. An answer may repeat all of its request, and write a
+byte of it in six (`<` as an escape): it must be readable all the same, or what it tells of would be free."""
 
 WINDOW_BYTES = 256 * 1024
 """Work is done in pieces of this size, so that no copy of a large chunk is ever made."""

@@ -1,11 +1,13 @@
 """Ways in which a wire format once had a provider make more than was held and charged."""
 
+import json
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from gatekeeper.dialects.registry import DIALECTS
 from tests.dialects.samples import png_base64
 from tests.system.conftest import StartProvider, StartWorld
 from tests.system.world import Answer, World
@@ -181,3 +183,35 @@ async def test_an_error_ends_a_job_only_at_its_own_address(
 
     assert (status, released) == (polled.status, len(world.events("generation.released")))
     assert (168_800_000 if not released else 0) == (await world.balance()).held
+
+
+async def test_a_request_that_is_repeated_at_length_does_not_hide_what_was_made(start_world: StartWorld) -> None:
+    """Replicate's predictions have their input in them, which an encoder may write three times as long."""
+
+    async def answer(request: web.Request) -> web.Response:
+        asked = await request.json()
+        made = {"id": "p-1", "status": "succeeded", "output": ["https://a.test/1.png"], "input": asked["input"]}
+        return web.json_response(made, status=201)
+
+    app = web.Application(client_max_size=1024**2)
+    app.router.add_post("/{anything:.*}", answer)
+    async with TestServer(app) as server:
+        world = await start_world(provider_url=str(server.make_url("")).rstrip("/"))
+        body = json.dumps({"input": {"prompt": "p", "tags": ["\u00e9" * 40] * 2500}}, ensure_ascii=False).encode()
+        path = "/replicate/v1/models/black-forest-labs/flux-2-pro/predictions"
+
+        answered = await world.send(
+            "POST", path, await world.key(), data=body, headers={"Content-Type": "application/json"}
+        )
+
+    assert (201, 28_000_000) == (answered.status, (await world.balance()).charged)
+    await world.assert_books_clean()
+
+
+def test_a_picture_behind_spaces_in_a_large_body_counts() -> None:
+    """Only the beginning of a long text is read there."""
+    body = json.dumps({"prompt": "p", "image_urls": [" " * 600 + "https://a.test/1.png"], "x": ["y" * 500] * 200})
+    route = DIALECTS["fal"].find_route("POST", "/run/fal-ai/x")
+    assert route is not None
+
+    assert 1 == DIALECTS["fal"].read_request(route, "application/json", [body.encode()]).reference_images
