@@ -215,3 +215,16 @@ def test_a_picture_behind_spaces_in_a_large_body_counts() -> None:
     assert route is not None
 
     assert 1 == DIALECTS["fal"].read_request(route, "application/json", [body.encode()]).reference_images
+
+
+async def test_a_prompt_that_is_thought_over_costs_double(world: World) -> None:
+    """Alibaba has two prices for Z-Image."""
+    path = "/dashscope/api/v1/services/aigc/multimodal-generation/generation"
+    messages = [{"role": "user", "content": [{"text": "p"}]}]
+    parameters = {"size": "1024*1024", "prompt_extend": True}
+
+    answer = await sent(
+        world, path, {"model": "z-image-turbo", "input": {"messages": messages}, "parameters": parameters}
+    )
+
+    assert "10" == answer.headers["Gatekeeper-Credits-Held"]
