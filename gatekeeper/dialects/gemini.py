@@ -133,6 +133,7 @@ TRAITS = Traits(
     sdk="google-genai: errors.ClientError with code 402, its details hold the facts; client.interactions: "
     "APIStatusError with status_code 402",
     corners=(
+        "a price for the words and thoughts beside a picture, which Google bills too: they cost nothing more here",
         "models of pictures as models of words: an answer in words alone is charged as quoted, for Google bills it too",
         "tools, cachedContent, routingConfig, serviceTier priority: refused, for what they cost is not known here",
         "agents in interactions; an interaction with previous_interaction_id counts as an edit",

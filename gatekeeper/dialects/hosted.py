@@ -115,7 +115,7 @@ def read_input(model: str | None, fields: JsonFields, *, stream: bool = False) -
     shots = _shots(fields)
     duration, auto = _duration(model, fields, shots)
     tier = _resolution(model, fields) or size_tier
-    if (tier or size) and _FILMS.search(model or "") and not fields.given(RESOLUTIONS[0]):
+    if (tier or size) and not _is_tier_heard(model, fields):
         tier = AUTO
     return GenerationRequest(
         model=model,
@@ -278,6 +278,12 @@ def _duration(model: str | None, fields: JsonFields, shots: tuple[JsonFields, ..
         fields.complaints.wrong("duration", "another length", f"the {told} seconds that its scenes or frames come to")
     length = told or None if said is None else said
     return (None, True) if auto or (length is not None and not _is_heard(model, fields)) else (length, False)
+
+
+def _is_tier_heard(model: str | None, fields: JsonFields) -> bool:
+    """Whether a film's tier stands under a name that the model must know. Pixverse has it in `quality`."""
+    name = "quality" if "pixverse" in (model or "") else RESOLUTIONS[0]
+    return fields.given(name) or not _FILMS.search(model or "")
 
 
 def _is_heard(model: str | None, fields: JsonFields) -> bool:

@@ -69,6 +69,7 @@ TRAITS = Traits(
         "promptImage",
         "referenceImages",
         "references",
+        "keyframes",
         "promptVideo",
         "videoUri",
         "referenceVideos",
@@ -109,7 +110,7 @@ _FIELD_NAMES = {
 """Our names for what this format calls otherwise."""
 
 _VIDEO_FORMATS = ("mp4", "mov")
-_PICTURE_FIELDS = ("promptImage", "referenceImages", "references")
+_PICTURE_FIELDS = ("promptImage", "referenceImages", "references", "keyframes")
 _VIDEO_FIELDS = ("promptVideo", "videoUri", "referenceVideos")
 _LEFT_OPEN = frozenset({AUTO, "adaptive"})
 _LEFT_OPEN_IN_TIER = "auto_"
