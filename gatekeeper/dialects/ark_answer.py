@@ -109,7 +109,7 @@ def _read_video(answer: Answer) -> Outcome:
         duration_s=_duration_s(answer),
         resolution=read_tier(answer.get("resolution")),
         audio=audio if isinstance(audio, bool) else None,
-        tokens=read_count(usage.get("completion_tokens")),
+        tokens=read_count(usage.get("completion_tokens")) or None,
         cost=Cost(Fraction(total), "total_tokens") if total else None,
     )
 

@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from gatekeeper.ledger.errors import LedgerUnavailable, OutboxFull
 from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.records import HoldOrder, KeyRecord
 from gatekeeper.ledger.resolution import Act
@@ -116,3 +119,31 @@ async def test_a_job_that_is_over_is_settled_while_its_caller_asks_on(start_worl
     (finished,) = world.events("job.finished")
     assert ("COMPLETED", "made", "reconciler") == (status.json["status"], finished["outcome"], finished["via"])
     await world.assert_books_clean()
+
+
+async def test_nothing_is_deleted_whose_end_cannot_be_kept(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Store away and outbox full: after a delete nobody could tell any more what was made, so it has to wait."""
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    jobs.end(SUCCEEDED)
+    jobs.forgets = True
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise LedgerUnavailable("away", maybe_executed=False)
+
+    async def full(_resolution: Any) -> None:
+        raise OutboxFull("full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.gateway.gate.ledger, "settle", away)
+        broken.setattr(world.gateway.gate.outbox, "write", full)
+        refused = await world.send("DELETE", "/v1/generations/job-1", key)
+        known = len(jobs.jobs)
+    taken = await world.send("DELETE", "/v1/generations/job-1", key)
+
+    assert (503, "ledger_unavailable", 1) == (refused.status, refused.json["code"], known)
+    assert (True, "49") == (taken.status < 300, taken.headers["Gatekeeper-Credits-Charged"])
+    assert ["hold", "job", "settle"] == await kinds(world)
