@@ -18,8 +18,8 @@ Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credi
 SettledAs = Literal["made", "partial", "failed_billable", "policy"]
 """How a hold was settled: a closed list, for it is a metric's label too. `policy`: its job is gone, nobody can tell."""
 
-JobVia = Literal["poll", "reconciler", "webhook", "submit"]
-"""Who learnt how a job ended: the caller's own poll, the gateway's, the provider's call, or its first answer."""
+JobVia = Literal["poll", "reconciler", "webhook"]
+"""Who learnt how a job ended: the caller by its own poll, the gateway by its own, or both by the provider's call."""
 
 JobEnd = Literal["made", "partial", "failed", "failed_billable", "policy"]
 """How a job ended: a closed list, for it is a metric's label too."""

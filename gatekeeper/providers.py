@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gatekeeper.custom_settings import CustomAnswer as StatedAnswer
 from gatekeeper.custom_settings import CustomSettings
-from gatekeeper.dialects.base import CredentialPlace, Dialect, RouteKind
+from gatekeeper.dialects.base import CredentialPlace, Dialect, RouteKind, Traits
 from gatekeeper.dialects.custom import CustomAnswer, CustomDialect, CustomPlan, CustomRoute
 from gatekeeper.dialects.pointers import read_pointer
 from gatekeeper.dialects.registry import DIALECTS
@@ -47,7 +47,7 @@ def provider_problems(settings: Settings, *, secrets_needed: bool = True) -> lis
             mend = "Write 'dialect: custom', or leave it out."
             problems.append(settings.problem((*where, "custom"), f"{stated.dialect} describes itself", mend))
         if dialect is not None:
-            problems += _unknown_bases(settings, name, stated, dialect)
+            problems += _address_problems(settings, name, stated, dialect.TRAITS)
             problems += _webhook_problems(settings, name, dialect, secrets_needed=secrets_needed)
         if secrets_needed:
             problems += _no_credential(settings, name, stated, dialect)
@@ -122,13 +122,23 @@ def key_headers(providers: Iterable[Provider]) -> frozenset[bytes]:
     return KEY_HEADERS | frozenset(named)
 
 
-def _unknown_bases(settings: Settings, name: str, stated: ProviderSettings, dialect: Dialect) -> Iterator[Problem]:
-    known = dialect.TRAITS.bases
+def _address_problems(settings: Settings, name: str, stated: ProviderSettings, traits: Traits) -> Iterator[Problem]:
+    """Addresses that are unknown, or missing: who is elsewhere is elsewhere with all of them."""
+    where, known = ("providers", name), traits.bases
     for base in stated.base_urls:
         if base not in known:
             mend = f"Use {', '.join(known)}." if known else "Leave it out: this dialect has base_url alone."
             what = f"the dialect {stated.dialect} has no address {base!r}"
-            yield settings.problem(("providers", name, "base_urls", base), what, mend)
+            yield settings.problem((*where, "base_urls", base), what, mend)
+    if stated.base_url is None and not traits.address:
+        yield settings.problem(
+            where, "base_url is missing", "Write where it is, like base_url: https://render.internal."
+        )
+    if stated.base_url not in {None, traits.address}:
+        for base in [base for base in known if base not in stated.base_urls]:
+            what = f"base_urls.{base} is missing, and base_url is not the provider's public address"
+            mend = f"Write base_urls: {{{base}: ...}} beside it, or the public one, {known[base]}."
+            yield settings.problem((*where, "base_url"), what, mend)
 
 
 def _webhook_problems(settings: Settings, name: str, dialect: Dialect, *, secrets_needed: bool) -> Iterator[Problem]:
@@ -154,7 +164,7 @@ def _build_provider(name: str, stated: ProviderSettings, settings: Settings, ups
         name=name,
         dialect_name=stated.dialect,
         dialect=dialect,
-        bases={**dialect.TRAITS.bases, **stated.base_urls, "": stated.base_url},
+        bases={**dialect.TRAITS.bases, **stated.base_urls, "": stated.base_url or dialect.TRAITS.address},
         host=stated.host,
         credential=_credential(stated, dialect.TRAITS.credential, settings.base_dir),
         upstream=upstream,

@@ -210,7 +210,7 @@ class ProviderSettings(Section):
     """An upstream with its credential."""
 
     dialect: str
-    base_url: HttpAddress
+    base_url: HttpAddress | None = Field(None, description="Where it is; the provider's own public address by default.")
     base_urls: dict[str, HttpAddress] = Field(
         default_factory=dict, description="Further addresses of formats that have several; else their public ones."
     )

@@ -33,7 +33,8 @@ def _write(tmp_path: Path) -> Write:
 def _twofold(monkeypatch: pytest.MonkeyPatch) -> None:
     """For this test there is a dialect with two further addresses."""
     bases = {"queue": "https://queue.example.com", "rest": "https://rest.example.com"}
-    monkeypatch.setitem(DIALECTS, "twofold", SimpleNamespace(TRAITS=replace(openai.TRAITS, bases=bases)))
+    traits = replace(openai.TRAITS, address="https://first.example.com", bases=bases)
+    monkeypatch.setitem(DIALECTS, "twofold", SimpleNamespace(TRAITS=traits))
 
 
 def told(path: Path) -> list[str]:
@@ -79,7 +80,7 @@ def test_an_address_that_the_dialect_does_not_have(write: Write) -> None:
     """Further addresses have the dialect's own names; a dialect with one address takes none."""
     settings = load_settings(
         write("""\
-  a: {dialect: twofold, base_url: "https://a.test", base_urls: {queu: "https://q.test"}}
+  a: {dialect: twofold, base_urls: {queu: "https://q.test"}}
   b:
     dialect: openai
     base_url: https://b.test
@@ -99,13 +100,34 @@ def test_an_address_that_the_dialect_does_not_have(write: Write) -> None:
 
 @pytest.mark.usefixtures("twofold")
 async def test_an_address_that_is_not_stated_is_the_public_one() -> None:
-    """Of a dialect's further addresses those that config does not say are the provider's own."""
-    stated = {"dialect": "twofold", "base_url": "http://a.test/", "base_urls": {"queue": "http://q.test"}}
+    """Addresses that config does not say are the provider's own."""
+    stated = {"dialect": "twofold", "base_urls": {"queue": "http://q.test"}}
     settings: Settings = load_settings(None, {"providers": {"a": stated}})
 
     async with AsyncExitStack() as stack:
         provider = (await build_providers(settings, stack))["a"]
-    assert {"": "http://a.test", "queue": "http://q.test", "rest": "https://rest.example.com"} == provider.bases
+    assert {
+        "": "https://first.example.com",
+        "queue": "http://q.test",
+        "rest": "https://rest.example.com",
+    } == provider.bases
+
+
+@pytest.mark.usefixtures("twofold")
+def test_addresses_that_are_missing(write: Write) -> None:
+    """Who is elsewhere is elsewhere with every address, or a part of it would go to the public one; and a dialect
+    without a public address needs one."""
+    settings = load_settings(
+        write("""\
+  a: {dialect: twofold, base_url: "http://a.test", base_urls: {queue: "http://q.test"}}
+  b: {dialect: native}
+""")
+    )
+
+    assert [
+        (2, "providers.a.base_url", "base_urls.rest is missing, and base_url is not the provider's public address"),
+        (3, "providers.b", "base_url is missing"),
+    ] == [(each.line, each.where, each.what) for each in provider_problems(settings)]
 
 
 def test_places_that_are_none(write: Write) -> None:

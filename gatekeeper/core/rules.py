@@ -163,6 +163,12 @@ class Price:
     minimum: int = 0
 
     @property
+    def knows_input_video(self) -> bool:
+        """Whether it says what a film that goes in costs."""
+        with_video = isinstance(self.rule, TokenPrice) and bool(self.rule.with_video)
+        return with_video or any(add_on.when is AddOnTrigger.INPUT_VIDEO for add_on in self.add_ons)
+
+    @property
     def sounds_differ(self) -> bool:
         """Whether sound changes the price."""
         if any(add_on.when is AddOnTrigger.AUDIO for add_on in self.add_ons):

@@ -22,6 +22,7 @@ OUTPUTS_DEFAULT = 1
 INPUT_SIDE_PX_MAX = 100_000
 """No provider takes a picture this wide (Topaz, the widest, stops at 512 megapixels in all)."""
 
+_OF_A_VIDEO = frozenset({Operation.VIDEO_EDIT, Operation.VIDEO_EXTEND})
 _NEEDS_PROMPT = frozenset({Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT, Operation.VIDEO_GENERATE})
 _MAY_BE_LEFT_OUT = ("operation", "resolution", "aspect_ratio", "size", "outputs", "quality", "enhance_prompt", "audio")
 
@@ -43,6 +44,7 @@ def validate(model: ModelSpec, request: GenerationRequest) -> ValidRequest | tup
     wrong += _check_quality(capability, request.quality) + too_long + unheard
     wrong += _check_prompt(operation, request)
     wrong += _check_input(capability.priced_by_input, request.input_pixels)
+    wrong += _check_input_video(operation, capability, request)
     return tuple(wrong) if wrong else _fill(model, operation, capability, request, choice, durations, sounds)
 
 
@@ -95,6 +97,13 @@ def _check_input(needed: bool, pixels: Pixels | None) -> list[Violation]:
         return []
     asked = f"{number_text(pixels.width)}x{number_text(pixels.height)}"
     return [Violation(Code.UNSUPPORTED_SIZE, "input", asked, (f"1 to {INPUT_SIDE_PX_MAX} px a side",))]
+
+
+def _check_input_video(operation: Operation, capability: Capability, request: GenerationRequest) -> list[Violation]:
+    """Providers take more for it; where no price says how much, it is not sold."""
+    if not request.input_video or operation in _OF_A_VIDEO or capability.price.knows_input_video:
+        return []
+    return [Violation(Code.UNSUPPORTED_COMBINATION, "input_video", "a video that goes in", ("text", "pictures"))]
 
 
 def _size_default(capability: Capability, choice: SizeChoice, request: GenerationRequest) -> Pixels | None:

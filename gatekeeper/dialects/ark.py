@@ -67,6 +67,7 @@ _ONLY_SUCCESS = "ModelArk bills the tokens of videos that were made"
 
 TRAITS = Traits(
     title="BytePlus ModelArk (Volcengine Ark)",
+    address="https://ark.ap-southeast.bytepluses.com/api/v3",
     pointed="`Ark(base_url='http://HOST:8080/NAME/api/v3', api_key='gk_...')`",
     streams=True,
     webhook=Webhook("json", "callback_url", "none", _read_event),
@@ -84,6 +85,7 @@ TRAITS = Traits(
         "sequential_image_generation",
         "sequential_image_generation_options.max_images",
         "stream",
+        "layer_decomposition",
         "content[].text",
         "content[].image_url",
         "content[].video_url",
@@ -102,12 +104,16 @@ TRAITS = Traits(
         "a video from a draft (`draft_task`) is refused: its length and model are the draft's, which its request "
         "does not say",
         "`service_tier: flex` is half as dear at Ark and not here; a `draft` costs its tokens",
-        "web search beside a picture (`tools`) is not priced",
+        "`layer_decomposition` is refused: it makes as many pictures as there are layers",
+        "web search (`tools`) is not priced",
         "the length of a video that goes in is not in its request: the tokens at the task's end tell it",
     ),
 )
 
 _FIELD_NAMES = {"outputs": "max_images", "aspect_ratio": "ratio", "duration_s": "duration", "audio": "generate_audio"}
+
+_PARTS = ("text", "image_url", "video_url", "audio_url")
+"""What a part may hold: each is a type of the same name."""
 
 _SOUND_UNLESS_REFUSED = re.compile(r"seedance-(?:1-5|[2-9])")
 """Models that make sound unless `generate_audio` is false; those before them make none."""
@@ -137,6 +143,8 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
 
 def _ask_image(fields: JsonFields) -> GenerationRequest:
     images = fields.count("image")
+    if fields.flag("layer_decomposition"):
+        fields.wrong("layer_decomposition", "left out, for nobody knows how many pictures come of it")
     return GenerationRequest(
         model=fields.text("model"),
         operation=Operation.IMAGE_EDIT if images else Operation.IMAGE_GENERATE,
@@ -161,8 +169,8 @@ def _series(fields: JsonFields) -> int | None:
 def _ask_video(fields: JsonFields) -> GenerationRequest:
     parts = fields.objects("content")
     texts = [text for part in parts if (text := part.prose("text")) is not None]
-    for part in (part for part in parts if part.given("draft_task")):
-        part.wrong("draft_task", "left out, for what it costs stands in the draft")
+    for part in parts:
+        _check_part(part)
     flags = read_flags(texts, fields.complaints)
     model, audio = fields.text("model"), fields.flag("generate_audio")
     if audio is None and model is not None and _SOUND_UNLESS_REFUSED.search(model):
@@ -182,6 +190,17 @@ def _ask_video(fields: JsonFields) -> GenerationRequest:
         reference_images=sum(part.given("image_url") for part in parts) or None,
         input_video=videos > 0,
     )
+
+
+def _check_part(part: JsonFields) -> None:
+    """A part is what its type says. What stands beside that Ark may pass over, and a video has a rate of its own."""
+    if part.given("draft_task"):
+        part.wrong("draft_task", "left out, for what it costs stands in the draft")
+    held = [name for name in _PARTS if part.given(name)]
+    kind = part.text("type") or next(iter(held), None)
+    for name in held:
+        if name != kind:
+            part.wrong(name, "left out of a part of another type")
 
 
 def _same(fields: JsonFields, name: str, field: Said, flag: Said) -> Said:

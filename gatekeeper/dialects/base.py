@@ -101,7 +101,8 @@ class BillingRule:
 class Traits:
     """What is true of a format as a whole. docs/providers.md is written from it.
 
-    `bases` are further addresses of the provider, by the first segment below its mount: public address by segment.
+    `address` is the provider's own, as `base_url` has it, "" where everybody has one of their own. `bases` are further
+    addresses of the provider, by the first segment below its mount: public address by segment.
     `links` are the places of absolute addresses in answers, such as `urls.get`, which must lead through the gateway.
     `streams`: some answers are server-sent events. `pointed` is how the official SDK is pointed here.
     `reads` are the wire fields that a price or a check depends on, `settles_from` where the charge comes from, `sdk`
@@ -109,6 +110,7 @@ class Traits:
     """
 
     title: str
+    address: str = ""
     credential: CredentialPlace = CredentialPlace()
     bases: Mapping[str, str] = field(default_factory=dict)
     links: tuple[str, ...] = ()

@@ -155,6 +155,7 @@ def _cost(answer: Answer) -> Cost | None:
 
 TRAITS = Traits(
     title="Black Forest Labs",
+    address="https://api.bfl.ai",
     credential=CredentialPlace("header", "x-key"),
     links=("polling_url",),
     webhook=Webhook("json", "webhook_url", "bfl", read_event, secret_field="webhook_secret"),  # noqa: S106  # a name

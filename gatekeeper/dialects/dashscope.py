@@ -47,6 +47,10 @@ INTERLEAVED_DEFAULT: Final = 5
 """How many pictures a text with pictures in it (`enable_interleave`) may have without `max_images`."""
 
 _WAN: Final = re.compile(r"wanx?[0-9]")
+_SIZED: Final = re.compile(r"wan(?:x2\.1|2\.[0-6])-(?!i2v|kf2v)")
+"""Models of films, up to Wan 2.6, that take pixels (`size`). Those that begin with a picture, and all later ones, take
+a tier (`resolution`). Alibaba's pages of wan2.5: what they do not take, they pass over, and make 1920*1080."""
+
 _SERVICES: Final = "/services/aigc"
 _IMAGE, _EDIT, _VIDEO = Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT, Operation.VIDEO_GENERATE
 
@@ -67,6 +71,7 @@ _ONLY_SUCCESS = "Model Studio bills what was made; a failed call costs nothing"
 
 TRAITS = Traits(
     title="Alibaba Model Studio (DashScope)",
+    address="https://dashscope-intl.aliyuncs.com/api/v1",
     pointed="`dashscope.base_http_api_url = 'http://HOST:8080/NAME/api/v1'` or `DASHSCOPE_HTTP_BASE_URL`, and "
     "`dashscope.api_key = 'gk_...'`",
     streams=True,
@@ -102,6 +107,7 @@ TRAITS = Traits(
     corners=(
         "GET /tasks lists the tasks of every team and is not open",
         "a video that goes in makes an edit of it, for Alibaba bills its seconds too: how many is not in the request",
+        "a film's `size` or `resolution`, given to a model that takes the other, leaves its tier open",
         "files for `oss://` addresses are uploaded past the gateway, to Alibaba's own host",
     ),
 )
@@ -116,6 +122,8 @@ _IMAGES_IN = (
     "head_frame",
     "tail_frame",
     "base_image_url",
+    "mask_image_url",
+    "sketch_image_url",
     "ref_img",
     "ref_image_url",
     "ref_images_url",
@@ -167,14 +175,15 @@ def _ask(route: Route, fields: JsonFields) -> GenerationRequest:
     settings = fields.inner("parameters") or JsonFields({}, {}, fields.complaints)
     duration, ratio, audio = settings.whole("duration"), settings.text("ratio"), settings.flag("audio")
     extend = settings.flag("prompt_extend")
+    size, resolution = _size(route, model, settings)
     operation = _EDIT if route.operation is _IMAGE and what.images else route.operation
     if operation is _VIDEO and what.video:
         operation = Operation.VIDEO_EDIT
     return GenerationRequest(
         model=model,
         operation=operation,
-        size=settings.text("size"),
-        resolution=settings.text("resolution"),
+        size=size,
+        resolution=resolution,
         aspect_ratio=AUTO if ratio == "adaptive" else ratio,
         outputs=_outputs(route, model, settings),
         duration_s=None if duration is None or duration == -1 else Fraction(duration),
@@ -185,6 +194,18 @@ def _ask(route: Route, fields: JsonFields) -> GenerationRequest:
         reference_images=what.images or None,
         input_video=what.video,
     )
+
+
+def _size(route: Route, model: str | None, settings: JsonFields) -> tuple[str | None, str | None]:
+    """Size and tier. A film's model takes one of the two and passes over the other, so that what stands in the other
+    alone leaves open what is made."""
+    size, resolution = settings.text("size"), settings.text("resolution")
+    if route.operation is not _VIDEO or model is None or (size is None) is (resolution is None):
+        return size, resolution
+    by_size = _SIZED.match(model) is not None
+    if resolution is None:
+        return size, None if by_size else AUTO
+    return AUTO if by_size else None, resolution
 
 
 def _read_input(fields: JsonFields | None) -> _Input:

@@ -79,6 +79,7 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="fal",
+    address="https://fal.run",
     credential=CredentialPlace("bearer", "Key"),
     bases={QUEUE: "https://queue.fal.run"},
     links=("status_url", "response_url", "cancel_url"),

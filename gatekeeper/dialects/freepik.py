@@ -61,6 +61,7 @@ def read_event(body: bytes) -> tuple[str | None, Outcome]:
 
 TRAITS = Traits(
     title="Freepik (Magnific upscalers)",
+    address="https://api.freepik.com",
     credential=CredentialPlace("header", "x-freepik-api-key"),
     webhook=Webhook("json", "webhook_url", "none", read_event),
     billing=(

@@ -94,6 +94,7 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="Google Gemini API and Vertex AI",
+    address="https://generativelanguage.googleapis.com",
     credential=CredentialPlace("header", "x-goog-api-key"),
     streams=True,
     pointed="`genai.Client(api_key='gk_...', http_options=HttpOptions(base_url='http://HOST:8080/NAME'))`; for Vertex "
@@ -146,7 +147,7 @@ TRAITS = Traits(
         "minting Vertex AI's access tokens, which last an hour: give a key of its express mode, or renew the "
         "credential",
         "telling retries: google-genai's interactions client sends again after 409, 429 and 5xx, up to four times, and "
-        "does not say so; HttpRetryOptions(attempts=1) stops it, an Idempotency-Key makes it harmless",
+        "does not say so; where Google may have done the work the gateway therefore answers 424 and not 502 or 504",
     ),
 )
 
@@ -167,12 +168,17 @@ _STATUS_WORDS = {
     409: "ABORTED",
     413: "INVALID_ARGUMENT",
     422: "INVALID_ARGUMENT",
+    424: "ABORTED",
     429: "RESOURCE_EXHAUSTED",
     503: "UNAVAILABLE",
     502: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
 """Google's words by status. It has none for 402; what is missing there is a condition for the request."""
+
+_FINAL_STATUS = 424
+"""Failed Dependency: Google took the request and gave no answer. The interactions client sends any 5xx again, up to
+four times, whatever a header says; this it does not."""
 
 _READERS: dict[str, Callable[[Route, ProtoFields], GenerationRequest]] = {
     "generateContent": read_content,
@@ -289,7 +295,7 @@ def _ask(method: str, path: str, *, query: str = "", body: bytes = b"") -> Ask |
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     """Google's error body. `google-genai` keeps all of it as `details`."""
     headers = rejection_headers(rejection, "application/json")
-    return Rendered(rejection.status, headers, orjson.dumps({"error": _error(rejection, request_id)}))
+    return Rendered(_status(rejection), headers, orjson.dumps({"error": _error(rejection, request_id)}))
 
 
 def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
@@ -299,11 +305,16 @@ def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     return b"data: " + event + b"\n\n"
 
 
+def _status(rejection: Rejection) -> int:
+    """The rejection's, unless the SDK would pay again for work that may have been done."""
+    return _FINAL_STATUS if rejection.final and rejection.status >= 500 else rejection.status
+
+
 def _error(rejection: Rejection, request_id: str) -> Facts:
     detail: Facts = {"@type": f"urn:gatekeeper:rejection:{rejection.code.value}"}
     return {
-        "code": rejection.status,
+        "code": _status(rejection),
         "message": explain(rejection, _FIELD_NAMES),
-        "status": _STATUS_WORDS.get(rejection.status, "INTERNAL"),
+        "status": _STATUS_WORDS.get(_status(rejection), "INTERNAL"),
         "details": [detail | rejection_facts(rejection, request_id)],
     }

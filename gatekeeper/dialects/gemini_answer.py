@@ -28,11 +28,12 @@ from gatekeeper.dialects.skim import Skimmer
 from gatekeeper.dialects.sse import Event, EventSkimmer
 
 OPERATION = re.compile(
-    r"(?:projects/[A-Za-z0-9._:-]{1,64}/locations/[A-Za-z0-9-]{1,64}/)?(?:publishers/google/)?"
+    r"(?:projects/[A-Za-z0-9._:-]{1,40}/locations/[A-Za-z0-9-]{1,40}/)?(?:publishers/google/)?"
     r"models/[A-Za-z0-9._-]{1,64}/operations/[A-Za-z0-9_-]{1,64}"
 )
-"""The name of an operation, which is what a Veo job is called."""
+"""The name of an operation, which is what a Veo job is called. No longer than the ledger takes for a job's name."""
 
+_NO_PICTURE = ("video/", "audio/", "application/", "text/")
 _WORD = re.compile(r"[A-Z0-9_]{1,64}")
 _ANSWERED = frozenset({"STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED", ""})
 """The model came to its end by itself. Other reasons are a filter's, or a failure's."""
@@ -127,7 +128,8 @@ class Tally:
 
 
 def _is_picture(mime_type: object) -> bool:
-    return isinstance(mime_type, str) and mime_type.startswith("image/")
+    """What does not say that it is something else is a picture: a part may come without its type."""
+    return not (isinstance(mime_type, str) and mime_type.lower().startswith(_NO_PICTURE))
 
 
 class ContentAnswer:

@@ -2,7 +2,8 @@
 
 One thing has many names there (`num_images`, `num_outputs`, `number_of_images`), and which of them a model knows is
 not known here. So every spelling is read, and two that disagree are refused: whichever the model follows, it is the
-one that was priced. What no price depends on is left alone.
+one that was priced. It may follow none: a length, a tier or silence that is told under another name than the usual
+one is held at the dearest, as if nothing had been said. What no price depends on is left alone.
 """
 
 import re
@@ -20,7 +21,10 @@ OUTPUTS: Final = ("num_images", "num_outputs", "number_of_images", "num_videos",
 
 DURATIONS: Final = ("duration", "seconds", "duration_seconds", "video_length", "length")
 
-AUDIO: Final = ("generate_audio", "enable_audio", "with_audio", "sound", "generate_sound", "audio")
+AUDIO: Final = (
+    "generate_audio", "generate_audio_switch", "enable_audio", "with_audio", "sound", "generate_sound", "audio",
+)  # fmt: skip
+"""Of this, of `DURATIONS` and of `RESOLUTIONS` the first is the usual name."""
 
 ENHANCE: Final = (
     "enhance_prompt", "prompt_upsampling", "prompt_optimizer", "enable_prompt_expansion", "prompt_expansion",
@@ -40,12 +44,23 @@ SHOTS: Final = ("multi_prompt", "shots")
 
 READS: Final = (
     *SIZES, "width", "height", *RATIOS, *RESOLUTIONS, *OUTPUTS, "max_images", "sequential_image_generation",
-    *DURATIONS, "num_frames", "frames_per_second", "fps", *SHOTS, *AUDIO, *ENHANCE, *SCALES, "quality", "prompt",
+    *DURATIONS, "num_frames", "frames_per_second", "fps", *SHOTS, *AUDIO, *ENHANCE, *SCALES, "quality",
+    "rendering_speed", "prompt",
 )  # fmt: skip
 """Every field by its name. Beside them every field whose name tells of a picture or a film that goes in."""
 
 FPS_LOWEST: Final = 16
 """Frames a second where nothing is said (Wan's own): fewer than any other model's, so a film is never priced short."""
+
+_FILMS: Final = re.compile(r"video|veo|seedance|hailuo|sora|kling|wan[/-]|ltx|ray-|pixverse|vidu", re.IGNORECASE)
+"""Ids of models of films. A tier has one name there, and the default is not always the cheapest."""
+
+_OWN_LENGTHS: Final = {
+    "seconds": re.compile(r"sora"),
+    "num_frames": re.compile(r"wan[/-]|ltx|hunyuan|cogvideo|mochi|framepack|animatediff"),
+    "multi_prompt": re.compile(r"kling"),
+}
+"""Models that take a length under a name of their own."""
 
 SECONDS_MAX: Final = 100_000
 """No film is a day long."""
@@ -68,7 +83,12 @@ _TIER_OF_MEGAPIXELS: Final = ((1, "1K"), (4, "2K"), (16, "4K"))
 
 _PICTURE_NAME: Final = re.compile(r"image|frame|photo|picture|reference|element|face")
 _NO_PICTURE_NAME: Final = re.compile(r"video|audio|mask|voice")
-_MEDIA_STARTS: Final = ("http://", "https://", "data:")
+_MEDIA: Final = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*://|data:)", re.IGNORECASE)
+"""An address or a data URI; how its scheme is spelled makes no difference to whoever fetches it."""
+
+_WRAPPED: Final = frozenset({"url", "uri", "href", "src", "data", "content", "file", "file_data"})
+"""Names that say nothing of what they hold: in an object, that stands in the object's own name."""
+
 _PNG_URI: Final = "data:image/png;base64,"
 _INPUT_NAMES: Final = ("image_url", "image", "input_image")
 
@@ -92,17 +112,20 @@ def read_input(model: str | None, fields: JsonFields, *, stream: bool = False) -
     """What the input of a hosted model asks. What is wrong with it is noted in `fields`, whose `finish` raises."""
     size, size_tier = _size(fields)
     shots = _shots(fields)
-    duration, auto = _duration(fields, shots)
+    duration, auto = _duration(model, fields, shots)
+    tier = _resolution(model, fields) or size_tier
+    if (tier or size) and _FILMS.search(model or "") and not fields.given(RESOLUTIONS[0]):
+        tier = AUTO
     return GenerationRequest(
         model=model,
         operation=_operation(model),
         size=size,
-        resolution=_resolution(model, fields) or size_tier,
+        resolution=tier,
         aspect_ratio=_agreed(fields, RATIOS, _word),
         outputs=_outputs(fields),
         duration_s=duration,
         duration_auto=auto,
-        audio=_agreed(fields, AUDIO, _switch),
+        audio=_audio(fields),
         scale=_agreed(fields, SCALES, lambda inner, name: inner.quantity(name, "x")),
         input_pixels=_input_pixels(fields),
         quality=None if _quality_tier(fields) else _quality(fields),
@@ -150,6 +173,12 @@ def _switch(fields: JsonFields, name: str) -> bool | None:
     if str(fields.raw(name)).strip().lower() in _READ_AS_SWITCHES:
         fields.wrong(name, "true or false")
     return None
+
+
+def _audio(fields: JsonFields) -> bool | None:
+    """Silence must be asked for in the usual way: a model that passes over the word makes sound."""
+    audio = _agreed(fields, AUDIO, _switch)
+    return audio if audio or fields.given(AUDIO[0]) else None
 
 
 def _size(fields: JsonFields) -> tuple[str | None, str | None]:
@@ -213,8 +242,12 @@ def _quality_tier(fields: JsonFields) -> str | None:
 
 
 def _quality(fields: JsonFields) -> str | None:
-    """As a number it is that of a JPEG, and no price depends on it."""
-    return fields.text("quality") if fields.holds_text("quality") else None
+    """As a number it is that of a JPEG, and no price depends on it. Ideogram has speeds in place of qualities."""
+    return _agreed(fields, ("quality", "rendering_speed"), _quality_word)
+
+
+def _quality_word(fields: JsonFields, name: str) -> str | None:
+    return fields.text(name) if fields.holds_text(name) else None
 
 
 def _outputs(fields: JsonFields) -> int | None:
@@ -235,14 +268,21 @@ def _shots(fields: JsonFields) -> tuple[JsonFields, ...]:
     )
 
 
-def _duration(fields: JsonFields, shots: tuple[JsonFields, ...]) -> tuple[Fraction | None, bool]:
-    """The length in seconds, and whether the model is to choose it."""
+def _duration(model: str | None, fields: JsonFields, shots: tuple[JsonFields, ...]) -> tuple[Fraction | None, bool]:
+    """The length in seconds, and whether the model is to choose it, or may not have heard it."""
     auto = any(fields.raw(name) in (AUTO, -1, "-1") for name in DURATIONS)
     said = _agreed(fields, DURATIONS, _seconds)
     told = sum((shot.quantity("duration", "s") or Fraction(0) for shot in shots), Fraction(0)) or _filmed(fields)
     if said is not None and told and said != told:
         fields.complaints.wrong("duration", "another length", f"the {told} seconds that its scenes or frames come to")
-    return (None, True) if auto else (told or None if said is None else said, False)
+    length = told or None if said is None else said
+    return (None, True) if auto or (length is not None and not _is_heard(model, fields)) else (length, False)
+
+
+def _is_heard(model: str | None, fields: JsonFields) -> bool:
+    """Whether a length stands under a name that the model must know."""
+    own = (name for name, ids in _OWN_LENGTHS.items() if ids.search(model or ""))
+    return any(fields.given(name) for name in (DURATIONS[0], *own))
 
 
 def _seconds(fields: JsonFields, name: str) -> Fraction | None:
@@ -259,10 +299,15 @@ def _filmed(fields: JsonFields) -> Fraction | None:
 
 
 def _input_pixels(fields: JsonFields) -> Pixels | None:
-    """The size of the picture that goes in, where it goes in as a PNG whose head can be read."""
-    texts = (fields.raw(name) for name in _INPUT_NAMES if fields.holds_text(name))
-    heads = (cast("str", text).removeprefix(_PNG_URI) for text in texts if cast("str", text).startswith(_PNG_URI))
-    return next(filter(None, map(png_pixels, heads)), None)
+    """The size of the picture that goes in, where it goes in as a PNG whose head can be read.
+
+    Of several pictures nobody knows here which one the model takes, so that none of them tells the size.
+    """
+    given = [name for name in _INPUT_NAMES if fields.given(name)]
+    if len(given) != 1 or not fields.holds_text(given[0]) or sum(1 for _ in _media(fields, _is_picture)) != 1:
+        return None
+    text = cast("str", fields.raw(given[0]))
+    return png_pixels(text.removeprefix(_PNG_URI)) if text.startswith(_PNG_URI) else None
 
 
 def _is_picture(name: str) -> bool:
@@ -278,14 +323,14 @@ def _media(fields: JsonFields, named: Callable[[str], bool]) -> Iterator[str]:
 def _media_in(name: str, value: object, named: Callable[[str], bool]) -> Iterator[str]:
     """Depth is bounded: the body's reader refuses what is nested deeper than anything real."""
     if isinstance(value, str):
-        if named(name.casefold()) and value.startswith(_MEDIA_STARTS):
+        if named(name.casefold()) and _MEDIA.match(value):
             yield value
     elif isinstance(value, list):
         for each in value:
             yield from _media_in(name, each, named)
     elif isinstance(value, dict):
         for inner_name, each in cast("Mapping[str, object]", value).items():
-            yield from _media_in(inner_name, each, named)
+            yield from _media_in(name if inner_name.casefold() in _WRAPPED else inner_name, each, named)
 
 
 def filmed_seconds(value: object) -> Fraction | None:

@@ -47,6 +47,7 @@ _ERRORS_PAGE = "developer.ideogram.ai/ideogram-api/errors"
 
 TRAITS = Traits(
     title="Ideogram",
+    address="https://api.ideogram.ai",
     credential=CredentialPlace("header", "Api-Key"),
     billing=(
         BillingRule("failed", "nothing", f"{_ERRORS_PAGE}: a generation that fails is not billed"),

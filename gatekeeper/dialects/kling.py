@@ -87,6 +87,7 @@ _ONLY_SUCCESS = "Kling's terms: a generation that fails deducts no units"
 
 TRAITS = Traits(
     title="Kling AI",
+    address="https://api-singapore.klingai.com",
     pointed="no Python SDK: `http://HOST:8080/NAME` in place of `https://api-singapore.klingai.com`, and the "
     "gatekeeper key itself in place of the signed token",
     credential=CredentialPlace("signed"),
@@ -100,6 +101,7 @@ TRAITS = Traits(
         "prompt",
         "multi_shot",
         "multi_prompt[].prompt",
+        "multi_prompt[].duration",
         "mode",
         "sound",
         "duration",
@@ -118,7 +120,8 @@ TRAITS = Traits(
         "GET of a kind without an id lists the tasks of every team and is not open",
         "a poll by `external_task_id` finds no job: polls go by `task_id`",
         "`voice_list` is refused: a voice of one's own costs more, and no price list here says how much",
-        "a video that goes in (`video_list`) makes an edit of it, which Kling sells at a price of its own",
+        "a film that is made from a film (`video_list`) is an edit, which costs more; unless its `refer_type` is "
+        "`feature` it is held at the longest, for it is as long as its source",
         "tasks cannot be cancelled",
         "multi-image2video, video-extend, lip-sync, effects, avatars, omni-image and the newer addresses that name a "
         "model are not open",
@@ -159,19 +162,32 @@ def _model(route: Route, fields: JsonFields) -> str | None:
 def _ask_video(model: str | None, fields: JsonFields) -> GenerationRequest:
     if fields.count("voice_list"):
         fields.wrong("voice_list", "left out, for no price list here has a price for it")
-    mode, videos = fields.text("mode") or MODE_DEFAULT, fields.count("video_list")
+    mode = fields.text("mode") or MODE_DEFAULT
     images = sum(fields.count(name) for name in ("image", "image_tail", "image_list"))
+    films = fields.objects("video_list")
+    same_length = any(film.text("refer_type") != "feature" for film in films)
     return GenerationRequest(
         model=model,
-        operation=Operation.VIDEO_EDIT if videos else _VIDEO,
+        operation=Operation.VIDEO_EDIT if films else _VIDEO,
         resolution=TIERS.get(mode.lower(), mode),
         aspect_ratio=fields.text("aspect_ratio"),
-        duration_s=fields.quantity("duration", "s"),
+        duration_s=None if same_length else _seconds(fields),
+        duration_auto=same_length,
         audio=_sound(fields),
         prompt_length=_prompt_length(fields),
         reference_images=images or None,
-        input_video=videos > 0,
+        input_video=bool(films),
     )
+
+
+def _seconds(fields: JsonFields) -> Fraction | None:
+    """As Kling has it, `duration` says how long the shots of a film are together. It must: whether they are passed
+    over depends on other fields."""
+    said = fields.quantity("duration", "s")
+    shots = sum((shot.quantity("duration", "s") or Fraction(0) for shot in fields.objects("multi_prompt")), Fraction(0))
+    if shots and said != shots:
+        fields.complaints.wrong("duration", "another length", f"the {shots} seconds that its shots come to")
+    return said
 
 
 def _sound(fields: JsonFields) -> bool:

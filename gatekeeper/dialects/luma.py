@@ -60,6 +60,7 @@ def read_event(body: bytes) -> tuple[str | None, Outcome]:
 
 TRAITS = Traits(
     title="Luma Dream Machine",
+    address="https://api.lumalabs.ai/dream-machine/v1",
     pointed="`LumaAI(base_url='http://HOST:8080/NAME/dream-machine/v1', auth_token='gk_...')`",
     webhook=Webhook("json", "callback_url", "none", read_event),
     billing=(

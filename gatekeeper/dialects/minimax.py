@@ -69,6 +69,7 @@ def _echo(body: bytes) -> bytes | None:
 
 TRAITS = Traits(
     title="MiniMax (image-01, Hailuo)",
+    address="https://api.minimax.io/v1",
     pointed="no SDK for pictures and videos: `http://HOST:8080/NAME/v1` in place of `https://api.minimax.io/v1`",
     webhook=Webhook("json", "callback_url", "none", _read_event, echo=_echo),
     billing=(
@@ -179,7 +180,7 @@ def _read_images(answer: Answer) -> Outcome:
     data = inner(answer, "data")
     urls = [each for each in _texts(data.get("image_urls")) if filled_text(each)]
     encoded = [each for each in _texts(data.get("image_base64")) if filled_text(each)]
-    images = urls or encoded
+    images = max(urls, encoded, key=len)
     if images:
         missing = read_count(inner(answer, "metadata").get("failed_count"))
         note = f"{missing} without an image" if missing else ""

@@ -59,6 +59,7 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="OpenAI Images and Videos",
+    address="https://api.openai.com/v1",
     streams=True,
     pointed="`OpenAI(base_url='http://HOST:8080/NAME/v1', api_key='gk_...')`",
     billing=(
@@ -74,6 +75,7 @@ TRAITS = Traits(
         "aspect_ratio",
         "resolution",
         "stream",
+        "output_format",
         "seconds",
         "duration",
         "input_reference",
@@ -86,9 +88,15 @@ TRAITS = Traits(
         "GET /videos is not open: it lists the videos of every team behind the same credential",
         "POST /videos/edits, /videos/extensions and /videos/characters are not open: model, seconds and size come from "
         "a source that is not in the body; a remix takes them from the team's own job",
+        "`output_format` gif (with `frame_count`) and svg (with a model of its own) are refused: none has a price",
+        "`partial_images`, `input_fidelity` and pictures that go into an edit take tokens of their own at OpenAI, and "
+        "cost nothing more here unless the price list has an add-on for them",
         "a video that is deleted before its end was read is charged as quoted",
     ),
 )
+
+_FORMATS = ("png", "jpeg", "jpg", "webp")
+_OF_OTHER_FORMATS = ("frame_count", "svg")
 
 _FIELD_NAMES = {"outputs": "n", "duration_s": "seconds"}
 """Our names for what this format calls otherwise."""
@@ -109,6 +117,8 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
         request = read_remix(fields)
     else:
         request = read_video(fields) if is_video(route) else _ask(route, fields)
+        if not is_video(route):
+            _refuse_unpriced(fields)
     if route.operation is Operation.IMAGE_EDIT and not _has_image(fields):
         fields.missing("image", "a picture to edit")
     fields.finish()
@@ -127,6 +137,17 @@ def _ask(route: Route, fields: Fields) -> GenerationRequest:
         prompt_length=fields.text_length("prompt"),
         stream=bool(fields.flag("stream")),
     )
+
+
+def _refuse_unpriced(fields: JsonFields | FormFields) -> None:
+    """Films in a GIF and drawings in SVG cost by their frames and by another model's words."""
+    form = fields.text("output_format")
+    if form is not None and form.lower() not in _FORMATS:
+        fields.complaints.wrong("output_format", "another", f"{', '.join(_FORMATS)}: others are not priced here")
+    for name in _OF_OTHER_FORMATS:
+        # In a form `svg` is `svg[model]`, which is found by asking for the text.
+        if fields.given(name) or fields.text(name) is not None:
+            fields.complaints.wrong(name, "given", "left out: what it costs is not known here")
 
 
 def _read_fields(route: Route, content_type: str, body: Sequence[bytes]) -> JsonFields | FormFields:

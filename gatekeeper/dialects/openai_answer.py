@@ -22,9 +22,6 @@ from gatekeeper.dialects.answers import (
 from gatekeeper.dialects.skim import Skimmer
 from gatekeeper.dialects.sse import Event, EventSkimmer
 
-COMPLETED_EVENTS = frozenset({"image_generation.completed", "image_edit.completed"})
-"""The events that carry a finished image; partial ones are previews."""
-
 QUALITY_LENGTH_MAX = 20
 """Qualities are words like `high`; anything longer is not one."""
 
@@ -101,7 +98,7 @@ class StreamAnswer:
         names = {event.name, str(answer.get("type"))}
         if answer.get("error") or "error" in names:
             self._error = self._error or _stream_error(answer)
-        elif not COMPLETED_EVENTS.isdisjoint(names) and _carries_image(answer):
+        elif not any("partial" in name for name in names if name) and _carries_image(answer):
             self._count(answer)
 
     def _count(self, answer: Answer) -> None:

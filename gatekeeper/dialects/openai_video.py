@@ -39,9 +39,7 @@ def read_remix(fields: JsonFields) -> GenerationRequest:
     """A video made anew from the one in the address, whose model, seconds and size it takes over."""
     for name in _TAKEN_OVER:
         fields.wrong(name, "left out: it is that of the video in the address")
-    return GenerationRequest(
-        operation=Operation.VIDEO_GENERATE, prompt_length=fields.text_length("prompt"), input_video=True
-    )
+    return GenerationRequest(operation=Operation.VIDEO_GENERATE, prompt_length=fields.text_length("prompt"))
 
 
 def _has_picture(fields: JsonFields | FormFields) -> bool:

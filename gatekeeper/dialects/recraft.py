@@ -52,18 +52,20 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="Recraft",
+    address="https://external.api.recraft.ai/v1",
     pointed="`OpenAI(base_url='http://HOST:8080/NAME/v1', api_key='gk_...')`, Recraft's own fields in `extra_body`",
     billing=(
         BillingRule("failed", "nothing", "recraft.ai/docs: `credits` of an answer are what the request cost"),
         BillingRule("moderated", "nothing", "Recraft does not say; UNVERIFIED, a refusal has no `credits` in it"),
     ),
-    reads=("model", "prompt", "size", "n", "response_format", "style"),
+    reads=("model", "prompt", "size", "n", "response_format", "style", "substyle", "style_id"),
     settles_from="the pictures in `data`; `credits` (API units, 1000 to the dollar) is recorded beside the charge",
     sdk="openai: APIStatusError with status_code 402, one attempt",
     corners=(
         "upscales, vectorizing, removing backgrounds, erasing and styles are not open: they name no model",
         "`response_format: multipart` is refused: what cannot be read cannot be settled",
-        "a vector `style` is refused where the model is none for vectors: Recraft takes double for it",
+        "a vector `style` is refused where the model is none for vectors: Recraft takes double for it; so is any "
+        "`style_id`, which may be one",
         "`GET /users/me` and `GET /styles` are not open: they show the operator's own account",
     ),
 )
@@ -71,6 +73,7 @@ TRAITS = Traits(
 _FIELD_NAMES = {"outputs": "n"}
 """Our names for what this format calls otherwise."""
 
+_VECTOR_STYLES = ("vector", "icon")
 _RESPONSE_FORMATS = ("url", "b64_json")
 
 
@@ -96,10 +99,20 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
         fields.missing("model", "the name of a model, for the price depends on it,")
     if fields.text("response_format") not in (None, *_RESPONSE_FORMATS):
         fields.complaints.wrong("response_format", "another", " or ".join(_RESPONSE_FORMATS))
-    if (fields.text("style") or "").startswith("vector") and "vector" not in (request.model or ""):
-        fields.complaints.wrong("style", "one for vectors", "a style for pictures, or go with a model for vectors")
+    if "vector" not in (request.model or ""):
+        _check_style(fields)
     fields.finish()
     return request
+
+
+def _check_style(fields: JsonFields | FormFields) -> None:
+    """A vector costs double. Icons are vectors; what a style of one's own is, only Recraft knows."""
+    for name in ("style", "substyle"):
+        style = (fields.text(name) or "").casefold().strip()
+        if style.startswith(_VECTOR_STYLES):
+            fields.complaints.wrong(name, "one for vectors", "a style for pictures, or go with a model for vectors")
+    if fields.text("style_id") is not None:
+        fields.complaints.wrong("style_id", "given", "left out: it may be a style for vectors, which cost double")
 
 
 def _read_fields(route: Route, content_type: str, body: Sequence[bytes]) -> JsonFields | FormFields:

@@ -72,6 +72,7 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="Replicate",
+    address="https://api.replicate.com",
     links=("urls.get", "urls.cancel"),
     webhook=Webhook("json", "webhook", "standard", read_event),
     billing=(

@@ -49,6 +49,7 @@ _REPORTED = "runwayml SDK, task_retrieve_response.py: an ended task has `cost.cr
 
 TRAITS = Traits(
     title="Runway",
+    address="https://api.dev.runwayml.com",
     pointed="`RunwayML(base_url='http://HOST:8080/NAME', api_key='gk_...')`",
     billing=(
         BillingRule("failed", "as reported", _REPORTED),

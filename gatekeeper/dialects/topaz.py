@@ -58,6 +58,7 @@ def read_event(body: bytes) -> tuple[str | None, Outcome]:
 
 TRAITS = Traits(
     title="Topaz (image)",
+    address="https://api.topazlabs.com/image/v1",
     credential=CredentialPlace("header", "X-API-Key"),
     webhook=Webhook("form", "webhook_url", "none", read_event),
     billing=(

@@ -67,6 +67,7 @@ ROUTES = RouteTable(
 
 TRAITS = Traits(
     title="xAI",
+    address="https://api.x.ai/v1",
     pointed="`OpenAI(base_url='http://HOST:8080/NAME/v1', api_key='gk_...')` for pictures, with `extra_body` for "
     "`aspect_ratio` and `resolution`; plain HTTP for edits and videos",
     billing=(

@@ -5,6 +5,7 @@ piece at a time, its last piece waits for the settlement, and a client that goes
 booked. An answer that breaks off upstream breaks off for the client too: a cut body must not look complete.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -45,6 +46,9 @@ HTTP_UNAUTHORIZED = 401
 LINKED_ANSWER_BYTES_MAX = 8 * 1024**2
 """An answer in which links may stand is read whole up to here: above it are films and pictures in text, and no links
 that anybody follows."""
+
+REWRITTEN_AT_ONCE_BYTES = 64 * 1024
+"""About 10 ms of looking for links at worst; a larger answer is looked through in a thread."""
 
 OF_THE_VERY_BYTES = ("ETag", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest")
 """Headers that are about the provider's bytes, which an answer with changed links no longer has."""
@@ -139,8 +143,8 @@ async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamRes
         complete = False
     passage.ended(passage.gate.clock.monotonic_s(), 0)
     whole = b"".join(pieces)
-    plain = unpacked(whole, LINKED_ANSWER_BYTES_MAX) if _has_links(passage) and is_packed(passage.answer) else None
-    body = _rewritten(passage, whole if plain is None else plain)
+    plain = await _unpacked(passage, whole)
+    body = await _rewritten(passage, whole if plain is None else plain)
     passage.copy.feed(body)
     await passage.land(passage.reader.finish(complete=complete), passage.copy.finish(complete=complete))
     length = len(body) if complete else passage.answer.content_length
@@ -200,11 +204,21 @@ def _has_links(passage: Passage) -> bool:
     return bool(passage.call.dialect.TRAITS.links) and ("json" in said or not said)
 
 
-def _rewritten(passage: Passage, body: bytes) -> bytes:
+async def _unpacked(passage: Passage, body: bytes) -> bytes | None:
+    """What is in a packed answer that may have links; None where there is nothing to unpack, or it cannot be."""
+    if not _has_links(passage) or not is_packed(passage.answer):
+        return None
+    return await asyncio.to_thread(unpacked, body, LINKED_ANSWER_BYTES_MAX)
+
+
+async def _rewritten(passage: Passage, body: bytes) -> bytes:
     if not _has_links(passage):
         return body
-    mount = mount_of(passage.gate, passage.call.request, passage.provider)
-    return own_webhook_shown(passage.call, rewrite(body, passage.call.dialect.TRAITS.links, mount.through))
+    change = mount_of(passage.gate, passage.call.request, passage.provider).through
+    links = passage.call.dialect.TRAITS.links
+    if len(body) <= REWRITTEN_AT_ONCE_BYTES:
+        return own_webhook_shown(passage.call, rewrite(body, links, change))
+    return own_webhook_shown(passage.call, await asyncio.to_thread(rewrite, body, links, change))
 
 
 def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers, length: int | None) -> ClientSide:

@@ -38,7 +38,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     admission = admit(call.catalog, call.candidates, call.caller.team, asked)
     _learn(call, admission)
     await check_sources(gate, call, admission.provider, asked)
-    webhook = await wanted_webhook(gate, call, admission.provider, body)
+    webhook = wanted_webhook(gate, call, admission.provider, body)
     sent = upstream_request(call, admission.provider, body)
     once = await name_request(gate, call, admission.provider, body)
     taken = await take_off(gate, call, admission, once)

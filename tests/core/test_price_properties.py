@@ -191,6 +191,25 @@ def test_what_may_come_out_is_sold(model: ModelSpec, data: st.DataObject) -> Non
 
 
 @PROPERTY
+@given(models, st.data())
+def test_what_may_come_out_is_never_beyond_the_hold(model: ModelSpec, data: st.DataObject) -> None:
+    """Whichever of the possible outputs it is, the hold covers it, and it is charged at least its own price."""
+    request = drawn(model, data)
+    held = worth(model, request).credits
+
+    for each in every_way(model, request):
+        made = Made(
+            request.outputs,
+            quality=each.quality,
+            duration_s=each.duration_s,
+            resolution=each.resolution,
+            audio=each.audio,
+        )
+        found = charge(model, request, made, held)
+        assert (0, True) == (found.over, found.credits >= worth(model, each).credits)
+
+
+@PROPERTY
 @given(models, st.data(), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_more_tokens_never_cost_less(model: ModelSpec, data: st.DataObject, fewer: int, more: int) -> None:
     """Where tokens are not the price they change nothing."""

@@ -94,9 +94,10 @@ def test_reported_tokens_are_charged() -> None:
     model = video(TOKENS, minimum=90 * MICRO)
     request = asked(model)
 
-    found = [charge(model, request, Made(n, tokens=t), 500 * MICRO) for n, t in ((1, 100_000), (2, 100_000), (1, 7))]
+    cases = ((1, 100_000), (2, 100_000), (1, 7), (3, 100))
+    found = [charge(model, request, Made(n, tokens=t), 500 * MICRO) for n, t in cases]
 
-    assert [200 * MICRO, 200 * MICRO, 90 * MICRO] == [each.credits for each in found]
+    assert [200 * MICRO, 200 * MICRO, 90 * MICRO, 270 * MICRO] == [each.credits for each in found]
     assert "100000 tokens" == found[0].quote.lines[0].item
     assert 0 == charge(model, request, Made(0, tokens=100_000), 500 * MICRO).credits
 

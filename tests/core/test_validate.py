@@ -8,7 +8,7 @@ import pytest
 from gatekeeper.core.credits import Rounding
 from gatekeeper.core.rejection import Code
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
-from gatekeeper.core.rules import MegapixelScalePrice, ScalePrice
+from gatekeeper.core.rules import AddOn, AddOnTrigger, FlatPrice, MegapixelScalePrice, Price, ScalePrice
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import Audio, Capability
 from gatekeeper.core.validate import INPUT_SIDE_PX_MAX, validate
@@ -237,9 +237,26 @@ def test_a_picture_needs_a_prompt(operation: Operation, prompt_length: int | Non
 )
 def test_a_film_from_a_picture_or_a_film_needs_no_prompt(fields: dict[str, Any], needed: bool) -> None:
     """What goes in says enough; a film from nothing needs a word."""
-    capability = a_plain_capability(operations=(Operation.VIDEO_GENERATE,))
+    price = Price(FlatPrice(5), (AddOn(AddOnTrigger.INPUT_VIDEO, 1),))
+    capability = a_plain_capability(operations=(Operation.VIDEO_GENERATE,), price=price)
     request = a_request(operation=Operation.VIDEO_GENERATE, prompt_length=None, **fields)
 
     found = validate(a_model(capability), request)
 
     assert needed is not isinstance(found, ValidRequest)
+
+
+@pytest.mark.parametrize("operation", [Operation.VIDEO_GENERATE, Operation.IMAGE_GENERATE])
+def test_a_film_that_goes_in_needs_a_price(operation: Operation) -> None:
+    """Providers take more for it: where no price says how much it is refused, and not sold as if it were a text."""
+    found = wrong_with(a_plain_capability(operations=(operation,)), operation=operation, input_video=True)
+
+    assert [(Code.UNSUPPORTED_COMBINATION, "input_video", "a video that goes in", None)] == found
+
+
+@pytest.mark.parametrize("operation", [Operation.VIDEO_EDIT, Operation.VIDEO_EXTEND])
+def test_what_is_about_a_film_is_priced_with_one(operation: Operation) -> None:
+    """An edit or an extension has no other input."""
+    model = a_model(a_plain_capability(operations=(operation,)))
+
+    assert isinstance(validate(model, a_request(operation=operation, input_video=True)), ValidRequest)

@@ -93,6 +93,7 @@ def _provider_section(name: str, dialect: Dialect) -> str:
     ]
     pointed = [f"- pointed here: {traits.pointed}"] if traits.pointed else []
     facts = [
+        *([f"- `base_url`: {traits.address}"] if traits.address else []),
         *pointed,
         f"- answers: {_answers(dialect)}",
         f"- credential: {_credential(traits)}",

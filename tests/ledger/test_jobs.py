@@ -10,7 +10,7 @@ from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import LedgerBroken, LedgerInvalid
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import open_outbox
-from gatekeeper.ledger.records import Attached, HoldOrder, JobStatus, TeamRecord
+from gatekeeper.ledger.records import Attached, EntryKind, HoldOrder, JobStatus, TeamRecord
 from gatekeeper.ledger.replay import Replayed, Replayer
 from gatekeeper.ledger.resolution import Act, Resolution
 from tests.ledger.conftest import JOB_MS, LEASE_MS
@@ -36,6 +36,17 @@ async def test_a_job_is_found_by_each_of_its_names(ledger: Ledger, order: Order)
     found = [await ledger.job(held.team, name) for name in ("fal/a", "fal/models/b:c@d", "fal/other")]
 
     assert [(held.hold_id, "two\nlines")] * 2 + [None] == found
+
+
+async def test_the_journal_has_a_jobs_name_and_nothing_else_of_it(ledger: Ledger, order: Order):
+    """What is known of a job may hold a secret of its caller; journals are exported and kept."""
+    held = order()
+    await ledger.hold(held)
+    await attach(ledger, held, "fal/models/b:c@d", "fal/other", job='{"hook": "whsec_x"}')
+
+    entry = (await ledger.journal(held.team))[-1]
+
+    assert (EntryKind.JOB, "fal/models/b:c@d") == (entry.kind, entry.fields["meta"])
 
 
 async def test_a_job_is_its_teams_own(ledger: Ledger, order: Order):

@@ -73,7 +73,7 @@ async def test_a_picture_is_made_and_charged(world: World, mode: Any) -> None:
         answer = await sdk.models.generate_content(model=MODEL, contents="a kite", config=config(aspect_ratio="16:9"))
 
     assert (1, 49_000_000) == (pictures(answer), (await world.balance()).charged)
-    assert "gk_" not in str((await world.provider())["recent"])
+    assert 0 == (await world.provider())["team_key_seen"]
     await world.assert_books_clean()
 
 
@@ -337,7 +337,7 @@ async def test_headers_that_hide_the_answer_or_cost_more_do_not_pass(world: Worl
     path = f"/gemini/v1beta/models/{MODEL}:generateContent"
     answer = await world.send("POST", path, await world.key(), json=body, headers=hiding)
 
-    seen = {name.lower() for name in (await world.provider())["recent"][-1]["headers"]}
+    seen = {name.lower() for name in (await world.provider())["recent"][-1]["header_names"]}
     assert 200 == answer.status
     assert seen.isdisjoint(name.lower() for name in hiding)
 
@@ -378,3 +378,31 @@ async def test_an_interaction_that_breaks_off_raises(start_world: StartWorld, st
         events = [event.event_type async for event in stream]
 
     assert ["step.start", "error"] == events
+
+
+@pytest.mark.parametrize("word", ["cut_before", "cut"])
+async def test_an_interaction_whose_answer_is_lost_is_not_sent_again(world: World, word: str) -> None:
+    """Its client sends any 5xx again, up to four times; work that may have been done must not be paid five times."""
+    async with gemini(world, await world.key()) as sdk:
+        with pytest.raises(Exception, match=r"424|incomplete|without sending complete") as caught:
+            await sdk.interactions.create(model=MODEL, input=f"a kite [sandbox: job=0, {word}]")
+
+    assert 1 == len(world.events("generation.admitted"))
+    assert word == "cut" or caught.value.status_code == 424
+
+
+@pytest.mark.parametrize(("place", "header"), [(None, "x-goog-api-key"), ({"bearer": "Bearer"}, "authorization")])
+async def test_the_credential_stands_where_google_wants_it(
+    start_world: StartWorld, monkeypatch: pytest.MonkeyPatch, place: Any, header: str
+) -> None:
+    """A key in Google's own header, or for Vertex AI, by config, a token; and never in both places."""
+    monkeypatch.setenv("GOOGLE_SECRET", "s3cret")
+    settings = {"credential": {"env": "GOOGLE_SECRET"}} | ({"credential_in": place} if place else {})
+    world = await start_world(providers={"gemini": settings})
+    async with vertex(world, await world.key()) as sdk:
+        await sdk.models.generate_content(model=MODEL, contents="a kite", config=config())
+
+    provider = await world.provider()
+    seen = {name.lower() for name in provider["recent"][-1]["header_names"]}
+    assert {header} == seen & {"authorization", "x-goog-api-key"}
+    assert 0 == provider["team_key_seen"]

@@ -387,3 +387,45 @@ async def test_a_parameter_twice_is_refused(
     answer = await world.send("GET", "/studio/v1/generations/job-1?id=theirs&id=mine", key)
 
     assert (400, 0) == (answer.status, jobs.polls)
+
+
+async def test_jobs_are_counted(start_world: StartWorld, jobs: JobProvider) -> None:
+    """An accepted job is no request in flight any more, but an open job, until its end is booked."""
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    running = await figures(world)
+    jobs.end(SUCCEEDED)
+    await world.send("GET", "/v1/generations/job-1", key)
+    ended = await figures(world)
+
+    names = ("gatekeeper_generations_in_flight", "gatekeeper_jobs_open", "gatekeeper_credits_charged_total")
+    assert [("0.0", "1.0", "0.0"), ("0.0", "0.0", "49.0")] == [
+        tuple(found[name] for name in names) for found in (running, ended)
+    ]
+    assert "1.0" == running['gatekeeper_jobs_accepted_total{provider="studio"}']
+    assert "1.0" == ended['gatekeeper_jobs_ended_total{outcome="made",provider="studio",via="poll"}']
+
+
+async def figures(world: World) -> dict[str, str]:
+    """Every metric, by its name with its labels."""
+    async with world.session.get(f"{world.gateway.admin_url}/metrics") as response:
+        lines = (await response.text()).splitlines()
+    return {name: value for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
+async def test_links_of_a_large_answer_are_changed_too(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture in the answer beside its links: read whole, changed, and settled before it leaves."""
+    linked = SimpleNamespace(**vars(native) | {"TRAITS": Traits(title="linked", links=("urls.get",))})
+    monkeypatch.setitem(registry.DIALECTS, "native", linked)  # type: ignore[arg-type]
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    jobs.end({**SUCCEEDED, "data": "A" * 1_000_000})
+
+    answer = await world.send("GET", "/v1/generations/job-1", key)
+
+    assert f"{world.url}/studio/v1/generations/job-1" == answer.json["urls"]["get"]
+    assert (1_000_000, "49") == (len(answer.json["data"]), answer.headers["Gatekeeper-Credits-Charged"])

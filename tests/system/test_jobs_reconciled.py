@@ -18,6 +18,7 @@ from tests.system.jobprovider import FAILED, SUCCEEDED, JobProvider
 from tests.system.process import Process, gatekeeper, write_config
 from tests.system.storeserver import AOF, store_server
 from tests.system.test_jobs import kinds
+from tests.system.test_outbox import verify_by_url
 from tests.system.test_process import ENVIRONMENT, balance, generate, verify
 from tests.system.world import World, settings_for
 
@@ -264,6 +265,7 @@ async def test_a_kill_9_while_the_submission_waits_on_disk(jobs: JobProvider, tm
         replayed = await server.event("settle.replayed")
         finished = await server.event("job.finished")
         after = await balance(url)
+        assert 0 == await verify_by_url(tmp_path, config, environment)
 
     assert (202, "job", "attached", "reconciler") == (status, replayed["act"], replayed["status"], finished["via"])
     assert (951, 0, 49) == (after["available"], after["held"], after["charged"])

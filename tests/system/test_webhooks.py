@@ -101,7 +101,7 @@ async def test_an_event_later_than_the_end_settles_nothing(scene: Hooked) -> Non
     submitted = await scene.submit("job_wait,no_webhook")
     await scene.end_jobs()
     await scene.until_charged(submitted.json["id"])
-    now_s = str(int(scene.world.gateway.gate.clock.now().timestamp()))
+    now_s = scene.now_s()
     late = {"id": submitted.json["id"], "status": "failed", "error": "x"}
 
     status, _ = await scene.forge(scene.callback(submitted.headers["Gatekeeper-Hold-Id"]), *signed_event(late, now_s))
@@ -137,7 +137,7 @@ async def test_whoever_is_not_believed_learns_nothing(scene: Hooked) -> None:
     hold_id, job = first.headers["Gatekeeper-Hold-Id"], first.json["id"]
     made_up = f"{scene.world.url}/v1/callbacks/replicate/team-0/{hold_id}/" + "0" * 40
     event = {"id": job, "status": "failed", "error": "x"}
-    now = str(int(scene.world.gateway.gate.clock.now().timestamp()))
+    now = scene.now_s()
     bad = {"webhook-id": "msg_1", "webhook-timestamp": now, "webhook-signature": "v1," + "A" * 43 + "="}
     url = scene.callback(hold_id)
     answers = [
@@ -162,7 +162,7 @@ async def test_whoever_is_not_believed_learns_nothing(scene: Hooked) -> None:
 async def test_an_old_event_is_not_believed(scene: Hooked) -> None:
     """Signed well, but ten minutes ago."""
     submitted = await scene.submit("job_wait")
-    then = str(int(scene.world.gateway.gate.clock.now().timestamp()) - 600)
+    then = scene.now_s(-600)
 
     status, _ = await scene.forge(
         scene.callback(submitted.headers["Gatekeeper-Hold-Id"]),
@@ -170,6 +170,35 @@ async def test_an_old_event_is_not_believed(scene: Hooked) -> None:
     )
 
     assert (404, ["hold", "job"]) == (status, await scene.kinds())
+
+
+@pytest.mark.parametrize("behaviour", ["job=0", "job=0.2"])
+async def test_a_job_that_ended_with_its_submission_is_told_as_well(scene: Hooked, behaviour: str) -> None:
+    """`Prefer: wait`: the answer told the end already, and the event tells it again, before or after."""
+    answer = await scene.submit(behaviour, headers={"Prefer": "wait=20"})
+    await scene.receiver.until_received(1)
+    await scene.sendings()
+
+    assert answer.json["status"] == (await scene.verified())["status"] == "succeeded"
+    assert 1 == (await scene.kinds()).count("settle")
+    await scene.world.assert_books_clean()
+
+
+async def test_a_job_that_failed_with_its_submission_is_told_by_its_answer(
+    scene: Hooked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no job then, and the provider is not asked to call again."""
+    monkeypatch.setattr("gatekeeper.proxy.webhooks.inbound.JOB_LOOKS", 2)
+    answer = await scene.submit("job=0.2,job_fail", headers={"Prefer": "wait=20"})
+
+    rejected = await scene.world.event("webhook.rejected")
+    status, _ = await scene.forge(
+        scene.callback(answer.headers["Gatekeeper-Hold-Id"]),
+        *signed_event({"id": answer.json["id"], "status": "failed"}, scene.now_s()),
+    )
+
+    assert ("failed", "job", 404) == (answer.json["status"], rejected["reason"], status)
+    assert ["hold", "release"] == await scene.kinds()
 
 
 async def test_a_large_event_is_refused(scene: Hooked) -> None:
@@ -184,7 +213,7 @@ async def test_a_large_event_is_refused(scene: Hooked) -> None:
 async def test_a_step_on_the_way_is_passed_on_and_settles_nothing(scene: Hooked) -> None:
     """Replicate can tell of a job's start as well."""
     submitted = await scene.submit("job_wait")
-    now = str(int(scene.world.gateway.gate.clock.now().timestamp()))
+    now = scene.now_s()
 
     status, _ = await scene.forge(
         scene.callback(submitted.headers["Gatekeeper-Hold-Id"]),

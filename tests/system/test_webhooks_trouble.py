@@ -184,7 +184,7 @@ async def test_any_gateway_of_a_store_hears_a_provider(
         first = await hooked(start_world, receiver, directory=tmp_path / "first", **common)
         second = await hooked(start_world, receiver, directory=tmp_path / "second", **common)
         submitted = await first.submit("job_wait")
-        now_s = str(int(first.world.gateway.gate.clock.now().timestamp()))
+        now_s = first.now_s()
         event = {"id": submitted.json["id"], "status": "succeeded", "output": ["http://pictures/1.png"]}
         path = first.callback(submitted.headers["Gatekeeper-Hold-Id"]).removeprefix(first.world.url)
 

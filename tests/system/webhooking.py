@@ -39,7 +39,9 @@ class Hooked:
     receiver: Receiver
     key: str
 
-    async def submit(self, behaviour: str = "", webhook: str | None = None, **fields: Any) -> Answer:
+    async def submit(
+        self, behaviour: str = "", webhook: str | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
         """A prediction of Replicate's with boring defaults, whose end the receiver is to be told."""
         prompt = f"a cat [sandbox: {behaviour}]" if behaviour else "a cat"
         body = {
@@ -47,11 +49,14 @@ class Hooked:
             "webhook": self.receiver.url if webhook is None else webhook,
             "webhook_events_filter": ["completed"],
             "input": {"prompt": prompt, "aspect_ratio": "1:1", "resolution": "1K"},
-            **fields,
         }
-        answer = await self.world.send("POST", "/replicate/v1/predictions", self.key, json=body)
+        answer = await self.world.send("POST", "/replicate/v1/predictions", self.key, json=body, headers=headers or {})
         assert 201 == answer.status, answer.body
         return answer
+
+    def now_s(self, later_s: int = 0) -> str:
+        """The gateway's time, or some seconds later, as signatures have it."""
+        return str(int(self.world.gateway.gate.clock.now().timestamp()) + later_s)
 
     async def poll(self, job: str) -> Answer:
         return await self.world.send("GET", f"/replicate/v1/predictions/{job}", self.key)

@@ -4,7 +4,7 @@ It lies with the hold in the store as one small JSON text, so any process can en
 it, only the request and the name of the price list they came from.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -56,7 +56,18 @@ class JobRecord:
 
 
 def record_text(record: JobRecord) -> str:
-    """The record as the store keeps it: what is empty is left out, exact numbers are texts."""
+    """The record as the store keeps it: what is empty is left out, exact numbers are texts.
+
+    One that would be too long goes without the addresses in it: a caller who is not called back can poll, but a job
+    that the store refuses may be nobody's.
+    """
+    text = _text(record)
+    if len(text.encode()) <= RECORD_BYTES_MAX:
+        return text
+    return _text(replace(record, hook=None, link=replace(record.link, poll_url=None)))
+
+
+def _text(record: JobRecord) -> str:
     document = {
         "provider": record.provider,
         "link": _filled(asdict(record.link)),

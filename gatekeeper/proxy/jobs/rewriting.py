@@ -18,6 +18,9 @@ _TOKEN = re.compile(rb'"((?:[^"\\]++|\\.)*+)"|([{}\[\],:])|[^\s{}\[\],:"]++', re
 _LABELS_MIN = 2
 """A domain of fewer labels is everybody's."""
 
+_PLAIN = re.compile(r"[!-\[\]-~]+")
+"""Visible ASCII without a backslash: in what else there is, two parsers may see two hosts."""
+
 _PORTS = {"http": 80, "https": 443}
 
 Places = tuple[tuple[str, ...], ...]
@@ -66,7 +69,7 @@ class Mount:
 def origin_of(bases: Mapping[str, str], url: str) -> str | None:
     """Scheme and host of an address to which the provider's credential may go: one of its own hosts, spoken to as
     safely as its bases. None for any other."""
-    parts = _split(url)
+    parts = _split(url) if _PLAIN.fullmatch(url) else None
     if parts is None:
         return None
     for base in map(urlsplit, bases.values()):

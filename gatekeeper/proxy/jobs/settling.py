@@ -1,4 +1,4 @@
-"""The end of a job, booked once, whoever learns it: a poll of the caller's, the reconciler, a webhook, a first answer.
+"""The end of a job, booked once, whoever learns it: a poll of the caller's, the reconciler, a webhook.
 
 The ledger decides who was first: a hold ends once, and who comes later changes nothing. In this process one at a time
 ends a job, and nobody tells the ledger what it was told before. What the ledger cannot take because the store is away

@@ -197,21 +197,26 @@ async def _find(gate: Gate, event: _Event, name: str | None) -> Job:
     """The job that the event is about, which must be the one of the address."""
     if name is None:
         raise _Turned("job")
-    job = gate.desk.of_hold(event.hold_id)
-    for look in range(JOB_LOOKS):
-        if job is not None:
-            break
-        await asyncio.sleep(JOB_LOOK_PAUSE_S if look else 0)
-        try:
-            job = await gate.desk.find(event.team, event.provider.name, name)
-        except LedgerError:
-            raise _Turned("store", 503) from None
-    if job is None:
-        raise _Turned("job", 503)
+    try:
+        job = gate.desk.of_hold(event.hold_id) or await _look_for(gate, event, name)
+    except LedgerError:
+        raise _Turned("store", 503) from None
     record = job.record
     if (record.hold_id, record.link.job_id, record.provider) != (event.hold_id, name, event.provider.name):
         raise _Turned("job")
     return job
+
+
+async def _look_for(gate: Gate, event: _Event, name: str) -> Job:
+    """The job as the ledger knows it, waited for a moment. Raises if there is none: as long as its hold is open, its
+    submission may still be on its way; else it failed with that, and its caller knows."""
+    for _ in range(JOB_LOOKS):
+        job = await gate.desk.find(event.team, event.provider.name, name)
+        if job is not None:
+            return job
+        await asyncio.sleep(JOB_LOOK_PAUSE_S)
+    held = await gate.ledger.open_hold(event.hold_id, event.team)
+    raise _Turned("job", 404 if held is None else 503)
 
 
 async def _pass_on(gate: Gate, request: web.BaseRequest, event: _Event, job: Job, trust: Trust) -> bool:

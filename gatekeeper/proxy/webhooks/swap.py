@@ -1,10 +1,8 @@
 """A request's webhook on its way through the pipeline: looked at before anything is held, exchanged when the hold is
 there whose id stands in the new address. How the caller's own is spelt is for `take`."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.proxy.gate import Call, Gate, Provider
@@ -17,18 +15,13 @@ from gatekeeper.proxy.webhooks.keys import CALLBACKS, callback_path, provider_se
 from gatekeeper.proxy.webhooks.take import Wanted, echoes, find_webhook
 from gatekeeper.upstream.messages import UpstreamRequest
 
-INLINE_BYTES_MAX: Final = 1024 * 1024
-"""A larger body is searched in a thread: it would hold up everyone else for milliseconds."""
 
-
-async def wanted_webhook(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Wanted | None:
+def wanted_webhook(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Wanted | None:
     """The webhook that the request asks for. Raises `Rejected` (malformed_request) for one that cannot be served."""
     trait = provider.dialect.TRAITS.webhook
     if trait is None:
         return None
-    arguments = trait, passing_query(call), call.request.headers.get("Content-Type", ""), body
-    small = sum(map(len, body)) <= INLINE_BYTES_MAX
-    wanted = find_webhook(*arguments) if small else await asyncio.to_thread(find_webhook, *arguments)
+    wanted = find_webhook(trait, passing_query(call), call.request.headers.get("Content-Type", ""), body)
     if wanted is None:
         return None
     try:

@@ -16,13 +16,22 @@ import orjson
 from gatekeeper.core.rejection import Code, Rejected, refuse
 from gatekeeper.dialects.base import Webhook
 from gatekeeper.dialects.multipart import read_boundary
+from gatekeeper.dialects.skim import Skimmer
 from gatekeeper.proxy.jobs.rewriting import rewrite
 
 SECRET_CHARS_MAX: Final = 128
 """Of the caller's own secret, in plain characters: longer than any in use, and it lies in the job's record."""
 
+STRING_BYTES_MAX: Final = 8 * 1024
+"""Longer texts are not looked at. An address of the most characters, each of them escaped, is shorter."""
+
+SKELETON_BYTES_MAX: Final = 4 * 1024 * 1024
+"""What may be left of a body without its long texts; dialects take far less."""
+
 _ESCAPED_ASCII: Final = re.compile(rb"\\u00[2-7]")
 """Letters that need no escaping: with them a field's name can be spelt so that a search does not find it."""
+
+_TEXT_BEHIND_KEY: Final = re.compile(rb'[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*+")', re.DOTALL)
 
 _PART_NAME: Final = re.compile(rb'^content-disposition:.*?;[ \t]*name="?([^";\r\n]+)', re.IGNORECASE | re.MULTILINE)
 
@@ -79,18 +88,20 @@ def _parameter(part: str) -> str:
 
 
 def _of_json(trait: Webhook, body: Sequence[bytes]) -> tuple[str, str]:
-    whole = b"".join(body)
-    if not re.search(re.escape(trait.field.encode()), whole, re.IGNORECASE) and not _ESCAPED_ASCII.search(whole):
-        return "", ""
+    skimmer = Skimmer(string_bytes_max=STRING_BYTES_MAX, skeleton_bytes_max=SKELETON_BYTES_MAX)
+    for chunk in body:
+        skimmer.feed(chunk)
     try:
-        values = orjson.loads(whole)
+        values = orjson.loads(skimmer.skeleton)
     except orjson.JSONDecodeError:
         # The dialect has read the body before and took it: what only one of two readers takes is unclear.
-        raise _unclear(trait.field, "stands in a body that can be read in two ways") from None
+        raise _unclear(trait.field, "may stand in a body that can be read in two ways") from None
     url = _json_text(values, trait.field)
     secret = _json_text(values, trait.secret_field) if trait.secret_field else ""
     if len(secret) > SECRET_CHARS_MAX or not (secret.isascii() and secret.isprintable()):
         raise _unclear(trait.secret_field, f"is not of plain characters, at most {SECRET_CHARS_MAX}")
+    if url and any(orjson.loads(b'"%b"' % head) == url for head in skimmer.cut):
+        raise _unclear(trait.field, "is far too long")
     return url, secret
 
 
@@ -106,14 +117,33 @@ def _json_text(values: dict[str, object], field: str) -> str:
 
 def _in_json(body: bytes, fields: dict[str, str]) -> bytes:
     for field, text in fields.items():
-        body = rewrite(body, (field,), lambda _, text=text: text)  # type: ignore[misc]
+        span = _only_place(body, field)
+        if span is None:
+            body = rewrite(body, (field,), lambda _, text=text: text)  # type: ignore[misc]
+        else:
+            body = b"".join((body[: span[0]], orjson.dumps(text), body[span[1] :]))
     return body
+
+
+def _only_place(body: bytes, field: str) -> tuple[int, int] | None:
+    """Where the field's text stands, if its name is a key at one place of the body only, plainly spelt: a search is a
+    hundred times as fast as looking at every token of a body full of pictures. None: it has to be looked for."""
+    escaped_at = body.find(b"\\u00")
+    if escaped_at >= 0 and _ESCAPED_ASCII.search(body, escaped_at) is not None:
+        return None
+    name = b'"%b"' % field.encode()
+    found, at = list[tuple[int, int]](), body.find(name)
+    while at >= 0:
+        value = _TEXT_BEHIND_KEY.match(body, at + len(name))
+        # Behind a backslash the quote is a character of some text.
+        if value is not None and body[at - 1 : at] != b"\\":
+            found.append(value.span(1))
+        at = body.find(name, at + 1)
+    return found[0] if len(found) == 1 else None
 
 
 def _of_form(trait: Webhook, content_type: str, body: Sequence[bytes]) -> str:
     whole = b"".join(body)
-    if not re.search(re.escape(trait.field.encode()), whole, re.IGNORECASE):
-        return ""
     parts = _form_parts(content_type, whole)
     alike = {name for name in parts if name.casefold() == trait.field.casefold()}
     if not alike:

@@ -1,6 +1,8 @@
 """A question of our own about a job: to the right address, with our credential, and read as the dialect reads it."""
 
 import asyncio
+import io
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +13,7 @@ import pytest
 
 from gatekeeper.core.outcome import Made, Outcome, Pending, Unknown
 from gatekeeper.dialects.base import Ask, JobLink, Route, RouteKind
+from gatekeeper.logs import configure_logs
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
 from gatekeeper.upstream.credential import Credential, with_credential
 from gatekeeper.upstream.failure import NeverSent, OutcomeUnknown, Reason
@@ -153,6 +156,20 @@ async def test_a_question_may_have_a_body() -> None:
 async def test_trouble_on_the_way_is_no_end(answer: Any, expected: Outcome) -> None:
     """Not reached, no answer, half an answer: nothing is known by that."""
     assert expected == await ask(Asked({}, [answer]).provider, LINK, 5)
+
+
+async def test_a_refused_credential_is_told() -> None:
+    """401 is no end, and whoever runs the gateway has to look."""
+    log = io.BytesIO()
+    configure_logs("info", "json", log)
+    asked = Asked({b"{}": Unknown("401")}, [Said(status=401)])
+
+    outcome = await ask(asked.provider, LINK, 5, request_id="r1")
+
+    line = json.loads(log.getvalue())
+    assert (Unknown("401"), "credential.refused", "example", "r1") == (
+        outcome, line["event"], line["provider"], line["request_id"]
+    )  # fmt: skip
 
 
 async def test_an_answer_that_does_not_come_is_not_waited_for() -> None:

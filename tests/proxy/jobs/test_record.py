@@ -1,5 +1,6 @@
 """A job's record goes into the store as a text and comes back as it was."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -64,6 +65,19 @@ def test_a_record_comes_back_as_it_was(record: JobRecord) -> None:
 def test_a_record_is_small() -> None:
     """Also with everything in it a record is far below what the store keeps."""
     assert len(record_text(a_record())) < RECORD_BYTES_MAX / 2
+
+
+@pytest.mark.parametrize(("url_length", "kept"), [(1024, True), (20_000, False)])
+def test_a_record_always_fits(url_length: int, kept: bool) -> None:
+    """With the longest names it has room for the longest call-back; what has no room is left out, never the job."""
+    record = a_record(hook=Hook("h" * url_length))
+    facts = replace(record.facts, project="p" * 128, member="m" * 128, request_id="r" * 24, hold_id="h" * 32)
+    context = replace(record.context, project="p" * 128, member="m" * 128, key_id="k" * 128)
+
+    text = record_text(replace(record, facts=facts, context=context))
+
+    assert len(text.encode()) <= RECORD_BYTES_MAX
+    assert (facts, kept) == (read_record(text).facts, read_record(text).hook is not None)
 
 
 def a_long_record() -> JobRecord:

@@ -115,6 +115,9 @@ def test_an_address_of_the_provider_leads_through_the_gateway(
         ("https://api.bfl.ai:8443/v1/get_result", None),
         ("https://bfl.ai.evil.example/", None),
         ("https://evilbfl.ai/", None),
+        ("https://evil.example\\.bfl.ai/", None),
+        ("https://evil.example\t.bfl.ai/", None),
+        ("https://\u24d4vil.bfl.ai/", None),
     ],
 )
 def test_our_credential_goes_to_the_providers_own_hosts_alone(url: str, expected: str | None) -> None:

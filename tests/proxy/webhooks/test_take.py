@@ -1,6 +1,7 @@
 """The caller's webhook is found where it is, and exchanged without touching another byte."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -130,6 +131,49 @@ def test_a_name_spelt_in_escapes_is_found() -> None:
 
     assert wanted is not None
     assert b'{"webhook\\u005furl":"' + OURS.encode() + b'"}' == b"".join(wanted.exchanged("", body, OURS, "")[1])
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        '"nested":{"webhook_url":"https://nested.example/"}',
+        '"a\\"webhook_url":"https://key.example/"',
+        '"prompt":"say \\"webhook_url\\": \\"https://prompt.example/\\""',
+        '"list":["webhook_url","https://list.example/"]',
+        '"webhook_url2":"https://other.example/"',
+    ],
+)
+@pytest.mark.parametrize("key", ["webhook_url", "webhook\\u005furl"])
+def test_only_the_field_itself_is_exchanged(rest: str, key: str) -> None:
+    """Not one of its name elsewhere, before it or behind it."""
+    mine = f'"{key}" : "https://example.com/"'
+    for text in (f"{{{mine},{rest}}}", f"{{{rest},{mine}}}"):
+        body = [text.encode()]
+        wanted = find_webhook(JSON, "", "application/json", body)
+
+        assert wanted is not None
+        changed = b"".join(wanted.exchanged("", body, OURS, "")[1]).decode()
+        assert text.replace('"https://example.com/"', f'"{OURS}"') == changed
+
+
+def test_a_body_full_of_pictures_takes_a_moment() -> None:
+    """Forty megabytes: everybody else waits for as long as it takes."""
+    picture = b'{"webhook_url":"https://example.com/","image":"' + b"A" * 40_000_000 + b'"}'
+    began_s = time.perf_counter()
+
+    wanted = find_webhook(JSON, "", "application/json", [picture])
+    assert wanted is not None
+    wanted.exchanged("", [picture], OURS, "")
+
+    assert time.perf_counter() - began_s < 1.0
+
+
+def test_an_address_that_is_far_too_long_is_refused() -> None:
+    """However it is cut for reading."""
+    body = [b'{"webhook_url":"https://example.com/' + b"x" * 20_000 + b'"}']
+
+    with pytest.raises(Rejected, match="far too long"):
+        find_webhook(JSON, "", "application/json", body)
 
 
 def test_a_webhook_in_a_form_is_exchanged() -> None:
