@@ -186,17 +186,15 @@ def read_output(answer: Answer, units: Cost | None) -> Outcome:
 
 
 def read_event(body: bytes) -> tuple[str | None, Outcome]:
-    """The job and its outcome as a webhook tells them. What was billed is told by the result alone."""
+    """The job and its outcome as a webhook tells them. What a failure was billed is told by the result alone."""
     answer = read_answer(body)
     if answer is None:
         return None, Unknown("the event is no JSON object")
     job_id = read_job_id(answer.get("request_id"))
-    if answer.get("status") == "ERROR":
-        return job_id, Failed(f"error {error_type(answer, {}) or 'without a code'}")
     payload = answer.get("payload")
     if answer.get("status") == "OK" and isinstance(payload, dict):
         return job_id, read_output(cast("Answer", payload), None)
-    if answer.get("status") == "OK" and job_id is not None:
+    if answer.get("status") in ("OK", "ERROR") and job_id is not None:
         return job_id, Pending(job_id, ended=True)
     return job_id, Unknown("the event tells no end")
 

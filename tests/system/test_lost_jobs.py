@@ -3,8 +3,14 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from gatekeeper.dialects import native, registry
+from gatekeeper.dialects.base import Traits
+from gatekeeper.ledger.errors import LedgerUnavailable, OutboxFull
 from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.records import HoldOrder, KeyRecord
 from gatekeeper.ledger.resolution import Act
@@ -116,3 +122,68 @@ async def test_a_job_that_is_over_is_settled_while_its_caller_asks_on(start_worl
     (finished,) = world.events("job.finished")
     assert ("COMPLETED", "made", "reconciler") == (status.json["status"], finished["outcome"], finished["via"])
     await world.assert_books_clean()
+
+
+async def test_nothing_is_deleted_whose_end_cannot_be_kept(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Store away and outbox full: after a delete nobody could tell any more what was made, so it has to wait."""
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    jobs.end(SUCCEEDED)
+    jobs.forgets = True
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise LedgerUnavailable("away", maybe_executed=False)
+
+    async def full(_resolution: Any) -> None:
+        raise OutboxFull("full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.gateway.gate.ledger, "settle", away)
+        broken.setattr(world.gateway.gate.outbox, "write", full)
+        refused = await world.send("DELETE", "/v1/generations/job-1", key)
+        known = len(jobs.jobs)
+    taken = await world.send("DELETE", "/v1/generations/job-1", key)
+
+    assert (503, "ledger_unavailable", 1) == (refused.status, refused.json["code"], known)
+    assert (True, "49") == (taken.status < 300, taken.headers["Gatekeeper-Credits-Charged"])
+    assert ["hold", "job", "settle"] == await kinds(world)
+
+
+@pytest.mark.parametrize("patience", [SOON, {}], ids=["reconciler", "poll"])
+async def test_a_provider_that_packs_its_answers_unasked_is_read(
+    start_world: StartWorld, jobs: JobProvider, patience: dict[str, Any]
+) -> None:
+    """Its submission is a job, and its end an end; the caller gets both as they came."""
+    world = await start_world(provider_url=jobs.url, jobs=patience)
+    key = await world.key()
+    jobs.packed = True
+
+    submitted = await world.native(key)
+    jobs.end(SUCCEEDED)
+    if not patience:
+        await world.send("GET", "/v1/generations/job-1", key)
+    await until_ended(world)
+
+    assert ("gzip", "job-1") == (submitted.headers["Content-Encoding"], submitted.json["id"])
+    assert ["hold", "job", "settle"] == await kinds(world)
+    await world.assert_books_clean()
+
+
+async def test_links_in_a_packed_answer_lead_through_the_gateway(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leaves unpacked, and can be given again; nobody is led past the gate."""
+    linked = SimpleNamespace(**vars(native) | {"TRAITS": Traits(title="linked", links=("urls.get",))})
+    monkeypatch.setitem(registry.DIALECTS, "native", linked)  # type: ignore[arg-type]
+    world = await start_world(provider_url=jobs.url)
+    key, named = await world.key(), {"Idempotency-Key": "one"}
+    jobs.packed = True
+
+    answers = [await world.native(key, headers=named) for _ in range(2)]
+
+    assert [f"{world.url}/studio/v1/generations/job-1"] * 2 == [answer.json["urls"]["get"] for answer in answers]
+    assert not any("Content-Encoding" in answer.headers for answer in answers)
+    assert 1 == len(jobs.jobs)

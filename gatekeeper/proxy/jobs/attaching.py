@@ -43,7 +43,7 @@ async def attach(gate: Gate, job: Job, answer: Answer | None = None) -> str:
         )  # fmt: skip
         return "deferred" if await defer(gate, record.facts, waiting, error) else "not_booked"
     job.attached = attached.status in {JobStatus.ATTACHED, JobStatus.DUPLICATE}
-    if not job.attached:
+    if not job.attached and not job.ended:
         # Time has resolved the hold, or the store has lost it: the end is booked all the same, as late or orphaned.
         emit(SettleFailed(facts=record.facts, credits_held=record.held, reason=f"job: {attached.status}"))
     return attached.status

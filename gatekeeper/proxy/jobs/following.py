@@ -33,7 +33,7 @@ from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.rewriting import origin_of
 from gatekeeper.proxy.jobs.settling import cancelled, finish
 from gatekeeper.proxy.once import UNNAMED
-from gatekeeper.proxy.refusals import job_unreached, job_untold
+from gatekeeper.proxy.refusals import job_unkept, job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer
@@ -65,10 +65,12 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
 async def _learn_first(gate: Gate, provider: Provider, job: Job) -> None:
     """What is there to be downloaded was made, and after a cancel, which may delete it, nobody could tell any more: so
     whoever comes for either without having polled the end does not get around it. Raises `Rejected` as long as the
-    provider does not tell."""
+    provider does not tell, or nobody can keep what it tells."""
     outcome = await ask(provider, job.record.link, gate.jobs.poll_timeout_s, request_id=job.record.facts.request_id)
     if isinstance(outcome, Made | Failed):
-        await finish(gate, job.record, outcome, "poll")
+        ended = await finish(gate, job.record, outcome, "poll")
+        if not ended.ended:
+            raise job_unkept()
     elif isinstance(outcome, Unknown) and not outcome.gone and outcome is not UNASKABLE:
         raise job_untold(provider.name, outcome.reason)
 

@@ -6,7 +6,7 @@ goes to the outbox. A booking that was begun runs to its end, whatever becomes o
 """
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gatekeeper.core.outcome import Cost, Failed, Made
@@ -19,7 +19,7 @@ from gatekeeper.events import (
     SettledAs,
     SettleFailed,
 )
-from gatekeeper.ledger.errors import LedgerError
+from gatekeeper.ledger.errors import LedgerError, LedgerInvalid
 from gatekeeper.ledger.records import Settlement, SettleStatus
 from gatekeeper.ledger.resolution import Act
 from gatekeeper.logs import emit
@@ -156,6 +156,10 @@ async def _book(gate: Gate, job: Job, end: _End, booking: Awaitable[Settlement])
     try:
         settlement = await booking
     except LedgerError as error:
+        if isinstance(error, LedgerInvalid) and end.owed.amount > record.held:
+            # More than any books can take: an absurd reading, and what was held is not.
+            end = replace(end, owed=replace(end.owed, amount=record.held, within_available=False))
+            return await _book(gate, job, end, _told(gate, record, end))
         act = Act.SETTLE if end.settled_as else Act.RELEASE
         due = end.owed
         resolution = resolution_of(
