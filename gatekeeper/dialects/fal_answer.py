@@ -174,7 +174,7 @@ def read_output(answer: Answer, units: Cost | None) -> Outcome:
     """The files that a model's output names, or that there are none."""
     films = _files(answer, _FILMS)
     # A picture beside a film is a still of it.
-    made = films or _files(answer, _PICTURES)
+    made = films or _files(answer, _PICTURES) or _other_files(answer)
     if made:
         pixels = tuple(_pixels(each) for each in made[:PIXELS_KEPT_MAX])
         return Made(len(made), pixels, duration_s=_duration(answer, films), cost=units)
@@ -235,6 +235,13 @@ def _files(answer: Answer, names: tuple[str, ...]) -> list[Answer]:
         if found:
             return found
     return []
+
+
+def _other_files(answer: Answer) -> list[Answer]:
+    """Files under a name that no output in use has: in the place that has the most. A bare text may be anything."""
+    places = (value if isinstance(value, list) else [value] for value in answer.values())
+    found = ([each for each in map(_file, place) if each is not None and each in place] for place in places)
+    return max(found, key=len, default=[])
 
 
 def _file(value: object) -> Answer | None:

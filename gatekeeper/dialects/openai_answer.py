@@ -115,7 +115,7 @@ def _stream_error(answer: Answer) -> str:
 
 
 def _read_data(answer: Answer) -> Outcome:
-    data = answer.get("data")
+    data = answer.get("data", answer.get("images"))  # as some hosts of this format have it
     entries = cast("list[object]", data) if isinstance(data, list) else []
     images = [cast("Answer", entry) for entry in entries if isinstance(entry, dict) and _carries_image(entry)]
     if images:

@@ -228,3 +228,16 @@ async def test_a_prompt_that_is_thought_over_costs_double(world: World) -> None:
     )
 
     assert "10" == answer.headers["Gatekeeper-Credits-Held"]
+
+
+async def test_files_under_a_name_of_the_models_own_are_charged(
+    start_world: StartWorld, start_provider: StartProvider
+) -> None:
+    """What a model of fal's calls its output is not known here; that there are files is."""
+    made = {"result": [{"url": "https://a.test/1.png"}, {"url": "https://a.test/2.png"}], "seed": 1}
+    world = await start_world(provider_url=await start_provider(made))
+
+    await world.send("POST", "/fal/run/fal-ai/flux/dev", await world.key(), json={"prompt": "p", "num_images": 2})
+
+    assert 10_000_000 == (await world.balance()).charged
+    await world.assert_books_clean()
