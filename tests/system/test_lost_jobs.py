@@ -187,3 +187,29 @@ async def test_links_in_a_packed_answer_lead_through_the_gateway(
     assert [f"{world.url}/studio/v1/generations/job-1"] * 2 == [answer.json["urls"]["get"] for answer in answers]
     assert not any("Content-Encoding" in answer.headers for answer in answers)
     assert 1 == len(jobs.jobs)
+
+
+async def test_a_job_that_nobody_could_keep_is_kept_when_the_store_is_back(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Store away and outbox full at the submission: soon the store has the job, and time does not end its hold."""
+    world = await start_world(provider_url=jobs.url, jobs=SOON)
+    key = await world.key()
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise LedgerUnavailable("away", maybe_executed=False)
+
+    async def full(_resolution: Any) -> None:
+        raise OutboxFull("full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.gateway.gate.ledger, "attach_job", away)
+        broken.setattr(world.gateway.gate.outbox, "write", full)
+        await world.native(key)
+    await jobs.until_polled(1)
+    jobs.end(SUCCEEDED)
+    await until_ended(world)
+
+    assert "not_booked" == world.events("job.accepted")[0]["status"]
+    assert ["hold", "job", "settle"] == await kinds(world)
+    await world.assert_books_clean()
