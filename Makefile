@@ -17,8 +17,9 @@ HAS_UV := .venv/.has-uv-$(UV_VERSION)
 TO_RUN := .venv/.ready-to-run
 TO_TEST := .venv/.ready-to-test
 
-# Each worker starts its own store; more than four gain nothing. Tests that share a cluster go to one worker.
-PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadgroup
+# Each worker starts its own store. Four, on two cores too: much of the time they wait for servers; more gain nothing.
+# Tests that share a cluster go to one worker.
+PYTEST_ARGS ?= -n 4 --dist loadgroup
 RUN_ARGS ?=
 # In this time a machine with four cores makes a million holds.
 TORTURE_ARGS ?= --minutes 25

@@ -105,6 +105,15 @@ def _address(call: Call, provider: Provider, job: Job) -> str | None:
     return f"{origin}{path}" if is_this else None
 
 
+def _is_own_address(call: Call, job: Job) -> bool:
+    """Whether the question went where the gateway would ask: a job's id may stand behind more paths than its own."""
+    question, job_id = call.dialect.ask(job.record.link), job.record.link.job_id
+    if question is None or job_id not in question.route.upstream_path:
+        return True
+    asked = call.route.upstream_path.partition(job_id)[0]
+    return asked == question.route.upstream_path.partition(job_id)[0]
+
+
 async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: UpstreamAnswer) -> web.StreamResponse:
     if answer.status == HTTP_UNAUTHORIZED:
         raise refused_credential(call, provider)
@@ -112,6 +121,9 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
         return await deliver_free(gate, call, answer, provider.credential.hidden, _job_headers(job))
 
     async def land(outcome: Outcome, _kept: Answer | None) -> None:
+        if isinstance(outcome, Failed) and not _is_own_address(call, job):
+            # Whoever asks in the wrong place is told of an error; how the job ended its own address says.
+            return
         if isinstance(outcome, Made | Failed):
             await finish(gate, job.record, outcome, "poll")
         elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL and not outcome.ended:
