@@ -111,7 +111,11 @@ async def name_job(gate: Gate, job: Job, name: str) -> bool:
 async def _name_files(gate: Gate, job: Job, files: tuple[str, ...]) -> None:
     """Until the store has each, and not again in this process. Another one does it again, which changes nothing."""
     for name in files:
-        if name not in job.names and await name_job(gate, job, name):
+        gate.desk.call_it(job, name)
+    for name in files:
+        if name not in job.names:
+            if not await name_job(gate, job, name):
+                return  # nor would the store take the others now, and whoever polls waits
             job.names.add(name)
 
 
