@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
+from pydantic import ValidationError
 
 from gatekeeper.admin.teams_file import read_secrets
 from gatekeeper.admin.teams_schema import TeamsFile, idle_patterns, load_teams
@@ -16,6 +17,7 @@ from gatekeeper.cli.locate import default_config_path, find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
 from gatekeeper.cli.show import print_json, say
 from gatekeeper.clock import SystemClock
+from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.opening import EMBEDDED
@@ -101,17 +103,22 @@ def _readable_part(path: Path | None) -> Settings | None:
     return Settings.model_construct(
         catalog=tuple(pattern for pattern in listed if isinstance(pattern, str)),
         teams=Path(teams) if isinstance(teams, str) else None,
-        providers=dict(_dialects_of(providers if isinstance(providers, dict) else {})),
+        providers=dict(_readable_providers(providers if isinstance(providers, dict) else {})),
         base_dir=path.parent.resolve(),
         source=file,
     )
 
 
-def _dialects_of(providers: dict[str, Any]) -> Iterator[tuple[str, ProviderSettings]]:
+def _readable_providers(providers: dict[str, Any]) -> Iterator[tuple[str, ProviderSettings]]:
+    """Those without mistakes whole; of the others the dialect, and nothing beside it that could be complained of."""
     for name, stated in providers.items():
-        dialect = stated.get("dialect") if isinstance(stated, dict) else None
-        if isinstance(dialect, str):
-            yield name, ProviderSettings.model_construct(dialect=dialect, base_url="")
+        try:
+            yield name, ProviderSettings.model_validate(stated)
+        except ValidationError:
+            dialect = stated.get("dialect") if isinstance(stated, dict) else None
+            if isinstance(dialect, str):
+                address = DIALECTS[dialect].TRAITS.address if dialect in DIALECTS else ""
+                yield name, ProviderSettings.model_construct(dialect=dialect, base_url=address, models=("*",))
 
 
 def _check_teams(settings: Settings, catalog: Catalog | None, found: Findings) -> None:

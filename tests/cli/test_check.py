@@ -45,7 +45,7 @@ def test_problems_of_every_file(run: Run, configured: Path) -> None:
 
 def test_a_dialect_that_is_not_there_behind_another_mistake(run: Run, configured: Path) -> None:
     """What only shows once the settings are read is told although they cannot be."""
-    wrong = PROVIDERS.replace("native", "nativ") + "log: {level: loud}\n"
+    wrong = PROVIDERS.replace("native", "nativ").replace("{env: ACME_TOKEN}", "none") + "log: {level: loud}\n"
     (configured / "gatekeeper.yaml").write_text(CONFIG + wrong)
 
     result = run("check")
@@ -53,6 +53,32 @@ def test_a_dialect_that_is_not_there_behind_another_mistake(run: Run, configured
     assert 2 == len(result.stderr.splitlines())
     assert "gatekeeper.yaml:5: log.level: `loud` is not known here." in result.stderr
     assert "gatekeeper.yaml:4: providers.acme.dialect: no dialect 'nativ'" in result.stderr
+
+
+ELSEWHERE = """\
+  fal: {dialect: fal, base_url: http://a.test, base_urls: {queue: http://b.test}, credential: none}
+  part: {dialect: fal, base_url: http://a.test, base_urls: {queue: http://b.test}, on_unknown: perhaps}
+"""
+
+
+def test_addresses_behind_another_mistake(run: Run, configured: Path) -> None:
+    """Further addresses that are there are not said to be missing because something else is wrong."""
+    (configured / "gatekeeper.yaml").write_text(CONFIG + "server: {port: 70000}\nproviders:\n" + ELSEWHERE)
+
+    result = run("check")
+
+    problems = [line for line in result.stderr.splitlines() if not line.startswith("warning: ")]
+    assert ["server.port", "providers.part.on_unknown"] == [line.split(": ")[1] for line in problems]
+
+
+def test_an_address_that_is_missing_behind_another_mistake(run: Run, configured: Path) -> None:
+    """One that is missing is told in the same run."""
+    lacking = ELSEWHERE.replace(", base_urls: {queue: http://b.test}", "", 1)
+    (configured / "gatekeeper.yaml").write_text(CONFIG + "providers:\n" + lacking)
+
+    result = run("check")
+
+    assert "gatekeeper.yaml:4: providers.fal.base_url: base_urls.queue is missing" in result.stderr
 
 
 def test_a_store_address_that_is_none(run: Run, configured: Path) -> None:
