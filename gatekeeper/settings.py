@@ -1,8 +1,8 @@
 """The process's settings: one YAML file, every key of it also as `GATEKEEPER_SECTION__KEY` in the environment.
 
 The environment is read by `environment.py`, but for where the file is, which `cli/locate.py` finds. Each limit is a
-named setting with its reason; `config/gatekeeper.yaml` repeats them with their defaults. Teams and models are not settings:
-they have files of their own.
+named setting with its reason; `config/gatekeeper.yaml` repeats them with their defaults. Teams and models are not
+settings: they have files of their own.
 """
 
 import re
