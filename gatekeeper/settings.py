@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gatekeeper.custom_settings import CustomSettings
 from gatekeeper.environment import DELIMITER, PREFIX, EnvironmentSource, at_its_variable, with_environment
-from gatekeeper.sections import HttpAddress, SecretSource, Section
+from gatekeeper.sections import HttpAddress, NamedCredential, NamedSecret, Section
 from gatekeeper.yamlfile import (
     ConfigError,
     DataPath,
@@ -224,10 +224,10 @@ class ProviderSettings(Section):
         default_factory=dict, description="Further addresses of formats that have several; else their public ones."
     )
     host: str | None = Field(None, description="A host name that is this provider's alone: no prefix in the path.")
-    credential: SecretSource | Literal["none"] = "none"
+    credential: NamedCredential = "none"
     credential_in: CredentialIn | None = None
     custom: CustomSettings | None = None
-    webhook_secret: SecretSource | None = None
+    webhook_secret: NamedSecret | None = None
     webhook_jwks_url: HttpAddress | None = None
     offers_of: str | None = None
     models: tuple[str, ...] = ()
