@@ -7,6 +7,7 @@ directory that goes when the demo ends. Everything else is the real thing.
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ DEMO_CREDITS = 1000
 OWN_HOSTS = ("127.0.0.1", "localhost")
 """Whoever tries webhooks with the demo listens on the same machine."""
 
+HOSTS = {"bfl": "bfl.localhost"}
+"""A host name for whom an SDK drops the path of its base URL; the name of no other is used up by it."""
+
 SANDBOX_PATHS = {
     "openai": "/openai/v1",
     "ark": "/ark/api/v3",
@@ -43,7 +47,7 @@ async def demo(settings: Settings) -> None:
         with tempfile.TemporaryDirectory(prefix="gatekeeper-demo-", ignore_cleanup_errors=True) as scratch:
             ready = demo_settings(settings, sandbox.url, Path(scratch))
             key = KeyRecord(sha256=key_sha256(DEMO_KEY), team=DEMO_TEAM, key_id="demo")
-            await serve(ready, announce=_announce, static_keys=(key,))
+            await serve(ready, announce=partial(_announce, sandbox.url), static_keys=(key,))
     finally:
         await sandbox.close()
 
@@ -51,7 +55,10 @@ async def demo(settings: Settings) -> None:
 def demo_settings(settings: Settings, sandbox_url: str, scratch: Path) -> Settings:
     """Every dialect mounted under its own name on the sandbox, taking every model of the catalog."""
     providers = {
-        name: ProviderSettings(dialect=name, models=("*",), **sandbox_addresses(name, sandbox_url)) for name in DIALECTS
+        name: ProviderSettings(
+            dialect=name, models=("*",), host=HOSTS.get(name), **sandbox_addresses(name, sandbox_url)
+        )
+        for name in DIALECTS
     }
     store = settings.store
     if store.url == EMBEDDED:
@@ -72,14 +79,14 @@ def sandbox_addresses(name: str, sandbox_url: str) -> dict[str, Any]:
     }
 
 
-async def _announce(gateway: Gateway) -> None:
+async def _announce(sandbox_url: str, gateway: Gateway) -> None:
     await gateway.store.ledger.put_team(TeamRecord(id=DEMO_TEAM), actor="demo")
     await gateway.store.ledger.grant(DEMO_TEAM, "demo", DEMO_CREDITS * MICRO, note="the demo's credits", actor="demo")
-    sys.stdout.write(banner(gateway.url, gateway.admin_url, gateway.store.url))
+    sys.stdout.write(banner(gateway.url, gateway.admin_url, gateway.store.url, sandbox_url))
     sys.stdout.flush()
 
 
-def banner(url: str, admin_url: str, store_url: str) -> str:
+def banner(url: str, admin_url: str, store_url: str, sandbox_url: str) -> str:
     """What a newcomer needs: two commands to paste, and where to look next."""
     return f"""
 gatekeeper demo: team {DEMO_TEAM!r} has {DEMO_CREDITS:,} credits and the key {DEMO_KEY}. The provider is a sandbox.
@@ -93,6 +100,7 @@ Refused (422; the answer names what is allowed):
 What is left:  curl -sS {url}/v1/balance -H 'Authorization: Bearer {DEMO_KEY}'
 Its books:     GATEKEEPER_STORE__URL='{store_url}' {_program()} verify
 Health:        {admin_url}/readyz   Metrics: {admin_url}/metrics
+Sandbox:       {sandbox_url} (what it was asked, and what it would bill: {sandbox_url}/sandbox/ledger)
 OpenAI's SDK:  OpenAI(base_url="{url}/openai/v1", api_key="{DEMO_KEY}")
 Ctrl-C ends it, and the demo's credits with it.
 """

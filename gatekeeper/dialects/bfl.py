@@ -165,7 +165,8 @@ TRAITS = Traits(
         BillingRule("expired", "nothing", "unverified: a task that is not found any more has no charge that is known"),
     ),
     pointed="`BFLClient(api_key='gk_...', base_url='http://HOST_OF_THIS_PROVIDER')`: the SDK drops a path from its "
-    "base URL, so this provider needs a `host` of its own in the configuration",
+    "base URL, so this provider needs a `host` of its own in the configuration. `gatekeeper demo` has it at "
+    "`http://bfl.localhost:8080`; where that name does not resolve, the hosts file wants `127.0.0.1 bfl.localhost`",
     reads=("width", "height", "aspect_ratio", "resolution", "duration", "generate_audio", "batch", "mode",
            "prompt_upsampling", "prompt", *_INPUTS, *_FILM_INPUTS),
     settles_from="the samples in the result; `cost`, in BFL's credits, is recorded beside the charge",
