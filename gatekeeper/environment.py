@@ -39,7 +39,9 @@ class EnvironmentSource(EnvSettingsSource):
 
 def with_environment(file: YamlFile) -> YamlFile:
     """The file with a place for each setting that a variable says, for problems to be found there."""
-    return replace(file, lines={**dict.fromkeys(_places(), 0), **file.lines})
+    return replace(
+        file, data={} if file.data is None else file.data, lines={**dict.fromkeys(_places(), 0), **file.lines}
+    )
 
 
 def at_its_variable(problem: Problem) -> Problem:

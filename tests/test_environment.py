@@ -71,6 +71,16 @@ def test_the_place_of_a_secret(monkeypatch: pytest.MonkeyPatch, name: str, value
     assert read == load_settings(None, {"providers": {"x": {"dialect": "openai"}}}).providers["x"].credential
 
 
+def test_a_mistake_beside_an_empty_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of comments is right: the mistake is the variable's."""
+    monkeypatch.setenv("GATEKEEPER_CATALOG", "a,b")
+    (tmp_path / "gatekeeper.yaml").write_text("# nothing yet\n")
+
+    with pytest.raises(ConfigError) as raised:
+        load_settings(tmp_path / "gatekeeper.yaml")
+    assert f"environment: GATEKEEPER_CATALOG: `a,b` is not a list. {AS_LIST}" == str(raised.value)
+
+
 def test_a_list_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read, and wins over the file."""
     monkeypatch.setenv("GATEKEEPER_WEBHOOKS__ALLOW_HOSTS", '["a.test", "b.test"]')

@@ -1,12 +1,12 @@
 """`check`: everything that can be known to be wrong before the gateway starts, in one run."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import typer
 from pydantic import ValidationError
@@ -31,7 +31,7 @@ Found = TypeVar("Found")
 CATALOG_DEFAULT: tuple[str, ...] = Settings.model_fields["catalog"].default
 """Where the catalog is when a config does not say."""
 
-LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
+_THIS_MACHINE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])(:|/|$)")
 
 MODELS_MEND = (
     "Write models: [...], the catalog ids that it takes, or offers_of: with the name that it has in the catalog."
@@ -58,8 +58,9 @@ class Findings:
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the configuration, the catalog and the teams file; no store is opened, nothing is written.
 
-    Every problem is told in one run: file, line, what is wrong, how to mend it. Exit code 1 if there is one. Secrets
-    that are not in this environment are warnings.
+    Every problem is told in one run: file, line, what is wrong, how to mend it. Exit code 1 if there is one. What
+    may be right all the same is a warning, such as a secret that is not in this environment, or a provider that offers
+    nothing.
     """
     found = _check(config)
     if as_json:
@@ -153,8 +154,8 @@ def _check_teams(settings: Settings, catalog: Catalog | None, found: Findings) -
 def _without_credential(settings: Settings) -> Iterator[Problem]:
     """Of whom config does not say whether it needs one; who is on this machine hardly does."""
     for name, provider in settings.providers.items():
-        is_local = urlsplit(provider.base_url or "").hostname in LOCAL_HOSTS
-        if "credential" not in provider.model_fields_set and not is_local:
+        is_here = _THIS_MACHINE.match(provider.base_url or "")
+        if "credential" not in provider.model_fields_set and not is_here:
             mend = "Write credential: {env: NAME}, or 'credential: none'."
             yield settings.problem(("providers", name), "its requests go upstream without a credential", mend)
 

@@ -111,6 +111,8 @@ def test_missing_secrets_are_warnings(run: Run, configured: Path) -> None:
         ("base_url: http://a.test", True),
         ("base_url: http://a.test, credential: none", False),
         ("base_url: http://localhost:1", False),
+        ("base_url: 'http://[::1]'", False),
+        ("base_url: http://localhost.a.test", True),
         ("base_url: http://a.test, on_unknown: perhaps, credential: {env: X}", False),
     ],
 )
