@@ -11,15 +11,12 @@ from gatekeeper.core.sizes import Pixels, read_size
 from gatekeeper.dialects.answers import (
     Answer,
     error_word,
-    failed,
     filled_text,
     output_tokens,
     png_pixels,
     read_answer,
     read_tokens,
-    succeeded,
 )
-from gatekeeper.dialects.skim import Skimmer
 from gatekeeper.dialects.sse import Event, EventSkimmer
 
 QUALITY_LENGTH_MAX = 20
@@ -29,28 +26,6 @@ PIXELS_KEPT_MAX = 100
 """Sizes are remembered for so many images of a stream; no request asks for that many."""
 
 _DONE = b"[DONE]"
-
-
-class JsonAnswer:
-    """Reads an answer that is one JSON object."""
-
-    __slots__ = ("_skimmer", "_status")
-
-    def __init__(self, status: int) -> None:
-        self._status = status
-        self._skimmer = Skimmer()
-
-    def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
-
-    def finish(self, *, complete: bool) -> Outcome:
-        """An object that reads to its last brace is a fact, even when the connection broke after it."""
-        answer = read_answer(self._skimmer.skeleton)
-        if not succeeded(self._status):
-            return failed(self._status, answer)
-        if answer is None:
-            return Unknown("the answer is no JSON object" if complete else "the answer was cut")
-        return _read_data(answer)
 
 
 class StreamAnswer:
@@ -114,7 +89,8 @@ def _stream_error(answer: Answer) -> str:
     return f"error in the stream: {word}" if word and word != "error" else "error in the stream"
 
 
-def _read_data(answer: Answer) -> Outcome:
+def read_images(answer: Answer) -> Outcome:
+    """Pictures, or why there are none."""
     data = answer.get("data")
     entries = cast("list[object]", data) if isinstance(data, list) else []
     images = [cast("Answer", entry) for entry in entries if isinstance(entry, dict) and _carries_image(entry)]
