@@ -4,6 +4,7 @@ One step in the store keeps the job with the hold, and the names under which the
 is away that waits in the outbox, and until then this process alone knows the job.
 """
 
+from dataclasses import replace
 from math import ceil
 
 from gatekeeper.core.request import ValidRequest
@@ -32,10 +33,8 @@ async def attach(gate: Gate, job: Job, answer: Answer | None = None) -> str:
             record.hold_id, record.team, record_text(record), ttl_ms=ttl_ms, names=names, keep_ms=keep_ms, answer=answer
         )
     except LedgerError as error:
-        waiting = resolution_of(
-            Act.JOB, record.facts, record.context, "job", job=record_text(record), ttl_ms=ttl_ms, names=names,
-            keep_ms=keep_ms,
-        )  # fmt: skip
+        known = resolution_of(Act.JOB, record.facts, record.context, "job")
+        waiting = replace(known, job=record_text(record), ttl_ms=ttl_ms, names=names, keep_ms=keep_ms)
         return "deferred" if await defer(gate, record.facts, waiting, error) else "not_booked"
     job.attached = attached.status in {JobStatus.ATTACHED, JobStatus.DUPLICATE}
     if not job.attached:
