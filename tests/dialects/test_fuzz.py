@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -99,6 +100,7 @@ def chunked(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> list[bytes]:
     return [body[a:b] for a, b in pairwise(cuts)]
 
 
+@cache
 def seeds(dialect: str, *kinds: str) -> st.SearchStrategy[bytes]:
     """Bodies from the dialect's transcripts, each with one value anywhere in it replaced."""
     bodies = [body_of(case) for kind in kinds for case in load_cases(dialect, kind)]
