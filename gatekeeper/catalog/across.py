@@ -32,7 +32,7 @@ class _Word:
 class _Offer:
     upstream_id: _Word
     provider: str
-    retired: bool
+    status: object
     replacement: _Word | None
     operations: tuple[_Word, ...]
 
@@ -47,7 +47,12 @@ class _Model:
     @property
     def retired(self) -> bool:
         """Nobody sells it any more. A model without offers is served by a native backend and lives."""
-        return bool(self.offers) and all(offer.retired for offer in self.offers)
+        return bool(self.offers) and all(offer.status == Status.RETIRED for offer in self.offers)
+
+    @property
+    def active(self) -> bool:
+        """Somebody sells it, and will go on."""
+        return any(offer.status == Status.ACTIVE for offer in self.offers)
 
 
 def problems_across(files: Sequence[YamlFile]) -> list[Problem]:
@@ -109,8 +114,9 @@ def _replacement_problems(model: _Model, by_id: dict[str, _Model]) -> Iterator[P
         replacement = by_id.get(word.text)
         if replacement is None:
             yield word.problem(f"`{word.text}` is no model of this catalog", "Name a model by its id, not by an alias.")
-        elif replacement is model:
-            yield word.problem(f"{model.id.text} would replace itself", "Name another model.")
+        elif replacement is model and not model.active:
+            mend = "Name another model, or add an offer of it that is active."
+            yield word.problem(f"{model.id.text} would replace itself", mend)
         elif replacement.retired:
             mend = "Name a model that is still offered."
             yield word.problem(f"`{word.text}` is itself retired at every provider", mend)
@@ -140,7 +146,7 @@ def _offers(file: YamlFile, model: dict[str, Any], path: DataPath) -> Iterator[_
             yield _Offer(
                 upstream_id=upstream_id,
                 provider=provider,
-                retired=raw.get("status") == Status.RETIRED,
+                status=raw.get("status"),
                 replacement=_word(file, raw, here, "replacement"),
                 operations=_words(file, raw, here, "operations"),
             )

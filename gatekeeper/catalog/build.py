@@ -64,6 +64,9 @@ def _offer(entry: OfferEntry) -> Offer:
         upstream_id=entry.upstream_id,
         lifecycle=Lifecycle(entry.status, entry.sunset, entry.replacement),
         operations=None if entry.operations is None else frozenset(entry.operations),
+        resolution_default=entry.resolution_default,
+        duration_default=entry.duration_default,
+        audio_default=entry.audio_default,
     )
 
 

@@ -4,6 +4,7 @@ Checks sit on the field they speak about and read the fields above it, so that o
 field that is itself wrong is left out of the later checks. What takes a look across models is in `across`.
 """
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, TypeVar
 
@@ -302,6 +303,9 @@ class OfferEntry(Strict):
     status: Annotated[Status, Field(strict=False)]
     sunset: Annotated[date | None, Field(validate_default=True)] = None
     replacement: Annotated[str | None, Field(validate_default=True)] = None
+    resolution_default: TierName | None = None
+    duration_default: Seconds | None = None
+    audio_default: bool | None = None
 
     @field_validator("sunset")
     @classmethod
@@ -331,19 +335,45 @@ def _active_has_none(value: _Value, info: ValidationInfo, name: str) -> _Value:
 
 
 class ModelEntry(Strict):
-    """One row of the catalog."""
+    """One row of the catalog. Offers stand last here, for their defaults are held against the capabilities."""
 
     id: Id
     name: Text
     aliases: list[Alias] = Field(default_factory=list)
     notes: Annotated[str, Field(max_length=TEXT_LENGTH_MAX)] = ""
-    offers: list[OfferEntry] = Field(default_factory=list)
     capabilities: Annotated[list[CapabilityEntry], Field(min_length=1)]
+    offers: list[OfferEntry] = Field(default_factory=list)
+
+    @field_validator("offers")
+    @classmethod
+    def _check_defaults(cls, value: list[OfferEntry], info: ValidationInfo) -> list[OfferEntry]:
+        capabilities = info.data.get("capabilities", ())
+        raise_mistakes(
+            [m for at, offer in enumerate(value if capabilities else ()) for m in _unsold(at, offer, capabilities)]
+        )
+        return value
 
     @field_validator("aliases")
     @classmethod
     def _check_aliases(cls, value: list[str]) -> list[str]:
         return no_twice(value)
+
+
+def _unsold(index: int, offer: OfferEntry, capabilities: list[CapabilityEntry]) -> Iterator[Mistake]:
+    """The defaults of an offer that are in no capability."""
+    tiers = [tier for capability in capabilities for tier in capability.resolutions or ()]
+    if offer.resolution_default is not None and offer.resolution_default not in tiers:
+        mend = f"Choose one of: {', '.join(tiers) or 'none'}."
+        what = f"`{offer.resolution_default}` is not among the resolutions"
+        yield Mistake((index, "resolution_default"), what, mend)
+    lengths = tuple(seconds for capability in capabilities for seconds in capability.durations or ())
+    if offer.duration_default is not None and offer.duration_default not in lengths:
+        mend = f"Choose one of: {', '.join(durations_text(lengths)) or 'none'}."
+        what = f"`{duration_text(offer.duration_default)}` is not among the durations"
+        yield Mistake((index, "duration_default"), what, mend)
+    if offer.audio_default is not None and all(capability.audio is not Audio.OPTIONAL for capability in capabilities):
+        mend = "Remove it, or set audio: optional."
+        yield Mistake((index, "audio_default"), "no capability leaves a choice of audio", mend)
 
 
 class PriceListEntry(Strict):

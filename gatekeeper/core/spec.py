@@ -5,7 +5,7 @@ Look-up tables that a request needs are part of the value, so that validating co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
@@ -37,13 +37,21 @@ class Lifecycle:
 class Offer:
     """One provider that sells a model, under the id it uses upstream.
 
-    `operations` narrows the model's own list where this provider does only some of them; None means all.
+    `operations` narrows the model's own list where this provider does only some of them; None means all. The defaults
+    are what this provider makes when nothing is said; None means that it is what the model's row says.
     """
 
     provider: str
     upstream_id: str
     lifecycle: Lifecycle = Lifecycle()
     operations: frozenset[Operation] | None = None
+    resolution_default: str | None = None
+    duration_default: Fraction | None = None
+    audio_default: bool | None = None
+
+    @property
+    def has_defaults(self) -> bool:
+        return (self.resolution_default, self.duration_default, self.audio_default) != (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +165,16 @@ class Capability:
             return max(self.job_deadlines_s.values(), default=None)
         return self.job_deadlines_s.get(resolution, self.job_deadlines_s.get(""))
 
+    def sold_as(self, offer: Offer) -> "Capability":
+        """The same with the offer's own defaults, as far as they are among what is sold here."""
+        resolution, duration_s, audio = offer.resolution_default, offer.duration_default, offer.audio_default
+        return replace(
+            self,
+            resolution_default=resolution if resolution in self.resolutions else self.resolution_default,
+            duration_default=duration_s if duration_s in self.durations else self.duration_default,
+            audio_default=self.audio_default if audio is None or self.audio is not Audio.OPTIONAL else audio,
+        )
+
     @property
     def priced_by_input(self) -> bool:
         """Whether the price cannot be made without the size of the picture that goes in."""
@@ -222,6 +240,12 @@ class ModelSpec:
             return request.operation
         first = self.operations[0]
         return Operation.IMAGE_EDIT if first is Operation.IMAGE_GENERATE and request.reference_images else first
+
+    def sold_as(self, offer: Offer) -> "ModelSpec":
+        """The model as one provider sells it: its own defaults in place of the row's."""
+        if not offer.has_defaults:
+            return self
+        return replace(self, capabilities=tuple(capability.sold_as(offer) for capability in self.capabilities))
 
     def capability(self, operation: Operation) -> Capability | None:
         return next((c for c in self.capabilities if operation in c.operations), None)

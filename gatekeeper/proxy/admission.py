@@ -22,7 +22,7 @@ NAME_SHOWN_MAX = 80
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A request that may be sent if the credits allow it."""
+    """A request that may be sent if the credits allow it. `model` has the defaults of the offer."""
 
     provider: Provider
     model: ModelSpec
@@ -38,8 +38,9 @@ def admit(catalog: Catalog, candidates: tuple[Provider, ...], team: TeamRecord, 
     _check_lifecycle(model, offer)
     check_allowed(model, team)
     _check_offer_operations(model, offer, provider, asked)
-    valid = check_capability(model, asked)
-    return Admission(provider, model, offer, asked, valid, quote(model, valid))
+    sold = model.sold_as(offer)
+    valid = check_capability(sold, asked)
+    return Admission(provider, sold, offer, asked, valid, quote(sold, valid))
 
 
 def names_at(model: ModelSpec, provider: Provider) -> tuple[str, ...]:

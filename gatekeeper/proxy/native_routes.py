@@ -103,6 +103,9 @@ def _offer_document(offer: Offer) -> dict[str, Any]:
         "sunset": lifecycle.sunset,
         "replacement": lifecycle.replacement,
         "operations": sorted(offer.operations) if offer.operations is not None else None,
+        "resolution_default": offer.resolution_default,
+        "duration_default": None if offer.duration_default is None else _number(offer.duration_default),
+        "audio_default": offer.audio_default,
     }
 
 

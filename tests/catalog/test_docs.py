@@ -30,7 +30,7 @@ def example(tmp_path: Path) -> Catalog:
 
 def test_the_guides_file_loads_without_a_problem(example: Catalog) -> None:
     """A reader can start from it."""
-    names = "painter-2 painter-1 mover-1 sketcher-1 counter-1 extender-1 painter-3 painter-4"
+    names = "painter-2 painter-1 mover-1 mover-2 sketcher-1 counter-1 extender-1 painter-3 painter-4"
 
     assert names.split() == [model.id for model in example.models]
 
@@ -62,6 +62,18 @@ def test_the_guides_arithmetic_is_right(
     model = example.find(model_id)
     assert model is not None
     valid = validate(model, request_)
+    assert isinstance(valid, ValidRequest)
+
+    assert micro == quote(model, valid).credits
+
+
+@pytest.mark.parametrize(("provider", "micro"), [("acme", 84_400_000), ("other", 126_600_000)])
+def test_the_guides_sellers_differ_in_their_defaults(example: Catalog, provider: str, micro: int) -> None:
+    """Nothing said is 720P at one and 1080P at the other."""
+    model = example.find("mover-2")
+    assert model is not None
+    offer = next(offer for offer in model.offers if offer.provider == provider)
+    valid = validate(model.sold_as(offer), GenerationRequest(prompt_length=5))
     assert isinstance(valid, ValidRequest)
 
     assert micro == quote(model, valid).credits

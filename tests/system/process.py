@@ -15,7 +15,7 @@ import orjson
 from tests.system.world import CATALOG
 
 CATALOG_FILES = ("google.yaml", "openai.yaml")
-"""What such tests ask for. Every start reads them anew, and all of the catalog takes it a quarter of a second."""
+"""What such tests ask for. Every start reads them anew; all of the catalog would take as long as all the rest of it."""
 
 READY_TIMEOUT_S = 30
 """Starting takes a second; this is for a machine that is busy with everything else."""
