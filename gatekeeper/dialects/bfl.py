@@ -39,7 +39,7 @@ from gatekeeper.dialects.base import (
 from gatekeeper.dialects.complaints import malformed, no_job
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.fields import JsonFields, read_json, read_sides
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.routes import RouteTable, row
 
@@ -182,7 +182,7 @@ def _picture(route: Route, fields: JsonFields) -> GenerationRequest:
     return GenerationRequest(
         model=route.model,
         operation=Operation.IMAGE_EDIT if inputs else Operation.IMAGE_GENERATE,
-        size=_sides(fields),
+        size=read_sides(fields),
         aspect_ratio=fields.text("aspect_ratio"),
         resolution=fields.text("resolution"),
         outputs=fields.whole("batch"),
@@ -204,7 +204,7 @@ def _film(fields: JsonFields) -> GenerationRequest:
     return GenerationRequest(
         model=FILM,
         operation=Operation.VIDEO_EDIT if edits else Operation.VIDEO_GENERATE,
-        size=_sides(fields),
+        size=read_sides(fields),
         aspect_ratio=fields.text("aspect_ratio"),
         resolution=None if tier is None else _TIERS.get(tier),
         outputs=fields.whole("batch"),
@@ -216,14 +216,6 @@ def _film(fields: JsonFields) -> GenerationRequest:
         reference_images=inputs or None,
         input_video=film,
     )
-
-
-def _sides(fields: JsonFields) -> str | None:
-    """Width and height as a size. One of them alone, or 0, leaves the other to the model."""
-    width, height = fields.whole("width"), fields.whole("height")
-    if width is None and height is None:
-        return None
-    return f"{width}*{height}" if width and height else AUTO
 
 
 def outcome_reader(

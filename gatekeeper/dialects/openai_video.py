@@ -7,8 +7,7 @@ from functools import partial
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.core.request import GenerationRequest, Operation
-from gatekeeper.core.sizes import Pixels, read_size
-from gatekeeper.dialects.answers import Answer, error_word, read_job_id
+from gatekeeper.dialects.answers import Answer, error_word, read_job_id, stated_pixels
 from gatekeeper.dialects.base import Route, RouteKind
 from gatekeeper.dialects.fields import JsonFields, read_quantity
 from gatekeeper.dialects.form import FormFields
@@ -78,9 +77,7 @@ def _read_deleted(answer: Answer) -> Outcome:
 
 
 def _made(answer: Answer, job_id: str | None) -> Made:
-    size, seconds = answer.get("size"), answer.get("seconds")
-    meaning = read_size(size) if isinstance(size, str) else None
-    pixels = meaning if isinstance(meaning, Pixels) else None
+    pixels, seconds = stated_pixels(answer.get("size")), answer.get("seconds")
     return Made(1, (pixels,), duration_s=read_quantity(str(seconds), "s") or None, job_id=job_id)
 
 
