@@ -80,6 +80,8 @@ _INPUT_NAMES: Final = ("image_url", "image", "input_image")
 
 _OPERATION_WORDS: Final = {
     "edit": Operation.IMAGE_EDIT,
+    "remix": Operation.IMAGE_EDIT,
+    "replace-background": Operation.IMAGE_EDIT,
     "image-to-image": Operation.IMAGE_EDIT,
     "text-to-image": Operation.IMAGE_GENERATE,
     "text-to-video": Operation.VIDEO_GENERATE,
