@@ -30,7 +30,8 @@ from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
 from gatekeeper.ledger.outbox import Outbox, open_outbox
 from gatekeeper.ledger.records import KeyRecord
-from gatekeeper.ledger.replay import Replayer
+from gatekeeper.ledger.repair import LostHistory
+from gatekeeper.ledger.replay import Replayed, Replayer
 from gatekeeper.ledger.sweeper import Sweeper
 from gatekeeper.ledger.watch import StoreWatch
 from gatekeeper.logs import emit
@@ -38,6 +39,7 @@ from gatekeeper.metrics import Metrics
 from gatekeeper.providers import build_providers, key_headers, provider_problems
 from gatekeeper.proxy.deferring import report_replayed
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
+from gatekeeper.proxy.jobs.attaching import take_up
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.server import DataPlane
@@ -140,7 +142,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         await _apply_teams(settings, store.ledger)
         books = Books(store.ledger, outbox, in_flight)
         gate = await _build_gate(settings, shelf, books, metrics, static_keys, stack)
-        _start_replayer(books, metrics, stack)
+        _start_replayer(gate, stack)
         _start_sweeper(store.ledger, metrics, stack)
         _start_reconciler(gate, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
@@ -236,9 +238,12 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
     return outbox
 
 
-def _start_replayer(books: Books, metrics: Metrics, stack: AsyncExitStack) -> None:
-    report = partial(report_replayed, metrics, books.outbox.rejected)
-    replayer = Replayer(books.ledger, books.outbox, on_replayed=report, on_error=partial(report_error, "outbox"))
+def _start_replayer(gate: Gate, stack: AsyncExitStack) -> None:
+    def hear(replayed: Replayed) -> None:
+        report_replayed(gate.metrics, gate.outbox.rejected, replayed)
+        take_up(gate, replayed)
+
+    replayer = Replayer(gate.ledger, gate.outbox, on_replayed=hear, on_error=partial(report_error, "outbox"))
     replayer.start()
     stack.push_async_callback(replayer.stop)
 
@@ -253,6 +258,12 @@ def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> N
 def _start_reconciler(gate: Gate, stack: AsyncExitStack) -> None:
     owner = secrets.token_hex(LEASE_OWNER_BYTES)
     reconciler = Reconciler(gate, owner, on_error=partial(report_error, "reconciler"))
+
+    def hear(lost: LostHistory) -> None:
+        report_lost_history(gate.metrics, lost)
+        gate.desk.doubt_all(lost.team)
+
+    gate.ledger.repair.on_lost = hear
     gate.metrics.jobs_open(lambda: reconciler.watched)
     reconciler.start()
     stack.push_async_callback(reconciler.stop)

@@ -1,7 +1,8 @@
-"""Rules for all tests: where everything must run, one left out has failed; none logs into another's stream; and none
-fails because the machine was slow for a moment."""
+"""Rules for all tests: where everything must run, one left out has failed; none logs into another's stream; none fails
+because the machine was slow for a moment; and what they import is compiled once."""
 
 import os
+import sys
 from collections.abc import Generator, Iterator
 from typing import TypeVar
 
@@ -17,6 +18,16 @@ EVERYTHING_MUST_RUN = "GATEKEEPER_REQUIRE_ALL"
 
 settings.register_profile("gatekeeper", deadline=None)
 settings.load_profile("gatekeeper")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests start the program again and again. Where the environment forbids bytecode beside the sources, each start
+    would compile everything anew, which takes longer than most tests: it is kept apart then."""
+    if sys.dont_write_bytecode:
+        directory = str(config.rootpath / ".pytest_cache" / "bytecode")
+        sys.dont_write_bytecode, sys.pycache_prefix = False, directory
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = directory
 
 
 @pytest.hookimpl(wrapper=True)

@@ -83,7 +83,7 @@ def as_made(capability: Capability, request: ValidRequest, made: Made, pixels: P
     tells_length = (
         request.operation is not Operation.VIDEO_EXTEND
     )  # there the answer may count the source's seconds too
-    if made.duration_s is not None and capability.durations and tells_length:
+    if made.duration_s is not None and made.duration_s > 0 and capability.durations and tells_length:
         facts |= {"duration_s": _duration_sold(capability, made.duration_s), "durations_possible": ()}
     if not facts:
         return request

@@ -87,12 +87,12 @@ def charge(model: ModelSpec, request: ValidRequest, made: Made, held: int) -> Ch
     """What was made, priced from the same list, and never more than what was held for it. Never raises.
 
     What an outcome tells about time, pixels, sound or quality counts; the rest is priced as it was asked for, at its
-    dearest where that was open. Tokens count as the provider billed them where tokens are the price. A provider that
-    makes more than was asked does so at its own risk; `over` records by how much.
+    dearest where that was open. Tokens count as the provider billed them where tokens are the price; none at all tell
+    nothing. A provider that makes more than was asked does so at its own risk; `over` records by how much.
     """
     capability = _capability(model, request)
     outputs = max(made.outputs, 0)
-    if outputs and made.tokens is not None and isinstance(capability.price.rule, TokenPrice):
+    if outputs and made.tokens and made.tokens > 0 and isinstance(capability.price.rule, TokenPrice):
         lines = _token_lines(capability, capability.price.rule, replace(request, outputs=outputs), made)
     else:
         facts = [replace(fact, outputs=count) for fact, count in _facts(capability, request, made, outputs).items()]

@@ -39,6 +39,9 @@ _STILL_RUNNING: Final = frozenset({"IN_QUEUE", "IN_PROGRESS"})
 _NO_END: Final = frozenset({401, 403, 404, 405, 408, 409, 410, 425, 429})
 """Statuses that tell of the question, not of the job."""
 
+HTTP_BAD_REQUEST: Final = 400
+"""Said of a model's input, and of a result that is asked for too early: an end only of what is known to be over."""
+
 _PICTURES: Final = ("images", "image")
 _FILMS: Final = ("videos", "video")
 _DATA_PNG: Final = "data:image/png;base64,"
@@ -76,7 +79,8 @@ class OutputAnswer:
 
     def _read_error(self, answer: Answer | None) -> Outcome:
         word = error_type(answer, self._headers)
-        if self._job and (self._status in _NO_END or not (self._certain or _of_model(answer, word))):
+        may_be_early = self._status in _NO_END or (self._status == HTTP_BAD_REQUEST and not self._certain)
+        if self._job and (may_be_early or not (self._certain or _of_model(answer, word))):
             return not_told(self._status, answer)
         units = billed_units(self._headers)
         reason = f"{self._status} {word}" if word else failed(self._status, answer).reason
@@ -182,17 +186,15 @@ def read_output(answer: Answer, units: Cost | None) -> Outcome:
 
 
 def read_event(body: bytes) -> tuple[str | None, Outcome]:
-    """The job and its outcome as a webhook tells them. What was billed is told by the result alone."""
+    """The job and its outcome as a webhook tells them. What a failure was billed is told by the result alone."""
     answer = read_answer(body)
     if answer is None:
         return None, Unknown("the event is no JSON object")
     job_id = read_job_id(answer.get("request_id"))
-    if answer.get("status") == "ERROR":
-        return job_id, Failed(f"error {error_type(answer, {}) or 'without a code'}")
     payload = answer.get("payload")
     if answer.get("status") == "OK" and isinstance(payload, dict):
         return job_id, read_output(cast("Answer", payload), None)
-    if answer.get("status") == "OK" and job_id is not None:
+    if answer.get("status") in ("OK", "ERROR") and job_id is not None:
         return job_id, Pending(job_id, ended=True)
     return job_id, Unknown("the event tells no end")
 

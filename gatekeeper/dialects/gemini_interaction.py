@@ -56,6 +56,7 @@ _DEPTH_MAX = 4
 
 def read_interaction(body: ProtoFields) -> GenerationRequest:
     """A picture or a video, as its response format says; without one the model's own first operation."""
+    body = body.spelled("snake_case")  # as Google's own SDK has it
     for name in _REFUSED:
         body.wrong(name, LEFT_OUT)
     check_tier(body)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Final
 
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import Pixels
@@ -30,6 +31,9 @@ _CHEAP_TIERS = frozenset({"standard", "flex", "unspecified", "deferred", "servic
 
 SOURCES_MAX = 16
 """Files that one request may be made from: more than any model takes. Each is looked up."""
+
+_VALUES: Final = "camelCase"
+"""`instances` and `parameters` are no messages but values (google.protobuf.Value), whose names stand as they are."""
 
 _KEPT = re.compile(
     r"(?:https?://generativelanguage\.googleapis\.com[^?#]*/)?files/([A-Za-z0-9_-]{1,100})", re.IGNORECASE
@@ -138,6 +142,7 @@ def _read_config(config: ProtoFields) -> ProtoFields | None:
 
 def read_predict(route: Route, body: ProtoFields) -> GenerationRequest:
     """Imagen: pictures from a prompt, edits, and upscales by a factor."""
+    body = body.spelled(_VALUES)
     instance, parameters = _one_instance(body), body.inner("parameters")
     operation, scale = _imagen_operation(instance, parameters), None
     if operation is Operation.IMAGE_UPSCALE and parameters is not None:
@@ -203,6 +208,7 @@ def _pictures(instance: ProtoFields | None) -> int | None:
 
 def read_video(route: Route, body: ProtoFields) -> GenerationRequest:
     """Veo: a video from a prompt and pictures, one that goes on from a video, or a video with a part made anew."""
+    body = body.spelled(_VALUES)
     instance, parameters = _one_instance(body), body.inner("parameters")
     has_video = instance is not None and instance.given("video")
     edits = instance is not None and instance.given("mask")

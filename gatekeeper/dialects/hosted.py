@@ -2,7 +2,8 @@
 
 One thing has many names there (`num_images`, `num_outputs`, `number_of_images`), and which of them a model knows is
 not known here. So every spelling is read, and two that disagree are refused: whichever the model follows, it is the
-one that was priced. What no price depends on is left alone.
+one that was priced. It may follow none: a length, a tier or silence that is told under another name than the usual
+one is held at the dearest, as if nothing had been said. What no price depends on is left alone.
 """
 
 import re
@@ -20,7 +21,10 @@ OUTPUTS: Final = ("num_images", "num_outputs", "number_of_images", "num_videos",
 
 DURATIONS: Final = ("duration", "seconds", "duration_seconds", "video_length", "length")
 
-AUDIO: Final = ("generate_audio", "enable_audio", "with_audio", "sound", "generate_sound", "audio")
+AUDIO: Final = (
+    "generate_audio", "generate_audio_switch", "enable_audio", "with_audio", "sound", "generate_sound", "audio",
+)  # fmt: skip
+"""Of this, of `DURATIONS` and of `RESOLUTIONS` the first is the usual name."""
 
 ENHANCE: Final = (
     "enhance_prompt", "prompt_upsampling", "prompt_optimizer", "enable_prompt_expansion", "prompt_expansion",
@@ -47,6 +51,16 @@ READS: Final = (
 
 FPS_LOWEST: Final = 16
 """Frames a second where nothing is said (Wan's own): fewer than any other model's, so a film is never priced short."""
+
+_FILMS: Final = re.compile(r"video|veo|seedance|hailuo|sora|kling|wan[/-]|ltx|ray-|pixverse|vidu", re.IGNORECASE)
+"""Ids of models of films. A tier has one name there, and the default is not always the cheapest."""
+
+_OWN_LENGTHS: Final = {
+    "seconds": re.compile(r"sora"),
+    "num_frames": re.compile(r"wan[/-]|ltx|hunyuan|cogvideo|mochi|framepack|animatediff"),
+    "multi_prompt": re.compile(r"kling"),
+}
+"""Models that take a length under a name of their own."""
 
 SECONDS_MAX: Final = 100_000
 """No film is a day long."""
@@ -100,17 +114,20 @@ def read_input(model: str | None, fields: JsonFields, *, stream: bool = False) -
     """What the input of a hosted model asks. What is wrong with it is noted in `fields`, whose `finish` raises."""
     size, size_tier = _size(fields)
     shots = _shots(fields)
-    duration, auto = _duration(fields, shots)
+    duration, auto = _duration(model, fields, shots)
+    tier = _resolution(model, fields) or size_tier
+    if (tier or size) and _FILMS.search(model or "") and not fields.given(RESOLUTIONS[0]):
+        tier = AUTO
     return GenerationRequest(
         model=model,
         operation=_operation(model),
         size=size,
-        resolution=_resolution(model, fields) or size_tier,
+        resolution=tier,
         aspect_ratio=_agreed(fields, RATIOS, _word),
         outputs=_outputs(fields),
         duration_s=duration,
         duration_auto=auto,
-        audio=_agreed(fields, AUDIO, _switch),
+        audio=_audio(fields),
         scale=_agreed(fields, SCALES, lambda inner, name: inner.quantity(name, "x")),
         input_pixels=_input_pixels(fields),
         quality=None if _quality_tier(fields) else _quality(fields),
@@ -158,6 +175,12 @@ def _switch(fields: JsonFields, name: str) -> bool | None:
     if str(fields.raw(name)).strip().lower() in _READ_AS_SWITCHES:
         fields.wrong(name, "true or false")
     return None
+
+
+def _audio(fields: JsonFields) -> bool | None:
+    """Silence must be asked for in the usual way: a model that passes over the word makes sound."""
+    audio = _agreed(fields, AUDIO, _switch)
+    return audio if audio or fields.given(AUDIO[0]) else None
 
 
 def _size(fields: JsonFields) -> tuple[str | None, str | None]:
@@ -247,14 +270,21 @@ def _shots(fields: JsonFields) -> tuple[JsonFields, ...]:
     )
 
 
-def _duration(fields: JsonFields, shots: tuple[JsonFields, ...]) -> tuple[Fraction | None, bool]:
-    """The length in seconds, and whether the model is to choose it."""
+def _duration(model: str | None, fields: JsonFields, shots: tuple[JsonFields, ...]) -> tuple[Fraction | None, bool]:
+    """The length in seconds, and whether the model is to choose it, or may not have heard it."""
     auto = any(fields.raw(name) in (AUTO, -1, "-1") for name in DURATIONS)
     said = _agreed(fields, DURATIONS, _seconds)
     told = sum((shot.quantity("duration", "s") or Fraction(0) for shot in shots), Fraction(0)) or _filmed(fields)
     if said is not None and told and said != told:
         fields.complaints.wrong("duration", "another length", f"the {told} seconds that its scenes or frames come to")
-    return (None, True) if auto else (told or None if said is None else said, False)
+    length = told or None if said is None else said
+    return (None, True) if auto or (length is not None and not _is_heard(model, fields)) else (length, False)
+
+
+def _is_heard(model: str | None, fields: JsonFields) -> bool:
+    """Whether a length stands under a name that the model must know."""
+    own = (name for name, ids in _OWN_LENGTHS.items() if ids.search(model or ""))
+    return any(fields.given(name) for name in (DURATIONS[0], *own))
 
 
 def _seconds(fields: JsonFields, name: str) -> Fraction | None:

@@ -87,6 +87,7 @@ TRAITS = Traits(
         "`outputFormat` of a video other than mp4 and mov is refused: Runway charges it extra by the second",
         "`providerSettings.multiPrompt` is refused: its shots say their own lengths",
         "`draftTaskId` is refused: it may name another team's task",
+        "a `resolution` of a model that has none in the SDK leaves the tier open, unless `ratio` says it",
         "what is left open (`auto`) is charged as the dearest it can be: Runway's answers tell neither length nor size",
         "`GET /v1/organization` is not open: it shows the operator's own balance",
         "a task that is deleted while it runs is charged by Runway; if it cannot be asked for any more, `on_unknown` "
@@ -114,6 +115,9 @@ _LEFT_OPEN = frozenset({AUTO, "adaptive"})
 _LEFT_OPEN_IN_TIER = "auto_"
 _TIERS = {"standard": "720p", "pro": "1080p", "4k": "4k"}
 _TIER_NAMED = re.compile(r"kling(?:3\.0|O3)_(standard|pro|4k)")
+_TIERED = frozenset({"hailuo3", "grok_imagine_1_5", "happyhorse_1_0", "h3_max"})
+"""The models that the SDK knows a `resolution` of."""
+
 _RUNNING = frozenset({"PENDING", "THROTTLED", "RUNNING"})
 _NOT_READ = {
     "draftTaskId": "left out: the task may be another team's",
@@ -154,12 +158,15 @@ def _ask_for_upscale(fields: JsonFields) -> GenerationRequest:
 def _ask_for(route: Route, fields: JsonFields) -> GenerationRequest:
     _refuse_unpriced(route, fields)
     size, tier = _read_ratio(fields)
+    resolution = _read_tier(fields)
+    if resolution is not None and size is None and not _is_tiered(fields):
+        size = AUTO
     duration_auto = fields.holds_text("duration") and fields.text("duration") == AUTO
     return GenerationRequest(
         model=fields.text("model"),
         operation=_operation(route, fields),
         size=size,
-        resolution=fields.text("resolution") or tier or _tier_named(fields),
+        resolution=resolution or tier,
         aspect_ratio=fields.text("targetAspectRatio"),
         outputs=fields.whole("outputCount"),
         duration_s=None if duration_auto else fields.quantity("duration", "s"),
@@ -180,6 +187,19 @@ def _read_ratio(fields: JsonFields) -> tuple[str | None, str | None]:
     if ratio in _LEFT_OPEN:
         return (None if fields.given("resolution") else AUTO), None
     return ratio, None
+
+
+def _read_tier(fields: JsonFields) -> str | None:
+    """What `resolution` says. A model whose name says it takes no other."""
+    said, named = fields.text("resolution"), _tier_named(fields)
+    if said is not None and named is not None and said.lower() != named:
+        fields.wrong("resolution", "left out: the model's name says it")
+    return named or said
+
+
+def _is_tiered(fields: JsonFields) -> bool:
+    """Whether the model takes a `resolution`, or is one in itself; others may pass over it."""
+    return fields.text("model") in _TIERED or _tier_named(fields) is not None
 
 
 def _tier_named(fields: JsonFields) -> str | None:

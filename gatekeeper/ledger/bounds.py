@@ -37,8 +37,9 @@ META_BYTES_MAX: Final = 4096
 """What a journal entry may carry along."""
 ANSWER_BYTES_MAX: Final = 96 * 1024
 """The longest answer kept with a hold: 64 KiB of body, written as text."""
-JOB_BYTES_MAX: Final = 4096
-"""What a hold remembers of the job it follows: an id, an address or two, what it is billed by."""
+JOB_BYTES_MAX: Final = 16 * 1024
+"""What a hold remembers of the job it follows: an id, two addresses, what it is billed by, and names of up to 128
+characters in any script, each of them twice. About 1 KiB is usual."""
 JOB_NAMES_MAX: Final = 4
 """The provider's id of a job, and of the files that it made."""
 JOB_NAME_CHARS_MAX: Final = 300
@@ -194,7 +195,7 @@ def check_job(job: Job, answer: Answer | None = None) -> None:
 
 
 def check_job_text(text: str) -> None:
-    """A job is told in 1 to 4096 bytes of UTF-8."""
+    """A job is told in 1 byte to 16 KiB of UTF-8."""
     if not 1 <= len(_utf8("job", text)) <= JOB_BYTES_MAX:
         raise LedgerInvalid(f"a job is told in 1 to {JOB_BYTES_MAX} bytes")
 

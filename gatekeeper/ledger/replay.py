@@ -14,7 +14,7 @@ from typing import Final
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import Outbox, Waiting
-from gatekeeper.ledger.records import JobStatus, MarkStatus, SettleStatus
+from gatekeeper.ledger.records import Answer, JobStatus, MarkStatus, SettleStatus
 from gatekeeper.ledger.resolution import Act, Resolution
 
 WAIT_LEAST_S: Final = 0.1
@@ -174,9 +174,10 @@ class Replayer:
     async def _attach(self, resolution: Resolution) -> Replayed:
         """A hold that was resolved meanwhile needs its job no longer. One that is gone, or follows another job, leaves
         a job that nothing pays for: somebody has to look at it."""
+        answer = Answer(resolution.answer, resolution.answer_ttl_ms) if resolution.answer else None
         attached = await self._ledger.attach_job(
             resolution.hold_id, resolution.team, resolution.job,
-            ttl_ms=resolution.ttl_ms, names=resolution.names, keep_ms=resolution.keep_ms,
+            ttl_ms=resolution.ttl_ms, names=resolution.names, keep_ms=resolution.keep_ms, answer=answer,
         )  # fmt: skip
         return Replayed(
             resolution,

@@ -14,8 +14,9 @@ from typing import Final
 
 from gatekeeper.ledger.records import HoldContext
 
-FRAME_BYTES_MAX: Final = 64 * 1024
-"""Far above the largest record (bounded texts, 4 KiB of meta); a length beyond it was not written by us."""
+FRAME_BYTES_MAX: Final = 128 * 1024
+"""Above the largest record, which is of a job and the answer to its submission, as JSON in JSON; a length beyond it was
+not written by us."""
 
 _HEAD: Final = struct.Struct(">II")
 _LENGTH: Final = struct.Struct(">I")
@@ -38,8 +39,8 @@ class Act(StrEnum):
 class Resolution:
     """The end of one hold, or the job that it follows. `amount` is what to charge and `held` what the hold is of, in
     micro-credits; `why` is the outcome or the reason for the journal, `request_id` is for log lines. With
-    `within_available` more than the hold is charged only as far as the team's credits go. `job` to `keep_ms` are of a
-    job alone. The rest books an end even if the store has lost the hold; without `windows` it does not."""
+    `within_available` more than the hold is charged only as far as the team's credits go. `job` to `answer_ttl_ms` are
+    of a job alone. The rest books an end even if the store has lost the hold; without `windows` it does not."""
 
     act: Act
     team: str
@@ -54,6 +55,8 @@ class Resolution:
     ttl_ms: int = 0
     names: tuple[str, ...] = ()
     keep_ms: int = 0
+    answer: str = ""
+    answer_ttl_ms: int = 0
     project: str = ""
     member: str = ""
     key_id: str = ""

@@ -30,6 +30,7 @@ from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.rewriting import rewrite
 from gatekeeper.proxy.mounts import mount_of
 from gatekeeper.proxy.refusals import credential_refused, from_upstream
+from gatekeeper.proxy.unpacking import is_packed, reading, unpacked
 from gatekeeper.proxy.webhooks.swap import own_webhook_shown
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import forwardable_response_headers
@@ -141,11 +142,16 @@ async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamRes
     except UpstreamError:
         complete = False
     passage.ended(passage.gate.clock.monotonic_s(), 0)
-    body = await _rewritten(passage, b"".join(pieces))
+    whole = b"".join(pieces)
+    plain = await _unpacked(passage, whole)
+    body = await _rewritten(passage, whole if plain is None else plain)
     passage.copy.feed(body)
     await passage.land(passage.reader.finish(complete=complete), passage.copy.finish(complete=complete))
     length = len(body) if complete else passage.answer.content_length
-    client = _client_side(passage.gate, passage.call, passage.answer, _headers(passage), length)
+    headers = _headers(passage)
+    if plain is not None:
+        headers.popall("Content-Encoding", None)
+    client = _client_side(passage.gate, passage.call, passage.answer, headers, length)
     await client.begin()
     await (client.end if complete else client.break_off)(body)
     return client.response
@@ -198,6 +204,13 @@ def _has_links(passage: Passage) -> bool:
     return bool(passage.call.dialect.TRAITS.links) and ("json" in said or not said)
 
 
+async def _unpacked(passage: Passage, body: bytes) -> bytes | None:
+    """What is in a packed answer that may have links; None where there is nothing to unpack, or it cannot be."""
+    if not _has_links(passage) or not is_packed(passage.answer):
+        return None
+    return await asyncio.to_thread(unpacked, body, LINKED_ANSWER_BYTES_MAX)
+
+
 async def _rewritten(passage: Passage, body: bytes) -> bytes:
     if not _has_links(passage):
         return body
@@ -224,7 +237,7 @@ def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Header
 def reader_of(call: Call, route: Route, answer: UpstreamAnswer) -> OutcomeReader:
     """The dialect's reader for this answer."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.raw_headers}
-    return call.dialect.outcome_reader(route, answer.status, content_type_of(answer), headers)
+    return reading(answer, call.dialect.outcome_reader(route, answer.status, content_type_of(answer), headers))
 
 
 def content_type_of(answer: UpstreamAnswer) -> str:

@@ -16,7 +16,7 @@ from gatekeeper.events import (
     SettleReplayed,
 )
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
-from gatekeeper.ledger.records import HoldContext, SettleStatus
+from gatekeeper.ledger.records import Answer, HoldContext, SettleStatus
 from gatekeeper.ledger.replay import Replayed
 from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import emit
@@ -37,6 +37,7 @@ def resolution_of(  # noqa: PLR0913  # the facts of one booking, all by name
     ttl_ms: int = 0,
     names: tuple[str, ...] = (),
     keep_ms: int = 0,
+    answer: Answer | None = None,
 ) -> Resolution:
     """An outcome, or a job to follow, as the outbox keeps it. The facts name team, hold and request."""
     return Resolution(
@@ -59,6 +60,8 @@ def resolution_of(  # noqa: PLR0913  # the facts of one booking, all by name
         ttl_ms=ttl_ms,
         names=names,
         keep_ms=keep_ms,
+        answer=answer.text if answer is not None else "",
+        answer_ttl_ms=answer.ttl_ms if answer is not None else 0,
     )
 
 

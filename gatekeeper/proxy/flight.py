@@ -55,8 +55,8 @@ HOLD_MARGIN_S = 60
 """A hold outlives all that its request may take by this much, so that time never resolves one that still runs."""
 
 
-POLL_URL_LENGTH_MAX = 512
-"""A longer address is not kept with its job, which would have no room for it; the usual one is asked then."""
+POLL_URL_LENGTH_MAX = 1024
+"""A longer address is not kept with its job, nor one of other than plain characters: the usual one is asked then."""
 
 
 async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> "Flight | Repeated":
@@ -167,6 +167,7 @@ class Flight:
     upstream_ended_s: float | None = None
     client_waits_s: float = 0
     resolved: bool = False
+    deferred: bool = False
     charged: int | None = None
     kept: Answer | None = None
     available: int = field(init=False)
@@ -311,17 +312,16 @@ class Flight:
     async def _name(self, job_id: str, files: tuple[str, ...]) -> None:
         """It ended at once, and can be asked for again all the same, by its own name or by those of its files."""
         job = self.gate.desk.adopt(self._record(Pending(job_id)))
-        job.ended, job.charged = True, self.charged
+        job.ended, job.charged = self.deferred or self.charged is not None, self.charged
         for name in (job_id, *files):
             await name_job(self.gate, job, name)
 
     def _record(self, pending: Pending) -> JobRecord:
-        fits = pending.poll_url is not None and len(pending.poll_url) <= POLL_URL_LENGTH_MAX
+        url = pending.poll_url or ""
+        fits = 0 < len(url) <= POLL_URL_LENGTH_MAX and url.isascii() and url.isprintable()
         return JobRecord(
             provider=self.admission.provider.name,
-            link=JobLink(
-                pending.job_id, self.call.route.upstream_path, pending.poll_url if fits else None, pending.ended
-            ),
+            link=JobLink(pending.job_id, self.call.route.upstream_path, url if fits else None, pending.ended),
             valid=self.admission.valid,
             price_list=self.admission.quote.price_list.id,
             held=self.held.amount,
@@ -349,8 +349,8 @@ class Flight:
 
     async def _defer(self, error: LedgerError, resolution: Resolution) -> None:
         """The client still gets its answer. The outbox remembers; else the hold stays until time resolves it."""
-        is_kept = await defer(self.gate, self.call.facts, resolution, error)
-        self.gate.metrics.unbooked(self.admission.provider.name, "deferred" if is_kept else "not_booked")
+        self.deferred = await defer(self.gate, self.call.facts, resolution, error)
+        self.gate.metrics.unbooked(self.admission.provider.name, "deferred" if self.deferred else "not_booked")
 
     def _resolution(self, act: Act, why: str, due: Owed = NOTHING, meta: str = "") -> Resolution:
         return resolution_of(

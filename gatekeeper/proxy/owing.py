@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
 from gatekeeper.core.outcome import Cost, Failed, Made
 from gatekeeper.core.price import charge
 from gatekeeper.core.request import ValidRequest
@@ -43,7 +44,7 @@ def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) ->
     if model is None or capability is None:
         amount = _divided(valid, made, held)
         return Owed(amount, amount, note=f"{made.note}; {LIST_GONE}" if made.note else LIST_GONE)
-    worth = charge(model, valid, made, held).quote.credits
+    worth = min(charge(model, valid, made, held).quote.credits, AMOUNT_MICROCREDITS_MAX)
     over = capability.over
     amount = min(worth, held) if over is OverRun.ABSORB else worth
     return Owed(amount, worth, over is OverRun.CHARGE and worth > held, made.note)
@@ -82,6 +83,6 @@ def _divided(valid: ValidRequest, made: Made, held: int) -> int:
     outputs = Fraction(min(max(made.outputs, 0), valid.outputs), max(valid.outputs, 1))
     asked_s = valid.duration_s or max(valid.durations_possible, default=None)
     seconds = Fraction(1)
-    if asked_s and made.duration_s is not None:
+    if asked_s and made.duration_s is not None and made.duration_s > 0:
         seconds = min(made.duration_s / asked_s, Fraction(1))
     return max(0, ceil(held * outputs * seconds))

@@ -128,6 +128,12 @@ def job_untold(provider: str, reason: str) -> Rejected:
     return refuse(Code.PROVIDER_UNAVAILABLE, detail, retry_after_s=JOB_RETRY_AFTER_S)
 
 
+def job_unkept() -> Rejected:
+    """How a job ended has to be booked, or on disk, before anything of it is fetched or deleted, and neither went."""
+    detail = "How this job ended could not be kept here, which has to come first; nothing was forwarded. Ask again."
+    return refuse(Code.LEDGER_UNAVAILABLE, detail, retry_after_s=JOB_RETRY_AFTER_S)
+
+
 def credential_refused(provider: str) -> Rejected:
     """The provider said 401 to our credential. Its own words are kept back: they may quote the credential."""
     detail = f"{provider} refused the gateway's own credential; your key is fine. Whoever runs the gateway has to look."

@@ -161,7 +161,7 @@ def test_only_what_is_sold_together_counts() -> None:
         (Made(1, duration_s=Fraction(504, 100), audio=False, resolution="720P"), 10),
         (Made(1, duration_s=TEN, audio=False, resolution="1080P"), 30),
         (Made(1, (Pixels(1280, 720),), duration_s=FIVE, audio=False), 10),
-        (Made(1, resolution="8K", duration_s=Fraction(0)), 15),
+        (Made(1, resolution="8K", duration_s=Fraction(0)), 30),
         (Made(0), 0),
         (Made(-3, duration_s=Fraction(-9)), 0),
     ],
@@ -182,6 +182,26 @@ def test_a_longer_one_than_asked_is_an_over_run(seconds: Fraction, worth_: int, 
     found = charge(video(), asked(video()), Made(1, duration_s=Fraction(seconds)), 10 * MICRO)
 
     assert (worth_ * MICRO, 10 * MICRO, over * MICRO) == (found.quote.credits, found.credits, found.over)
+
+
+@pytest.mark.parametrize("seconds", [0, -5])
+def test_no_length_at_all_tells_nothing(seconds: int) -> None:
+    """A film that is there has a length: what was asked counts."""
+    model = video()
+
+    found = charge(model, asked(model, duration_s=TEN), Made(1, duration_s=Fraction(seconds)), 20 * MICRO)
+
+    assert 20 * MICRO == found.credits
+
+
+@pytest.mark.parametrize("tokens", [0, -5])
+def test_no_tokens_at_all_tell_nothing(tokens: int) -> None:
+    """A film that is there took some: it costs what was expected of it."""
+    model = video(TOKENS)
+    request = asked(model)
+    expected = quote(model, request).credits
+
+    assert 0 < expected == charge(model, request, Made(1, tokens=tokens), expected).credits
 
 
 def test_what_the_table_does_not_have_is_charged_as_asked() -> None:

@@ -142,7 +142,7 @@ async def test_a_resolution_without_end_is_refused(open_here: OpenOutbox) -> Non
     outbox = await open_here()
 
     with pytest.raises(OutboxFailed, match="too large"):
-        await outbox.write(a_resolution(meta="x" * 70_000))
+        await outbox.write(a_resolution(meta="x" * 140_000))
 
 
 async def test_a_disk_that_fails_is_told_to_the_caller(tmp_path: Path) -> None:

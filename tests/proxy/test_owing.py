@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import pytest
 
+from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
 from gatekeeper.core.outcome import Cost, Failed, Made
 from gatekeeper.core.rules import FlatPrice
 from gatekeeper.core.sizes import Pixels
@@ -34,6 +35,15 @@ def test_who_bears_what_is_beyond_the_hold(over: OverRun, expected: Owed) -> Non
 
 
 @pytest.mark.parametrize("over", list(OverRun))
+def test_no_more_is_owed_than_an_entry_can_hold(over: OverRun) -> None:
+    """However absurd an answer is, its outcome can be told to the ledger."""
+    due = owed(a_flat_model(over), a_valid_request(), Made(10**12), FLAT)
+
+    assert due.worth == AMOUNT_MICROCREDITS_MAX
+    assert due.amount <= AMOUNT_MICROCREDITS_MAX
+
+
+@pytest.mark.parametrize("over", list(OverRun))
 def test_what_fits_the_hold_is_charged_as_it_is(over: OverRun) -> None:
     """No policy matters where there is nothing to bear."""
     assert Owed(FLAT, FLAT) == owed(a_flat_model(over), a_valid_request(outputs=2), Made(1), 2 * FLAT)
@@ -49,6 +59,8 @@ def test_what_fits_the_hold_is_charged_as_it_is(over: OverRun) -> None:
         (Made(4, duration_s=Fraction(4)), 50),
         (Made(2, duration_s=Fraction(4)), 25),
         (Made(4, duration_s=Fraction(80)), 100),
+        (Made(4, duration_s=Fraction(0)), 100),
+        (Made(4, duration_s=Fraction(-8)), 100),
         (Made(4, duration_s=Fraction(1, 3)), 5),
     ],
 )

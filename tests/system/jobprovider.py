@@ -1,6 +1,7 @@
 """A provider of jobs in the native format, whose jobs end when they are told to."""
 
 import asyncio
+import gzip
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,7 @@ class JobProvider:
         self.status = 200
         self.cut = False
         self.chunked = False
+        self.packed = False
         self.forgets = False
         self.extra: dict[str, Any] = {}
         self.submits_open = asyncio.Event()
@@ -101,6 +103,14 @@ class JobProvider:
         answer = web.json_response({"id": job_id, "status": "queued", **self._links(job_id)}, status=202)
         if self.chunked:
             answer.enable_chunked_encoding()
+        return self._pack(answer)
+
+    def _pack(self, answer: web.Response) -> web.Response:
+        """Packs it, whatever was asked for, if that is wanted."""
+        if self.packed:
+            assert isinstance(answer.body, bytes)
+            answer.body = gzip.compress(answer.body)
+            answer.headers["Content-Encoding"] = "gzip"
         return answer
 
     async def _poll(self, request: web.Request) -> web.StreamResponse:
@@ -117,7 +127,7 @@ class JobProvider:
         if self.status != 200:
             return web.json_response({"code": "trouble"}, status=self.status)
         body = json.dumps({"id": job_id, **job.answer, **self._links(job_id)}).encode()
-        return await self._break_off(request, body) if self.cut else _json(body)
+        return await self._break_off(request, body) if self.cut else self._pack(_json(body))
 
     async def _content(self, _request: web.Request) -> web.Response:
         return web.Response(body=b"film", content_type="video/mp4")

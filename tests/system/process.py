@@ -14,6 +14,9 @@ import orjson
 
 from tests.system.world import CATALOG
 
+CATALOG_FILES = ("google.yaml", "openai.yaml")
+"""What such tests ask for. Every start reads them anew; all of the catalog would take as long as all the rest of it."""
+
 READY_TIMEOUT_S = 30
 """Starting takes a second; this is for a machine that is busy with everything else."""
 
@@ -98,7 +101,7 @@ def write_config(directory: Path, provider_url: str, *, grant: str = "1000", **s
     config = {
         "server": {"port": 0, "admin_port": 0, **server},
         "store": {"data_dir": "data"},
-        "catalog": [str(path) for path in sorted(CATALOG.glob("*.yaml"))],
+        "catalog": [str(CATALOG / name) for name in CATALOG_FILES],
         "teams": "teams.yaml",
         "providers": {
             "studio": {"dialect": "native", "base_url": f"{provider_url}/native", "models": ["*"]},

@@ -15,7 +15,7 @@ from PIL import Image
 
 from gatekeeper.catalog import load_catalog
 from gatekeeper.sandbox import RunningSandbox, SandboxSettings, start_sandbox
-from tests.system.process import Process, gatekeeper, write_config
+from tests.system.process import CATALOG_FILES, Process, gatekeeper, write_config
 from tests.system.world import CATALOG
 
 KEY = {"Authorization": "Bearer gk_process"}
@@ -140,8 +140,8 @@ async def test_sighup_reads_the_catalog_anew(tmp_path: Path, sandbox: RunningSan
 
         reloaded = await server.event("catalog.reloaded")
 
-    shipped = load_catalog(sorted(CATALOG.glob("*.yaml")))
-    assert (True, len(shipped.models)) == (reloaded["ok"], reloaded["models"])
+    read = load_catalog([CATALOG / name for name in CATALOG_FILES])
+    assert (True, len(read.models)) == (reloaded["ok"], reloaded["models"])
 
 
 async def test_a_second_gateway_on_a_taken_port_says_so(tmp_path: Path, sandbox: RunningSandbox) -> None:

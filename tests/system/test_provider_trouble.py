@@ -72,15 +72,24 @@ async def test_a_partial_result_is_charged_for_what_came(world: World, made: int
     await world.assert_books_clean()
 
 
-@pytest.mark.parametrize(("asked", "made", "charged"), [("2K", 1024, 49), ("4K", 2048, 73.5), ("1K", 4096, 49)])
-async def test_a_picture_is_charged_at_the_tier_it_came_in(
-    start_world: StartWorld, start_provider: StartProvider, asked: str, made: int, charged: float
+@pytest.mark.parametrize(
+    ("model", "asked", "made", "charged"),
+    [
+        ("nano-banana-2", "2K", 1024, 49),
+        ("nano-banana-2", "4K", 2048, 73.5),
+        ("nano-banana-2", "1K", 4096, 98),
+        ("seedream-5.0-pro", "1K", 2048, 9.5),
+    ],
+)
+async def test_a_picture_is_charged_at_the_tier_it_came_in(  # two fixtures and four facts
+    start_world: StartWorld, start_provider: StartProvider, model: str, asked: str, made: int, charged: float
 ) -> None:
-    """A smaller one than asked costs what it is worth; a larger one is at the provider's own risk."""
+    """A smaller one than asked costs what it is worth; a larger one is at the provider's own risk, unless the model's
+    `over` says otherwise."""
     outputs = {"outputs": [{"url": "http://x/1.png", "width": made, "height": made}]}
     world = await start_world(provider_url=await start_provider(outputs))
 
-    answer = await world.native(await world.key(), resolution=asked)
+    answer = await world.native(await world.key(), model=model, resolution=asked)
 
     assert f"{charged:g}" == answer.headers["Gatekeeper-Credits-Charged"]
     assert round(charged * 1_000_000) == (await world.balance()).charged

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.dialects.samples import png_base64
 from tests.system.conftest import StartProvider, StartWorld
@@ -32,7 +34,7 @@ async def refused(world: World, path: str, body: Any) -> str:
 async def test_pictures_that_a_prompt_asks_for_are_charged(
     start_world: StartWorld, start_provider: StartProvider
 ) -> None:
-    """Gemini has no number of pictures, so one is held; four that came are four, though there was credit for one."""
+    """Gemini has no number of pictures, so one is held; four that came are four, of a team that had one's worth."""
     world = await start_world(provider_url=await start_provider(FOUR_PICTURES))
     body = {"contents": [{"parts": [{"text": "four kites, each a picture of its own"}]}]}
 
@@ -110,3 +112,72 @@ async def test_frames_and_drawings_are_no_pictures(world: World) -> None:
     body = {"model": "gpt-image-2", "prompt": "p", "quality": "low", "output_format": "gif", "frame_count": 16}
 
     assert "malformed_request" == await refused(world, "/openai/v1/images/generations", body)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "held"),
+    [
+        (
+            "/fal/run/fal-ai/veo3.1",
+            {"prompt": "p", "seconds": 4, "generate_audio": True, "resolution": "720p"},
+            "675.2",
+        ),
+        ("/fal/run/fal-ai/veo3.1", {"prompt": "p", "num_frames": 64, "sound": False, "resolution": "720p"}, "675.2"),
+        (
+            "/replicate/v1/models/bytedance/seedance-1-pro/predictions",
+            {"input": {"prompt": "p", "duration": 5, "aspect_ratio": "16:9", "video_resolution": "480p"}},
+            "129.132",
+        ),
+    ],
+)
+async def test_a_setting_that_a_hosted_model_may_pass_over_does_not_lower_the_hold(
+    world: World, path: str, body: Any, held: str
+) -> None:
+    """Veo's own default is eight seconds with sound, Seedance's is 1080P."""
+    answer = await sent(world, path, body)
+
+    assert held == answer.headers["Gatekeeper-Credits-Held"]
+
+
+async def test_veos_length_is_not_told_in_a_spelling_that_vertex_passes_over(world: World) -> None:
+    """It would make eight seconds with sound for the price of four without."""
+    body = {"instances": [{"prompt": "p"}], "parameters": {"duration_seconds": 4, "generate_audio": False}}
+    path = "/gemini/v1beta1/publishers/google/models/veo-3.1-generate-001:predictLongRunning"
+
+    assert "malformed_request" == await refused(world, path, body)
+
+
+async def test_a_model_whose_name_is_a_tier_is_not_held_at_another(world: World) -> None:
+    """Runway knows no `resolution` of Kling, and would make 4K for the price of 720P."""
+    body = {"model": "kling3.0_4k", "promptImage": "https://a.test/1.png", "resolution": "720p", "duration": 5}
+
+    assert "malformed_request" == await refused(world, "/runway/v1/image_to_video", body)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "released"),
+    [("/fal/queue/fal-ai/veo3.1/requests/r-1", 422, 1), ("/fal/queue/acme/kites/requests/r-1", 422, 0),
+     ("/fal/queue/fal-ai/veo3.1/requests/r-1", 400, 0)],
+)  # fmt: skip
+async def test_an_error_ends_a_job_only_at_its_own_address(
+    start_world: StartWorld, path: str, status: int, released: int
+) -> None:
+    """Who asks for the result too early, or as that of another app, is not given the credits back."""
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "POST":
+            return web.json_response({"request_id": "r-1", "status": "IN_QUEUE"})
+        return web.json_response({"detail": [{"type": "value_error"}], "error_type": "bad_request"}, status=status)
+
+    app = web.Application()
+    app.router.add_route("*", "/{anything:.*}", answer)
+    async with TestServer(app) as server:
+        world = await start_world(provider_url=str(server.make_url("")).rstrip("/"))
+        key = await world.key()
+        body = {"prompt": "p", "duration": "4s", "generate_audio": False, "resolution": "720p", "aspect_ratio": "16:9"}
+        await world.send("POST", "/fal/queue/fal-ai/veo3.1", key, json=body)
+
+        polled = await world.send("GET", path, key)
+
+    assert (status, released) == (polled.status, len(world.events("generation.released")))
+    assert (168_800_000 if not released else 0) == (await world.balance()).held

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from gatekeeper.proxy.webhooks.signatures import bfl_signature
+from gatekeeper.sandbox.dialects import fal as sandbox_fal
 from tests.receiver import Receiver, listening
 from tests.system.conftest import StartWorld
 from tests.system.webhooking import Hooked, hooked
@@ -51,6 +52,22 @@ async def test_an_event_of_fals_is_believed_by_its_published_key(scene: Hooked) 
     assert (200, "OK", submitted.json["request_id"]) == (submitted.status, event["status"], event["request_id"])
     assert ["hold", "job", "settle"] == await scene.kinds()
     assert "webhook" == (await scene.world.event("job.finished"))["via"]
+    await scene.world.assert_books_clean()
+
+
+async def test_a_failure_that_fal_bills_is_charged(scene: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its event does not say what was billed: the result does, and is asked for."""
+    real = sandbox_fal.json_answer
+
+    def billed(told: Any, status: int = 200, headers: dict[str, str] | None = None) -> Any:
+        return real(told, status, (headers or {}) | ({"x-fal-billable-units": "1"} if status == 422 else {}))
+
+    monkeypatch.setattr(sandbox_fal, "json_answer", billed)
+    await fal(scene, "a cat [sandbox: job_moderated]")
+
+    finished = await scene.world.event("job.finished")
+
+    assert ("failed_billable", "webhook", 49) == tuple(finished[each] for each in ("outcome", "via", "credits_charged"))
     await scene.world.assert_books_clean()
 
 

@@ -12,6 +12,7 @@ from gatekeeper.events import CredentialRefused
 from gatekeeper.logs import emit
 from gatekeeper.proxy.gate import Provider
 from gatekeeper.proxy.jobs.rewriting import origin_of
+from gatekeeper.proxy.unpacking import reading
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import Headers, Timeouts, UpstreamAnswer, UpstreamRequest
 
@@ -49,7 +50,8 @@ async def _ask_once(provider: Provider, link: JobLink, timeout_s: float, request
 async def _read(provider: Provider, question: Ask, answer: UpstreamAnswer) -> Outcome:
     """The outcome, read while the answer passes: it may have a whole film in it."""
     named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.raw_headers}
-    reader = provider.dialect.outcome_reader(question.route, answer.status, named.get("content-type", ""), named)
+    said = named.get("content-type", "")
+    reader = reading(answer, provider.dialect.outcome_reader(question.route, answer.status, said, named))
     complete = True
     try:
         async for piece in answer.chunks():

@@ -5,19 +5,24 @@ is away that waits in the outbox, and until then this process alone knows the jo
 """
 
 from math import ceil
+from typing import Final
 
 from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.spec import ModelSpec
 from gatekeeper.events import SettleFailed
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.records import Answer, JobStatus
+from gatekeeper.ledger.replay import Replayed
 from gatekeeper.ledger.resolution import Act
 from gatekeeper.logs import emit
 from gatekeeper.proxy.deferring import defer, resolution_of
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.jobs.desk import Job, name_of
-from gatekeeper.proxy.jobs.record import record_text
+from gatekeeper.proxy.jobs.record import read_record, record_text
 from gatekeeper.settings import JobSettings
+
+WAITING_ANSWER_BYTES_MAX: Final = 8 * 1024
+"""Of the answer to a submission that waits with its job: an id and some addresses are a tenth of it."""
 
 
 async def attach(gate: Gate, job: Job, answer: Answer | None = None) -> str:
@@ -34,14 +39,32 @@ async def attach(gate: Gate, job: Job, answer: Answer | None = None) -> str:
     except LedgerError as error:
         waiting = resolution_of(
             Act.JOB, record.facts, record.context, "job", job=record_text(record), ttl_ms=ttl_ms, names=names,
-            keep_ms=keep_ms,
+            keep_ms=keep_ms, answer=_small(answer),
         )  # fmt: skip
         return "deferred" if await defer(gate, record.facts, waiting, error) else "not_booked"
     job.attached = attached.status in {JobStatus.ATTACHED, JobStatus.DUPLICATE}
-    if not job.attached:
+    if not job.attached and not job.ended:
         # Time has resolved the hold, or the store has lost it: the end is booked all the same, as late or orphaned.
         emit(SettleFailed(facts=record.facts, credits_held=record.held, reason=f"job: {attached.status}"))
     return attached.status
+
+
+def _small(answer: Answer | None) -> Answer | None:
+    """The answer, if it may wait in the outbox."""
+    return answer if answer is not None and len(answer.text.encode()) <= WAITING_ANSWER_BYTES_MAX else None
+
+
+def take_up(gate: Gate, replayed: Replayed) -> None:
+    """A job from the outbox whose hold time had resolved by then, or the store had lost, is in no list of the store's:
+    this process follows it, and its end is booked as late, or as an orphan's."""
+    told = replayed.resolution
+    if told.act is not Act.JOB or replayed.status not in {JobStatus.RESOLVED, JobStatus.GONE}:
+        return
+    try:
+        record = read_record(told.job)
+    except ValueError:
+        return
+    gate.desk.doubt(gate.desk.adopt(record))
 
 
 def deadline_s(settings: JobSettings, model: ModelSpec, valid: ValidRequest) -> int:

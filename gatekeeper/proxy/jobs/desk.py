@@ -75,6 +75,17 @@ class JobDesk:
         while len(self._by_name) > self._names_max:
             self._by_name.popitem(last=False)
 
+    def doubt(self, job: Job) -> None:
+        """The store may not have this job: unless it is over, it is followed from here until its end is booked."""
+        if not job.ended:
+            job.attached = False
+            self.on_job(job)
+
+    def doubt_all(self, team: str) -> None:
+        """The store has lost some of the team's history: perhaps that holds of its jobs were made, or follow them."""
+        for job in {job.record.hold_id: job for (of, _), job in self._by_name.items() if of == team}.values():
+            self.doubt(job)
+
     def of_hold(self, hold_id: str) -> Job | None:
         """The job that this hold follows, if it is known here."""
         return self._by_hold.get(hold_id)

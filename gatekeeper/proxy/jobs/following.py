@@ -31,9 +31,9 @@ from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
 from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.rewriting import origin_of
-from gatekeeper.proxy.jobs.settling import finish
+from gatekeeper.proxy.jobs.settling import cancelled, finish
 from gatekeeper.proxy.once import UNNAMED
-from gatekeeper.proxy.refusals import job_unreached, job_untold
+from gatekeeper.proxy.refusals import job_unkept, job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer
@@ -65,10 +65,12 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
 async def _learn_first(gate: Gate, provider: Provider, job: Job) -> None:
     """What is there to be downloaded was made, and after a cancel, which may delete it, nobody could tell any more: so
     whoever comes for either without having polled the end does not get around it. Raises `Rejected` as long as the
-    provider does not tell."""
+    provider does not tell, or nobody can keep what it tells."""
     outcome = await ask(provider, job.record.link, gate.jobs.poll_timeout_s, request_id=job.record.facts.request_id)
     if isinstance(outcome, Made | Failed):
-        await finish(gate, job.record, outcome, "poll")
+        ended = await finish(gate, job.record, outcome, "poll")
+        if not ended.ended:
+            raise job_unkept()
     elif isinstance(outcome, Unknown) and not outcome.gone and outcome is not UNASKABLE:
         raise job_untold(provider.name, outcome.reason)
 
@@ -103,6 +105,15 @@ def _address(call: Call, provider: Provider, job: Job) -> str | None:
     return f"{origin}{path}" if is_this else None
 
 
+def _is_own_address(call: Call, job: Job) -> bool:
+    """Whether the question went where the gateway would ask: a job's id may stand behind more paths than its own."""
+    question, job_id = call.dialect.ask(job.record.link), job.record.link.job_id
+    if question is None or job_id not in question.route.upstream_path:
+        return True
+    asked = call.route.upstream_path.partition(job_id)[0]
+    return asked == question.route.upstream_path.partition(job_id)[0]
+
+
 async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: UpstreamAnswer) -> web.StreamResponse:
     if answer.status == HTTP_UNAUTHORIZED:
         raise refused_credential(call, provider)
@@ -110,13 +121,17 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
         return await deliver_free(gate, call, answer, provider.credential.hidden, _job_headers(job))
 
     async def land(outcome: Outcome, _kept: Answer | None) -> None:
+        if isinstance(outcome, Failed) and not _is_own_address(call, job):
+            # Whoever asks in the wrong place is told of an error; how the job ended its own address says.
+            return
         if isinstance(outcome, Made | Failed):
             await finish(gate, job.record, outcome, "poll")
-        elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL:
-            # Whoever gets such an answer will ask again; we need not as long as that goes on.
+        elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL and not outcome.ended:
+            # Whoever gets such an answer will ask again; we need not as long as that goes on. Of one that is over
+            # nobody need ask for the result, which alone is booked.
             job.asked_at_s = gate.clock.monotonic_s()
         elif call.route.kind is RouteKind.CANCEL and succeeded(answer.status):
-            job.cancelled = True
+            await cancelled(gate, job)
             gate.desk.on_job(job)
 
     nothing_kept = AnswerCopy(UNNAMED, answer.status, content_type_of(answer))

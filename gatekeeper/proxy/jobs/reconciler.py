@@ -11,6 +11,7 @@ failures go to a callback.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -26,7 +27,7 @@ from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.jobs.asking import ask
 from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.record import read_record
-from gatekeeper.proxy.jobs.settling import age_of, finish, give_up
+from gatekeeper.proxy.jobs.settling import age_of, finish, give_up, was_cancelled
 
 TICK_MAX_S: Final = 1.0
 """Pause between two looks at what is due: a question waits at most this long."""
@@ -36,6 +37,8 @@ GONE_TIMES: Final = 2
 """Answers in a row by which a provider knows no such job: one may be a replica that lags behind."""
 LEASE_IN_TIMEOUTS: Final = 2.5
 """A question may be two: where the job stands, and for its result."""
+PROVIDER_SHARE: Final = 2
+"""One provider may have half of the questions on their way: while it does not answer, the others' jobs still end."""
 TROUBLES_MAX: Final = 6
 """Doublings of the pause after answers that tell nothing; the longest pause bounds it anyway."""
 TEAMS_A_SECOND_MAX: Final = 1000
@@ -63,6 +66,7 @@ class Reconciler:
         self._watched: set[str] = set()
         self._kept: dict[str, Job] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asked = Counter[str]()
         self._stopping = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         gate.desk.on_job = self.watch_job
@@ -99,7 +103,11 @@ class Reconciler:
         self._remember(job.record.team, job.record.hold_id, self._gate.jobs.first_poll_s)
 
     async def watch(self) -> int:
-        """Begin to ask about what is due, a bounded number at once; how many were begun."""
+        """Begin to ask about what is due, a bounded number at once; how many were begun. One that is done with makes
+        room for the next."""
+        return self._begin()
+
+    def _begin(self) -> int:
         free = self._gate.jobs.polls_at_once - len(self._asking)
         due = self._next.take_due(self._gate.clock.monotonic_s(), free) if free > 0 else []
         for key in due:
@@ -155,6 +163,8 @@ class Reconciler:
         else:
             self._remember(team, hold_id, wait_s)
         self._asking.pop(key, None)
+        if not self._stopping.is_set():
+            self._begin()
 
     async def _look(self, team: str, hold_id: str) -> float | None:
         """Asks about a job if it is our turn; seconds until the next time, None if there is none."""
@@ -164,6 +174,18 @@ class Reconciler:
         silent_s = self._gate.clock.monotonic_s() - job.asked_at_s
         if silent_s < self._gate.jobs.first_poll_s and not self._is_overdue(job):
             return self._gate.jobs.first_poll_s - silent_s
+        provider = job.record.provider
+        if self._asked[provider] >= self._share():
+            return self._gate.jobs.poll_min_s
+        self._asked[provider] += 1
+        try:
+            return await self._ask_alone(job)
+        finally:
+            self._asked[provider] -= 1
+
+    async def _ask_alone(self, job: Job) -> float | None:
+        """Asks unless another process does."""
+        team, hold_id = job.record.team, job.record.hold_id
         pause_s = min(self._pause_s(job), self._gate.jobs.poll_max_s)
         # Longer than a question may take, so that a second one cannot be on its way.
         lease_s = max(pause_s, LEASE_IN_TIMEOUTS * self._gate.jobs.poll_timeout_s)
@@ -209,7 +231,8 @@ class Reconciler:
         if isinstance(outcome, Unknown) or self._is_overdue(job):
             # The desk may forget it before the next time, and with it what was counted.
             self._kept[_key(record.team, record.hold_id)] = job
-        if job.gone >= GONE_TIMES and job.cancelled and (billing := self._rule(job, "cancelled")) is not None:
+        billing = self._rule(job, "cancelled") if job.gone >= GONE_TIMES else None
+        if billing is not None and await was_cancelled(self._gate, job):
             await finish(self._gate, record, Failed("cancelled", billable=billing.charged == "in full"), "reconciler")
             return None if job.ended else self._pause_s(job)
         if self._is_overdue(job):
@@ -219,6 +242,11 @@ class Reconciler:
             if not is_gone or job.gone >= GONE_TIMES:
                 self._tell_overdue(job, outcome)
         return self._pause_s(job)
+
+    def _share(self) -> int:
+        """How many questions one provider may be asked at once."""
+        at_once = self._gate.jobs.polls_at_once
+        return max(at_once // PROVIDER_SHARE, 1) if len(self._gate.providers) > 1 else at_once
 
     def _rule(self, job: Job, end: str) -> BillingRule | None:
         """What the provider charges for a job that ended so, as far as its dialect knows."""

@@ -17,8 +17,8 @@ from gatekeeper.dialects.base import JobLink
 from gatekeeper.events import GenerationFacts
 from gatekeeper.ledger.records import HoldContext
 
-RECORD_BYTES_MAX: Final = 4096
-"""As much as the store keeps of a job; a record is a quarter of it."""
+RECORD_BYTES_MAX: Final = 16 * 1024
+"""As much as the store keeps of a job; with the longest names and addresses a record still fits."""
 
 
 @dataclass(frozen=True, slots=True)

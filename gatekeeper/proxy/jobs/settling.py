@@ -6,7 +6,7 @@ goes to the outbox. A booking that was begun runs to its end, whatever becomes o
 """
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gatekeeper.core.outcome import Cost, Failed, Made
@@ -19,7 +19,7 @@ from gatekeeper.events import (
     SettledAs,
     SettleFailed,
 )
-from gatekeeper.ledger.errors import LedgerError
+from gatekeeper.ledger.errors import LedgerError, LedgerInvalid
 from gatekeeper.ledger.records import Settlement, SettleStatus
 from gatekeeper.ledger.resolution import Act
 from gatekeeper.logs import emit
@@ -75,8 +75,28 @@ async def give_up(gate: Gate, record: JobRecord, *, charge: bool) -> Job:
     return job
 
 
-async def name_job(gate: Gate, job: Job, name: str) -> None:
-    """From now on the team finds its job under this name too. Where the store is away, only this process knows."""
+async def cancelled(gate: Gate, job: Job) -> None:
+    """Its caller had the provider stop it, which every process has to know that learns that it is gone."""
+    job.cancelled = True
+    await name_job(gate, job, _cancelled_name(job.record))
+
+
+async def was_cancelled(gate: Gate, job: Job) -> bool:
+    """Whether its caller had the provider stop it, here or at another process. Raises the ledger's errors."""
+    record = job.record
+    if not job.cancelled:
+        known_as = name_of(record.provider, _cancelled_name(record))
+        job.cancelled = await gate.ledger.job(record.team, known_as) is not None
+    return job.cancelled
+
+
+def _cancelled_name(record: JobRecord) -> str:
+    """A name more for the job, which no provider gives one."""
+    return f"!cancelled/{record.hold_id}"
+
+
+async def name_job(gate: Gate, job: Job, name: str) -> bool:
+    """From now on the team finds its job under this name too. False: the store is away, and only this process knows."""
     gate.desk.call_it(job, name)
     record = job.record
     keep_ms, known_as = int(gate.jobs.retention_s * 1000), name_of(record.provider, name)
@@ -84,14 +104,15 @@ async def name_job(gate: Gate, job: Job, name: str) -> None:
         await gate.ledger.name_job(record.team, known_as, record.hold_id, record_text(record), keep_ms)
     except LedgerError as error:
         emit(SettleFailed(facts=record.facts, credits_held=record.held, reason=f"name: {type(error).__name__}"))
+        return False
+    return True
 
 
 async def _name_files(gate: Gate, job: Job, files: tuple[str, ...]) -> None:
-    """Once in this process; another one does it again, which changes nothing."""
+    """Until the store has each, and not again in this process. Another one does it again, which changes nothing."""
     for name in files:
-        if name not in job.names:
+        if name not in job.names and await name_job(gate, job, name):
             job.names.add(name)
-            await name_job(gate, job, name)
 
 
 def _end_of(gate: Gate, record: JobRecord, outcome: Made | Failed, via: JobVia) -> _End:
@@ -135,6 +156,10 @@ async def _book(gate: Gate, job: Job, end: _End, booking: Awaitable[Settlement])
     try:
         settlement = await booking
     except LedgerError as error:
+        if isinstance(error, LedgerInvalid) and end.owed.amount > record.held:
+            # More than any books can take: an absurd reading, and what was held is not.
+            end = replace(end, owed=replace(end.owed, amount=record.held, within_available=False))
+            return await _book(gate, job, end, _told(gate, record, end))
         act = Act.SETTLE if end.settled_as else Act.RELEASE
         due = end.owed
         resolution = resolution_of(
@@ -151,7 +176,8 @@ async def _book(gate: Gate, job: Job, end: _End, booking: Awaitable[Settlement])
         # Another reading of this end was booked before, or the hold is older than anybody remembers.
         is_gone = settlement.status is SettleStatus.GONE
         job.charged = None if is_gone else settlement.charged
-        if is_gone and age_of(gate, record) > ORPHAN_AGE_MAX_S:
+        # Who gives a job up says nothing else than what was booked; that it ended is news here alone.
+        if end.outcome == "policy" or (is_gone and age_of(gate, record) > ORPHAN_AGE_MAX_S):
             return None
         gate.metrics.job_resolved(record.provider, "not_booked")
         emit(SettleFailed(facts=record.facts, credits_held=record.held, reason=settlement.status))

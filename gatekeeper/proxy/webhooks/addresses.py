@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 URL_CHARS_MAX: Final = 1024
-"""It lies in the job's record, which has four times as much in all."""
+"""It lies in the job's record, which has room for it and for much else."""
 
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 

@@ -5,7 +5,6 @@ back, whatever its name has come to mean since the request.
 """
 
 import io
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
@@ -51,7 +50,6 @@ class Caller:
             use_dns_cache=False,  # a name is looked up, and looked at, for every connection
             force_close=True,
             limit=0,  # how many at once is for whoever calls to say
-            ssl=ssl.create_default_context(),
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

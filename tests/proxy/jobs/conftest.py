@@ -52,6 +52,7 @@ class Store:
         self.leases: dict[str, tuple[str, float]] = {}
         self.settled: list[tuple[str, int, str]] = []
         self.named: list[str] = []
+        self.names: dict[tuple[str, str], tuple[str, str]] = {}
         self.away = False
 
     async def teams(self) -> AsyncIterator[str]:
@@ -69,11 +70,13 @@ class Store:
         return self.open.get((team, hold_id))
 
     async def job(self, team: str, name: str) -> tuple[str, str] | None:
-        raise NotImplementedError
+        self._check()
+        return self.names.get((team, name))
 
     async def name_job(self, team: str, name: str, hold_id: str, text: str, keep_ms: int) -> None:
         self._check()
         self.named.append(name)
+        self.names[team, name] = hold_id, text
 
     async def claim_job(self, team: str, hold_id: str, owner: str, ttl_ms: int) -> bool:
         holder, until_s = self.leases.get(hold_id, (owner, 0.0))

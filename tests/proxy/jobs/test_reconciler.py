@@ -3,19 +3,22 @@
 import asyncio
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Unknown
+from gatekeeper.dialects.base import JobLink
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.logs import configure_logs
 from gatekeeper.proxy.jobs import reconciler as module
 from gatekeeper.proxy.jobs.desk import JobDesk
+from gatekeeper.proxy.jobs.record import record_text
 from gatekeeper.proxy.jobs.settling import finish
 from gatekeeper.settings import JobSettings
-from tests.proxy.jobs.conftest import GONE, HELD, MADE, Scene
+from tests.proxy.jobs.conftest import GONE, HELD, MADE, RUNS, Scene
 
 
 @pytest.fixture(name="lines")
@@ -308,17 +311,63 @@ async def test_a_team_that_cannot_be_read_is_passed_by(scene: Scene) -> None:
     assert (1, 1) == (await process.reconciler.walk(), len(process.errors))
 
 
-async def test_only_so_many_are_asked_at_once(scene: Scene) -> None:
-    """Thirty are due; the first look begins twenty."""
+async def test_only_so_many_are_asked_at_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty are due: twenty are begun, and each that is done with makes room for the next."""
     process = scene.process()
     for number in range(30):
         scene.submit(process, number)
     scene.clock.at_s += 61
+    asked, go = list[str](), asyncio.Event()
 
+    async def waits(_provider: Any, link: JobLink, _timeout_s: float, **_: str) -> Outcome:
+        asked.append(link.job_id)
+        await go.wait()
+        return RUNS
+
+    monkeypatch.setattr(module, "ask", waits)
     begun = await process.reconciler.watch()
+    await turns()
+    at_first = len(asked)
+    go.set()
     await process.reconciler.settle_down()
 
-    assert (20, 10) == (begun, await process.reconciler.watch())
+    assert (20, 20, 30) == (begun, at_first, len(set(asked)))
+
+
+async def turns() -> None:
+    """Everything that waits for nothing but its turn has had it."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def test_a_provider_that_does_not_answer_does_not_hold_up_the_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty questions to it are due before the one to another, which ends all the same."""
+    process = scene.process()
+    process.gate.providers["silent"] = process.gate.providers["studio"]
+    for number in range(2, 32):
+        record = replace(scene.record(number), provider="silent")
+        scene.store.open[record.team, record.hold_id] = record_text(record)
+        process.gate.desk.adopt(record)
+    scene.clock.at_s += 1
+    scene.submit(process)
+    scene.clock.at_s += 61
+    asked, never = list[str](), asyncio.Event()
+
+    async def silent(_provider: Any, link: JobLink, _timeout_s: float, **_: str) -> Outcome:
+        asked.append(link.job_id)
+        if link.job_id != "job-1":
+            await never.wait()
+        return MADE
+
+    monkeypatch.setattr(module, "ask", silent)
+    await process.reconciler.watch()
+    await turns()
+
+    assert [("hold-1", HELD, "made")] == scene.store.settled
+    assert 10 == len(asked) - 1
+    never.set()
     await process.reconciler.settle_down()
 
 

@@ -123,6 +123,27 @@ async def test_a_call_that_is_wrong_in_itself_is_told(scene: Scene, lines: Any) 
     assert (False, ["LedgerInvalid"]) == (job.ended, [line["reason"] for line in lines("settle.failed")])
 
 
+async def test_more_than_the_books_can_take_is_charged_as_held(scene: Scene, lines: Any) -> None:
+    """The model has the team bear it, and the answer is absurd: its hold is charged, and is not kept for ever."""
+    process = scene.process()
+    record = scene.submit(process).record
+    process.gate.shelf = SimpleNamespace(find_model=lambda *_: a_model(a_capability(over=OverRun.DEBT)))
+    real = scene.store.settle
+
+    async def limited(hold_id: str, team: str, amount: int, **named: Any) -> Any:
+        if amount > 10**15:
+            raise LedgerInvalid("the charged total would pass 9e15")
+        return await real(hold_id, team, amount, **named)
+
+    scene.store.settle = limited  # type: ignore[method-assign]
+    job = await finish(process.gate, record, Made(10**12), "poll")
+
+    assert ([("hold-1", HELD, "made")], True) == (scene.store.settled, job.ended)
+    (line,) = lines("generation.settled")
+    assert (49, 49) == (line["credits_held"], line["credits_charged"])
+    assert line["credits_over"] > 0
+
+
 async def test_what_was_worth_more_is_told(scene: Scene, lines: Any) -> None:
     """Two came, one was held, and the house bears it: `credits_over` says how much."""
     process = scene.process()
@@ -189,6 +210,33 @@ async def test_a_name_that_the_store_did_not_take_is_known_here(scene: Scene, li
 
     assert job is await process.gate.desk.find("studio", "studio", "files/x")
     assert ["name: LedgerUnavailable"] == [line["reason"] for line in lines("settle.failed")]
+
+
+async def test_a_name_that_the_store_did_not_take_is_told_again(scene: Scene) -> None:
+    """The next who polls the end has the store know the file, and then nobody has to any more."""
+    process = scene.process()
+    record = scene.submit(process).record
+    outcome = Made(1, files=("files/x",))
+    await finish(process.gate, record, Made(1), "poll")
+    scene.store.away = True
+    await finish(process.gate, record, outcome, "poll")
+    scene.store.away = False
+
+    for _ in range(3):
+        await finish(process.gate, record, outcome, "poll")
+
+    assert ["studio/files/x"] == scene.store.named
+
+
+async def test_a_job_that_ended_elsewhere_is_given_up_in_silence(scene: Scene, lines: Any) -> None:
+    """What was booked stands, and nothing went wrong."""
+    one, two = scene.process("a"), scene.process("b")
+    record = scene.submit(one).record
+    await finish(one.gate, record, Made(1), "poll")
+
+    job = await give_up(two.gate, record, charge=False)
+
+    assert (True, HELD, []) == (job.ended, job.charged, lines("settle.failed"))
 
 
 @pytest.mark.parametrize(("charge", "expected"), [(True, HELD), (False, 0)])
