@@ -5,15 +5,14 @@ developer.ideogram.ai and the models of ComfyUI's nodes; there is no official SD
 """
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import orjson
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Unknown
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
-from gatekeeper.core.sizes import Pixels, read_size
-from gatekeeper.dialects.answers import Answer, error_word, filled_text, read_list, read_object
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.dialects.answers import Answer, error_word, filled_text, read_list, read_object, stated_pixels
 from gatekeeper.dialects.base import (
     NO_HEADERS,
     Ask,
@@ -160,9 +159,7 @@ def _read_data(answer: Answer) -> Outcome:
 
 
 def _pixels(entry: Answer) -> Pixels | None:
-    size = entry.get("resolution")
-    meaning = read_size(cast("str", size)) if filled_text(size) else None
-    return meaning if isinstance(meaning, Pixels) else None
+    return stated_pixels(entry.get("resolution"))
 
 
 def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001

@@ -16,9 +16,9 @@ from gatekeeper.dialects.answers import (
     error_word,
     filled_text,
     png_pixels,
-    read_amount,
     read_list,
     read_object,
+    read_sum,
 )
 from gatekeeper.dialects.base import (
     NO_HEADERS,
@@ -153,7 +153,7 @@ def _read_data(answer: Answer) -> Outcome:
 
 
 def _cost(answer: Answer) -> Cost | None:
-    units = read_amount(answer.get("credits"))
+    units = read_sum(answer.get("credits"))
     return None if units is None else Cost(units, "recraft_units")
 
 

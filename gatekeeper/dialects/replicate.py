@@ -29,7 +29,8 @@ from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.hosted import READS, read_input
-from gatekeeper.dialects.replicate_answer import PredictionAnswer, read_event
+from gatekeeper.dialects.jsonanswer import JsonAnswer
+from gatekeeper.dialects.replicate_answer import read_event, read_prediction
 from gatekeeper.dialects.routes import RouteTable, row
 
 ROUTES = RouteTable(
@@ -169,7 +170,7 @@ def outcome_reader(
     headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
 ) -> OutcomeReader:
     """A reader for a prediction, which is what a submission, a poll and a cancel are all answered with."""
-    return PredictionAnswer(status, submit=route.kind is RouteKind.GENERATION)
+    return JsonAnswer(status, read_prediction, about_job=route.kind is not RouteKind.GENERATION)
 
 
 def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001

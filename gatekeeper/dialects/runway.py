@@ -14,7 +14,7 @@ from gatekeeper.core.outcome import Cost, Failed, Made, Outcome, Pending, Unknow
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import AUTO
-from gatekeeper.dialects.answers import Answer, code_word, filled_text, read_amount, read_job_id, read_list, read_object
+from gatekeeper.dialects.answers import Answer, code_word, filled_text, read_job_id, read_list, read_object, read_sum
 from gatekeeper.dialects.base import (
     NO_HEADERS,
     Ask,
@@ -269,7 +269,7 @@ def _read_output(answer: Answer, cost: Cost | None) -> Outcome:
 
 
 def _cost(answer: Answer, field: str) -> Cost | None:
-    amount = read_amount(read_object(answer.get(field)).get("credits"))
+    amount = read_sum(read_object(answer.get(field)).get("credits"))
     return None if amount is None else Cost(amount, "runway_credits")
 
 

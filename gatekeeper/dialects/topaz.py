@@ -14,7 +14,7 @@ from gatekeeper.core.outcome import Cost, Failed, Made, Outcome, Pending, Unknow
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.dialects.answers import Answer, read_amount, read_answer, read_job_id, read_pixels
+from gatekeeper.dialects.answers import Answer, read_answer, read_job_id, read_pixels, read_sum
 from gatekeeper.dialects.base import (
     NO_HEADERS,
     Ask,
@@ -173,7 +173,7 @@ def _read_status(answer: Answer) -> Outcome:
 
 
 def _cost(answer: Answer) -> Cost | None:
-    amount = read_amount(answer.get("credits"))
+    amount = read_sum(answer.get("credits"))
     return None if amount is None else Cost(amount, "topaz_credits")
 
 

@@ -12,7 +12,9 @@ from gatekeeper.dialects import native, registry
 from gatekeeper.dialects.base import Traits
 from gatekeeper.ledger.errors import LedgerUnavailable, OutboxFull
 from gatekeeper.ledger.holdid import new_hold_id
+from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.records import HoldOrder, KeyRecord
+from gatekeeper.ledger.repair import LostHistory
 from gatekeeper.ledger.resolution import Act
 from gatekeeper.proxy.deferring import resolution_of
 from gatekeeper.proxy.jobs.record import JobRecord, read_record, record_text
@@ -187,3 +189,55 @@ async def test_links_in_a_packed_answer_lead_through_the_gateway(
     assert [f"{world.url}/studio/v1/generations/job-1"] * 2 == [answer.json["urls"]["get"] for answer in answers]
     assert not any("Content-Encoding" in answer.headers for answer in answers)
     assert 1 == len(jobs.jobs)
+
+
+async def test_a_job_that_nobody_could_keep_is_kept_when_the_store_is_back(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Store away and outbox full at the submission: soon the store has the job, and time does not end its hold."""
+    world = await start_world(provider_url=jobs.url, jobs=SOON)
+    key = await world.key()
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise LedgerUnavailable("away", maybe_executed=False)
+
+    async def full(_resolution: Any) -> None:
+        raise OutboxFull("full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.gateway.gate.ledger, "attach_job", away)
+        broken.setattr(world.gateway.gate.outbox, "write", full)
+        await world.native(key)
+    await jobs.until_polled(1)
+    jobs.end(SUCCEEDED)
+    await until_ended(world)
+
+    assert "not_booked" == world.events("job.accepted")[0]["status"]
+    assert ["hold", "job", "settle"] == await kinds(world)
+    await world.assert_books_clean()
+
+
+async def test_a_job_that_the_store_has_lost_is_listed_again(start_world: StartWorld, jobs: JobProvider) -> None:
+    """It came back without the end of its history: whoever knows a job of that team tells it once more."""
+    world = await start_world(provider_url=jobs.url, jobs=SOON)
+    submitted = await world.native(await world.key())
+    hold_id, store = submitted.headers["Gatekeeper-Hold-Id"], world.gateway.store
+    await store.client.command("HDEL", TeamKeys("team-0").jobs, hold_id)
+
+    store.ledger.repair.on_lost(LostHistory("team-0", seen=9, kept=8, told_again=0, refused=0))
+    await until_listed(world, hold_id)
+    jobs.end(SUCCEEDED)
+    await until_ended(world)
+
+    assert ["hold", "job", "job", "settle"] == await kinds(world)
+    assert "ledger.history_lost" in {line["event"] for line in world.events()}
+    await world.assert_books_clean()
+
+
+async def until_listed(world: World, hold_id: str) -> None:
+    """Waits (bounded) until the store lists the job of this hold."""
+    for _ in range(1000):
+        if await world.gateway.store.ledger.open_job("team-0", hold_id) is not None:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the job is not listed")

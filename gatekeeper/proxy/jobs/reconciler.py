@@ -25,6 +25,7 @@ from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.logs import emit
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.jobs.asking import ask
+from gatekeeper.proxy.jobs.attaching import attach_again
 from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.record import read_record
 from gatekeeper.proxy.jobs.settling import age_of, finish, give_up, was_cancelled
@@ -200,7 +201,10 @@ class Reconciler:
             return None
         text = await self._gate.ledger.open_job(team, hold_id)
         if text is None:
-            return None if known is None or known.attached else known
+            if known is None or known.attached:
+                return None
+            await attach_again(self._gate, known)
+            return known
         job = known or self._adopted(text)
         job.attached = True
         return job

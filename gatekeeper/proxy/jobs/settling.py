@@ -111,7 +111,11 @@ async def name_job(gate: Gate, job: Job, name: str) -> bool:
 async def _name_files(gate: Gate, job: Job, files: tuple[str, ...]) -> None:
     """Until the store has each, and not again in this process. Another one does it again, which changes nothing."""
     for name in files:
-        if name not in job.names and await name_job(gate, job, name):
+        gate.desk.call_it(job, name)
+    for name in files:
+        if name not in job.names:
+            if not await name_job(gate, job, name):
+                return  # nor would the store take the others now, and whoever polls waits
             job.names.add(name)
 
 
@@ -162,10 +166,8 @@ async def _book(gate: Gate, job: Job, end: _End, booking: Awaitable[Settlement])
             return await _book(gate, job, end, _told(gate, record, end))
         act = Act.SETTLE if end.settled_as else Act.RELEASE
         due = end.owed
-        resolution = resolution_of(
-            act, record.facts, record.context, end.why,
-            amount=due.amount, meta=end.meta, within_available=due.within_available,
-        )  # fmt: skip
+        known = resolution_of(act, record.facts, record.context, end.why)
+        resolution = replace(known, amount=due.amount, meta=end.meta, within_available=due.within_available)
         job.ended = await defer(gate, record.facts, resolution, error)
         gate.metrics.job_resolved(record.provider, "deferred" if job.ended else "not_booked")
         if job.ended:

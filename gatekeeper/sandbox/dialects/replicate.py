@@ -149,23 +149,19 @@ def _version(name: str) -> dict[str, Any]:
     return {"id": name, "created_at": "2026-01-01T00:00:00Z", "cog_version": "0.14.0", "openapi_schema": {}}
 
 
-def _both(method: str, path: str, handle: Any, *, generates: bool = False) -> tuple[Route, ...]:
-    """With `/v1` and without."""
-    return tuple(Route(method, prefix + path, handle, generates) for prefix in ("/v1", ""))
-
-
 DIALECT = Dialect(
     name="replicate",
     routes=(
-        *_both("POST", "/models/{owner}/{name}/predictions", create, generates=True),
-        *_both("POST", "/deployments/{owner}/{name}/predictions", create, generates=True),
-        *_both("POST", "/predictions", create, generates=True),
-        *_both("GET", "/predictions/{job}", show),
-        *_both("POST", "/predictions/{job}/cancel", cancel),
-        *_both("POST", "/files", take_file),
-        *_both("GET", "/models/{owner}/{name}", model),
-        *_both("GET", "/models/{owner}/{name}/versions", versions),
-        *_both("GET", "/models/{owner}/{name}/versions/{id}", version),
+        Route("POST", "/models/{owner}/{name}/predictions", create),
+        Route("POST", "/deployments/{owner}/{name}/predictions", create),
+        Route("POST", "/predictions", create),
+        Route("GET", "/predictions/{job}", show, generates=False),
+        Route("POST", "/predictions/{job}/cancel", cancel, generates=False),
+        Route("POST", "/files", take_file, generates=False),
+        Route("GET", "/models/{owner}/{name}", model, generates=False),
+        Route("GET", "/models/{owner}/{name}/versions", versions, generates=False),
+        Route("GET", "/models/{owner}/{name}/versions/{id}", version, generates=False),
     ),
     say_error=say_error,
+    prefixes=("/v1", ""),
 )

@@ -14,7 +14,7 @@ from gatekeeper.dialects import native
 from gatekeeper.dialects.base import JobLink
 from gatekeeper.events import GenerationFacts
 from gatekeeper.ledger.errors import LedgerUnavailable
-from gatekeeper.ledger.records import HoldContext, OnUnknown, Settlement, SettleStatus
+from gatekeeper.ledger.records import Attached, HoldContext, JobStatus, OnUnknown, Settlement, SettleStatus
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.gate import InFlight
 from gatekeeper.proxy.jobs import reconciler as module
@@ -53,6 +53,7 @@ class Store:
         self.settled: list[tuple[str, int, str]] = []
         self.named: list[str] = []
         self.names: dict[tuple[str, str], tuple[str, str]] = {}
+        self.over: set[str] = set()
         self.away = False
 
     async def teams(self) -> AsyncIterator[str]:
@@ -68,6 +69,16 @@ class Store:
     async def open_job(self, team: str, hold_id: str) -> str | None:
         self._check()
         return self.open.get((team, hold_id))
+
+    async def attach_job(self, hold_id: str, team: str, text: str, *, names: tuple[str, ...], **_: Any) -> Attached:
+        """A hold is open unless it is named as one that is not."""
+        self._check()
+        for name in names:
+            self.names[team, name] = hold_id, text
+        if hold_id in self.over or any(hold == hold_id for hold, _, _ in self.settled):
+            return Attached(JobStatus.RESOLVED, None, 0)
+        self.open[team, hold_id] = text
+        return Attached(JobStatus.ATTACHED, 1, 1)
 
     async def job(self, team: str, name: str) -> tuple[str, str] | None:
         self._check()
