@@ -221,14 +221,14 @@ def _film(fields: JsonFields) -> GenerationRequest:
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001  # always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a task."""
     return JsonAnswer(status, read_task, about_job=route.kind is not RouteKind.GENERATION)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The task in the address."""
     job_id = read_job_id(query.get("id"))
     if job_id is None:
@@ -250,6 +250,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, headers, orjson.dumps(told | rejection_facts(rejection, request_id)))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: no answer of this format is a stream."""
     return None

@@ -134,10 +134,10 @@ def _read_magic(fields: FormFields) -> bool | None:
 
 
 def outcome_reader(
-    route: Route,  # noqa: ARG001 -- one shape for all
+    route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 -- always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a list of pictures."""
     return JsonAnswer(status, _read_data)
@@ -162,12 +162,12 @@ def _pixels(entry: Answer) -> Pixels | None:
     return stated_pixels(entry.get("resolution"))
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """Pictures are made while the caller waits: there are no jobs."""
     raise no_job()
 
 
-def ask(link: JobLink) -> Ask | None:  # noqa: ARG001
+def ask(link: JobLink) -> Ask | None:
     return None
 
 
@@ -177,6 +177,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, rejection_headers(rejection, "application/json"), orjson.dumps(body))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: there are no streams."""
     return None

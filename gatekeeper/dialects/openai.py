@@ -171,7 +171,7 @@ def outcome_reader(
     route: Route,
     status: int,
     content_type: str,
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """Events only on success: errors come as JSON even to a request that asked for a stream."""
     if is_video(route):
@@ -180,7 +180,7 @@ def outcome_reader(
     return StreamAnswer() if is_stream else JsonAnswer(status, read_images)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The video in the address: images are made while the caller waits. Raises `Rejected` without one."""
     if route.job is None:
         raise no_job()

@@ -166,14 +166,14 @@ def _model(route: Route, fields: JsonFields) -> str | None:
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001  # always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a prediction, which is what a submission, a poll and a cancel are all answered with."""
     return JsonAnswer(status, read_prediction, about_job=route.kind is not RouteKind.GENERATION)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The prediction in the path."""
     if route.job is None:
         raise no_job()
@@ -199,6 +199,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, headers, orjson.dumps(problem | rejection_facts(rejection, request_id)))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: no answer of this format is a stream."""
     return None

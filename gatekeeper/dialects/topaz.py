@@ -143,8 +143,8 @@ def _read_scale(fields: FormFields, given: Pixels | None) -> Fraction | None:
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 -- always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a process that was begun, or for where one stands."""
     if route.kind is RouteKind.GENERATION:
@@ -177,7 +177,7 @@ def _cost(answer: Answer) -> Cost | None:
     return None if amount is None else Cost(amount, "topaz_credits")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The process in the path."""
     if route.job is None:
         raise no_job()
@@ -196,6 +196,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, headers, orjson.dumps({"error": error}))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: there are no streams."""
     return None
