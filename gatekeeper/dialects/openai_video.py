@@ -59,7 +59,7 @@ def video_answer(route: Route, status: int) -> JsonAnswer:
 def _read_video(answer: Answer, asked: str | None) -> Outcome:
     job_id = read_job_id(answer.get("id")) or asked
     match answer.get("status"):
-        case status if status in _RUNNING:
+        case str(status) if status in _RUNNING:
             return Unknown("a video without an id") if job_id is None else Pending(job_id)
         case "completed":
             return _made(answer, job_id)
