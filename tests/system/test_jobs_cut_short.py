@@ -36,7 +36,7 @@ async def test_a_shutdown_while_the_store_stands_still_keeps_the_job(jobs: JobPr
                 with pytest.raises(aiohttp.ClientError):
                     await answer
                 deferred = await server.event("settle.deferred")
-            code = await server.ended()
+                code = await server.ended()
         jobs.end(SUCCEEDED)
         async with gatekeeper(*arguments, cwd=tmp_path, **environment) as server:
             url = (await server.event("server.started"))["url"]
