@@ -138,7 +138,7 @@ def test_every_format_with_a_webhook_is_looked_at() -> None:
 async def test_nobody_is_shown_the_address_that_the_provider_calls(
     start_world: StartWorld, receiver: Receiver, name: str
 ) -> None:
-    """Not by a submission, not by a poll of a job that runs or has ended, not by an event: each has the caller's own."""
+    """Not by a submission, a poll of a job that runs or has ended, nor an event: each has the caller's own."""
     scene, echo = await hooked(start_world, receiver), ECHOES[name]
     path = f"{echo.path}{quote(receiver.url, safe='')}" if echo.path.endswith("=") else echo.path
 
