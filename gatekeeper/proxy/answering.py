@@ -196,9 +196,10 @@ async def _end_broken(
 
 
 def _has_links(passage: Passage) -> bool:
-    """Lenient: whatever an SDK may take for JSON."""
-    said = content_type_of(passage.answer).lower()
-    return bool(passage.call.dialect.TRAITS.links) and ("json" in said or not said)
+    """Whether an address may stand in it that is not for the caller: a link of the provider's, or the gateway's own
+    where the job has a webhook. Lenient: whatever an SDK may take for JSON."""
+    said, call = content_type_of(passage.answer).lower(), passage.call
+    return bool(call.dialect.TRAITS.links or call.trace.hook) and ("json" in said or not said)
 
 
 async def _unpacked(passage: Passage, body: bytes) -> bytes | None:
