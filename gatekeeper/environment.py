@@ -11,6 +11,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
+from gatekeeper.sections import NOT_WRITTEN
 from gatekeeper.yamlfile import DataPath, Problem, YamlFile
 
 PREFIX = "GATEKEEPER_"
@@ -21,6 +22,7 @@ _MAPPING = "a mapping of keys and values"
 _AS_JSON = {
     "a list": 'Write a list as JSON, like ["a", "b"].',
     _MAPPING: 'Write a mapping as JSON, like {"key": "value"}.',
+    NOT_WRITTEN: 'Write {"env": "NAME"} or {"file": "path"}, as JSON.',
 }
 """How what is no text is written in a variable, by what it is to be."""
 
@@ -45,7 +47,7 @@ def at_its_variable(problem: Problem) -> Problem:
     variable = _variable(problem.where)
     if variable is None:
         return replace(problem, file=_SAID) if problem.line == 0 else problem
-    _, _, wanted = problem.what.rpartition(" is not ")
+    wanted = problem.what.rpartition(" is not ")[2]
     # What should be a mapping may have secrets anywhere in it.
     what = f"this value is not {wanted}" if wanted == _MAPPING else problem.what
     return Problem(_SAID, 0, variable, what, _AS_JSON.get(wanted, problem.mend))

@@ -22,8 +22,18 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gatekeeper.custom_settings import CustomSettings
 from gatekeeper.environment import DELIMITER, PREFIX, EnvironmentSource, at_its_variable, with_environment
-from gatekeeper.sections import HttpAddress, SecretSource, Section
-from gatekeeper.yamlfile import ConfigError, Mistake, Problem, YamlFile, load_yaml, mistake, problems_of, raise_mistakes
+from gatekeeper.sections import HttpAddress, NamedCredential, NamedSecret, Section
+from gatekeeper.yamlfile import (
+    ConfigError,
+    DataPath,
+    Mistake,
+    Problem,
+    YamlFile,
+    load_yaml,
+    mistake,
+    problems_of,
+    raise_mistakes,
+)
 
 PROVIDER_NAME = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
 """A provider's name is a path segment and a metric label, so it is short and plain."""
@@ -214,10 +224,10 @@ class ProviderSettings(Section):
         default_factory=dict, description="Further addresses of formats that have several; else their public ones."
     )
     host: str | None = Field(None, description="A host name that is this provider's alone: no prefix in the path.")
-    credential: SecretSource | Literal["none"] = "none"
+    credential: NamedCredential = "none"
     credential_in: CredentialIn | None = None
     custom: CustomSettings | None = None
-    webhook_secret: SecretSource | None = None
+    webhook_secret: NamedSecret | None = None
     webhook_jwks_url: HttpAddress | None = None
     offers_of: str | None = None
     models: tuple[str, ...] = ()
@@ -232,6 +242,11 @@ class ProviderSettings(Section):
     def _describes_its_format(self) -> Self:
         if self.dialect == CUSTOM and self.custom is None:
             raise mistake("the dialect custom is described in `custom`", "Add it; docs/custom.md has an example.")
+        if self.custom is not None and self.default_model is None:
+            mend = "Give fields.model, write {model} in the path, or give the provider a default_model."
+            nameless = self.custom.nameless_routes()
+            where: list[DataPath] = [("custom", "routes", number, "path") for number in nameless]
+            raise_mistakes([Mistake(place, "no request of this route could name a model", mend) for place in where])
         return self
 
     @field_validator("host")

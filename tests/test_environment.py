@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gatekeeper.sections import EnvSecret, FileSecret
 from gatekeeper.settings import load_settings
 from gatekeeper.yamlfile import ConfigError
 
@@ -14,7 +15,7 @@ AS_MAPPING = 'Write a mapping as JSON, like {"key": "value"}.'
 def told(directory: Path) -> list[str]:
     """What is said of the environment beside a file that is right."""
     path = directory / "gatekeeper.yaml"
-    path.write_text("server: {port: 1}\nwebhooks: {ports: [443]}\n")
+    path.write_text("providers: {x: {dialect: openai}}\nserver: {port: 1}\nwebhooks: {ports: [443]}\n")
     with pytest.raises(ConfigError) as raised:
         load_settings(path)
     return [str(problem) for problem in raised.value.problems]
@@ -29,6 +30,8 @@ def told(directory: Path) -> list[str]:
         ("GATEKEEPER_CATALOG", "/tmp/x.yaml", f"`/tmp/x.yaml` is not a list. {AS_LIST}"),
         ("GATEKEEPER_WEBHOOKS", "{", f"this value is not a mapping of keys and values. {AS_MAPPING}"),
         ("GATEKEEPER_PROVIDERS", '{"a": "sk-1', f"this value is not a mapping of keys and values. {AS_MAPPING}"),
+        ("GATEKEEPER_PROVIDERS__X__CREDENTIAL", "{env: FOO}",
+         'secrets are named here, not written. Write {"env": "NAME"} or {"file": "path"}, as JSON.'),
         ("GATEKEEPER_LOG__LEVEL", "loud", "`loud` is not known here. It can be: debug, info, warning, error."),
     ],
 )  # fmt: skip
@@ -50,6 +53,22 @@ def test_every_mistake_in_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "environment: server: unknown key `prt`. Did you mean `port`?",
         f"environment: GATEKEEPER_CATALOG: `a,b` is not a list. {AS_LIST}",
     ] == told(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("CREDENTIAL", '{"env": "FOO"}', EnvSecret(env="FOO")),
+        ("CREDENTIAL__ENV", "FOO", EnvSecret(env="FOO")),
+        ("CREDENTIAL__FILE", "foo", FileSecret(file=Path("foo"))),
+        ("CREDENTIAL", "none", "none"),
+    ],
+)
+def test_the_place_of_a_secret(monkeypatch: pytest.MonkeyPatch, name: str, value: str, read: object) -> None:
+    """It may be given there too, in each of its forms."""
+    monkeypatch.setenv(f"GATEKEEPER_PROVIDERS__X__{name}", value)
+
+    assert read == load_settings(None, {"providers": {"x": {"dialect": "openai"}}}).providers["x"].credential
 
 
 def test_a_list_as_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import ValidationError
@@ -29,6 +30,8 @@ Found = TypeVar("Found")
 
 CATALOG_DEFAULT: tuple[str, ...] = Settings.model_fields["catalog"].default
 """Where the catalog is when a config does not say."""
+
+LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 MODELS_MEND = (
     "Write models: [...], the catalog ids that it takes, or offers_of: with the name that it has in the catalog."
@@ -90,6 +93,7 @@ def _check_settings(settings: Settings, found: Findings) -> None:
         except StoreRefused as error:
             found.problems.append(settings.problem(("store", "url"), str(error), "Correct the address."))
     found.problems += provider_problems(settings, secrets_needed=False)
+    found.warnings += _without_credential(settings)
     found.warnings += [p for p in provider_problems(settings) if p not in found.problems]
     name = "the built-in defaults" if settings.source is None else str(settings.source.path)
     found.checked.append(f"{name}: {_count(settings.providers, 'provider')}")
@@ -123,7 +127,12 @@ def _readable_providers(providers: dict[str, Any]) -> Iterator[tuple[str, Provid
             dialect = stated.get("dialect") if isinstance(stated, dict) else None
             if isinstance(dialect, str):
                 address = DIALECTS[dialect].TRAITS.address if dialect in DIALECTS else ""
-                yield name, ProviderSettings.model_construct(dialect=dialect, base_url=address, models=("*",))
+                yield (
+                    name,
+                    ProviderSettings.model_construct(
+                        dialect=dialect, base_url=address, models=("*",), credential="none"
+                    ),
+                )
 
 
 def _check_teams(settings: Settings, catalog: Catalog | None, found: Findings) -> None:
@@ -139,6 +148,15 @@ def _check_teams(settings: Settings, catalog: Catalog | None, found: Findings) -
     if catalog is not None:
         found.warnings += idle_patterns(teams, (model.id for model in catalog.models))
     found.checked.append(_told_teams(path, teams))
+
+
+def _without_credential(settings: Settings) -> Iterator[Problem]:
+    """Of whom config does not say whether it needs one; who is on this machine hardly does."""
+    for name, provider in settings.providers.items():
+        is_local = urlsplit(provider.base_url or "").hostname in LOCAL_HOSTS
+        if "credential" not in provider.model_fields_set and not is_local:
+            mend = "Write credential: {env: NAME}, or 'credential: none'."
+            yield settings.problem(("providers", name), "its requests go upstream without a credential", mend)
 
 
 def _idle_provider_patterns(settings: Settings, catalog: Catalog) -> Iterator[Problem]:

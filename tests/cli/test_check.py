@@ -105,6 +105,25 @@ def test_missing_secrets_are_warnings(run: Run, configured: Path) -> None:
     assert 0 == result.exit_code
 
 
+@pytest.mark.parametrize(
+    ("stated", "is_told"),
+    [
+        ("base_url: http://a.test", True),
+        ("base_url: http://a.test, credential: none", False),
+        ("base_url: http://localhost:1", False),
+        ("base_url: http://a.test, on_unknown: perhaps, credential: {env: X}", False),
+    ],
+)
+def test_no_word_of_a_credential(run: Run, configured: Path, stated: str, is_told: bool) -> None:
+    """Requests would go upstream without one, which is right only for a service nearby, or if config says so."""
+    (configured / "gatekeeper.yaml").write_text(CONFIG + f"providers:\n  acme: {{dialect: native, {stated}}}\n")
+
+    result = run("check")
+
+    said = "warning: gatekeeper.yaml:4: providers.acme: its requests go upstream without a credential. "
+    assert is_told == (said in result.stderr)
+
+
 def test_a_secret_of_the_wrong_form(run: Run, configured: Path) -> None:
     """A secret that is there and cannot be a key is a problem, and is not repeated."""
     (configured / "gatekeeper.yaml").write_text(CONFIG + "teams: teams.yaml\n")
