@@ -141,6 +141,7 @@ TRAITS = Traits(
     ),
     pointed="`BFLClient(api_key='gk_...', base_url='http://HOST_OF_THIS_PROVIDER')`: the SDK drops a path from its "
     "base URL, so this provider needs a `host` of its own in the configuration",
+    drops_path=True,
     reads=("width", "height", "aspect_ratio", "resolution", "duration", "generate_audio", "batch", "mode",
            "prompt_upsampling", "prompt", *_INPUTS, *_FILM_INPUTS),
     settles_from="the samples in the result; `cost`, in BFL's credits, is recorded beside the charge",

@@ -63,6 +63,8 @@ TRAITS = Traits(
     title="Freepik (Magnific upscalers)",
     address="https://api.freepik.com",
     credential=CredentialPlace("header", "x-freepik-api-key"),
+    pointed="plain HTTP: `POST http://HOST:8080/NAME/v1/ai/image-upscaler-precision-v2`, "
+    "the key in `x-freepik-api-key: gk_...`",
     webhook=Webhook("json", "webhook_url", "none", read_event),
     billing=(
         BillingRule("failed", "nothing", _UNSAID),

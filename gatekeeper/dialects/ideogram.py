@@ -48,6 +48,7 @@ TRAITS = Traits(
     title="Ideogram",
     address="https://api.ideogram.ai",
     credential=CredentialPlace("header", "Api-Key"),
+    pointed="plain HTTP: `POST http://HOST:8080/NAME/v1/ideogram-v3/generate`, the key in `Api-Key: gk_...`",
     billing=(
         BillingRule("failed", "nothing", f"{_ERRORS_PAGE}: a generation that fails is not billed"),
         BillingRule("moderated", "in full", f"{_ERRORS_PAGE}: billed, also when an image is withheld by the check"),

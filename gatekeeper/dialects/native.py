@@ -80,6 +80,8 @@ _BILLING_SOURCE = "docs/native.md: a backend that charges for it answers `succee
 
 TRAITS = Traits(
     title="gatekeeper's own format",
+    pointed="plain HTTP: `POST http://HOST:8080/v1/generations`, or below `/NAME`, the key in "
+    "`Authorization: Bearer gk_...`",
     reads=FIELDS,
     billing=(
         BillingRule("failed", "nothing", _BILLING_SOURCE),

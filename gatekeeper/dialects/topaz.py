@@ -60,6 +60,7 @@ TRAITS = Traits(
     title="Topaz (image)",
     address="https://api.topazlabs.com/image/v1",
     credential=CredentialPlace("header", "X-API-Key"),
+    pointed="plain HTTP: `POST http://HOST:8080/NAME/image/v1/enhance/async`, the key in `X-API-Key: gk_...`",
     webhook=Webhook("form", "webhook_url", "none", read_event),
     billing=(
         BillingRule("failed", "nothing", _UNSAID),

@@ -108,7 +108,7 @@ class DataPlane:
             phase=identity.phase,
         )  # fmt: skip
         if target.answering is None or target.route is None:
-            raise refuse(Code.ROUTE_NOT_GATED, self._not_open(request))
+            raise refuse(Code.ROUTE_NOT_GATED, self._not_open(request, target))
         call = Call(
             request=request,
             trace=trace,
@@ -121,13 +121,23 @@ class DataPlane:
         )
         return await target.answering(self._gate, call)
 
-    def _not_open(self, request: web.BaseRequest) -> str:
-        """Where it would have been right: a path without its provider is the likeliest mistake."""
+    def _not_open(self, request: web.BaseRequest, target: Target) -> str:
+        """What is open at the provider, or where it would have been right: a path without its provider is the likeliest
+        mistake."""
         path = request.raw_path.partition("?")[0]
-        ends = [f"/{p.name}{_version(p, request.method, path)}" for p in self._knowing(request.method, path)]
+        asked = f"{request.method} {quoted(path)} is not open"
+        if target.candidates:
+            return (
+                f"{asked} at {target.candidates[0].name}; docs/providers.md lists what is, and `passthrough` of its "
+                "settings lets free routes by."
+            )
+        knowing = self._knowing(request.method, path)
+        ends = [f"/{p.name}{_version(p, request.method, path)}" for p in knowing]
+        hosted = [p.name for p in knowing if p.dialect.TRAITS.drops_path]
         here = ", ".join(f"/{name}" for name in self._gate.providers)
-        hint = f" Set the base URL to end in {' or '.join(ends)}." if ends else f" Providers here: {here}."
-        return f"{request.method} {quoted(path)} is not open.{hint} The gateway's own routes begin with /v1/."
+        hint = f" Set the base URL to end in {' or '.join(ends)}" if ends else f" Providers here: {here}"
+        host = f", or give {' or '.join(hosted)} a `host`, for an SDK of it drops that path" if hosted else ""
+        return f"{asked}.{hint}{host}. The gateway's own routes begin with /v1/."
 
     def _knowing(self, method: str, path: str) -> list[Provider]:
         """The providers whose dialects know this path below their prefix, those first whose format others copy."""
@@ -212,7 +222,8 @@ class DataPlane:
 
 def _version(provider: Provider, method: str, path: str) -> str:
     """`/v1` where a base URL of this provider may end in it."""
-    return "/v1" if provider.dialect.find_route(method, f"/v1{path.removeprefix('/v1')}") else ""
+    with_version = provider.dialect.find_route(method, f"/v1{path.removeprefix('/v1')}")
+    return "/v1" if with_version and not provider.dialect.TRAITS.drops_path else ""
 
 
 def _provider_target(provider: Provider, method: str, path: str) -> Target:
