@@ -65,12 +65,25 @@ class Catalog:
 
     def suggest(self, name: str) -> tuple[str, ...]:
         """The nearest ids and aliases to a name that is none, nearest first, one for each model."""
-        wanted = name.lower()
-        if not wanted or len(wanted) > NAME_LENGTH_MAX:
-            return ()
-        known = {each.lower(): each for each in self._by_name}
-        close = get_close_matches(wanted, known, n=len(known), cutoff=LIKENESS_MIN)
-        of_models: dict[str, str] = {}
-        for each in (*close, *(each for each in known if wanted in each)):
-            of_models.setdefault(self._by_name[known[each]].id, known[each])
-        return tuple(of_models.values())[:SUGGESTIONS_MAX]
+        return _nearest(name, {each: model.id for each, model in self._by_name.items()})
+
+    def suggest_at(self, provider: str, name: str, patterns: Sequence[str] = ()) -> tuple[str, ...]:
+        """The nearest names to one that means nothing at this provider, among those that can be used there: its own
+        ids for what it still sells, and the catalog's ids if `patterns` allow them."""
+        offers = self._by_offer.items()
+        known = {own: model.id for (of, own), (model, offer) in offers if of == provider and not offer.is_retired}
+        taken = {m.id: m.id for m in self.models if any(fnmatchcase(m.id, pattern) for pattern in patterns)}
+        return _nearest(name, taken | known)
+
+
+def _nearest(name: str, model_ids: Mapping[str, str]) -> tuple[str, ...]:
+    """The names most like this one, nearest first, one for each model. `model_ids` are of the models, by name."""
+    wanted = name.lower()
+    if not wanted or len(wanted) > NAME_LENGTH_MAX:
+        return ()
+    known = {each.lower(): each for each in model_ids}
+    close = get_close_matches(wanted, known, n=max(len(known), 1), cutoff=LIKENESS_MIN)
+    of_models: dict[str, str] = {}
+    for each in (*close, *(each for each in known if wanted in each)):
+        of_models.setdefault(model_ids[known[each]], known[each])
+    return tuple(of_models.values())[:SUGGESTIONS_MAX]

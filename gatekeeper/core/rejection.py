@@ -114,7 +114,8 @@ QUOTED_LENGTH_MAX = 40
 
 def quoted(text: str) -> str:
     """A caller's text as a refusal may repeat it: short, and always encodable (a lone surrogate is not)."""
-    return text[:QUOTED_LENGTH_MAX].encode("utf-8", "replace").decode("utf-8")
+    cut = f"{text[: QUOTED_LENGTH_MAX - 1]}…" if len(text) > QUOTED_LENGTH_MAX else text
+    return cut.encode("utf-8", "replace").decode("utf-8")
 
 
 NUMBER_TEXT_MAX = 10**12

@@ -50,6 +50,10 @@ class Offer:
     audio_default: bool | None = None
 
     @property
+    def is_retired(self) -> bool:
+        return self.lifecycle.status is Status.RETIRED
+
+    @property
     def has_defaults(self) -> bool:
         return (self.resolution_default, self.duration_default, self.audio_default) != (None, None, None)
 
@@ -232,6 +236,11 @@ class ModelSpec:
     @property
     def operations(self) -> tuple[Operation, ...]:
         return tuple(operation for capability in self.capabilities for operation in capability.operations)
+
+    @property
+    def sold_at(self) -> tuple[str, ...]:
+        """The providers that sell it still, each once, in the order of the offers."""
+        return tuple(dict.fromkeys(offer.provider for offer in self.offers if not offer.is_retired))
 
     def operation_meant(self, request: GenerationRequest) -> Operation:
         """What a request is for. Where it does not say that is the model's first, but pictures that go into a model

@@ -104,7 +104,8 @@ class Traits:
     `address` is the provider's own, as `base_url` has it, "" where everybody has one of their own. `bases` are further
     addresses of the provider, by the first segment below its mount: public address by segment.
     `links` are the places of absolute addresses in answers, such as `urls.get`, which must lead through the gateway.
-    `streams`: some answers are server-sent events. `pointed` is how the official SDK is pointed here.
+    `streams`: some answers are server-sent events. `pointed` is how the official SDK is pointed here; `drops_path`: it
+    drops a path from its base URL.
     `reads` are the wire fields that a price or a check depends on, `settles_from` where the charge comes from, `sdk`
     how the official SDK tells its user that credits are short, `corners` what is not supported.
     """
@@ -118,6 +119,7 @@ class Traits:
     billing: tuple[BillingRule, ...] = ()
     streams: bool = False
     pointed: str = ""
+    drops_path: bool = False
     reads: tuple[str, ...] = ()
     settles_from: str = ""
     sdk: str = ""

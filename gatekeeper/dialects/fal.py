@@ -99,7 +99,9 @@ TRAITS = Traits(
     ),
     streams=True,
     pointed="`FAL_RUN_HOST=HOST/NAME/run` and `FAL_QUEUE_RUN_HOST=HOST/NAME/queue`, behind https, before the import; "
-    "`FAL_KEY=gk_...`",
+    "`FAL_KEY=gk_...`. The SDK speaks https only: put a TLS proxy in front and set `server.public_url: https://...`, "
+    "else the queue's links lead to http, and `submit` and `subscribe` fail; a certificate of one's own goes into "
+    "`SSL_CERT_FILE`",
     reads=READS,
     settles_from="the files in the output: their number, their pixels and length where it states them; what fal bills "
     "(`x-fal-billable-units`) is recorded beside the charge",
@@ -160,7 +162,7 @@ def outcome_reader(
             return OutputAnswer(status, headers)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The job in the path."""
     if route.job is None:
         raise no_job()

@@ -82,6 +82,7 @@ ROUTES = RouteTable(
     row("GET", _MODELS + "/{model}/operations/{job}", RouteKind.POLL, "operation", query=_JSON),
     _fetch(_OF_PROJECT),
     _fetch(_PUBLISHED),
+    _fetch(_MODELS),
     row("GET", "/{version}/files/{file}:download", RouteKind.DOWNLOAD, "file", query=frozenset({"alt=media"})),
     row("POST", "/{version}/interactions", RouteKind.GENERATION, "interactions", query=_JSON),
     row("GET", _INTERACTION, RouteKind.POLL, "interaction", query=frozenset({"stream=false"})),
@@ -98,8 +99,10 @@ TRAITS = Traits(
     credential=CredentialPlace("header", "x-goog-api-key"),
     streams=True,
     pointed="`genai.Client(api_key='gk_...', http_options=HttpOptions(base_url='http://HOST:8080/NAME'))`; for Vertex "
-    "AI also `vertexai=True, project=..., location=...` and, in place of `api_key`, `credentials=` that hold the key "
-    "as their token: without project and location the SDK leaves the path out",
+    "AI `genai.Client(vertexai=True, project='...', location='...', credentials="
+    "google.oauth2.credentials.Credentials(token='gk_...'), http_options=HttpOptions(base_url='http://HOST:8080/NAME'))`,"
+    " or `vertexai=True, api_key='gk_...'` without project and location for its express mode. `generate_images` and "
+    "`generate_videos` of google-genai 3.4 work with `vertexai=True` only",
     billing=(
         BillingRule("failed", "nothing", "ai.google.dev, pricing: requests that fail are not charged"),
         BillingRule(
@@ -243,7 +246,7 @@ def outcome_reader(
     route: Route,
     status: int,
     content_type: str,
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001 # nothing in them
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     if route.name in {"generateContent", "streamGenerateContent"}:
         return content_reader(status, content_type)
@@ -257,7 +260,7 @@ def _operation_of(route: Route) -> str | None:
     return f"models/{route.model}/operations/{route.job}" if route.name == "operation" else None
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """An operation by its full name, a file as `files/...`, an interaction by its id. Raises `Rejected` without one."""
     if route.name == "fetchPredictOperation":
         return _operation_in(body)
@@ -277,15 +280,18 @@ def _operation_in(body: Sequence[bytes]) -> str:
 
 
 def ask(link: JobLink) -> Ask | None:
-    """An operation of Vertex AI is asked for with a body, as its SDK does; of the Gemini API by its own address."""
+    """An operation of Vertex AI is asked for with a body, as its SDK does; of the Gemini API by its own address. Of the
+    express mode's the name may not tell which it is; where it was submitted does."""
     version = "/" + link.submit_path[1:].partition("/")[0]
     model, is_operation, _ = link.job_id.rpartition("/operations/")
     if not is_operation:
         return _ask("GET", f"{version}/interactions/{link.job_id}", query="stream=false")
-    if model.startswith("models/"):
+    is_published = link.submit_path.startswith(f"{version}/publishers/")
+    if model.startswith("models/") and not is_published:
         return _ask("GET", f"{version}/{link.job_id}")
+    asked_at = link.submit_path.rpartition(":")[0] if is_published else f"{version}/{model}"
     body = orjson.dumps({"operationName": link.job_id})
-    return _ask("POST", f"{version}/{model}:fetchPredictOperation", body=body)
+    return _ask("POST", f"{asked_at}:fetchPredictOperation", body=body)
 
 
 def _ask(method: str, path: str, *, query: str = "", body: bytes = b"") -> Ask | None:

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gatekeeper.catalog import Catalog
+from gatekeeper.catalog.catalog import SUGGESTIONS_MAX
 from gatekeeper.core.alternatives import alternatives
 from gatekeeper.core.price import Quote, quote
 from gatekeeper.core.rejection import Code, Rejected, Rejection, Violation, refuse
 from gatekeeper.core.request import GenerationRequest, ValidRequest
-from gatekeeper.core.spec import ModelSpec, Offer, Status
+from gatekeeper.core.spec import ModelSpec, Offer
 from gatekeeper.core.validate import validate
 from gatekeeper.ledger.records import TeamRecord
 from gatekeeper.proxy.gate import Provider
 
 NAME_SHOWN_MAX = 80
 """How much of a name that somebody sent is repeated back."""
+
+_LISTED = "the gateway's own GET /v1/models"
+"""Beside a provider's, which has the same path below its prefix and lists what that provider has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Admission:
 def admit(catalog: Catalog, candidates: tuple[Provider, ...], team: TeamRecord, asked: GenerationRequest) -> Admission:
     """Finds who offers the model, then checks lifecycle, permission, capability and price. Raises `Rejected`."""
     provider, model, offer = _find(catalog, candidates, asked)
-    _check_lifecycle(model, offer)
+    _check_lifecycle(catalog, model, offer)
     check_allowed(model, team)
     _check_offer_operations(model, offer, provider, asked)
     sold = model.sold_as(offer)
@@ -87,7 +91,7 @@ def _find(
     for provider in candidates:
         name = asked.model or provider.default_model
         found = catalog.find_offer(provider.offers_of, name, provider.models) if name else None
-        if found is not None and found[1].lifecycle.status is not Status.RETIRED:
+        if found is not None and not found[1].is_retired:
             return (provider, *found)
         if found is not None:
             retired = retired or (provider, *found)
@@ -99,25 +103,50 @@ def _find(
 def _not_found(catalog: Catalog, candidates: tuple[Provider, ...], name: str | None) -> Rejected:
     if name is None:
         missing = Violation(Code.MISSING_PARAMETER, "model", "nothing")
-        detail = "Name a model; GET /v1/models lists them."
+        detail = f"Name a model; all are in {_LISTED}."
         return Rejected(Rejection(Code.MISSING_PARAMETER, detail, violations=(missing,)))
     shown, here = name[:NAME_SHOWN_MAX], " or ".join(provider.name for provider in candidates) or "any provider"
     model = catalog.find(name)
     if model is not None:
         known = [o.upstream_id for o in model.offers for p in candidates if o.provider == p.offers_of]
-        called = f" It is called {known[0]!r} there." if known else ""
+        called = f" It is called {known[0]!r} there." if known else _where(model)
         return refuse(Code.MODEL_NOT_FOUND, f"{model.name} is not offered as {shown!r} at {here}.{called}")
-    near = catalog.suggest(name)
-    hint = f" Near: {', '.join(near)}." if near else ""
-    return refuse(Code.MODEL_NOT_FOUND, f"No model {shown!r} at {here}.{hint} GET /v1/models lists all.")
+    detail = f"No model {shown!r} at {here}.{_near(catalog, candidates, name)} All are in {_LISTED}."
+    return refuse(Code.MODEL_NOT_FOUND, detail)
 
 
-def _check_lifecycle(model: ModelSpec, offer: Offer) -> None:
+def _near(catalog: Catalog, candidates: tuple[Provider, ...], name: str) -> str:
+    """The nearest names that can be used where it was asked; where there is none, the nearest anywhere, and where."""
+    here = dict.fromkeys(near for p in candidates for near in catalog.suggest_at(p.offers_of, name, p.models))
+    if here:
+        return f" Near: {', '.join(list(here)[:SUGGESTIONS_MAX])}."
+    elsewhere = [(near, model) for near in catalog.suggest(name) if (model := catalog.find(near)) and model.sold_at]
+    return f" Near, elsewhere: {'; '.join(near + _at(model) for near, model in elsewhere)}." if elsewhere else ""
+
+
+def _where(model: ModelSpec) -> str:
+    return f" It is sold{_at(model)}." if model.sold_at else ""
+
+
+def _at(model: ModelSpec | None) -> str:
+    """Where it is sold, as the end of a phrase."""
+    return f" at {', '.join(model.sold_at)}" if model is not None and model.sold_at else ""
+
+
+def _check_lifecycle(catalog: Catalog, model: ModelSpec, offer: Offer) -> None:
     lifecycle = offer.lifecycle
-    if lifecycle.status is Status.RETIRED:
-        since = f" on {lifecycle.sunset}" if lifecycle.sunset else ""
-        detail = f"{model.name} ({offer.upstream_id}) was retired by {offer.provider}{since}."
-        raise refuse(Code.MODEL_RETIRED, f"{detail} Use {lifecycle.replacement} instead.")
+    if not offer.is_retired:
+        return
+    since = f" on {lifecycle.sunset}" if lifecycle.sunset else ""
+    detail = f"{model.name} ({offer.upstream_id}) was retired by {offer.provider}{since}."
+    use = lifecycle.replacement
+    instead = f" Use {use} instead{_sold(catalog, use)}." if use else ""
+    raise refuse(Code.MODEL_RETIRED, detail + instead)
+
+
+def _sold(catalog: Catalog, name: str) -> str:
+    model = catalog.find(name)
+    return f", sold{_at(model)}" if model is not None and model.sold_at else ""
 
 
 def _check_offer_operations(model: ModelSpec, offer: Offer, provider: Provider, asked: GenerationRequest) -> None:

@@ -19,6 +19,7 @@ from gatekeeper.logs import emit, one_word, place_of
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
 from gatekeeper.proxy.jobs.following import follow
+from gatekeeper.proxy.mounts import host_names
 from gatekeeper.proxy.native_routes import answer_balance, answer_holds, answer_model, answer_models, answer_quote
 from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
@@ -57,6 +58,9 @@ MOST_COPIED = "openai"
 
 PATH_LENGTH_MAX = 2048
 """Longer than any route of any provider."""
+
+LEDGER_DETAIL_LENGTH_MAX = 200
+"""Enough for the store's own words and where it was looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class DataPlane:
             phase=identity.phase,
         )  # fmt: skip
         if target.answering is None or target.route is None:
-            raise refuse(Code.ROUTE_NOT_GATED, self._not_open(request))
+            raise refuse(Code.ROUTE_NOT_GATED, self._not_open(request, target))
         call = Call(
             request=request,
             trace=trace,
@@ -117,13 +121,23 @@ class DataPlane:
         )
         return await target.answering(self._gate, call)
 
-    def _not_open(self, request: web.BaseRequest) -> str:
-        """Where it would have been right: a path without its provider is the likeliest mistake."""
+    def _not_open(self, request: web.BaseRequest, target: Target) -> str:
+        """What is open at the provider, or where it would have been right: a path without its provider is the likeliest
+        mistake."""
         path = request.raw_path.partition("?")[0]
-        ends = [f"/{p.name}{_version(p, request.method, path)}" for p in self._knowing(request.method, path)]
+        asked = f"{request.method} {quoted(path)} is not open"
+        if target.candidates:
+            return (
+                f"{asked} at {target.candidates[0].name}; docs/providers.md lists what is, and `passthrough` of its "
+                "settings lets free routes by."
+            )
+        knowing = self._knowing(request.method, path)
+        ends = [f"/{p.name}{_version(p, request.method, path)}" for p in knowing]
+        hosted = [p.name for p in knowing if p.dialect.TRAITS.drops_path]
         here = ", ".join(f"/{name}" for name in self._gate.providers)
-        hint = f" Set the base URL to end in {' or '.join(ends)}." if ends else f" Providers here: {here}."
-        return f"{request.method} {quoted(path)} is not open.{hint} The gateway's own routes begin with /v1/."
+        hint = f" Set the base URL to end in {' or '.join(ends)}" if ends else f" Providers here: {here}"
+        host = f", or give {' or '.join(hosted)} a `host`, for an SDK of it drops that path" if hosted else ""
+        return f"{asked}.{hint}{host}. The gateway's own routes begin with /v1/."
 
     def _knowing(self, method: str, path: str) -> list[Provider]:
         """The providers whose dialects know this path below their prefix, those first whose format others copy."""
@@ -134,7 +148,7 @@ class DataPlane:
         path = request.raw_path.partition("?")[0].partition("#")[0]
         if not path.startswith("/") or len(path) > PATH_LENGTH_MAX:
             return Target(NATIVE, self._native)
-        mounted = self._mounted_at(request.headers.get("Host", "").lower())
+        mounted = self._mounted_at(request.headers.get("Host", ""))
         if mounted is not None:
             return _provider_target(mounted, request.method, path)
         name, slash, rest = path[1:].partition("/")
@@ -146,11 +160,10 @@ class DataPlane:
         return _provider_target(provider, request.method, f"/{rest}")
 
     def _mounted_at(self, host: str) -> Provider | None:
-        """The provider that has this `Host` to itself; one that is configured without a port has it on every port."""
+        """The provider that has this `Host` to itself."""
         if not self._hosts:
             return None
-        name, colon, port = host.rpartition(":")
-        return self._hosts.get(host) or (self._hosts.get(name) if colon and port.isdecimal() else None)
+        return next((self._hosts[name] for name in host_names(host) if name in self._hosts), None)
 
     def _nowhere(self, method: str, path: str) -> Target:
         """Refused in the shape of whoever would have known the path, so that its SDK shows the reason."""
@@ -207,13 +220,10 @@ class DataPlane:
         return failure_answer(trace.facts.request_id)
 
 
-LEDGER_DETAIL_LENGTH_MAX = 200
-"""Enough for the store's own words and where it was looked for."""
-
-
 def _version(provider: Provider, method: str, path: str) -> str:
     """`/v1` where a base URL of this provider may end in it."""
-    return "/v1" if provider.dialect.find_route(method, f"/v1{path.removeprefix('/v1')}") else ""
+    with_version = provider.dialect.find_route(method, f"/v1{path.removeprefix('/v1')}")
+    return "/v1" if with_version and not provider.dialect.TRAITS.drops_path else ""
 
 
 def _provider_target(provider: Provider, method: str, path: str) -> Target:

@@ -94,3 +94,24 @@ def test_suggestions_are_of_different_models_and_few(shipped: Catalog) -> None:
 def test_a_name_near_nothing_has_no_suggestion(shipped: Catalog, name: str) -> None:
     """Nothing is better than nonsense, and a huge name is not compared at all."""
     assert () == shipped.suggest(name)
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "expected"),
+    [("openai", "gpt-image-1.6", "gpt-image-1.5"), ("gemini", "veo-3.1-generate", "veo-3.1-generate-001")],
+)
+def test_a_slip_at_a_provider_is_answered_with_an_id_of_its_own(
+    shipped: Catalog, provider: str, name: str, expected: str
+) -> None:
+    """One that it still sells."""
+    found = shipped.suggest_at(provider, name)
+
+    offers = [shipped.offered(provider, each) for each in found]
+    assert expected in found
+    assert [False] * len(found) == [offer is None or offer[1].is_retired for offer in offers]
+
+
+def test_a_provider_that_takes_the_catalogs_ids_is_suggested_those(shipped: Catalog) -> None:
+    """As far as its patterns go."""
+    assert () == shipped.suggest_at("mine", "nano-banana-3")
+    assert "nano-banana-2" in shipped.suggest_at("mine", "nano-banana-3", ["nano-*"])

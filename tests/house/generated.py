@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 import typer
 
+from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.cli.root import make_app
 from gatekeeper.core.rejection import FACTS
 from gatekeeper.dialects.base import Dialect, RouteKind, Traits
@@ -81,10 +82,11 @@ PLACES = {"query": "query parameter", "json": "field", "form": "field of the for
 
 def provider_sections() -> str:
     """Every wire format: its routes, what is read, what is settled from, what is not supported."""
-    return "\n\n".join(_provider_section(name, dialect) for name, dialect in DIALECTS.items())
+    catalog = load_catalog(sorted((ROOT / "config" / "catalog").glob("*.yaml")))
+    return "\n\n".join(_provider_section(name, dialect, catalog) for name, dialect in DIALECTS.items())
 
 
-def _provider_section(name: str, dialect: Dialect) -> str:
+def _provider_section(name: str, dialect: Dialect, catalog: Catalog) -> str:
     traits = dialect.TRAITS
     routes = ["| route | | operation |", "|---|---|---|"]
     routes += [
@@ -95,6 +97,7 @@ def _provider_section(name: str, dialect: Dialect) -> str:
     facts = [
         *([f"- `base_url`: {traits.address}"] if traits.address else []),
         *pointed,
+        f"- models in the shipped catalog: {_models_sold(name, catalog)}",
         f"- answers: {_answers(dialect)}",
         f"- credential: {_credential(traits)}",
         f"- read: {', '.join(f'`{field}`' for field in traits.reads)}",
@@ -108,6 +111,13 @@ def _provider_section(name: str, dialect: Dialect) -> str:
     billing += [f"| {rule.end} | {rule.charged} | {rule.source} |" for rule in traits.billing]
     parts = [f"### `{name}`: {traits.title}", "", *routes, "", *facts, *(billing if traits.billing else [])]
     return "\n".join(parts)
+
+
+def _models_sold(provider: str, catalog: Catalog) -> str:
+    """The provider's own ids for what it sells still."""
+    offers = [offer for model in catalog.models for offer in model.offers]
+    ids = sorted(offer.upstream_id for offer in offers if offer.provider == provider and not offer.is_retired)
+    return ", ".join(f"`{each}`" for each in ids) or "none"
 
 
 def _answers(dialect: Dialect) -> str:

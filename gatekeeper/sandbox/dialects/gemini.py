@@ -213,7 +213,7 @@ def say_error(error: ProviderError) -> Answer:
 
 _GEMINI = "/{version}/models"
 _VERTEX = "/{version}/projects/{project}/locations/{location}/publishers/google/models"
-_EXPRESS = "/{version}/publishers/google/models"
+_EXPRESS = "/{version}/{express:publishers}/google/models"
 
 
 def _verbs(models: str) -> tuple[Route, ...]:

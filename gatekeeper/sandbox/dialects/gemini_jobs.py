@@ -65,7 +65,7 @@ def _parent(call: Call) -> str:
     model = f"models/{values['model']}"
     if "project" in values:
         return f"projects/{values['project']}/locations/{values['location']}/publishers/google/{model}"
-    return model
+    return f"publishers/google/{model}" if "express" in values else model
 
 
 async def get_operation(call: Call) -> Answer:
