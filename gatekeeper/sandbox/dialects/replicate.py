@@ -128,7 +128,8 @@ def _show(call: Call, job: Job) -> dict[str, Any]:
     urls = [call.file_url(spec) for spec in job.made]
     about = f"{call.base_url}/replicate/v1/predictions/{job.id}"
     ran_s = max(0.0, (job.ended_at_s or call.now_s()) - job.started_at_s) if job.started_at_s is not None else None
-    return job.facts["asked"] | {
+    return {
+        **job.facts["asked"],
         "id": job.id, "model": job.model, "version": "hidden", "input": job.facts["input"], "logs": "",
         "output": (urls if job.facts["listed"] or len(urls) > 1 else urls[0]) if urls else None,
         "error": ERRORS.get(job.state), "status": STATUSES[job.state], "data_removed": False,
