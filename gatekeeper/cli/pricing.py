@@ -1,5 +1,7 @@
 """`quote` and `models`: what can be asked for, and what it costs. No store, no team, no key is needed."""
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -27,7 +29,7 @@ ANY_PROMPT = "-"
 """A price does not depend on the prompt, but a request without one is incomplete."""
 
 
-ModelName = Annotated[str, typer.Argument(help="The model, by id or alias.", show_default=False)]
+ModelName = Annotated[str, typer.Argument(help="The model: id, alias or a provider's id.", show_default=False)]
 OperationName = Annotated[str | None, typer.Option(metavar="NAME", help="Like image.edit.")]
 Resolution = Annotated[str | None, typer.Option(metavar="TIER", help="Like 1K, 2K or 768P.")]
 AspectRatio = Annotated[str | None, typer.Option(metavar="W:H", help="Like 16:9.")]
@@ -84,14 +86,19 @@ def quote(  # noqa: PLR0913 - each argument is an option of the command
         "input_video": input_video,
         "input": _rectangle(input_size),
     }
-    spec = _named(load_catalog(find_settings(config).catalog_files()), model)
+    settings = find_settings(config)
+    spec = _named(load_catalog(settings.catalog_files()), model)
+    patterns = tuple(pattern for provider in settings.providers.values() for pattern in provider.models)
+    unsold = _unsold(spec, patterns)
     try:
         asked = read_body([orjson.dumps({name: value for name, value in said.items() if value is not None})])
         priced = price_of(spec, check_capability(spec, asked))
     except Rejected as refused:
         _print_refusal(spec, refused, as_json)
         raise typer.Exit(1) from None
-    _print_quote(spec, priced, as_json)
+    _print_quote(spec, priced, unsold, as_json)
+    if unsold is not None:
+        raise typer.Exit(1)
 
 
 def _rectangle(text: str | None) -> dict[str, int] | None:
@@ -104,7 +111,7 @@ def _rectangle(text: str | None) -> dict[str, int] | None:
 
 
 def _named(catalog: Catalog, name: str) -> ModelSpec:
-    model = catalog.find(name)
+    model = catalog.find(name) or catalog.find_upstream(name)
     if model is None:
         near = catalog.suggest(name)
         hint = f"Near: {', '.join(near)}." if near else "`gatekeeper models` lists all."
@@ -112,13 +119,21 @@ def _named(catalog: Catalog, name: str) -> ModelSpec:
     return model
 
 
-def _print_quote(model: ModelSpec, priced: Quote, as_json: bool) -> None:
+def _unsold(model: ModelSpec, patterns: Sequence[str]) -> Code | None:
+    """Why nobody would take a request for it, as `POST /v1/quotes` says it; None if somebody would: a provider that
+    has an offer in force, or takes the catalog's ids by its `patterns`."""
+    if model.sold_at or any(fnmatchcase(model.id, pattern) for pattern in patterns):
+        return None
+    return Code.MODEL_RETIRED if model.offers else Code.MODEL_NOT_FOUND
+
+
+def _print_quote(model: ModelSpec, priced: Quote, unsold: Code | None, as_json: bool) -> None:
     document = {
         "model": model.id,
         **quote_document(priced),
         "violations": [],
-        "admissible": True,
-        "codes": [],
+        "admissible": unsold is None,
+        "codes": [] if unsold is None else [unsold.value],
         "alternatives": [],
     }
     if as_json:
@@ -131,12 +146,15 @@ def _print_quote(model: ModelSpec, priced: Quote, as_json: bool) -> None:
     table.add_section()
     table.add_row("at most" if priced.upper_bound else "in all", "", "", str(shown["credits"]), style="bold")
     out = terminal()
-    out.print(model.name, style="bold")
+    out.print(f"{model.name} ({model.id})", style="bold")
     out.print(table)
     out.print(f"Price list {priced.price_list.id}, dated {priced.price_list.effective_at:%Y-%m-%d}.")
     for offer in plain(model_document(model))["offers"]:
         if offer["status"] != "active":
             out.print(f"Mind: {_offer(offer)}")
+    if unsold is not None:
+        why = "it is retired everywhere" if unsold is Code.MODEL_RETIRED else "no provider sells it"
+        out.print(f"It cannot be asked for: {why}.")
 
 
 def _print_refusal(model: ModelSpec, refused: Rejected, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from typing import assert_never
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX, credits_text
 from gatekeeper.core.making import as_made, closings
 from gatekeeper.core.outcome import Made
-from gatekeeper.core.rating import price_of_tokens, rate
+from gatekeeper.core.rating import has_open_input, price_of_tokens, rate
 from gatekeeper.core.rejection import Code, number_text, refuse
 from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.rules import AddOn, AddOnTrigger, Per, Price, TokenPrice
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A price. `upper_bound`: the request left something open, the real charge may be lower."""
+    """A price. `upper_bound`: the request left something open, or nobody knows it before; the charge may be lower."""
 
     lines: tuple[Line, ...]
     price_list: PriceList
@@ -80,7 +80,8 @@ def worth(model: ModelSpec, request: ValidRequest) -> Quote:
     found = [_all_lines(capability, closed) for closed in closings(capability, request)]
     amounts = [_sum(lines) for lines in found]
     dearest = max(amounts)
-    return Quote(found[amounts.index(dearest)], model.price_list, upper_bound=min(amounts) < dearest)
+    may_be_less = min(amounts) < dearest or has_open_input(capability.price.rule, request)
+    return Quote(found[amounts.index(dearest)], model.price_list, upper_bound=may_be_less)
 
 
 def charge(model: ModelSpec, request: ValidRequest, made: Made, held: int) -> Charge:

@@ -15,6 +15,7 @@ from gatekeeper.core.rules import (
     DurationPrice,
     FlatPrice,
     MegapixelScalePrice,
+    PriceRule,
     QualityPrice,
     ScalePrice,
     SecondsPrice,
@@ -85,15 +86,23 @@ def _timed(rule: TimedPrice, capability: Capability, request: ValidRequest, noun
             return f"{item}{shown}{sound}", round_microcredits(base[key] + credits[key] * after, rounding)
         case TokenPrice():
             tokens = tokens_of(rule, capability, request)
-            return f"{item}, {number_text(tokens)} tokens{sound}", price_of_tokens(rule, request, tokens)
+            of_input = (
+                f" and at most {number_text(rule.input_s_max)} s of input" if has_open_input(rule, request) else ""
+            )
+            return f"{item}{of_input}, {number_text(tokens)} tokens{sound}", price_of_tokens(rule, request, tokens)
         case _:
             assert_never(rule)
+
+
+def has_open_input(rule: PriceRule, request: ValidRequest) -> bool:
+    """Whether the seconds of a video that goes in are in the price, of which only the most is known before."""
+    return isinstance(rule, TokenPrice) and request.input_video and rule.input_s_max > 0
 
 
 def tokens_of(rule: TokenPrice, capability: Capability, request: ValidRequest) -> Fraction:
     """The tokens that one output is expected to take: at most so many where a video goes in."""
     assert request.duration_s is not None, "the loader lets no model with a price by time be without durations"
-    seconds = request.duration_s + (rule.input_s_max if request.input_video else 0)
+    seconds = request.duration_s + (rule.input_s_max if has_open_input(rule, request) else 0)
     return seconds * area_of(capability, request) * rule.fps / TOKEN_PX
 
 

@@ -17,7 +17,7 @@ def test_price_with_its_lines(run: Run) -> None:
 
     lines = [line.rstrip() for line in result.stdout.splitlines() if line.strip()]
     assert [
-        "A Model",
+        "A Model (a-model)",
         "Item                 Credits each   Times   Credits",
         "───────────────────────────────────────────────────",
         "image generate, 2K           73.5       2       147",
@@ -128,3 +128,41 @@ def test_the_packaged_catalog(run: Run, home: Path) -> None:
     result = run("quote", "nano-banana-2", "--resolution", "2K", "--json")
 
     assert 73.5 == json.loads(result.stdout)["credits"]
+
+
+def test_a_providers_own_id_is_priced_as_the_model_it_is(run: Run) -> None:
+    """Whoever copies it from the provider's pages gets a price, and the name that the catalog has."""
+    result = run("quote", "acme-1")
+
+    assert (0, "A Model (a-model)") == (result.exit_code, result.stdout.splitlines()[0].strip())
+
+
+def test_what_nobody_sells_has_a_price_and_cannot_be_asked_for(run: Run) -> None:
+    """It is in the catalog without an offer, and no provider takes the catalog's names: the exit code is 1."""
+    told = run("quote", "b-model", "--scale", "2x", "--input", "64x64")
+    document = json.loads(run("quote", "b-model", "--scale", "2x", "--input", "64x64", "--json").stdout)
+
+    assert 1 == told.exit_code
+    assert "It cannot be asked for: no provider sells it." in told.stdout
+    assert (10, False, ["model_not_found"]) == (document["credits"], document["admissible"], document["codes"])
+
+
+def test_what_is_retired_everywhere_cannot_be_asked_for(run: Run, home: Path) -> None:
+    """Its offers say what to use instead."""
+    path = home / "catalog.yaml"
+    path.write_text(path.read_text().replace("status: active", "status: retired, replacement: b-model"))
+
+    result = run("quote", "a-model")
+
+    assert 1 == result.exit_code
+    assert "Mind: acme acme-1 (retired, use b-model)" in result.stdout
+    assert "It cannot be asked for: it is retired everywhere." in result.stdout
+
+
+def test_a_provider_that_takes_the_catalogs_names_sells_it(run: Run, home: Path) -> None:
+    """As far as its patterns go."""
+    config = home / "gatekeeper.yaml"
+    provider = "providers: {mine: {dialect: native, base_url: 'http://127.0.0.1:1', models: ['b-*'], credential: none}}"
+    config.write_text(config.read_text() + provider + chr(10))
+
+    assert 0 == run("quote", "b-model", "--scale", "2x", "--input", "64x64").exit_code

@@ -87,6 +87,8 @@ def test_tokens_are_estimated_from_the_pixels() -> None:
 
     assert [216 * MICRO, 432 * MICRO] == [plain.credits, with_video.credits]
     assert "video generate, 720P, 5 s, 108000 tokens" == plain.lines[0].item
+    assert "video generate, 720P, 5 s and at most 15 s of input, 432000 tokens" == with_video.lines[0].item
+    assert (False, True) == (plain.upper_bound, with_video.upper_bound)
 
 
 def test_reported_tokens_are_charged() -> None:

@@ -35,7 +35,7 @@ from gatekeeper.proxy.webhooks.keys import (
 )
 from gatekeeper.proxy.webhooks.letters import BoxFull, Letter
 from gatekeeper.proxy.webhooks.signatures import bfl_signature, is_bfl, is_fal, is_standard
-from gatekeeper.proxy.webhooks.take import echoes
+from gatekeeper.proxy.webhooks.take import own_shown
 from gatekeeper.web.answers import SERVER
 from gatekeeper.webhookevents import WebhookReceived, WebhookRefusal, WebhookRejected, WebhookResult
 
@@ -246,7 +246,7 @@ def _for_caller(gate: Gate, request: web.BaseRequest, event: _Event, url: str) -
     """The event as it came, but for links, which lead through the gateway, and our address, if the event repeats it."""
     provider = event.provider
     body = rewrite(event.body, provider.dialect.TRAITS.links, mount_of(gate, request, provider).through)
-    return rewrite(body, echoes(event.trait), lambda text: url if CALLBACKS in text else None)
+    return own_shown(event.trait, body, url)
 
 
 def _headers(event: _Event, secret: str, body: bytes) -> dict[str, str]:

@@ -7,12 +7,11 @@ from dataclasses import replace
 from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.record import Hook
-from gatekeeper.proxy.jobs.rewriting import rewrite
 from gatekeeper.proxy.mounts import public_url
 from gatekeeper.proxy.sending import passing_query
 from gatekeeper.proxy.webhooks.addresses import NotCallable, check_url, leads_inside
-from gatekeeper.proxy.webhooks.keys import CALLBACKS, callback_path, provider_secret
-from gatekeeper.proxy.webhooks.take import Wanted, echoes, find_webhook
+from gatekeeper.proxy.webhooks.keys import callback_path, provider_secret
+from gatekeeper.proxy.webhooks.take import Wanted, find_webhook, own_shown
 from gatekeeper.upstream.messages import UpstreamRequest
 
 
@@ -55,4 +54,4 @@ def own_webhook_shown(call: Call, body: bytes) -> bytes:
     hook, trait = call.trace.hook, call.dialect.TRAITS.webhook
     if hook is None or trait is None:
         return body
-    return rewrite(body, echoes(trait), lambda text: hook.url if CALLBACKS in text else None)
+    return own_shown(trait, body, hook.url)

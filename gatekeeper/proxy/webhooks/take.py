@@ -18,6 +18,7 @@ from gatekeeper.dialects.base import Webhook
 from gatekeeper.dialects.multipart import read_boundary
 from gatekeeper.dialects.skim import Skimmer
 from gatekeeper.proxy.jobs.rewriting import rewrite
+from gatekeeper.proxy.webhooks.keys import CALLBACKS, MAC_CHARS
 
 SECRET_CHARS_MAX: Final = 128
 """Of the caller's own secret, in plain characters: longer than any in use, and it lies in the job's record."""
@@ -34,6 +35,11 @@ _ESCAPED_ASCII: Final = re.compile(rb"\\u00[2-7]")
 _TEXT_BEHIND_KEY: Final = re.compile(rb'[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*+")', re.DOTALL)
 
 _PART_NAME: Final = re.compile(rb'^content-disposition:.*?;[ \t]*name="?([^";\r\n]+)', re.IGNORECASE | re.MULTILINE)
+
+_OURS: Final = re.compile(
+    rb"https?://[^\s\"'<>\\]{1,300}?%b(?:[\w.%%~-]+/){3}[0-9a-f]{%d}" % (CALLBACKS.encode(), MAC_CHARS)
+)
+"""An address that was made for a hold, wherever it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +181,14 @@ def _form_parts(content_type: str, body: bytes) -> dict[str, list[tuple[int, int
     return found
 
 
-def echoes(trait: Webhook) -> tuple[str, ...]:
-    """Where answers and events may repeat the webhook of a request."""
-    return trait.field, f"request.{trait.field}", f"data.{trait.field}"
+def own_shown(trait: Webhook, body: bytes, url: str) -> bytes:
+    """An answer or event with the caller's own address where it repeats the webhook: at the places that are known,
+    however it is written there, and within any other text, such as a complaint about it."""
+    places = (trait.field, f"request.{trait.field}", f"data.{trait.field}")
+    body = rewrite(body, places, lambda text: url if CALLBACKS in text else None)
+    if CALLBACKS in url or CALLBACKS.encode() not in body:
+        return body
+    return _OURS.sub(lambda _found: orjson.dumps(url)[1:-1], body)
 
 
 def _unclear(field: str, what: str) -> Rejected:

@@ -11,7 +11,8 @@ from gatekeeper.core.outcome import Unknown
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.dialects.base import Webhook
 from gatekeeper.dialects.multipart import read_form
-from gatekeeper.proxy.webhooks.take import SECRET_CHARS_MAX, find_webhook
+from gatekeeper.proxy.webhooks.keys import callback_path
+from gatekeeper.proxy.webhooks.take import SECRET_CHARS_MAX, find_webhook, own_shown
 
 
 def read(_body: bytes) -> tuple[None, Unknown]:
@@ -206,3 +207,23 @@ def test_nothing_else_of_any_body_changes(others: dict[str, object]) -> None:
     assert wanted is not None
     assert THEIRS == wanted.url
     assert {**others, "webhook_url": OURS} == json.loads(b"".join(wanted.exchanged("", body, OURS, "")[1]))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"webhook_url": "{}"},
+        {"request": {"webhook_url": "{}"}},
+        {"data": {"webhook_url": "{}", "other": ["x"]}},
+        {"message": "webhook_url {} did not answer. Mend it."},
+        {"errors": [{"text": "'{}'"}]},
+    ],
+)
+def test_an_answer_shows_the_callers_own_address(answer: dict[str, object]) -> None:
+    """At its place as in a complaint, and nothing else of it changes."""
+    ours = "https://gateway.example/below" + callback_path("secret", "luma", "team-0", "01ABC")
+    text = json.dumps(answer)
+
+    shown = own_shown(JSON, text.replace("{}", ours).encode(), THEIRS)
+
+    assert json.loads(text.replace("{}", THEIRS)) == json.loads(shown)
