@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.proxy.webhooks.keys import callback_path
 from tests.receiver import Receiver, listening
 from tests.system.conftest import StartWorld
 from tests.system.test_abandoned import PRICES, submit_called_back
@@ -48,10 +49,11 @@ async def test_a_call_back_settles_and_reaches_the_caller(scene: Hooked, dialect
 
 
 async def test_a_forged_call_back_refunds_nothing(scene: Hooked) -> None:
-    """Luma's answers tell the address that it calls. Whoever calls it with a failure has us ask Luma, no more."""
+    """Who came to know the address that Luma calls, and calls it with a failure, has us ask Luma, no more."""
     submitted = await submit_called_back(scene.world, scene.key, "luma", scene.receiver.url, "job_wait")
     forged = {"id": submitted.json["id"], "state": "failed", "failure_reason": "so I say"}
-    address = submitted.json["request"]["callback_url"]
+    secret, hold_id = scene.world.gateway.gate.webhooks.secret, submitted.headers["Gatekeeper-Hold-Id"]
+    address = scene.world.url + callback_path(secret, "luma", "team-0", hold_id)
 
     async with scene.world.session.post(address, data=json.dumps(forged)) as response:
         status = response.status
