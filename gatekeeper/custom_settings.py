@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from gatekeeper.core.outcome import CostUnit
 from gatekeeper.core.request import Operation
+from gatekeeper.core.validate import NEEDS_PROMPT
 from gatekeeper.sections import Section
 from gatekeeper.yamlfile import Mistake, mistake, raise_mistakes
 
@@ -182,7 +183,7 @@ class CustomSettings(Section):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        raise_mistakes([*self._route_mistakes(), *self._job_mistakes()])
+        raise_mistakes([*self._route_mistakes(), *self._field_mistakes(), *self._job_mistakes()])
         return self
 
     def _route_mistakes(self) -> Iterator[Mistake]:
@@ -195,6 +196,23 @@ class CustomSettings(Section):
                 yield Mistake(where, f"{each.path!r} makes nothing", "Use POST or PUT, and no name but {model}.")
             if paths[each.path] > 1:
                 yield Mistake(where, f"{each.path!r} stands twice", "Give each route once.")
+
+    def _field_mistakes(self) -> Iterator[Mistake]:
+        """What would have every request of a route refused, or a field that is never looked at."""
+        fields = self.fields
+        for operation in dict.fromkeys(each.operation for each in self.routes):
+            does_without = operation is Operation.VIDEO_GENERATE and (fields.reference_images or fields.input_video)
+            if operation in NEEDS_PROMPT and not fields.prompt and not does_without:
+                what = f"{operation} needs a prompt, and no field is its place"
+                yield Mistake(("fields",), what, "Give prompt, such as prompt: /prompt.")
+        if fields.model is not None and self.routes and all("model" in each.names for each in self.routes):
+            what = "the model is in every route's path, and may not be in a body besides"
+            yield Mistake(("fields", "model"), what, "Leave it out here, or {model} out of a path.")
+
+    def nameless_routes(self) -> tuple[int, ...]:
+        """The numbers of the routes whose requests cannot name a model."""
+        named = self.fields.model is not None
+        return tuple(number for number, each in enumerate(self.routes) if not named and "model" not in each.names)
 
     def _job_mistakes(self) -> Iterator[Mistake]:
         for kind, each in self.job_routes().items():

@@ -15,7 +15,7 @@ from gatekeeper.dialects.pointers import read_pointer
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.proxy.gate import Provider
-from gatekeeper.proxy.webhooks.signatures import standard_key
+from gatekeeper.proxy.webhooks.signatures import KEY_BYTES_MIN, standard_key
 from gatekeeper.sections import describe_secret, read_secret
 from gatekeeper.settings import CUSTOM, ProviderSettings, Settings
 from gatekeeper.upstream.client import Upstream
@@ -23,6 +23,10 @@ from gatekeeper.upstream.credential import Credential
 from gatekeeper.upstream.messages import Timeouts
 from gatekeeper.web.auth import KEY_HEADERS
 from gatekeeper.yamlfile import Problem
+
+_WEBHOOK_SECRET_MEND = (
+    f"It is whsec_ and base64 of {KEY_BYTES_MIN} bytes or more, as the provider shows it: copy it anew."
+)
 
 
 async def build_providers(settings: Settings, stack: AsyncExitStack) -> dict[str, Provider]:
@@ -153,7 +157,7 @@ def _webhook_problems(settings: Settings, name: str, dialect: Dialect, *, secret
         return
     try:
         if standard_key(read_secret(source, settings.base_dir)) is None:
-            yield settings.problem(where, "this is no secret of webhooks", "It is whsec_ and base64 behind it.")
+            yield settings.problem(where, "this is no secret of webhooks", _WEBHOOK_SECRET_MEND)
     except LookupError as error:
         yield settings.problem(where, str(error), "Set it, or leave it out: then each event is confirmed by a poll.")
 

@@ -6,9 +6,9 @@ A secret itself is in no settings; it is read when it is needed.
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
 
 from gatekeeper.yamlfile import mistake
 
@@ -47,6 +47,43 @@ class FileSecret(Section):
 
 
 SecretSource = EnvSecret | FileSecret
+
+NOT_WRITTEN = "secrets are named here, not written"
+
+
+def _named(value: Any) -> SecretSource:
+    """Where a secret is. Whatever else stands there is not repeated: it may be the secret itself."""
+    found = _source(value)
+    if found is None:
+        raise mistake(NOT_WRITTEN, "Write {env: NAME} or {file: path}.")
+    return found
+
+
+def _named_or_none(value: Any) -> SecretSource | Literal["none"]:
+    if value == "none":
+        return "none"
+    found = _source(value)
+    if found is None:
+        raise mistake(NOT_WRITTEN, "Write {env: NAME}, {file: path} or none.")
+    return found
+
+
+def _source(value: Any) -> SecretSource | None:
+    match value:
+        case EnvSecret() | FileSecret():
+            return value
+        case {"env": str(name), **rest} if name and not rest:
+            return EnvSecret(env=name)
+        case {"file": str() | Path() as path, **rest} if str(path) and not rest:
+            return FileSecret(file=Path(path))
+    return None
+
+
+NamedSecret = Annotated[SecretSource, PlainValidator(_named)]
+"""The place of a secret."""
+
+NamedCredential = Annotated[SecretSource | Literal["none"], PlainValidator(_named_or_none)]
+"""The place of a credential, or that none is needed."""
 
 
 def read_secret(source: SecretSource, base_dir: Path) -> str:

@@ -1,14 +1,12 @@
 """The process's settings: one YAML file, every key of it also as `GATEKEEPER_SECTION__KEY` in the environment.
 
-The only reader of the environment, but for where the file is, which `cli/locate.py` finds. Each limit is a named
-setting with its reason; `config/gatekeeper.yaml` repeats them with their defaults. Teams and models are not settings:
-they have files of their own.
+The environment is read by `environment.py`, but for where the file is, which `cli/locate.py` finds. Each limit is a
+named setting with its reason; `config/gatekeeper.yaml` repeats them with their defaults. Teams and models are not
+settings: they have files of their own.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -23,8 +21,19 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gatekeeper.custom_settings import CustomSettings
-from gatekeeper.sections import HttpAddress, SecretSource, Section
-from gatekeeper.yamlfile import ConfigError, Mistake, Problem, YamlFile, load_yaml, mistake, problems_of, raise_mistakes
+from gatekeeper.environment import DELIMITER, PREFIX, EnvironmentSource, at_its_variable, with_environment
+from gatekeeper.sections import HttpAddress, NamedCredential, NamedSecret, Section
+from gatekeeper.yamlfile import (
+    ConfigError,
+    DataPath,
+    Mistake,
+    Problem,
+    YamlFile,
+    load_yaml,
+    mistake,
+    problems_of,
+    raise_mistakes,
+)
 
 PROVIDER_NAME = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
 """A provider's name is a path segment and a metric label, so it is short and plain."""
@@ -215,10 +224,10 @@ class ProviderSettings(Section):
         default_factory=dict, description="Further addresses of formats that have several; else their public ones."
     )
     host: str | None = Field(None, description="A host name that is this provider's alone: no prefix in the path.")
-    credential: SecretSource | Literal["none"] = "none"
+    credential: NamedCredential = "none"
     credential_in: CredentialIn | None = None
     custom: CustomSettings | None = None
-    webhook_secret: SecretSource | None = None
+    webhook_secret: NamedSecret | None = None
     webhook_jwks_url: HttpAddress | None = None
     offers_of: str | None = None
     models: tuple[str, ...] = ()
@@ -233,6 +242,11 @@ class ProviderSettings(Section):
     def _describes_its_format(self) -> Self:
         if self.dialect == CUSTOM and self.custom is None:
             raise mistake("the dialect custom is described in `custom`", "Add it; docs/custom.md has an example.")
+        if self.custom is not None and self.default_model is None:
+            mend = "Give fields.model, write {model} in the path, or give the provider a default_model."
+            nameless = self.custom.nameless_routes()
+            where: list[DataPath] = [("custom", "routes", number, "path") for number in nameless]
+            raise_mistakes([Mistake(place, "no request of this route could name a model", mend) for place in where])
         return self
 
     @field_validator("host")
@@ -257,7 +271,7 @@ class Settings(BaseSettings):
     """Everything a process needs to know. Paths are relative to the file they stand in."""
 
     model_config = SettingsConfigDict(
-        env_prefix="GATEKEEPER_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, extra="forbid", frozen=True, env_ignore_empty=True
     )
 
     server: ServerSettings = ServerSettings()
@@ -276,14 +290,14 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003  # the signature is pydantic-settings' own
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the signature is pydantic-settings' own
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file; nothing else is read."""
-        return env_settings, init_settings
+        return EnvironmentSource(settings_cls), init_settings
 
     @model_validator(mode="after")
     def _providers_apart(self) -> "Settings":
@@ -348,18 +362,9 @@ def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None)
 
 def _problems(error: ValidationError, file: YamlFile | None) -> list[Problem]:
     """Each at its place: in the environment where a variable says it, else in the file."""
-    told = problems_of(error, file or YamlFile(Path("built-in settings"), {}), model=Settings)
-    variables = {problem.where: _variable(problem.where) for problem in told}
-    return [
-        replace(problem, file="environment", line=0, where=name) if (name := variables[problem.where]) else problem
-        for problem in told
-    ]
-
-
-def _variable(where: str) -> str | None:
-    """The environment variable that a setting was read from, if there is one: the environment wins."""
-    name = f"GATEKEEPER_{where.replace('.', '__')}".upper()
-    return name if name in os.environ else None
+    read = with_environment(file or YamlFile(Path("built-in settings"), {}))
+    told = problems_of(error, read, model=Settings)
+    return [at_its_variable(problem) for problem in told]
 
 
 def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:

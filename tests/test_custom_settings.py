@@ -16,7 +16,7 @@ providers:
     custom:
 """
 ROUTES = "      routes: [{path: POST /render, operation: image.generate}]\n"
-FIELDS = "      fields: {model: /model}\n"
+FIELDS = "      fields: {model: /model, prompt: /prompt}\n"
 ANSWER = "      answer: {outputs: /images}\n"
 JOB = "      answer: {outputs: /images, job_id: /id, status: /state, states: {done: [ok], failed: [bad]}}\n"
 
@@ -56,6 +56,49 @@ def test_mistakes(tmp_path: Path, text: str, line: int, where: str, what: str) -
 
     assert (line, where) == found[0][:2]
     assert what in found[0][2]
+
+
+@pytest.mark.parametrize("operation", ["image.generate", "image.edit", "video.generate"])
+def test_no_place_for_a_prompt(tmp_path: Path, operation: str) -> None:
+    """Every request of such a route would be refused for the prompt that is not there."""
+    text = ROUTES.replace("image.generate", operation) + FIELDS.replace(", prompt: /prompt", "") + ANSWER
+
+    what = f"{operation} needs a prompt, and no field is its place"
+    assert [(7, ".custom.fields", what)] == told(tmp_path, HEAD + text)
+
+
+def test_no_place_for_a_model(tmp_path: Path) -> None:
+    """Every request of such a route would be refused for the model that it does not name."""
+    upscale = "{path: 'POST /{model}', operation: image.upscale}"
+    text = ROUTES.replace("}]", "}, " + upscale + "]") + FIELDS.replace("model: /model, ", "") + ANSWER
+
+    what = "no request of this route could name a model"
+    assert [(6, ".custom.routes[0].path", what)] == told(tmp_path, HEAD + text)
+
+
+def test_a_model_in_every_path_and_in_a_field(tmp_path: Path) -> None:
+    """The field could only be wrong."""
+    text = ROUTES.replace("POST /render", "'POST /{model}'") + FIELDS + ANSWER
+
+    what = "the model is in every route's path, and may not be in a body besides"
+    assert [(7, ".custom.fields.model", what)] == told(tmp_path, HEAD + text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ROUTES + FIELDS.replace("model: /model, ", "") + ANSWER + "    default_model: nano-banana-2\n",
+        ROUTES.replace("POST /render", "'POST /{model}'") + FIELDS.replace("model: /model, ", "") + ANSWER,
+        ROUTES.replace("image.generate", "video.generate") + FIELDS.replace("prompt", "reference_images") + ANSWER,
+        ROUTES.replace("image.generate", "image.upscale") + FIELDS.replace("prompt: /prompt", "scale: /by") + ANSWER,
+    ],
+)
+def test_what_needs_no_field(tmp_path: Path, text: str) -> None:
+    """A model of its own or in the path, a film made of a picture, and what takes no prompt."""
+    path = tmp_path / "gatekeeper.yaml"
+    path.write_text(HEAD + text)
+
+    assert [] == provider_problems(load_settings(path))
 
 
 def test_all_mistakes_at_once(tmp_path: Path) -> None:

@@ -146,6 +146,19 @@ def test_places_that_are_none(write: Write) -> None:
     ] == told(path)
 
 
+@pytest.mark.parametrize("stated", ["sk-123", "{envv: FOO}", "{env: X, file: y}", "{env: ''}", "{env: 5}", "7", "[a]"])
+def test_a_secret_that_is_written(write: Write, stated: str) -> None:
+    """One line says where secrets are named, and nothing of what stood there."""
+    path = write(
+        f"  a: {{dialect: replicate, credential: {stated}}}\n  b: {{dialect: openai, webhook_secret: {stated}}}\n"
+    )
+
+    assert [
+        "2: providers.a.credential: secrets are named here, not written. Write {env: NAME}, {file: path} or none.",
+        "3: providers.b.webhook_secret: secrets are named here, not written. Write {env: NAME} or {file: path}.",
+    ] == told(path)
+
+
 def test_a_signed_secret_in_one_part(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """It could sign nothing: that is told, with where it is kept, and not with what it is."""
     monkeypatch.setenv("KLING", "only-one-part")

@@ -6,8 +6,10 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import typer
+from pydantic import ValidationError
 
 from gatekeeper.admin.teams_file import read_secrets
 from gatekeeper.admin.teams_schema import TeamsFile, idle_patterns, load_teams
@@ -16,6 +18,7 @@ from gatekeeper.cli.locate import default_config_path, find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
 from gatekeeper.cli.show import print_json, say
 from gatekeeper.clock import SystemClock
+from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.opening import EMBEDDED
@@ -27,6 +30,12 @@ Found = TypeVar("Found")
 
 CATALOG_DEFAULT: tuple[str, ...] = Settings.model_fields["catalog"].default
 """Where the catalog is when a config does not say."""
+
+LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
+
+MODELS_MEND = (
+    "Write models: [...], the catalog ids that it takes, or offers_of: with the name that it has in the catalog."
+)
 
 
 @dataclass(slots=True)
@@ -70,6 +79,7 @@ def _check(config: Path | None) -> Findings:
         if catalog is not None:
             found.checked.append(_told_catalog(settings, catalog))
             found.warnings += _idle_provider_patterns(settings, catalog)
+            found.warnings += _nothing_to_serve(settings, catalog)
             found.warnings += _dated_ahead(settings, catalog)
         _check_teams(settings, catalog, found)
     found.problems = list(dict.fromkeys(found.problems))
@@ -83,6 +93,7 @@ def _check_settings(settings: Settings, found: Findings) -> None:
         except StoreRefused as error:
             found.problems.append(settings.problem(("store", "url"), str(error), "Correct the address."))
     found.problems += provider_problems(settings, secrets_needed=False)
+    found.warnings += _without_credential(settings)
     found.warnings += [p for p in provider_problems(settings) if p not in found.problems]
     name = "the built-in defaults" if settings.source is None else str(settings.source.path)
     found.checked.append(f"{name}: {_count(settings.providers, 'provider')}")
@@ -101,17 +112,27 @@ def _readable_part(path: Path | None) -> Settings | None:
     return Settings.model_construct(
         catalog=tuple(pattern for pattern in listed if isinstance(pattern, str)),
         teams=Path(teams) if isinstance(teams, str) else None,
-        providers=dict(_dialects_of(providers if isinstance(providers, dict) else {})),
+        providers=dict(_readable_providers(providers if isinstance(providers, dict) else {})),
         base_dir=path.parent.resolve(),
         source=file,
     )
 
 
-def _dialects_of(providers: dict[str, Any]) -> Iterator[tuple[str, ProviderSettings]]:
+def _readable_providers(providers: dict[str, Any]) -> Iterator[tuple[str, ProviderSettings]]:
+    """Those without mistakes whole; of the others the dialect, and nothing beside it that could be complained of."""
     for name, stated in providers.items():
-        dialect = stated.get("dialect") if isinstance(stated, dict) else None
-        if isinstance(dialect, str):
-            yield name, ProviderSettings.model_construct(dialect=dialect, base_url="")
+        try:
+            yield name, ProviderSettings.model_validate(stated)
+        except ValidationError:
+            dialect = stated.get("dialect") if isinstance(stated, dict) else None
+            if isinstance(dialect, str):
+                address = DIALECTS[dialect].TRAITS.address if dialect in DIALECTS else ""
+                yield (
+                    name,
+                    ProviderSettings.model_construct(
+                        dialect=dialect, base_url=address, models=("*",), credential="none"
+                    ),
+                )
 
 
 def _check_teams(settings: Settings, catalog: Catalog | None, found: Findings) -> None:
@@ -129,6 +150,15 @@ def _check_teams(settings: Settings, catalog: Catalog | None, found: Findings) -
     found.checked.append(_told_teams(path, teams))
 
 
+def _without_credential(settings: Settings) -> Iterator[Problem]:
+    """Of whom config does not say whether it needs one; who is on this machine hardly does."""
+    for name, provider in settings.providers.items():
+        is_local = urlsplit(provider.base_url or "").hostname in LOCAL_HOSTS
+        if "credential" not in provider.model_fields_set and not is_local:
+            mend = "Write credential: {env: NAME}, or 'credential: none'."
+            yield settings.problem(("providers", name), "its requests go upstream without a credential", mend)
+
+
 def _idle_provider_patterns(settings: Settings, catalog: Catalog) -> Iterator[Problem]:
     """A pattern that matches no model offers nothing: most likely a typing error."""
     known = [model.id for model in catalog.models]
@@ -139,6 +169,32 @@ def _idle_provider_patterns(settings: Settings, catalog: Catalog) -> Iterator[Pr
                 mend = f"Did you mean `{near[0]}`?" if near else "`gatekeeper models` lists the ids."
                 where = ("providers", name, "models", number)
                 yield settings.problem(where, f"`{pattern}` matches no model of the catalog", mend)
+
+
+def _nothing_to_serve(settings: Settings, catalog: Catalog) -> Iterator[Problem]:
+    """Providers that would refuse every request, and calls without a model that would be refused."""
+    sold = {offer.provider for model in catalog.models for offer in model.offers}
+    for name, provider in settings.providers.items():
+        offers_of, usual = provider.offers_of or name, provider.default_model
+        if offers_of not in sold and not provider.models:
+            what = f"no model of the catalog is offered at `{offers_of}`"
+            mend = (
+                f"Write offers_of: {provider.dialect} (or models: [...])." if provider.dialect in sold else MODELS_MEND
+            )
+            yield settings.problem(("providers", name, "offers_of"), what, mend)
+        elif usual is not None and catalog.find_offer(offers_of, usual, provider.models) is None:
+            near = get_close_matches(usual, _names_at(provider, offers_of, catalog), n=1)
+            mend = (
+                f"Did you mean `{near[0]}`?" if near else f"`gatekeeper models` lists what is offered at {offers_of}."
+            )
+            yield settings.problem(("providers", name, "default_model"), f"`{usual}` is no model that it has", mend)
+
+
+def _names_at(provider: ProviderSettings, offers_of: str, catalog: Catalog) -> list[str]:
+    """What models are called there."""
+    own = [offer.upstream_id for model in catalog.models for offer in model.offers if offer.provider == offers_of]
+    taken = [model.id for model in catalog.models if any(fnmatchcase(model.id, each) for each in provider.models)]
+    return own + taken
 
 
 def _dated_ahead(settings: Settings, catalog: Catalog) -> Iterator[Problem]:

@@ -22,8 +22,10 @@ OUTPUTS_DEFAULT = 1
 INPUT_SIDE_PX_MAX = 100_000
 """No provider takes a picture this wide (Topaz, the widest, stops at 512 megapixels in all)."""
 
+NEEDS_PROMPT = frozenset({Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT, Operation.VIDEO_GENERATE})
+"""A film may do without, if a picture or another film goes in."""
+
 _OF_A_VIDEO = frozenset({Operation.VIDEO_EDIT, Operation.VIDEO_EXTEND})
-_NEEDS_PROMPT = frozenset({Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT, Operation.VIDEO_GENERATE})
 _MAY_BE_LEFT_OUT = ("operation", "resolution", "aspect_ratio", "size", "outputs", "quality", "enhance_prompt", "audio")
 
 
@@ -83,7 +85,7 @@ def _check_quality(capability: Capability, quality: str | None) -> list[Violatio
 def _check_prompt(operation: Operation, request: GenerationRequest) -> list[Violation]:
     """A film may be made from a picture or another film without a word."""
     moves = operation is Operation.VIDEO_GENERATE and bool(request.reference_images or request.input_video)
-    if operation not in _NEEDS_PROMPT or (request.prompt_length or 0) > 0 or moves:
+    if operation not in NEEDS_PROMPT or (request.prompt_length or 0) > 0 or moves:
         return []
     return [Violation(Code.MISSING_PARAMETER, "prompt", "nothing", ("a text",))]
 

@@ -15,7 +15,7 @@ from typing import cast
 import orjson
 
 from gatekeeper.core.outcome import Cost, Failed, Unknown
-from gatekeeper.core.sizes import Pixels
+from gatekeeper.core.sizes import Pixels, read_size
 
 CODE_LENGTH_MAX = 64
 """The longest error code kept; codes in use have half of that."""
@@ -115,7 +115,7 @@ def read_list(value: object) -> list[object]:
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
-def read_amount(value: object) -> Fraction | None:
+def read_sum(value: object) -> Fraction | None:
     """A sum of money or credits, not below 0, exactly as it is written; None for what is no plain number."""
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     text = repr(value) if plain else ""
@@ -135,6 +135,17 @@ def read_side(value: object) -> int | None:
 def read_pixels(width: object, height: object) -> Pixels | None:
     sides = read_side(width), read_side(height)
     return Pixels(sides[0], sides[1]) if sides[0] and sides[1] else None
+
+
+def stated_pixels(size: object) -> Pixels | None:
+    """A size told in one word, such as 1024x768."""
+    meaning = read_size(size) if isinstance(size, str) else None
+    return meaning if isinstance(meaning, Pixels) else None
+
+
+def carries_picture(entry: Answer) -> bool:
+    """Whether an entry of OpenAI's list, which others have copied, has a picture in it or names its address."""
+    return filled_text(entry.get("b64_json")) or filled_text(entry.get("url"))
 
 
 def png_pixels(encoded: object) -> Pixels | None:

@@ -226,7 +226,7 @@ def outcome_reader(
     route: Route,
     status: int,
     content_type: str,
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """Events only on success: errors come as JSON even to a request that asked for a stream."""
     match route.kind, route.operation:
@@ -242,11 +242,11 @@ def outcome_reader(
             return JsonAnswer(status, _not_an_end, about_job=True)
 
 
-def _not_an_end(answer: Mapping[str, object]) -> Outcome:  # noqa: ARG001
+def _not_an_end(answer: Mapping[str, object]) -> Outcome:
     return Unknown("a cancel does not tell how the task ends")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The task in the path."""
     if route.job is None:
         raise no_job()

@@ -7,8 +7,17 @@ Ark bills, and are read from the end of its task.
 from fractions import Fraction
 
 from gatekeeper.core.outcome import Cost, Failed, Made, Outcome, Pending, Unknown
-from gatekeeper.core.sizes import Pixels, read_size
-from gatekeeper.dialects.answers import Answer, error_word, filled_text, png_pixels, read_answer, read_job_id
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.dialects.answers import (
+    Answer,
+    carries_picture,
+    error_word,
+    filled_text,
+    png_pixels,
+    read_answer,
+    read_job_id,
+    stated_pixels,
+)
 from gatekeeper.dialects.jsonanswer import inner, listed, read_count, read_seconds, read_tier
 from gatekeeper.dialects.sse import Event, EventSkimmer
 
@@ -19,7 +28,7 @@ PIXELS_KEPT_MAX = 100
 def read_images(answer: Answer) -> Outcome:
     """The pictures of an answer that came at once."""
     entries = listed(answer, "data")
-    images = [entry for entry in entries if _carries_image(entry)]
+    images = [entry for entry in entries if carries_picture(entry)]
     if images:
         missing = len(entries) - len(images)
         note = f"{missing} without an image" if missing else ""
@@ -66,7 +75,7 @@ class StreamAnswer:
         kind = str(answer.get("type") or event.name).removeprefix("image_generation.")
         if answer.get("error") or kind in {"partial_failed", "error"}:
             self._error = self._error or f"error in the stream: {error_word(answer) or 'no code'}"
-        elif kind == "partial_succeeded" and _carries_image(answer):
+        elif kind == "partial_succeeded" and carries_picture(answer):
             self._made += 1
             if len(self._pixels) < PIXELS_KEPT_MAX:
                 self._pixels.append(_pixels(answer))
@@ -120,14 +129,8 @@ def _duration_s(answer: Answer) -> Fraction | None:
     return read_seconds(answer.get("duration")) or (Fraction(frames, rate) if frames and rate else None)
 
 
-def _carries_image(entry: Answer) -> bool:
-    return filled_text(entry.get("b64_json")) or filled_text(entry.get("url"))
-
-
 def _pixels(entry: Answer) -> Pixels | None:
-    size = entry.get("size")
-    meaning = read_size(size) if isinstance(size, str) else None
-    return png_pixels(entry.get("b64_json")) or (meaning if isinstance(meaning, Pixels) else None)
+    return png_pixels(entry.get("b64_json")) or stated_pixels(entry.get("size"))
 
 
 def _output_tokens(answer: Answer) -> Cost | None:

@@ -18,13 +18,10 @@ from gatekeeper.core.sizes import AUTO
 from gatekeeper.dialects.answers import (
     Answer,
     error_word,
-    failed,
     filled_text,
-    not_told,
     read_answer,
     read_job_id,
     read_pixels,
-    succeeded,
 )
 from gatekeeper.dialects.base import (
     NO_HEADERS,
@@ -42,9 +39,9 @@ from gatekeeper.dialects.base import (
 from gatekeeper.dialects.complaints import malformed, no_job
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.fields import JsonFields, read_json, read_sides
+from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.routes import RouteTable, row
-from gatekeeper.dialects.skim import Skimmer
 
 ROUTES = RouteTable(
     row("GET", "/get_result", RouteKind.POLL, "get_result", upstream="/v1/get_result", query=frozenset({"id"})),
@@ -68,28 +65,6 @@ _MODERATED: Final = frozenset({"Request Moderated", "Content Moderated"})
 
 COST_MAX: Final = 10**9
 """More credits than any request costs; beyond it a figure is a mistake."""
-
-
-class TaskAnswer:
-    """Reads a task, as a submission is answered and as a poll shows it. `submit`: an HTTP error means there is none."""
-
-    __slots__ = ("_skimmer", "_status", "_submit")
-
-    def __init__(self, status: int, *, submit: bool) -> None:
-        self._status = status
-        self._submit = submit
-        self._skimmer = Skimmer()
-
-    def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
-
-    def finish(self, *, complete: bool) -> Outcome:
-        answer = read_answer(self._skimmer.skeleton)
-        if not succeeded(self._status):
-            return failed(self._status, answer) if self._submit else not_told(self._status, answer)
-        if answer is None:
-            return Unknown("the answer is no JSON object" if complete else "the answer was cut")
-        return read_task(answer)
 
 
 def read_event(body: bytes) -> tuple[str | None, Outcome]:
@@ -208,7 +183,7 @@ def _picture(route: Route, fields: JsonFields) -> GenerationRequest:
     return GenerationRequest(
         model=route.model,
         operation=Operation.IMAGE_EDIT if inputs else Operation.IMAGE_GENERATE,
-        size=_sides(fields),
+        size=read_sides(fields),
         aspect_ratio=fields.text("aspect_ratio"),
         resolution=fields.text("resolution"),
         outputs=fields.whole("batch"),
@@ -230,7 +205,7 @@ def _film(fields: JsonFields) -> GenerationRequest:
     return GenerationRequest(
         model=FILM,
         operation=Operation.VIDEO_EDIT if edits else Operation.VIDEO_GENERATE,
-        size=_sides(fields),
+        size=read_sides(fields),
         aspect_ratio=fields.text("aspect_ratio"),
         resolution=None if tier is None else _TIERS.get(tier),
         outputs=fields.whole("batch"),
@@ -244,25 +219,17 @@ def _film(fields: JsonFields) -> GenerationRequest:
     )
 
 
-def _sides(fields: JsonFields) -> str | None:
-    """Width and height as a size. One of them alone, or 0, leaves the other to the model."""
-    width, height = fields.whole("width"), fields.whole("height")
-    if width is None and height is None:
-        return None
-    return f"{width}*{height}" if width and height else AUTO
-
-
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001  # always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a task."""
-    return TaskAnswer(status, submit=route.kind is RouteKind.GENERATION)
+    return JsonAnswer(status, read_task, about_job=route.kind is not RouteKind.GENERATION)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The task in the address."""
     job_id = read_job_id(query.get("id"))
     if job_id is None:
@@ -284,6 +251,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, headers, orjson.dumps(told | rejection_facts(rejection, request_id)))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: no answer of this format is a stream."""
     return None

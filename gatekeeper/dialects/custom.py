@@ -113,14 +113,14 @@ class CustomDialect:
         self,
         route: Route,
         status: int,
-        content_type: str,  # noqa: ARG002 -- always JSON
-        headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG002
+        content_type: str,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> OutcomeReader:
         """A reader of the one shape that answers have, those to polls and cancels too."""
         about_job = route.kind is not RouteKind.GENERATION
         return JsonAnswer(status, lambda answer: self._read(answer, route.job), about_job=about_job)
 
-    def job_named(self, route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG002
+    def job_named(self, route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
         """The job, or the file, in the path."""
         if route.job is None:
             raise no_job()
@@ -141,7 +141,7 @@ class CustomDialect:
         headers = (*rejection_headers(rejection, "application/json"), ("x-request-id", request_id))
         return Rendered(rejection.status, headers, orjson.dumps(body))
 
-    def render_stream_error(self, rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG002
+    def render_stream_error(self, rejection: Rejection, request_id: str) -> bytes | None:
         """None: there are no streams."""
         return None
 

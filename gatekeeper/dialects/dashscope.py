@@ -250,7 +250,7 @@ def outcome_reader(
     route: Route,
     status: int,
     content_type: str,
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """One reader for pictures and new tasks: which of them comes is for a header of the request to say."""
     match route.kind:
@@ -264,11 +264,11 @@ def outcome_reader(
             return JsonAnswer(status, _not_an_end, about_job=True)
 
 
-def _not_an_end(answer: Mapping[str, object]) -> Outcome:  # noqa: ARG001
+def _not_an_end(answer: Mapping[str, object]) -> Outcome:
     return Unknown("a cancel does not tell how the task ends")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The task in the path."""
     if route.job is None:
         raise no_job()

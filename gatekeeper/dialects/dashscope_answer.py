@@ -5,8 +5,16 @@ does not know is `UNKNOWN`, in HTTP 200 too, and stays so.
 """
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
-from gatekeeper.core.sizes import Pixels, read_size
-from gatekeeper.dialects.answers import Answer, error_word, filled_text, read_answer, read_job_id, read_pixels
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.dialects.answers import (
+    Answer,
+    error_word,
+    filled_text,
+    read_answer,
+    read_job_id,
+    read_pixels,
+    stated_pixels,
+)
 from gatekeeper.dialects.jsonanswer import inner, listed, read_count, read_seconds, read_tier
 from gatekeeper.dialects.sse import Event, EventSkimmer
 
@@ -102,9 +110,7 @@ def _images_in(answer: Answer) -> tuple[int, int]:
 
 def _stated_pixels(answer: Answer) -> Pixels | None:
     usage = inner(answer, "usage")
-    size = usage.get("size")
-    meaning = read_size(size) if isinstance(size, str) else None
-    return read_pixels(usage.get("width"), usage.get("height")) or (meaning if isinstance(meaning, Pixels) else None)
+    return read_pixels(usage.get("width"), usage.get("height")) or stated_pixels(usage.get("size"))
 
 
 def _read_video(answer: Answer) -> Made | None:

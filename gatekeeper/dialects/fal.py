@@ -162,7 +162,7 @@ def outcome_reader(
             return OutputAnswer(status, headers)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The job in the path."""
     if route.job is None:
         raise no_job()

@@ -13,6 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol
 
+from gatekeeper.core.sizes import AUTO
 from gatekeeper.dialects.complaints import Complaints, malformed, shown
 from gatekeeper.dialects.skim import STRING_BYTES_MAX, Skimmer
 from gatekeeper.dialects.strictjson import kind, parse_object
@@ -242,6 +243,14 @@ def read_quantity(text: str, unit: str) -> Fraction | None:
     """A number at or above 0 as a text, with its unit or without, or None for any other text."""
     match = re.fullmatch(f"{_NUMBER}{unit}?", text)
     return None if match is None else Fraction(match[1])
+
+
+def read_sides(fields: JsonFields) -> str | None:
+    """Width and height as a size. One of them alone, or 0, leaves the other to the model."""
+    width, height = fields.whole("width"), fields.whole("height")
+    if width is None and height is None:
+        return None
+    return f"{width}*{height}" if width and height else AUTO
 
 
 def _described(value: object) -> str:

@@ -116,8 +116,8 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 -- always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a task, which every answer is."""
     return JsonAnswer(status, _read_task, about_job=route.kind is RouteKind.POLL)
@@ -147,7 +147,7 @@ def _is_file(entry: object) -> bool:
     return filled_text(entry) or filled_text(read_object(entry).get("url"))
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The task in the path."""
     if route.job is None:
         raise no_job()
@@ -166,6 +166,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, rejection_headers(rejection, "application/json"), orjson.dumps(body))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: there are no streams."""
     return None

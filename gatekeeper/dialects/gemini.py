@@ -246,7 +246,7 @@ def outcome_reader(
     route: Route,
     status: int,
     content_type: str,
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001 # nothing in them
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     if route.name in {"generateContent", "streamGenerateContent"}:
         return content_reader(status, content_type)
@@ -260,7 +260,7 @@ def _operation_of(route: Route) -> str | None:
     return f"models/{route.model}/operations/{route.job}" if route.name == "operation" else None
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """An operation by its full name, a file as `files/...`, an interaction by its id. Raises `Rejected` without one."""
     if route.name == "fetchPredictOperation":
         return _operation_in(body)

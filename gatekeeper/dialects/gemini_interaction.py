@@ -179,8 +179,14 @@ def _outputs(answer: Answer) -> Iterator[object]:
     yield from outputs if isinstance(outputs, list) else ()
 
 
+def _status(answer: Answer) -> str:
+    """The word for where it stands; "" for what is no word."""
+    status = answer.get("status")
+    return status if isinstance(status, str) else ""
+
+
 def _outcome(answer: Answer, found: Found) -> Outcome:
-    status, job_id = answer.get("status"), read_job_id(answer.get("id"))
+    status, job_id = _status(answer), read_job_id(answer.get("id"))
     if status in _RUNNING and job_id is not None:
         return Pending(job_id)
     if status not in _ENDED:
@@ -233,7 +239,7 @@ class InteractionStream:
         last = self._events.rest()
         if last is not None:
             self._take(last)
-        if self._last.get("status") in _ENDED:
+        if _status(self._last) in _ENDED:
             return _outcome(self._last, self._found)
         if self._found.pixels:
             return Made(len(self._found.pixels), tuple(self._found.pixels), note=self._error or "cut")

@@ -14,7 +14,7 @@ from typing import Final, TypeVar, cast
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import AUTO, Pixels, read_size
 from gatekeeper.dialects.answers import png_pixels
-from gatekeeper.dialects.fields import JsonFields
+from gatekeeper.dialects.fields import JsonFields, read_sides
 
 OUTPUTS: Final = ("num_images", "num_outputs", "number_of_images", "num_videos", "num_samples", "batch_size", "n")
 """How many. `max_images` (Seedream's series) multiplies it."""
@@ -191,7 +191,7 @@ def _size(fields: JsonFields) -> tuple[str | None, str | None]:
     """
     said = {
         "size": _agreed(fields, SIZES, _one_size),
-        "width": _sides(fields),
+        "width": read_sides(fields),
         "resolution": _agreed(fields, RESOLUTIONS, _pixels_word),
     }
     given = {name: text for name, text in said.items() if text is not None}
@@ -206,15 +206,7 @@ def _one_size(fields: JsonFields, name: str) -> str | None:
     if fields.holds_text(name):
         return _word(fields, name)
     inner = fields.inner(name, "a text or an object with width and height")
-    return None if inner is None else _sides(inner) or AUTO
-
-
-def _sides(fields: JsonFields) -> str | None:
-    """Width and height as a size. One of them alone, or 0, leaves the other to the model."""
-    width, height = fields.whole("width"), fields.whole("height")
-    if width is None and height is None:
-        return None
-    return f"{width}*{height}" if width and height else AUTO
+    return None if inner is None else read_sides(inner) or AUTO
 
 
 def _pixels_word(fields: JsonFields, name: str) -> str | None:

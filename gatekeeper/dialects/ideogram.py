@@ -5,15 +5,14 @@ developer.ideogram.ai and the models of ComfyUI's nodes; there is no official SD
 """
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import orjson
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Unknown
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
-from gatekeeper.core.sizes import Pixels, read_size
-from gatekeeper.dialects.answers import Answer, error_word, filled_text, read_list, read_object
+from gatekeeper.core.sizes import Pixels
+from gatekeeper.dialects.answers import Answer, error_word, filled_text, read_list, read_object, stated_pixels
 from gatekeeper.dialects.base import (
     NO_HEADERS,
     Ask,
@@ -136,10 +135,10 @@ def _read_magic(fields: FormFields) -> bool | None:
 
 
 def outcome_reader(
-    route: Route,  # noqa: ARG001 -- one shape for all
+    route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 -- always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a list of pictures."""
     return JsonAnswer(status, _read_data)
@@ -161,17 +160,15 @@ def _read_data(answer: Answer) -> Outcome:
 
 
 def _pixels(entry: Answer) -> Pixels | None:
-    size = entry.get("resolution")
-    meaning = read_size(cast("str", size)) if filled_text(size) else None
-    return meaning if isinstance(meaning, Pixels) else None
+    return stated_pixels(entry.get("resolution"))
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """Pictures are made while the caller waits: there are no jobs."""
     raise no_job()
 
 
-def ask(link: JobLink) -> Ask | None:  # noqa: ARG001
+def ask(link: JobLink) -> Ask | None:
     return None
 
 
@@ -181,6 +178,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, rejection_headers(rejection, "application/json"), orjson.dumps(body))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: there are no streams."""
     return None

@@ -220,8 +220,8 @@ def _ask_image(model: str | None, fields: JsonFields) -> GenerationRequest:
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 # always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a new task, or for where a task stands."""
     if route.kind is RouteKind.GENERATION:
@@ -282,7 +282,7 @@ def _cost(data: Answer) -> Cost | None:
     return None if units is None else Cost(units, "kling_units")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The task in the path."""
     if route.job is None:
         raise no_job()
@@ -317,5 +317,5 @@ def _explain(rejection: Rejection) -> str:
     return message
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001 -- it has no streams
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     return None

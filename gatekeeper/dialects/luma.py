@@ -160,8 +160,8 @@ def _count_frames(fields: JsonFields) -> int:
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 -- always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a generation, which every answer is. One that was asked for with `sync` is there at once."""
     return JsonAnswer(status, _read_generation, about_job=route.kind is not RouteKind.GENERATION)
@@ -194,7 +194,7 @@ def _made(job_id: str | None, request: Answer) -> Made:
     )
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The generation in the path."""
     if route.job is None:
         raise no_job()
@@ -217,6 +217,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, headers, orjson.dumps(body))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: there are no streams."""
     return None

@@ -158,8 +158,8 @@ def _ask_video(fields: JsonFields) -> GenerationRequest:
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 # always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for pictures, for a new task, or for where a task stands."""
     match route.kind, route.operation:
@@ -224,7 +224,7 @@ def _read_video(answer: Answer) -> Outcome:
     return Made(1, () if pixels is None else (pixels,), files=(file_id,))
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The task or the file in the address."""
     name = read_job_id(query.get("file_id" if route.kind is RouteKind.DOWNLOAD else "task_id"))
     if name is None:
@@ -249,5 +249,5 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, headers, orjson.dumps(body))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001 -- it has no streams
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     return None

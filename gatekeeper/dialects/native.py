@@ -100,7 +100,7 @@ def find_route(method: str, path: str) -> Route | None:
     return ROUTES.find(method, path)
 
 
-def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:  # noqa: ARG001
+def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """What a generation asks. Raises `Rejected`: malformed_request, or operation_not_supported for an unknown word."""
     if not is_json(content_type):
         raise malformed("Content-Type must be application/json.")
@@ -198,8 +198,8 @@ class _Reader:
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 -- always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for 200 with outputs, 202 with a job, or an error; and for where a job stands."""
     return _Reader(status, about_job=route.kind is not RouteKind.GENERATION)
@@ -248,7 +248,7 @@ def _output_duration_s(outputs: list[object]) -> Fraction | None:
     return max((Fraction(str(each)) for each in numbers if 0 < each <= DURATION_MAX_S), default=None)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The job in the path."""
     if route.job is None:
         raise no_job()
@@ -273,6 +273,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, headers, orjson.dumps(problem | rejection_facts(rejection, request_id)))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001 -- it has no streams
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: this format has no streams, so there is nothing to say in the middle of one."""
     return None

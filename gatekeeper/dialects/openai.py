@@ -25,9 +25,10 @@ from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.errorobject import render_error, render_error_event
 from gatekeeper.dialects.fields import Fields, JsonFields, read_json
 from gatekeeper.dialects.form import FormFields
+from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.multipart import read_form
-from gatekeeper.dialects.openai_answer import JsonAnswer, StreamAnswer
-from gatekeeper.dialects.openai_video import VideoAnswer, is_video, read_remix, read_video
+from gatekeeper.dialects.openai_answer import StreamAnswer, read_images
+from gatekeeper.dialects.openai_video import is_video, read_remix, read_video, video_answer
 from gatekeeper.dialects.routes import RouteTable, row
 
 _QUERY = frozenset({"api-version"})
@@ -170,15 +171,16 @@ def outcome_reader(
     route: Route,
     status: int,
     content_type: str,
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """Events only on success: errors come as JSON even to a request that asked for a stream."""
     if is_video(route):
-        return VideoAnswer(route, status)
-    return StreamAnswer() if succeeded(status) and is_event_stream(content_type) else JsonAnswer(status)
+        return video_answer(route, status)
+    is_stream = succeeded(status) and is_event_stream(content_type)
+    return StreamAnswer() if is_stream else JsonAnswer(status, read_images)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The video in the address: images are made while the caller waits. Raises `Rejected` without one."""
     if route.job is None:
         raise no_job()

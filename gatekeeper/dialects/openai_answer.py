@@ -7,19 +7,17 @@ says. Output tokens are what OpenAI charges for: they are its report of the cost
 from typing import cast
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Unknown
-from gatekeeper.core.sizes import Pixels, read_size
+from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.answers import (
     Answer,
+    carries_picture,
     error_word,
-    failed,
-    filled_text,
     output_tokens,
     png_pixels,
     read_answer,
     read_tokens,
-    succeeded,
+    stated_pixels,
 )
-from gatekeeper.dialects.skim import Skimmer
 from gatekeeper.dialects.sse import Event, EventSkimmer
 
 QUALITY_LENGTH_MAX = 20
@@ -29,28 +27,6 @@ PIXELS_KEPT_MAX = 100
 """Sizes are remembered for so many images of a stream; no request asks for that many."""
 
 _DONE = b"[DONE]"
-
-
-class JsonAnswer:
-    """Reads an answer that is one JSON object."""
-
-    __slots__ = ("_skimmer", "_status")
-
-    def __init__(self, status: int) -> None:
-        self._status = status
-        self._skimmer = Skimmer()
-
-    def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
-
-    def finish(self, *, complete: bool) -> Outcome:
-        """An object that reads to its last brace is a fact, even when the connection broke after it."""
-        answer = read_answer(self._skimmer.skeleton)
-        if not succeeded(self._status):
-            return failed(self._status, answer)
-        if answer is None:
-            return Unknown("the answer is no JSON object" if complete else "the answer was cut")
-        return _read_data(answer)
 
 
 class StreamAnswer:
@@ -98,7 +74,7 @@ class StreamAnswer:
         names = {event.name, str(answer.get("type"))}
         if answer.get("error") or "error" in names:
             self._error = self._error or _stream_error(answer)
-        elif not any("partial" in name for name in names if name) and _carries_image(answer):
+        elif not any("partial" in name for name in names if name) and carries_picture(answer):
             self._count(answer)
 
     def _count(self, answer: Answer) -> None:
@@ -106,7 +82,7 @@ class StreamAnswer:
         self._quality = _quality(answer) or self._quality
         self._tokens += _tokens(answer) or 0
         if len(self._pixels) < PIXELS_KEPT_MAX:
-            self._pixels.append(png_pixels(answer.get("b64_json")) or _stated_size(answer))
+            self._pixels.append(png_pixels(answer.get("b64_json")) or stated_pixels(answer.get("size")))
 
 
 def _stream_error(answer: Answer) -> str:
@@ -114,12 +90,13 @@ def _stream_error(answer: Answer) -> str:
     return f"error in the stream: {word}" if word and word != "error" else "error in the stream"
 
 
-def _read_data(answer: Answer) -> Outcome:
+def read_images(answer: Answer) -> Outcome:
+    """Pictures, or why there are none."""
     data = answer.get("data", answer.get("images"))  # as some hosts of this format have it
     entries = cast("list[object]", data) if isinstance(data, list) else []
-    images = [cast("Answer", entry) for entry in entries if isinstance(entry, dict) and _carries_image(entry)]
+    images = [cast("Answer", entry) for entry in entries if isinstance(entry, dict) and carries_picture(entry)]
     if images:
-        stated = _stated_size(answer)
+        stated = stated_pixels(answer.get("size"))
         pixels = tuple(png_pixels(image.get("b64_json")) or stated for image in images)
         missing = len(entries) - len(images)
         note, tokens = f"{missing} without an image" if missing else "", _tokens(answer)
@@ -127,16 +104,6 @@ def _read_data(answer: Answer) -> Outcome:
     if answer.get("error"):
         return Failed(f"error in a success: {error_word(answer) or 'no code'}")
     return Failed("no image in the answer") if isinstance(data, list) else Unknown("the answer has no list of images")
-
-
-def _carries_image(entry: Answer) -> bool:
-    return filled_text(entry.get("b64_json")) or filled_text(entry.get("url"))
-
-
-def _stated_size(answer: Answer) -> Pixels | None:
-    size = answer.get("size")
-    meaning = read_size(size) if isinstance(size, str) else None
-    return meaning if isinstance(meaning, Pixels) else None
 
 
 def _tokens(answer: Answer) -> int | None:

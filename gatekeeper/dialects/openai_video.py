@@ -3,14 +3,15 @@
 OpenAI's own SDK sends a form even without a file; other clients send JSON.
 """
 
+from functools import partial
+
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.core.request import GenerationRequest, Operation
-from gatekeeper.core.sizes import Pixels, read_size
-from gatekeeper.dialects.answers import Answer, error_word, failed, not_told, read_answer, read_job_id, succeeded
+from gatekeeper.dialects.answers import Answer, error_word, read_job_id, stated_pixels
 from gatekeeper.dialects.base import Route, RouteKind
 from gatekeeper.dialects.fields import JsonFields, read_quantity
 from gatekeeper.dialects.form import FormFields
-from gatekeeper.dialects.skim import Skimmer
+from gatekeeper.dialects.jsonanswer import JsonAnswer
 
 _TAKEN_OVER = ("model", "seconds", "duration", "size", "resolution", "aspect_ratio", "n", "quality", "input_reference")
 _RUNNING = frozenset({"queued", "in_progress"})
@@ -49,35 +50,16 @@ def _has_picture(fields: JsonFields | FormFields) -> bool:
     return fields.given("input_reference")
 
 
-class VideoAnswer:
+def video_answer(route: Route, status: int) -> JsonAnswer:
     """Reads a video object, when it is submitted and at every poll; and what is left of one that was deleted."""
-
-    __slots__ = ("_route", "_skimmer", "_status")
-
-    def __init__(self, route: Route, status: int) -> None:
-        self._route = route
-        self._status = status
-        self._skimmer = Skimmer()
-
-    def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
-
-    def finish(self, *, complete: bool) -> Outcome:
-        answer = read_answer(self._skimmer.skeleton)
-        if not succeeded(self._status):
-            is_submit = self._route.kind is RouteKind.GENERATION
-            return failed(self._status, answer) if is_submit else not_told(self._status, answer)
-        if answer is None:
-            return Unknown("the answer is no JSON object" if complete else "the answer was cut")
-        if self._route.kind is RouteKind.CANCEL:
-            return _read_deleted(answer)
-        return _read_video(answer, self._route.job)
+    read = _read_deleted if route.kind is RouteKind.CANCEL else partial(_read_video, asked=route.job)
+    return JsonAnswer(status, read, about_job=route.kind is not RouteKind.GENERATION)
 
 
 def _read_video(answer: Answer, asked: str | None) -> Outcome:
     job_id = read_job_id(answer.get("id")) or asked
     match answer.get("status"):
-        case status if status in _RUNNING:
+        case str(status) if status in _RUNNING:
             return Unknown("a video without an id") if job_id is None else Pending(job_id)
         case "completed":
             return _made(answer, job_id)
@@ -95,9 +77,7 @@ def _read_deleted(answer: Answer) -> Outcome:
 
 
 def _made(answer: Answer, job_id: str | None) -> Made:
-    size, seconds = answer.get("size"), answer.get("seconds")
-    meaning = read_size(size) if isinstance(size, str) else None
-    pixels = meaning if isinstance(meaning, Pixels) else None
+    pixels, seconds = stated_pixels(answer.get("size")), answer.get("seconds")
     return Made(1, (pixels,), duration_s=read_quantity(str(seconds), "s") or None, job_id=job_id)
 
 

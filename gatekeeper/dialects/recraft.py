@@ -16,9 +16,9 @@ from gatekeeper.dialects.answers import (
     error_word,
     filled_text,
     png_pixels,
-    read_amount,
     read_list,
     read_object,
+    read_sum,
 )
 from gatekeeper.dialects.base import (
     NO_HEADERS,
@@ -126,10 +126,10 @@ def _read_fields(route: Route, content_type: str, body: Sequence[bytes]) -> Json
 
 
 def outcome_reader(
-    route: Route,  # noqa: ARG001 -- one shape for all
+    route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 -- always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a list of pictures and its cost."""
     return JsonAnswer(status, _read_data)
@@ -153,16 +153,16 @@ def _read_data(answer: Answer) -> Outcome:
 
 
 def _cost(answer: Answer) -> Cost | None:
-    units = read_amount(answer.get("credits"))
+    units = read_sum(answer.get("credits"))
     return None if units is None else Cost(units, "recraft_units")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """Pictures are made while the caller waits: there are no jobs."""
     raise no_job()
 
 
-def ask(link: JobLink) -> Ask | None:  # noqa: ARG001
+def ask(link: JobLink) -> Ask | None:
     return None
 
 
@@ -177,6 +177,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, headers, orjson.dumps(body))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: there are no streams."""
     return None

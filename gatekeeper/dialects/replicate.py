@@ -29,7 +29,8 @@ from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.hosted import READS, read_input
-from gatekeeper.dialects.replicate_answer import PredictionAnswer, read_event
+from gatekeeper.dialects.jsonanswer import JsonAnswer
+from gatekeeper.dialects.replicate_answer import read_event, read_prediction
 from gatekeeper.dialects.routes import RouteTable, row
 
 ROUTES = RouteTable(
@@ -165,14 +166,14 @@ def _model(route: Route, fields: JsonFields) -> str | None:
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001  # always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a prediction, which is what a submission, a poll and a cancel are all answered with."""
-    return PredictionAnswer(status, submit=route.kind is RouteKind.GENERATION)
+    return JsonAnswer(status, read_prediction, about_job=route.kind is not RouteKind.GENERATION)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The prediction in the path."""
     if route.job is None:
         raise no_job()
@@ -198,6 +199,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, headers, orjson.dumps(problem | rejection_facts(rejection, request_id)))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: no answer of this format is a stream."""
     return None

@@ -10,14 +10,10 @@ from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.dialects.answers import (
     Answer,
     error_word,
-    failed,
-    not_told,
     read_answer,
     read_job_id,
-    succeeded,
 )
 from gatekeeper.dialects.hosted import filmed_seconds
-from gatekeeper.dialects.skim import Skimmer
 
 _STILL_RUNNING: Final = frozenset({"starting", "processing", "queued"})
 _MEDIA_STARTS: Final = ("http://", "https://", "data:")
@@ -27,28 +23,6 @@ OUTPUT_DEPTH_MAX: Final = 3
 
 FILM_METRICS: Final = ("video_output_duration_seconds", "output_video_duration")
 """Unverified names of a film's length in `metrics`; where neither is there, the length is that asked for."""
-
-
-class PredictionAnswer:
-    """Reads a prediction. `submit`: an HTTP error means that there is none."""
-
-    __slots__ = ("_skimmer", "_status", "_submit")
-
-    def __init__(self, status: int, *, submit: bool) -> None:
-        self._status = status
-        self._submit = submit
-        self._skimmer = Skimmer()
-
-    def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
-
-    def finish(self, *, complete: bool) -> Outcome:
-        answer = read_answer(self._skimmer.skeleton)
-        if not succeeded(self._status):
-            return failed(self._status, answer) if self._submit else not_told(self._status, answer)
-        if answer is None:
-            return Unknown("the answer is no JSON object" if complete else "the answer was cut")
-        return read_prediction(answer)
 
 
 def read_event(body: bytes) -> tuple[str | None, Outcome]:

@@ -14,7 +14,7 @@ from gatekeeper.core.outcome import Cost, Failed, Made, Outcome, Pending, Unknow
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import AUTO
-from gatekeeper.dialects.answers import Answer, code_word, filled_text, read_amount, read_job_id, read_list, read_object
+from gatekeeper.dialects.answers import Answer, code_word, filled_text, read_job_id, read_list, read_object, read_sum
 from gatekeeper.dialects.base import (
     NO_HEADERS,
     Ask,
@@ -228,8 +228,8 @@ def _refuse_unpriced(route: Route, fields: JsonFields) -> None:
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 -- always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     """A reader for a task that was created, or for where one stands."""
     if route.kind is RouteKind.GENERATION:
@@ -269,11 +269,11 @@ def _read_output(answer: Answer, cost: Cost | None) -> Outcome:
 
 
 def _cost(answer: Answer, field: str) -> Cost | None:
-    amount = read_amount(read_object(answer.get(field)).get("credits"))
+    amount = read_sum(read_object(answer.get(field)).get("credits"))
     return None if amount is None else Cost(amount, "runway_credits")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The task in the path."""
     if route.job is None:
         raise no_job()
@@ -296,6 +296,6 @@ def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     return Rendered(rejection.status, headers, orjson.dumps(body))
 
 
-def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:  # noqa: ARG001
+def render_stream_error(rejection: Rejection, request_id: str) -> bytes | None:
     """None: there are no streams."""
     return None

@@ -251,8 +251,8 @@ class _Reader:
 def outcome_reader(
     route: Route,
     status: int,
-    content_type: str,  # noqa: ARG001 # always JSON
-    headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG001
+    content_type: str,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> OutcomeReader:
     return _Reader(route, status)
 
@@ -305,7 +305,7 @@ def _cost(answer: Answer) -> Cost | None:
     return Cost(Fraction(ticks, TICKS_PER_USD), "usd")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:  # noqa: ARG001
+def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
     """The job in the address. Raises `Rejected` without one."""
     if route.job is None:
         raise no_job()

@@ -29,7 +29,7 @@ from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.rewriting import rewrite
 from gatekeeper.proxy.mounts import mount_of
-from gatekeeper.proxy.refusals import credential_refused, from_upstream
+from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, credential_refused, from_upstream
 from gatekeeper.proxy.unpacking import is_packed, reading, unpacked
 from gatekeeper.proxy.webhooks.swap import own_webhook_shown
 from gatekeeper.upstream.failure import UpstreamError
@@ -39,9 +39,6 @@ from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_CHARGED, CREDITS_H
 
 WHOLE_ANSWER_BYTES_MAX = 64 * 1024
 """Up to here an answer is read whole before it goes out. Answers with URLs are this small, pictures are not."""
-
-HTTP_UNAUTHORIZED = 401
-"""Said to our credential, not to the caller's key, which never went there."""
 
 LINKED_ANSWER_BYTES_MAX = 8 * 1024**2
 """An answer in which links may stand is read whole up to here: above it are films and pictures in text, and no links

@@ -11,6 +11,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.dialects.base import RouteKind
 from gatekeeper.proxy.gate import Call, Gate
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -21,11 +22,14 @@ ONLY_IN_A_HEADER = "Send it in a header alone: the provider would get to see it 
 
 
 async def body_of(gate: Gate, call: Call) -> list[bytes]:
-    """The body of a request whose sender is known. Raises `Rejected` as `read_body` does, and if the key is in it."""
+    """The body of a request whose sender is known. Raises `Rejected` as `read_body` does, if the key is in it, and if
+    there is one where the route takes none."""
     body = await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
     call.trace.started_s = gate.clock.monotonic_s()
     if contains(body, call.caller.key.encode()):
         raise refuse(Code.MALFORMED_REQUEST, f"The body contains your gatekeeper key. {ONLY_IN_A_HEADER}")
+    if body and call.route.kind is not RouteKind.GENERATION and not call.route.takes_body:
+        raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
     return body
 
 

@@ -16,7 +16,7 @@ from gatekeeper.events import (
     SettleReplayed,
 )
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
-from gatekeeper.ledger.records import Answer, HoldContext, SettleStatus
+from gatekeeper.ledger.records import HoldContext, SettleStatus
 from gatekeeper.ledger.replay import Replayed
 from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import emit
@@ -24,29 +24,14 @@ from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.gate import Gate
 
 
-def resolution_of(  # noqa: PLR0913  # the facts of one booking, all by name
-    act: Act,
-    facts: GenerationFacts,
-    context: HoldContext,
-    why: str,
-    *,
-    amount: int = 0,
-    meta: str = "",
-    within_available: bool = False,
-    job: str = "",
-    ttl_ms: int = 0,
-    names: tuple[str, ...] = (),
-    keep_ms: int = 0,
-    answer: Answer | None = None,
-) -> Resolution:
-    """An outcome, or a job to follow, as the outbox keeps it. The facts name team, hold and request."""
+def resolution_of(act: Act, facts: GenerationFacts, context: HoldContext, why: str) -> Resolution:
+    """What the outbox keeps of any outcome, or of a job to follow. The facts name team, hold and request; what there is
+    to charge or to follow is the caller's to add."""
     return Resolution(
         act=act,
         team=facts.team or "",
         hold_id=facts.hold_id or "",
-        amount=amount,
         why=why,
-        meta=meta,
         held=context.amount,
         request_id=facts.request_id,
         project=context.project,
@@ -55,13 +40,6 @@ def resolution_of(  # noqa: PLR0913  # the facts of one booking, all by name
         fingerprint=context.fingerprint,
         price_list=context.price_list,
         windows=context.windows,
-        within_available=within_available,
-        job=job,
-        ttl_ms=ttl_ms,
-        names=names,
-        keep_ms=keep_ms,
-        answer=answer.text if answer is not None else "",
-        answer_ttl_ms=answer.ttl_ms if answer is not None else 0,
     )
 
 

@@ -353,10 +353,8 @@ class Flight:
         self.gate.metrics.unbooked(self.admission.provider.name, "deferred" if self.deferred else "not_booked")
 
     def _resolution(self, act: Act, why: str, due: Owed = NOTHING, meta: str = "") -> Resolution:
-        return resolution_of(
-            act, self.call.facts, self.context, why,
-            amount=due.amount, meta=meta, within_available=due.within_available,
-        )  # fmt: skip
+        known = resolution_of(act, self.call.facts, self.context, why)
+        return replace(known, amount=due.amount, meta=meta, within_available=due.within_available)
 
     def _count(self, outcome: str, *, charged: int = 0, over: int = 0) -> None:
         self.gate.metrics.resolved(self.admission.provider.name, outcome, charged=charged, over=over)

@@ -14,7 +14,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2
 def mount_of(gate: Gate, request: web.BaseRequest, provider: Provider) -> Mount:
     """The provider's mount: below the gateway's address, or at a host name of its own if this request came by that."""
     host = request.headers.get("Host", "")
-    if provider.host is not None and host.lower() in {provider.host, _with_port_of(host, provider.host)}:
+    if provider.host in host_names(host):
         scheme = (gate.public_url or "http://").partition("://")[0]
         return Mount(f"{scheme}://{host}", provider.bases, provider.credential.hidden)
     return Mount(f"{public_url(gate, request)}/{provider.name}", provider.bases, provider.credential.hidden)
@@ -28,7 +28,7 @@ def public_url(gate: Gate, request: web.BaseRequest) -> str:
     return f"http://{host}" if _HOST.fullmatch(host) else "http://localhost"
 
 
-def _with_port_of(host: str, name: str) -> str:
-    """A name that is configured without a port is meant on every port."""
-    port = host.rpartition(":")[2] if ":" in host else ""
-    return f"{name}:{port}" if port and ":" not in name else name
+def host_names(host: str) -> tuple[str, ...]:
+    """What a provider may be configured as to have this `Host` to itself: with its port, or on every port."""
+    name, colon, port = host.lower().rpartition(":")
+    return (host.lower(), name) if colon and port.isdecimal() else (host.lower(),)

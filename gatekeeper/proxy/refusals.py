@@ -25,6 +25,9 @@ JOB_RETRY_AFTER_S = 5
 CONCURRENCY_RETRY_AFTER_S = 5
 """About the time a picture takes; after it one of the running generations has likely ended."""
 
+HTTP_UNAUTHORIZED = 401
+"""Said to our credential, not to the caller's key, which never went there."""
+
 MINUTE_S = 60
 """The longest that a limit per minute can make anybody wait."""
 

@@ -19,6 +19,7 @@ from gatekeeper.logs import emit, one_word, place_of
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
 from gatekeeper.proxy.jobs.following import follow
+from gatekeeper.proxy.mounts import host_names
 from gatekeeper.proxy.native_routes import answer_balance, answer_holds, answer_model, answer_models, answer_quote
 from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
@@ -57,6 +58,9 @@ MOST_COPIED = "openai"
 
 PATH_LENGTH_MAX = 2048
 """Longer than any route of any provider."""
+
+LEDGER_DETAIL_LENGTH_MAX = 200
+"""Enough for the store's own words and where it was looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ class DataPlane:
         path = request.raw_path.partition("?")[0].partition("#")[0]
         if not path.startswith("/") or len(path) > PATH_LENGTH_MAX:
             return Target(NATIVE, self._native)
-        mounted = self._mounted_at(request.headers.get("Host", "").lower())
+        mounted = self._mounted_at(request.headers.get("Host", ""))
         if mounted is not None:
             return _provider_target(mounted, request.method, path)
         name, slash, rest = path[1:].partition("/")
@@ -156,11 +160,10 @@ class DataPlane:
         return _provider_target(provider, request.method, f"/{rest}")
 
     def _mounted_at(self, host: str) -> Provider | None:
-        """The provider that has this `Host` to itself; one that is configured without a port has it on every port."""
+        """The provider that has this `Host` to itself."""
         if not self._hosts:
             return None
-        name, colon, port = host.rpartition(":")
-        return self._hosts.get(host) or (self._hosts.get(name) if colon and port.isdecimal() else None)
+        return next((self._hosts[name] for name in host_names(host) if name in self._hosts), None)
 
     def _nowhere(self, method: str, path: str) -> Target:
         """Refused in the shape of whoever would have known the path, so that its SDK shows the reason."""
@@ -215,10 +218,6 @@ class DataPlane:
         if trace.answering and request.transport is not None:
             request.transport.abort()
         return failure_answer(trace.facts.request_id)
-
-
-LEDGER_DETAIL_LENGTH_MAX = 200
-"""Enough for the store's own words and where it was looked for."""
 
 
 def _version(provider: Provider, method: str, path: str) -> str:

@@ -13,6 +13,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from aiohttp import web
@@ -105,9 +106,10 @@ def make_sandbox(settings: SandboxSettings, now_s: Callable[[], float] = time.ti
     router.add_get("/fal/.well-known/jwks.json", sandbox.jwks)
     application.on_cleanup.append(sandbox.close)
     for dialect in DIALECTS:
-        for prefix in (f"/{dialect.name}", "") if dialect.at_root else (f"/{dialect.name}",):
-            for route in dialect.routes:
-                router.add_route(route.method, prefix + route.path, sandbox.handler(dialect, route))
+        mounts = (f"/{dialect.name}", "") if dialect.at_root else (f"/{dialect.name}",)
+        for mount, prefix, each in product(mounts, dialect.prefixes, dialect.routes):
+            route = replace(each, path=prefix + each.path)
+            router.add_route(route.method, mount + route.path, sandbox.handler(dialect, route))
     router.add_route("*", "/{path:.*}", sandbox.handler(DIALECTS[0], Route("*", OTHER, _unknown, generates=False)))
     return application
 
@@ -165,7 +167,7 @@ class _Sandbox:
 
     async def about(self, _request: web.Request) -> web.Response:
         names = [dialect.name for dialect in DIALECTS]
-        example = ", ".join(f"/{dialect.name}{dialect.routes[0].path}" for dialect in DIALECTS)
+        example = ", ".join(f"/{each.name}{each.prefixes[0]}{each.routes[0].path}" for each in DIALECTS)
         return web.Response(text=ABOUT.format(dialects=", ".join(names), example=example))
 
     async def file(self, request: web.Request) -> web.Response:

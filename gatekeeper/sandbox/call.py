@@ -85,13 +85,15 @@ class Dialect:
     """A wire format: its routes and its way to say that something went wrong.
 
     Its routes are always mounted under `/{name}`; those of a dialect with `at_root` also without it. Several formats
-    start with `/v1`, so only where no two paths can meet.
+    start with `/v1`, so only where no two paths can meet. Each of the `prefixes` may stand before a route's path, for
+    base URLs are configured with a version in them, or without.
     """
 
     name: str
     routes: tuple[Route, ...]
     say_error: Callable[[ProviderError], Answer]
     at_root: bool = False
+    prefixes: tuple[str, ...] = ("",)
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:

@@ -209,3 +209,26 @@ def test_what_loads_can_be_priced(data: st.DataObject) -> None:
     found = [validate(model, replace(asked, operation=model.operations[0])) for model in models for asked in ASKED]
     amounts = [worth(models[0], valid).credits for valid in found if isinstance(valid, ValidRequest)]
     assert (True, True) == (bool(problems) is not bool(models), min(amounts, default=0) >= 0)
+
+
+def test_an_offer_has_its_own_defaults(catalog_of: Load) -> None:
+    """In the spellings of the capability; none of them changes what a price list is called."""
+    row = """models:
+  - id: mover
+    name: Mover
+    offers:
+      - {provider: acme, upstream_id: m, status: active%s}
+    capabilities:
+      - operations: [video.generate]
+        resolutions: [720P, 1080P]
+        durations: {min: 2.5, max: 10, step: 2.5}
+        audio: optional
+        price: {kind: per_second, credits: 2, rounding: exact}
+"""
+    own = ", resolution_default: 1080p, duration_default: 2.5, audio_default: false"
+
+    found, plain = (catalog_of(row % words).models[0] for words in (own, ""))
+
+    offer = found.offers[0]
+    assert ("1080P", Fraction(5, 2), False) == (offer.resolution_default, offer.duration_default, offer.audio_default)
+    assert (found.price_list.id, False) == (plain.price_list.id, plain.offers[0].has_defaults)

@@ -205,6 +205,8 @@ def test_veo_on_vertex(shipped: Catalog, model: str, more: dict[str, Any], credi
         ("bytedance/seedream-4", {"sequential_image_generation": "auto", "max_images": 4}, "72"),
         ("bytedance/seedream-5-lite", {"size": "3K"}, "20"),
         ("recraft-ai/recraft-v4", {"size": "1344x768"}, "24"),
+        ("ideogram-ai/ideogram-v3-turbo", {"aspect_ratio": "16:9", "resolution": "None"}, "25"),
+        ("ideogram-ai/ideogram-v3-balanced", {"resolution": "1312x736", "image": PICTURE}, "25"),
         ("black-forest-labs/flux-1.1-pro-ultra", {"aspect_ratio": "16:9"}, "36"),
         ("black-forest-labs/flux-dev", {"aspect_ratio": "1:1", "num_outputs": 4, "megapixels": "1"}, "20"),
     ],

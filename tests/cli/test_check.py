@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gatekeeper.dialects.registry import DIALECTS
 from tests.cli.scene import CATALOG, CI_KEY, CONFIG, TEAMS, Run
 
 PROVIDERS = "providers:\n  acme: {dialect: native, base_url: http://127.0.0.1:1, credential: {env: ACME_TOKEN}}\n"
@@ -45,7 +46,7 @@ def test_problems_of_every_file(run: Run, configured: Path) -> None:
 
 def test_a_dialect_that_is_not_there_behind_another_mistake(run: Run, configured: Path) -> None:
     """What only shows once the settings are read is told although they cannot be."""
-    wrong = PROVIDERS.replace("native", "nativ") + "log: {level: loud}\n"
+    wrong = PROVIDERS.replace("native", "nativ").replace("{env: ACME_TOKEN}", "none") + "log: {level: loud}\n"
     (configured / "gatekeeper.yaml").write_text(CONFIG + wrong)
 
     result = run("check")
@@ -53,6 +54,32 @@ def test_a_dialect_that_is_not_there_behind_another_mistake(run: Run, configured
     assert 2 == len(result.stderr.splitlines())
     assert "gatekeeper.yaml:5: log.level: `loud` is not known here." in result.stderr
     assert "gatekeeper.yaml:4: providers.acme.dialect: no dialect 'nativ'" in result.stderr
+
+
+ELSEWHERE = """\
+  fal: {dialect: fal, base_url: http://a.test, base_urls: {queue: http://b.test}, credential: none}
+  part: {dialect: fal, base_url: http://a.test, base_urls: {queue: http://b.test}, on_unknown: perhaps}
+"""
+
+
+def test_addresses_behind_another_mistake(run: Run, configured: Path) -> None:
+    """Further addresses that are there are not said to be missing because something else is wrong."""
+    (configured / "gatekeeper.yaml").write_text(CONFIG + "server: {port: 70000}\nproviders:\n" + ELSEWHERE)
+
+    result = run("check")
+
+    problems = [line for line in result.stderr.splitlines() if not line.startswith("warning: ")]
+    assert ["server.port", "providers.part.on_unknown"] == [line.split(": ")[1] for line in problems]
+
+
+def test_an_address_that_is_missing_behind_another_mistake(run: Run, configured: Path) -> None:
+    """One that is missing is told in the same run."""
+    lacking = ELSEWHERE.replace(", base_urls: {queue: http://b.test}", "", 1)
+    (configured / "gatekeeper.yaml").write_text(CONFIG + "providers:\n" + lacking)
+
+    result = run("check")
+
+    assert "gatekeeper.yaml:4: providers.fal.base_url: base_urls.queue is missing" in result.stderr
 
 
 def test_a_store_address_that_is_none(run: Run, configured: Path) -> None:
@@ -76,6 +103,25 @@ def test_missing_secrets_are_warnings(run: Run, configured: Path) -> None:
     assert first.startswith("warning: gatekeeper.yaml:4: providers.acme.credential: environment variable ACME_TOKEN ")
     assert second.startswith(f"warning: {configured}/teams.yaml:7: teams[studio].keys[ci].secret: environment variable")
     assert 0 == result.exit_code
+
+
+@pytest.mark.parametrize(
+    ("stated", "is_told"),
+    [
+        ("base_url: http://a.test", True),
+        ("base_url: http://a.test, credential: none", False),
+        ("base_url: http://localhost:1", False),
+        ("base_url: http://a.test, on_unknown: perhaps, credential: {env: X}", False),
+    ],
+)
+def test_no_word_of_a_credential(run: Run, configured: Path, stated: str, is_told: bool) -> None:
+    """Requests would go upstream without one, which is right only for a service nearby, or if config says so."""
+    (configured / "gatekeeper.yaml").write_text(CONFIG + f"providers:\n  acme: {{dialect: native, {stated}}}\n")
+
+    result = run("check")
+
+    said = "warning: gatekeeper.yaml:4: providers.acme: its requests go upstream without a credential. "
+    assert is_told == (said in result.stderr)
 
 
 def test_a_secret_of_the_wrong_form(run: Run, configured: Path) -> None:
@@ -112,6 +158,47 @@ def test_a_provider_pattern_that_offers_nothing(run: Run, configured: Path) -> N
 
     told = "providers.studio.models[0]: `a-mdoel` matches no model of the catalog. Did you mean `a-model`?"
     assert (0, f"warning: gatekeeper.yaml:3: {told}\n") == (result.exit_code, result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ("dialect: acme", "is offered at `mine`. Write offers_of: acme (or models: [...])."),
+        ("dialect: native", "is offered at `mine`. Write models: [...], the catalog ids that it takes, or offers_of: "),
+        ("dialect: native, offers_of: acmee", "is offered at `acmee`. Write models: [...], "),
+        ("dialect: native, offers_of: acme", ""),
+        ("dialect: native, models: [a-*]", ""),
+    ],
+)
+def test_a_provider_that_offers_nothing(
+    run: Run, configured: Path, monkeypatch: pytest.MonkeyPatch, stated: str, told: str
+) -> None:
+    """Under a name of its own it has no offers of the catalog, and would refuse every request."""
+    monkeypatch.setitem(DIALECTS, "acme", DIALECTS["native"])
+    provider = f"providers:\n  mine: {{{stated}, base_url: http://127.0.0.1:1, credential: none}}\n"
+    (configured / "gatekeeper.yaml").write_text(CONFIG + provider)
+
+    result = run("check")
+
+    start = "warning: gatekeeper.yaml:4: providers.mine.offers_of: no model of the catalog "
+    assert 0 == result.exit_code
+    assert result.stderr.startswith(start + told if told else "")
+    assert (1 if told else 0) == len(result.stderr.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("usual", "told"),
+    [("acme-2", "Did you mean `acme-1`?"), ("b-modle", "Did you mean `b-model`?"), ("acme-1", ""), ("b-model", "")],
+)
+def test_a_default_model_that_is_nowhere(run: Run, configured: Path, usual: str, told: str) -> None:
+    """It is one of the offers, or of the catalog's own names that the provider takes."""
+    stated = f"dialect: native, base_url: http://127.0.0.1:1, credential: none, models: [b-*], default_model: {usual}"
+    (configured / "gatekeeper.yaml").write_text(CONFIG + f"providers:\n  acme: {{{stated}}}\n")
+
+    result = run("check")
+
+    said = f"warning: gatekeeper.yaml:4: providers.acme.default_model: `{usual}` is no model that it has. {told}\n"
+    assert (0, said if told else "") == (result.exit_code, result.stderr)
 
 
 def test_a_price_list_of_tomorrow(run: Run, configured: Path) -> None:

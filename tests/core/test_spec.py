@@ -8,8 +8,8 @@ import pytest
 from gatekeeper.core.rejection import number_text
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.core.spec import Combination, SizeRange, scale_text
-from tests.factories import RATIOS, a_capability, a_model
+from gatekeeper.core.spec import Audio, Combination, Offer, SizeRange, scale_text
+from tests.factories import RATIOS, a_capability, a_model, a_video_capability
 
 BOUNDS = SizeRange(
     side_min=256,
@@ -153,3 +153,31 @@ def test_pictures_that_go_into_a_picture_model_are_edited(
     model = a_model(a_capability(operations=operations))
 
     assert meant is model.operation_meant(GenerationRequest(**asked))
+
+
+DEFAULTS = Offer("acme", "mover-1", resolution_default="1080P", duration_default=Fraction(10), audio_default=False)
+
+
+def test_an_offers_own_defaults_take_the_place_of_the_rows() -> None:
+    """Those that it names; the others stay."""
+    row = a_model(a_video_capability(resolution_default="720P", duration_default=Fraction(5), audio_default=True))
+
+    found = [row.sold_as(offer).capabilities[0] for offer in (DEFAULTS, Offer("acme", "m", resolution_default="1080P"))]
+
+    assert [("1080P", 10, False), ("1080P", 5, True)] == [
+        (each.resolution_default, each.duration_default, each.audio_default) for each in found
+    ]
+
+
+def test_a_default_counts_only_where_it_is_sold() -> None:
+    """Of several capabilities another may have other tiers and lengths, or leave no choice of sound."""
+    other = a_video_capability(resolutions=("4K",), durations=(Fraction(3),), audio=Audio.ALWAYS)
+
+    assert other == a_model(other).sold_as(DEFAULTS).capabilities[0]
+
+
+def test_an_offer_without_defaults_is_the_row_itself() -> None:
+    """Nothing is copied for a request through it."""
+    row = a_model()
+
+    assert row is row.sold_as(Offer("acme", "painter-1"))

@@ -1,4 +1,4 @@
-"""What the documents point at is there."""
+"""What the documents point at is there, and what they count is right."""
 
 import re
 import tomllib
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gatekeeper.catalog import load_catalog
 from tests.house.generated import ROOT, commands
 
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -63,6 +64,14 @@ def test_every_invariant_names_what_holds_it(root: Path) -> None:
 def test_a_document_is_short(root: Path, document: str) -> None:
     """What has to be read first can be read at once."""
     assert len((root / document).read_text().splitlines()) <= LINES_MAX[document]
+
+
+@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md"])
+def test_the_models_are_counted_right(root: Path, document: str) -> None:
+    """Who comes for a model finds as many as were promised."""
+    told = re.findall(r"\b(\d+) models\b", (root / document).read_text())
+
+    assert [str(len(load_catalog(sorted(root.glob("config/catalog/*.yaml"))).models))] == told
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -8,7 +8,7 @@ import orjson
 from gatekeeper.catalog import Catalog
 from gatekeeper.core.credits import MICRO
 from gatekeeper.core.rules import QualityPrice
-from gatekeeper.core.spec import Combination
+from gatekeeper.core.spec import Combination, Offer
 from gatekeeper.proxy.native_routes import PRICES_SHOWN_MAX, model_document, models_document, prices
 from tests.factories import a_model, a_plain_capability, a_price, a_video_capability
 
@@ -34,6 +34,18 @@ def test_lengths_sound_and_what_does_not_go_together() -> None:
         found["audio_default"],
     )
     assert [{"resolution": "1080P", "duration_s": 10}] == found["not_sold"]
+
+
+def test_a_sellers_own_defaults_stand_in_its_offer() -> None:
+    """Null where it makes what the capability says."""
+    offers = (Offer("acme", "m", duration_default=Fraction(10)), Offer("other", "m", audio_default=False))
+
+    found = read(model_document(a_model(a_video_capability(), offers=offers))["offers"])
+
+    assert isinstance(found, list)
+    assert [(None, 10, None), (None, None, False)] == [
+        (each["resolution_default"], each["duration_default"], each["audio_default"]) for each in found
+    ]
 
 
 def test_a_price_for_every_choice_that_is_sold() -> None:

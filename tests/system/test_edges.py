@@ -9,6 +9,7 @@ from openai import AsyncOpenAI
 
 from gatekeeper.admin.plane import AdminPlane
 from gatekeeper.dialects import openai as openai_dialect
+from gatekeeper.dialects.openai_answer import read_images
 from gatekeeper.ledger.records import OnUnknown, Settlement, SettleStatus
 from tests.system.conftest import StartWorld
 from tests.system.world import World
@@ -38,7 +39,7 @@ async def test_a_bug_in_an_answer_that_began_cuts_it(world: World, monkeypatch: 
         def finish(self, *, complete: bool) -> None:  # type: ignore[override]
             raise ZeroDivisionError
 
-    monkeypatch.setattr(openai_dialect, "outcome_reader", lambda _, status, *__: Broken(status))
+    monkeypatch.setattr(openai_dialect, "outcome_reader", lambda _, status, *__: Broken(status, read_images))
     with pytest.raises(aiohttp.ClientError):
         await world.openai(await world.key(), prompt="x", size="1536x1024")
 

@@ -66,9 +66,9 @@ async def test_a_job_that_time_overtook_on_disk_is_charged(start_world: StartWor
     link = replace(first.link, job_id="job-2")
     record = replace(first, link=link, facts=replace(first.facts, hold_id=hold_id))
     jobs.jobs["job-2"] = jobs.jobs["job-1"]
-    waiting = resolution_of(
-        Act.JOB, record.facts, record.context, "job", job=record_text(record), ttl_ms=900_000,
-        names=("studio/job-2",), keep_ms=900_000,
+    waiting = replace(
+        resolution_of(Act.JOB, record.facts, record.context, "job"),
+        job=record_text(record), ttl_ms=900_000, names=("studio/job-2",), keep_ms=900_000,
     )  # fmt: skip
 
     await world.gateway.gate.outbox.write(waiting)

@@ -12,12 +12,10 @@ from gatekeeper.events import CredentialRefused
 from gatekeeper.logs import emit
 from gatekeeper.proxy.gate import Provider
 from gatekeeper.proxy.jobs.rewriting import origin_of
+from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED
 from gatekeeper.proxy.unpacking import reading
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import Headers, Timeouts, UpstreamAnswer, UpstreamRequest
-
-HTTP_UNAUTHORIZED = 401
-"""Said to our credential: nothing works there until whoever runs the gateway mends it."""
 
 UNASKABLE = Unknown("the dialect cannot ask about this job")
 

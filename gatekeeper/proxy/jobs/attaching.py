@@ -5,6 +5,7 @@ is away that waits in the outbox, and until then this process alone knows the jo
 """
 
 from contextlib import suppress
+from dataclasses import replace
 from math import ceil
 from typing import Final, TypedDict
 
@@ -47,8 +48,13 @@ async def attach(gate: Gate, job: Job, answer: Answer | None = None) -> str:
             record.hold_id, record.team, record_text(record), **wanted, answer=answer
         )
     except LedgerError as error:
-        waiting = resolution_of(
-            Act.JOB, record.facts, record.context, "job", job=record_text(record), **wanted, answer=_small(answer)
+        kept = _small(answer)
+        waiting = replace(
+            resolution_of(Act.JOB, record.facts, record.context, "job"),
+            **wanted,
+            job=record_text(record),
+            answer=kept.text if kept is not None else "",
+            answer_ttl_ms=kept.ttl_ms if kept is not None else 0,
         )
         return "deferred" if await defer(gate, record.facts, waiting, error) else "not_booked"
     job.attached = attached.status in FOLLOWED

@@ -18,7 +18,6 @@ from gatekeeper.dialects.base import RouteKind
 from gatekeeper.ledger.records import Answer
 from gatekeeper.proxy.again import AnswerCopy
 from gatekeeper.proxy.answering import (
-    HTTP_UNAUTHORIZED,
     Passage,
     carry,
     content_type_of,
@@ -33,7 +32,7 @@ from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.rewriting import origin_of
 from gatekeeper.proxy.jobs.settling import cancelled, finish
 from gatekeeper.proxy.once import UNNAMED
-from gatekeeper.proxy.refusals import job_unkept, job_unreached, job_untold
+from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, job_unkept, job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer
@@ -46,8 +45,6 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
         detail = "Gatekeeper-Dry-Run is for generations; a question about a job costs nothing. Leave it out."
         raise refuse(Code.MALFORMED_REQUEST, detail)
     body = await body_of(gate, call)
-    if body and not call.route.takes_body:
-        raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
     provider, job = await _find(gate, call, body)
     call.trace.learn(provider=provider.name, hold_id=job.record.hold_id, model=job.record.facts.model)
     call.trace.hook = job.record.hook

@@ -177,7 +177,8 @@ class Reconciler:
             return self._gate.jobs.first_poll_s - silent_s
         provider = job.record.provider
         if self._asked[provider] >= self._share():
-            return self._gate.jobs.poll_min_s
+            # By then those that are on their way have ended, one way or the other.
+            return min(self._gate.jobs.poll_min_s, self._gate.jobs.poll_timeout_s)
         self._asked[provider] += 1
         try:
             return await self._ask_alone(job)

@@ -166,10 +166,8 @@ async def _book(gate: Gate, job: Job, end: _End, booking: Awaitable[Settlement])
             return await _book(gate, job, end, _told(gate, record, end))
         act = Act.SETTLE if end.settled_as else Act.RELEASE
         due = end.owed
-        resolution = resolution_of(
-            act, record.facts, record.context, end.why,
-            amount=due.amount, meta=end.meta, within_available=due.within_available,
-        )  # fmt: skip
+        known = resolution_of(act, record.facts, record.context, end.why)
+        resolution = replace(known, amount=due.amount, meta=end.meta, within_available=due.within_available)
         job.ended = await defer(gate, record.facts, resolution, error)
         gate.metrics.job_resolved(record.provider, "deferred" if job.ended else "not_booked")
         if job.ended:

@@ -20,6 +20,9 @@ KEPT_S: Final = 12 * 3600
 AGAIN_S: Final = 60
 """An event that no key fits may be signed with a new one; they are asked for anew at most so often."""
 
+FAILED_AGAIN_S: Final = 2
+"""Keys that could not be had are asked for again so much later: events that wait for them are told so at once."""
+
 DOCUMENT_BYTES_MAX: Final = 64 * 1024
 """A key takes 200 bytes."""
 
@@ -66,6 +69,7 @@ class KeyRing:
         self._fetch = fetch
         self._keys: Keys = ()
         self._asked_s = 0.0
+        self._not_before_s = 0.0
         self._asking = asyncio.Lock()
 
     async def keys(self, *, newer: bool = False) -> Keys:
@@ -73,6 +77,15 @@ class KeyRing:
         async with self._asking:
             age_s = self._clock.monotonic_s() - self._asked_s
             if not self._keys or age_s > (AGAIN_S if newer else KEPT_S):
-                self._keys = await self._fetch(self._url)
-                self._asked_s = self._clock.monotonic_s()
+                await self._ask()
             return self._keys
+
+    async def _ask(self) -> None:
+        if self._clock.monotonic_s() < self._not_before_s:
+            raise KeysUnavailable("they could not be had a moment ago")
+        try:
+            self._keys = await self._fetch(self._url)
+        except KeysUnavailable:
+            self._not_before_s = self._clock.monotonic_s() + FAILED_AGAIN_S
+            raise
+        self._asked_s = self._clock.monotonic_s()

@@ -110,8 +110,10 @@ class LetterBox:
 
     def _check_room(self, team: str, size_bytes: int) -> None:
         """Raises BoxFull when there is none for one more, or none for this team."""
-        teams = [size for name, size in self._waiting.items() if name.startswith(f"{team}@")]
-        for sizes, share in ((self._waiting.values(), 1), (teams, TEAM_SHARE)):
+        waiting = list(self._waiting.items())  # at once: other threads finish letters meanwhile
+        all_sizes = [size for _, size in waiting]
+        teams = [size for name, size in waiting if name.startswith(f"{team}@")]
+        for sizes, share in ((all_sizes, 1), (teams, TEAM_SHARE)):
             if len(sizes) >= max(1, self._letters_max // share) or sum(sizes) + size_bytes > self._bytes_max // share:
                 raise BoxFull
 

@@ -192,18 +192,14 @@ def _error(code: str) -> dict[str, str]:
 _TASKS = "/contents/generations/tasks"
 
 
-def _both(method: str, path: str, handle: Any, *, generates: bool = True) -> tuple[Route, ...]:
-    """A route with and without `/api/v3`: base URLs are configured either way."""
-    return tuple(Route(method, prefix + path, handle, generates) for prefix in ("/api/v3", ""))
-
-
 DIALECT = Dialect(
     name="ark",
     routes=(
-        *_both("POST", "/images/generations", generate_images),
-        *_both("POST", _TASKS, create_task),
-        *_both("GET", f"{_TASKS}/{{job}}", get_task, generates=False),
-        *_both("DELETE", f"{_TASKS}/{{job}}", delete_task, generates=False),
+        Route("POST", "/images/generations", generate_images),
+        Route("POST", _TASKS, create_task),
+        Route("GET", f"{_TASKS}/{{job}}", get_task, generates=False),
+        Route("DELETE", f"{_TASKS}/{{job}}", delete_task, generates=False),
     ),
     say_error=say_error,
+    prefixes=("/api/v3", ""),
 )

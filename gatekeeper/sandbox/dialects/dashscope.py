@@ -189,22 +189,18 @@ def _lines(pixels: Pixels) -> int:
 _SERVICES = "/services/aigc"
 
 
-def _both(method: str, path: str, handle: Any, *, generates: bool = True) -> tuple[Route, ...]:
-    """A route with and without `/api/v1`: base URLs are configured either way."""
-    return tuple(Route(method, prefix + path, handle, generates) for prefix in ("/api/v1", ""))
-
-
 DIALECT = Dialect(
     name="dashscope",
     routes=(
-        *_both("POST", f"{_SERVICES}/multimodal-generation/generation", generate_images),
-        *_both("POST", f"{_SERVICES}/image-generation/generation", generate_images),
-        *_both("POST", f"{_SERVICES}/text2image/image-synthesis", start_images),
-        *_both("POST", f"{_SERVICES}/image2image/image-synthesis", start_images),
-        *_both("POST", f"{_SERVICES}/video-generation/video-synthesis", start_video),
-        *_both("POST", f"{_SERVICES}/image2video/video-synthesis", start_video),
-        *_both("GET", "/tasks/{job}", get_task, generates=False),
-        *_both("POST", "/tasks/{job}/cancel", cancel_task, generates=False),
+        Route("POST", f"{_SERVICES}/multimodal-generation/generation", generate_images),
+        Route("POST", f"{_SERVICES}/image-generation/generation", generate_images),
+        Route("POST", f"{_SERVICES}/text2image/image-synthesis", start_images),
+        Route("POST", f"{_SERVICES}/image2image/image-synthesis", start_images),
+        Route("POST", f"{_SERVICES}/video-generation/video-synthesis", start_video),
+        Route("POST", f"{_SERVICES}/image2video/video-synthesis", start_video),
+        Route("GET", "/tasks/{job}", get_task, generates=False),
+        Route("POST", "/tasks/{job}/cancel", cancel_task, generates=False),
     ),
     say_error=say_error,
+    prefixes=("/api/v1", ""),
 )

@@ -137,18 +137,14 @@ def _event(job: Job) -> dict[str, Any]:
     return told | {"status": {"Success": "success", "Fail": "failed"}.get(told["status"], "processing")}
 
 
-def _both(method: str, path: str, handle: Any, *, generates: bool = True) -> tuple[Route, ...]:
-    """A route with and without `/v1`: base URLs are configured either way."""
-    return tuple(Route(method, prefix + path, handle, generates) for prefix in ("/v1", ""))
-
-
 DIALECT = Dialect(
     name="minimax",
     routes=(
-        *_both("POST", "/image_generation", generate_images),
-        *_both("POST", "/video_generation", start_video),
-        *_both("GET", "/query/video_generation", query_video, generates=False),
-        *_both("GET", "/files/retrieve", retrieve_file, generates=False),
+        Route("POST", "/image_generation", generate_images),
+        Route("POST", "/video_generation", start_video),
+        Route("GET", "/query/video_generation", query_video, generates=False),
+        Route("GET", "/files/retrieve", retrieve_file, generates=False),
     ),
     say_error=say_error,
+    prefixes=("/v1", ""),
 )

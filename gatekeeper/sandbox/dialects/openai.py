@@ -263,24 +263,20 @@ def _error_body(error: ProviderError) -> dict[str, Any]:
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
 
 
-def _both(method: str, path: str, handle: Any, *, generates: bool = True) -> tuple[Route, ...]:
-    """A route with and without `/v1`: base URLs are configured either way."""
-    return tuple(Route(method, prefix + path, handle, generates) for prefix in ("/v1", ""))
-
-
 DIALECT = Dialect(
     name="openai",
     routes=(
-        *_both("POST", "/images/generations", generate),
-        *_both("POST", "/images/edits", edit),
-        *_both("POST", "/videos", openai_videos.create),
-        *_both("POST", "/videos/{video}/remix", openai_videos.remix),
-        *_both("GET", "/videos/{video}", openai_videos.retrieve, generates=False),
-        *_both("GET", "/videos/{video}/content", openai_videos.content, generates=False),
-        *_both("DELETE", "/videos/{video}", openai_videos.delete, generates=False),
-        *_both("GET", "/models", list_models, generates=False),
-        *_both("GET", "/models/{model}", show_model, generates=False),
+        Route("POST", "/images/generations", generate),
+        Route("POST", "/images/edits", edit),
+        Route("POST", "/videos", openai_videos.create),
+        Route("POST", "/videos/{video}/remix", openai_videos.remix),
+        Route("GET", "/videos/{video}", openai_videos.retrieve, generates=False),
+        Route("GET", "/videos/{video}/content", openai_videos.content, generates=False),
+        Route("DELETE", "/videos/{video}", openai_videos.delete, generates=False),
+        Route("GET", "/models", list_models, generates=False),
+        Route("GET", "/models/{model}", show_model, generates=False),
     ),
     say_error=say_error,
+    prefixes=("/v1", ""),
     at_root=True,
 )

@@ -128,8 +128,8 @@ def _show(call: Call, job: Job) -> dict[str, Any]:
     urls = [call.file_url(spec) for spec in job.made]
     about = f"{call.base_url}/replicate/v1/predictions/{job.id}"
     ran_s = max(0.0, (job.ended_at_s or call.now_s()) - job.started_at_s) if job.started_at_s is not None else None
-    return {
-        **job.facts["asked"],
+    asked: dict[str, Any] = job.facts["asked"]
+    return asked | {
         "id": job.id, "model": job.model, "version": "hidden", "input": job.facts["input"], "logs": "",
         "output": (urls if job.facts["listed"] or len(urls) > 1 else urls[0]) if urls else None,
         "error": ERRORS.get(job.state), "status": STATUSES[job.state], "data_removed": False,
@@ -155,23 +155,19 @@ def _version(name: str) -> dict[str, Any]:
     return {"id": name, "created_at": "2026-01-01T00:00:00Z", "cog_version": "0.14.0", "openapi_schema": {}}
 
 
-def _both(method: str, path: str, handle: Any, *, generates: bool = False) -> tuple[Route, ...]:
-    """With `/v1` and without."""
-    return tuple(Route(method, prefix + path, handle, generates) for prefix in ("/v1", ""))
-
-
 DIALECT = Dialect(
     name="replicate",
     routes=(
-        *_both("POST", "/models/{owner}/{name}/predictions", create, generates=True),
-        *_both("POST", "/deployments/{owner}/{name}/predictions", create, generates=True),
-        *_both("POST", "/predictions", create, generates=True),
-        *_both("GET", "/predictions/{job}", show),
-        *_both("POST", "/predictions/{job}/cancel", cancel),
-        *_both("POST", "/files", take_file),
-        *_both("GET", "/models/{owner}/{name}", model),
-        *_both("GET", "/models/{owner}/{name}/versions", versions),
-        *_both("GET", "/models/{owner}/{name}/versions/{id}", version),
+        Route("POST", "/models/{owner}/{name}/predictions", create),
+        Route("POST", "/deployments/{owner}/{name}/predictions", create),
+        Route("POST", "/predictions", create),
+        Route("GET", "/predictions/{job}", show, generates=False),
+        Route("POST", "/predictions/{job}/cancel", cancel, generates=False),
+        Route("POST", "/files", take_file, generates=False),
+        Route("GET", "/models/{owner}/{name}", model, generates=False),
+        Route("GET", "/models/{owner}/{name}/versions", versions, generates=False),
+        Route("GET", "/models/{owner}/{name}/versions/{id}", version, generates=False),
     ),
     say_error=say_error,
+    prefixes=("/v1", ""),
 )

@@ -182,27 +182,23 @@ def say_error(error: ProviderError) -> Answer:
     return json_answer({"error": told}, error.status, retry_headers(error.status))
 
 
-def _both(method: str, path: str, handle: Any, *, generates: bool = True) -> tuple[Route, ...]:
-    """A route with and without `/v1`: base URLs are configured either way."""
-    return tuple(Route(method, prefix + path, handle, generates) for prefix in ("/v1", ""))
-
-
 DIALECT = Dialect(
     name="xai",
     routes=(
-        *_both("POST", "/images/generations", generate),
-        *_both("POST", "/images/edits", edit),
-        *_both("GET", "/images/{job}", show, generates=False),
-        *_both("POST", "/videos/generations", film),
-        *_both("POST", "/videos/edits", edit_film),
-        *_both("POST", "/videos/extensions", extend_film),
-        *_both("GET", "/videos/{job}", show, generates=False),
-        *_both("GET", "/models", list_models, generates=False),
-        *_both("GET", "/models/{model}", show_model, generates=False),
-        *_both("GET", "/image-generation-models", list_models, generates=False),
-        *_both("GET", "/image-generation-models/{model}", show_model, generates=False),
-        *_both("GET", "/video-generation-models", list_models, generates=False),
-        *_both("GET", "/video-generation-models/{model}", show_model, generates=False),
+        Route("POST", "/images/generations", generate),
+        Route("POST", "/images/edits", edit),
+        Route("GET", "/images/{job}", show, generates=False),
+        Route("POST", "/videos/generations", film),
+        Route("POST", "/videos/edits", edit_film),
+        Route("POST", "/videos/extensions", extend_film),
+        Route("GET", "/videos/{job}", show, generates=False),
+        Route("GET", "/models", list_models, generates=False),
+        Route("GET", "/models/{model}", show_model, generates=False),
+        Route("GET", "/image-generation-models", list_models, generates=False),
+        Route("GET", "/image-generation-models/{model}", show_model, generates=False),
+        Route("GET", "/video-generation-models", list_models, generates=False),
+        Route("GET", "/video-generation-models/{model}", show_model, generates=False),
     ),
     say_error=say_error,
+    prefixes=("/v1", ""),
 )

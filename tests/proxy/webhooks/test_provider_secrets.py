@@ -30,6 +30,10 @@ def test_a_secret_of_the_standard_is_taken(tmp_path: Path) -> None:
     ("dialect", "secret", "expected"),
     [
         ("replicate", "whsec_no-base64!", "this is no secret of webhooks"),
+        ("replicate", "notwhsec", "this is no secret of webhooks"),
+        ("replicate", "whsec_notwhsec", "this is no secret of webhooks"),
+        ("replicate", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "this is no secret of webhooks"),
+        ("replicate", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\u00e4", "this is no secret of webhooks"),
         ("openai", "whsec_MDEyMzQ1", "this dialect's webhooks are not signed with such a secret"),
         ("fal", "whsec_MDEyMzQ1", "this dialect's webhooks are not signed with such a secret"),
         ("bfl", "whsec_MDEyMzQ1", "this dialect's webhooks are not signed with such a secret"),

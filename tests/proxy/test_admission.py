@@ -1,0 +1,47 @@
+"""What is decided before the ledger is asked, where it depends on who sells a model."""
+
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gatekeeper.catalog import Catalog
+from gatekeeper.core.credits import MICRO
+from gatekeeper.core.request import GenerationRequest
+from gatekeeper.core.spec import Offer
+from gatekeeper.ledger.records import TeamRecord
+from gatekeeper.proxy.admission import admit
+from tests.factories import a_model, a_video_capability
+
+TEAM = TeamRecord("studio")
+ROW = a_video_capability(resolution_default="720P", duration_default=Fraction(5), audio_default=True)
+OFFERS = (
+    Offer("acme", "mover"),
+    Offer("other", "mover", resolution_default="1080P", duration_default=Fraction(10)),
+)
+CATALOG = Catalog.of([a_model(ROW, offers=OFFERS)], "made up")
+
+
+def a_seller(name: str) -> Any:
+    """As much of a provider as finds its offer."""
+    return SimpleNamespace(name=name, offers_of=name, models=(), default_model=None)
+
+
+@pytest.mark.parametrize(
+    ("provider", "resolution", "credits"), [("acme", "720P", 15), ("other", "1080P", 30)], ids=["row", "own"]
+)
+def test_nothing_said_is_what_this_seller_makes(provider: str, resolution: str, credits: int) -> None:  # noqa: A002
+    """5 seconds with sound at 3 credits, or 10 at 3: the hold is for what will come out there."""
+    admission = admit(CATALOG, (a_seller(provider),), TEAM, GenerationRequest(model="mover", prompt_length=5))
+
+    assert (resolution, credits * MICRO) == (admission.valid.resolution, admission.quote.credits)
+
+
+def test_what_is_said_counts_everywhere() -> None:
+    """A default is no limit."""
+    asked = GenerationRequest(model="mover", resolution="720P", duration_s=Fraction(5), audio=False, prompt_length=5)
+
+    found = {admit(CATALOG, (a_seller(name),), TEAM, asked).quote.credits for name in ("acme", "other")}
+
+    assert {10 * MICRO} == found
