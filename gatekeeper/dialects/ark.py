@@ -29,12 +29,12 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.errorobject import render_error, render_error_event
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 SERIES_MAX = 15
 """What `max_images` is when a series is asked for without it: Ark's own default and most."""
@@ -246,11 +246,7 @@ def _not_an_end(answer: Mapping[str, object]) -> Outcome:
     return Unknown("a cancel does not tell how the task ends")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The task in the path."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:

@@ -29,13 +29,13 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.dashscope_answer import StreamAnswer, read_made_or_submitted, read_task
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 WAN_IMAGES_DEFAULT: Final = 4
 """How many pictures a Wan model makes when `n` is not given."""
@@ -268,11 +268,7 @@ def _not_an_end(answer: Mapping[str, object]) -> Outcome:
     return Unknown("a cancel does not tell how the task ends")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The task in the path."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:

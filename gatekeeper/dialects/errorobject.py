@@ -9,7 +9,7 @@ import orjson
 
 from gatekeeper.core.rejection import Code, Rejection
 from gatekeeper.dialects.base import Rendered
-from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers, writable
+from gatekeeper.dialects.facts import Facts, explain, rejection_facts, sdk_headers, writable
 
 _MODEL_CODES = frozenset({Code.MODEL_NOT_FOUND, Code.MODEL_RETIRED, Code.MODEL_NOT_ALLOWED})
 
@@ -24,11 +24,7 @@ _ERROR_TYPES = {
 
 def render_error(rejection: Rejection, request_id: str, names: Mapping[str, str]) -> Rendered:
     """The answer; `x-should-retry` tells the SDK whether to send again by itself. `names` are the format's for ours."""
-    headers = (
-        *rejection_headers(rejection, "application/json"),
-        ("x-should-retry", "true" if rejection.retryable else "false"),
-        ("x-request-id", request_id),
-    )
+    headers = sdk_headers(rejection, request_id)
     return Rendered(rejection.status, headers, orjson.dumps({"error": error_object(rejection, request_id, names)}))
 
 

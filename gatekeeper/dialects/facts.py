@@ -142,6 +142,15 @@ def rejection_headers(rejection: Rejection, content_type: str) -> tuple[tuple[st
     return tuple(headers)
 
 
+def sdk_headers(rejection: Rejection, request_id: str) -> tuple[tuple[str, str], ...]:
+    """Those of a JSON refusal for SDKs of OpenAI's make: whether to send again by itself, and the request's name."""
+    return (
+        *rejection_headers(rejection, "application/json"),
+        ("x-should-retry", "true" if rejection.retryable else "false"),
+        ("x-request-id", request_id),
+    )
+
+
 def writable(text: str) -> str:
     """The text without lone surrogates, which JSON escapes can smuggle in and UTF-8 cannot write."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -6,6 +6,7 @@ by its record and never by its path. `run` and `queue` are hosts of their own, w
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import orjson
@@ -26,13 +27,14 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fal_answer import OutputAnswer, StatusAnswer, StreamAnswer, SubmitAnswer, read_event
+from gatekeeper.dialects.fal_answer import OutputAnswer, StreamAnswer, read_event, read_status, read_submitted
 from gatekeeper.dialects.fields import read_json
 from gatekeeper.dialects.hosted import READS, read_input
-from gatekeeper.dialects.routes import RouteTable, Row, row
+from gatekeeper.dialects.jsonanswer import JsonAnswer
+from gatekeeper.dialects.routes import RouteTable, Row, job_in_path, row
 
 QUEUE: Final = "queue"
 """The segment of the queue's address."""
@@ -151,9 +153,9 @@ def outcome_reader(
     """A reader for an output, a submission, a status or a result. What a cancel answers is no end."""
     match route.name:
         case "queue.submit":
-            return SubmitAnswer(status)
+            return JsonAnswer(status, read_submitted)
         case "queue.status" | "queue.cancel":
-            return StatusAnswer(status, route.job or "")
+            return JsonAnswer(status, partial(read_status, job=route.job or ""), about_job=True)
         case "queue.result" | "queue.ended":
             return OutputAnswer(status, headers, job=route.job or "", certain=route.name == ENDED)
         case _ if succeeded(status) and is_event_stream(content_type):
@@ -162,11 +164,7 @@ def outcome_reader(
             return OutputAnswer(status, headers)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The job in the path."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:

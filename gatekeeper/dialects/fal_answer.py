@@ -87,51 +87,18 @@ class OutputAnswer:
         return Failed(reason, _is_billed(self._status, units), units)
 
 
-class SubmitAnswer:
-    """Reads the answer to a submission."""
-
-    __slots__ = ("_skimmer", "_status")
-
-    def __init__(self, status: int) -> None:
-        self._status = status
-        self._skimmer = Skimmer()
-
-    def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
-
-    def finish(self, *, complete: bool) -> Outcome:
-        answer = read_answer(self._skimmer.skeleton)
-        if not succeeded(self._status):
-            return failed(self._status, answer)
-        if answer is None:
-            return Unknown("the answer is no JSON object" if complete else "the answer was cut")
-        job_id = read_job_id(answer.get("request_id"))
-        return Unknown("accepted without a job id") if job_id is None else Pending(job_id)
+def read_submitted(answer: Answer) -> Outcome:
+    """What a submission is answered with."""
+    job_id = read_job_id(answer.get("request_id"))
+    return Unknown("accepted without a job id") if job_id is None else Pending(job_id)
 
 
-class StatusAnswer:
-    """Reads how the job stands."""
-
-    __slots__ = ("_job", "_skimmer", "_status")
-
-    def __init__(self, status: int, job: str) -> None:
-        self._status = status
-        self._job = job
-        self._skimmer = Skimmer()
-
-    def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
-
-    def finish(self, *, complete: bool) -> Outcome:
-        answer = read_answer(self._skimmer.skeleton)
-        if not succeeded(self._status):
-            return not_told(self._status, answer)
-        if answer is None:
-            return Unknown("the answer is no JSON object" if complete else "the answer was cut")
-        if _is_running(answer):
-            return Pending(self._job)
-        over = answer.get("status") == "COMPLETED"
-        return Pending(self._job, ended=True) if over else Unknown("the answer names no status that is known")
+def read_status(answer: Answer, job: str) -> Outcome:
+    """How the job stands."""
+    if _is_running(answer):
+        return Pending(job)
+    over = answer.get("status") == "COMPLETED"
+    return Pending(job, ended=True) if over else Unknown("the answer names no status that is known")
 
 
 class StreamAnswer:

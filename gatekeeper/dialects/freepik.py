@@ -26,13 +26,13 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import read_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.picturesize import encoded_pixels
-from gatekeeper.dialects.routes import RouteTable, Row, row
+from gatekeeper.dialects.routes import RouteTable, Row, job_in_path, row
 
 MODELS = ("image-upscaler-precision-v2", "image-upscaler")
 """Each is a path of its own, and its upstream id in the catalog."""
@@ -147,11 +147,7 @@ def _is_file(entry: object) -> bool:
     return filled_text(entry) or filled_text(read_object(entry).get("url"))
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The task in the path."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:

@@ -25,12 +25,12 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.facts import explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.multipart import read_form
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 MODEL = "ideogram-v3"
 """As the paths spell it, and as its upstream id in the catalog."""
@@ -163,9 +163,7 @@ def _pixels(entry: Answer) -> Pixels | None:
     return stated_pixels(entry.get("resolution"))
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """Pictures are made while the caller waits: there are no jobs."""
-    raise no_job()
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:

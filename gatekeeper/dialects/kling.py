@@ -29,12 +29,12 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer, inner, listed, read_amount, read_count, read_id, read_seconds
-from gatekeeper.dialects.routes import RouteTable, Row, row
+from gatekeeper.dialects.routes import RouteTable, Row, job_in_path, row
 
 _VIDEO: Final = Operation.VIDEO_GENERATE
 
@@ -282,11 +282,7 @@ def _cost(data: Answer) -> Cost | None:
     return None if units is None else Cost(units, "kling_units")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The task in the path."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:

@@ -26,12 +26,12 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_json
-from gatekeeper.dialects.facts import explain, rejection_facts, rejection_headers
+from gatekeeper.dialects.facts import explain, rejection_facts, sdk_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 ROUTES = RouteTable(
     row("POST", "/generations/video", RouteKind.GENERATION, "generations.video", Operation.VIDEO_GENERATE),
@@ -194,11 +194,7 @@ def _made(job_id: str | None, request: Answer) -> Made:
     )
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The generation in the path."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:
@@ -208,11 +204,7 @@ def ask(link: JobLink) -> Ask | None:
 
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     """`detail` is a sentence; the SDK shows the whole body in its exception, and obeys `x-should-retry`."""
-    headers = (
-        *rejection_headers(rejection, "application/json"),
-        ("x-should-retry", "true" if rejection.retryable else "false"),
-        ("x-request-id", request_id),
-    )
+    headers = sdk_headers(rejection, request_id)
     body = {"detail": explain(rejection, _FIELD_NAMES)} | rejection_facts(rejection, request_id)
     return Rendered(rejection.status, headers, orjson.dumps(body))
 

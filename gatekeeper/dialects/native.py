@@ -38,11 +38,11 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import VIOLATIONS_MAX, malformed, no_job
+from gatekeeper.dialects.complaints import VIOLATIONS_MAX, malformed
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 from gatekeeper.dialects.skim import Skimmer
 
 FIELDS = (
@@ -248,11 +248,7 @@ def _output_duration_s(outputs: list[object]) -> Fraction | None:
     return max((Fraction(str(each)) for each in numbers if 0 < each <= DURATION_MAX_S), default=None)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The job in the path."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:

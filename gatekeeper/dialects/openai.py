@@ -20,7 +20,7 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.errorobject import render_error, render_error_event
 from gatekeeper.dialects.fields import Fields, JsonFields, read_json
@@ -29,7 +29,7 @@ from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.multipart import read_form
 from gatekeeper.dialects.openai_answer import StreamAnswer, read_images
 from gatekeeper.dialects.openai_video import is_video, read_remix, read_video, video_answer
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 _QUERY = frozenset({"api-version"})
 """What hosts that copy this format take in the address, and what no price depends on."""
@@ -180,11 +180,7 @@ def outcome_reader(
     return StreamAnswer() if is_stream else JsonAnswer(status, read_images)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The video in the address: images are made while the caller waits. Raises `Rejected` without one."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:

@@ -31,14 +31,14 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_json
-from gatekeeper.dialects.facts import explain, rejection_facts, rejection_headers
+from gatekeeper.dialects.facts import explain, rejection_facts, sdk_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.multipart import read_form
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 ROUTES = RouteTable(
     row("POST", "/images/generations", RouteKind.GENERATION, "images.generations", Operation.IMAGE_GENERATE),
@@ -157,9 +157,7 @@ def _cost(answer: Answer) -> Cost | None:
     return None if units is None else Cost(units, "recraft_units")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """Pictures are made while the caller waits: there are no jobs."""
-    raise no_job()
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:
@@ -168,11 +166,7 @@ def ask(link: JobLink) -> Ask | None:
 
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     """The code and a sentence, from which OpenAI's SDK makes its exception; it obeys `x-should-retry`."""
-    headers = (
-        *rejection_headers(rejection, "application/json"),
-        ("x-should-retry", "true" if rejection.retryable else "false"),
-        ("x-request-id", request_id),
-    )
+    headers = sdk_headers(rejection, request_id)
     body = {"message": explain(rejection, _FIELD_NAMES)} | rejection_facts(rejection, request_id)
     return Rendered(rejection.status, headers, orjson.dumps(body))
 

@@ -24,14 +24,14 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.hosted import READS, read_input
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.replicate_answer import read_event, read_prediction
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 ROUTES = RouteTable(
     row(
@@ -173,11 +173,7 @@ def outcome_reader(
     return JsonAnswer(status, read_prediction, about_job=route.kind is not RouteKind.GENERATION)
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The prediction in the path."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:

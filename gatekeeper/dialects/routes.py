@@ -7,12 +7,13 @@ for one with colons in it, and `{name*}` for several. What a name matches is pla
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from gatekeeper.core.request import Operation
 from gatekeeper.dialects.base import Route, RouteKind
+from gatekeeper.dialects.complaints import no_job
 
 SEGMENT: Final = r"[A-Za-z0-9][A-Za-z0-9._~@=-]{0,255}"
 """One segment. No colon: Google's verbs stand behind one."""
@@ -49,6 +50,13 @@ def row(  # noqa: PLR0913  # the facts of one line, all but four of them by name
 ) -> Row:
     """A line of a table, with the route's own facts beside its template."""
     return Row(method, template, Route(name, kind, "", operation, query, base=base, takes_body=takes_body), upstream)
+
+
+def job_in_path(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
+    """The job, or the file of one, that the path names: `job_named` of every format that names them there."""
+    if route.job is None:
+        raise no_job()
+    return route.job
 
 
 class RouteTable:

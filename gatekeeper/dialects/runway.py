@@ -26,13 +26,13 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_json
-from gatekeeper.dialects.facts import explain, rejection_facts, rejection_headers
+from gatekeeper.dialects.facts import explain, rejection_facts, sdk_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.picturesize import encoded_pixels
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 ROUTES = RouteTable(
     row("POST", "/v1/text_to_image", RouteKind.GENERATION, "text_to_image", Operation.IMAGE_GENERATE),
@@ -273,11 +273,7 @@ def _cost(answer: Answer, field: str) -> Cost | None:
     return None if amount is None else Cost(amount, "runway_credits")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The task in the path."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:
@@ -287,11 +283,7 @@ def ask(link: JobLink) -> Ask | None:
 
 def render_rejection(rejection: Rejection, request_id: str) -> Rendered:
     """`error` is a sentence; the SDK shows the whole body in its exception, and obeys `x-should-retry`."""
-    headers = (
-        *rejection_headers(rejection, "application/json"),
-        ("x-should-retry", "true" if rejection.retryable else "false"),
-        ("x-request-id", request_id),
-    )
+    headers = sdk_headers(rejection, request_id)
     body = {"error": explain(rejection, _FIELD_NAMES)} | rejection_facts(rejection, request_id)
     return Rendered(rejection.status, headers, orjson.dumps(body))
 

@@ -28,12 +28,12 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.facts import explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.multipart import read_form
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 ROUTES = RouteTable(
     row("POST", "/enhance/async", RouteKind.GENERATION, "enhance", Operation.IMAGE_UPSCALE),
@@ -178,11 +178,7 @@ def _cost(answer: Answer) -> Cost | None:
     return None if amount is None else Cost(amount, "topaz_credits")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The process in the path."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:

@@ -33,11 +33,11 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
+from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.errorobject import render_error, render_error_event
 from gatekeeper.dialects.fields import JsonFields, read_json
-from gatekeeper.dialects.routes import RouteTable, row
+from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 from gatekeeper.dialects.skim import Skimmer
 
 TICKS_PER_USD = 10_000_000_000
@@ -305,11 +305,7 @@ def _cost(answer: Answer) -> Cost | None:
     return Cost(Fraction(ticks, TICKS_PER_USD), "usd")
 
 
-def job_named(route: Route, query: Mapping[str, str], body: Sequence[bytes]) -> str:
-    """The job in the address. Raises `Rejected` without one."""
-    if route.job is None:
-        raise no_job()
-    return route.job
+job_named = job_in_path
 
 
 def ask(link: JobLink) -> Ask | None:
