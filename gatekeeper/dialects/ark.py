@@ -33,7 +33,7 @@ from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.errorobject import render_error, render_error_event
 from gatekeeper.dialects.fields import JsonFields, read_json
-from gatekeeper.dialects.jsonanswer import JsonAnswer
+from gatekeeper.dialects.jsonanswer import JsonAnswer, not_an_end
 from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 SERIES_MAX = 15
@@ -239,11 +239,7 @@ def outcome_reader(
         case RouteKind.POLL, _:
             return JsonAnswer(status, partial(read_task, job_id=route.job or ""), about_job=True)
         case _:
-            return JsonAnswer(status, _not_an_end, about_job=True)
-
-
-def _not_an_end(answer: Mapping[str, object]) -> Outcome:
-    return Unknown("a cancel does not tell how the task ends")
+            return JsonAnswer(status, not_an_end, about_job=True)
 
 
 job_named = job_in_path

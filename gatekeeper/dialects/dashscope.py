@@ -13,7 +13,6 @@ from typing import Final
 
 import orjson
 
-from gatekeeper.core.outcome import Outcome, Unknown
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import AUTO
@@ -34,7 +33,7 @@ from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.dashscope_answer import StreamAnswer, read_made_or_submitted, read_task
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
-from gatekeeper.dialects.jsonanswer import JsonAnswer
+from gatekeeper.dialects.jsonanswer import JsonAnswer, not_an_end
 from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
 WAN_IMAGES_DEFAULT: Final = 4
@@ -261,11 +260,7 @@ def outcome_reader(
         case RouteKind.POLL:
             return JsonAnswer(status, partial(read_task, job_id=route.job or ""), about_job=True)
         case _:
-            return JsonAnswer(status, _not_an_end, about_job=True)
-
-
-def _not_an_end(answer: Mapping[str, object]) -> Outcome:
-    return Unknown("a cancel does not tell how the task ends")
+            return JsonAnswer(status, not_an_end, about_job=True)
 
 
 job_named = job_in_path

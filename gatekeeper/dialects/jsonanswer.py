@@ -46,6 +46,11 @@ class JsonAnswer:
         return self._read(answer)
 
 
+def not_an_end(answer: Answer) -> Outcome:
+    """For answers to a cancel that say only that it was heard."""
+    return Unknown("a cancel does not tell how the task ends")
+
+
 def inner(answer: Answer, name: str) -> Answer:
     """The object in a field, or an empty one."""
     value = answer.get(name)
