@@ -122,12 +122,8 @@ _SOUND_UNLESS_REFUSED = re.compile(r"seedance-(?:1-5|[2-9])")
 Said = TypeVar("Said", str | None, int | None)
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
-
-
-def find_route(method: str, path: str) -> Route | None:
-    return ROUTES.find(method, path)
+routes = ROUTES.routes
+find_route = ROUTES.find
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:

@@ -36,10 +36,9 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
-from gatekeeper.dialects.contenttype import is_json
+from gatekeeper.dialects.complaints import no_job
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import JsonFields, read_json, read_sides
+from gatekeeper.dialects.fields import JsonFields, read_only_json, read_sides
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.routes import RouteTable, row
 
@@ -159,8 +158,7 @@ _FIELD_NAMES = {"outputs": "batch", "duration_s": "duration", "audio": "generate
 """Our names for what this format calls otherwise."""
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
+routes = ROUTES.routes
 
 
 def find_route(method: str, path: str) -> Route | None:
@@ -170,9 +168,7 @@ def find_route(method: str, path: str) -> Route | None:
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """What a task asks. Raises `Rejected` (malformed_request)."""
-    if not is_json(content_type):
-        raise malformed("Content-Type must be application/json.")
-    fields = read_json(body)
+    fields = read_only_json(content_type, body)
     request = _film(fields) if route.model == FILM else _picture(route, fields)
     fields.finish()
     return request

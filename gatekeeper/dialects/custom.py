@@ -27,10 +27,9 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
-from gatekeeper.dialects.contenttype import is_json
+from gatekeeper.dialects.complaints import no_job
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.fields import JsonFields, read_only_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer, read_amount, read_id, read_seconds, read_tier
 from gatekeeper.dialects.pointers import Pointer, look_up
 from gatekeeper.dialects.routes import RouteTable, Row, row
@@ -102,9 +101,7 @@ class CustomDialect:
 
     def read_request(self, route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
         """What the fields say that the plan points to. Raises `Rejected`: malformed_request or missing_parameter."""
-        if not is_json(content_type):
-            raise malformed("Content-Type must be application/json.")
-        places = _Places(read_json(body), self._plan.fields)
+        places = _Places(read_only_json(content_type, body), self._plan.fields)
         request = _request(route, places)
         places.body.finish()
         return request

@@ -28,11 +28,10 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed
-from gatekeeper.dialects.contenttype import is_event_stream, is_json
+from gatekeeper.dialects.contenttype import is_event_stream
 from gatekeeper.dialects.dashscope_answer import StreamAnswer, read_made_or_submitted, read_task
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.fields import JsonFields, read_only_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer, not_an_end
 from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
@@ -139,19 +138,13 @@ _VIDEOS_IN = (
 """Where pictures and videos go in, one or a list. `reference_urls` may be either: the dearer of the two."""
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
-
-
-def find_route(method: str, path: str) -> Route | None:
-    return ROUTES.find(method, path)
+routes = ROUTES.routes
+find_route = ROUTES.find
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads what stands in `input` and in `parameters`. Raises `Rejected` (malformed_request)."""
-    if not is_json(content_type):
-        raise malformed("Content-Type must be application/json.")
-    fields = read_json(body)
+    fields = read_only_json(content_type, body)
     request = _ask(route, fields)
     fields.finish()
     return request

@@ -27,11 +27,10 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed
-from gatekeeper.dialects.contenttype import is_event_stream, is_json
+from gatekeeper.dialects.contenttype import is_event_stream
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fal_answer import OutputAnswer, StreamAnswer, read_event, read_status, read_submitted
-from gatekeeper.dialects.fields import read_json
+from gatekeeper.dialects.fields import read_only_json
 from gatekeeper.dialects.hosted import READS, read_input
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.routes import RouteTable, Row, job_in_path, row
@@ -129,19 +128,13 @@ _FIELD_NAMES = {
 """Our names for what most models here call otherwise."""
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
-
-
-def find_route(method: str, path: str) -> Route | None:
-    return ROUTES.find(method, path)
+routes = ROUTES.routes
+find_route = ROUTES.find
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """What a model's input asks. Raises `Rejected` (malformed_request)."""
-    if not is_json(content_type):
-        raise malformed("Content-Type must be application/json.")
-    fields = read_json(body)
+    fields = read_only_json(content_type, body)
     request = read_input(route.model, fields, stream=route.name == "run.stream")
     fields.finish()
     return request

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from gatekeeper.core.sizes import AUTO
 from gatekeeper.dialects.complaints import Complaints, malformed, shown
+from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.skim import STRING_BYTES_MAX, Skimmer
 from gatekeeper.dialects.strictjson import kind, parse_object
 
@@ -300,6 +301,13 @@ def read_json(body: Sequence[bytes], *, string_bytes_max: int = STRING_BYTES_MAX
         raise malformed("The body has a field whose name is far longer than any there is.")
     values = parse_object(skimmer.skeleton)
     return JsonFields(values, _decode_heads(skimmer.cut), Complaints())
+
+
+def read_only_json(content_type: str, body: Sequence[bytes]) -> JsonFields:
+    """The same for formats that know no other: raises for another content type too."""
+    if not is_json(content_type):
+        raise malformed("Content-Type must be application/json.")
+    return read_json(body)
 
 
 def _names_a_field(skeleton: bytes, head: bytes) -> bool:

@@ -26,10 +26,8 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed
-from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import read_json
+from gatekeeper.dialects.fields import read_only_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.picturesize import encoded_pixels
 from gatekeeper.dialects.routes import RouteTable, Row, job_in_path, row
@@ -87,19 +85,13 @@ _FIELD_NAMES = {"scale": "scale_factor", "input": "image"}
 _RUNNING = frozenset({"CREATED", "IN_PROGRESS"})
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
-
-
-def find_route(method: str, path: str) -> Route | None:
-    return ROUTES.find(method, path)
+routes = ROUTES.routes
+find_route = ROUTES.find
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads JSON. Raises `Rejected`: malformed_request, or missing_parameter for a task without an image."""
-    if not is_json(content_type):
-        raise malformed("Content-Type must be application/json.")
-    fields = read_json(body)
+    fields = read_only_json(content_type, body)
     image = fields.beginning("image")
     request = GenerationRequest(
         model=route.name,

@@ -26,10 +26,10 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
-from gatekeeper.dialects.contenttype import is_event_stream, is_json
+from gatekeeper.dialects.complaints import no_job
+from gatekeeper.dialects.contenttype import is_event_stream
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import read_json
+from gatekeeper.dialects.fields import read_json, read_only_json
 from gatekeeper.dialects.gemini_answer import (
     OPERATION,
     content_reader,
@@ -193,8 +193,7 @@ _READERS: dict[str, Callable[[Route, ProtoFields], GenerationRequest]] = {
 }
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
+routes = ROUTES.routes
 
 
 def find_route(method: str, path: str) -> Route | None:
@@ -204,9 +203,7 @@ def find_route(method: str, path: str) -> Route | None:
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads JSON. Raises `Rejected`: malformed_request, or missing_parameter."""
-    if not is_json(content_type):
-        raise malformed("Content-Type must be application/json.")
-    fields = ProtoFields(read_json(body))
+    fields = ProtoFields(read_only_json(content_type, body))
     request = _READERS[route.name](route, fields)
     fields.finish()
     return request

@@ -29,10 +29,8 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed
-from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.fields import JsonFields, read_only_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer, inner, listed, read_amount, read_count, read_id, read_seconds
 from gatekeeper.dialects.routes import RouteTable, Row, job_in_path, row
 
@@ -131,19 +129,13 @@ TRAITS = Traits(
 _FIELD_NAMES = {"duration_s": "duration", "outputs": "n", "model": "model_name", "audio": "sound"}
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
-
-
-def find_route(method: str, path: str) -> Route | None:
-    return ROUTES.find(method, path)
+routes = ROUTES.routes
+find_route = ROUTES.find
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads a picture's or a video's settings. Raises `Rejected` (malformed_request)."""
-    if not is_json(content_type):
-        raise malformed("Content-Type must be application/json.")
-    fields = read_json(body)
+    fields = read_only_json(content_type, body)
     model = _model(route, fields)
     request = _ask_video(model, fields) if route.operation is _VIDEO else _ask_image(model, fields)
     fields.finish()

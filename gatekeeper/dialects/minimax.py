@@ -26,10 +26,9 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed, no_job
-from gatekeeper.dialects.contenttype import is_json
+from gatekeeper.dialects.complaints import no_job
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.fields import JsonFields, read_only_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer, inner, read_count, read_id
 from gatekeeper.dialects.routes import RouteTable, row
 
@@ -105,19 +104,13 @@ TRAITS = Traits(
 _FIELD_NAMES = {"outputs": "n", "duration_s": "duration", "enhance_prompt": "prompt_optimizer"}
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
-
-
-def find_route(method: str, path: str) -> Route | None:
-    return ROUTES.find(method, path)
+routes = ROUTES.routes
+find_route = ROUTES.find
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads a picture's or a video's settings. Raises `Rejected` (malformed_request)."""
-    if not is_json(content_type):
-        raise malformed("Content-Type must be application/json.")
-    fields = read_json(body)
+    fields = read_only_json(content_type, body)
     request = _ask_video(fields) if route.operation is Operation.VIDEO_GENERATE else _ask_image(fields)
     fields.finish()
     return request

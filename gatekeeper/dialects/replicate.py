@@ -24,10 +24,8 @@ from gatekeeper.dialects.base import (
     Traits,
     Webhook,
 )
-from gatekeeper.dialects.complaints import malformed
-from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.fields import JsonFields, read_only_json
 from gatekeeper.dialects.hosted import READS, read_input
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.replicate_answer import read_event, read_prediction
@@ -121,19 +119,13 @@ _FIELD_NAMES = {
 """Our names for what most models here call otherwise."""
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
-
-
-def find_route(method: str, path: str) -> Route | None:
-    return ROUTES.find(method, path)
+routes = ROUTES.routes
+find_route = ROUTES.find
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """What a prediction asks. Raises `Rejected` (malformed_request)."""
-    if not is_json(content_type):
-        raise malformed("Content-Type must be application/json.")
-    fields = read_json(body)
+    fields = read_only_json(content_type, body)
     model = _model(route, fields)
     if fields.flag("stream"):
         fields.wrong("stream", "left out: a stream would lead past the gateway")

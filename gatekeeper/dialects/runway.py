@@ -26,10 +26,8 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed
-from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import explain, rejection_facts, sdk_headers
-from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.fields import JsonFields, read_only_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.picturesize import encoded_pixels
 from gatekeeper.dialects.routes import RouteTable, job_in_path, row
@@ -126,19 +124,13 @@ _NOT_READ = {
 }
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
-
-
-def find_route(method: str, path: str) -> Route | None:
-    return ROUTES.find(method, path)
+routes = ROUTES.routes
+find_route = ROUTES.find
 
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads JSON. Raises `Rejected`: malformed_request, or missing_parameter for a task without a model."""
-    if not is_json(content_type):
-        raise malformed("Content-Type must be application/json.")
-    fields = read_json(body)
+    fields = read_only_json(content_type, body)
     request = _ask_for_upscale(fields) if route.operation is Operation.IMAGE_UPSCALE else _ask_for(route, fields)
     if not fields.given("model"):
         fields.missing("model", "the name of a model")

@@ -33,10 +33,8 @@ from gatekeeper.dialects.base import (
     RouteKind,
     Traits,
 )
-from gatekeeper.dialects.complaints import malformed
-from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.errorobject import render_error, render_error_event
-from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.fields import JsonFields, read_only_json
 from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 from gatekeeper.dialects.skim import Skimmer
 
@@ -117,8 +115,7 @@ _NO_JOBS = frozenset({"generations", "edits", "extensions"})
 _AUDIO_INPUTS = ("reference_audios",)
 
 
-def routes() -> tuple[tuple[str, str, Route], ...]:
-    return ROUTES.routes()
+routes = ROUTES.routes
 
 
 def find_route(method: str, path: str) -> Route | None:
@@ -128,9 +125,7 @@ def find_route(method: str, path: str) -> Route | None:
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads JSON. Raises `Rejected`: malformed_request, or missing_parameter."""
-    if not is_json(content_type):
-        raise malformed("Content-Type must be application/json.")
-    fields = read_json(body)
+    fields = read_only_json(content_type, body)
     pictures = sum(_count(fields, name) for name in _INPUTS)
     _check_inputs(route, fields, pictures)
     request = GenerationRequest(
