@@ -23,16 +23,15 @@ from gatekeeper.admin.token import admin_token
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.events import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
 from gatekeeper.ledger.outbox import Outbox, open_outbox
-from gatekeeper.ledger.records import KeyRecord
 from gatekeeper.ledger.repair import LostHistory
 from gatekeeper.ledger.replay import Replayed, Replayer
 from gatekeeper.ledger.sweeper import Sweeper
+from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.ledger.watch import StoreWatch
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
@@ -45,6 +44,7 @@ from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.server import DataPlane
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
+from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.web.front import FrontServer
@@ -194,7 +194,7 @@ async def _build_gate(  # every argument is a part that is wired in
     server = settings.server
     providers = await build_providers(settings, stack)
     callers = Authenticator(
-        books.ledger.find_key, books.ledger.team, clock, static_keys, key_headers(providers.values())
+        books.ledger.keyring.find, books.ledger.team, clock, static_keys, key_headers(providers.values())
     )
     return Gate(
         providers=providers,

@@ -11,17 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import is_hold_id
-from gatekeeper.ledger.records import (
-    CREDITS_MAX,
-    Answer,
-    Ending,
-    HoldContext,
-    HoldOrder,
-    Job,
-    KeyRecord,
-    Limit,
-    TeamRecord,
-)
+from gatekeeper.ledger.records import CREDITS_MAX, Answer, Ending, HoldContext, HoldOrder, Job
+from gatekeeper.ledger.teamrecord import KeyRecord, Limit, TeamRecord
 
 NAME_CHARS_MAX: Final = 128
 """Projects, members, key and grant ids: room for an e-mail address or a path, small enough to count by."""
@@ -270,6 +261,11 @@ def _check_limit(limit: Limit) -> None:
         raise LedgerInvalid(f"limit scope {limit.scope!r}: use team, project, member, key, or one by name (member:amy)")
     check_name("limit scope", name)
     check_amount(limit.credits)
+    if (limit.raised_to is None) is not (limit.raised_until_ms is None):
+        raise LedgerInvalid(f"limit {limit.scope} per {limit.per}: a raise has an amount and an end, or neither")
+    if limit.raised_to is not None and limit.raised_until_ms is not None:
+        check_amount(limit.raised_to)
+        check_instant("raised_until_ms", limit.raised_until_ms)
 
 
 def _check_interval(what: str, interval_ms: int) -> None:

@@ -5,7 +5,8 @@ Money and instants are those of `records`: int micro-credits, int milliseconds s
 
 from dataclasses import dataclass
 
-from gatekeeper.ledger.records import HoldState, OnUnknown, Per
+from gatekeeper.ledger.records import HoldState, OnUnknown
+from gatekeeper.ledger.teamrecord import Per
 
 
 @dataclass(frozen=True, slots=True)

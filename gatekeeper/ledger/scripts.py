@@ -23,7 +23,6 @@ from gatekeeper.ledger.records import (
     HoldResult,
     Job,
     JobStatus,
-    Limit,
     Marked,
     MarkStatus,
     Mismatch,
@@ -33,9 +32,9 @@ from gatekeeper.ledger.records import (
     Repeated,
     Settlement,
     SettleStatus,
-    TeamRecord,
     Transition,
 )
+from gatekeeper.ledger.teamrecord import Limit, TeamRecord
 from gatekeeper.ledger.windows import Windows
 from gatekeeper.ledger.wire import Reply
 
@@ -77,11 +76,11 @@ class Snapshot:
     base: dict[str, str]
 
 
-async def put_team(client: StoreClient, record: TeamRecord, actor: str, expected_revision: int | None) -> int:
+async def put_team(client: StoreClient, record: TeamRecord, actor: str, why: str, expected_revision: int | None) -> int:
     """Run team.lua: the revision the team has now."""
     keys = TeamKeys(record.id)
     expected = "" if expected_revision is None else str(expected_revision)
-    args = [expected, *team_arguments(record), actor]
+    args = [expected, *team_arguments(record), actor, why]
     reply = await client.run(script("team"), [keys.team, keys.bal, keys.journal], [*args])
     match reply:
         case ["STORED" | "UNCHANGED", revision]:

@@ -14,7 +14,7 @@ from gatekeeper.core.rejection import Code, Rejected, Rejection, Violation, refu
 from gatekeeper.core.request import GenerationRequest, ValidRequest
 from gatekeeper.core.spec import ModelSpec, Offer
 from gatekeeper.core.validate import validate
-from gatekeeper.ledger.records import TeamRecord
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.proxy.gate import Provider
 
 NAME_SHOWN_MAX = 80

@@ -17,8 +17,8 @@ from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.core.spec import ModelSpec
 from gatekeeper.dialects.facts import alternative_facts, credits_number, violation_facts
-from gatekeeper.ledger.records import TeamRecord
 from gatekeeper.ledger.reports import Balance
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.proxy.admission import admit, check_allowed, check_capability, names_at
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.web.answers import json_answer

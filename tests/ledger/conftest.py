@@ -23,7 +23,8 @@ from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
-from gatekeeper.ledger.records import HoldOrder, TeamRecord
+from gatekeeper.ledger.records import HoldOrder
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.windows import Window, Windows
 from gatekeeper.ledger.wire import Reply
 from tests.ledger.lots_scene import Clock
@@ -254,7 +255,7 @@ class Raw:
         args = {
             "expected": "", "timezone": "UTC", "frozen": "0", "limits": "", "per_request": "", "open_holds": "",
             "held_credits": "", "per_minute": "", "models": '{"allow":["*"],"deny":[]}', "retry_guard": "1",
-            "actor": "",
+            "plan": "{}", "actor": "", "why": "",
         }  # fmt: skip
         args.update(changes)
         k = self.keys

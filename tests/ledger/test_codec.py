@@ -7,7 +7,8 @@ import pytest
 
 from gatekeeper.ledger import codec
 from gatekeeper.ledger.errors import LedgerBroken
-from gatekeeper.ledger.records import HoldState, KeyRecord, Limit, OnUnknown, Per
+from gatekeeper.ledger.records import HoldState, OnUnknown
+from gatekeeper.ledger.teamrecord import KeyRecord, Limit, Per
 
 
 def test_limits_go_there_and_back():

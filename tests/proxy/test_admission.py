@@ -10,7 +10,7 @@ from gatekeeper.catalog import Catalog
 from gatekeeper.core.credits import MICRO
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.core.spec import Offer
-from gatekeeper.ledger.records import TeamRecord
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.proxy.admission import admit
 from tests.factories import a_model, a_video_capability
 
