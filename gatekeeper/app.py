@@ -129,8 +129,13 @@ async def _reload_when_asked(gateway: Gateway, asked: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord] = ()) -> AsyncIterator[Gateway]:
-    """A gateway that accepts requests inside the block. Raises `ConfigError`, the ledger's errors, or `OSError`."""
+async def running_gateway(
+    settings: Settings, *, static_keys: Iterable[KeyRecord] = (), clock: Clock | None = None
+) -> AsyncIterator[Gateway]:
+    """A gateway that accepts requests inside the block; `clock` is the machine's own unless one is given.
+
+    Raises `ConfigError`, the ledger's errors, or `OSError`.
+    """
     shelf = Shelf(_load_all(settings))
     metrics = Metrics()
     async with AsyncExitStack() as stack:
@@ -141,7 +146,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         watch = _start_watch(store, metrics, stack)
         await _apply_teams(settings, store.ledger)
         books = Books(store.ledger, outbox, in_flight)
-        gate = await _build_gate(settings, shelf, books, metrics, static_keys, stack)
+        gate = await _build_gate(settings, shelf, books, metrics, static_keys, clock or SystemClock(), stack)
         _start_replayer(gate, stack)
         _start_sweeper(store.ledger, metrics, stack)
         _start_reconciler(gate, stack)
@@ -188,9 +193,9 @@ async def _build_gate(  # every argument is a part that is wired in
     books: Books,
     metrics: Metrics,
     static_keys: Iterable[KeyRecord],
+    clock: Clock,
     stack: AsyncExitStack,
 ) -> Gate:
-    clock = SystemClock()
     server = settings.server
     providers = await build_providers(settings, stack)
     callers = Authenticator(
