@@ -103,6 +103,8 @@ class EntryKind(StrEnum):
     VOID = "void"
     ORPHAN = "orphan"
     JOB = "job"
+    REFUND = "refund"
+    TRANSFER = "transfer"
 
 
 @dataclass(frozen=True, slots=True)
