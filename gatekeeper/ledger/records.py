@@ -105,6 +105,7 @@ class EntryKind(StrEnum):
     JOB = "job"
     REFUND = "refund"
     TRANSFER = "transfer"
+    KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
