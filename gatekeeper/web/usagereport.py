@@ -153,7 +153,7 @@ def _dimensions(text: str) -> tuple[str, ...]:
     for word in words:
         if word not in DIMENSIONS:
             raise _wrong(
-                f"`by` has {quoted(word) or 'an empty word'}: name some of {', '.join(DIMENSIONS)}, with commas between them."
+                f"`by` has {quoted(word) or 'an empty word'}: use {', '.join(DIMENSIONS)}, separated by commas."
             )
     return words
 

@@ -72,7 +72,7 @@ def test_the_days_of_a_query(query: dict[str, str], days: tuple[str, str]) -> No
         ({"from_": "0001-01-01"}, "there is usage from the years 2000 to 2999 only"),
         ({"from_": "2026-11-02", "to": "2026-11-01"}, "`from` is after `to`"),
         ({"from_": "2020-11-02"}, "are more than 800 days; ask for fewer at once"),
-        ({"by": "model,colour"}, "`by` has colour: name some of model, resolution,"),
+        ({"by": "model,colour"}, "`by` has colour: use model, resolution,"),
         ({"by": ""}, "`by` has an empty word"),
         ({"format": "xml"}, "`format` is xml: there are json and csv."),
         ({"from_": "9" * 5000}, "write a day like"),
