@@ -7,9 +7,9 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:schema`             | STRING | the number of the formats below                      | for ever              |
 | `gk:teams`              | SET    | every team id                                        | for ever              |
 | `gk:secret`             | STRING | what gateways on this store sign with, drawn once    | for ever              |
-| `gk:key:<sha256>`       | STRING | an API key's record as JSON                          | until removed         |
+| `gk:key:<sha256>`       | STRING | the team and the id of the API key with this secret  | until removed         |
 | `gk:{T}:team`           | HASH   | the team's record, a field for each part of it       | for ever              |
-| `gk:{T}:keys`           | HASH   | key id -> sha256                                     | until removed         |
+| `gk:{T}:keys`           | HASH   | key id -> the key's record as JSON                   | until removed         |
 | `gk:{T}:grants`         | HASH   | grant id -> amount, and its expiry if it has one     | for ever              |
 | `gk:{T}:bal`            | HASH   | `figures`, `rules`, `lots`; scope -> its counters    | for ever              |
 | `gk:{T}:open`           | HASH   | hold id -> record                                    | field: until resolved |
@@ -52,7 +52,7 @@ SECRET: Final = "gk:secret"  # noqa: S105  # the key's name
 
 
 def api_key(sha256: str) -> str:
-    """STRING: the record of the API key with this SHA-256."""
+    """STRING: whose secret this is the SHA-256 of: a team, a tab, the id of its API key."""
     return f"gk:key:{sha256}"
 
 
@@ -78,7 +78,7 @@ class TeamKeys:
 
     @property
     def keys(self) -> str:
-        """HASH: key id -> sha256."""
+        """HASH: key id -> the record of the API key."""
         return f"{self.tag}:keys"
 
     @property

@@ -103,6 +103,7 @@ class EntryKind(StrEnum):
     VOID = "void"
     ORPHAN = "orphan"
     JOB = "job"
+    KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)

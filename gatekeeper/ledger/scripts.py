@@ -108,6 +108,23 @@ async def grant(
     raise _unusual("grant", team, reply)
 
 
+async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
+    client: StoreClient, team: str, key_id: str, before: str, after: str, told: str, actor: str, why: str
+) -> bool | None:
+    """Run key.lua: whether it changed anything; None if the record was another one by then."""
+    keys = TeamKeys(team)
+    names = [keys.team, keys.keys, keys.bal, keys.journal]
+    reply = await client.run(script("key"), names, [key_id, before, after, told, actor, why])
+    match reply:
+        case ["STORED", _]:
+            return True
+        case ["UNCHANGED"]:
+            return False
+        case ["CONFLICT"]:
+            return None
+    raise _unusual("key", team, reply)
+
+
 async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldResult | RetryWindows:
     """Run hold.lua."""
     keys, day = TeamKeys(order.team), hold_id_day(order.hold_id)

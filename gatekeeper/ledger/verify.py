@@ -25,7 +25,7 @@ FORGOTTEN_AFTER_MS: Final = 73 * 3600 * 1000
 that were set. No late result can come to them any more."""
 
 _RESOLVING: Final = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
-_WITHOUT_CREDITS: Final = {EntryKind.TEAM, EntryKind.VOID}
+_WITHOUT_CREDITS: Final = {EntryKind.TEAM, EntryKind.KEY, EntryKind.VOID}
 
 
 @dataclass(slots=True)
