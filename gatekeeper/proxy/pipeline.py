@@ -10,7 +10,7 @@ from aiohttp import web
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.records import Repeated
 from gatekeeper.logs import one_word
-from gatekeeper.proxy.admission import Admission, admit
+from gatekeeper.proxy.admission import Admission, admit_call
 from gatekeeper.proxy.again import answer_again
 from gatekeeper.proxy.answering import deliver, deliver_free
 from gatekeeper.proxy.body import body_of
@@ -34,7 +34,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     _learn_asked(call, asked)
     if call.dry_run:
         return await quote_answer(gate, call, asked)
-    admission = admit(call.catalog, call.candidates, call.caller.team, asked)
+    admission = admit_call(call, asked)
     _learn(call, admission)
     await check_sources(gate, call, admission.provider, asked)
     webhook = wanted_webhook(gate, call, admission.provider, body)
