@@ -139,6 +139,8 @@ class Replay:
             self._orphan(entry)
         elif entry.kind is EntryKind.JOB:
             self._job(entry)
+        elif entry.kind is EntryKind.EXTEND:
+            self._extend(entry)
         elif entry.kind in _RESOLVING:
             self._resolve(entry)
         elif entry.kind not in _WITHOUT_CREDITS:
@@ -232,6 +234,13 @@ class Replay:
             self.differ(f"entry {entry.seq}: job of a hold that is not open", entry.hold_id, "an open hold")
             return
         hold.state, hold.follows_job = HoldState.HELD, True
+
+    def _extend(self, entry: Entry) -> None:
+        hold = self.open.get(entry.hold_id)
+        if hold is None or hold.follows_job:
+            self.differ(f"entry {entry.seq}: extend of a hold without a deadline", entry.hold_id, "an open hold")
+            return
+        hold.state = HoldState.HELD
 
     def _unknown(self, entry: Entry) -> None:
         hold = self.open.get(entry.hold_id)

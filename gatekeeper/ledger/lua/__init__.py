@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Final
 
 NAMES: Final = (
-    "balance", "expire", "exported", "grant", "hold", "job", "settle", "snapshot", "team", "trim", "unknown",
+    "balance", "expire", "exported", "extend", "grant", "hold", "job", "settle", "snapshot", "team", "trim", "unknown",
 )  # fmt: skip
 
 
