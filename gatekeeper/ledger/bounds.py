@@ -211,6 +211,11 @@ def check_job(job: Job, answer: Answer | None = None) -> None:
         check_answer(answer)
 
 
+def check_ttl(ttl_ms: int) -> None:
+    """An outcome may take up to 30 days."""
+    _check_interval("ttl_ms", ttl_ms)
+
+
 def check_job_text(text: str) -> None:
     """A job is told in 1 byte to 16 KiB of UTF-8."""
     if not 1 <= len(_utf8("job", text)) <= JOB_BYTES_MAX:

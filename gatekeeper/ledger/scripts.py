@@ -17,6 +17,8 @@ from gatekeeper.ledger.records import (
     Attached,
     Ending,
     EntryKind,
+    Extended,
+    ExtendStatus,
     GrantStatus,
     Held,
     HoldOrder,
@@ -214,6 +216,17 @@ async def attach_job(client: StoreClient, team: str, hold_id: str, job: Job, ans
         case [status, deadline, seq]:
             return Attached(JobStatus(status.lower()), int(deadline) or None, int(seq))
     raise unusual("job", team, reply)
+
+
+async def extend(client: StoreClient, team: str, hold_id: str, ttl_ms: int) -> Extended:
+    """Run extend.lua."""
+    keys = TeamKeys(team)
+    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal]
+    reply = await client.run(script("extend"), names, [hold_id, ttl_ms])
+    match reply:
+        case [status, deadline, seq]:
+            return Extended(ExtendStatus(status.lower()), int(deadline) or None, int(seq))
+    raise _unusual("extend", team, reply)
 
 
 async def expire(client: StoreClient, team: str, members: list[str]) -> tuple[Transition, ...]:

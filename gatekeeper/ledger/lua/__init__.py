@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Final
 
 NAMES: Final = (
-    "balance", "expire", "exported", "grant", "hold", "job", "key", "refund", "settle", "snapshot", "team",
+    "balance", "expire", "exported", "extend", "grant", "hold", "job", "key", "refund", "settle", "snapshot", "team",
     "transfer", "trim", "unknown",
 )  # fmt: skip
 
