@@ -1,7 +1,7 @@
 """Who runs what when tests run in several processes: a file is one process's, unless its tests are long.
 
 So what a file sets up once is set up once, and a store of several servers is started by one process only. pytest-xdist
-would do it by its marks, if the version in use still saw them. It does not know how long a test takes: that stands here.
+would do it by its marks if the version in use still saw them. How long a test takes it does not know: that stands here.
 """
 
 import re
