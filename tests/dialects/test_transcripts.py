@@ -13,7 +13,7 @@ from gatekeeper.core.request import GenerationRequest
 from gatekeeper.dialects import native
 from gatekeeper.dialects.base import Route, RouteKind
 from gatekeeper.dialects.registry import DIALECTS
-from tests.cases import case
+from tests.cases import case, each_case
 from tests.dialects.samples import Case, body_of, content_type_of, in_pieces, load_cases, routes_of
 
 
@@ -76,7 +76,7 @@ def test_every_dialect_has_its_transcripts() -> None:
     assert set() == {each for each in wanted if not load_cases(*each)}
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@each_case("dialect", DIALECTS)
 def test_request_reads_as_written_down(dialect: str) -> None:
     """A request says what its transcript says it asks, or is refused with the fields it names."""
     for told_of in load_cases(dialect, "requests"):
@@ -99,7 +99,7 @@ def check_request(dialect: str, told_of: Case) -> None:
     assert told_of.get("nearest", []) == [violation.nearest for violation in refusal.violations if violation.nearest]
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@each_case("dialect", DIALECTS)
 def test_answer_reads_as_written_down(dialect: str) -> None:
     """An answer comes to the outcome of its transcript, in pieces of any size."""
     for told_of, piece_bytes in product(load_cases(dialect, "answers"), (1, 10, 10**6)):
@@ -107,7 +107,7 @@ def test_answer_reads_as_written_down(dialect: str) -> None:
             check_answer(dialect, told_of, RouteKind.GENERATION, piece_bytes)
 
 
-@pytest.mark.parametrize("dialect", [dialect for dialect in DIALECTS if routes_of(dialect, RouteKind.POLL)])
+@each_case("dialect", [dialect for dialect in DIALECTS if routes_of(dialect, RouteKind.POLL)])
 def test_poll_reads_as_written_down(dialect: str) -> None:
     """What a provider says of a job comes to the outcome of its transcript, in pieces of any size."""
     for told_of, piece_bytes in product(load_cases(dialect, "polls"), (1, 10**6)):
