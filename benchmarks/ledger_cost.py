@@ -31,8 +31,9 @@ from gatekeeper.ledger.holdid import hold_id_day, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
-from gatekeeper.ledger.records import Held, HoldOrder, Limit, Per, TeamRecord
+from gatekeeper.ledger.records import Held, HoldOrder
 from gatekeeper.ledger.sweeper import Sweeper
+from gatekeeper.ledger.teamrecord import Limit, Per, TeamRecord
 from gatekeeper.ledger.windows import windows_at
 
 AT_ONCE: Final = 50

@@ -23,16 +23,15 @@ from gatekeeper.admin.token import admin_token
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.events import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
 from gatekeeper.ledger.outbox import Outbox, open_outbox
-from gatekeeper.ledger.records import KeyRecord
 from gatekeeper.ledger.repair import LostHistory
 from gatekeeper.ledger.replay import Replayed, Replayer
 from gatekeeper.ledger.sweeper import Sweeper
+from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.ledger.watch import StoreWatch
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
@@ -45,6 +44,7 @@ from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.server import DataPlane
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
+from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.web.front import FrontServer
@@ -129,8 +129,13 @@ async def _reload_when_asked(gateway: Gateway, asked: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord] = ()) -> AsyncIterator[Gateway]:
-    """A gateway that accepts requests inside the block. Raises `ConfigError`, the ledger's errors, or `OSError`."""
+async def running_gateway(
+    settings: Settings, *, static_keys: Iterable[KeyRecord] = (), clock: Clock | None = None
+) -> AsyncIterator[Gateway]:
+    """A gateway that accepts requests inside the block; `clock` is the machine's own unless one is given.
+
+    Raises `ConfigError`, the ledger's errors, or `OSError`.
+    """
     shelf = Shelf(_load_all(settings))
     metrics = Metrics()
     async with AsyncExitStack() as stack:
@@ -141,7 +146,7 @@ async def running_gateway(settings: Settings, *, static_keys: Iterable[KeyRecord
         watch = _start_watch(store, metrics, stack)
         await _apply_teams(settings, store.ledger)
         books = Books(store.ledger, outbox, in_flight)
-        gate = await _build_gate(settings, shelf, books, metrics, static_keys, stack)
+        gate = await _build_gate(settings, shelf, books, metrics, static_keys, clock or SystemClock(), stack)
         _start_replayer(gate, stack)
         _start_sweeper(store.ledger, metrics, stack)
         _start_reconciler(gate, stack)
@@ -188,13 +193,13 @@ async def _build_gate(  # every argument is a part that is wired in
     books: Books,
     metrics: Metrics,
     static_keys: Iterable[KeyRecord],
+    clock: Clock,
     stack: AsyncExitStack,
 ) -> Gate:
-    clock = SystemClock()
     server = settings.server
     providers = await build_providers(settings, stack)
     callers = Authenticator(
-        books.ledger.find_key, books.ledger.team, clock, static_keys, key_headers(providers.values())
+        books.ledger.keyring.find, books.ledger.team, clock, static_keys, key_headers(providers.values())
     )
     return Gate(
         providers=providers,

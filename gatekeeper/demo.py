@@ -15,7 +15,7 @@ from gatekeeper.app import Gateway, serve
 from gatekeeper.core.credits import MICRO
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.opening import EMBEDDED
-from gatekeeper.ledger.records import KeyRecord, TeamRecord
+from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
 from gatekeeper.settings import ProviderSettings, Settings
 from gatekeeper.web.auth import key_sha256

@@ -5,15 +5,11 @@ never carries a key, a credential, a prompt or an image: the fields below are al
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import WithJsonSchema
-
+from gatekeeper.serverevents import CatalogReloaded, HistoryLost, ServerStarted, ServerStopped, StoreWarning
+from gatekeeper.teamevents import AlertDelivered, AlertFailed, AllowanceGiven, BudgetSignal, Credits, LimitThreshold
 from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed, WebhookReceived, WebhookRejected
-
-Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credits, at most six decimals"})]
-"""Micro-credits inside, written as an exact decimal number of credits."""
-
 
 SettledAs = Literal["made", "partial", "failed_billable", "policy"]
 """How a hold was settled: a closed list, for it is a metric's label too. `policy`: its job is gone, nobody can tell."""
@@ -52,16 +48,19 @@ class GenerationFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationAdmitted:
-    """Credits are held and the request is on its way to the provider."""
+    """Credits are held and the request is on its way to the provider. `asked` is the request as it was read, as far as
+    a price or a refusal depends on it."""
 
     event: Literal["generation.admitted"] = "generation.admitted"
     facts: GenerationFacts
     credits_available: Credits
+    asked: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRejected:
-    """Nothing was forwarded, or the provider could not be reached. `code` leads, `codes` are all that apply."""
+    """Nothing was forwarded, or the provider could not be reached. `code` leads, `codes` are all that apply.
+    `asked` is null where nobody read what was asked, and for dry runs."""
 
     event: Literal["generation.rejected"] = "generation.rejected"
     facts: GenerationFacts
@@ -71,12 +70,30 @@ class GenerationRejected:
     credits_required: Credits | None = None
     credits_available: Credits | None = None
     status: int
+    asked: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationShadowed:
+    """Shadow mode let a request by that would have been refused. `code` leads, `codes` are all that apply;
+    `credits_held` is what it was held at (null: it had no price, and nothing was)."""
+
+    event: Literal["generation.shadowed"] = "generation.shadowed"
+    facts: GenerationFacts
+    code: str
+    codes: tuple[str, ...]
+    violations: tuple[dict[str, Any], ...] = ()
+    credits_required: Credits | None = None
+    credits_available: Credits | None = None
+    credits_held: Credits | None = None
+    status: int
+    asked: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSettled:
     """The true outcome is booked. `credits_over` is what the outcome was worth beyond what was charged; `cost_reported`
-    is what the provider says it cost, in its own unit."""
+    is what the provider says it cost, in its own unit, and `made` what its answer tells of what it made."""
 
     event: Literal["generation.settled"] = "generation.settled"
     facts: GenerationFacts
@@ -87,6 +104,7 @@ class GenerationSettled:
     note: str = ""
     outputs_made: int
     quality_made: str | None = None
+    made: dict[str, Any] | None = None
     cost_reported: float | None = None
     cost_unit: str | None = None
     upstream_status: int | None = None
@@ -261,62 +279,6 @@ class SettleRejected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogReloaded:
-    """`ok` False: the new files were refused and the old catalog stays; `problems` says why."""
-
-    event: Literal["catalog.reloaded"] = "catalog.reloaded"
-    ok: bool
-    models: int
-    digest: str
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerStarted:
-    """Both planes accept requests."""
-
-    event: Literal["server.started"] = "server.started"
-    url: str
-    admin_url: str
-    store: str
-    durability: str
-    pid: int
-    version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerStopped:
-    """The process ends. `abandoned`: generations still in flight when the grace was over."""
-
-    event: Literal["server.stopped"] = "server.stopped"
-    pid: int
-    abandoned: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreWarning:
-    """Something about the store that is allowed and still worth knowing, such as what a crash may lose."""
-
-    event: Literal["store.warning"] = "store.warning"
-    warning: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryLost:
-    """The store has lost journal entries of this team that it had acknowledged. `seen` is the last this gateway saw,
-    `kept` the last of its own that is there; `told_again` of its entries are there again, `refused` were not taken
-    (a limit has no room for them any more), and `missing` are entries it cannot account for."""
-
-    event: Literal["ledger.history_lost"] = "ledger.history_lost"
-    team: str
-    seen: int
-    kept: int
-    told_again: int
-    refused: int
-    missing: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFailed:
     """A call to the ledger failed; the request it belongs to was refused. `detail` says why, for whoever runs it."""
 
@@ -350,6 +312,7 @@ class InternalError:
 Event = (
     GenerationAdmitted
     | GenerationRejected
+    | GenerationShadowed
     | GenerationSettled
     | GenerationReplayed
     | GenerationReleased
@@ -368,6 +331,11 @@ Event = (
     | WebhookRejected
     | WebhookDelivered
     | WebhookFailed
+    | LimitThreshold
+    | BudgetSignal
+    | AllowanceGiven
+    | AlertDelivered
+    | AlertFailed
     | CatalogReloaded
     | ServerStarted
     | ServerStopped
@@ -394,6 +362,9 @@ LEVELS: dict[str, str] = {
     "settle.failed": "error",
     "webhook.rejected": "warning",
     "webhook.failed": "warning",
+    "limit.threshold": "warning",
+    "budget.signal": "warning",
+    "alert.failed": "warning",
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""

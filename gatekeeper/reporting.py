@@ -1,11 +1,12 @@
 """What the ledger's background parts have to say, as log lines and metrics. `app` wires it; it decides nothing."""
 
-from gatekeeper.events import HistoryLost, HoldExpired, InternalError, StoreWarning
+from gatekeeper.events import HoldExpired, InternalError
 from gatekeeper.ledger.checks import StoreReport
 from gatekeeper.ledger.records import EntryKind, Transition
 from gatekeeper.ledger.repair import LostHistory
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
+from gatekeeper.serverevents import HistoryLost, StoreWarning
 
 
 def report_store(metrics: Metrics, report: StoreReport) -> None:

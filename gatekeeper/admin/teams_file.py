@@ -149,7 +149,7 @@ async def _do(ledger: Ledger, step: Step, actor: str) -> None:
             if status is GrantStatus.MISMATCH:
                 raise LedgerConflict(f"grant {grant_id} of team {team} was given otherwise meanwhile")
         case PutKey(key):
-            await ledger.put_key(key)
+            await ledger.keyring.put(key, actor=actor)
 
 
 def _grant_problems(teams: TeamsFile, index: int, entry: TeamEntry, given: dict[str, Grant]) -> list[Problem]:
@@ -182,12 +182,14 @@ def _late_problems(
 async def _key_steps(ledger: Ledger, teams: TeamsFile, secrets: Secrets, problems: list[Problem]) -> list[Step]:
     """The steps for all keys; a secret that is another key's in the store goes to `problems`."""
     steps: list[Step] = []
-    stored = {team.id: {key.key_id: key for key in await ledger.keys(team.id)} for team in teams.teams if team.keys}
+    stored = {
+        team.id: {key.key_id: key for key in await ledger.keyring.of_team(team.id)} for team in teams.teams if team.keys
+    }
     for path, team, key in teams.all_keys():
         sha256 = secrets.sha256.get(path)
         if sha256 is None:
             continue
-        owner = await ledger.find_key(sha256)
+        owner = await ledger.keyring.find(sha256)
         if owner is not None and (owner.team, owner.key_id) != (team.id, key.id):
             what = f"the secret is that of key {owner.key_id} of team {owner.team} in the store"
             problems.append(teams.file.problem((*path, "secret"), what, "Give each key a secret of its own."))

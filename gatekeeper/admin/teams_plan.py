@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from gatekeeper.admin.teams_schema import GrantEntry, KeyEntry, TeamEntry
 from gatekeeper.core.credits import credits_text
-from gatekeeper.ledger.records import Caps, KeyRecord, Limit, TeamRecord
 from gatekeeper.ledger.reports import Grant
+from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, TeamRecord
 
 NONE = "none"
 """How a line says that there was or will be nothing."""

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from gatekeeper.core.credits import parse_credits
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.errors import LedgerInvalid
-from gatekeeper.ledger.records import Per
+from gatekeeper.ledger.teamrecord import Per
 from gatekeeper.sections import EnvSecret, FileSecret, SecretSource
 from gatekeeper.web.auth import NAME
 from gatekeeper.yamlfile import ConfigError, DataPath, Problem, YamlFile, load_yaml, mistake, problems_of

@@ -21,6 +21,8 @@ class Code(StrEnum):
     MODEL_NOT_FOUND = "model_not_found"
     MODEL_RETIRED = "model_retired"
     MODEL_NOT_ALLOWED = "model_not_allowed"
+    SCOPE_MISSING = "scope_missing"
+    RESOLUTION_NOT_IN_PHASE = "resolution_not_in_phase"
     OPERATION_NOT_SUPPORTED = "operation_not_supported"
     UNSUPPORTED_RESOLUTION = "unsupported_resolution"
     UNSUPPORTED_ASPECT_RATIO = "unsupported_aspect_ratio"
@@ -43,6 +45,8 @@ class Code(StrEnum):
     ALREADY_GENERATED = "already_generated"
     ROUTE_NOT_GATED = "route_not_gated"
     JOB_NOT_FOUND = "job_not_found"
+    HOLD_NOT_FOUND = "hold_not_found"
+    HOLD_ENDED = "hold_ended"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     PROVIDER_TIMEOUT = "provider_timeout"
@@ -79,6 +83,8 @@ FACTS: dict[Code, CodeFacts] = {
     Code.MODEL_NOT_FOUND: CodeFacts(404, Fault.CALLER, False, "No such model here"),
     Code.MODEL_RETIRED: CodeFacts(404, Fault.CALLER, False, "This model was retired by its provider"),
     Code.MODEL_NOT_ALLOWED: CodeFacts(403, Fault.TEAM, False, "This team may not use this model"),
+    Code.SCOPE_MISSING: CodeFacts(403, Fault.TEAM, False, "This key may not do this"),
+    Code.RESOLUTION_NOT_IN_PHASE: CodeFacts(403, Fault.TEAM, False, "This resolution is kept for the final phase"),
     Code.OPERATION_NOT_SUPPORTED: CodeFacts(422, Fault.CALLER, False, "Operation not supported by this model"),
     Code.UNSUPPORTED_RESOLUTION: CodeFacts(422, Fault.CALLER, False, "Resolution not supported by this model"),
     Code.UNSUPPORTED_ASPECT_RATIO: CodeFacts(422, Fault.CALLER, False, "Aspect ratio not supported by this model"),
@@ -103,6 +109,8 @@ FACTS: dict[Code, CodeFacts] = {
     ),
     Code.ROUTE_NOT_GATED: CodeFacts(403, Fault.CALLER, False, "This provider route is not open"),
     Code.JOB_NOT_FOUND: CodeFacts(404, Fault.CALLER, False, "No such job for this team"),
+    Code.HOLD_NOT_FOUND: CodeFacts(404, Fault.CALLER, False, "No such hold of this team"),
+    Code.HOLD_ENDED: CodeFacts(409, Fault.CALLER, False, "This hold has ended otherwise"),
     Code.LEDGER_UNAVAILABLE: CodeFacts(503, Fault.GATEWAY, True, "The credit ledger cannot be reached"),
     Code.PROVIDER_UNAVAILABLE: CodeFacts(502, Fault.PROVIDER, True, "The provider cannot be reached"),
     Code.PROVIDER_TIMEOUT: CodeFacts(504, Fault.PROVIDER, False, "The provider did not answer"),

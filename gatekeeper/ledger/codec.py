@@ -10,19 +10,10 @@ from typing import Final
 
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.lots import Lot
-from gatekeeper.ledger.records import (
-    Caps,
-    Entry,
-    EntryKind,
-    HoldContext,
-    HoldState,
-    KeyRecord,
-    Limit,
-    OnUnknown,
-    Per,
-    TeamRecord,
-)
+from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldState, OnUnknown
 from gatekeeper.ledger.reports import Grant, OpenHold
+from gatekeeper.ledger.teamplan import plan_text, read_plan
+from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, OlderSecret, Per, TeamRecord
 
 STATES: Final = {
     "H": HoldState.HELD,
@@ -61,7 +52,7 @@ def pairs(flat: list[str]) -> dict[str, str]:
 
 
 def team_arguments(record: TeamRecord) -> list[str]:
-    """ARGV 2 to 10 of team.lua."""
+    """ARGV 2 to 11 of team.lua."""
     caps = (
         record.caps.per_request, record.caps.open_holds, record.caps.held_credits, record.caps.requests_per_minute,
     )  # fmt: skip
@@ -73,6 +64,7 @@ def team_arguments(record: TeamRecord) -> list[str]:
         *("" if cap is None else str(cap) for cap in caps),
         json.dumps(models, separators=(",", ":")),
         "1" if record.retry_guard else "0",
+        plan_text(record),
     ]
 
 
@@ -84,15 +76,20 @@ def context_text(context: HoldContext) -> str:
 
 
 def limits_text(limits: Iterable[Limit]) -> str:
-    """Limits as hold.lua reads them: one line each, scope, per and micro-credits between tabs."""
-    return "".join(f"{limit.scope}\t{limit.per}\t{limit.credits}\n" for limit in limits)
+    """Limits as hold.lua reads them: one line each, scope, per and micro-credits between tabs; of a raised one behind
+    them what it is raised to, and until when."""
+    return "".join(f"{limit.scope}\t{limit.per}\t{limit.credits}{_raise_text(limit)}\n" for limit in limits)
+
+
+def _raise_text(limit: Limit) -> str:
+    return "" if limit.raised_to is None else f"\t{limit.raised_to}\t{limit.raised_until_ms}"
 
 
 def parse_limits(text: str) -> tuple[Limit, ...]:
     """The limits in a team's record."""
     try:
         rows = (line.split("\t") for line in text.split("\n")[:-1])  # a name may hold what splitlines splits at
-        return tuple(Limit(scope, Per(per), int(amount)) for scope, per, amount in rows)
+        return tuple(Limit(scope, Per(per), int(amount), *map(int, raised)) for scope, per, amount, *raised in rows)
     except ValueError as error:
         raise LedgerBroken(f"a team's limits cannot be read: {error}") from error
 
@@ -113,6 +110,7 @@ def parse_team(team_id: str, stored: Mapping[str, str]) -> TeamRecord:
             models_deny=tuple(models["deny"]),
             retry_guard=stored["retry_guard"] == "1",
             revision=int(stored["revision"]),
+            **read_plan(stored["plan"]),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise LedgerBroken(f"the record of team {team_id} cannot be read: {error!r}") from error
@@ -136,27 +134,31 @@ def parse_grant(grant_id: str, text: str, lot: Lot | None, now_ms: int) -> Grant
 
 
 def key_text(key: KeyRecord) -> str:
-    """An API key's record as stored under its hash."""
+    """An API key's record as stored under its id; its newest secret comes first."""
+    secrets: list[dict[str, str | int | None]] = [{"sha256": key.sha256, "expires_at_ms": None}]
+    secrets += [{"sha256": each.sha256, "expires_at_ms": each.expires_at_ms} for each in key.older]
     return json.dumps(
         {
-            "team": key.team,
-            "key_id": key.key_id,
             "project": key.project,
             "member": key.member,
             "scopes": list(key.scopes),
             "expires_at_ms": key.expires_at_ms,
             "revoked": key.revoked,
+            "secrets": secrets,
         },
         separators=(",", ":"),
     )
 
 
-def parse_key(sha256: str, text: str) -> KeyRecord:
-    """The API key stored under this hash."""
+def parse_key(team_id: str, key_id: str, text: str) -> KeyRecord:
+    """The team's API key of this id."""
     try:
         stored = json.loads(text)
-        return KeyRecord(**{**stored, "sha256": sha256, "scopes": tuple(stored["scopes"])})
-    except (KeyError, ValueError, TypeError) as error:
+        newest, *older = stored.pop("secrets")
+        rest = tuple(OlderSecret(each["sha256"], int(each["expires_at_ms"])) for each in older)
+        known = {**stored, "sha256": newest["sha256"], "scopes": tuple(stored["scopes"]), "older": rest}
+        return KeyRecord(team=team_id, key_id=key_id, **known)
+    except (AttributeError, KeyError, ValueError, TypeError) as error:
         raise LedgerBroken(f"the record of a key cannot be read: {error!r}") from error
 
 

@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from gatekeeper.ledger import apikeys, bounds, jobs, looking, scripts
+from gatekeeper.ledger import bounds, jobs, looking, scripts
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.history import Act, Doubt, Following, History
 from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
+from gatekeeper.ledger.keyring import KeyRing
 from gatekeeper.ledger.keys import TEAMS, TeamKeys
 from gatekeeper.ledger.proof import prove
 from gatekeeper.ledger.records import (
@@ -34,16 +35,16 @@ from gatekeeper.ledger.records import (
     HoldOrder,
     HoldResult,
     Job,
-    KeyRecord,
     Marked,
     Refused,
     Settlement,
-    TeamRecord,
     Transition,
 )
 from gatekeeper.ledger.repair import Repair
 from gatekeeper.ledger.reports import Balance, Grant, OpenHold, VerifyReport
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.usage import scopes_of
+from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.windows import WindowCache
 
 EXPIRE_MAX: Final = 200
@@ -55,7 +56,8 @@ _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us,
 
 
 class Ledger:
-    """All of a store's teams, keys, credits and holds.
+    """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `wallet` refunds and
+    transfers.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
@@ -67,6 +69,8 @@ class Ledger:
         self.on_transition: Callable[[str, Transition], None] = lambda _team, _transition: None
         self.on_deadline: Callable[[str, int], None] = lambda _team, _in_ms: None
         self.repair = Repair(client, History(), self._again)
+        self.keyring = KeyRing(client)
+        self.wallet = Wallet(client)
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
@@ -76,10 +80,10 @@ class Ledger:
         await self.repair.close()
         await self._client.close()
 
-    # Teams and keys
+    # Teams
 
     async def put_team(
-        self, record: TeamRecord, *, actor: str = "", expected_revision: int | None = None
+        self, record: TeamRecord, *, actor: str = "", why: str = "", expected_revision: int | None = None
     ) -> TeamRecord:
         """Store a team; gives it back with its new revision (the same one if nothing changed).
 
@@ -88,8 +92,9 @@ class Ledger:
         """
         bounds.check_team(record)
         bounds.check_name("actor", actor)
+        bounds.check_text("why", why, bounds.REASON_CHARS_MAX)
         await self._client.command("SADD", TEAMS, record.id)
-        revision = await scripts.put_team(self._client, record, actor, expected_revision)
+        revision = await scripts.put_team(self._client, record, actor, why, expected_revision)
         self._remember_timezone(record.id, record.timezone)
         return replace(record, revision=revision)
 
@@ -106,25 +111,6 @@ class Ledger:
     def teams(self) -> AsyncIterator[str]:
         """Every team id, each at least once (read in pages; teams made meanwhile may or may not appear)."""
         return looking.team_ids(self._client)
-
-    async def put_key(self, key: KeyRecord) -> None:
-        """Store or replace an API key's record under its SHA-256; a replaced secret stops working first.
-
-        Raises LedgerConflict if the secret belongs to another key.
-        """
-        await apikeys.put(self._client, key)
-
-    async def remove_key(self, sha256: str) -> bool:
-        """Forget a key; False if there was none."""
-        return await apikeys.remove(self._client, sha256)
-
-    async def find_key(self, sha256: str) -> KeyRecord | None:
-        """The key with this SHA-256 (64 lower-case hex digits), or None. Expired and revoked ones are given too."""
-        return await apikeys.find(self._client, sha256)
-
-    async def keys(self, team_id: str) -> tuple[KeyRecord, ...]:
-        """The team's keys, by key id."""
-        return await apikeys.of_team(self._client, team_id)
 
     # Credits
 
@@ -153,7 +139,7 @@ class Ledger:
         Raises LedgerInvalid if that is past by the store's clock, or if 64 grants of the team are still to expire.
         """
         bounds.check_team_id(team_id)
-        bounds.check_name("grant id", grant_id, required=True)
+        bounds.check_grant_id(grant_id)
         bounds.check_amount(amount, least=1)
         bounds.check_text("note", note, bounds.REASON_CHARS_MAX)
         bounds.check_name("actor", actor)

@@ -12,16 +12,6 @@ CREDITS_MAX: Final = 9_000_000_000_000_000
 """Largest amount, balance or counter in micro-credits (9e9 credits): below 2^53, so a Lua number holds it exactly."""
 
 
-class Per(StrEnum):
-    """Over which stretch of time a limit counts; calendar windows are the team's own time zone's."""
-
-    LIFETIME = "lifetime"
-    HOUR = "hour"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-
-
 class OnUnknown(StrEnum):
     """What becomes of a hold whose outcome nobody reported before its grace ran out."""
 
@@ -113,57 +103,9 @@ class EntryKind(StrEnum):
     VOID = "void"
     ORPHAN = "orphan"
     JOB = "job"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A cap on spend. `scope` is `team`, `project`, `member`, `key` (each one separately), or a named one
-    such as `member:amy`, which then replaces the general limit of the same `per` for that name."""
-
-    scope: str
-    per: Per
-    credits: int
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """Bounds on single requests, on what may run at once, and on the holds admitted in one clock minute of the store;
-    None means no bound."""
-
-    per_request: int | None = None
-    open_holds: int | None = None
-    held_credits: int | None = None
-    requests_per_minute: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TeamRecord:
-    """A team as the ledger knows it. `retry_guard`: an SDK's own retry of a request is not a second request.
-    `revision` is set by the store: 0 on a record not yet stored."""
-
-    id: str
-    timezone: str = "UTC"
-    frozen: bool = False
-    limits: tuple[Limit, ...] = ()
-    caps: Caps = Caps()
-    models_allow: tuple[str, ...] = ("*",)
-    models_deny: tuple[str, ...] = ()
-    retry_guard: bool = True
-    revision: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """An API key: only its SHA-256 (64 hex digits) is ever stored. `expires_at_ms` None means never."""
-
-    sha256: str
-    team: str
-    key_id: str
-    project: str = ""
-    member: str = ""
-    scopes: tuple[str, ...] = ()
-    expires_at_ms: int | None = None
-    revoked: bool = False
+    REFUND = "refund"
+    TRANSFER = "transfer"
+    KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)

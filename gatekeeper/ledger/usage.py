@@ -6,8 +6,8 @@ Pure: counters and windows in, `LimitUsage` out.
 from collections.abc import Mapping
 
 from gatekeeper.ledger.codec import PERIODS, parse_counters
-from gatekeeper.ledger.records import Limit, Per
 from gatekeeper.ledger.reports import LimitUsage
+from gatekeeper.ledger.teamrecord import Limit, Per
 from gatekeeper.ledger.windows import Windows
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from gatekeeper.ledger.records import Per
+from gatekeeper.ledger.teamrecord import Per
 
 _HOUR_MS: Final = 3_600_000
 _LONG_AGO_MS: Final = 946_684_800_000  # 2000-01-01: never now, and no window of it starts before 1970

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from gatekeeper.clock import Clock
 from gatekeeper.core.rejection import Code, refuse
-from gatekeeper.ledger.records import KeyRecord, TeamRecord
+from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 
 Value = TypeVar("Value")
 Entry = TypeVar("Entry")

@@ -14,7 +14,8 @@ from gatekeeper.admin.teams_schema import TeamsFile, idle_patterns, load_teams
 from gatekeeper.ledger.errors import LedgerConflict
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import EMBEDDED, open_store
-from gatekeeper.ledger.records import Caps, EntryKind, KeyRecord, Limit, Per, TeamRecord
+from gatekeeper.ledger.records import EntryKind
+from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, Per, TeamRecord
 from gatekeeper.web.auth import key_sha256
 from gatekeeper.yamlfile import ConfigError
 
@@ -97,7 +98,7 @@ async def test_everything_a_file_can_say(ledger: Ledger, tmp_path: Path) -> None
         revision=1,
     )
     assert 1000 * CREDIT == (await ledger.balance("studio")).granted
-    assert await ledger.find_key(key_sha256(SECRET)) == KeyRecord(
+    assert await ledger.keyring.find(key_sha256(SECRET)) == KeyRecord(
         key_sha256(SECRET), "studio", "ci", project="spring", expires_at_ms=1_893_456_000_000
     )
 
@@ -106,8 +107,8 @@ async def test_who_did_it_is_in_the_journal(ledger: Ledger, tmp_path: Path) -> N
     """The actor and a grant's note are kept with the entry."""
     await apply_teams_file(ledger, written(tmp_path, FULL), actor="test")
 
-    team, grant = await ledger.journal("studio")
-    assert ["test", "test"] == [team.fields["actor"], grant.fields["actor"]]
+    team, grant, key = await ledger.journal("studio")
+    assert ["test"] * 3 == [entry.fields["actor"] for entry in (team, grant, key)]
     assert "to begin with" == grant.fields["why"]
 
 
@@ -119,7 +120,7 @@ async def test_twice_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
     again = await apply_teams_file(ledger, path, actor="test")
 
     assert Plan(()) == again
-    assert 2 == len(await ledger.journal("studio"))
+    assert 3 == len(await ledger.journal("studio"))
 
 
 async def test_a_plan_writes_nothing(ledger: Ledger, tmp_path: Path) -> None:
@@ -138,7 +139,7 @@ async def test_a_plan_writes_nothing(ledger: Ledger, tmp_path: Path) -> None:
     ] == lines_of(todo)
     assert [ChangeKind.NEW_TEAM] * 6 + [ChangeKind.NEW_GRANT, ChangeKind.NEW_KEY] == [c.kind for c in todo.changes]
     assert await ledger.team("studio") is None
-    assert await ledger.find_key(key_sha256(SECRET)) is None
+    assert await ledger.keyring.find(key_sha256(SECRET)) is None
 
 
 async def test_what_a_file_does_not_say_stays(ledger: Ledger, tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ async def test_what_a_file_does_not_say_stays(ledger: Ledger, tmp_path: Path) ->
 
     assert ["studio: time zone Europe/Berlin -> Europe/Paris"] == lines_of(todo)
     assert await ledger.team("studio") == replace(stored, frozen=True, timezone="Europe/Paris", revision=3)
-    assert 1 == len(await ledger.keys("studio"))
+    assert 1 == len(await ledger.keyring.of_team("studio"))
 
 
 async def test_limits_are_one_setting(ledger: Ledger, tmp_path: Path) -> None:
@@ -208,21 +209,21 @@ async def test_a_new_secret(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.
     todo = await apply_teams_file(ledger, written(tmp_path, FULL), actor="test")
 
     assert ["studio: key ci gets a new secret"] == lines_of(todo)
-    assert await ledger.find_key(key_sha256(SECRET)) is None
-    assert await ledger.find_key(key_sha256("gk_another")) is not None
+    assert await ledger.keyring.find(key_sha256(SECRET)) is None
+    assert await ledger.keyring.find(key_sha256("gk_another")) is not None
 
 
 async def test_a_revoked_key_stays_revoked(ledger: Ledger, tmp_path: Path) -> None:
     """A key that was revoked is not brought back by its old secret in a file."""
     await apply_teams_file(ledger, written(tmp_path, FULL), actor="test")
-    key = await ledger.find_key(key_sha256(SECRET))
+    key = await ledger.keyring.find(key_sha256(SECRET))
     assert key is not None
-    await ledger.put_key(replace(key, revoked=True))
+    await ledger.keyring.put(replace(key, revoked=True))
 
     todo = await apply_teams_file(ledger, written(tmp_path, FULL.replace("spring", "autumn")), actor="test")
 
     assert ["studio: key ci project spring -> autumn"] == lines_of(todo)
-    assert await ledger.find_key(key_sha256(SECRET)) == replace(key, project="autumn", revoked=True)
+    assert await ledger.keyring.find(key_sha256(SECRET)) == replace(key, project="autumn", revoked=True)
 
 
 async def test_a_freeze_and_its_end(ledger: Ledger, tmp_path: Path) -> None:
@@ -248,7 +249,7 @@ async def test_a_key_can_be_revoked_by_the_file(ledger: Ledger, tmp_path: Path) 
     told = await apply_plan_of(ledger, tmp_path, team_with(keys.format(", revoked: true")))
 
     assert ["studio: key ci revoked no -> yes"] == told
-    assert [True] == [key.revoked for key in await ledger.keys("studio")]
+    assert [True] == [key.revoked for key in await ledger.keyring.of_team("studio")]
 
 
 async def test_a_grant_with_another_amount(ledger: Ledger, tmp_path: Path) -> None:
@@ -282,7 +283,7 @@ async def test_grants_are_found_however_long_the_journal_is(ledger: Ledger, tmp_
 async def test_a_secret_that_is_another_keys(ledger: Ledger, tmp_path: Path) -> None:
     """A secret that the store knows for another key is a problem, and the other key keeps it."""
     await ledger.put_team(TeamRecord("other"))
-    await ledger.put_key(KeyRecord(key_sha256(SECRET), "other", "theirs"))
+    await ledger.keyring.put(KeyRecord(key_sha256(SECRET), "other", "theirs"))
     path = written(tmp_path, FULL)
 
     with pytest.raises(ConfigError) as caught:

@@ -10,7 +10,7 @@ from gatekeeper.admin.teams_schema import TeamsFile, load_teams
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import EMBEDDED, open_store
-from gatekeeper.ledger.records import TeamRecord
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.yamlfile import ConfigError
 
 CREDIT = 1_000_000

@@ -13,7 +13,7 @@ import pytest
 from gatekeeper import demo
 from gatekeeper.app import Gateway, running_gateway
 from gatekeeper.core.credits import MICRO
-from gatekeeper.ledger.records import KeyRecord, TeamRecord
+from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
 from gatekeeper.settings import load_settings
 from gatekeeper.web.auth import key_sha256

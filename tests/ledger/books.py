@@ -10,19 +10,16 @@ from dataclasses import dataclass, field
 from gatekeeper.ledger.codec import PERIODS
 from gatekeeper.ledger.holdid import DAY_MS, hold_id_day
 from gatekeeper.ledger.records import (
-    Caps,
     Ending,
     GrantStatus,
     HoldOrder,
     HoldState,
     JobStatus,
-    Limit,
     MarkStatus,
     OnUnknown,
-    Per,
     SettleStatus,
-    TeamRecord,
 )
+from gatekeeper.ledger.teamrecord import Caps, Limit, Per, TeamRecord
 from gatekeeper.ledger.windows import Window, Windows
 
 MOST = 9_000_000_000_000_000

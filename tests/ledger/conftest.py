@@ -23,7 +23,8 @@ from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
-from gatekeeper.ledger.records import HoldOrder, TeamRecord
+from gatekeeper.ledger.records import HoldOrder
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.windows import Window, Windows
 from gatekeeper.ledger.wire import Reply
 from tests.ledger.lots_scene import Clock
@@ -36,7 +37,7 @@ ANSWER_MS = 24 * 3600 * 1000
 JOB_MS = 7 * 24 * 3600 * 1000
 LEASE_MS = 90_000
 FOR_EVER = re.compile(
-    r"gk:(schema|teams|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j|base))"
+    r"gk:(schema|teams|allowances|transfers|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|refunds|transfers|bal|open|due|jobs|j|base))"
 )
 WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:done:\d+"): RETENTION_MS,
@@ -254,7 +255,7 @@ class Raw:
         args = {
             "expected": "", "timezone": "UTC", "frozen": "0", "limits": "", "per_request": "", "open_holds": "",
             "held_credits": "", "per_minute": "", "models": '{"allow":["*"],"deny":[]}', "retry_guard": "1",
-            "actor": "",
+            "plan": "{}", "actor": "", "why": "",
         }  # fmt: skip
         args.update(changes)
         k = self.keys

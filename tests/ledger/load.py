@@ -11,8 +11,9 @@ from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import EntryKind, Held, HoldOrder, Refused, SettleStatus, TeamRecord
+from gatekeeper.ledger.records import EntryKind, Held, HoldOrder, Refused, SettleStatus
 from gatekeeper.ledger.slots import slot_of
+from gatekeeper.ledger.teamrecord import TeamRecord
 
 WORKERS = 24
 CALL_WITHIN_S = 10.0

@@ -15,7 +15,8 @@ from gatekeeper.ledger.errors import LedgerBroken, LedgerUnavailable
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.node import PoolSource
-from gatekeeper.ledger.records import Held, HoldOrder, SettleStatus, TeamRecord
+from gatekeeper.ledger.records import Held, HoldOrder, SettleStatus
+from gatekeeper.ledger.teamrecord import TeamRecord
 
 QUICK = Patience(budget_s=5, attempts=3, wait_s=0.01)
 

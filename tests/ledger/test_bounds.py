@@ -6,7 +6,8 @@ import pytest
 
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.errors import LedgerInvalid
-from gatekeeper.ledger.records import Answer, Caps, HoldContext, Job, KeyRecord, Limit, Per, TeamRecord
+from gatekeeper.ledger.records import Answer, HoldContext, Job
+from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, Per, TeamRecord
 
 
 @pytest.mark.parametrize("team_id", ["a", "A1", "studio.berlin_2-x", "x" * 64])

@@ -14,8 +14,8 @@ from gatekeeper.ledger.errors import LedgerBroken, LedgerUnavailable, StoreRefus
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import open_store
-from gatekeeper.ledger.records import TeamRecord
 from gatekeeper.ledger.slots import hash_tag, slot_of
+from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.ledger.load import CALL_WITHIN_S, Load
 from tests.ledger.topologies import ClusterOf, Server, happens, until
 

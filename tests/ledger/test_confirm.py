@@ -14,7 +14,8 @@ from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerUnavailable, StoreRefused
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import open_store
-from gatekeeper.ledger.records import Held, HoldOrder, TeamRecord
+from gatekeeper.ledger.records import Held, HoldOrder
+from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.ledger.conftest import fresh_id
 from tests.ledger.topologies import DURABLE, Pair, until
 

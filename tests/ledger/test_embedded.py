@@ -18,15 +18,15 @@ from gatekeeper.ledger.checks import Durability
 from gatekeeper.ledger.embedded import SOCKET_PATH_BYTES_MAX, open_embedded
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.opening import EMBEDDED, OpenStore, open_store
-from gatekeeper.ledger.records import TeamRecord
 from gatekeeper.ledger.server import answers
+from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.ledger.conftest import start_server
 
 OPEN_AND_WAIT = """
 import asyncio, sys
 from pathlib import Path
 from gatekeeper.ledger.opening import open_store
-from gatekeeper.ledger.records import TeamRecord
+from gatekeeper.ledger.teamrecord import TeamRecord
 
 async def main():
     store = await open_store("embedded", Path(sys.argv[1]))

@@ -18,7 +18,8 @@ from gatekeeper.ledger.exportfile import ExportFile, export_path, read_export
 from gatekeeper.ledger.journal import Checkpoint
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import HoldContext, HoldOrder, OnUnknown, SettleStatus, TeamRecord
+from gatekeeper.ledger.records import HoldContext, HoldOrder, OnUnknown, SettleStatus
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.verify import Replay
 from tests.ledger.lots_scene import Clock
 

@@ -10,9 +10,10 @@ from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import LedgerBroken, LedgerInvalid
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import open_outbox
-from gatekeeper.ledger.records import Attached, EntryKind, HoldOrder, JobStatus, TeamRecord
+from gatekeeper.ledger.records import Attached, EntryKind, HoldOrder, JobStatus
 from gatekeeper.ledger.replay import Replayed, Replayer
 from gatekeeper.ledger.resolution import Act, Resolution
+from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.ledger.conftest import JOB_MS, LEASE_MS
 
 Order = Callable[..., HoldOrder]

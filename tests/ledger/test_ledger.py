@@ -11,27 +11,23 @@ from gatekeeper.ledger.errors import LedgerConflict, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import (
-    Caps,
     EntryKind,
     Expiry,
     GrantStatus,
     Held,
     HoldOrder,
     HoldState,
-    KeyRecord,
-    Limit,
     Marked,
     MarkStatus,
     Mismatch,
     OnUnknown,
-    Per,
     RefusalCode,
     Refused,
     Repeated,
     SettleStatus,
-    TeamRecord,
 )
 from gatekeeper.ledger.reports import Grant
+from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, Per, TeamRecord
 
 CREDIT = 1_000_000
 Order = Callable[..., HoldOrder]
@@ -83,28 +79,28 @@ async def test_teams_lists_all(ledger: Ledger):
 async def test_key_is_found_by_its_hash(ledger: Ledger, team: TeamRecord):
     """A key comes back as it was put, is listed, and is gone when removed."""
     key = KeyRecord("a" * 64, team.id, "ci", "spring", "amy", ("generate",), expires_at_ms=5, revoked=True)
-    await ledger.put_key(key)
+    await ledger.keyring.put(key)
 
-    assert (key, (key,)) == (await ledger.find_key("a" * 64), await ledger.keys(team.id))
-    assert [True, False] == [await ledger.remove_key("a" * 64), await ledger.remove_key("a" * 64)]
-    assert (None, ()) == (await ledger.find_key("a" * 64), await ledger.keys(team.id))
+    assert (key, (key,)) == (await ledger.keyring.find("a" * 64), await ledger.keyring.of_team(team.id))
+    assert [True, False] == [await ledger.keyring.remove(team.id, "ci") for _ in range(2)]
+    assert (None, ()) == (await ledger.keyring.find("a" * 64), await ledger.keyring.of_team(team.id))
 
 
 async def test_new_secret_of_a_key_ends_the_old_one(ledger: Ledger, team: TeamRecord):
     """A key id has one secret: putting it with another one makes the first useless."""
-    await ledger.put_key(KeyRecord("a" * 64, team.id, "ci"))
-    await ledger.put_key(KeyRecord("b" * 64, team.id, "ci"))
+    await ledger.keyring.put(KeyRecord("a" * 64, team.id, "ci"))
+    await ledger.keyring.put(KeyRecord("b" * 64, team.id, "ci"))
 
-    assert None is await ledger.find_key("a" * 64)
-    assert ["b" * 64] == [key.sha256 for key in await ledger.keys(team.id)]
+    assert None is await ledger.keyring.find("a" * 64)
+    assert ["b" * 64] == [key.sha256 for key in await ledger.keyring.of_team(team.id)]
 
 
 async def test_secret_of_another_key_is_a_conflict(ledger: Ledger, team: TeamRecord):
     """Two keys cannot share a secret: it would be unclear who asks."""
-    await ledger.put_key(KeyRecord("a" * 64, team.id, "ci"))
+    await ledger.keyring.put(KeyRecord("a" * 64, team.id, "ci"))
 
     with pytest.raises(LedgerConflict, match="another key"):
-        await ledger.put_key(KeyRecord("a" * 64, team.id, "other"))
+        await ledger.keyring.put(KeyRecord("a" * 64, team.id, "other"))
 
 
 async def test_grant_statuses(ledger: Ledger, team: TeamRecord):

@@ -11,7 +11,6 @@ from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import (
     Answer,
     Attached,
-    Caps,
     EntryKind,
     Held,
     HoldContext,
@@ -23,8 +22,8 @@ from gatekeeper.ledger.records import (
     Refused,
     Repeated,
     SettleStatus,
-    TeamRecord,
 )
+from gatekeeper.ledger.teamrecord import Caps, TeamRecord
 
 CREDIT = 1_000_000
 HOUR = 3_600_000

@@ -40,8 +40,8 @@ from gatekeeper.ledger.records import (
     OnUnknown,
     Refused,
     Repeated,
-    TeamRecord,
 )
+from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.ledger.books import AGE_MAX_MS, BY_TIME, MOST, OPEN, TEAM, TEAMS, Books, Use, id_ms
 
 KEYS = TeamKeys(TEAM)

@@ -18,8 +18,9 @@ from gatekeeper.ledger.history import History
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore
-from gatekeeper.ledger.records import Held, HoldContext, HoldOrder, Limit, Per, Repeated, SettleStatus, TeamRecord
+from gatekeeper.ledger.records import Held, HoldContext, HoldOrder, Repeated, SettleStatus
 from gatekeeper.ledger.repair import LostHistory, Repair
+from gatekeeper.ledger.teamrecord import Limit, Per, TeamRecord
 from gatekeeper.ledger.wire import Reply
 
 CREDIT = 1_000_000

@@ -14,8 +14,9 @@ from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.history import History
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import Held, HoldContext, HoldOrder, SettleStatus, TeamRecord
+from gatekeeper.ledger.records import Held, HoldContext, HoldOrder, SettleStatus
 from gatekeeper.ledger.repair import LostHistory, Repair
+from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.ledger.test_repair import Past
 from tests.ledger.topologies import Server, until
 from tests.torture.faultproxy import FaultProxy, Trap

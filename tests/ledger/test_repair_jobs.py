@@ -7,8 +7,9 @@ import pytest
 from redis.asyncio import Redis
 
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import HoldOrder, HoldState, TeamRecord
+from gatekeeper.ledger.records import HoldOrder, HoldState
 from gatekeeper.ledger.repair import LostHistory
+from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.ledger import test_repair
 from tests.ledger.conftest import JOB_MS
 from tests.ledger.test_repair import Past, context

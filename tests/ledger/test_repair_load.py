@@ -13,8 +13,9 @@ from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.history import History
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import Held, HoldContext, HoldOrder, SettleStatus, TeamRecord
+from gatekeeper.ledger.records import Held, HoldContext, HoldOrder, SettleStatus
 from gatekeeper.ledger.repair import LostHistory, Repair
+from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.ledger.conftest import fresh_id
 from tests.ledger.test_repair import Past
 

@@ -13,9 +13,10 @@ from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import Outbox, open_outbox
-from gatekeeper.ledger.records import HoldOrder, HoldState, OnUnknown, Repeated, Settlement, TeamRecord
+from gatekeeper.ledger.records import HoldOrder, HoldState, OnUnknown, Repeated, Settlement
 from gatekeeper.ledger.replay import Replayed, Replayer
 from gatekeeper.ledger.resolution import Act, Resolution
+from gatekeeper.ledger.teamrecord import TeamRecord
 
 CREDIT = 1_000_000
 

@@ -12,8 +12,9 @@ from redis.asyncio import Redis
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.keys import TEAMS, TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import EntryKind, Expiry, HoldOrder, TeamRecord, Transition
+from gatekeeper.ledger.records import EntryKind, Expiry, HoldOrder, Transition
 from gatekeeper.ledger.sweeper import TICK_S, Sweep, Sweeper
+from gatekeeper.ledger.teamrecord import TeamRecord
 
 Order = Callable[..., HoldOrder]
 

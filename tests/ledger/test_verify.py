@@ -11,7 +11,8 @@ from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import parse_figures
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldOrder, OnUnknown, TeamRecord
+from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldOrder, OnUnknown
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.verify import Replay
 from gatekeeper.ledger.windows import Window, Windows
 from tests.ledger.conftest import Raw, fresh_id

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper.ledger.records import Per
+from gatekeeper.ledger.teamrecord import Per
 from gatekeeper.ledger.windows import Window, WindowCache, windows_at
 
 HOUR = 3_600_000

@@ -10,7 +10,7 @@ from aiohttp.test_utils import make_mocked_request
 from gatekeeper.clock import SystemClock
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.events import GenerationFacts
-from gatekeeper.ledger.records import KeyRecord, TeamRecord
+from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.gate import Call, Trace
 from gatekeeper.web.auth import Caller

@@ -33,8 +33,9 @@ async def _start_world(tmp_path: Path) -> AsyncIterator[StartWorld]:
                 stack.push_async_callback(sandbox.close)
             log = io.BytesIO()
             configure_logs("info", "json", log)
+            clock = changes.pop("clock", None)
             settings = settings_for(changes.pop("directory", tmp_path), provider_url or sandbox.url, **changes)
-            gateway = await stack.enter_async_context(running_gateway(settings))
+            gateway = await stack.enter_async_context(running_gateway(settings, clock=clock))
             session = await stack.enter_async_context(aiohttp.ClientSession())
             return World(gateway, sandbox, session, log)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gatekeeper.ledger.records import Caps, Limit, Per
+from gatekeeper.ledger.teamrecord import Caps, Limit, Per
 from tests.system.world import World
 
 CREDIT = 1_000_000

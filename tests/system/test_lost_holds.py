@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from gatekeeper.ledger.records import Limit, Per
+from gatekeeper.ledger.teamrecord import Limit, Per
 from tests.ledger.topologies import free_port
 from tests.system.conftest import StartWorld
 from tests.system.provider import Provider

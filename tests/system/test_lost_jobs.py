@@ -13,9 +13,10 @@ from gatekeeper.dialects.base import Traits
 from gatekeeper.ledger.errors import LedgerUnavailable, OutboxFull
 from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
-from gatekeeper.ledger.records import HoldOrder, KeyRecord
+from gatekeeper.ledger.records import HoldOrder
 from gatekeeper.ledger.repair import LostHistory
 from gatekeeper.ledger.resolution import Act
+from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.proxy.deferring import resolution_of
 from gatekeeper.proxy.jobs.record import JobRecord, read_record, record_text
 from gatekeeper.web import auth
@@ -38,7 +39,7 @@ async def test_a_job_of_the_longest_names_is_followed(start_world: StartWorld, j
     await world.key()
     name, key = PALETTE * 128, "gk_with-long-names"
     record = KeyRecord(sha256=key_sha256(key), team="team-0", key_id=name, project=name, member=name)
-    await world.gateway.store.ledger.put_key(record)
+    await world.gateway.store.ledger.keyring.put(record)
 
     await world.native(key)
     jobs.end(SUCCEEDED)

@@ -14,8 +14,8 @@ from gatekeeper.app import Gateway
 from gatekeeper.core.credits import parse_credits
 from gatekeeper.demo import sandbox_addresses
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.ledger.records import KeyRecord, TeamRecord
 from gatekeeper.ledger.reports import Balance
+from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 from gatekeeper.sandbox import RunningSandbox
 from gatekeeper.settings import Settings, load_settings
 from gatekeeper.web.auth import key_sha256
@@ -68,7 +68,7 @@ class World:
         """One more key of a team."""
         key = f"gk_{secrets.token_urlsafe(24)}"
         record = KeyRecord(sha256=key_sha256(key), team=team_id, key_id=f"key-{secrets.token_hex(2)}", **fields)
-        await self.gateway.store.ledger.put_key(record)
+        await self.gateway.store.ledger.keyring.put(record)
         return key
 
     async def send(self, method: str, path: str, key: str | None = None, **options: Any) -> Answer:

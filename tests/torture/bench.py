@@ -23,8 +23,9 @@ from gatekeeper.ledger.holdid import DAY_MS, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import Script
-from gatekeeper.ledger.records import Held, HoldOrder, HoldResult, TeamRecord
+from gatekeeper.ledger.records import Held, HoldOrder, HoldResult
 from gatekeeper.ledger.scripts import RetryWindows
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.windows import Window, Windows
 
 GRANT = 100

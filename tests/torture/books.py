@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gatekeeper.ledger.records import Entry, EntryKind, Per, TeamRecord
+from gatekeeper.ledger.records import Entry, EntryKind
+from gatekeeper.ledger.teamrecord import Per, TeamRecord
 
 PERIODS = (Per.HOUR, Per.DAY, Per.WEEK, Per.MONTH)
 ENDS = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}

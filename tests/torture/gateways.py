@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 
 from gatekeeper.core.credits import parse_credits
-from gatekeeper.ledger.records import KeyRecord
+from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.web.auth import key_sha256
 from tests.system.world import CATALOG
 from tests.torture.bills import lot
@@ -105,7 +105,7 @@ async def _keys(run: Run) -> list[str]:
     keys = {}
     for team in teams_of(PICTURE):
         secret = f"gk_{secrets.token_urlsafe(24)}"
-        await run.ledger.put_key(KeyRecord(key_sha256(secret), team.id, f"key-of-{team.id}"))
+        await run.ledger.keyring.put(KeyRecord(key_sha256(secret), team.id, f"key-of-{team.id}"))
         keys[team.id] = secret
     return [*(keys[name] for name in RICH * 6), *keys.values()]
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import EntryKind, TeamRecord
+from gatekeeper.ledger.records import EntryKind
+from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.torture.bills import Bills
 from tests.torture.books import Books, Life
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.lua import script
-from gatekeeper.ledger.records import CREDITS_MAX, GrantStatus, Limit, MarkStatus, OnUnknown, Per, TeamRecord
+from gatekeeper.ledger.records import CREDITS_MAX, GrantStatus, MarkStatus, OnUnknown
+from gatekeeper.ledger.teamrecord import Limit, Per, TeamRecord
 from tests.torture.bench import GRANT, Bench
 
 RETENTION_MS = 72 * 3600 * 1000

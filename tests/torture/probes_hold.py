@@ -1,20 +1,9 @@
 """Probes of hold.lua: each a short scene with its expected end, so that a guard that is missing shows."""
 
 from gatekeeper.ledger.holdid import DAY_MS
-from gatekeeper.ledger.records import (
-    Caps,
-    Held,
-    HoldState,
-    Limit,
-    Mismatch,
-    OnUnknown,
-    Per,
-    RefusalCode,
-    Refused,
-    Repeated,
-    TeamRecord,
-)
+from gatekeeper.ledger.records import Held, HoldState, Mismatch, OnUnknown, RefusalCode, Refused, Repeated
 from gatekeeper.ledger.scripts import RetryWindows
+from gatekeeper.ledger.teamrecord import Caps, Limit, Per, TeamRecord
 from tests.torture.bench import GRANT, Bench
 
 LIFE = Per.LIFETIME

@@ -1,17 +1,8 @@
 """Probes of requests that come twice, of holds that were lost or never made, of jobs and of kept answers."""
 
 from gatekeeper.ledger.holdid import DAY_MS
-from gatekeeper.ledger.records import (
-    Answer,
-    Caps,
-    Held,
-    HoldContext,
-    HoldState,
-    Mismatch,
-    RefusalCode,
-    Refused,
-    Repeated,
-)
+from gatekeeper.ledger.records import Answer, Held, HoldContext, HoldState, Mismatch, RefusalCode, Refused, Repeated
+from gatekeeper.ledger.teamrecord import Caps
 from tests.torture.bench import GRANT, Bench
 
 ONCE_MS = 2 * DAY_MS

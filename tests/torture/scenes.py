@@ -16,7 +16,7 @@ from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import Caps, Limit, Per, TeamRecord
+from gatekeeper.ledger.teamrecord import Caps, Limit, Per, TeamRecord
 from tests.ledger.topologies import free_port
 from tests.torture.bank import Bank
 from tests.torture.bills import Bills
