@@ -112,7 +112,7 @@ async def grant(
     raise unusual("grant", team, reply)
 
 
-async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
+async def put_key(  # noqa: PLR0913, PLR0917  # what the script takes, each by its name
     client: StoreClient, team: str, key_id: str, before: str, after: str, told: str, actor: str, why: str
 ) -> bool | None:
     """Run key.lua: whether it changed anything; None if the record was another one by then."""
@@ -126,7 +126,7 @@ async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
             return False
         case ["CONFLICT"]:
             return None
-    raise _unusual("key", team, reply)
+    raise unusual("key", team, reply)
 
 
 async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldResult | RetryWindows:
@@ -226,7 +226,7 @@ async def extend(client: StoreClient, team: str, hold_id: str, ttl_ms: int) -> E
     match reply:
         case [status, deadline, seq]:
             return Extended(ExtendStatus(status.lower()), int(deadline) or None, int(seq))
-    raise _unusual("extend", team, reply)
+    raise unusual("extend", team, reply)
 
 
 async def expire(client: StoreClient, team: str, members: list[str]) -> tuple[Transition, ...]:
