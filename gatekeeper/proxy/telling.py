@@ -132,4 +132,3 @@ def _typed(told: Mapping[str, Any], name: str, kind: type) -> Any:
     if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
         raise ValueError(f"{name} is no {kind.__name__}")
     return value
-
