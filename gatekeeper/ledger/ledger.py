@@ -44,6 +44,7 @@ from gatekeeper.ledger.repair import Repair
 from gatekeeper.ledger.reports import Balance, Grant, OpenHold, VerifyReport
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.usage import scopes_of
+from gatekeeper.ledger.usagebook import UsageBook
 from gatekeeper.ledger.windows import WindowCache
 
 EXPIRE_MAX: Final = 200
@@ -55,7 +56,7 @@ _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us,
 
 
 class Ledger:
-    """All of a store's teams, credits and holds; `keyring` has the teams' API keys.
+    """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `usage` what they used.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
@@ -68,6 +69,7 @@ class Ledger:
         self.on_deadline: Callable[[str, int], None] = lambda _team, _in_ms: None
         self.repair = Repair(client, History(), self._again)
         self.keyring = KeyRing(client)
+        self.usage = UsageBook(client)
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
@@ -181,6 +183,7 @@ class Ledger:
         context: HoldContext | None = None,
         answer: Answer | None = None,
         within_available: bool = False,
+        outputs: int = 0,
     ) -> Settlement:
         """Charge what was made (0 charges nothing) and free the rest of the hold.
 
@@ -189,10 +192,12 @@ class Ledger:
         much is charged as the team has, and the same again is a duplicate. With its `context` a charge is booked also
         if the store has lost the hold (`orphan`), and with nothing to charge the hold can no longer be made (`voided`):
         both within 48 hours of its making, later it is `gone`. `answer` is kept with the charge if this settles it.
+        `outputs` is how many were made, for the usage.
         """
         ending = Ending(
-            hold_id, amount, outcome, meta, context=context, answer=answer, within_available=within_available
-        )
+            hold_id, amount, outcome, meta, context=context, answer=answer, within_available=within_available,
+            outputs=outputs,
+        )  # fmt: skip
         return await self._settle(team_id, ending)
 
     async def release(

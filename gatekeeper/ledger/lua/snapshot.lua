@@ -1,21 +1,23 @@
 -- snapshot.lua: read everything of a team that the journal must confirm, at one instant. Writes nothing.
 --
--- KEYS (5, one hash tag)
---   1 bal HASH   2 open HASH   3 due ZSET   4 grants HASH   5 base HASH
+-- KEYS (5 or more, one hash tag)
+--   1 bal HASH   2 open HASH   3 due ZSET   4 grants HASH   5 base HASH   6.. usage HASH of each month that is asked for
 -- ARGV (0)
 -- Reply
---   {bal, open, grants: field, value, ... each; due: member, score, ...; base: field, value, ...}
+--   {bal, open, grants: field, value, ... each; due: member, score, ...; base: field, value, ...; usage of each month: row, counted, ...}
 -- Example
---   EVALSHA <sha> 5 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:grants gk:{a}:base
---   -> {{'figures', '2:...', 'team', '[0,49000000,...]'}, {'019aab...', 'H...'}, {'opening', '490000000'}, {'019aab...', '1763800000000'}, {}}
+--   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:grants gk:{a}:base gk:{a}:usage:2025-11
+--   -> {{'figures', '2:...', 'team', '[0,49000000,...]'}, {'019aab...', 'H...'}, {'opening', '490000000'}, {'019aab...', '1763800000000'}, {}, {}}
 
-assert(#KEYS == 5, 'snapshot takes 5 keys')
+assert(#KEYS >= 5, 'snapshot takes 5 keys and the usage buckets')
 assert(#ARGV == 0, 'snapshot takes no arguments')
 
-return {
+local out = {
   call('HGETALL', KEYS[1]),
   call('HGETALL', KEYS[2]),
   call('HGETALL', KEYS[4]),
   call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES'),
   call('HGETALL', KEYS[5]),
 }
+for i = 6, #KEYS do out[i] = call('HGETALL', KEYS[i]) end
+return out
