@@ -323,6 +323,10 @@ class Ledger:
         bounds.check_hold_id(hold_id)
         return await looking.hold(self._client, team_id, hold_id)
 
+    async def ended_amount(self, team_id: str, hold_id: str) -> int | None:
+        """How much a hold was of that is over, or None if the store remembers none of this id."""
+        return await looking.ended_amount(self._client, team_id, hold_id)
+
     async def journal(self, team_id: str, after: int = 0, count: int = 100) -> tuple[Entry, ...]:
         """Up to `count` (at most 1000) journal entries with a sequence above `after`, in order."""
         bounds.check_team_id(team_id)

@@ -109,7 +109,7 @@ async def grant(
 
 
 async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
-    client: StoreClient, team: str, key_id: str, before: str, after: str, told: str, actor: str, why: str
+    client: StoreClient, team: str, key_id: str, before: str, after: str, *, told: str, actor: str, why: str
 ) -> bool | None:
     """Run key.lua: whether it changed anything; None if the record was another one by then."""
     keys = TeamKeys(team)
