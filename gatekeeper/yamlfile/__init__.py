@@ -15,9 +15,10 @@ from gatekeeper.yamlfile.findings import (
     words_of,
 )
 from gatekeeper.yamlfile.problem import ConfigError, Problem
-from gatekeeper.yamlfile.read import load_yaml, parse_yaml
+from gatekeeper.yamlfile.read import TEXTS_REMEMBERED, load_yaml, parse_yaml
 
 __all__ = [
+    "TEXTS_REMEMBERED",
     "ConfigError",
     "DataPath",
     "Mistake",

@@ -48,15 +48,15 @@ async def _end(ledger: Ledger, team_id: str, hold_id: str, amount: int, who: Who
     if not who.why.strip():
         raise invalid("why", "is missing", "Say why, for whoever reads the journal.")
     hold = await ledger.open_hold(hold_id, team_id)
-    held = await ledger.ended_amount(team_id, hold_id) if hold is None else hold.amount
+    met = await ledger.terms.ended(hold_id, team_id) if hold is None else hold
     if hold is not None and hold.state is HoldState.HELD and not running:
         raise AdminProblem(
             "hold_running",
             f"Hold {hold_id} is held: its generation runs, and its own result or its deadline "
             f"({iso_time(hold.deadline_ms or 0)}) ends it. With `running` it is ended now and the result not booked.",
         )
-    if held is not None and amount > held:
-        raise invalid("credits", f"the hold is of {credits_text(held)} credits: nobody agreed to more")
+    if met is not None and amount > met.amount:
+        raise invalid("credits", f"the hold is of {credits_text(met.amount)} credits: nobody agreed to more")
     outcome = f"by hand ({who.actor}): {who.why}"[: bounds.REASON_CHARS_MAX]
     return _ended(team_id, hold_id, await ledger.settle(hold_id, team_id, amount, outcome=outcome))
 
