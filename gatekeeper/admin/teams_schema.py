@@ -123,8 +123,13 @@ def _secret(value: Any) -> SecretSource:
     raise mistake("does not say where the secret is", "Write {env: NAME} or {file: PATH}; never the secret itself.")
 
 
+TeamId = Annotated[str, AfterValidator(_team_id)]
 Name = Annotated[str, AfterValidator(_name)]
+Timezone = Annotated[str, AfterValidator(_timezone)]
+Scope = Annotated[str, AfterValidator(_scope)]
+Note = Annotated[str, AfterValidator(_note)]
 Amount = Annotated[int, PlainValidator(_amount)]
+Gift = Annotated[int, PlainValidator(_gift)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Patterns = Annotated[list[Pattern], Field(max_length=bounds.PATTERNS_MAX // 2)]
 
