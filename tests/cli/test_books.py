@@ -117,7 +117,7 @@ def test_verify_all(run: Run) -> None:
     result = run("verify")
 
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert ["Team Journal entries Verdict", "studio 2 ok"] == [lines[0], lines[2]]
+    assert ["Team Journal entries Verdict", "studio 3 ok"] == [lines[0], lines[2]]
     assert (0, "") == (result.exit_code, result.stderr)
 
 
@@ -130,7 +130,7 @@ def test_verify_finds_a_difference(run: Run, home: Path) -> None:
 
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert 1 == result.exit_code
-    assert "studio 2 1 figure off" in lines
+    assert "studio 3 1 figure off" in lines
     assert "studio charged 7000000 0" in lines
 
 
