@@ -47,6 +47,8 @@ INTERVAL_MAX_MS: Final = int(timedelta(days=30).total_seconds() * 1000)
 """Longest ttl or grace of a hold."""
 KEEP_MAX_MS: Final = 2 * INTERVAL_MAX_MS
 """Longest time for which a job is found by its names: the longest it may take, and as long again."""
+OWN_GRANTS: Final = ("transfer:", "allowance:")
+"""How the ids of grants begin that the ledger gives by itself."""
 INSTANT_MAX_MS: Final = 253_402_300_799_999
 """The end of the year 9999: the last that can be written as a date."""
 
@@ -98,6 +100,22 @@ def check_name(what: str, name: str, *, required: bool = False) -> None:
     check_text(what, name, NAME_CHARS_MAX)
 
 
+def check_act_id(what: str, name: str) -> None:
+    """The id of a refund or a transfer is a name without ':', which divides the ids that the ledger makes itself."""
+    check_name(what, name, required=True)
+    if ":" in name:
+        raise LedgerInvalid(f"{what} {name!r}: leave the ':' out, ids with it are the ledger's own")
+
+
+def check_grant_id(grant_id: str) -> None:
+    """The id of a grant that somebody gives: the ledger's own ones are of transfers and recurring grants."""
+    check_name("grant id", grant_id, required=True)
+    if grant_id.startswith(OWN_GRANTS):
+        raise LedgerInvalid(
+            f"grant id {grant_id!r}: ids that begin with {' or '.join(OWN_GRANTS)} are the ledger's own"
+        )
+
+
 def check_text(what: str, text: str, chars_max: int) -> None:
     """A text of one line, up to `chars_max` characters, that can be written as UTF-8."""
     if len(text) > chars_max:
@@ -105,6 +123,13 @@ def check_text(what: str, text: str, chars_max: int) -> None:
     if _CONTROL.search(text):
         raise LedgerInvalid(f"{what} holds a control character (tab, newline, ...)")
     _utf8(what, text)
+
+
+def checked_seq(seq: int | None) -> int:
+    """The number of a journal entry: 1 or more."""
+    if seq is None or isinstance(seq, bool) or not isinstance(seq, int) or not 1 <= seq <= CREDITS_MAX:
+        raise LedgerInvalid(f"entry {seq!r}: use the number of a journal entry, 1 or more")
+    return seq
 
 
 def check_meta(meta: str) -> None:
@@ -184,6 +209,11 @@ def check_job(job: Job, answer: Answer | None = None) -> None:
         check_keep(job.keep_ms)
     if answer is not None:
         check_answer(answer)
+
+
+def check_ttl(ttl_ms: int) -> None:
+    """An outcome may take up to 30 days."""
+    _check_interval("ttl_ms", ttl_ms)
 
 
 def check_job_text(text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.lots import Lot
 from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldState, OnUnknown
-from gatekeeper.ledger.reports import Grant, OpenHold
+from gatekeeper.ledger.reports import EndedHold, Grant, OpenHold
 from gatekeeper.ledger.teamplan import plan_text, read_plan
 from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, OlderSecret, Per, TeamRecord
 
@@ -197,12 +197,12 @@ def parse_hold(text: str) -> StoredHold:
         raise LedgerBroken(f"the record of a hold cannot be read: {error!r}") from error
 
 
-def parse_ended(text: str) -> int:
-    """How much a hold was of, from what is remembered of one that is over; not written again where it is the charge."""
+def parse_ended(text: str) -> EndedHold:
+    """What is remembered of a hold that is over; its amount is not written again where it is the charge."""
     try:
-        _, charged, amount, *_ = text.split("\t")
-        return int(amount or charged)
-    except ValueError as error:
+        state, charged, amount, *_ = text.split("\t")
+        return EndedHold(STATES[state], int(amount or charged), int(charged))
+    except (KeyError, ValueError) as error:
         raise LedgerBroken(f"the end of a hold cannot be read: {error!r}") from error
 
 

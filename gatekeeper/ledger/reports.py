@@ -70,6 +70,15 @@ class OpenHold:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedHold:
+    """A hold that is over: of how much it was, and what was charged for it."""
+
+    state: HoldState
+    amount: int
+    charged: int
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """One figure that the journal does not confirm."""
 
