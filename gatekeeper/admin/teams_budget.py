@@ -6,21 +6,23 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
-from gatekeeper.admin.teams_words import Amount, DayOrInstant, Gift, Name, Phase, Resolution, Strict
+from gatekeeper.admin.teams_words import DayOrInstant, Gift, Name, Phase, Resolution, Strict
 from gatekeeper.ledger.teamrecord import Allowance, BudgetPart, Per, Project
 from gatekeeper.yamlfile import Mistake, raise_mistakes
 
 ALLOWANCES_MAX = 16
 """Allowances of a team: each is looked at in every round of giving them."""
 
-PERIODS_MAX = 400
-"""What is to last for longer than a year of days should last for ever: 0."""
+PERIODS_MAX = 120
+"""Ten years of months; what is to last for longer should last for ever: 0."""
 
 PROJECTS_MAX = 256
 """Projects of a team that have a plan; they are all in the team's record."""
 
 PARTS_MAX = 16
 """Parts of a budget; more are no shape that anybody keeps in mind."""
+
+WHOLE_PERCENT = 100
 
 RESOLUTIONS_MAX = 32
 """More than any catalog has."""
@@ -54,7 +56,7 @@ class ProjectEntry(Strict):
     """A project's budget. One for its whole life may say from when to when that is, both days included."""
 
     id: Name
-    credits: Amount
+    credits: Gift
     per: Annotated[Per, Field(strict=False)] = Per.MONTH
     parts: Annotated[list[PartEntry], Field(max_length=PARTS_MAX)] = Field(default_factory=list)
     high_resolutions: Annotated[list[Resolution], Field(max_length=RESOLUTIONS_MAX)] = Field(default_factory=list)

@@ -28,7 +28,7 @@ from gatekeeper.admin.teams_words import (
     Secret,
     Strict,
     TeamId,
-    TimeZone,
+    Timezone,
 )
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.keyring import OVERLAP_MAX_MS
@@ -48,7 +48,7 @@ from gatekeeper.yamlfile import (
 OPEN_HOLDS_MAX = 1_000_000
 """More generations at once than any team will run; a typing error of many digits is caught."""
 
-THRESHOLDS_MAX = 10
+THRESHOLDS_MAX = 16
 """More warnings on the way are not read any more."""
 
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -124,7 +124,7 @@ class TeamEntry(Strict):
     """One team. None: the file does not say."""
 
     id: TeamId
-    timezone: TimeZone | None = None
+    timezone: Timezone | None = None
     organisation: Organisation | None = None
     frozen: bool | None = None
     shadow: bool | None = None

@@ -164,12 +164,14 @@ def _alert_url(value: str) -> str:
 
 
 def _organisation(value: str) -> str:
-    return "" if value == "none" else _name(value)
+    if value != value.strip() or not value.isprintable() or len(value) > bounds.NAME_CHARS_MAX:
+        raise mistake("this is no organisation", f"Write one line of at most {bounds.NAME_CHARS_MAX} characters.")
+    return "" if value == "none" else value
 
 
 Name = Annotated[str, AfterValidator(_name)]
 TeamId = Annotated[str, AfterValidator(_team_id)]
-TimeZone = Annotated[str, AfterValidator(_timezone)]
+Timezone = Annotated[str, AfterValidator(_timezone)]
 Organisation = Annotated[str, AfterValidator(_organisation)]
 Scope = Annotated[str, AfterValidator(_scope)]
 Note = Annotated[str, AfterValidator(_note)]

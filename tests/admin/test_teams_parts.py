@@ -220,18 +220,21 @@ async def test_a_revoked_key_gets_no_overlap(ledger: Ledger, tmp_path: Path, mon
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("organisation: a b", "`a b` is no name"),
+        ('organisation: "a\\nb"', "this is no organisation"),
         ("allowances: [{id: a, credits: 5, per: hour}]", "`hour` is not known here. It can be: day, week, month."),
         ("allowances: [{id: a, credits: 0, per: day}]", "a grant of 0 credits gives nothing"),
         ("allowances: [{id: a, credits: 5, per: day, since: soon}]", "this is no day and no instant"),
         ("allowances: [{id: a, credits: 5, per: day, since: 2026-11-01T00:00:00}]", "this is no day and no instant"),
-        ("allowances: [{id: a, credits: 5, per: day, lasts_periods: 401}]", "`401` is out of bounds"),
+        ("allowances: [{id: a, credits: 5, per: day, lasts_periods: 121}]", "`121` is out of bounds"),
         (
             "allowances: [{id: a, credits: 5, per: day}, {id: a, credits: 6, per: day}]",
             "the allowance `a` is already on line 3",
         ),
         ("projects: [{id: p, credits: 5}, {id: p, credits: 5}]", "the project `p` is already on line 3"),
-        ("projects: [{id: p, credits: 5, parts: [{name: a, share_percent: 99}]}]", "the shares come to 99 %"),
+        (
+            "projects: [{id: p, credits: 5, parts: [{name: a, share_percent: 70}, {name: b, share_percent: 31}]}]",
+            "come to 101 %",
+        ),
         (
             "projects: [{id: p, credits: 5, parts: [{name: a, share_percent: 50}, {name: a, share_percent: 50}]}]",
             "two parts have one name",
