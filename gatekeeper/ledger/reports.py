@@ -70,6 +70,31 @@ class OpenHold:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What was used in one day under one combination of these names; empty where it was not known.
+
+    `day_ms` is when the day began in the team's time zone: the day in which the hold was made. `generations` ended with
+    something made or charged, `released` ended without; `credits` are micro-credits, less what was refunded. A row
+    that is `other` stands for all that no row of its own was kept for.
+    """
+
+    day_ms: int
+    model: str
+    operation: str
+    resolution: str
+    phase: str
+    provider: str
+    traits: tuple[str, ...]
+    project: str
+    member: str
+    credits: int
+    generations: int
+    released: int
+    outputs: int
+    other: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """One figure that the journal does not confirm."""
 
