@@ -37,7 +37,7 @@ ANSWER_MS = 24 * 3600 * 1000
 JOB_MS = 7 * 24 * 3600 * 1000
 LEASE_MS = 90_000
 FOR_EVER = re.compile(
-    r"gk:(schema|teams|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j|base))"
+    r"gk:(schema|teams|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j|base|alerts|deliveries))"
 )
 WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:done:\d+"): RETENTION_MS,
@@ -45,6 +45,7 @@ WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:answer:[0-9a-f]{32}"): ANSWER_MS,
     re.compile(r"gk:\{[\w.-]+\}:job:[a-z0-9-]+/[!-~]+"): JOB_MS,
     re.compile(r"gk:\{[\w.-]+\}:lease:[0-9a-f]{32}"): LEASE_MS,
+    re.compile(r"gk:\{[\w.-]+\}:alert:alert_[0-9a-f]{32}"): LEASE_MS,
 }
 FENCE = re.compile(r"gk:\{[^}]+\}:fence")
 _NUMBERS = itertools.count(1)
