@@ -19,7 +19,7 @@ from gatekeeper.ledger.alerts import Alerts
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerBroken
-from gatekeeper.ledger.history import Act, Doubt, Following, History
+from gatekeeper.ledger.history import Act, Doubt, Extension, Following, History
 from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
 from gatekeeper.ledger.keyring import KeyRing
 from gatekeeper.ledger.keys import TEAMS, TeamKeys
@@ -41,10 +41,12 @@ from gatekeeper.ledger.records import (
     Settlement,
     Transition,
 )
-from gatekeeper.ledger.repair import Repair
+from gatekeeper.ledger.repair import Answered, Repair
 from gatekeeper.ledger.reports import Balance, Grant, OpenHold, VerifyReport
 from gatekeeper.ledger.teamrecord import TeamRecord
+from gatekeeper.ledger.terms import Terms
 from gatekeeper.ledger.usage import scopes_of
+from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.windows import WindowCache
 
 EXPIRE_MAX: Final = 200
@@ -56,7 +58,8 @@ _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us,
 
 
 class Ledger:
-    """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `alerts` what they were told.
+    """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `wallet` refunds and transfers,
+    `terms` how long holds last, `alerts` what teams were told.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
@@ -70,6 +73,9 @@ class Ledger:
         self.repair = Repair(client, History(), self._again)
         self.keyring = KeyRing(client)
         self.alerts = Alerts(client)
+        self.wallet = Wallet(client)
+        # Looked up at each call, because both may be replaced by others later.
+        self.terms = Terms(client, lambda *acked: self.repair.acked(*acked), lambda *due: self.on_deadline(*due))  # noqa: PLW0108
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
@@ -138,7 +144,7 @@ class Ledger:
         Raises LedgerInvalid if that is past by the store's clock, or if 64 grants of the team are still to expire.
         """
         bounds.check_team_id(team_id)
-        bounds.check_name("grant id", grant_id, required=True)
+        bounds.check_grant_id(grant_id)
         bounds.check_amount(amount, least=1)
         bounds.check_text("note", note, bounds.REASON_CHARS_MAX)
         bounds.check_name("actor", actor)
@@ -361,7 +367,7 @@ class Ledger:
         bounds.check_checkpoint(state)
         return await scripts.trim(self._client, team_id, before, seq, state)
 
-    async def _again(self, team_id: str, act: Act) -> HoldResult | Settlement | Marked | Attached:
+    async def _again(self, team_id: str, act: Act) -> Answered:
         """Tell the store an act once more; whatever it says, nothing is remembered of it a second time."""
         match act:
             case HoldOrder():
@@ -372,6 +378,8 @@ class Ledger:
                 return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
             case Following(hold_id, job):
                 return await jobs.attach(self._client, team_id, hold_id, job)
+            case Extension(hold_id, ttl_ms):
+                return await scripts.extend(self._client, team_id, hold_id, ttl_ms)
 
     def _tell(self, team_id: str, transitions: tuple[Transition, ...]) -> None:
         for transition in transitions:

@@ -37,7 +37,7 @@ ANSWER_MS = 24 * 3600 * 1000
 JOB_MS = 7 * 24 * 3600 * 1000
 LEASE_MS = 90_000
 FOR_EVER = re.compile(
-    r"gk:(schema|teams|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j|base|alerts|deliveries))"
+    r"gk:(schema|teams|allowances|transfers|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|refunds|transfers|bal|open|due|jobs|j|base|alerts|deliveries))"
 )
 WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:done:\d+"): RETENTION_MS,
@@ -233,6 +233,12 @@ class Raw:
         k = self.keys
         names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal]
         return await self.client.run(script("unknown"), names, [hold_id, "why"])
+
+    async def extend(self, hold_id: str, ttl: str | int = 3_600_000) -> Reply:
+        """extend.lua."""
+        k = self.keys
+        names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal]
+        return await self.client.run(script("extend"), names, [hold_id, ttl])
 
     async def expire(self, hold_id: str, index: str | int = 5) -> Reply:
         """expire.lua for one hold."""
