@@ -237,7 +237,7 @@ async def every_answer_of_the_wallet(raw: Raw, nobody: Raw, new_id: NewId) -> No
         await raw.refund("r", seq, amount, hold_id=settled)
     await raw.refund("s", seq, 16, hold_id=settled)
     await raw.refund("s", "x", hold_id=settled)
-    await raw.refund("s", 1, hold_id=settled)
+    await raw.refund("s", seq - 1, hold_id=settled)
     await raw.refund("s", 10**9, hold_id=settled)
     await raw.settle(by_policy, 10)
     await raw.refund("s", by_time, hold_id=by_policy)
