@@ -15,7 +15,6 @@ from gatekeeper.clock import SystemClock
 from gatekeeper.core.credits import credits_text, parse_credits
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.errors import LedgerInvalid
-from gatekeeper.ledger.looking import ended_amount
 from gatekeeper.ledger.records import HoldState, Settlement, SettleStatus
 from gatekeeper.ledger.reports import OpenHold
 from gatekeeper.settings import Settings
@@ -151,7 +150,8 @@ async def _resolve(
         await chosen_teams(store.ledger, [team])
         hold = await store.ledger.open_hold(hold_id, team)
         if hold is None:
-            _check_amount(hold_id, "over", await ended_amount(store.client, team, hold_id), amount)
+            ended = await store.ledger.terms.ended(hold_id, team)
+            _check_amount(hold_id, "over", None if ended is None else ended.amount, amount)
         else:
             _check_open(hold, amount, running)
         return await store.ledger.settle(hold_id, team, amount, outcome=f"by hand ({getpass.getuser()}): {why}")

@@ -13,7 +13,7 @@ from gatekeeper.ledger.allowances import PERIODS_BACK_MAX, PERS
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import is_hold_id
 from gatekeeper.ledger.records import CREDITS_MAX, Answer, Ending, HoldContext, HoldOrder, Job
-from gatekeeper.ledger.teamrecord import Allowance, KeyRecord, Limit, TeamRecord
+from gatekeeper.ledger.teamrecord import Allowance, KeyRecord, Limit, Scope, TeamRecord
 
 NAME_CHARS_MAX: Final = 128
 """Projects, members, key and grant ids: room for an e-mail address or a path, small enough to count by."""
@@ -66,6 +66,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _WINDOWS: Final = re.compile(r"(\d+:\d+:\d+:\d+)?")
 _JOB_NAME: Final = re.compile(rf"(?=.{{3,{JOB_NAME_CHARS_MAX}}}$)[a-z][a-z0-9-]{{0,31}}/[!-~]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_KEY_SCOPES: Final = tuple(scope.value for scope in Scope)
 _SCOPE_KINDS: Final = ("team", "project", "member", "key")
 
 
@@ -219,6 +220,11 @@ def check_job(job: Job, answer: Answer | None = None) -> None:
         check_answer(answer)
 
 
+def check_ttl(ttl_ms: int) -> None:
+    """An outcome may take up to 30 days."""
+    _check_interval("ttl_ms", ttl_ms)
+
+
 def check_job_text(text: str) -> None:
     """A job is told in 1 byte to 16 KiB of UTF-8."""
     if not 1 <= len(_utf8("job", text)) <= JOB_BYTES_MAX:
@@ -320,8 +326,11 @@ def check_key(key: KeyRecord) -> None:
     check_name("key id", key.key_id, required=True)
     check_name("project", key.project)
     check_name("member", key.member)
+    if key.expires_at_ms is not None:
+        check_instant("expires_at_ms", key.expires_at_ms)
     for scope in key.scopes:
-        check_name("scope", scope, required=True)
+        if scope not in _KEY_SCOPES:
+            raise LedgerInvalid(f"scope {scope!r} of key {key.key_id}: use {', '.join(_KEY_SCOPES)}")
 
 
 def _check_limit(limit: Limit) -> None:

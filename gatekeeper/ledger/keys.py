@@ -9,9 +9,9 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:allowances`         | SET    | every team id with a recurring grant                 | until removed         |
 | `gk:transfers`          | ZSET   | `team:transfer` that may be half done -> since (ms)  | until done            |
 | `gk:secret`             | STRING | what gateways on this store sign with, drawn once    | for ever              |
-| `gk:key:<sha256>`       | STRING | an API key's record as JSON                          | until removed         |
+| `gk:key:<sha256>`       | STRING | the team and the id of the API key with this secret  | until removed         |
 | `gk:{T}:team`           | HASH   | the team's record, a field for each part of it       | for ever              |
-| `gk:{T}:keys`           | HASH   | key id -> sha256                                     | until removed         |
+| `gk:{T}:keys`           | HASH   | key id -> the key's record as JSON                   | until removed         |
 | `gk:{T}:grants`         | HASH   | grant id -> amount, and its expiry if it has one     | for ever              |
 | `gk:{T}:refunds`        | HASH   | refund id -> of which charge; `of:<seq>` -> sum      | for ever              |
 | `gk:{T}:transfers`      | HASH   | transfer id -> what was handed on to which team      | for ever              |
@@ -64,7 +64,7 @@ SECRET: Final = "gk:secret"  # noqa: S105  # the key's name
 
 
 def api_key(sha256: str) -> str:
-    """STRING: the record of the API key with this SHA-256."""
+    """STRING: whose secret this is the SHA-256 of: a team, a tab, the id of its API key."""
     return f"gk:key:{sha256}"
 
 
@@ -90,7 +90,7 @@ class TeamKeys:
 
     @property
     def keys(self) -> str:
-        """HASH: key id -> sha256."""
+        """HASH: key id -> the record of the API key."""
         return f"{self.tag}:keys"
 
     @property

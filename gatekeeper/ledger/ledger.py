@@ -19,7 +19,7 @@ from gatekeeper.ledger.allowing import Allowances
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerBroken
-from gatekeeper.ledger.history import Act, Doubt, Following, History
+from gatekeeper.ledger.history import Act, Doubt, Extension, Following, History
 from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
 from gatekeeper.ledger.keyring import KeyRing
 from gatekeeper.ledger.keys import TEAMS, TeamKeys
@@ -41,9 +41,10 @@ from gatekeeper.ledger.records import (
     Settlement,
     Transition,
 )
-from gatekeeper.ledger.repair import Repair
+from gatekeeper.ledger.repair import Answered, Repair
 from gatekeeper.ledger.reports import Balance, Grant, OpenHold, VerifyReport
 from gatekeeper.ledger.teamrecord import TeamRecord
+from gatekeeper.ledger.terms import Terms
 from gatekeeper.ledger.usage import scopes_of
 from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.windows import WindowCache
@@ -57,8 +58,8 @@ _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us,
 
 
 class Ledger:
-    """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `wallet` refunds and
-    transfers, `allowances` recurring grants.
+    """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `wallet` refunds and transfers,
+    `allowances` recurring grants, `terms` how long holds last.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
@@ -73,6 +74,8 @@ class Ledger:
         self.keyring = KeyRing(client)
         self.wallet = Wallet(client)
         self.allowances = Allowances(client)
+        # Looked up at each call, because both may be replaced by others later.
+        self.terms = Terms(client, lambda *acked: self.repair.acked(*acked), lambda *due: self.on_deadline(*due))  # noqa: PLW0108
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
@@ -364,7 +367,7 @@ class Ledger:
         bounds.check_checkpoint(state)
         return await scripts.trim(self._client, team_id, before, seq, state)
 
-    async def _again(self, team_id: str, act: Act) -> HoldResult | Settlement | Marked | Attached:
+    async def _again(self, team_id: str, act: Act) -> Answered:
         """Tell the store an act once more; whatever it says, nothing is remembered of it a second time."""
         match act:
             case HoldOrder():
@@ -375,6 +378,8 @@ class Ledger:
                 return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
             case Following(hold_id, job):
                 return await jobs.attach(self._client, team_id, hold_id, job)
+            case Extension(hold_id, ttl_ms):
+                return await scripts.extend(self._client, team_id, hold_id, ttl_ms)
 
     def _tell(self, team_id: str, transitions: tuple[Transition, ...]) -> None:
         for transition in transitions:

@@ -17,6 +17,8 @@ from gatekeeper.ledger.records import (
     Attached,
     Ending,
     EntryKind,
+    Extended,
+    ExtendStatus,
     GrantStatus,
     Held,
     HoldOrder,
@@ -110,6 +112,23 @@ async def grant(
     raise unusual("grant", team, reply)
 
 
+async def put_key(  # noqa: PLR0913, PLR0917  # what the script takes, each by its name
+    client: StoreClient, team: str, key_id: str, before: str, after: str, told: str, actor: str, why: str
+) -> bool | None:
+    """Run key.lua: whether it changed anything; None if the record was another one by then."""
+    keys = TeamKeys(team)
+    names = [keys.team, keys.keys, keys.bal, keys.journal]
+    reply = await client.run(script("key"), names, [key_id, before, after, told, actor, why])
+    match reply:
+        case ["STORED", _]:
+            return True
+        case ["UNCHANGED"]:
+            return False
+        case ["CONFLICT"]:
+            return None
+    raise unusual("key", team, reply)
+
+
 async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldResult | RetryWindows:
     """Run hold.lua."""
     keys, day = TeamKeys(order.team), hold_id_day(order.hold_id)
@@ -197,6 +216,17 @@ async def attach_job(client: StoreClient, team: str, hold_id: str, job: Job, ans
         case [status, deadline, seq]:
             return Attached(JobStatus(status.lower()), int(deadline) or None, int(seq))
     raise unusual("job", team, reply)
+
+
+async def extend(client: StoreClient, team: str, hold_id: str, ttl_ms: int) -> Extended:
+    """Run extend.lua."""
+    keys = TeamKeys(team)
+    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal]
+    reply = await client.run(script("extend"), names, [hold_id, ttl_ms])
+    match reply:
+        case [status, deadline, seq]:
+            return Extended(ExtendStatus(status.lower()), int(deadline) or None, int(seq))
+    raise unusual("extend", team, reply)
 
 
 async def expire(client: StoreClient, team: str, members: list[str]) -> tuple[Transition, ...]:

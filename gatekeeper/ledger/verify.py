@@ -26,7 +26,7 @@ FORGOTTEN_AFTER_MS: Final = 73 * 3600 * 1000
 that were set. No late result can come to them any more."""
 
 _RESOLVING: Final = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
-_WITHOUT_CREDITS: Final = {EntryKind.TEAM, EntryKind.VOID, EntryKind.LAPSE}
+_WITHOUT_CREDITS: Final = {EntryKind.TEAM, EntryKind.KEY, EntryKind.VOID, EntryKind.LAPSE}
 """A lapse is booked with the time of its entry, `_lapse_before`."""
 
 
@@ -134,7 +134,7 @@ class Replay:
         book = {
             EntryKind.GRANT: self._grant, EntryKind.HOLD: self._hold, EntryKind.LATE: self._late,
             EntryKind.ORPHAN: self._orphan, EntryKind.JOB: self._job, EntryKind.REFUND: self._refund,
-            EntryKind.TRANSFER: self._transfer,
+            EntryKind.TRANSFER: self._transfer, EntryKind.EXTEND: self._extend,
         }.get(entry.kind)  # fmt: skip
         if book is not None:
             book(entry)
@@ -249,6 +249,13 @@ class Replay:
             self.differ(f"entry {entry.seq}: job of a hold that is not open", entry.hold_id, "an open hold")
             return
         hold.state, hold.follows_job = HoldState.HELD, True
+
+    def _extend(self, entry: Entry) -> None:
+        hold = self.open.get(entry.hold_id)
+        if hold is None or hold.follows_job:
+            self.differ(f"entry {entry.seq}: extend of a hold without a deadline", entry.hold_id, "an open hold")
+            return
+        hold.state = HoldState.HELD
 
     def _unknown(self, entry: Entry) -> None:
         hold = self.open.get(entry.hold_id)

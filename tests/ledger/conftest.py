@@ -235,6 +235,12 @@ class Raw:
         names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal]
         return await self.client.run(script("unknown"), names, [hold_id, "why"])
 
+    async def extend(self, hold_id: str, ttl: str | int = 3_600_000) -> Reply:
+        """extend.lua."""
+        k = self.keys
+        names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal]
+        return await self.client.run(script("extend"), names, [hold_id, ttl])
+
     async def expire(self, hold_id: str, index: str | int = 5) -> Reply:
         """expire.lua for one hold."""
         k = self.keys

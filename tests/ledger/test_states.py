@@ -89,6 +89,8 @@ class Case:
                 reply = await raw.unknown(hold_id)
             case Event.JOB | Event.JOB_OTHER:
                 reply = await raw.job(hold_id, event)
+            case Event.EXTEND:
+                reply = await raw.extend(hold_id)
             case _:
                 reply = await self._pass_deadline()
         return str(reply[0])
@@ -214,6 +216,10 @@ async def every_other_answer(raw: Raw, nobody: Raw, new_id: NewId) -> None:
     await raw.settle(new_id(), "x")
     await raw.job(new_id(), "")
     await raw.expire(new_id(), "x")
+    await raw.extend(new_id(), "x")
+    lasting = new_id()
+    await raw.hold(lasting, ttl=7_200_000)
+    await raw.extend(lasting)
     await raw.exported("x")
     await raw.exported(2)
     await raw.trim("x", 1)
