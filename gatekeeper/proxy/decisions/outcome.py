@@ -12,7 +12,7 @@ from typing import Final
 from gatekeeper.core.credits import MICRO, credits_text
 from gatekeeper.core.outcome import Failed, Made
 from gatekeeper.core.rejection import Code, refuse
-from gatekeeper.core.sizes import Pixels, Tier, read_size
+from gatekeeper.core.sizes import Tier, read_size
 from gatekeeper.dialects.answers import read_pixels
 from gatekeeper.dialects.complaints import VIOLATIONS_MAX
 from gatekeeper.dialects.fields import JsonFields, read_json
