@@ -12,7 +12,7 @@ from typing import Final
 from gatekeeper.core.credits import MICRO, credits_text
 from gatekeeper.core.outcome import Failed, Made
 from gatekeeper.core.rejection import Code, refuse
-from gatekeeper.core.sizes import Tier, read_size
+from gatekeeper.core.sizes import Pixels, Tier, read_size
 from gatekeeper.dialects.answers import read_pixels
 from gatekeeper.dialects.complaints import VIOLATIONS_MAX
 from gatekeeper.dialects.fields import JsonFields, read_json
@@ -93,7 +93,8 @@ def _read_credits(fields: JsonFields, held: int) -> int | None:
 
 
 def _read_made(fields: JsonFields, outputs_asked: int) -> Made:
-    outputs, pixels = outputs_asked, ()  # type: tuple[int, tuple[Pixels | None, ...]]
+    outputs = outputs_asked
+    pixels: tuple[Pixels | None, ...] = ()
     if fields.holds_list("outputs"):
         each = fields.objects("outputs", "a number, or a list of objects")
         pixels = tuple(read_pixels(output.whole("width"), output.whole("height")) for output in each)
