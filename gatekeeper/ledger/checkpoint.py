@@ -16,6 +16,7 @@ from gatekeeper.ledger.records import HoldState
 from gatekeeper.ledger.reports import Difference
 from gatekeeper.ledger.tally import BookedUsage
 from gatekeeper.ledger.verify import BookedCounters, BookedHold, Replay
+from gatekeeper.ledger.walletbooks import BookedWallet
 
 FORMAT: Final = 2
 """Grows when an older text would be misread."""
@@ -30,6 +31,10 @@ def _hold(stored: dict[str, Any]) -> BookedHold:
 
 def _lots(stored: dict[str, Any]) -> Lots:
     return Lots([Lot(**lot) for lot in stored["by_use"]])
+
+
+def _wallet(stored: dict[str, Any]) -> BookedWallet:
+    return BookedWallet(**stored)
 
 
 def _counters(stored: dict[str, Any]) -> BookedCounters:
@@ -55,6 +60,7 @@ PARTS: Final[dict[str, Callable[[Any], Any]]] = {
     "lots": _lots,
     "open": _table(_hold),
     "by_time": _table(_hold),
+    "wallet": _wallet,
     "use": _table(_counters),
     "usage": _usage,
     "written": _table(int, int),

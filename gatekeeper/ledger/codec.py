@@ -11,9 +11,9 @@ from typing import Final
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.lots import Lot
 from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldState, OnUnknown
-from gatekeeper.ledger.reports import Grant, OpenHold
+from gatekeeper.ledger.reports import EndedHold, Grant, OpenHold
 from gatekeeper.ledger.teamplan import plan_text, read_plan
-from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, Per, TeamRecord
+from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, OlderSecret, Per, TeamRecord
 
 STATES: Final = {
     "H": HoldState.HELD,
@@ -134,27 +134,31 @@ def parse_grant(grant_id: str, text: str, lot: Lot | None, now_ms: int) -> Grant
 
 
 def key_text(key: KeyRecord) -> str:
-    """An API key's record as stored under its hash."""
+    """An API key's record as stored under its id; its newest secret comes first."""
+    secrets: list[dict[str, str | int | None]] = [{"sha256": key.sha256, "expires_at_ms": None}]
+    secrets += [{"sha256": each.sha256, "expires_at_ms": each.expires_at_ms} for each in key.older]
     return json.dumps(
         {
-            "team": key.team,
-            "key_id": key.key_id,
             "project": key.project,
             "member": key.member,
             "scopes": list(key.scopes),
             "expires_at_ms": key.expires_at_ms,
             "revoked": key.revoked,
+            "secrets": secrets,
         },
         separators=(",", ":"),
     )
 
 
-def parse_key(sha256: str, text: str) -> KeyRecord:
-    """The API key stored under this hash."""
+def parse_key(team_id: str, key_id: str, text: str) -> KeyRecord:
+    """The team's API key of this id."""
     try:
         stored = json.loads(text)
-        return KeyRecord(**{**stored, "sha256": sha256, "scopes": tuple(stored["scopes"])})
-    except (KeyError, ValueError, TypeError) as error:
+        newest, *older = stored.pop("secrets")
+        rest = tuple(OlderSecret(each["sha256"], int(each["expires_at_ms"])) for each in older)
+        known = {**stored, "sha256": newest["sha256"], "scopes": tuple(stored["scopes"]), "older": rest}
+        return KeyRecord(team=team_id, key_id=key_id, **known)
+    except (AttributeError, KeyError, ValueError, TypeError) as error:
         raise LedgerBroken(f"the record of a key cannot be read: {error!r}") from error
 
 
@@ -194,12 +198,12 @@ def parse_hold(text: str) -> StoredHold:
         raise LedgerBroken(f"the record of a hold cannot be read: {error!r}") from error
 
 
-def parse_ended(text: str) -> int:
-    """How much a hold was of, from what is remembered of one that is over; not written again where it is the charge."""
+def parse_ended(text: str) -> EndedHold:
+    """What is remembered of a hold that is over; its amount is not written again where it is the charge."""
     try:
-        _, charged, amount, *_ = text.split("\t")
-        return int(amount or charged)
-    except ValueError as error:
+        state, charged, amount, *_ = text.split("\t")
+        return EndedHold(STATES[state], int(amount or charged), int(charged))
+    except (KeyError, ValueError) as error:
         raise LedgerBroken(f"the end of a hold cannot be read: {error!r}") from error
 
 

@@ -42,7 +42,15 @@ class Following:
     job: Job
 
 
-Act = HoldOrder | Ending | Doubt | Following
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extend; told again it counts from then."""
+
+    hold_id: str
+    ttl_ms: int
+
+
+Act = HoldOrder | Ending | Doubt | Following | Extension
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,24 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 |-------------------------|--------|------------------------------------------------------|-----------------------|
 | `gk:schema`             | STRING | the number of the formats below                      | for ever              |
 | `gk:teams`              | SET    | every team id                                        | for ever              |
+| `gk:allowances`         | SET    | every team id with a recurring grant                 | until removed         |
+| `gk:transfers`          | ZSET   | `team:transfer` that may be half done -> since (ms)  | until done            |
 | `gk:secret`             | STRING | what gateways on this store sign with, drawn once    | for ever              |
-| `gk:key:<sha256>`       | STRING | an API key's record as JSON                          | until removed         |
+| `gk:key:<sha256>`       | STRING | the team and the id of the API key with this secret  | until removed         |
 | `gk:{T}:team`           | HASH   | the team's record, a field for each part of it       | for ever              |
-| `gk:{T}:keys`           | HASH   | key id -> sha256                                     | until removed         |
+| `gk:{T}:keys`           | HASH   | key id -> the key's record as JSON                   | until removed         |
 | `gk:{T}:grants`         | HASH   | grant id -> amount, and its expiry if it has one     | for ever              |
+| `gk:{T}:refunds`        | HASH   | refund id -> of which charge; `of:<seq>` -> sum      | for ever              |
+| `gk:{T}:transfers`      | HASH   | transfer id -> what was handed on to which team      | for ever              |
 | `gk:{T}:bal`            | HASH   | `figures`, `rules`, `lots`; scope -> its counters    | for ever              |
 | `gk:{T}:open`           | HASH   | hold id -> record                                    | field: until resolved |
 | `gk:{T}:due`            | ZSET   | hold id -> deadline in ms; `lapse:<seq>` -> expiry   | until resolved        |
 | `gk:{T}:jobs`           | HASH   | hold id -> the job it follows                        | field: until resolved |
 | `gk:{T}:job:<name>`     | STRING | hold id, line break, job: found by `provider/its id` | as long as it says    |
 | `gk:{T}:lease:<hold>`   | STRING | who looks after this hold's job at the moment        | as long as it says    |
+| `gk:{T}:alerts`         | HASH   | what was told -> when, and when its window ends      | till after its window |
+| `gk:{T}:alert:<id>`     | STRING | who is telling this at the moment                    | as long as it says    |
+| `gk:{T}:deliveries`     | STREAM | attempts to call the team, the last thousand or so   | for ever              |
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:once:<utc day>` | HASH   | a request's name -> hold id; the day as above        | 48 h after last write |
 | `gk:{T}:answer:<hold>`  | STRING | the answer that was kept with this hold              | as long as it says    |
@@ -44,6 +51,14 @@ TEAMS: Final = "gk:teams"
 """SET of every team id; outside the tags, so it is written in a step of its own, before the team."""
 
 
+ALLOWANCES: Final = "gk:allowances"
+"""SET of every team that is given credits anew at times: who gives them looks here."""
+
+
+TRANSFERS: Final = "gk:transfers"
+"""ZSET of what may be half done: `team:transfer` -> since when (ms); in no team's slot, so written before and after."""
+
+
 SCHEMA: Final = "gk:schema"
 """STRING: which formats the store's records are in."""
 
@@ -53,7 +68,7 @@ SECRET: Final = "gk:secret"  # noqa: S105  # the key's name
 
 
 def api_key(sha256: str) -> str:
-    """STRING: the record of the API key with this SHA-256."""
+    """STRING: whose secret this is the SHA-256 of: a team, a tab, the id of its API key."""
     return f"gk:key:{sha256}"
 
 
@@ -79,13 +94,23 @@ class TeamKeys:
 
     @property
     def keys(self) -> str:
-        """HASH: key id -> sha256."""
+        """HASH: key id -> the record of the API key."""
         return f"{self.tag}:keys"
 
     @property
     def grants(self) -> str:
         """HASH: grant id -> amount, and its expiry if it has one."""
         return f"{self.tag}:grants"
+
+    @property
+    def refunds(self) -> str:
+        """HASH: refund id -> what it was of; `of:<seq>` -> what was refunded of the charge with this sequence."""
+        return f"{self.tag}:refunds"
+
+    @property
+    def transfers(self) -> str:
+        """HASH: transfer id -> what was handed on, to which team, and whether that team has it."""
+        return f"{self.tag}:transfers"
 
     @property
     def bal(self) -> str:
@@ -124,6 +149,20 @@ class TeamKeys:
     def lease(self, hold_id: str) -> str:
         """STRING: who looks after this hold's job at the moment."""
         return f"{self.tag}:lease:{hold_id}"
+
+    @property
+    def alerts(self) -> str:
+        """HASH: what was told, and when."""
+        return f"{self.tag}:alerts"
+
+    def alert(self, alert_id: str) -> str:
+        """STRING: who is telling this at the moment."""
+        return f"{self.tag}:alert:{alert_id}"
+
+    @property
+    def deliveries(self) -> str:
+        """STREAM: attempts to call the team."""
+        return f"{self.tag}:deliveries"
 
     def once(self, day: int) -> str:
         """HASH: the name of a request -> its hold, for the hold ids of a UTC day."""

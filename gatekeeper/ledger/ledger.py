@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from gatekeeper.ledger import bounds, jobs, looking, scripts
+from gatekeeper.ledger.alerts import Alerts
+from gatekeeper.ledger.allowing import Allowances
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerBroken
-from gatekeeper.ledger.history import Act, Doubt, Following, History
+from gatekeeper.ledger.history import Act, Doubt, Extension, Following, History
 from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
 from gatekeeper.ledger.keyring import KeyRing
 from gatekeeper.ledger.keys import TEAMS, TeamKeys
@@ -40,11 +42,13 @@ from gatekeeper.ledger.records import (
     Settlement,
     Transition,
 )
-from gatekeeper.ledger.repair import Repair
+from gatekeeper.ledger.repair import Answered, Repair
 from gatekeeper.ledger.reports import Balance, Grant, OpenHold, VerifyReport
 from gatekeeper.ledger.teamrecord import TeamRecord
+from gatekeeper.ledger.terms import Terms
 from gatekeeper.ledger.usage import scopes_of
 from gatekeeper.ledger.usagebook import UsageBook
+from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.windows import WindowCache
 
 EXPIRE_MAX: Final = 200
@@ -56,7 +60,8 @@ _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us,
 
 
 class Ledger:
-    """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `usage` what they used.
+    """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `wallet` refunds and transfers,
+    `allowances` recurring grants, `terms` how long holds last, `usage` what was used, `alerts` what teams were told.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
@@ -69,6 +74,11 @@ class Ledger:
         self.on_deadline: Callable[[str, int], None] = lambda _team, _in_ms: None
         self.repair = Repair(client, History(), self._again)
         self.keyring = KeyRing(client)
+        self.alerts = Alerts(client)
+        self.wallet = Wallet(client)
+        self.allowances = Allowances(client)
+        # Looked up at each call, because both may be replaced by others later.
+        self.terms = Terms(client, lambda *acked: self.repair.acked(*acked), lambda *due: self.on_deadline(*due))  # noqa: PLW0108
         self.usage = UsageBook(client)
         self._client = client
         self._windows = WindowCache()
@@ -93,8 +103,10 @@ class Ledger:
         bounds.check_name("actor", actor)
         bounds.check_text("why", why, bounds.REASON_CHARS_MAX)
         await self._client.command("SADD", TEAMS, record.id)
+        await self.allowances.expect(record)
         revision = await scripts.put_team(self._client, record, actor, why, expected_revision)
         self._remember_timezone(record.id, record.timezone)
+        await self.allowances.stored(record)
         return replace(record, revision=revision)
 
     async def team(self, team_id: str) -> TeamRecord | None:
@@ -138,7 +150,7 @@ class Ledger:
         Raises LedgerInvalid if that is past by the store's clock, or if 64 grants of the team are still to expire.
         """
         bounds.check_team_id(team_id)
-        bounds.check_name("grant id", grant_id, required=True)
+        bounds.check_grant_id(grant_id)
         bounds.check_amount(amount, least=1)
         bounds.check_text("note", note, bounds.REASON_CHARS_MAX)
         bounds.check_name("actor", actor)
@@ -154,7 +166,8 @@ class Ledger:
         bounds.check_order(order)
         self.repair.admit(order.team)
         self.on_deadline(order.team, order.ttl_ms)
-        result = await self._hold(order)
+        self.alerts.seen(order.team, order)
+        result = await self.allowances.hold(order, self._hold)
         if isinstance(result, Held):
             self.repair.acked(order.team, result.seq, order)
             await self.repair.admit_held(order.team)
@@ -216,6 +229,7 @@ class Ledger:
     async def _settle(self, team_id: str, ending: Ending) -> Settlement:
         bounds.check_team_id(team_id)
         bounds.check_ending(ending)
+        self.alerts.seen(team_id, ending.context)
         settlement = await scripts.settle(self._client, team_id, ending)
         await self.repair.settled(team_id, settlement, replace(ending, answer=None))
         return settlement
@@ -362,7 +376,7 @@ class Ledger:
         bounds.check_checkpoint(state)
         return await scripts.trim(self._client, team_id, before, seq, state)
 
-    async def _again(self, team_id: str, act: Act) -> HoldResult | Settlement | Marked | Attached:
+    async def _again(self, team_id: str, act: Act) -> Answered:
         """Tell the store an act once more; whatever it says, nothing is remembered of it a second time."""
         match act:
             case HoldOrder():
@@ -373,6 +387,8 @@ class Ledger:
                 return await scripts.mark_unknown(self._client, team_id, hold_id, reason)
             case Following(hold_id, job):
                 return await jobs.attach(self._client, team_id, hold_id, job)
+            case Extension(hold_id, ttl_ms):
+                return await scripts.extend(self._client, team_id, hold_id, ttl_ms)
 
     def _tell(self, team_id: str, transitions: tuple[Transition, ...]) -> None:
         for transition in transitions:

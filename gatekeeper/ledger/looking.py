@@ -13,7 +13,7 @@ from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import open_hold, pairs, parse_ended, parse_grant
 from gatekeeper.ledger.keys import TEAMS, TeamKeys
 from gatekeeper.ledger.lots import parse_lots
-from gatekeeper.ledger.reports import Balance, Grant, OpenHold
+from gatekeeper.ledger.reports import Balance, EndedHold, Grant, OpenHold
 from gatekeeper.ledger.usage import applying, limit_usage
 from gatekeeper.ledger.windows import WindowCache
 
@@ -88,7 +88,10 @@ async def balance(client: StoreClient, cache: WindowCache, team_id: str, scopes:
         expired=figures.expired,
         debt=max(0, -free),
         open_holds=figures.open_holds,
-        limits=tuple(limit_usage(s, limit, counters, windows) for s, limit in applying(figures.limits, scopes)),
+        limits=tuple(
+            limit_usage(scope, limit, counters, windows, figures.at_ms)
+            for scope, limit in applying(figures.limits, scopes)
+        ),
         seq=figures.seq,
         at_ms=figures.at_ms,
     )
@@ -119,7 +122,7 @@ async def hold(client: StoreClient, team_id: str, hold_id: str) -> OpenHold | No
     return None if text is None else open_hold(hold_id, text, None if score is None else int(float(score)))
 
 
-async def ended_amount(client: StoreClient, team_id: str, hold_id: str) -> int | None:
-    """How much a hold was of that is over, or None if the store remembers none of this id."""
+async def ended(client: StoreClient, team_id: str, hold_id: str) -> EndedHold | None:
+    """How a hold ended, or None if the store remembers none of this id that is over."""
     text = await client.command("HGET", TeamKeys(team_id).done_of(hold_id), hold_id)
     return None if text is None else parse_ended(text)

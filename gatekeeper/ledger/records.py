@@ -75,6 +75,16 @@ class JobStatus(StrEnum):
     GONE = "gone"  # no such hold
 
 
+class ExtendStatus(StrEnum):
+    """What an extend met."""
+
+    EXTENDED = "extended"  # its deadline is put off
+    DUPLICATE = "duplicate"  # it has as long already
+    KEPT = "kept"  # no deadline ends it: it is kept, or follows a job
+    RESOLVED = "resolved"  # settled, released or resolved by time before
+    GONE = "gone"  # no such hold
+
+
 class RefusalCode(StrEnum):
     """Why a hold was refused; the same words as the rejection vocabulary."""
 
@@ -103,6 +113,10 @@ class EntryKind(StrEnum):
     VOID = "void"
     ORPHAN = "orphan"
     JOB = "job"
+    REFUND = "refund"
+    TRANSFER = "transfer"
+    KEY = "key"
+    EXTEND = "extend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +260,14 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """No credits were put aside. `refusals` lists every check that failed, in the order they are made; `reaped` is
-    what time did to other holds of the team in the same step."""
+    what time did to other holds of the team in the same step, `at_ms` the store's time."""
 
     refusals: tuple[Refusal, ...]
     required: int
     available: int
     held: int
     reaped: tuple[Transition, ...] = ()
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +326,15 @@ class Attached:
     """What attach_job did; `deadline_ms` is when the job's result is overdue, None when nothing waits for it."""
 
     status: JobStatus
+    deadline_ms: int | None
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """What an extend did; `deadline_ms` is when time will act, None when it will not."""
+
+    status: ExtendStatus
     deadline_ms: int | None
     seq: int
 

@@ -16,11 +16,13 @@ from typing import Final, TypeVar
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import parse_entry
 from gatekeeper.ledger.errors import LedgerError, LedgerHistoryLost, LedgerUnavailable
-from gatekeeper.ledger.history import Acked, Act, Doubt, Following, History, Seen
+from gatekeeper.ledger.history import Acked, Act, Doubt, Extension, Following, History, Seen
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.records import (
     Attached,
     Ending,
+    Extended,
+    ExtendStatus,
     Held,
     HoldOrder,
     HoldResult,
@@ -68,7 +70,8 @@ class LostHistory:
 
 
 Said = TypeVar("Said")
-Tell = Callable[[str, Act], Awaitable[HoldResult | Settlement | Marked | Attached]]
+Answered = HoldResult | Settlement | Marked | Attached | Extended
+Tell = Callable[[str, Act], Awaitable[Answered]]
 
 
 class Repair:
@@ -211,7 +214,7 @@ class Repair:
     async def _tell_again(self, team: str, act: Act) -> Told:
         """Tells it until the store answers, and remembers it anew: this server may lose it as the one before did."""
         result = await self._surely(partial(self._tell, team, act))
-        seq = result.seq if isinstance(result, Held | Settlement | Marked | Attached) else 0
+        seq = result.seq if isinstance(result, Held | Settlement | Marked | Attached | Extended) else 0
         self._history.remember(Acked(asyncio.get_running_loop().time(), team, seq, act))
         if seq:
             self._history.see(Seen(team, seq, act.hold_id))
@@ -249,7 +252,7 @@ class Repair:
                 return None
 
 
-def _told(result: HoldResult | Settlement | Marked | Attached | None) -> Told:
+def _told(result: Answered | None) -> Told:
     match result:
         case Settlement(status=SettleStatus.ORPHAN):
             return Told.ORPHAN
@@ -260,9 +263,13 @@ def _told(result: HoldResult | Settlement | Marked | Attached | None) -> Told:
             | Settlement(status=SettleStatus.SETTLED | SettleStatus.RELEASED | SettleStatus.LATE | SettleStatus.VOIDED)
         ):
             return Told.CHANGED
-        case Marked(status=MarkStatus.UNKNOWN) | Attached(status=JobStatus.ATTACHED):
+        case (
+            Marked(status=MarkStatus.UNKNOWN)
+            | Attached(status=JobStatus.ATTACHED)
+            | Extended(status=ExtendStatus.EXTENDED)
+        ):
             return Told.CHANGED
-        case Attached(status=JobStatus.GONE):
+        case Attached(status=JobStatus.GONE) | Extended(status=ExtendStatus.GONE):
             return Told.REFUSED
     return Told.KNOWN
 
@@ -279,7 +286,7 @@ def _to_tell(acts: list[Acked]) -> list[Act]:
 
 def _between(acts: list[Acked], orphans: Collection[str], kept: int) -> int:
     """How many lost entries stood between a hold and its end, for both of which the one entry of an orphan stands."""
-    between = (acked for acked in acts if isinstance(acked.act, Doubt | Following) and acked.seq > kept)
+    between = (acked for acked in acts if isinstance(acked.act, Doubt | Following | Extension) and acked.seq > kept)
     return sum(acked.act.hold_id in orphans for acked in between)
 
 

@@ -18,6 +18,8 @@ from gatekeeper.ledger.records import (
     Attached,
     Ending,
     EntryKind,
+    Extended,
+    ExtendStatus,
     GrantStatus,
     Held,
     HoldOrder,
@@ -75,6 +77,8 @@ class Snapshot:
     grants: dict[str, str]
     due: dict[str, str]
     base: dict[str, str]
+    refunds: dict[str, str]
+    transfers: dict[str, str]
     months: tuple[str, ...]
     usage: dict[str, dict[str, str]]
 
@@ -90,7 +94,7 @@ async def put_team(client: StoreClient, record: TeamRecord, actor: str, why: str
             return int(revision)
         case ["CONFLICT", revision]:
             raise LedgerConflict(f"team {record.id} is at revision {revision}, not {expected_revision}; read it again")
-    raise _unusual("team", record.id, reply)
+    raise unusual("team", record.id, reply)
 
 
 async def grant(
@@ -108,7 +112,24 @@ async def grant(
             return GrantStatus.DUPLICATE
         case ["MISMATCH", *_]:
             return GrantStatus.MISMATCH
-    raise _unusual("grant", team, reply)
+    raise unusual("grant", team, reply)
+
+
+async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
+    client: StoreClient, team: str, key_id: str, before: str, after: str, *, told: str, actor: str, why: str
+) -> bool | None:
+    """Run key.lua: whether it changed anything; None if the record was another one by then."""
+    keys = TeamKeys(team)
+    names = [keys.team, keys.keys, keys.bal, keys.journal]
+    reply = await client.run(script("key"), names, [key_id, before, after, told, actor, why])
+    match reply:
+        case ["STORED", _]:
+            return True
+        case ["UNCHANGED"]:
+            return False
+        case ["CONFLICT"]:
+            return None
+    raise unusual("key", team, reply)
 
 
 async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldResult | RetryWindows:
@@ -136,14 +157,14 @@ async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldR
             return Repeated(hold_id, STATES[state], int(amount), int(charged))
         case ["MISMATCH", state, hold_id]:
             return Mismatch(hold_id, STATES[state])
-        case ["REFUSED", available, held, reaped, *refusals]:
+        case ["REFUSED", available, held, reaped, *refusals, now]:
             decoded = tuple(_refusal(refusal, int(available)) for refusal in refusals)
-            return Refused(decoded, order.amount, int(available), int(held), _transitions(reaped))
+            return Refused(decoded, order.amount, int(available), int(held), _transitions(reaped), int(now))
         case ["RETRY_WINDOWS", now, timezone]:
             return RetryWindows(int(now), timezone)
         case ["STALE", now]:
             raise LedgerInvalid(f"hold id {order.hold_id} is too far from the store's time {now}; make a new one")
-    raise _unusual("hold", order.team, reply)
+    raise unusual("hold", order.team, reply)
 
 
 def _refusal(raw: list[str], available: int) -> Refusal:
@@ -173,7 +194,7 @@ async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
                 SettleStatus(status.lower()), int(charged), int(freed), int(available), int(held),
                 max(0, -int(available)), over == "1", STATES.get(was), int(seq),
             )  # fmt: skip
-    raise _unusual("settle", team, reply)
+    raise unusual("settle", team, reply)
 
 
 async def mark_unknown(client: StoreClient, team: str, hold_id: str, why: str) -> Marked:
@@ -184,7 +205,7 @@ async def mark_unknown(client: StoreClient, team: str, hold_id: str, why: str) -
     match reply:
         case [status, deadline, seq]:
             return Marked(MarkStatus(status.lower()), int(deadline) or None, int(seq))
-    raise _unusual("unknown", team, reply)
+    raise unusual("unknown", team, reply)
 
 
 async def attach_job(client: StoreClient, team: str, hold_id: str, job: Job, answer: Answer | None = None) -> Attached:
@@ -199,7 +220,18 @@ async def attach_job(client: StoreClient, team: str, hold_id: str, job: Job, ans
     match reply:
         case [status, deadline, seq]:
             return Attached(JobStatus(status.lower()), int(deadline) or None, int(seq))
-    raise _unusual("job", team, reply)
+    raise unusual("job", team, reply)
+
+
+async def extend(client: StoreClient, team: str, hold_id: str, ttl_ms: int) -> Extended:
+    """Run extend.lua."""
+    keys = TeamKeys(team)
+    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal]
+    reply = await client.run(script("extend"), names, [hold_id, ttl_ms])
+    match reply:
+        case [status, deadline, seq]:
+            return Extended(ExtendStatus(status.lower()), int(deadline) or None, int(seq))
+    raise unusual("extend", team, reply)
 
 
 async def expire(client: StoreClient, team: str, members: list[str]) -> tuple[Transition, ...]:
@@ -218,7 +250,7 @@ async def expire(client: StoreClient, team: str, members: list[str]) -> tuple[Tr
     names += [keys.usage(month_of_day(day)) for day in days]
     reply = await client.run(script("expire"), names, args, bulk=True)
     if reply and reply[0] == "INVALID":
-        raise _unusual("expire", team, reply)
+        raise unusual("expire", team, reply)
     return _transitions(reply)
 
 
@@ -236,20 +268,21 @@ async def balance(client: StoreClient, team: str, scopes: list[str]) -> Figures:
                 int(now), int(seq), int(granted), int(charged), int(expired), int(held), int(holds),
                 timezone, parse_limits(limits), tuple(counters),
             )  # fmt: skip
-    raise _unusual("balance", team, reply)
+    raise unusual("balance", team, reply)
 
 
 async def snapshot(client: StoreClient, team: str, months: Sequence[str]) -> Snapshot:
     """Run snapshot.lua, with the usage of these months."""
     keys = TeamKeys(team)
-    names = [keys.bal, keys.open, keys.due, keys.grants, keys.base, *map(keys.usage, months)]
-    reply = await client.run(script("snapshot"), names, [], bulk=True)
-    use, open_, grants, due, base, *buckets = (pairs(part) for part in reply)
+    names = [keys.bal, keys.open, keys.due, keys.grants, keys.base, keys.refunds, keys.transfers]
+    reply = await client.run(script("snapshot"), [*names, *map(keys.usage, months)], [], bulk=True)
+    use, open_, grants, due, base, refunds, transfers, *buckets = (pairs(part) for part in reply)
     figures = parse_figures(use.pop("figures", ""))
     use.pop("rules", None)
     use.pop("minute", None)  # a rate, not credits
     usage = {month: rows for month, rows in zip(months, buckets, strict=True) if rows}
-    return Snapshot(figures, use, use.pop("lots", ""), open_, grants, due, base, tuple(months), usage)
+    lots = use.pop("lots", "")
+    return Snapshot(figures, use, lots, open_, grants, due, base, refunds, transfers, tuple(months), usage)
 
 
 async def exported(client: StoreClient, team: str, seq: int) -> int:
@@ -258,7 +291,7 @@ async def exported(client: StoreClient, team: str, seq: int) -> int:
     match reply := await client.run(script("exported"), [keys.bal, keys.base], [seq], bulk=True):
         case ["EXPORTED", noted]:
             return int(noted)
-    raise _unusual("exported", team, reply)
+    raise unusual("exported", team, reply)
 
 
 async def trim(client: StoreClient, team: str, before: int, seq: int, state: str) -> int:
@@ -275,10 +308,10 @@ async def trim(client: StoreClient, team: str, before: int, seq: int, state: str
             raise LedgerInvalid(
                 f"the journal of team {team} is exported up to entry {last}, not {seq}: export it first"
             )
-    raise _unusual("trim", team, reply)
+    raise unusual("trim", team, reply)
 
 
-def _unusual(name: str, team: str, reply: Reply) -> Exception:
+def unusual(name: str, team: str, reply: Reply) -> Exception:
     """The error for a reply that is no result."""
     match reply:
         case ["NO_TEAM"]:

@@ -63,6 +63,7 @@ class Event(StrEnum):
     MARK = "unknown"
     JOB = "job"
     JOB_OTHER = "another job"
+    EXTEND = "extend"
     DEADLINE_RELEASE = "deadline, policy release"
     DEADLINE_CHARGE = "deadline, policy charge"
     DEADLINE_KEEP = "deadline, policy keep"
@@ -129,13 +130,16 @@ ROWS: Final = (
     Row((_S.HELD,), (_E.MARK,), "UNKNOWN", _S.UNKNOWN, _K.UNKNOWN, "its grace begins"),
     Row((_S.JOB,), (_E.MARK,), "UNKNOWN", _S.JOB_UNKNOWN, _K.UNKNOWN, "its grace begins"),
     Row((_S.UNKNOWN, _S.KEPT, _S.JOB_UNKNOWN, _S.JOB_KEPT), (_E.MARK,), "DUPLICATE", None, None, "it was unknown"),
-    Row(_RESOLVED, (_E.MARK, _E.JOB, _E.JOB_OTHER), "RESOLVED", None, None, "too late"),
-    Row((_S.NONE,), (_E.MARK, _E.JOB, _E.JOB_OTHER), "GONE", None, None, "no such hold"),
+    Row(_RESOLVED, (_E.MARK, _E.JOB, _E.JOB_OTHER, _E.EXTEND), "RESOLVED", None, None, "too late"),
+    Row((_S.NONE,), (_E.MARK, _E.JOB, _E.JOB_OTHER, _E.EXTEND), "GONE", None, None, "no such hold"),
     # Following a job
     Row((_S.HELD, _S.UNKNOWN, _S.KEPT), (_E.JOB, _E.JOB_OTHER), "ATTACHED", _S.JOB, _K.JOB, "a new deadline"),
     Row((_S.JOB,), (_E.JOB,), "DUPLICATE", None, None, "it follows this job"),
     Row((_S.JOB_UNKNOWN, _S.JOB_KEPT), (_E.JOB,), "ATTACHED", _S.JOB, _K.JOB, "known again, with a new deadline"),
     Row((_S.JOB, _S.JOB_UNKNOWN, _S.JOB_KEPT), (_E.JOB_OTHER,), "MISMATCH", None, None, "a hold follows one job"),
+    # More time
+    Row((_S.HELD, _S.UNKNOWN), (_E.EXTEND,), "EXTENDED", _S.HELD, _K.EXTEND, "a later deadline; known again"),
+    Row((_S.KEPT, _S.JOB, _S.JOB_UNKNOWN, _S.JOB_KEPT), (_E.EXTEND,), "KEPT", None, None, "no deadline ends it"),
     # Time
     Row((_S.HELD,), _DEADLINE, "unknown", _S.UNKNOWN, _K.UNKNOWN, "its grace begins"),
     Row((_S.JOB,), _DEADLINE, "unknown", _S.JOB_UNKNOWN, _K.UNKNOWN, "its grace begins"),

@@ -50,6 +50,7 @@ from gatekeeper.proxy.jobs.settling import name_job
 from gatekeeper.proxy.once import Once
 from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, outputs_made, owed
 from gatekeeper.proxy.refusals import not_held
+from gatekeeper.proxy.telling import made_words
 from gatekeeper.upstream.messages import Delivery
 
 HOLD_MARGIN_S = 60
@@ -60,12 +61,15 @@ POLL_URL_LENGTH_MAX = 1024
 """A longer address is not kept with its job, nor one of other than plain characters: the usual one is asked then."""
 
 
-async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> "Flight | Repeated":
-    """Holds the quoted credits in one atomic step, unless the same request did so before.
+async def take_off(
+    gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: float | None = None
+) -> "Flight | Repeated":
+    """Holds the quoted credits in one atomic step, unless the same request did so before. `ttl_s` is how long its
+    outcome may take, where that is not what the provider usually needs.
 
     Raises `Rejected`, or the ledger's error when it is away.
     """
-    order = _order(gate, call, admission, once)
+    order = _order(gate, call, admission, once, ttl_s)
     try:
         result = await gate.ledger.hold(order)
     except LedgerUnavailable as error:
@@ -81,7 +85,7 @@ async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> 
         raise not_held(result, admission, gate.clock.now())
     call.trace.learn(hold_id=result.hold_id)
     gate.metrics.admitted(admission.provider.name, admission.model.id, result.amount)
-    emit(GenerationAdmitted(facts=call.facts, credits_available=result.available))
+    emit(GenerationAdmitted(facts=call.facts, credits_available=result.available, asked=call.trace.asked))
     return Flight(gate, call, admission, once, result, _context(order, result))
 
 
@@ -106,7 +110,7 @@ async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailabl
             await defer(gate, facts, undo, error)
 
 
-def _order(gate: Gate, call: Call, admission: Admission, once: Once) -> HoldOrder:
+def _order(gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: float | None) -> HoldOrder:
     provider, facts = admission.provider, call.facts
     now_ms = int(gate.clock.now().timestamp() * 1000)
     meta = {"model": facts.model, "operation": facts.operation, "resolution": facts.resolution, "phase": facts.phase,
@@ -115,7 +119,7 @@ def _order(gate: Gate, call: Call, admission: Admission, once: Once) -> HoldOrde
         hold_id=new_hold_id(now_ms, secrets.randbits(RANDOM_BITS)),
         team=call.caller.team.id,
         amount=admission.quote.credits,
-        ttl_ms=int(_hold_ttl_s(gate, admission) * 1000),
+        ttl_ms=int((_hold_ttl_s(gate, admission) if ttl_s is None else ttl_s) * 1000),
         grace_ms=int(provider.unknown_grace_s * 1000),
         on_unknown=provider.on_unknown,
         project=facts.project or "",
@@ -291,6 +295,7 @@ class Flight:
                 note=due.note,
                 outputs_made=made.outputs if made else 0,
                 quality_made=made.quality if made else None,
+                made=made_words(made) if made else None,
                 **cost_facts(cost),
                 **self._timings(),
             )
@@ -298,7 +303,7 @@ class Flight:
 
     async def _follow(self, pending: Pending) -> None:
         """The work goes on without this request: its hold follows the job from now on."""
-        job = self.gate.desk.adopt(self._record(pending))
+        job = self.gate.desk.adopt(self.record(pending))
         status = await attach(self.gate, job, self.kept)
         self.gate.metrics.job_accepted(self.admission.provider.name)
         self._count_upstream()
@@ -316,12 +321,13 @@ class Flight:
 
     async def _name(self, job_id: str, files: tuple[str, ...]) -> None:
         """It ended at once, and can be asked for again all the same, by its own name or by those of its files."""
-        job = self.gate.desk.adopt(self._record(Pending(job_id)))
+        job = self.gate.desk.adopt(self.record(Pending(job_id)))
         job.ended, job.charged = self.deferred or self.charged is not None, self.charged
         for name in (job_id, *files):
             await name_job(self.gate, job, name)
 
-    def _record(self, pending: Pending) -> JobRecord:
+    def record(self, pending: Pending) -> JobRecord:
+        """What is to be known of the work that goes on without this flight."""
         url = pending.poll_url or ""
         fits = 0 < len(url) <= POLL_URL_LENGTH_MAX and url.isascii() and url.isprintable()
         return JobRecord(

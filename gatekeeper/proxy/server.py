@@ -202,6 +202,7 @@ class DataPlane:
                 credits_required=money.required if money else None,
                 credits_available=money.available if money else None,
                 status=rejection.status,
+                asked=trace.asked,
             )
         )
         return rejection_answer(target.dialect, rejection, trace.facts.request_id)

@@ -39,7 +39,7 @@ JOB_MS = 7 * 24 * 3600 * 1000
 LEASE_MS = 90_000
 CLOCK_AHEAD_MS = 600_000  # how far tests put a store's clock ahead
 FOR_EVER = re.compile(
-    r"gk:(schema|teams|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j|base))"
+    r"gk:(schema|teams|allowances|transfers|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|refunds|transfers|bal|open|due|jobs|j|base|alerts|deliveries))"
 )
 WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:done:\d+"): RETENTION_MS,
@@ -47,6 +47,7 @@ WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:answer:[0-9a-f]{32}"): ANSWER_MS,
     re.compile(r"gk:\{[\w.-]+\}:job:[a-z0-9-]+/[!-~]+"): JOB_MS,
     re.compile(r"gk:\{[\w.-]+\}:lease:[0-9a-f]{32}"): LEASE_MS,
+    re.compile(r"gk:\{[\w.-]+\}:alert:alert_[0-9a-f]{32}"): LEASE_MS,
 }
 USAGE = re.compile(r"gk:\{[\w.-]+\}:usage:\d{4}-\d{2}")
 FENCE = re.compile(r"gk:\{[^}]+\}:fence")
@@ -210,6 +211,8 @@ class Raw:
         reply = await self.client.run(script("hold"), names, list(args.values()))
         if reply[0] == "HELD":
             self.windows = reply.pop(7)
+        if reply[0] == "REFUSED":
+            reply.pop()  # the store's time
         if reply[0] in {"HELD", "REFUSED"}:
             self.reaped = reply.pop(6 if reply[0] == "HELD" else 3)
         return texts(reply)
@@ -243,6 +246,12 @@ class Raw:
         names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal]
         return await self.client.run(script("unknown"), names, [hold_id, "why"])
 
+    async def extend(self, hold_id: str, ttl: str | int = 3_600_000) -> Reply:
+        """extend.lua."""
+        k = self.keys
+        names = [k.bal, k.open, k.due, k.done_of(hold_id), k.journal]
+        return await self.client.run(script("extend"), names, [hold_id, ttl])
+
     async def expire(self, hold_id: str, index: str | int = 5) -> Reply:
         """expire.lua for one hold."""
         k = self.keys
@@ -259,6 +268,21 @@ class Raw:
         k = self.keys
         names = [k.team, k.bal, k.grants, k.journal, k.due]
         return await self.client.run(script("grant"), names, [grant_id, amount, "", "", expires])
+
+    async def refund(
+        self, refund_id: str, seq: str | int, amount: str | int = "", *, hold_id: str, sure: int = 0
+    ) -> Reply:  # fmt: skip
+        """refund.lua."""
+        k = self.keys
+        names = [k.bal, k.refunds, k.journal, k.done_of(hold_id)]
+        return await self.client.run(script("refund"), names, [refund_id, seq, amount, "why", "amy", hold_id, sure])
+
+    async def transfer(self, transfer_id: str, amount: str | int, *, to: str = "b", given: int = 0) -> Reply:
+        """transfer.lua, without the time in its reply."""
+        k = self.keys
+        args = [transfer_id, to, amount, "why", "amy", given]
+        reply = await self.client.run(script("transfer"), [k.bal, k.transfers, k.journal], args)
+        return reply[:3] if reply[0] in {"TAKEN", "PENDING", "GIVEN"} else reply
 
     async def team(self, **changes: str) -> Reply:
         """team.lua with boring arguments but for the changes."""

@@ -63,3 +63,21 @@ async def test_a_job_that_was_lost_with_its_end_is_found_again(
     assert (4, 0, 0) == (report.told_again, report.refused, report.missing)
     assert (asked.hold_id, "a job") == await ledger.job(asked.team, "fal/1")
     assert 7 == (await ledger.balance(asked.team)).charged
+
+
+async def test_a_later_deadline_that_was_lost_is_set_again(
+    ledger: Ledger, order: Order, past: Past, lost: Queue
+) -> None:
+    """With its hold, and nothing is said to be missing."""
+    held = order(ttl_ms=60_000)
+    await ledger.hold(held)
+    await ledger.terms.extend(held.hold_id, held.team, 3_600_000)
+    await past.come_back()
+
+    ledger.repair.check_soon()
+
+    report = await lost.get()
+    found = await ledger.open_hold(held.hold_id, held.team)
+    assert (2, 0, 0) == (report.told_again, report.refused, report.missing)
+    assert found is not None
+    assert (found.deadline_ms or 0) - found.held_at_ms >= 3_600_000

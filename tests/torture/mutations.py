@@ -193,6 +193,16 @@ BY_FILE = {
         ("mismatch", "if before and before ~= job then", "if false then", "jobs"),
         ("once", "if before and r.state == 'H' then", "if false then", "jobs"),
     ),
+    "extend": (
+        ("ttl", "if not ttl then", "if false then", "odd_terms"),
+        ("resolved", "if call('HEXISTS', KEYS[4], id) == 1 then", "if false then", "more_time"),
+        ("no such hold", "if not raw then", "if false then", "more_time"),
+        ("follows a job", "if r.policy == 'j' or not score then", "if not score then", "more_time"),
+        ("kept", "if r.policy == 'j' or not score then", "if r.policy == 'j' then", "more_time"),
+        ("never nearer", "if r.state == 'H' and tonumber(score) >= deadline then", "if false then", "more_time"),
+        ("known again", "if r.state == 'H' and tonumber", "if tonumber", "more_time"),
+        ("a new deadline", "call('ZADD', KEYS[3], text, id)", "", "more_time"),
+    ),
     "exported": (
         ("sequence", "if not seq then", "if false then", "a_note_of_an_export"),
         ("what is there", "if seq > last_seq(book) then", "if false then", "a_note_of_an_export"),

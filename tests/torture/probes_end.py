@@ -225,6 +225,7 @@ async def shapes(bench: Bench) -> None:
     await bench.settle(hold.hold_id, 0)
     await bench.ledger.mark_unknown(hold.hold_id, bench.team)
     await bench.ledger.attach_job(hold.hold_id, bench.team, "job", ttl_ms=0)
+    await bench.ledger.terms.extend(hold.hold_id, bench.team, 1)
     await bench.ledger.confirm_exported(bench.team, 1)
     await bench.ledger.cut_journal(bench.team, 0, 1, "{}")
     await bench.ledger.balance(bench.team)
