@@ -49,7 +49,7 @@ WHO = st.fixed_dictionaries(
         "key_id": st.sampled_from(["", "ci"]),
     }
 )
-AMOUNTS = st.integers(0, 60)
+AMOUNTS = st.integers(0, 30)
 WAITS_MS = st.sampled_from([0, 1, 20_000, MINUTE_MS, HOUR_MS, 5 * HOUR_MS, DAY_MS, 3 * DAY_MS])
 ACTS = st.one_of(
     st.tuples(st.just("hold"), AMOUNTS, WHO),
@@ -75,7 +75,7 @@ class Both:
         await self.client.each("FLUSHALL")
         await self.wait(0)
         await self.ledger.put_team(self.bank.record)
-        await self.grant(100, None)
+        await self.grant(200, None)
 
     async def wait(self, ms: int) -> None:
         self.now_ms += ms
