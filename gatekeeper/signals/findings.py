@@ -65,9 +65,7 @@ def budget_limit(project: Project) -> Limit:
     return Limit(f"project:{project.id}", project.per, project.credits)
 
 
-async def budget_use(
-    ledger: Ledger, record: TeamRecord, project: Project, usage: LimitUsage, at_ms: int
-) -> LimitUsage:
+async def budget_use(ledger: Ledger, record: TeamRecord, project: Project, usage: LimitUsage, at_ms: int) -> LimitUsage:
     """A budget's use under its own name. One for life that has a beginning is summed up from the rows since then, for
     the counters know all of the project's life; before it begins and after it ends nothing of it is used."""
     used, held, ends_ms = usage.used, usage.held, usage.resets_at_ms
