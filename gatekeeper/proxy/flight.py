@@ -39,6 +39,7 @@ from gatekeeper.ledger.records import (
     SettleStatus,
 )
 from gatekeeper.ledger.resolution import Act, Resolution
+from gatekeeper.ledger.usagebook import usage_text
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
 from gatekeeper.proxy.deferring import defer, report_flagged, resolution_of
@@ -47,7 +48,7 @@ from gatekeeper.proxy.jobs.attaching import attach, deadline_s
 from gatekeeper.proxy.jobs.record import JobRecord
 from gatekeeper.proxy.jobs.settling import name_job
 from gatekeeper.proxy.once import Once
-from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, owed
+from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, outputs_made, owed
 from gatekeeper.proxy.refusals import not_held
 from gatekeeper.proxy.telling import made_words
 from gatekeeper.upstream.messages import Delivery
@@ -60,12 +61,15 @@ POLL_URL_LENGTH_MAX = 1024
 """A longer address is not kept with its job, nor one of other than plain characters: the usual one is asked then."""
 
 
-async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> "Flight | Repeated":
-    """Holds the quoted credits in one atomic step, unless the same request did so before.
+async def take_off(
+    gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: float | None = None
+) -> "Flight | Repeated":
+    """Holds the quoted credits in one atomic step, unless the same request did so before. `ttl_s` is how long its
+    outcome may take, where that is not what the provider usually needs.
 
     Raises `Rejected`, or the ledger's error when it is away.
     """
-    order = _order(gate, call, admission, once)
+    order = _order(gate, call, admission, once, ttl_s)
     try:
         result = await gate.ledger.hold(order)
     except LedgerUnavailable as error:
@@ -106,7 +110,7 @@ async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailabl
             await defer(gate, facts, undo, error)
 
 
-def _order(gate: Gate, call: Call, admission: Admission, once: Once) -> HoldOrder:
+def _order(gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: float | None) -> HoldOrder:
     provider, facts = admission.provider, call.facts
     now_ms = int(gate.clock.now().timestamp() * 1000)
     meta = {"model": facts.model, "operation": facts.operation, "resolution": facts.resolution, "phase": facts.phase,
@@ -115,7 +119,7 @@ def _order(gate: Gate, call: Call, admission: Admission, once: Once) -> HoldOrde
         hold_id=new_hold_id(now_ms, secrets.randbits(RANDOM_BITS)),
         team=call.caller.team.id,
         amount=admission.quote.credits,
-        ttl_ms=int(_hold_ttl_s(gate, admission) * 1000),
+        ttl_ms=int((_hold_ttl_s(gate, admission) if ttl_s is None else ttl_s) * 1000),
         grace_ms=int(provider.unknown_grace_s * 1000),
         on_unknown=provider.on_unknown,
         project=facts.project or "",
@@ -125,6 +129,7 @@ def _order(gate: Gate, call: Call, admission: Admission, once: Once) -> HoldOrde
         price_list=admission.quote.price_list.id,
         once=once.name,
         once_within_ms=once.within_ms,
+        usage=usage_text(facts.model, facts.operation, facts.resolution, facts.phase, facts.provider),
         meta=orjson.dumps({key: value for key, value in meta.items() if value is not None}).decode(),
     )
 
@@ -139,6 +144,7 @@ def _context(order: HoldOrder, held: Held) -> HoldContext:
         fingerprint=order.fingerprint,
         price_list=order.price_list,
         windows=held.windows,
+        usage=order.usage,
     )
 
 
@@ -270,8 +276,10 @@ class Flight:
             context=self.context,
             answer=self.kept,
             within_available=due.within_available,
+            outputs=outputs_made(outcome),
         )
-        settlement = await self._book(booking, self._resolution(Act.SETTLE, settled_as, due, meta))
+        resolution = replace(self._resolution(Act.SETTLE, settled_as, due, meta), outputs=outputs_made(outcome))
+        settlement = await self._book(booking, resolution)
         if settlement is None:
             return
         over = max(due.worth - settlement.charged, 0)
@@ -295,7 +303,7 @@ class Flight:
 
     async def _follow(self, pending: Pending) -> None:
         """The work goes on without this request: its hold follows the job from now on."""
-        job = self.gate.desk.adopt(self._record(pending))
+        job = self.gate.desk.adopt(self.record(pending))
         status = await attach(self.gate, job, self.kept)
         self.gate.metrics.job_accepted(self.admission.provider.name)
         self._count_upstream()
@@ -313,12 +321,13 @@ class Flight:
 
     async def _name(self, job_id: str, files: tuple[str, ...]) -> None:
         """It ended at once, and can be asked for again all the same, by its own name or by those of its files."""
-        job = self.gate.desk.adopt(self._record(Pending(job_id)))
+        job = self.gate.desk.adopt(self.record(Pending(job_id)))
         job.ended, job.charged = self.deferred or self.charged is not None, self.charged
         for name in (job_id, *files):
             await name_job(self.gate, job, name)
 
-    def _record(self, pending: Pending) -> JobRecord:
+    def record(self, pending: Pending) -> JobRecord:
+        """What is to be known of the work that goes on without this flight."""
         url = pending.poll_url or ""
         fits = 0 < len(url) <= POLL_URL_LENGTH_MAX and url.isascii() and url.isprintable()
         return JobRecord(

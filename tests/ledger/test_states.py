@@ -20,7 +20,7 @@ from tests.ledger.conftest import Raw
 from tests.ledger.lots_scene import Clock, figures, give
 
 NewId = Callable[..., str]
-CONTEXT = "40\t3600000:0:0:0\tp\t\t\tf\tlist"
+CONTEXT = "40\t3600000:0:0:0\tp\t\t\tf\tlist\t"
 POLICIES = {
     State.EXPIRED: "r", State.LATE: "r", State.CHARGED: "c", State.KEPT: "k",
     Event.DEADLINE_CHARGE: "c", Event.DEADLINE_KEEP: "k",
@@ -182,6 +182,7 @@ async def drive_on_grants(raw: Raw, new_id: NewId, *, lapsing: bool) -> dict[tup
     return seen
 
 
+@pytest.mark.parametrize("redis", ["valkey"], indirect=True)
 @pytest.mark.parametrize("lapsing", [False, True])
 async def test_every_event_in_every_state_on_grants_that_expire(raw: Raw, new_id: NewId, lapsing: bool):
     """It is all the same where credits expire, before and after they do, and the books add up in the end."""
