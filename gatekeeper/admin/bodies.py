@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from gatekeeper.admin.fields import Amount, Gift, Instant, Name, Note, Scope, TeamId, Timezone
-from gatekeeper.admin.teams_schema import OPEN_HOLDS_MAX, Patterns
+from gatekeeper.admin.teams_schema import OPEN_HOLDS_MAX
+from gatekeeper.admin.teams_words import Patterns
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.keyring import OVERLAP_MAX_MS
 from gatekeeper.ledger.teamrecord import THRESHOLDS_PERCENT, Per

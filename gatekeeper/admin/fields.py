@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from gatekeeper.admin import teams_schema
+from gatekeeper.admin import teams_words
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX, MICRO
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger import bounds
@@ -48,19 +48,19 @@ def _described(schema: dict[str, Any], **more: Any) -> WithJsonSchema:
 
 
 TeamId = Annotated[
-    teams_schema.TeamId, _described({"type": "string"}, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", maxLength=64)
+    teams_words.TeamId, _described({"type": "string"}, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", maxLength=64)
 ]
-Name = Annotated[teams_schema.Name, _described({"type": "string"}, pattern=f"^{NAME.pattern}$")]
-Timezone = Annotated[teams_schema.Timezone, _described({"type": "string"}, description="an IANA name: Europe/Berlin")]
+Name = Annotated[teams_words.Name, _described({"type": "string"}, pattern=f"^{NAME.pattern}$")]
+Timezone = Annotated[teams_words.Timezone, _described({"type": "string"}, description="an IANA name: Europe/Berlin")]
 Scope = Annotated[
-    teams_schema.Scope,
+    teams_words.Scope,
     _described({"type": "string"}, description="team, project, member, key, or one by name: member:amy"),
 ]
-Note = Annotated[teams_schema.Note, _described({"type": "string"}, maxLength=teams_schema.NOTE_CHARS_MAX)]
+Note = Annotated[teams_words.Note, _described({"type": "string"}, maxLength=teams_words.NOTE_CHARS_MAX)]
 
-Amount = Annotated[teams_schema.Amount, _described(_AMOUNT)]
+Amount = Annotated[teams_words.Amount, _described(_AMOUNT)]
 """What a caller writes: 0 credits or more, micro-credits once it is read."""
-Gift = Annotated[teams_schema.Gift, _described({"type": "number", "exclusiveMinimum": 0, "maximum": CREDITS_MAX})]
+Gift = Annotated[teams_words.Gift, _described({"type": "number", "exclusiveMinimum": 0, "maximum": CREDITS_MAX})]
 """The same, and more than nothing."""
 Credits = Annotated[int, PlainSerializer(credits_number, return_type=Any), _described(_SIGNED)]
 """What an answer says: micro-credits inside, an exact number of credits in JSON."""

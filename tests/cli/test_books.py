@@ -1,6 +1,7 @@
 """`gatekeeper apply` and `gatekeeper verify`, on a real embedded store."""
 
 import asyncio
+import getpass
 import json
 from pathlib import Path
 
@@ -83,6 +84,35 @@ def test_changes_for_scripts(run: Run) -> None:
 
     assert document["dry_run"]
     assert {"team": "studio", "kind": "new_grant", "what": "new grant opening, 1000 credits"} in document["changes"]
+
+
+def test_pruning(run: Run, home: Path) -> None:
+    """Without --prune what the file no longer names is kept and named; with it, it goes."""
+    run("apply", "teams.yaml")
+    (home / "teams.yaml").write_text("teams: [{id: studio}]\n")
+
+    without, pruned, again = (
+        run("apply", "teams.yaml"),
+        run("apply", "teams.yaml", "--prune"),
+        run("apply", "teams.yaml"),
+    )
+
+    assert (
+        "Nothing to do: the store is as the file says.\n"
+        "The store has more than the file; --prune would do this:\n"
+        "  studio: limit team per month removed, was 5000 credits\n"
+        "  studio: key ci removed\n"
+    ) == without.stdout
+    assert "2 changes made.\n" in pruned.stdout
+    assert "Nothing to do: the store is as the file says.\n" == again.stdout
+
+
+def test_who_and_why_are_in_the_journal(run: Run) -> None:
+    """The user of the machine and the reason; without one, the file's name."""
+    run("apply", "teams.yaml", "--why", "a new team")
+
+    entries = json.loads(run("journal", "show", "studio", "--json").stdout)["entries"]
+    assert {(getpass.getuser(), "a new team")} == {(entry["actor"], entry["why"]) for entry in entries}
 
 
 def test_another_amount(run: Run, home: Path) -> None:
