@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from gatekeeper.admin.plane import verify_document
+from gatekeeper.admin.operations.books import verdict_document
 from gatekeeper.admin.teams_file import apply_teams_file, plan
 from gatekeeper.admin.teams_plan import Change, Plan
 from gatekeeper.admin.teams_schema import load_teams
@@ -88,7 +88,7 @@ def verify(
     reports = asyncio.run(_verify(find_settings(config), team, journal, silent=as_json))
     clean = all(report.clean for report in reports)
     if as_json:
-        print_json({"clean": clean, "teams": [verify_document(report) for report in reports]})
+        print_json({"clean": clean, "teams": [verdict_document(report).plain() for report in reports]})
     else:
         _print_reports(reports)
     if not clean:

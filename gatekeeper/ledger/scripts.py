@@ -112,8 +112,8 @@ async def grant(
     raise unusual("grant", team, reply)
 
 
-async def put_key(  # noqa: PLR0913, PLR0917  # what the script takes, each by its name
-    client: StoreClient, team: str, key_id: str, before: str, after: str, told: str, actor: str, why: str
+async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
+    client: StoreClient, team: str, key_id: str, before: str, after: str, *, told: str, actor: str, why: str
 ) -> bool | None:
     """Run key.lua: whether it changed anything; None if the record was another one by then."""
     keys = TeamKeys(team)
