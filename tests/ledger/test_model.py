@@ -134,7 +134,7 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([5, 30, 100]))
     def clock_steps_back(self, seconds: int) -> None:
         told = replace(self.books.team, models_deny=(secrets.token_hex(8),))
-        self.run(scripts.put_team(self.client, told, "", None))  # an entry: what has lapsed by now is written
+        self.run(scripts.put_team(self.client, told, "", "", None))  # an entry: what has lapsed by now is written
         self.books.forget_lapsed()
         self.books.now = max(self.books.now - seconds * 1000, self.begin)
         self.set_clock()
@@ -163,7 +163,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(team=st.sampled_from(TEAMS))
     def change_team(self, team: TeamRecord) -> None:
-        self.run(scripts.put_team(self.client, team, "", None))
+        self.run(scripts.put_team(self.client, team, "", "", None))
         self.books.team = team
 
     # Holds
