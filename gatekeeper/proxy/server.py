@@ -20,7 +20,14 @@ from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
 from gatekeeper.proxy.jobs.following import follow
 from gatekeeper.proxy.mounts import host_names
-from gatekeeper.proxy.native_routes import answer_balance, answer_holds, answer_model, answer_models, answer_quote
+from gatekeeper.proxy.native_routes import (
+    answer_balance,
+    answer_holds,
+    answer_model,
+    answer_models,
+    answer_quote,
+    answer_usage,
+)
 from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
 from gatekeeper.proxy.scopes import TO_CHOOSE, TO_GENERATE, TO_PASS, TO_PRICE, TO_READ, Scopes, check_scope
@@ -35,6 +42,7 @@ OWN_ROUTES: dict[tuple[str, str], Answering] = {
     ("POST", "/v1/quotes"): answer_quote,
     ("GET", "/v1/models"): answer_models,
     ("GET", "/v1/balance"): answer_balance,
+    ("GET", "/v1/usage"): answer_usage,
     ("GET", "/v1/holds"): answer_holds,
     ("GET", SECRET_PATH): answer_secret,
 }
