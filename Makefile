@@ -18,7 +18,7 @@ TO_RUN := .venv/.ready-to-run
 TO_TEST := .venv/.ready-to-test
 
 # Each worker starts its own store. Four, on two cores too: much of the time they wait for servers; more gain nothing.
-# Tests that share a cluster go to one worker.
+# tests/scheduling.py says what stays together.
 PYTEST_ARGS ?= -n 4 --dist loadgroup
 RUN_ARGS ?=
 # In this time a machine with four cores makes a million holds.

@@ -49,16 +49,19 @@ class GenerationFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationAdmitted:
-    """Credits are held and the request is on its way to the provider."""
+    """Credits are held and the request is on its way to the provider. `asked` is the request as it was read, as far as
+    a price or a refusal depends on it."""
 
     event: Literal["generation.admitted"] = "generation.admitted"
     facts: GenerationFacts
     credits_available: Credits
+    asked: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRejected:
-    """Nothing was forwarded, or the provider could not be reached. `code` leads, `codes` are all that apply."""
+    """Nothing was forwarded, or the provider could not be reached. `code` leads, `codes` are all that apply.
+    `asked` is null where nobody read what was asked, and for dry runs."""
 
     event: Literal["generation.rejected"] = "generation.rejected"
     facts: GenerationFacts
@@ -68,6 +71,7 @@ class GenerationRejected:
     credits_required: Credits | None = None
     credits_available: Credits | None = None
     status: int
+    asked: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +88,13 @@ class GenerationShadowed:
     credits_available: Credits | None = None
     credits_held: Credits | None = None
     status: int
+    asked: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSettled:
     """The true outcome is booked. `credits_over` is what the outcome was worth beyond what was charged; `cost_reported`
-    is what the provider says it cost, in its own unit."""
+    is what the provider says it cost, in its own unit, and `made` what its answer tells of what it made."""
 
     event: Literal["generation.settled"] = "generation.settled"
     facts: GenerationFacts
@@ -100,6 +105,7 @@ class GenerationSettled:
     note: str = ""
     outputs_made: int
     quality_made: str | None = None
+    made: dict[str, Any] | None = None
     cost_reported: float | None = None
     cost_unit: str | None = None
     upstream_status: int | None = None

@@ -4,7 +4,7 @@ because the machine was slow for a moment; and what they import is compiled once
 import os
 import sys
 from collections.abc import Generator, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import structlog
@@ -28,6 +28,16 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.dont_write_bytecode, sys.pycache_prefix = False, directory
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = directory
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadgroup` several processes share the tests as `tests/scheduling.py` says."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from tests.scheduling import ByFile  # noqa: PLC0415 - xdist is not there for all who read this file
+
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gatekeeper.yamlfile import ConfigError, Mistake, YamlFile, load_yaml, parse_yaml, problems_of, raise_mistakes
+from tests.cases import each_case
 
 HERE = Path("some.yaml")
 
@@ -25,7 +26,7 @@ def problems_in(text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "expected"),
     [
         ("16:9", "16:9"),
@@ -89,7 +90,7 @@ def test_a_list_entry_is_named_by_its_id() -> None:
     assert "models[painter].offers[0].provider" == file.where(("models", 0, "offers", 0, "provider"))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "expected"),
     [
         ("a: 1\na: 2\n", ["some.yaml:2: `a` is already given on line 1. Keep one of the two."]),
@@ -221,7 +222,7 @@ def findings(text: str) -> list[str]:
     return [str(problem) for problem in problems_of(caught.value, file, model=Shop)]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "expected"),
     [
         ("open: true", "some.yaml:1: name: is missing. Add it."),

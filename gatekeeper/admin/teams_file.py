@@ -149,7 +149,7 @@ async def _do(ledger: Ledger, step: Step, actor: str) -> None:
             if status is GrantStatus.MISMATCH:
                 raise LedgerConflict(f"grant {grant_id} of team {team} was given otherwise meanwhile")
         case PutKey(key):
-            await ledger.keyring.put(key)
+            await ledger.keyring.put(key, actor=actor)
 
 
 def _grant_problems(teams: TeamsFile, index: int, entry: TeamEntry, given: dict[str, Grant]) -> list[Problem]:

@@ -1,6 +1,7 @@
 """Reads the catalog's files: all of them or none, with every problem of every file in one run."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,7 +10,8 @@ from gatekeeper.catalog.across import problems_across
 from gatekeeper.catalog.build import content_hash, models_of
 from gatekeeper.catalog.catalog import Catalog
 from gatekeeper.catalog.schema import CatalogFile
-from gatekeeper.yamlfile import ConfigError, Problem, YamlFile, load_yaml, problems_of
+from gatekeeper.core.spec import ModelSpec
+from gatekeeper.yamlfile import TEXTS_REMEMBERED, ConfigError, Problem, YamlFile, load_yaml, problems_of
 
 
 def load_catalog(paths: Sequence[Path]) -> Catalog:
@@ -21,17 +23,13 @@ def load_catalog(paths: Sequence[Path]) -> Catalog:
         raise ConfigError([Problem("catalog", 1, "", "no file is named", "Name at least one, like catalog/*.yaml.")])
     problems: list[Problem] = []
     files = [file for path in dict.fromkeys(paths) for file in _read(path, problems)]
-    parsed = [_parse(file, problems) for file in files]
+    checked = [_checked(file) for file in files]
+    problems += [problem for _, found in checked for problem in found]
     problems += problems_across(files)
     if problems:
         order = {str(path): index for index, path in enumerate(paths)}
         raise ConfigError(sorted(dict.fromkeys(problems), key=lambda p: (order[p.file], p.line)))
-    models = [
-        model
-        for entry, file in zip(parsed, files, strict=True)
-        if entry is not None
-        for model in models_of(entry, file.data)
-    ]
+    models = [model for entries, _ in checked for model in entries]
     return Catalog.of(models, content_hash([file.data for file in files]))
 
 
@@ -43,9 +41,11 @@ def _read(path: Path, problems: list[Problem]) -> list[YamlFile]:
         return []
 
 
-def _parse(file: YamlFile, problems: list[Problem]) -> CatalogFile | None:
+@lru_cache(TEXTS_REMEMBERED)
+def _checked(file: YamlFile) -> tuple[tuple[ModelSpec, ...], tuple[Problem, ...]]:
+    """A file's models, or its mistakes. Remembered as long as the file's text is: a reload checks what has changed."""
     try:
-        return CatalogFile.model_validate(file.data)
+        entry = CatalogFile.model_validate(file.data)
     except ValidationError as error:
-        problems += problems_of(error, file, model=CatalogFile)
-        return None
+        return (), tuple(problems_of(error, file, model=CatalogFile))
+    return models_of(entry, file.data), ()

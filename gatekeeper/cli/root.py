@@ -13,10 +13,11 @@ from gatekeeper.cli.failures import told_plainly
 from gatekeeper.cli.holds import list_holds, release, settle
 from gatekeeper.cli.journal import export, show, trim
 from gatekeeper.cli.pricing import models, quote
+from gatekeeper.cli.replaying import replay, shadow
 from gatekeeper.cli.sandboxing import sandbox
 from gatekeeper.cli.serving import demo, serve
 
-COMMANDS = (serve, demo, check, quote, models, apply, verify, sandbox)
+COMMANDS = (serve, demo, check, quote, models, apply, verify, replay, shadow, sandbox)
 """Each is a function in a module of its group; its name is the command's, its docstring the help."""
 
 

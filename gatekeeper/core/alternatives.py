@@ -43,6 +43,14 @@ def affordable(model: ModelSpec, request: GenerationRequest, credits_available: 
     return _listed(model, _within(model, _cheaper(model, capability, request, asked), credits_available))
 
 
+def at_tiers(model: ModelSpec, request: GenerationRequest, tiers: Iterable[str]) -> tuple[Alternative, ...]:
+    """A valid request once more at each of these tiers, as far as the model makes it there; cheapest first."""
+    asked = validate(model, request)
+    ratio = asked.aspect_ratio if isinstance(asked, ValidRequest) else request.aspect_ratio
+    shaped = replace(request, size=None, aspect_ratio=ratio)
+    return _listed(model, _valid(model, [replace(shaped, resolution=tier) for tier in tiers]))
+
+
 def _cheaper(
     model: ModelSpec, capability: Capability, request: GenerationRequest, asked: ValidRequest
 ) -> Iterator[ValidRequest]:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import is_hold_id
 from gatekeeper.ledger.records import CREDITS_MAX, Answer, Ending, HoldContext, HoldOrder, Job
-from gatekeeper.ledger.teamrecord import KeyRecord, Limit, TeamRecord
+from gatekeeper.ledger.teamrecord import KeyRecord, Limit, Scope, TeamRecord
 
 NAME_CHARS_MAX: Final = 128
 """Projects, members, key and grant ids: room for an e-mail address or a path, small enough to count by."""
@@ -47,6 +47,8 @@ INTERVAL_MAX_MS: Final = int(timedelta(days=30).total_seconds() * 1000)
 """Longest ttl or grace of a hold."""
 KEEP_MAX_MS: Final = 2 * INTERVAL_MAX_MS
 """Longest time for which a job is found by its names: the longest it may take, and as long again."""
+OWN_GRANTS: Final = ("transfer:", "allowance:")
+"""How the ids of grants begin that the ledger gives by itself."""
 INSTANT_MAX_MS: Final = 253_402_300_799_999
 """The end of the year 9999: the last that can be written as a date."""
 
@@ -55,6 +57,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _WINDOWS: Final = re.compile(r"(\d+:\d+:\d+:\d+)?")
 _JOB_NAME: Final = re.compile(rf"(?=.{{3,{JOB_NAME_CHARS_MAX}}}$)[a-z][a-z0-9-]{{0,31}}/[!-~]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_KEY_SCOPES: Final = tuple(scope.value for scope in Scope)
 _SCOPE_KINDS: Final = ("team", "project", "member", "key")
 
 
@@ -97,6 +100,22 @@ def check_name(what: str, name: str, *, required: bool = False) -> None:
     check_text(what, name, NAME_CHARS_MAX)
 
 
+def check_act_id(what: str, name: str) -> None:
+    """The id of a refund or a transfer is a name without ':', which divides the ids that the ledger makes itself."""
+    check_name(what, name, required=True)
+    if ":" in name:
+        raise LedgerInvalid(f"{what} {name!r}: leave the ':' out, ids with it are the ledger's own")
+
+
+def check_grant_id(grant_id: str) -> None:
+    """The id of a grant that somebody gives: the ledger's own ones are of transfers and recurring grants."""
+    check_name("grant id", grant_id, required=True)
+    if grant_id.startswith(OWN_GRANTS):
+        raise LedgerInvalid(
+            f"grant id {grant_id!r}: ids that begin with {' or '.join(OWN_GRANTS)} are the ledger's own"
+        )
+
+
 def check_text(what: str, text: str, chars_max: int) -> None:
     """A text of one line, up to `chars_max` characters, that can be written as UTF-8."""
     if len(text) > chars_max:
@@ -104,6 +123,13 @@ def check_text(what: str, text: str, chars_max: int) -> None:
     if _CONTROL.search(text):
         raise LedgerInvalid(f"{what} holds a control character (tab, newline, ...)")
     _utf8(what, text)
+
+
+def checked_seq(seq: int | None) -> int:
+    """The number of a journal entry: 1 or more."""
+    if seq is None or isinstance(seq, bool) or not isinstance(seq, int) or not 1 <= seq <= CREDITS_MAX:
+        raise LedgerInvalid(f"entry {seq!r}: use the number of a journal entry, 1 or more")
+    return seq
 
 
 def check_meta(meta: str) -> None:
@@ -256,8 +282,11 @@ def check_key(key: KeyRecord) -> None:
     check_name("key id", key.key_id, required=True)
     check_name("project", key.project)
     check_name("member", key.member)
+    if key.expires_at_ms is not None:
+        check_instant("expires_at_ms", key.expires_at_ms)
     for scope in key.scopes:
-        check_name("scope", scope, required=True)
+        if scope not in _KEY_SCOPES:
+            raise LedgerInvalid(f"scope {scope!r} of key {key.key_id}: use {', '.join(_KEY_SCOPES)}")
 
 
 def _check_limit(limit: Limit) -> None:

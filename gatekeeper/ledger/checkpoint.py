@@ -15,6 +15,7 @@ from gatekeeper.ledger.lots import Lot, Lots
 from gatekeeper.ledger.records import HoldState
 from gatekeeper.ledger.reports import Difference
 from gatekeeper.ledger.verify import BookedCounters, BookedHold, Replay
+from gatekeeper.ledger.walletbooks import BookedWallet
 
 FORMAT: Final = 1
 """Grows when an older text would be misread."""
@@ -29,6 +30,10 @@ def _hold(stored: dict[str, Any]) -> BookedHold:
 
 def _lots(stored: dict[str, Any]) -> Lots:
     return Lots([Lot(**lot) for lot in stored["by_use"]])
+
+
+def _wallet(stored: dict[str, Any]) -> BookedWallet:
+    return BookedWallet(**stored)
 
 
 def _counters(stored: dict[str, Any]) -> BookedCounters:
@@ -50,6 +55,7 @@ PARTS: Final[dict[str, Callable[[Any], Any]]] = {
     "lots": _lots,
     "open": _table(_hold),
     "by_time": _table(_hold),
+    "wallet": _wallet,
     "use": _table(_counters),
     "written": _table(int, int),
 }

@@ -13,7 +13,7 @@ from gatekeeper.ledger.lots import Lot
 from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldState, OnUnknown
 from gatekeeper.ledger.reports import EndedHold, Grant, OpenHold
 from gatekeeper.ledger.teamplan import plan_text, read_plan
-from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, Per, TeamRecord
+from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, OlderSecret, Per, TeamRecord
 
 STATES: Final = {
     "H": HoldState.HELD,
@@ -134,27 +134,31 @@ def parse_grant(grant_id: str, text: str, lot: Lot | None, now_ms: int) -> Grant
 
 
 def key_text(key: KeyRecord) -> str:
-    """An API key's record as stored under its hash."""
+    """An API key's record as stored under its id; its newest secret comes first."""
+    secrets: list[dict[str, str | int | None]] = [{"sha256": key.sha256, "expires_at_ms": None}]
+    secrets += [{"sha256": each.sha256, "expires_at_ms": each.expires_at_ms} for each in key.older]
     return json.dumps(
         {
-            "team": key.team,
-            "key_id": key.key_id,
             "project": key.project,
             "member": key.member,
             "scopes": list(key.scopes),
             "expires_at_ms": key.expires_at_ms,
             "revoked": key.revoked,
+            "secrets": secrets,
         },
         separators=(",", ":"),
     )
 
 
-def parse_key(sha256: str, text: str) -> KeyRecord:
-    """The API key stored under this hash."""
+def parse_key(team_id: str, key_id: str, text: str) -> KeyRecord:
+    """The team's API key of this id."""
     try:
         stored = json.loads(text)
-        return KeyRecord(**{**stored, "sha256": sha256, "scopes": tuple(stored["scopes"])})
-    except (KeyError, ValueError, TypeError) as error:
+        newest, *older = stored.pop("secrets")
+        rest = tuple(OlderSecret(each["sha256"], int(each["expires_at_ms"])) for each in older)
+        known = {**stored, "sha256": newest["sha256"], "scopes": tuple(stored["scopes"]), "older": rest}
+        return KeyRecord(team=team_id, key_id=key_id, **known)
+    except (AttributeError, KeyError, ValueError, TypeError) as error:
         raise LedgerBroken(f"the record of a key cannot be read: {error!r}") from error
 
 

@@ -6,11 +6,15 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 |-------------------------|--------|------------------------------------------------------|-----------------------|
 | `gk:schema`             | STRING | the number of the formats below                      | for ever              |
 | `gk:teams`              | SET    | every team id                                        | for ever              |
+| `gk:allowances`         | SET    | every team id with a recurring grant                 | until removed         |
+| `gk:transfers`          | ZSET   | `team:transfer` that may be half done -> since (ms)  | until done            |
 | `gk:secret`             | STRING | what gateways on this store sign with, drawn once    | for ever              |
-| `gk:key:<sha256>`       | STRING | an API key's record as JSON                          | until removed         |
+| `gk:key:<sha256>`       | STRING | the team and the id of the API key with this secret  | until removed         |
 | `gk:{T}:team`           | HASH   | the team's record, a field for each part of it       | for ever              |
-| `gk:{T}:keys`           | HASH   | key id -> sha256                                     | until removed         |
+| `gk:{T}:keys`           | HASH   | key id -> the key's record as JSON                   | until removed         |
 | `gk:{T}:grants`         | HASH   | grant id -> amount, and its expiry if it has one     | for ever              |
+| `gk:{T}:refunds`        | HASH   | refund id -> of which charge; `of:<seq>` -> sum      | for ever              |
+| `gk:{T}:transfers`      | HASH   | transfer id -> what was handed on to which team      | for ever              |
 | `gk:{T}:bal`            | HASH   | `figures`, `rules`, `lots`; scope -> its counters    | for ever              |
 | `gk:{T}:open`           | HASH   | hold id -> record                                    | field: until resolved |
 | `gk:{T}:due`            | ZSET   | hold id -> deadline in ms; `lapse:<seq>` -> expiry   | until resolved        |
@@ -43,6 +47,14 @@ TEAMS: Final = "gk:teams"
 """SET of every team id; outside the tags, so it is written in a step of its own, before the team."""
 
 
+ALLOWANCES: Final = "gk:allowances"
+"""SET of every team that is given credits anew at times: who gives them looks here."""
+
+
+TRANSFERS: Final = "gk:transfers"
+"""ZSET of what may be half done: `team:transfer` -> since when (ms); in no team's slot, so written before and after."""
+
+
 SCHEMA: Final = "gk:schema"
 """STRING: which formats the store's records are in."""
 
@@ -52,7 +64,7 @@ SECRET: Final = "gk:secret"  # noqa: S105  # the key's name
 
 
 def api_key(sha256: str) -> str:
-    """STRING: the record of the API key with this SHA-256."""
+    """STRING: whose secret this is the SHA-256 of: a team, a tab, the id of its API key."""
     return f"gk:key:{sha256}"
 
 
@@ -78,13 +90,23 @@ class TeamKeys:
 
     @property
     def keys(self) -> str:
-        """HASH: key id -> sha256."""
+        """HASH: key id -> the record of the API key."""
         return f"{self.tag}:keys"
 
     @property
     def grants(self) -> str:
         """HASH: grant id -> amount, and its expiry if it has one."""
         return f"{self.tag}:grants"
+
+    @property
+    def refunds(self) -> str:
+        """HASH: refund id -> what it was of; `of:<seq>` -> what was refunded of the charge with this sequence."""
+        return f"{self.tag}:refunds"
+
+    @property
+    def transfers(self) -> str:
+        """HASH: transfer id -> what was handed on, to which team, and whether that team has it."""
+        return f"{self.tag}:transfers"
 
     @property
     def bal(self) -> str:

@@ -45,6 +45,7 @@ from gatekeeper.ledger.reports import Balance, Grant, OpenHold, VerifyReport
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.terms import Terms
 from gatekeeper.ledger.usage import scopes_of
+from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.windows import WindowCache
 
 EXPIRE_MAX: Final = 200
@@ -56,7 +57,8 @@ _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us,
 
 
 class Ledger:
-    """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `terms` how long holds last.
+    """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `wallet` refunds and transfers,
+    `terms` how long holds last.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
@@ -69,6 +71,7 @@ class Ledger:
         self.on_deadline: Callable[[str, int], None] = lambda _team, _in_ms: None
         self.repair = Repair(client, History(), self._again)
         self.keyring = KeyRing(client)
+        self.wallet = Wallet(client)
         # Looked up at each call, because both may be replaced by others later.
         self.terms = Terms(client, lambda *acked: self.repair.acked(*acked), lambda *due: self.on_deadline(*due))  # noqa: PLW0108
         self._client = client
@@ -139,7 +142,7 @@ class Ledger:
         Raises LedgerInvalid if that is past by the store's clock, or if 64 grants of the team are still to expire.
         """
         bounds.check_team_id(team_id)
-        bounds.check_name("grant id", grant_id, required=True)
+        bounds.check_grant_id(grant_id)
         bounds.check_amount(amount, least=1)
         bounds.check_text("note", note, bounds.REASON_CHARS_MAX)
         bounds.check_name("actor", actor)

@@ -113,6 +113,9 @@ class EntryKind(StrEnum):
     VOID = "void"
     ORPHAN = "orphan"
     JOB = "job"
+    REFUND = "refund"
+    TRANSFER = "transfer"
+    KEY = "key"
     EXTEND = "extend"
 
 

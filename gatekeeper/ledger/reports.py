@@ -104,3 +104,25 @@ class VerifyReport:
     def clean(self) -> bool:
         """True if every figure could be re-derived from the journal."""
         return not self.differences
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What one combination came to on one day: credits charged and not refunded, generations that were charged, those
+    that ended without a charge, outputs made. `day_ms` is where the day begins in the team's time zone. `other` is
+    what was beyond the rows that are kept apart: it has no words of its own."""
+
+    day_ms: int
+    model: str = ""
+    operation: str = ""
+    resolution: str = ""
+    phase: str = ""
+    provider: str = ""
+    traits: tuple[str, ...] = ()
+    project: str = ""
+    member: str = ""
+    credits: int = 0
+    generations: int = 0
+    released: int = 0
+    outputs: int = 0
+    other: bool = False

@@ -76,6 +76,8 @@ class Snapshot:
     grants: dict[str, str]
     due: dict[str, str]
     base: dict[str, str]
+    refunds: dict[str, str]
+    transfers: dict[str, str]
 
 
 async def put_team(client: StoreClient, record: TeamRecord, actor: str, why: str, expected_revision: int | None) -> int:
@@ -89,7 +91,7 @@ async def put_team(client: StoreClient, record: TeamRecord, actor: str, why: str
             return int(revision)
         case ["CONFLICT", revision]:
             raise LedgerConflict(f"team {record.id} is at revision {revision}, not {expected_revision}; read it again")
-    raise _unusual("team", record.id, reply)
+    raise unusual("team", record.id, reply)
 
 
 async def grant(
@@ -107,7 +109,24 @@ async def grant(
             return GrantStatus.DUPLICATE
         case ["MISMATCH", *_]:
             return GrantStatus.MISMATCH
-    raise _unusual("grant", team, reply)
+    raise unusual("grant", team, reply)
+
+
+async def put_key(  # noqa: PLR0913, PLR0917  # what the script takes, each by its name
+    client: StoreClient, team: str, key_id: str, before: str, after: str, told: str, actor: str, why: str
+) -> bool | None:
+    """Run key.lua: whether it changed anything; None if the record was another one by then."""
+    keys = TeamKeys(team)
+    names = [keys.team, keys.keys, keys.bal, keys.journal]
+    reply = await client.run(script("key"), names, [key_id, before, after, told, actor, why])
+    match reply:
+        case ["STORED", _]:
+            return True
+        case ["UNCHANGED"]:
+            return False
+        case ["CONFLICT"]:
+            return None
+    raise unusual("key", team, reply)
 
 
 async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldResult | RetryWindows:
@@ -141,7 +160,7 @@ async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldR
             return RetryWindows(int(now), timezone)
         case ["STALE", now]:
             raise LedgerInvalid(f"hold id {order.hold_id} is too far from the store's time {now}; make a new one")
-    raise _unusual("hold", order.team, reply)
+    raise unusual("hold", order.team, reply)
 
 
 def _refusal(raw: list[str], available: int) -> Refusal:
@@ -170,7 +189,7 @@ async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
                 SettleStatus(status.lower()), int(charged), int(freed), int(available), int(held),
                 max(0, -int(available)), over == "1", STATES.get(was), int(seq),
             )  # fmt: skip
-    raise _unusual("settle", team, reply)
+    raise unusual("settle", team, reply)
 
 
 async def mark_unknown(client: StoreClient, team: str, hold_id: str, why: str) -> Marked:
@@ -181,7 +200,7 @@ async def mark_unknown(client: StoreClient, team: str, hold_id: str, why: str) -
     match reply:
         case [status, deadline, seq]:
             return Marked(MarkStatus(status.lower()), int(deadline) or None, int(seq))
-    raise _unusual("unknown", team, reply)
+    raise unusual("unknown", team, reply)
 
 
 async def attach_job(client: StoreClient, team: str, hold_id: str, job: Job, answer: Answer | None = None) -> Attached:
@@ -196,7 +215,7 @@ async def attach_job(client: StoreClient, team: str, hold_id: str, job: Job, ans
     match reply:
         case [status, deadline, seq]:
             return Attached(JobStatus(status.lower()), int(deadline) or None, int(seq))
-    raise _unusual("job", team, reply)
+    raise unusual("job", team, reply)
 
 
 async def extend(client: StoreClient, team: str, hold_id: str, ttl_ms: int) -> Extended:
@@ -207,7 +226,7 @@ async def extend(client: StoreClient, team: str, hold_id: str, ttl_ms: int) -> E
     match reply:
         case [status, deadline, seq]:
             return Extended(ExtendStatus(status.lower()), int(deadline) or None, int(seq))
-    raise _unusual("extend", team, reply)
+    raise unusual("extend", team, reply)
 
 
 async def expire(client: StoreClient, team: str, members: list[str]) -> tuple[Transition, ...]:
@@ -225,7 +244,7 @@ async def expire(client: StoreClient, team: str, members: list[str]) -> tuple[Tr
     names = [keys.bal, keys.open, keys.due, keys.journal, *buckets]
     reply = await client.run(script("expire"), names, args, bulk=True)
     if reply and reply[0] == "INVALID":
-        raise _unusual("expire", team, reply)
+        raise unusual("expire", team, reply)
     return _transitions(reply)
 
 
@@ -243,19 +262,19 @@ async def balance(client: StoreClient, team: str, scopes: list[str]) -> Figures:
                 int(now), int(seq), int(granted), int(charged), int(expired), int(held), int(holds),
                 timezone, parse_limits(limits), tuple(counters),
             )  # fmt: skip
-    raise _unusual("balance", team, reply)
+    raise unusual("balance", team, reply)
 
 
 async def snapshot(client: StoreClient, team: str) -> Snapshot:
     """Run snapshot.lua."""
     keys = TeamKeys(team)
-    names = [keys.bal, keys.open, keys.due, keys.grants, keys.base]
+    names = [keys.bal, keys.open, keys.due, keys.grants, keys.base, keys.refunds, keys.transfers]
     reply = await client.run(script("snapshot"), names, [], bulk=True)
-    use, open_, grants, due, base = (pairs(part) for part in reply)
+    use, open_, grants, due, base, refunds, transfers = (pairs(part) for part in reply)
     figures = parse_figures(use.pop("figures", ""))
     use.pop("rules", None)
     use.pop("minute", None)  # a rate, not credits
-    return Snapshot(figures, use, use.pop("lots", ""), open_, grants, due, base)
+    return Snapshot(figures, use, use.pop("lots", ""), open_, grants, due, base, refunds, transfers)
 
 
 async def exported(client: StoreClient, team: str, seq: int) -> int:
@@ -264,7 +283,7 @@ async def exported(client: StoreClient, team: str, seq: int) -> int:
     match reply := await client.run(script("exported"), [keys.bal, keys.base], [seq], bulk=True):
         case ["EXPORTED", noted]:
             return int(noted)
-    raise _unusual("exported", team, reply)
+    raise unusual("exported", team, reply)
 
 
 async def trim(client: StoreClient, team: str, before: int, seq: int, state: str) -> int:
@@ -281,10 +300,10 @@ async def trim(client: StoreClient, team: str, before: int, seq: int, state: str
             raise LedgerInvalid(
                 f"the journal of team {team} is exported up to entry {last}, not {seq}: export it first"
             )
-    raise _unusual("trim", team, reply)
+    raise unusual("trim", team, reply)
 
 
-def _unusual(name: str, team: str, reply: Reply) -> Exception:
+def unusual(name: str, team: str, reply: Reply) -> Exception:
     """The error for a reply that is no result."""
     match reply:
         case ["NO_TEAM"]:

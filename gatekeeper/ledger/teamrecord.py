@@ -112,8 +112,25 @@ class TeamRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OlderSecret:
+    """A secret that is being replaced: it works until then."""
+
+    sha256: str
+    expires_at_ms: int
+
+
+class Scope(StrEnum):
+    """What a key may be used for: to generate, to ask for prices and models, to read the team's books."""
+
+    GENERATE = "generate"
+    QUOTE = "quote"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """An API key: only its SHA-256 (64 hex digits) is ever stored. `expires_at_ms` None means never."""
+    """An API key: only the SHA-256 (64 hex digits) of its secret is ever stored. `expires_at_ms` None means never.
+    No `scopes` means all of them. `older` are secrets that it had before, and that still work."""
 
     sha256: str
     team: str
@@ -123,3 +140,4 @@ class KeyRecord:
     scopes: tuple[str, ...] = ()
     expires_at_ms: int | None = None
     revoked: bool = False
+    older: tuple[OlderSecret, ...] = ()

@@ -16,6 +16,7 @@ from gatekeeper.ledger.records import Entry, EntryKind, HoldState
 from gatekeeper.ledger.reports import Difference
 from gatekeeper.ledger.scripts import Snapshot
 from gatekeeper.ledger.usage import scopes_of
+from gatekeeper.ledger.walletbooks import BookedWallet, hold_of
 
 DIFFERENCES_MAX: Final = 100
 """Differences listed in one report: enough to see the pattern."""
@@ -25,7 +26,8 @@ FORGOTTEN_AFTER_MS: Final = 73 * 3600 * 1000
 that were set. No late result can come to them any more."""
 
 _RESOLVING: Final = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
-_WITHOUT_CREDITS: Final = {EntryKind.TEAM, EntryKind.VOID}
+_WITHOUT_CREDITS: Final = {EntryKind.TEAM, EntryKind.KEY, EntryKind.VOID, EntryKind.LAPSE}
+"""A lapse is booked with the time of its entry, `_lapse_before`."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class Replay:
         self.lots = Lots()
         self.open: dict[str, BookedHold] = {}
         self.by_time: dict[str, BookedHold] = {}
+        self.wallet = BookedWallet()
         self.use: dict[str, BookedCounters] = {}
         self.at_ms = 0
         self.written: dict[int, int] = {}
@@ -101,6 +104,7 @@ class Replay:
             self._note_written(entry.hold_id)
             self._lapse_before(entry)
             self._book(entry)
+            self.wallet.note_charge(entry)
             self._join_pot(entry.at_ms)
             self.lots.drop(entry.at_ms)
 
@@ -127,20 +131,13 @@ class Replay:
             self.written[day] = self.at_ms
 
     def _book(self, entry: Entry) -> None:
-        if entry.kind is EntryKind.GRANT:
-            self._grant(entry)
-        elif entry.kind is EntryKind.LAPSE:
-            pass  # `_lapse_before` has booked it
-        elif entry.kind is EntryKind.HOLD:
-            self._hold(entry)
-        elif entry.kind is EntryKind.LATE:
-            self._late(entry)
-        elif entry.kind is EntryKind.ORPHAN:
-            self._orphan(entry)
-        elif entry.kind is EntryKind.JOB:
-            self._job(entry)
-        elif entry.kind is EntryKind.EXTEND:
-            self._extend(entry)
+        book = {
+            EntryKind.GRANT: self._grant, EntryKind.HOLD: self._hold, EntryKind.LATE: self._late,
+            EntryKind.ORPHAN: self._orphan, EntryKind.JOB: self._job, EntryKind.REFUND: self._refund,
+            EntryKind.TRANSFER: self._transfer, EntryKind.EXTEND: self._extend,
+        }.get(entry.kind)  # fmt: skip
+        if book is not None:
+            book(entry)
         elif entry.kind in _RESOLVING:
             self._resolve(entry)
         elif entry.kind not in _WITHOUT_CREDITS:
@@ -228,6 +225,24 @@ class Replay:
             self.use.setdefault(scope, BookedCounters()).open_newer(starts)
             self.use[scope].move(starts, entry.charged, 0)
 
+    def _refund(self, entry: Entry) -> None:
+        for problem in self.wallet.refund(entry):
+            self.differ(f"entry {entry.seq}: {problem[0]}", *problem[1:])
+        self.charged -= entry.amount
+        by_time = self.by_time.get(hold_of(entry))
+        if by_time is not None:  # a late result that comes yet takes the place of what is charged now
+            by_time.charged -= entry.amount
+        starts = [int(start) for start in entry.fields["windows"].split(":")]
+        for scope in scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"]):
+            self.use.setdefault(scope, BookedCounters()).move(starts, -entry.amount, 0)
+
+    def _transfer(self, entry: Entry) -> None:
+        pot = self.available - sum(lot.free for lot in self.lots.by_use)
+        if entry.amount > pot:
+            self.differ(f"entry {entry.seq}: handed on more than there was", entry.amount, pot)
+        self.granted -= entry.amount
+        self.wallet.transfer(entry)
+
     def _job(self, entry: Entry) -> None:
         hold = self.open.get(entry.hold_id)
         if hold is None:
@@ -262,6 +277,8 @@ def compare(snapshot: Snapshot, replay: Replay) -> tuple[Difference, ...]:
         _match(replay, f"counters of {scope}", snapshot.use.get(scope, "none"), _text(replay.use.get(scope)))
     for grant in sorted({*snapshot.grants, *replay.grants}):
         _match(replay, f"grant {grant}", snapshot.grants.get(grant, "none"), str(replay.grants.get(grant, "none")))
+    for what, stored, booked in replay.wallet.compared(snapshot.refunds, snapshot.transfers):
+        _match(replay, what, stored, booked)
     for hold_id in sorted({*snapshot.open, *replay.open}):
         _compare_hold(replay, hold_id, snapshot)
     _compare_lots(replay, snapshot)

@@ -15,7 +15,8 @@ from gatekeeper.core.request import GenerationRequest, ValidRequest
 from gatekeeper.core.spec import ModelSpec, Offer
 from gatekeeper.core.validate import validate
 from gatekeeper.ledger.teamrecord import TeamRecord
-from gatekeeper.proxy.gate import Provider
+from gatekeeper.proxy.gate import Call, Provider
+from gatekeeper.proxy.phases import check_phase
 
 NAME_SHOWN_MAX = 80
 """How much of a name that somebody sent is repeated back."""
@@ -36,15 +37,31 @@ class Admission:
     quote: Quote
 
 
-def admit(catalog: Catalog, candidates: tuple[Provider, ...], team: TeamRecord, asked: GenerationRequest) -> Admission:
-    """Finds who offers the model, then checks lifecycle, permission, capability and price. Raises `Rejected`."""
+def admit(
+    catalog: Catalog,
+    candidates: tuple[Provider, ...],
+    team: TeamRecord,
+    asked: GenerationRequest,
+    *,
+    project: str | None,
+    phase: str | None,
+) -> Admission:
+    """Finds who offers the model, then checks lifecycle, permission, capability, the project's rule and the price.
+    Raises `Rejected`."""
     provider, model, offer = _find(catalog, candidates, asked)
     _check_lifecycle(catalog, model, offer)
     check_allowed(model, team)
     _check_offer_operations(model, offer, provider, asked)
     sold = model.sold_as(offer)
     valid = check_capability(sold, asked)
+    check_phase(sold, asked, valid, team, project, phase)
     return Admission(provider, sold, offer, asked, valid, quote(sold, valid))
+
+
+def admit_call(call: Call, asked: GenerationRequest) -> Admission:
+    """What a call asks for, on the account and at the providers that it has."""
+    facts = call.facts
+    return admit(call.catalog, call.candidates, call.caller.team, asked, project=facts.project, phase=facts.phase)
 
 
 def names_at(model: ModelSpec, provider: Provider) -> tuple[str, ...]:

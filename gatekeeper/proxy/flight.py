@@ -49,6 +49,7 @@ from gatekeeper.proxy.jobs.settling import name_job
 from gatekeeper.proxy.once import Once
 from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, owed
 from gatekeeper.proxy.refusals import not_held
+from gatekeeper.proxy.telling import made_words
 from gatekeeper.upstream.messages import Delivery
 
 HOLD_MARGIN_S = 60
@@ -83,7 +84,7 @@ async def take_off(
         raise not_held(result, admission, gate.clock.now())
     call.trace.learn(hold_id=result.hold_id)
     gate.metrics.admitted(admission.provider.name, admission.model.id, result.amount)
-    emit(GenerationAdmitted(facts=call.facts, credits_available=result.available))
+    emit(GenerationAdmitted(facts=call.facts, credits_available=result.available, asked=call.trace.asked))
     return Flight(gate, call, admission, once, result, _context(order, result))
 
 
@@ -289,6 +290,7 @@ class Flight:
                 note=due.note,
                 outputs_made=made.outputs if made else 0,
                 quality_made=made.quality if made else None,
+                made=made_words(made) if made else None,
                 **cost_facts(cost),
                 **self._timings(),
             )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from aiohttp import web
 
@@ -159,13 +160,14 @@ class Trace:
     """What is known of one request so far. Every log line about it is made of `facts`, which only grows.
 
     `started_s` is when our own work on it began: when its body was there. `answering`: its answer's head may be out.
-    `hook` is where the caller wants to hear how its job ended.
+    `hook` is where the caller wants to hear how its job ended. `asked` is the request in words, once it is read.
     """
 
     facts: GenerationFacts
     started_s: float
     answering: bool = False
     hook: Hook | None = None
+    asked: dict[str, Any] | None = None
 
     @classmethod
     def begin(cls, gate: Gate) -> "Trace":

@@ -10,7 +10,7 @@ from aiohttp import web
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.records import Repeated
 from gatekeeper.logs import one_word
-from gatekeeper.proxy.admission import Admission, admit
+from gatekeeper.proxy.admission import Admission, admit_call
 from gatekeeper.proxy.again import answer_again
 from gatekeeper.proxy.answering import deliver, deliver_free
 from gatekeeper.proxy.body import body_of
@@ -21,6 +21,7 @@ from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import upstream_request
+from gatekeeper.proxy.telling import asked_words
 from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
@@ -34,7 +35,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     learn_asked(call, asked)
     if call.dry_run:
         return await quote_answer(gate, call, asked)
-    admission = admit(call.catalog, call.candidates, call.caller.team, asked)
+    admission = admit_call(call, asked)
     learn(call, admission)
     await check_sources(gate, call, admission.provider, asked)
     webhook = wanted_webhook(gate, call, admission.provider, body)
@@ -77,6 +78,7 @@ async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
 
 def learn_asked(call: Call, asked: GenerationRequest) -> None:
     """What was asked, for the line of a refusal. Free text of the caller's is logged only as far as it is one word."""
+    call.trace.asked = None if call.dry_run else asked_words(asked)
     call.trace.learn(
         provider=call.candidates[0].name if len(call.candidates) == 1 else None,
         model=one_word(asked.model),
@@ -92,6 +94,8 @@ def learn_asked(call: Call, asked: GenerationRequest) -> None:
 def learn(call: Call, admission: Admission) -> None:
     """What the request has become, for every log line from here on."""
     valid = admission.valid
+    if call.trace.asked is not None:
+        call.trace.asked["model"] = admission.offer.upstream_id
     call.trace.learn(
         provider=admission.provider.name,
         model=admission.model.id,

@@ -19,19 +19,21 @@ from gatekeeper.core.spec import ModelSpec
 from gatekeeper.dialects.facts import alternative_facts, credits_number, violation_facts
 from gatekeeper.ledger.reports import Balance
 from gatekeeper.ledger.teamrecord import TeamRecord
-from gatekeeper.proxy.admission import admit, check_allowed, check_capability, names_at
+from gatekeeper.proxy.admission import admit_call, check_allowed, check_capability, names_at
 from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.proxy.phases import check_phase
 from gatekeeper.web.answers import json_answer
 from gatekeeper.web.auth import Caller
 
 _ABOUT_SETTINGS = 422
-"""Rejections with this status are about what was asked, so a quote tells them; others refuse the quote itself."""
+"""Rejections with this status are about what was asked, so a quote tells them, as it tells a resolution that is kept
+for another phase; others refuse the quote itself."""
 
 
 async def quote_answer(gate: Gate, call: Call, asked: GenerationRequest) -> web.Response:
     """The quote in place of the generation, for a route of a provider."""
     try:
-        admission = admit(call.catalog, call.candidates, call.caller.team, asked)
+        admission = admit_call(call, asked)
     except Rejected as refused:
         return await _refused_answer(gate, call, asked.model or "", refused)
     return await _priced_answer(gate, call, admission.model, asked, admission.quote)
@@ -46,7 +48,9 @@ async def catalog_quote_answer(gate: Gate, call: Call, asked: GenerationRequest)
     model = find_model(call.catalog, asked.model or "")
     check_allowed(model, call.caller.team)
     try:
-        priced = quote(model, check_capability(model, asked))
+        valid = check_capability(model, asked)
+        check_phase(model, asked, valid, call.caller.team, call.facts.project, call.facts.phase)
+        priced = quote(model, valid)
     except Rejected as refused:
         return await _refused_answer(gate, call, model.id, refused)
     return await _priced_answer(gate, call, model, asked, priced, _codes_anywhere(gate, call, model, asked))
@@ -67,7 +71,7 @@ def _codes_anywhere(gate: Gate, call: Call, model: ModelSpec, asked: GenerationR
     for provider in gate.providers.values():
         for name in names_at(model, provider):
             try:
-                admit(call.catalog, (provider,), call.caller.team, replace(asked, model=name))
+                admit_call(replace(call, candidates=(provider,)), replace(asked, model=name))
             except Rejected as refused:
                 codes.add(refused.rejection.code)
             else:
@@ -85,7 +89,7 @@ async def caller_balance(gate: Gate, caller: Caller, project: str | None, member
 
 async def _refused_answer(gate: Gate, call: Call, model: str, refused: Rejected) -> web.Response:
     rejection = refused.rejection
-    if rejection.status != _ABOUT_SETTINGS:
+    if rejection.status != _ABOUT_SETTINGS and rejection.code is not Code.RESOLUTION_NOT_IN_PHASE:
         raise refused
     balance = await caller_balance(gate, call.caller, call.facts.project, call.facts.member)
     document = refusal_document(model, rejection) | {"available": credits_number(balance.available)}

@@ -3,6 +3,7 @@
 Whatever the ledger answers that is not a fresh hold ends here, and nothing is forwarded.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from math import ceil
 
@@ -60,6 +61,12 @@ def not_held(result: HoldResult, admission: Admission, now: datetime) -> Rejecte
         Code.LEDGER_UNAVAILABLE, "The ledger did not make a new hold; nothing was forwarded.",
         retry_after_s=LEDGER_RETRY_AFTER_S,
     )  # fmt: skip
+
+
+def codes_of(refusals: Iterable[Refusal]) -> tuple[Code, ...]:
+    """Why a hold was refused, each reason once, the one that leads first."""
+    found = sorted((refusal.code for refusal in refusals), key=_LEADING.index)
+    return tuple(dict.fromkeys(Code(code) for code in found))
 
 
 def is_running(earlier: Repeated) -> bool:
@@ -145,7 +152,7 @@ def credential_refused(provider: str) -> Rejected:
 
 def _refused(refused: Refused, admission: Admission, now: datetime) -> Rejected:
     refusals = sorted(refused.refusals, key=lambda refusal: _LEADING.index(refusal.code))
-    codes = tuple(dict.fromkeys(Code(refusal.code) for refusal in refusals))
+    codes = codes_of(refusals)
     retry_after_s = _retry_after_s(refusals[0], now)
     return Rejected(
         Rejection(

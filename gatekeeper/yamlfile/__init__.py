@@ -7,9 +7,10 @@ knows no settings, no catalog and no teams; their schemas come to `problems_of` 
 from gatekeeper.yamlfile.data import DataPath, YamlFile
 from gatekeeper.yamlfile.findings import Mistake, mistake, problems_of, raise_mistakes
 from gatekeeper.yamlfile.problem import ConfigError, Problem
-from gatekeeper.yamlfile.read import load_yaml, parse_yaml
+from gatekeeper.yamlfile.read import TEXTS_REMEMBERED, load_yaml, parse_yaml
 
 __all__ = [
+    "TEXTS_REMEMBERED",
     "ConfigError",
     "DataPath",
     "Mistake",

@@ -11,9 +11,12 @@ DataPath = tuple[str | int, ...]
 """Where a value is: the keys and list indexes that lead to it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class YamlFile:
-    """A file's data and the line of each of its values. `data` is None for one with nothing but comments."""
+    """A file's data and the line of each of its values. `data` is None for one with nothing but comments.
+
+    Two are the same only if they are one reading, so that what follows from it can be remembered.
+    """
 
     path: Path
     data: Any

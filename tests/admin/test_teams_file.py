@@ -107,8 +107,8 @@ async def test_who_did_it_is_in_the_journal(ledger: Ledger, tmp_path: Path) -> N
     """The actor and a grant's note are kept with the entry."""
     await apply_teams_file(ledger, written(tmp_path, FULL), actor="test")
 
-    team, grant = await ledger.journal("studio")
-    assert ["test", "test"] == [team.fields["actor"], grant.fields["actor"]]
+    team, grant, key = await ledger.journal("studio")
+    assert ["test"] * 3 == [entry.fields["actor"] for entry in (team, grant, key)]
     assert "to begin with" == grant.fields["why"]
 
 
@@ -120,7 +120,7 @@ async def test_twice_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
     again = await apply_teams_file(ledger, path, actor="test")
 
     assert Plan(()) == again
-    assert 2 == len(await ledger.journal("studio"))
+    assert 3 == len(await ledger.journal("studio"))
 
 
 async def test_a_plan_writes_nothing(ledger: Ledger, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.core.spec import Offer, Status
+from tests.cases import each_case
 
 
 def test_a_model_is_found_by_id_and_by_alias(shipped: Catalog) -> None:
@@ -31,7 +32,7 @@ def test_a_retired_offer_is_found_as_such(shipped: Catalog) -> None:
     assert (Status.RETIRED, "nano-banana-2") == (found[1].lifecycle.status, found[1].lifecycle.replacement)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("provider", "name", "patterns", "expected"),
     [
         ("openai", "gpt-image-1.5", (), "chatgpt-1.5"),
@@ -68,7 +69,7 @@ def test_an_explicit_offer_wins_over_a_pattern(shipped: Catalog) -> None:
     assert found[1].lifecycle.status is Status.RETIRED
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "expected"),
     [
         ("nano-bananna-2", "nano-banana-2"),

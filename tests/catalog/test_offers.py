@@ -19,6 +19,7 @@ from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.spec import Lifecycle, ModelSpec, Status
 from gatekeeper.core.validate import validate
 from gatekeeper.dialects.registry import DIALECTS
+from tests.cases import each_case
 
 KLING = "/v1/videos/text2video"
 ARK = "/contents/generations/tasks"
@@ -153,7 +154,7 @@ def written(dialect: str, said: dict[str, Any]) -> dict[str, Any]:
     return {**said, ("promptText" if dialect == "runway" else "prompt"): "a kite"}
 
 
-@pytest.mark.parametrize(("dialect", "path", "said", "credits"), CASES)
+@each_case(("dialect", "path", "said", "credits"), CASES)
 def test_a_request_costs_what_the_list_says(
     shipped: Catalog,
     dialect: str,
@@ -190,7 +191,7 @@ def test_veo_on_vertex(shipped: Catalog, model: str, more: dict[str, Any], credi
     assert credits == total(shipped, "gemini", f"{VERTEX}/{model}:predictLongRunning", said)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("model", "given", "credits"),
     [
         ("google/veo-3.1", {"duration": 8, "resolution": "1080p", "generate_audio": True}, "675.2"),
@@ -226,13 +227,13 @@ def test_omni_is_asked_for_in_seconds_with_their_unit(shipped: Catalog) -> None:
     assert "177.24" == total(shipped, "gemini", "/v1/interactions", said)
 
 
-@pytest.mark.parametrize(("said", "credits"), RUNWAYS_PICTURES)
+@each_case(("said", "credits"), RUNWAYS_PICTURES)
 def test_runways_pictures(shipped: Catalog, said: dict[str, Any], credits: str) -> None:  # noqa: A002
     """By the pixels of each tier; what its Grok costs more or less is what the list says."""
     assert credits == total(shipped, "runway", "/v1/text_to_image", {"promptText": "a kite", **said})
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("model", "ratio"),
     [
         ("gemini_image3_pro", "1344:768"),
@@ -254,13 +255,13 @@ def test_runways_sizes_that_have_no_price_are_refused(shipped: Catalog, model: s
     assert {Code.UNSUPPORTED_SIZE} == {violation.code for violation in found}
 
 
-@pytest.mark.parametrize(("model", "said", "credits"), FALS_OWN)
+@each_case(("model", "said", "credits"), FALS_OWN)
 def test_fals_inputs(shipped: Catalog, model: str, said: dict[str, Any], credits: str) -> None:  # noqa: A002
     """Making and editing are two addresses there, at one price."""
     assert credits == total(shipped, "fal", f"/queue/{model}", {"prompt": "a kite", **said})
 
 
-@pytest.mark.parametrize(("dialect", "path", "said", "credits"), NOTHING_SAID)
+@each_case(("dialect", "path", "said", "credits"), NOTHING_SAID)
 def test_nothing_said_is_what_the_seller_makes(
     shipped: Catalog,
     dialect: str,
@@ -272,7 +273,7 @@ def test_nothing_said_is_what_the_seller_makes(
     assert credits == total(shipped, dialect, path, written(dialect, said))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("action", "fields", "credits"),
     [
         ("generate", {"aspect_ratio": "16x9", "num_images": "2"}, "50"),
@@ -304,8 +305,8 @@ def test_ideograms_dearest_speed_is_refused(shipped: Catalog) -> None:
     assert [(Code.UNSUPPORTED_QUALITY, "QUALITY")] == [(v.code, v.requested) for v in found]
 
 
-@pytest.mark.parametrize("model", ["Standard V2", "Low Resolution V2", "CGI", "High Fidelity V2", "Text Refine"])
-@pytest.mark.parametrize(("width", "credits"), [("3840", "41"), ("5760", "83"), ("7680", "124")])
+@each_case("model", ["Standard V2", "Low Resolution V2", "CGI", "High Fidelity V2", "Text Refine"])
+@each_case(("width", "credits"), [("3840", "41"), ("5760", "83"), ("7680", "124")])
 def test_topaz_by_the_picture_in_the_form(shipped: Catalog, model: str, width: str, credits: str) -> None:  # noqa: A002
     """1920x1080 at 2x is the example of the list: 41."""
     body = form_of(picture(1920, 1080), model=model, output_width=width)
@@ -313,7 +314,7 @@ def test_topaz_by_the_picture_in_the_form(shipped: Catalog, model: str, width: s
     assert credits == costs(ask(shipped, "topaz", "/image/v1/enhance/async", body, FORM))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("provider", "upstream_id", "sunset", "replacement"),
     [
         ("kling", "kling-v1-5", "2026-09-15", "kling-2.5-turbo-pro"),

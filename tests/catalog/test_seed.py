@@ -17,6 +17,7 @@ from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
 from gatekeeper.core.sizes import Pixels, tier_rank
 from gatekeeper.core.spec import Capability, ModelSpec, Status
 from gatekeeper.core.validate import validate
+from tests.cases import each_case
 
 GENERATE, EDIT = Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT
 PERSONALISE, STYLE = Operation.IMAGE_PERSONALISE, Operation.IMAGE_STYLE_REFERENCE
@@ -131,7 +132,7 @@ def test_a_model_beyond_the_document_names_its_own_source(shipped: Catalog) -> N
     assert [] == [model.id for model in beyond if model.price_list.source == SOURCE]
 
 
-@pytest.mark.parametrize("model_id", ROWS)
+@each_case("model_id", ROWS)
 def test_a_row_sells_the_ratios_and_resolutions_of_the_document(shipped: Catalog, model_id: str) -> None:
     """Ratios exactly and in order; resolutions as the model makes them, up to the document's."""
     row, operations = ROWS[model_id]
@@ -143,7 +144,7 @@ def test_a_row_sells_the_ratios_and_resolutions_of_the_document(shipped: Catalog
     assert operations == model.operations
 
 
-@pytest.mark.parametrize("model_id", [m for m, (row, _) in ROWS.items() if row.up_to not in {TOOLTIP, NO_LIST}])
+@each_case("model_id", [m for m, (row, _) in ROWS.items() if row.up_to not in {TOOLTIP, NO_LIST}])
 def test_a_row_goes_up_to_the_resolution_of_the_document(shipped: Catalog, model_id: str) -> None:
     """The largest tier is the one in the "up to" column."""
     row, _ = ROWS[model_id]
@@ -153,7 +154,7 @@ def test_a_row_goes_up_to_the_resolution_of_the_document(shipped: Catalog, model
     assert row.up_to == max(tiers, key=tier_rank)
 
 
-@pytest.mark.parametrize("model_id", ROWS)
+@each_case("model_id", ROWS)
 def test_every_tier_and_ratio_of_every_operation_has_the_price_of_the_document(shipped: Catalog, model_id: str) -> None:
     """Each cell is a request that validates and is quoted at exactly the published credits."""
     row, operations = ROWS[model_id]
@@ -172,7 +173,7 @@ def test_every_tier_and_ratio_of_every_operation_has_the_price_of_the_document(s
     assert {cell: row.price_at(cell[1]) for cell in cells(row, operations)} == found
 
 
-@pytest.mark.parametrize("model_id", ROWS)
+@each_case("model_id", ROWS)
 def test_outputs_multiply_the_price(shipped: Catalog, model_id: str) -> None:
     """As many images as the model makes at once cost that many times one."""
     row, operations = ROWS[model_id]
@@ -184,7 +185,7 @@ def test_outputs_multiply_the_price(shipped: Catalog, model_id: str) -> None:
     assert most * row.price_at(tier) == found
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("model_id", "most"),
     [
         ("chatgpt", 10), ("chatgpt-1.5", 10), ("xai-grok-imagine", 10), ("minimax-image", 9), ("ideogram-v3", 8),
@@ -203,7 +204,7 @@ def upscale(shipped: Catalog, model_id: str, scale: int, size: Pixels) -> int:
     return price_of(model_of(shipped, model_id), request)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("scale", "size", "price"),
     [
         (2, Pixels(1920, 1080), "41"),  # the document's example: 20 x 2.0736 x 1 = 41.472
@@ -221,7 +222,7 @@ def test_topaz_costs_by_the_megapixels_that_go_in(shipped: Catalog, scale: int, 
     assert parse_credits(price) == upscale(shipped, "topaz", scale, size)
 
 
-@pytest.mark.parametrize(("scale", "price"), [(2, "65"), (4, "260"), (8, "520"), (16, "1040")])
+@each_case(("scale", "price"), [(2, "65"), (4, "260"), (8, "520"), (16, "1040")])
 def test_magnific_costs_by_the_scale_alone(shipped: Catalog, scale: int, price: str) -> None:
     """A small picture and a large one cost the same."""
     found = {upscale(shipped, "magnific-precision-v2", scale, size) for size in (Pixels(200, 200), Pixels(2000, 3000))}
@@ -277,7 +278,7 @@ def test_where_a_vendor_publishes_a_table_it_is_complete(shipped: Catalog) -> No
     assert [] == gaps
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("model_id", "tier", "ratio", "size"),
     [
         ("nano-banana-2", "1K", "21:9", Pixels(1584, 672)), ("nano-banana-2", "2K", "16:9", Pixels(2752, 1536)),
@@ -295,7 +296,7 @@ def test_a_table_has_its_vendors_pixels(shipped: Catalog, model_id: str, tier: s
     assert size == model_of(shipped, model_id).capabilities[0].pixels[tier, ratio]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("model_id", "size", "fits"),
     [
         ("flux-2-pro", "1920x1088", True), ("flux-2-pro", "1920x1080", False), ("flux-2-max", "2048x2048", True),
@@ -315,7 +316,7 @@ def test_free_sizes_are_bounded_by_the_vendor_and_by_what_is_sold(
     assert fits is isinstance(valid, ValidRequest)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("provider", "upstream_id", "status", "sunset", "replacement"),
     [
         ("openai", "gpt-image-1", Status.RETIRED, "2026-10-23", "nano-banana-2"),

@@ -8,14 +8,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-import pytest
-
 from gatekeeper.catalog import Catalog
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.price import Quote, worth
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
 from gatekeeper.core.spec import ModelSpec, Status
 from gatekeeper.core.validate import validate
+from tests.cases import each_case
 
 
 def priced(catalog: Catalog, model_id: str, **asked: Any) -> Quote:
@@ -36,7 +35,7 @@ def by_hand(*factors: str) -> str:
     return f"{product.normalize():f}"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("model_id", "tier", "seconds", "audio", "total"),
     [
         ("veo-3.1", "1080p", 8, True, "675.2"),
@@ -88,7 +87,7 @@ def test_a_published_total(shipped: Catalog, model_id: str, tier: str, seconds: 
     assert (total, False) == (credits_text(found.credits), found.upper_bound)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("model_id", "tier", "ratio", "seconds", "pixels", "each"),
     [
         ("seedance-1.0-pro", "480p", "16:9", 10, ("864", "480"), "0.0005275"),
@@ -113,7 +112,7 @@ def test_tokens_are_seconds_times_pixels_times_frames(
     assert exact.quantize(Decimal("0.000001"), "ROUND_HALF_UP") == Decimal(credits_text(found.credits))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("tier", "audio", "cents"),
     [
         ("480p", False, {12}),
@@ -150,7 +149,7 @@ def test_pictures_that_go_in_cost_on_top(shipped: Catalog) -> None:
     assert ["84.822", "199.16"] == [credits_text(each.credits) for each in (one, two)]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("model_id", "asked", "total"),
     [
         ("gpt-image-2", {"size": "1024x1024", "quality": "high"}, "40.09"),
@@ -171,7 +170,7 @@ def test_newer_pictures_cost_what_their_list_says(
     assert total == credits_text(priced(shipped, model_id, **asked).credits)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("model_id", "asked", "total"),
     [
         ("veo-3.1", {}, "675.2"),

@@ -11,6 +11,7 @@ from gatekeeper.cli.stores import span
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.opening import OpenStore
 from gatekeeper.ledger.records import HoldOrder
+from tests.cases import each_case
 from tests.cli.scene import CI_KEY, InStore, Run, hold_id, running
 
 
@@ -182,9 +183,7 @@ def test_days_that_are_kept() -> None:
     assert commands._young_from_ms(0) - commands._young_from_ms(1) >= 2 * commands.DAY_MS
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s"), (59.9, "59 s"), (3600, "1 h"), (3661, "1 h 1 min"), (200_000, "2 d 7 h")]
-)
+@each_case(("seconds", "text"), [(0, "0 s"), (59.9, "59 s"), (3600, "1 h"), (3661, "1 h 1 min"), (200_000, "2 d 7 h")])
 def test_spans_of_time(seconds: float, text: str) -> None:
     """In their two largest units."""
     assert text == span(seconds)

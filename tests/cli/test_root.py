@@ -15,6 +15,7 @@ from gatekeeper.cli.failures import told
 from gatekeeper.cli.locate import default_config_path, find_settings, packaged_config_dir
 from gatekeeper.cli.root import COMMANDS, GROUPS, make_app
 from gatekeeper.ledger.errors import LedgerConflict
+from tests.cases import each_case
 from tests.cli.scene import CONFIG, Run
 
 
@@ -101,7 +102,7 @@ def test_the_option_comes_first(run: Run, home: Path) -> None:
     assert "other.yaml" not in result.stderr
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("error", "line"),
     [
         (

@@ -5,13 +5,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pydantic import BaseModel
 
 from gatekeeper.admin.teams_schema import load_teams
 from gatekeeper.cli.locate import packaged_config_dir
 from gatekeeper.sections import EnvSecret
 from gatekeeper.settings import ProviderSettings, Settings, load_settings
+from tests.cases import each_case
 from tests.cli.scene import Run
 
 CONFIG = packaged_config_dir() / "gatekeeper.yaml"
@@ -48,7 +48,7 @@ def keys_below(heading: str, text: str) -> set[str]:
     return below
 
 
-@pytest.mark.parametrize("heading", sections())
+@each_case("heading", sections())
 def test_every_setting_of_a_section_is_there(heading: str) -> None:
     """Each key of a section stands in the file, as a setting or as one that is off."""
     assert set() == keys(sections()[heading]) - keys_below(heading, CONFIG.read_text())

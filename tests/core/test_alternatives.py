@@ -17,6 +17,7 @@ from gatekeeper.core.rules import FlatPrice, ScalePrice
 from gatekeeper.core.sizes import Auto, Pixels, Ratio, Tier
 from gatekeeper.core.spec import Combination, ModelSpec, SizeRange
 from gatekeeper.core.validate import validate
+from tests.cases import each_case
 from tests.core.strategies import PROPERTY, amounts, any_requests, models, valid_looking_requests
 from tests.factories import a_capability, a_model, a_plain_capability, a_price, a_request
 
@@ -147,7 +148,7 @@ def test_nothing_is_offered_for_what_cannot_be_priced() -> None:
     assert () == affordable(a_model(), a_request(outputs=99), 10**9)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("available", "found"),
     [
         (391, [("1K", 4, 196), ("4K", 3, 294), ("2K", 4, 294)]),

@@ -16,10 +16,11 @@ from gatekeeper.core.credits import (
     parse_credits,
     round_microcredits,
 )
+from tests.cases import each_case
 from tests.core.strategies import PROPERTY
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("written", "micro"),
     [
         ("73.5", 73_500_000),
@@ -41,7 +42,7 @@ def test_credits_are_read_as_written(written: str | int | Decimal, micro: int) -
     assert micro == parse_credits(written)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "written",
     [
         "",
@@ -68,7 +69,7 @@ def test_what_is_no_amount_is_refused(written: Any) -> None:
         parse_credits(written)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("micro", "text"),
     [(73_500_000, "73.5"), (0, "0"), (1, "0.000001"), (-1, "-0.000001"), (100 * MICRO, "100"), (-MICRO, "-1")],
 )
@@ -96,7 +97,7 @@ def test_reading_fails_in_one_way_only(text: str) -> None:
     assert abs(micro) <= AMOUNT_MICROCREDITS_MAX
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("exact", "rounding", "micro"),
     [
         (Fraction(41_472_000), Rounding.EXACT, 41_472_000),

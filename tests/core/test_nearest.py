@@ -2,20 +2,20 @@
 
 from fractions import Fraction
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gatekeeper.core.nearest import nearest_number, nearest_ratio, nearest_size, nearest_tier
 from gatekeeper.core.sizes import Pixels, read_size
 from gatekeeper.core.spec import SizeRange
+from tests.cases import each_case
 from tests.core.strategies import PROPERTY, size_ranges
 from tests.factories import a_capability, a_plain_capability
 
 SEEDREAM_RATIOS = ("1:1", "4:3", "3:4", "2:3", "3:2", "9:16", "16:9")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("asked", "nearest"),
     [("21:9", "16:9"), ("9:21", "9:16"), ("5:4", "4:3"), ("32:18", "16:9"), ("101:100", "1:1"), ("1:100", "9:16")],
 )
@@ -24,7 +24,7 @@ def test_nearest_ratio_is_near_in_shape(asked: str, nearest: str) -> None:
     assert nearest == nearest_ratio(asked, SEEDREAM_RATIOS)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("asked", "nearest"),
     [("8K", "4K"), ("512", "1K"), ("1080P", "1K"), ("3K", "2K"), ("0K", "1K")],
 )
@@ -33,7 +33,7 @@ def test_nearest_tier_is_near_in_lines(asked: str, nearest: str) -> None:
     assert nearest == nearest_tier(asked, ("4K", "2K", "1K"))
 
 
-@pytest.mark.parametrize(("asked", "nearest"), [(3, 2), (5, 4), (0, 2), (100, 16), (Fraction(10) ** 500, 16)])
+@each_case(("asked", "nearest"), [(3, 2), (5, 4), (0, 2), (100, 16), (Fraction(10) ** 500, 16)])
 def test_nearest_number_prefers_the_smaller(asked: Fraction, nearest: int) -> None:
     """The smallest difference wins; a tie goes to the smaller, which is the cheaper."""
     assert nearest == nearest_number(Fraction(asked), [Fraction(n) for n in (16, 8, 4, 2)])
@@ -47,7 +47,7 @@ def test_nothing_is_nearest_to_nothing() -> None:
     assert nearest_size(Pixels(64, 64), a_plain_capability()) is None
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("asked", "nearest"),
     [
         (Pixels(1000, 1000), "1024x1024"),
@@ -62,7 +62,7 @@ def test_nearest_size_in_a_table_is_near_in_shape_first(asked: Pixels, nearest: 
     assert nearest == nearest_size(asked, a_capability())
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("bounds", "asked", "nearest"),
     [
         (SizeRange(256, 1440, multiple_of=32), Pixels(1920, 1080), "1440x800"),

@@ -24,6 +24,7 @@ from gatekeeper.core.rules import (
 )
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import ModelSpec
+from tests.cases import each_case
 from tests.factories import PIXELS, TIERS, a_capability, a_model, a_plain_capability, a_price, a_valid_request
 
 ENHANCER = AddOn(AddOnTrigger.ENHANCE_PROMPT, MICRO)
@@ -60,7 +61,7 @@ def test_a_flat_price_is_the_same_for_all() -> None:
     assert (Line("image generate", 5 * MICRO, 4),) == found.lines
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("rounding", "text"),
     [
         (Rounding.EXACT, "13.125"),
@@ -78,7 +79,7 @@ def test_a_tier_multiplier_is_rounded_once_for_each_output(rounding: Rounding, t
     assert (Line("image generate, 1K (x 1.25)", parse_credits(text), 3),) == found.lines
 
 
-@pytest.mark.parametrize(("scale", "whole"), [(2, 65), (4, 260), (8, 520), (16, 1040)])
+@each_case(("scale", "whole"), [(2, 65), (4, 260), (8, 520), (16, 1040)])
 def test_a_scale_has_its_amount(scale: int, whole: int) -> None:
     """Magnific's table, whatever the size of the input."""
     assert (Line(f"image generate, {scale}x", whole * MICRO, 1),) == quote(priced(MAGNIFIC), an_upscale(scale)).lines
@@ -161,7 +162,7 @@ HELD = 4 * parse_credits("73.5")
 AT_1K, AT_2K, AT_4K = (PIXELS[tier, "1:1"] for tier in TIERS)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("made", "text"),
     [
         (Made(4), "294"),
@@ -212,7 +213,7 @@ def test_a_vendor_size_that_is_not_sold_is_charged_as_asked() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("made", "worth_text"),
     [
         (Pixels(3840, 2160), "41.472"),

@@ -25,6 +25,7 @@ from gatekeeper.core.rules import (
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import Capability, Combination, ModelSpec, SizeRange
 from gatekeeper.core.validate import validate
+from tests.cases import each_case
 from tests.factories import a_model, a_plain_capability, a_price, a_request, a_video_capability, a_video_request
 
 FIVE, TEN = Fraction(5), Fraction(10)
@@ -130,7 +131,7 @@ def test_a_quality_has_its_amount_and_an_open_one_the_dearest() -> None:
     assert 2 == charge(model, auto, Made(1, quality="low"), 9).credits
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("words", "credits"),
     [
         ({"duration_s": None}, 20),
@@ -155,7 +156,7 @@ def test_only_what_is_sold_together_counts() -> None:
     assert (10 * MICRO, True) == (found.credits, found.upper_bound)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("made", "credits"),
     [
         (Made(1), 30),
@@ -175,7 +176,7 @@ def test_an_open_request_is_charged_as_it_came_out(made: Made, credits: int) -> 
     assert credits * MICRO == charge(video(), request, made, 30 * MICRO).credits
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("seconds", "worth_", "over"),
     [(5, 10, 0), (Fraction(504, 100), 10, 0), (4, 10, 0), (8, 20, 10), (Fraction(104, 10), 20, 10), (30, 60, 50)],
 )
@@ -220,7 +221,7 @@ def add_on(when: str, text: str, **more: Any) -> AddOn:
     return AddOn(AddOnTrigger(when), parse_credits(text), **more)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("extra", "words", "credits"),
     [
         (add_on("each_input_image", "1"), {"reference_images": 3}, "26"),

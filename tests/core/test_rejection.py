@@ -13,6 +13,7 @@ from gatekeeper.core.rejection import (
     quoted,
     refuse,
 )
+from tests.cases import each_case
 
 MONEY = (Code.INSUFFICIENT_CREDITS, Code.LIMIT_EXCEEDED, Code.REQUEST_CAP_EXCEEDED)
 
@@ -22,13 +23,13 @@ def test_every_code_is_described() -> None:
     assert set(Code) == set(FACTS)
 
 
-@pytest.mark.parametrize("code", Code)
+@each_case("code", Code)
 def test_statuses_are_the_published_ones(code: Code) -> None:
     """No code answers with a status that the contract does not name."""
     assert FACTS[code].status in {400, 401, 402, 403, 404, 409, 413, 422, 429, 502, 503, 504}
 
 
-@pytest.mark.parametrize("code", Code)
+@each_case("code", Code)
 def test_titles_tell_codes_apart(code: Code) -> None:
     """A title stands for one code only, and ends without a full stop."""
     titles = [facts.title for facts in FACTS.values()]
@@ -42,7 +43,7 @@ def test_money_is_402(code: Code) -> None:
     assert (402, Fault.TEAM, False) == (FACTS[code].status, FACTS[code].fault, FACTS[code].retryable)
 
 
-@pytest.mark.parametrize("code", [c for c in Code if FACTS[c].status == 422])
+@each_case("code", [c for c in Code if FACTS[c].status == 422])
 def test_what_the_caller_must_mend_is_not_retryable(code: Code) -> None:
     """A request that cannot be valid does not become valid by waiting."""
     assert (Fault.CALLER, False) == (FACTS[code].fault, FACTS[code].retryable)
@@ -86,7 +87,7 @@ def test_refuse_carries_its_rejection() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["a" * 5000, "\ud800" * 50, "high", ""])
+@each_case("text", ["a" * 5000, "\ud800" * 50, "high", ""])
 def test_quoted_text_is_short_and_encodable(text: str) -> None:
     """Whatever a caller wrote can be repeated in an answer and a log line."""
     assert len(quoted(text).encode()) <= QUOTED_LENGTH_MAX * 4

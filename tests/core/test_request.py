@@ -1,9 +1,8 @@
 """What a request's three fields about size mean, each read for itself."""
 
-import pytest
-
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.core.sizes import TEXT_LENGTH_MAX, Auto, Pixels, Ratio, SizeMeaning, Tier, Unreadable
+from tests.cases import each_case
 
 
 def test_nothing_said_is_nothing_asked() -> None:
@@ -18,7 +17,7 @@ def test_size_comes_first() -> None:
     assert ["size", "resolution", "aspect_ratio"] == [field for field, _ in request.sizes_asked()]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("field", "text", "meaning"),
     [
         ("size", "1024x1024", Pixels(1024, 1024)),
@@ -43,8 +42,8 @@ def test_each_field_takes_what_makes_sense_in_it(field: str, text: str, meaning:
     assert ((field, meaning),) == request.sizes_asked()
 
 
-@pytest.mark.parametrize("field", ["size", "resolution", "aspect_ratio"])
-@pytest.mark.parametrize("text", ["y" * 100_000, " " * 100_000 + "1024x1024"])
+@each_case("field", ["size", "resolution", "aspect_ratio"])
+@each_case("text", ["y" * 100_000, " " * 100_000 + "1024x1024"])
 def test_a_long_text_is_not_carried_on(field: str, text: str) -> None:
     """No field makes a refusal repeat a text of any length."""
     ((_, meaning),) = GenerationRequest(**{field: text}).sizes_asked()  # type: ignore[arg-type]

@@ -18,10 +18,11 @@ from gatekeeper.core.sizes import (
     read_size,
     tier_rank,
 )
+from tests.cases import each_case
 from tests.core.strategies import PROPERTY
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "meaning"),
     [
         ("1024x1536", Pixels(1024, 1536)),
@@ -64,7 +65,7 @@ def test_every_spelling_in_use_is_read(text: str, meaning: SizeMeaning) -> None:
     assert meaning == read_size(text)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     [
         "",
@@ -129,7 +130,7 @@ def test_pixels_go_round(width: int, height: int) -> None:
     assert Pixels(width, height) == read_size(str(Pixels(width, height)))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("label", "value"),
     [
         ("16:9", Fraction(16, 9)),
@@ -143,7 +144,7 @@ def test_ratio_value_is_width_over_height(label: str, value: Fraction) -> None:
     assert value == ratio_value(label)
 
 
-@pytest.mark.parametrize("label", ["", "16", "16x9", "0:9", "9:0", "a:b", "16:9:1"])
+@each_case("label", ["", "16", "16x9", "0:9", "9:0", "a:b", "16:9:1"])
 def test_ratio_value_refuses_what_is_no_ratio(label: str) -> None:
     """A label that is no ratio is a `ValueError`, zero sides included."""
     with pytest.raises(ValueError, match="not an aspect ratio"):
@@ -157,7 +158,7 @@ def test_tiers_are_ordered_by_their_lines() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["HD", "16:9", "", "auto"])
+@each_case("name", ["HD", "16:9", "", "auto"])
 def test_tier_rank_refuses_what_is_no_tier(name: str) -> None:
     """A name that is no tier is a `ValueError`."""
     with pytest.raises(ValueError, match="not a resolution tier"):

@@ -9,6 +9,7 @@ from gatekeeper.core.rejection import Code
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.sizing import SizeChoice
 from gatekeeper.core.spec import Capability, SizeRange
+from tests.cases import each_case
 from tests.factories import TIERS, a_capability, a_plain_capability, a_request, sized
 
 FREE = SizeRange(256, 5000, area_max=4096 * 4096)
@@ -27,7 +28,7 @@ def wrong_with(capability: Capability, **words: Any) -> list[tuple[Code, str, st
     return [(v.code, v.field, v.nearest) for v in wrong]
 
 
-@pytest.mark.parametrize(
+@each_case(
     "words",
     [
         {"resolution": "2K", "aspect_ratio": "16:9"},
@@ -60,7 +61,7 @@ OPEN_WORDS: tuple[dict[str, str], ...] = (
 )
 
 
-@pytest.mark.parametrize("words", OPEN_WORDS)
+@each_case("words", OPEN_WORDS)
 def test_auto_leaves_every_tier_possible(words: dict[str, str]) -> None:
     """Whatever stands beside "auto", a provider that follows it may make the largest."""
     choice = chosen(a_capability(), **words)
@@ -79,7 +80,7 @@ def test_auto_ratio_beside_a_tier_leaves_the_tier() -> None:
     assert SizeChoice("1K", None, None) == chosen(a_capability(), resolution="1K", aspect_ratio="auto")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("words", "resolution"),
     [
         ({}, "1K"),
@@ -96,7 +97,7 @@ def test_the_known_default_fills_only_what_nobody_named(words: dict[str, str], r
     assert resolution == chosen(a_capability(resolution_default="1K"), **words).resolution
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("words", "field"),
     [
         ({"size": "1024x1024", "resolution": "4K"}, "resolution"),
@@ -117,7 +118,7 @@ def test_a_contradiction_names_what_would_agree() -> None:
     assert ("4K beside 1024x1024", ("1K",)) == (violation.requested, violation.supported)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("words", "found"),
     [
         ({"resolution": "8K"}, (Code.UNSUPPORTED_RESOLUTION, "resolution", "4K")),
@@ -190,7 +191,7 @@ def test_a_free_size_beside_a_tier_is_refused() -> None:
     assert [(Code.UNSUPPORTED_COMBINATION, "resolution", None)] == found
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("size", "ratio"),
     [("1920x1088", "16:9"), ("1920x1080", "16:9"), ("1088x1920", "9:16"), ("1000x1010", "1:1")],
 )

@@ -8,6 +8,7 @@ from gatekeeper.core.rejection import Code
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.sizing import SizeChoice
 from gatekeeper.core.spec import Capability, Combination, SizeRange
+from tests.cases import each_case
 from tests.factories import PIXELS, RATIOS, TIERS, a_capability, a_request, sized
 
 NO_4K_WIDE = (Combination("4K", "16:9"),)
@@ -35,7 +36,7 @@ def test_a_vendor_size_that_is_not_sold_is_refused() -> None:
     assert [(Code.UNSUPPORTED_SIZE, "size", "1024x1024")] == wrong_with(capability, size="512x512")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("words", "tiers"),
     [
         ({"aspect_ratio": "16:9"}, ("1K", "2K")),

@@ -9,6 +9,7 @@ from gatekeeper.core.rejection import number_text
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import Audio, Combination, Offer, SizeRange, scale_text
+from tests.cases import each_case
 from tests.factories import RATIOS, a_capability, a_model, a_video_capability
 
 BOUNDS = SizeRange(
@@ -22,7 +23,7 @@ BOUNDS = SizeRange(
 )
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("size", "inside"),
     [
         (Pixels(1024, 1024), True),
@@ -56,7 +57,7 @@ def test_a_range_says_its_bounds() -> None:
     assert ("1 to 9 px a side", "4 to any px in all") == SizeRange(1, 9, area_min=4).describe()
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("resolution", "aspect_ratio", "sold"),
     [("4K", "16:9", False), ("4K", "1:1", True), ("1K", "16:9", True), ("4K", None, True), (None, "16:9", True)],
 )
@@ -135,7 +136,7 @@ def test_a_jobs_deadline_is_that_of_its_tier() -> None:
     assert a_capability().deadline_s("1K") is None
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("operations", "asked", "meant"),
     [
         ((Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT), {}, Operation.IMAGE_GENERATE),

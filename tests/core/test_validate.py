@@ -12,6 +12,7 @@ from gatekeeper.core.rules import AddOn, AddOnTrigger, FlatPrice, MegapixelScale
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import Audio, Capability
 from gatekeeper.core.validate import INPUT_SIDE_PX_MAX, validate
+from tests.cases import each_case
 from tests.factories import a_capability, a_model, a_plain_capability, a_price, a_request
 
 SCALES = (Fraction(2), Fraction(4), Fraction(8))
@@ -127,13 +128,13 @@ def test_outputs_at_the_bounds(outputs: int) -> None:
     assert outputs == valid(a_capability(), outputs=outputs).outputs
 
 
-@pytest.mark.parametrize(("quality", "taken"), [("high", "high"), (None, None), ("auto", None), ("AUTO", None)])
+@each_case(("quality", "taken"), [("high", "high"), (None, None), ("auto", None), ("AUTO", None)])
 def test_quality_is_taken_or_left_open(quality: str | None, taken: str | None) -> None:
     """A known quality stays; "auto" is the same as not saying."""
     assert taken == valid(a_capability(qualities=("low", "high")), quality=quality).quality
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("qualities", "asked", "nearest"),
     [(("low", "high"), "High", "high"), (("low", "high"), "ultra", None), ((), "high", None), ((), "auto", None)],
 )
@@ -151,7 +152,7 @@ def test_a_refusal_repeats_little_of_what_was_written() -> None:
     assert len(requested) == 40
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("scale", "code", "asked", "nearest"),
     [
         (None, Code.MISSING_PARAMETER, "nothing", None),
@@ -201,7 +202,7 @@ def test_an_upscale_takes_any_picture(pixels: Pixels) -> None:
     assert pixels == valid(UPSCALER, **upscale(input_pixels=pixels, prompt_length=None)).input_pixels
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("audio", "asked", "made"),
     [
         (Audio.NONE, None, False),
@@ -223,8 +224,8 @@ def test_silence_cannot_be_had_from_a_model_that_always_sounds() -> None:
     )
 
 
-@pytest.mark.parametrize("prompt_length", [None, 0, -1])
-@pytest.mark.parametrize("operation", [Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT])
+@each_case("prompt_length", [None, 0, -1])
+@each_case("operation", [Operation.IMAGE_GENERATE, Operation.IMAGE_EDIT])
 def test_a_picture_needs_a_prompt(operation: Operation, prompt_length: int | None) -> None:
     """An empty prompt is a missing one."""
     found = wrong_with(a_capability(operations=(operation,)), operation=operation, prompt_length=prompt_length)

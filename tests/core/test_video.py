@@ -12,6 +12,7 @@ from gatekeeper.core.rejection import Code
 from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.spec import Audio, Capability, Combination
 from gatekeeper.core.validate import validate
+from tests.cases import each_case
 from tests.factories import a_capability, a_model, a_request, a_video_capability, a_video_request
 
 NO_LONG_1080P = (Combination("1080P", None, Fraction(10)),)
@@ -32,7 +33,7 @@ def wrong(capability: Capability, **asked: Any) -> list[tuple[Code, str, tuple[s
     return [(v.code, v.field, v.supported, v.nearest) for v in found]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("seconds", "nearest"),
     [
         (Fraction(8), "10"),
@@ -60,7 +61,7 @@ def test_a_picture_takes_no_length() -> None:
     assert [(Code.UNSUPPORTED_DURATION, (), None)] == [(v.code, v.supported, v.nearest) for v in found]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("durations", "text"),
     [
         ((5, 10), ("5", "10")),
@@ -75,7 +76,7 @@ def test_many_even_lengths_are_told_as_a_range(durations: tuple[int, ...], text:
     assert text == durations_text([Fraction(each) for each in durations])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("changes", "asked", "length", "possible"),
     [
         ({}, {"duration_s": None}, None, (5, 10)),
@@ -95,7 +96,7 @@ def test_a_length_that_is_not_said(
     assert (length, possible) == (found.duration_s, found.durations_possible)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("changes", "audio", "found"),
     [
         ({}, True, (True, False)),

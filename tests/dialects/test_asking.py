@@ -4,9 +4,10 @@ import pytest
 
 from gatekeeper.dialects.base import JobLink, RouteKind
 from gatekeeper.dialects.registry import DIALECTS
+from tests.cases import each_case
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("dialect", "submitted_at", "asked_at"),
     [
         ("freepik", "/v1/ai/image-upscaler-precision-v2", "/v1/ai/image-upscaler-precision-v2/job-1"),
@@ -25,7 +26,7 @@ def test_a_job_is_asked_for_where_its_caller_would(dialect: str, submitted_at: s
     assert "job-1" == DIALECTS[dialect].job_named(asked.route, {}, [])
 
 
-@pytest.mark.parametrize("dialect", ["freepik", "luma", "runway", "topaz"])
+@each_case("dialect", ["freepik", "luma", "runway", "topaz"])
 def test_a_name_that_is_no_segment_is_not_asked_for(dialect: str) -> None:
     """It could lead elsewhere."""
     assert DIALECTS[dialect].ask(JobLink("../x", "/v1/text_to_video")) is None

@@ -3,10 +3,9 @@
 import json
 from typing import Any
 
-import pytest
-
 from gatekeeper.core.outcome import Failed
 from gatekeeper.dialects.registry import DIALECTS
+from tests.cases import each_case
 
 GEMINI_FILTERED = {"generateVideoResponse": {"raiMediaFilteredCount": 1}}
 
@@ -106,9 +105,7 @@ def test_every_rule_is_seen_at_work() -> None:
     assert stated == {(dialect, end) for dialect, end, *_ in (*ENDS, *ERRORS)} | UNTOLD
 
 
-@pytest.mark.parametrize(
-    ("dialect", "end", "method", "path", "answer", "status"), [*((*e, 200) for e in ENDS), *ERRORS]
-)
+@each_case(("dialect", "end", "method", "path", "answer", "status"), [*((*e, 200) for e in ENDS), *ERRORS])
 def test_an_end_is_charged_as_the_table_says(
     dialect: str, end: str, method: str, path: str, answer: Any, status: int
 ) -> None:
@@ -127,7 +124,7 @@ def test_an_end_is_charged_as_the_table_says(
     assert {"nothing": False, "in full": True, "as reported": reported}[charged] == outcome.billable
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@each_case("dialect", sorted(DIALECTS))
 def test_every_rule_names_its_source(dialect: str) -> None:
     """Nobody has to take a rule on trust, and no end has two."""
     rules = DIALECTS[dialect].TRAITS.billing

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects import freepik, luma, topaz
+from tests.cases import each_case
 
 READERS = {"freepik": freepik.read_event, "luma": luma.read_event, "topaz": topaz.read_event}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("dialect", "event", "job_id", "outcome"),
     [
         (

@@ -16,6 +16,7 @@ from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.base import Ask, JobLink, Route, RouteKind
 from gatekeeper.dialects.custom import CustomAnswer, CustomDialect, CustomPlan, CustomRoute
 from gatekeeper.dialects.pointers import look_up, read_pointer
+from tests.cases import each_case
 
 FIELDS = {
     "model": "/model", "prompt": "/input/text", "resolution": "/settings/res", "aspect_ratio": "/settings/ratio",
@@ -93,7 +94,7 @@ def test_a_width_and_a_height_are_a_size() -> None:
     assert "640*480" == read({"settings": {"w": 640, "h": 480}}).size
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("body", "words"),
     [
         ({"settings": "4K"}, "settings must be an object"),
@@ -139,7 +140,7 @@ def test_what_was_made() -> None:
     ) == outcome(answer)  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("answer", "expected"),
     [
         ({"state": "busy", "id": "j"}, Pending("j")),
@@ -199,7 +200,7 @@ def test_an_output_without_its_content_is_not_there() -> None:
     assert Made(1, (Pixels(8, 8),)) == reader.finish(complete=True)
 
 
-@pytest.mark.parametrize("nothing", [None, False, "", []])
+@each_case("nothing", [None, False, "", []])
 def test_nothing_that_goes_in_counts_for_nothing(nothing: Any) -> None:
     """A field that says that there is none is as if it were not there."""
     asked = read({"pictures": nothing, "video": nothing})
@@ -226,7 +227,7 @@ def test_a_refusal_stands_where_the_client_looks() -> None:
     assert ("Gatekeeper-Rejection", "model_not_found") in rendered.headers
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "found"),
     [("/a", 1), ("/b/c~1d", 2), ("/b/~01", 3), ("/l/1/x", 4), ("/l/9", None), ("/l/x", None), ("/a/b", None), ("/", 5)],
 )
@@ -237,7 +238,7 @@ def test_pointers(text: str, found: object) -> None:
     assert found == look_up(document, read_pointer(text))
 
 
-@pytest.mark.parametrize("text", ["", "a", "/~2", "/a~"])
+@each_case("text", ["", "a", "/~2", "/a~"])
 def test_no_pointers(text: str) -> None:
     """What is none is told, with what would be."""
     with pytest.raises(ValueError, match="JSON Pointer"):

@@ -11,6 +11,7 @@ from gatekeeper.dialects.complaints import VIOLATIONS_MAX
 from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, WHOLE_BYTES_MAX, read_json
 from gatekeeper.dialects.strictjson import DEPTH_MAX
+from tests.cases import each_case
 
 PADDING = b'"pad":"' + b"A" * WHOLE_BYTES_MAX + b'"'
 
@@ -25,8 +26,8 @@ def nested(levels: int) -> bytes:
     return b'{"a":' * levels + b"1" + b"}" * levels
 
 
-@pytest.mark.parametrize("levels", [DEPTH_MAX + 1, 5_000, 10_000])
-@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+@each_case("levels", [DEPTH_MAX + 1, 5_000, 10_000])
+@each_case("opening", [b"[", b'{"a":'])
 def test_nesting_is_bounded(levels: int, opening: bytes) -> None:
     """Nesting beyond the limit is refused, however deep, closed or not."""
     assert "nested" in refused(lambda: read_json([b'{"a":' + opening * levels])).detail
@@ -42,8 +43,8 @@ def test_nesting_up_to_the_limit_is_read() -> None:
     assert fields.text_length("q") == 4 * 500 - 500 + 500 - 500
 
 
-@pytest.mark.parametrize("padding", [b'"pad":0', PADDING], ids=["small", "large"])
-@pytest.mark.parametrize(
+@each_case("padding", [b'"pad":0', PADDING], ids=["small", "large"])
+@each_case(
     "rest",
     [
         b'"a":1,"a":2',
@@ -78,7 +79,7 @@ def test_complaints_are_bounded() -> None:
     assert len(refused(fields.finish).violations) == VIOLATIONS_MAX
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "sentence"),
     [
         (b'"2"', 'n must be a whole number, not "2" (a text).'),
@@ -106,7 +107,7 @@ def test_a_prompt_is_never_quoted() -> None:
     assert "secret" not in repr(refused(fields.finish))
 
 
-@pytest.mark.parametrize("number", [b"1e400", b"1e18", b"1e-400", b"0." + b"1" * 19, b"-1", b"1" + b"0" * 50])
+@each_case("number", [b"1e400", b"1e18", b"1e-400", b"0." + b"1" * 19, b"-1", b"1" + b"0" * 50])
 def test_a_quantity_that_is_silly_or_huge_is_refused(number: bytes) -> None:
     """No number is expanded into more digits than a quantity has."""
     fields = read_json([b'{"d":' + number + b"}"])
@@ -120,8 +121,8 @@ def test_a_quantity_is_exact() -> None:
     assert read_json([b'{"d":0.1}']).quantity("d", "s") == Fraction(1, 10)
 
 
-@pytest.mark.parametrize(("length", "read"), [(TEXT_LENGTH_MAX, True), (TEXT_LENGTH_MAX + 1, False)])
-@pytest.mark.parametrize("padding", [b'"pad":0', PADDING], ids=["small", "large"])
+@each_case(("length", "read"), [(TEXT_LENGTH_MAX, True), (TEXT_LENGTH_MAX + 1, False)])
+@each_case("padding", [b'"pad":0', PADDING], ids=["small", "large"])
 def test_a_setting_has_a_longest_length(length: int, read: bool, padding: bytes) -> None:
     """A name is read up to its limit, in small bodies and large ones."""
     fields = read_json([b'{"m":"' + b"m" * length + b'",' + padding + b"}"])
@@ -137,7 +138,7 @@ def test_prompt_length_counts_characters_or_bytes() -> None:
     assert (small.text_length("p"), large.text_length("p")) == (600, 1200)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("content_type", "expected"),
     [
         ("application/json", True),

@@ -10,6 +10,7 @@ from gatekeeper.core.rejection import Rejected
 from gatekeeper.dialects import bfl, fal
 from gatekeeper.dialects.base import Dialect, JobLink
 from gatekeeper.dialects.registry import DIALECTS
+from tests.cases import each_case
 
 PICTURE = {"url": "https://v3.fal.media/1.png", "width": 64, "height": 64}
 
@@ -20,7 +21,7 @@ def told(dialect: str, event: bytes) -> tuple[str | None, Outcome]:
     return webhook.read(event)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("dialect", "event", "job", "kind"),
     [
         ("fal", {"request_id": "r1", "status": "OK", "payload": {"images": [PICTURE]}}, "r1", Made),
@@ -50,8 +51,8 @@ def test_a_result_that_an_event_has_not_is_to_be_asked_for(status: str) -> None:
     assert outcome.ended
 
 
-@pytest.mark.parametrize("dialect", ["fal", "replicate", "bfl"])
-@pytest.mark.parametrize("event", [b"", b"[]", b"\xff", b"{", b'{"id": {}, "request_id": 7, "status": []}'])
+@each_case("dialect", ["fal", "replicate", "bfl"])
+@each_case("event", [b"", b"[]", b"\xff", b"{", b'{"id": {}, "request_id": 7, "status": []}'])
 def test_an_event_of_any_bytes_is_no_end(dialect: str, event: bytes) -> None:
     """It names no job, and tells nothing."""
     named, outcome = told(dialect, event)
@@ -59,7 +60,7 @@ def test_an_event_of_any_bytes_is_no_end(dialect: str, event: bytes) -> None:
     assert (None, Unknown) == (named, type(outcome))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("dialect", "link", "asked"),
     [
         (fal, JobLink("r1", "/fal-ai/flux/dev"), ("queue", "/fal-ai/flux/requests/r1/status", "", False)),
@@ -90,7 +91,7 @@ def test_a_submission_that_leads_nowhere_cannot_be_asked(path: str) -> None:
     assert fal.ask(JobLink("r1", path)) is None
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("status", "body", "failed"),
     [(500, b"Internal Server Error", True), (404, b"{}", False), (429, b"{}", False), (422, b"{}", True)],
 )
@@ -105,7 +106,7 @@ def test_of_a_job_that_is_over_a_models_error_is_the_end(status: int, body: byte
     assert failed == isinstance(reader.finish(complete=True), Failed)
 
 
-@pytest.mark.parametrize("query", [{}, {"id": ""}, {"id": "../x"}, {"id": "a b"}, {"id": "x" * 300}])
+@each_case("query", [{}, {"id": ""}, {"id": "../x"}, {"id": "a b"}, {"id": "x" * 300}])
 def test_a_question_to_bfl_names_a_task(query: dict[str, str]) -> None:
     """In its query, by an id that can stand in a log line."""
     route = bfl.find_route("GET", "/v1/get_result")

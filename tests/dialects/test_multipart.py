@@ -15,6 +15,7 @@ from gatekeeper.core.request import GenerationRequest
 from gatekeeper.dialects import openai as dialect
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.multipart import PARTS_MAX, read_boundary, read_form
+from tests.cases import each_case
 
 BOUNDARY = "----boundary7MA4YWxkTrZu0gW"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -53,7 +54,7 @@ def refused(call: Callable[[], Any]) -> Rejection:
     return caught.value.rejection
 
 
-@pytest.mark.parametrize("piece_bytes", [1, 2, 7, 64, 10**6])
+@each_case("piece_bytes", [1, 2, 7, 64, 10**6])
 def test_texts_and_files_are_found_in_any_chunks(piece_bytes: int) -> None:
     """Text parts are read, files measured, wherever the chunks are cut."""
     body = form(text("n", "2"), text("prompt", "a\r\nréd kite"), FILE, text("stream", "false"), text("size", "16x9"))
@@ -69,7 +70,7 @@ def test_texts_and_files_are_found_in_any_chunks(piece_bytes: int) -> None:
     assert fields.file_sizes_bytes("image") == (5,)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "file",
     [
         f"{DISPOSITION}; name=image; filename=a.png; filename*=utf-8''a.png\r\n\r\nx",
@@ -132,7 +133,7 @@ def test_an_edit_without_a_picture_lacks_one() -> None:
     assert ["malformed_request", "missing_parameter", "missing_parameter"] == codes
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("parts", "field"),
     [
         ([text("n", "2.0")], "n"),
@@ -211,14 +212,14 @@ AMBIGUOUS = {
 }
 
 
-@pytest.mark.parametrize("body", AMBIGUOUS.values(), ids=AMBIGUOUS)
-@pytest.mark.parametrize("piece_bytes", [1, 10**6])
+@each_case("body", AMBIGUOUS.values(), ids=AMBIGUOUS)
+@each_case("piece_bytes", [1, 10**6])
 def test_what_can_be_misread_is_refused(body: bytes, piece_bytes: int) -> None:
     """A form that is cut, or that another parser may read differently, is malformed."""
     assert refused(lambda: read(body, piece_bytes=piece_bytes)).code == "malformed_request"
 
 
-@pytest.mark.parametrize(
+@each_case(
     "content_type",
     [
         "multipart/form-data",

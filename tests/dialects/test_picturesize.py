@@ -12,6 +12,7 @@ from PIL import Image
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.multipart import read_form
 from gatekeeper.dialects.picturesize import SizeReader, encoded_pixels
+from tests.cases import each_case
 
 
 def picture(format_: str, width: int = 300, height: int = 200, **options: Any) -> bytes:
@@ -39,20 +40,20 @@ def read_in_pieces(data: bytes, piece_bytes: int) -> Pixels | None:
     return reader.pixels
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("piece_bytes", [1, 7, 10**6])
+@each_case("kind", KINDS)
+@each_case("piece_bytes", [1, 7, 10**6])
 def test_a_picture_tells_its_size(kind: str, piece_bytes: int) -> None:
     """Each kind that providers take tells it, in pieces of any size."""
     assert Pixels(300, 200) == read_in_pieces(KINDS[kind], piece_bytes)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_case("kind", KINDS)
 def test_half_a_head_tells_nothing(kind: str) -> None:
     """A picture that ends too early has no size."""
     assert read_in_pieces(KINDS[kind][:20], 100) is None
 
 
-@pytest.mark.parametrize("data", [b"", b"GIF89a" + bytes(100), picture("BMP"), picture("TIFF"), b"\xff\xd8" * 9999])
+@each_case("data", [b"", b"GIF89a" + bytes(100), picture("BMP"), picture("TIFF"), b"\xff\xd8" * 9999])
 def test_other_bytes_tell_nothing(data: bytes) -> None:
     """What is none of the three has no size, and neither has a JPEG without a frame."""
     assert read_in_pieces(data, 1000) is None
@@ -66,8 +67,8 @@ def test_any_bytes_are_read_without_error(data: bytes, start: bytes) -> None:
     assert pixels is None or pixels.area > 0
 
 
-@pytest.mark.parametrize("start", ["", "data:image/png;base64,"])
-@pytest.mark.parametrize("kind", KINDS)
+@each_case("start", ["", "data:image/png;base64,"])
+@each_case("kind", KINDS)
 def test_base64_tells_it_too(kind: str, start: str) -> None:
     """As such, and as a data URL."""
     assert Pixels(300, 200) == encoded_pixels(start + base64.b64encode(KINDS[kind]).decode())
@@ -79,7 +80,7 @@ def test_a_png_tells_it_in_64_characters(start: str) -> None:
     assert Pixels(300, 200) == encoded_pixels((start + base64.b64encode(KINDS["PNG"]).decode())[:64])
 
 
-@pytest.mark.parametrize("text", ["", "https://pictures.example/a.png", "data:image/png;base64,", "data:,", "é"])
+@each_case("text", ["", "https://pictures.example/a.png", "data:image/png;base64,", "data:,", "é"])
 def test_what_is_no_base64_tells_nothing(text: str) -> None:
     """An address has no size."""
     assert encoded_pixels(text) is None
@@ -90,7 +91,7 @@ def form_of(*files: bytes) -> bytes:
     return b"".join(head + file + b"\r\n" for file in files) + b"--b--\r\n"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_case("kind", KINDS)
 def test_a_file_in_a_form_tells_it(kind: str) -> None:
     """While the form streams past, and nothing of the file is kept."""
     body = form_of(KINDS[kind])

@@ -25,6 +25,7 @@ from gatekeeper.dialects import native
 from gatekeeper.dialects.base import Rendered
 from gatekeeper.dialects.facts import ALLOWED_SHOWN_MAX, explain
 from gatekeeper.dialects.registry import DIALECTS
+from tests.cases import case, each_case
 
 
 def rejection(code: Code = Code.UNSUPPORTED_ASPECT_RATIO, **changes: Any) -> Rejection:
@@ -56,20 +57,20 @@ def find_facts(value: Any) -> dict[str, Any]:
     return next((found for each in inside if (found := find_facts(each))), {})
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
-@pytest.mark.parametrize("code", list(Code))
-def test_every_code_has_its_status_and_says_so(dialect: str, code: Code) -> None:
+@each_case("dialect", sorted(DIALECTS))
+def test_every_code_has_its_status_and_says_so(dialect: str) -> None:
     """Whatever the code, every dialect answers with its status, valid JSON and the code in body and header."""
-    rendered = DIALECTS[dialect].render_rejection(rejection(code), "req_1")
+    for code in Code:
+        with case(code):
+            rendered = DIALECTS[dialect].render_rejection(rejection(code), "req_1")
 
-    body = json.loads(rendered.body)
-    facts = find_facts(body)
-    assert (FACTS[code].status, code.value, code.value) == (
-        rendered.status,
-        facts["code"],
-        header(rendered, "Gatekeeper-Rejection"),
-    )
-    assert ("req_1", FACTS[code].retryable) == (facts["request_id"], facts["retryable"])
+            facts = find_facts(json.loads(rendered.body))
+            assert (FACTS[code].status, code.value, code.value) == (
+                rendered.status,
+                facts["code"],
+                header(rendered, "Gatekeeper-Rejection"),
+            )
+            assert ("req_1", FACTS[code].retryable) == (facts["request_id"], facts["retryable"])
 
 
 def test_native_is_the_published_problem_document() -> None:
@@ -90,7 +91,7 @@ def test_native_is_the_published_problem_document() -> None:
     )
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@each_case("dialect", sorted(DIALECTS))
 def test_money_is_written_exactly(dialect: str) -> None:
     """Credits are decimals to the sixth place, under the published names."""
     body = json.loads(DIALECTS[dialect].render_rejection(too_poor(), "req_1").body, parse_float=Decimal)
@@ -113,7 +114,7 @@ def test_money_is_written_exactly(dialect: str) -> None:
     assert expected == find_facts(body)["credits"]
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@each_case("dialect", sorted(DIALECTS))
 def test_requests_are_counted_whole(dialect: str) -> None:
     """A limit per minute counts requests: 30 of them are 30, not 0.00003 credits."""
     limit = LimitFacts("team", "minute", 30, 30, 0, "2026-01-01T00:01:00Z")
@@ -126,15 +127,15 @@ def test_requests_are_counted_whole(dialect: str) -> None:
     assert (30, 30, 0, "7") == (told["limit"], told["used"], told["held"], header(rendered, "Retry-After"))
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
-@pytest.mark.parametrize(("charged", "told"), [(73_500_000, 73.5), (0, 0), (None, None)])
-def test_an_earlier_hold_is_named_with_its_charge(dialect: str, charged: int | None, told: float | None) -> None:
+@each_case(("charged", "told"), [(73_500_000, 73.5), (0, 0), (None, None)])
+def test_an_earlier_hold_is_named_with_its_charge(charged: int | None, told: float | None) -> None:
     """What is not known yet is null, and not 0."""
     refusal = rejection(Code.ALREADY_GENERATED, earlier=EarlierFacts("01a2", charged))
 
-    body = json.loads(DIALECTS[dialect].render_rejection(refusal, "req_1").body)
+    bodies = {name: json.loads(dialect.render_rejection(refusal, "req_1").body) for name, dialect in DIALECTS.items()}
 
-    assert {"hold_id": "01a2", "credits_charged": told} == find_facts(body)["earlier"]
+    expected = {"hold_id": "01a2", "credits_charged": told}
+    assert dict.fromkeys(DIALECTS, expected) == {name: find_facts(body)["earlier"] for name, body in bodies.items()}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_openai_error_names_its_own_field() -> None:
     assert error["message"] == "It was refused. n 12 is not supported; allowed: 1 to 10. Nearest: 10."
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@each_case("dialect", sorted(DIALECTS))
 def test_message_names_the_allowed_set(dialect: str) -> None:
     """Who sees only the message learns what is allowed and what comes nearest."""
     body = DIALECTS[dialect].render_rejection(bad_ratio(), "r").body.decode()
@@ -198,7 +199,7 @@ def test_a_very_long_set_is_counted() -> None:
     assert f"{ALLOWED_SHOWN_MAX}:1 and 7 more." in explain(refusal)
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@each_case("dialect", sorted(DIALECTS))
 def test_odd_characters_do_not_break_the_answer(dialect: str) -> None:
     """Half a surrogate pair in a caller's word is written as a question mark."""
     violation = Violation(Code.UNSUPPORTED_SIZE, "size\udfff", "\ud800é", ("\ud800",), "\ud800")
@@ -209,7 +210,7 @@ def test_odd_characters_do_not_break_the_answer(dialect: str) -> None:
     assert find_facts(body)["violations"][0]["requested"] == "?é"
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@each_case("dialect", sorted(DIALECTS))
 def test_retry_after_is_a_header(dialect: str) -> None:
     """When to come back stands where HTTP puts it, and only when it is known."""
     busy, other = rejection(Code.RATE_LIMITED, retry_after_s=7), rejection(Code.RATE_LIMITED)
@@ -219,7 +220,7 @@ def test_retry_after_is_a_header(dialect: str) -> None:
     assert [header(each, "Retry-After") for each in rendered] == ["7", None]
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@each_case("dialect", sorted(DIALECTS))
 def test_all_limits_that_refused_are_listed(dialect: str) -> None:
     """When several limits refused at once their codes are all there."""
     refusal = rejection(Code.INSUFFICIENT_CREDITS, other_codes=(Code.LIMIT_EXCEEDED,))

@@ -1,14 +1,13 @@
 """Which routes are open: those in the table, spelled exactly so."""
 
-import pytest
-
 from gatekeeper.core.request import Operation
 from gatekeeper.dialects.base import RouteKind
 from gatekeeper.dialects.registry import DIALECTS
+from tests.cases import each_case
 from tests.dialects.samples import routes_of
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("dialect", "method", "path", "upstream_path", "operation"),
     [
         ("openai", "POST", "/v1/images/generations", "/images/generations", Operation.IMAGE_GENERATE),
@@ -28,8 +27,8 @@ def test_generation_routes(
     assert (RouteKind.GENERATION, upstream_path, operation) == (route.kind, route.upstream_path, route.operation)
 
 
-@pytest.mark.parametrize("path", ["/models", "/models/gpt-image-2", "/models/ft:gpt-4o:org::id.7"])
-@pytest.mark.parametrize("prefix", ["", "/v1"])
+@each_case("path", ["/models", "/models/gpt-image-2", "/models/ft:gpt-4o:org::id.7"])
+@each_case("prefix", ["", "/v1"])
 def test_models_are_free(path: str, prefix: str) -> None:
     """The list of models and each model pass by without a price."""
     route = DIALECTS["openai"].find_route("GET", prefix + path)
@@ -38,8 +37,8 @@ def test_models_are_free(path: str, prefix: str) -> None:
     assert (RouteKind.FREE, path) == (route.kind, route.upstream_path)
 
 
-@pytest.mark.parametrize("dialect", ["native", "openai"])
-@pytest.mark.parametrize(
+@each_case("dialect", ["native", "openai"])
+@each_case(
     ("method", "path"),
     [
         ("GET", "/v1/images/generations"),
@@ -76,7 +75,7 @@ def test_anything_else_is_closed(dialect: str, method: str, path: str) -> None:
     assert DIALECTS[dialect].find_route(method, path) is None
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@each_case("dialect", sorted(DIALECTS))
 def test_every_line_leads_where_it_says(dialect: str) -> None:
     """A path that a line describes leads to that line's route, and goes upstream as it was understood."""
     for (_, template, known), (*_, route) in zip(DIALECTS[dialect].routes(), routes_of(dialect), strict=True):
@@ -84,7 +83,7 @@ def test_every_line_leads_where_it_says(dialect: str) -> None:
         assert "{" not in route.upstream_path
 
 
-@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@each_case("dialect", sorted(DIALECTS))
 def test_no_line_is_open_in_another_spelling(dialect: str) -> None:
     """No other method, no slash more, no way up and no escape leads to what a line describes."""
     for _, path, _ in routes_of(dialect):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatekeeper.dialects.skim import HEAD_BYTES, SKELETON_BYTES_MAX, STRING_BYTES_MAX, WINDOW_BYTES, Skimmer
+from tests.cases import each_case
 
 ODD = st.sampled_from(['"', "\\", "\n", "\x00", "é", "€", "😀", "/", "a", "u", "}", "\ud7ff"])
 LONG = st.builds(lambda unit, times, end: unit * times + end, st.text(ODD, min_size=1), st.integers(1, 700), st.text())
@@ -85,8 +86,8 @@ def test_what_has_no_long_string_is_copied(body: str) -> None:
     assert skeleton == body or skeleton.endswith('"')
 
 
-@pytest.mark.parametrize("unit", ['"', "\\", "\n", "é", "😀", "a"])
-@pytest.mark.parametrize("shift", range(13))
+@each_case("unit", ['"', "\\", "\n", "é", "😀", "a"])
+@each_case("shift", range(13))
 def test_the_cut_splits_nothing(unit: str, shift: int) -> None:
     """Wherever the 64th byte falls, escapes, surrogate pairs and UTF-8 sequences stay whole."""
     for ascii_only in (True, False):
@@ -118,8 +119,8 @@ def test_a_huge_skeleton_is_given_up() -> None:
     assert (skimmer.overflowed, skimmer.skeleton) == (True, b"")
 
 
-@pytest.mark.parametrize("bad", [b"\xff", b"\xc0\xa2", b"\xed\xa0\x80", b"\xc3("])
-@pytest.mark.parametrize("chunk_bytes", [1, WINDOW_BYTES])
+@each_case("bad", [b"\xff", b"\xc0\xa2", b"\xed\xa0\x80", b"\xc3("])
+@each_case("chunk_bytes", [1, WINDOW_BYTES])
 def test_bytes_that_are_no_utf8_are_noticed_in_the_dropped_part(bad: bytes, chunk_bytes: int) -> None:
     """Overlong quotes and the like are seen even where the string is not kept."""
     body = b'{"p":"' + b"a" * 1000 + bad + b'"}'
@@ -127,9 +128,7 @@ def test_bytes_that_are_no_utf8_are_noticed_in_the_dropped_part(bad: bytes, chun
     assert not skim([body[i : i + chunk_bytes] for i in range(0, len(body), chunk_bytes)]).utf8
 
 
-@pytest.mark.parametrize(
-    "content", [b"QUJD" * 5_000_000, b'\\"' * 10_000_000, b"\\\\" * 10_000_000, b"\\n" * 10_000_000]
-)
+@each_case("content", [b"QUJD" * 5_000_000, b'\\"' * 10_000_000, b"\\\\" * 10_000_000, b"\\n" * 10_000_000])
 def test_twenty_megabytes_take_a_moment(content: bytes) -> None:
     """20 MB of base64, or of the worst escapes, leave a small skeleton at the speed of memory."""
     body = b'{"image":"' + content + b'","n":1}'

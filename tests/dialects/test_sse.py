@@ -1,14 +1,13 @@
 """Events out of a stream, and the bound on what is read of one that never ends."""
 
-import pytest
-
 from gatekeeper.dialects.sse import LINE_KEPT_BYTES, LINES_MAX, Event, EventSkimmer
+from tests.cases import each_case
 
 STREAM = b': hi\nid: 7\nevent: one\ndata: {"a":\ndata: 1}\n\nretry: 5\n\ndata:2\n\nevent: none\n\nevent:three\ndata: 3'
 
 
-@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
-@pytest.mark.parametrize("piece_bytes", [1, 2, 5, 1000])
+@each_case("newline", [b"\n", b"\r\n", b"\r"])
+@each_case("piece_bytes", [1, 2, 5, 1000])
 def test_events_are_found_in_any_chunks(newline: bytes, piece_bytes: int) -> None:
     """Names and data come out the same for every line end and every cut; without data there is no event."""
     stream = STREAM.replace(b"\n", newline)

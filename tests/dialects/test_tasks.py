@@ -9,9 +9,10 @@ from gatekeeper.core.outcome import Failed, Made, Pending, Unknown
 from gatekeeper.core.rejection import FACTS, Code, Rejection, Violation
 from gatekeeper.dialects import ark, dashscope, kling, minimax
 from gatekeeper.dialects.base import Dialect, JobLink, RouteKind
+from tests.cases import each_case
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("dialect", "submitted", "path", "query"),
     [
         (ark, "/contents/generations/tasks", "/contents/generations/tasks/9", ""),
@@ -53,7 +54,7 @@ ENDED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("dialect", "event", "outcome"), ENDED)
+@each_case(("dialect", "event", "outcome"), ENDED)
 def test_an_event_tells_what_a_poll_would(
     dialect: Dialect, event: dict[str, object], outcome: Made | Failed | Pending
 ) -> None:
@@ -64,8 +65,8 @@ def test_an_event_tells_what_a_poll_would(
     assert ("9", outcome) == hook.read(json.dumps(event).encode())
 
 
-@pytest.mark.parametrize("dialect", [ark, minimax, kling])
-@pytest.mark.parametrize("body", [b"", b"[1]", b"{}", b'{"id": 5}', b"\xff"])
+@each_case("dialect", [ark, minimax, kling])
+@each_case("body", [b"", b"[1]", b"{}", b'{"id": 5}', b"\xff"])
 def test_an_event_that_is_none_tells_nothing(dialect: Dialect, body: bytes) -> None:
     """Whatever comes."""
     hook = dialect.TRAITS.webhook
@@ -76,7 +77,7 @@ def test_an_event_that_is_none_tells_nothing(dialect: Dialect, body: bytes) -> N
     assert (name, type(outcome)) == (None, Unknown)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("body", "answer"),
     [
         (b'{"challenge": "a\\"b"}', b'{"challenge":"a\\"b"}'),
@@ -94,7 +95,7 @@ def test_minimax_gets_its_challenge_back(body: bytes, answer: bytes | None) -> N
     assert answer == hook.echo(body)
 
 
-@pytest.mark.parametrize("code", list(Code))
+@each_case("code", list(Code))
 def test_codes_are_numbers_where_they_are_numbers(code: Code) -> None:
     """Kling and MiniMax have numbers for what other formats say in words; none of them is 0, which is success."""
     refusal = Rejection(code, "It was refused.")

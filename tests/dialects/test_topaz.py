@@ -3,11 +3,11 @@
 import io
 from fractions import Fraction
 
-import pytest
 from PIL import Image
 
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects import topaz
+from tests.cases import each_case
 
 
 def form_of(image: bytes, **fields: str) -> bytes:
@@ -22,8 +22,8 @@ def picture(format_: str) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
-@pytest.mark.parametrize(
+@each_case("format_", ["PNG", "JPEG", "WEBP"])
+@each_case(
     ("sides", "scale"),
     [
         ({"output_width": "600"}, Fraction(2)),

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,16 +13,8 @@ from gatekeeper.core.request import GenerationRequest
 from gatekeeper.dialects import native
 from gatekeeper.dialects.base import Route, RouteKind
 from gatekeeper.dialects.registry import DIALECTS
+from tests.cases import case, each_case
 from tests.dialects.samples import Case, body_of, content_type_of, in_pieces, load_cases, routes_of
-
-
-def cases(kind: str) -> list[Any]:
-    """The cases of every dialect as pytest parameters, each named by the fact it shows."""
-    return [
-        pytest.param(dialect, case, id=f"{dialect}: {case['fact']}")
-        for dialect in DIALECTS
-        for case in load_cases(dialect, kind)
-    ]
 
 
 def asked(request: GenerationRequest) -> dict[str, str]:
@@ -75,58 +68,64 @@ def route_of(dialect: str, case: Case, kind: RouteKind) -> Route:
     return route
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_dialect_has_its_transcripts(dialect: str) -> None:
+def test_every_dialect_has_its_transcripts() -> None:
     """No dialect goes without: requests and answers of each, and the polls of each that has jobs."""
-    has_jobs = bool(routes_of(dialect, RouteKind.POLL))
+    wanted = {(dialect, kind) for dialect in DIALECTS for kind in ("requests", "answers")}
+    wanted |= {(dialect, "polls") for dialect in DIALECTS if routes_of(dialect, RouteKind.POLL)}
 
-    wanted = ["requests", "answers", *(["polls"] if has_jobs else [])]
-
-    assert all(load_cases(dialect, kind) for kind in wanted)
+    assert set() == {each for each in wanted if not load_cases(*each)}
 
 
-@pytest.mark.parametrize(("dialect", "case"), cases("requests"))
-def test_request_reads_as_written_down(dialect: str, case: Case) -> None:
+@each_case("dialect", DIALECTS)
+def test_request_reads_as_written_down(dialect: str) -> None:
     """A request says what its transcript says it asks, or is refused with the fields it names."""
-    route = route_of(dialect, case, RouteKind.GENERATION)
-    body = in_pieces(body_of(case), 7)
+    for told_of in load_cases(dialect, "requests"):
+        with case(told_of["fact"]):
+            check_request(dialect, told_of)
 
-    if "asks" in case:
-        assert case["asks"] == asked(DIALECTS[dialect].read_request(route, content_type_of(case), body))
+
+def check_request(dialect: str, told_of: Case) -> None:
+    route = route_of(dialect, told_of, RouteKind.GENERATION)
+    body = in_pieces(body_of(told_of), 7)
+
+    if "asks" in told_of:
+        assert told_of["asks"] == asked(DIALECTS[dialect].read_request(route, content_type_of(told_of), body))
         return
     with pytest.raises(Rejected) as caught:
-        DIALECTS[dialect].read_request(route, content_type_of(case), body)
+        DIALECTS[dialect].read_request(route, content_type_of(told_of), body)
     refusal = caught.value.rejection
-    assert (case["refused"], case.get("status", 400)) == (refusal.code, refusal.status)
-    assert case.get("fields", []) == [violation.field for violation in refusal.violations]
-    assert case.get("nearest", []) == [violation.nearest for violation in refusal.violations if violation.nearest]
+    assert (told_of["refused"], told_of.get("status", 400)) == (refusal.code, refusal.status)
+    assert told_of.get("fields", []) == [violation.field for violation in refusal.violations]
+    assert told_of.get("nearest", []) == [violation.nearest for violation in refusal.violations if violation.nearest]
 
 
-@pytest.mark.parametrize(("dialect", "case"), cases("answers"))
-@pytest.mark.parametrize("piece_bytes", [1, 10, 10**6])
-def test_answer_reads_as_written_down(dialect: str, case: Case, piece_bytes: int) -> None:
+@each_case("dialect", DIALECTS)
+def test_answer_reads_as_written_down(dialect: str) -> None:
     """An answer comes to the outcome of its transcript, in pieces of any size."""
-    check_answer(dialect, case, RouteKind.GENERATION, piece_bytes)
+    for told_of, piece_bytes in product(load_cases(dialect, "answers"), (1, 10, 10**6)):
+        with case(told_of["fact"], f"in pieces of {piece_bytes}"):
+            check_answer(dialect, told_of, RouteKind.GENERATION, piece_bytes)
 
 
-@pytest.mark.parametrize(("dialect", "case"), cases("polls"))
-@pytest.mark.parametrize("piece_bytes", [1, 10**6])
-def test_poll_reads_as_written_down(dialect: str, case: Case, piece_bytes: int) -> None:
+@each_case("dialect", [dialect for dialect in DIALECTS if routes_of(dialect, RouteKind.POLL)])
+def test_poll_reads_as_written_down(dialect: str) -> None:
     """What a provider says of a job comes to the outcome of its transcript, in pieces of any size."""
-    check_answer(dialect, case, RouteKind.POLL, piece_bytes)
+    for told_of, piece_bytes in product(load_cases(dialect, "polls"), (1, 10**6)):
+        with case(told_of["fact"], f"in pieces of {piece_bytes}"):
+            check_answer(dialect, told_of, RouteKind.POLL, piece_bytes)
 
 
-def check_answer(dialect: str, case: Case, kind: RouteKind, piece_bytes: int) -> None:
-    status, headers = case.get("status", 200), case.get("headers", {})
-    route = route_of(dialect, case, kind)
-    reader = DIALECTS[dialect].outcome_reader(route, status, content_type_of(case), headers)
+def check_answer(dialect: str, told_of: Case, kind: RouteKind, piece_bytes: int) -> None:
+    status, headers = told_of.get("status", 200), told_of.get("headers", {})
+    route = route_of(dialect, told_of, kind)
+    reader = DIALECTS[dialect].outcome_reader(route, status, content_type_of(told_of), headers)
 
-    for piece in in_pieces(body_of(case), piece_bytes):
+    for piece in in_pieces(body_of(told_of), piece_bytes):
         reader.feed(piece)
 
     names = ("made", "failed", "billable", "pending", "poll_url", "ended", "cost", "unknown", "gone")
-    expected = {name: case[name] for name in names if name in case}
-    assert expected == told(reader.finish(complete=case.get("complete", True)))
+    expected = {name: told_of[name] for name in names if name in told_of}
+    assert expected == told(reader.finish(complete=told_of.get("complete", True)))
 
 
 def test_large_body_reads_like_a_small_one() -> None:

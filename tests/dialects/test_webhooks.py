@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gatekeeper.core.outcome import Failed, Made, Pending, Unknown
 from gatekeeper.dialects.base import Dialect
 from gatekeeper.dialects.registry import DIALECTS
+from tests.cases import each_case
 
 WITH_WEBHOOKS = [pytest.param(each, id=name) for name, each in DIALECTS.items() if each.TRAITS.webhook is not None]
 
@@ -42,7 +43,7 @@ def test_any_event_is_read(dialect: Dialect, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("dialect", WITH_WEBHOOKS)
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b"\xff", b'{"id":"job-1"}', b'{"request_id":"job-1"}'])
+@each_case("body", [b"", b"{}", b"[]", b"null", b"\xff", b'{"id":"job-1"}', b'{"request_id":"job-1"}'])
 def test_an_event_that_tells_nothing_ends_nothing(dialect: Dialect, body: bytes) -> None:
     """It is neither a success nor a failure."""
     _, outcome = read(dialect, body)

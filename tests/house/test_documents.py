@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.catalog import load_catalog
+from tests.cases import each_case
 from tests.house.generated import ROOT, commands
 
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -35,7 +36,7 @@ def is_there(root: Path, path: str, name: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, *(f"docs/{p.name}" for p in sorted(ROOT.glob("docs/*.md")))])
+@each_case("document", [*DOCUMENTS, *(f"docs/{p.name}" for p in sorted(ROOT.glob("docs/*.md")))])
 def test_every_path_and_name_is_there(root: Path, document: str) -> None:
     """Files that a document names exist, and define what it says they define."""
     text = (root / document).read_text()
@@ -74,7 +75,7 @@ def test_the_models_are_counted_right(root: Path, document: str) -> None:
     assert [str(len(load_catalog(sorted(root.glob("config/catalog/*.yaml"))).models))] == told
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@each_case("document", DOCUMENTS)
 def test_every_link_leads_somewhere(root: Path, document: str) -> None:
     """Relative links point at files."""
     links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", (root / document).read_text())
@@ -82,7 +83,7 @@ def test_every_link_leads_somewhere(root: Path, document: str) -> None:
     assert [] == [link for link in links if not (root / link).exists()]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@each_case("document", DOCUMENTS)
 def test_every_make_target_is_there(root: Path, document: str) -> None:
     """`make something` in a document is a target of the Makefile."""
     named = set(re.findall(r"\bmake ([a-z-]+)`|^make ([a-z-]+)", (root / document).read_text(), re.MULTILINE))
@@ -91,7 +92,7 @@ def test_every_make_target_is_there(root: Path, document: str) -> None:
     assert set() == {first or second for first, second in named} - targets
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@each_case("document", DOCUMENTS)
 def test_every_command_is_there(root: Path, document: str) -> None:
     """`gatekeeper something` in a document is a command."""
     named = set(re.findall(r"[`/]gatekeeper ([a-z]+)\b", (root / document).read_text()))

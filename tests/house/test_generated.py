@@ -3,13 +3,12 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from gatekeeper.core.rejection import Code
+from tests.cases import each_case
 from tests.house.generated import BLOCK, BLOCKS, documents, with_blocks
 
 
-@pytest.mark.parametrize(("document", "wanted"), documents().items(), ids=map(str, documents()))
+@each_case(("document", "wanted"), documents().items(), ids=map(str, documents()))
 def test_a_document_is_up_to_date(root: Path, document: Path, wanted: str) -> None:
     """The generated parts are as the code would write them now (`make generate` does)."""
     assert wanted == (root / document).read_text()
@@ -22,7 +21,7 @@ def test_every_block_stands_in_a_document(root: Path) -> None:
     assert sorted(BLOCKS) == sorted(found[1] for text in texts for found in BLOCK.findall(text))
 
 
-@pytest.mark.parametrize("code", Code)
+@each_case("code", Code)
 def test_every_code_is_documented(root: Path, code: Code) -> None:
     """docs/rejections.md has a row for every code."""
     assert f"| `{code}` |" in (root / "docs/rejections.md").read_text()

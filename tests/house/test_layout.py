@@ -5,9 +5,6 @@ from pathlib import Path
 WHOLE = {"system", "house", "torture"}
 """Folders of tests about the running gateway, about the repository itself, and about both when everything fails."""
 
-SHOWN_WHOLE = {"web"}
-"""Packages that are shown through a running gateway only, in `tests/system`: they are the way through, hardly parts."""
-
 IN_ONE_FILE = {"yamlfile"}
 """Packages whose tests are one file beside the folders."""
 
@@ -21,4 +18,4 @@ def test_folders_of_tests_mirror_the_package(root: Path, modules: list[Path], te
     """Whoever looks for the tests of a package finds them under its name."""
     packages, tested = folders(root, modules), folders(root, test_files)
 
-    assert packages - SHOWN_WHOLE - IN_ONE_FILE == tested - WHOLE
+    assert packages - IN_ONE_FILE == tested - WHOLE

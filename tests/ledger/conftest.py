@@ -37,7 +37,7 @@ ANSWER_MS = 24 * 3600 * 1000
 JOB_MS = 7 * 24 * 3600 * 1000
 LEASE_MS = 90_000
 FOR_EVER = re.compile(
-    r"gk:(schema|teams|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|bal|open|due|jobs|j|base))"
+    r"gk:(schema|teams|allowances|transfers|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|refunds|transfers|bal|open|due|jobs|j|base))"
 )
 WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:done:\d+"): RETENTION_MS,

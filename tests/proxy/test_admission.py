@@ -15,6 +15,7 @@ from gatekeeper.proxy.admission import admit
 from tests.factories import a_model, a_video_capability
 
 TEAM = TeamRecord("studio")
+NOBODY: dict[str, Any] = {"project": None, "phase": None}
 ROW = a_video_capability(resolution_default="720P", duration_default=Fraction(5), audio_default=True)
 OFFERS = (
     Offer("acme", "mover"),
@@ -33,7 +34,7 @@ def a_seller(name: str) -> Any:
 )
 def test_nothing_said_is_what_this_seller_makes(provider: str, resolution: str, credits: int) -> None:  # noqa: A002
     """5 seconds with sound at 3 credits, or 10 at 3: the hold is for what will come out there."""
-    admission = admit(CATALOG, (a_seller(provider),), TEAM, GenerationRequest(model="mover", prompt_length=5))
+    admission = admit(CATALOG, (a_seller(provider),), TEAM, GenerationRequest(model="mover", prompt_length=5), **NOBODY)
 
     assert (resolution, credits * MICRO) == (admission.valid.resolution, admission.quote.credits)
 
@@ -42,6 +43,6 @@ def test_what_is_said_counts_everywhere() -> None:
     """A default is no limit."""
     asked = GenerationRequest(model="mover", resolution="720P", duration_s=Fraction(5), audio=False, prompt_length=5)
 
-    found = {admit(CATALOG, (a_seller(name),), TEAM, asked).quote.credits for name in ("acme", "other")}
+    found = {admit(CATALOG, (a_seller(name),), TEAM, asked, **NOBODY).quote.credits for name in ("acme", "other")}
 
     assert {10 * MICRO} == found

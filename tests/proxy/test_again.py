@@ -12,6 +12,7 @@ from gatekeeper.ledger.records import Answer, HoldState, Repeated
 from gatekeeper.proxy.again import KEPT_ANSWER_BYTES_MAX, AnswerCopy, answer_again
 from gatekeeper.proxy.once import UNNAMED, Once
 from gatekeeper.proxy.refusals import came_before
+from tests.cases import each_case
 from tests.proxy.conftest import MakeCall
 
 MakeGate = Callable[..., Any]
@@ -98,7 +99,7 @@ def test_only_small_answers_are_kept(size: int, is_kept: bool) -> None:
     assert is_kept == (copied(b"x" * half, b"x" * (size - half)) is not None)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "changes",
     [
         {"once": UNNAMED},
@@ -120,7 +121,7 @@ def test_bytes_that_are_no_text_are_not_kept() -> None:
     assert copied(b"\x89PNG\r\n\xff") is None
 
 
-@pytest.mark.parametrize("state", list(HoldState))
+@each_case("state", list(HoldState))
 def test_what_runs_may_be_asked_for_again_and_nothing_else(state: HoldState) -> None:
     """An SDK waits for what runs; for what has ended it would wait in vain."""
     rejection = refusal(earlier(state, 0))
@@ -130,13 +131,13 @@ def test_what_runs_may_be_asked_for_again_and_nothing_else(state: HoldState) -> 
     assert (state in RUNNING) == (rejection.retry_after_s is not None)
 
 
-@pytest.mark.parametrize(("began_s_ago", "wait_s"), [(-5, 1), (0.5, 1), (7.9, 7), (1000, 60)])
+@each_case(("began_s_ago", "wait_s"), [(-5, 1), (0.5, 1), (7.9, 7), (1000, 60)])
 def test_so_long_as_it_has_run_so_long_should_be_waited(began_s_ago: float, wait_s: int) -> None:
     """At least a second, at most a minute, whatever the clock of the gateway that began it said."""
     assert wait_s == refusal(earlier(HoldState.HELD, 0, began_s_ago)).retry_after_s
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("state", "charged", "words"),
     [
         (HoldState.SETTLED, 49_000_000, "49 credits were charged, and its answer is not kept"),

@@ -5,14 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from gatekeeper.ledger.records import SettleStatus
 from gatekeeper.ledger.replay import Replayed
 from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import configure_logs
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.deferring import report_replayed
+from tests.cases import each_case
 
 
 def told(act: Act, status: SettleStatus) -> tuple[list[dict[str, Any]], Metrics]:
@@ -24,7 +23,7 @@ def told(act: Act, status: SettleStatus) -> tuple[list[dict[str, Any]], Metrics]
     return [json.loads(line) for line in log.getvalue().splitlines()], metrics
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("act", "status", "event"),
     [
         (Act.SETTLE, SettleStatus.SETTLED, None),

@@ -3,14 +3,14 @@
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from gatekeeper.proxy.mounts import mount_of
 from gatekeeper.upstream.credential import Credential
+from tests.cases import each_case
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("public_url", "mounted_at", "host", "expected"),
     [
         (None, None, "gw:8080", "http://gw:8080/bfl"),

@@ -13,6 +13,7 @@ from gatekeeper.core.rejection import Code, Rejected
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.records import HoldOrder
 from gatekeeper.proxy.once import HASHED_AT_ONCE_BYTES, KNOWN_MS, UNNAMED, Once, fingerprint, name_request
+from tests.cases import each_case
 from tests.proxy.conftest import MakeCall
 
 MakeGate = Callable[..., Any]
@@ -160,7 +161,7 @@ async def test_a_large_body_is_hashed_to_the_same(make_gate: MakeGate, make_call
     assert {fingerprint(words, "", [b"".join(body)])} == {once.fingerprint for once in large}
 
 
-@pytest.mark.parametrize(
+@each_case(
     "words", [("fal", "POST", "/v1", ""), ("studio", "PUT", "/v1", ""), ("studio", "POST", "/v2", ""),
               ("studio", "POST", "/v1", "api-version=2"), ("studio", "POST", "", "/v1")],
 )  # fmt: skip

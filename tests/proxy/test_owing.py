@@ -11,6 +11,7 @@ from gatekeeper.core.rules import FlatPrice
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import ModelSpec, OverRun
 from gatekeeper.proxy.owing import LIST_GONE, Owed, cost_facts, made_as, outcome_meta, owed
+from tests.cases import each_case
 from tests.factories import a_capability, a_model, a_price, a_valid_request
 
 FLAT = 20_000_000
@@ -49,7 +50,7 @@ def test_what_fits_the_hold_is_charged_as_it_is(over: OverRun) -> None:
     assert Owed(FLAT, FLAT) == owed(a_flat_model(over), a_valid_request(outputs=2), Made(1), 2 * FLAT)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("made", "expected"),
     [
         (Made(4), 100),

@@ -9,6 +9,7 @@ from gatekeeper.core.rejection import Code, Rejection
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerHistoryLost, LedgerUnavailable
 from gatekeeper.ledger.records import HoldResult, HoldState, Mismatch, Refusal, RefusalCode, Refused, Repeated
 from gatekeeper.proxy.refusals import LEDGER_RETRY_AFTER_S, ledger_away, not_held
+from tests.cases import each_case
 
 NOW = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
 NO_ADMISSION: Any = None
@@ -29,7 +30,7 @@ def refused(*refusals: Refusal) -> Rejection:
     return rejection_of(Refused(refusals, 49_000_000, 951_000_000, 0))
 
 
-@pytest.mark.parametrize(("resets_in_s", "wait_s"), [(29.2, 30), (0.2, 1), (-5, 1), (3600, 60)])
+@each_case(("resets_in_s", "wait_s"), [(29.2, 30), (0.2, 1), (-5, 1), (3600, 60)])
 def test_the_wait_is_to_the_end_of_the_minute(resets_in_s: float, wait_s: int) -> None:
     """In whole seconds, at least one, and never more than a minute, whatever our clock says against the store's."""
     assert wait_s == refused(refusal(resets_in_s=resets_in_s)).retry_after_s

@@ -10,6 +10,7 @@ import pytest
 from gatekeeper.core.outcome import Made, Outcome, Unknown
 from gatekeeper.proxy import unpacking
 from gatekeeper.proxy.unpacking import is_packed, reading, unpacked
+from tests.cases import each_case
 
 TEXT = b"what was made " * 20_000
 
@@ -40,7 +41,7 @@ def read(packed: bytes, *, step: int = 1000) -> tuple[bytes, Outcome]:
     return heard.body, reader.finish(complete=True)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("encodings", "expected"),
     [([b"gzip"], True), ([b" GZIP"], True), ([b"deflate"], True), ([], False), ([b"identity"], False), ([b"br"], False),
      ([b"gzip", b"gzip"], False), ([b"gzip, br"], False)],
@@ -52,17 +53,15 @@ def test_what_is_known_is_unpacked(encodings: list[bytes], expected: bool) -> No
     assert expected == is_packed(answered(*encodings)) == (reading(answered(*encodings), heard) is not heard)
 
 
-@pytest.mark.parametrize(
-    "packed", [gzip.compress(TEXT), zlib.compress(TEXT), gzip.compress(TEXT[:7]) + gzip.compress(TEXT[7:])]
-)
-@pytest.mark.parametrize("step", [1, 1000, 10**6])
+@each_case("packed", [gzip.compress(TEXT), zlib.compress(TEXT), gzip.compress(TEXT[:7]) + gzip.compress(TEXT[7:])])
+@each_case("step", [1, 1000, 10**6])
 def test_an_answer_is_read_whole(packed: bytes, step: int) -> None:
     """However it is cut into pieces, also if it is two."""
     assert (TEXT, Made(1)) == read(packed, step=step)
     assert unpacked(packed, len(TEXT)) == TEXT
 
 
-@pytest.mark.parametrize("packed", [b"", gzip.compress(TEXT)[:-9], TEXT, gzip.compress(TEXT) + b"more"])
+@each_case("packed", [b"", gzip.compress(TEXT)[:-9], TEXT, gzip.compress(TEXT) + b"more"])
 def test_what_is_packed_badly_is_cut(packed: bytes) -> None:
     """It is no end of anything."""
     assert Unknown("cut") == read(packed)[1]

@@ -6,6 +6,7 @@ import pytest
 
 from gatekeeper.sandbox.behaviour import Behaviour, BehaviourError, Misfortune, read_behaviour
 from gatekeeper.sandbox.settings import SandboxSettings
+from tests.cases import each_case
 
 USUAL = Behaviour(latency_s=0.25)
 DRAWN = Behaviour(latency_s=0.25, fail=503)
@@ -15,7 +16,7 @@ def read(header: str | None, body: bytes = b"{}") -> Behaviour:
     return read_behaviour(header, body, USUAL, DRAWN)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "expected"),
     [
         ("none", USUAL),
@@ -60,7 +61,7 @@ def test_without_a_wish_the_draw_decides() -> None:
     assert DRAWN == read(None)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     ["fial=500", "fail", "fail=200", "fail=4000", "latency=-1", "latency=601", "latency=1e3", "partial=x", "cut=1"],
 )
@@ -96,7 +97,7 @@ def test_the_same_seed_draws_the_same_fates() -> None:
     assert [first.draw() for _ in range(50)] == [second.draw() for _ in range(50)]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("behaviour", "expected"),
     [
         (Behaviour(), 4),

@@ -4,6 +4,7 @@ import pytest
 
 from gatekeeper.sandbox.call import ProviderError
 from gatekeeper.sandbox.forms import PARTS_MAX, read_form
+from tests.cases import each_case
 
 TYPE = "multipart/form-data; boundary=edge"
 
@@ -23,7 +24,7 @@ def test_parts_come_out_as_they_went_in() -> None:
     assert [("prompt", None, "a café".encode()), ("image[]", "in.png", tricky)] == read
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("content_type", "body"),
     [
         ("application/json", b"{}"),

@@ -3,11 +3,12 @@
 import pytest
 
 from gatekeeper.sandbox.lettering import Box, drawable, fit_line, font, set_text
+from tests.cases import each_case
 
 BOX = Box(width=400, height=300, type_px_max=60, type_px_min=10)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     ["cat", "a quiet street in Lisbon after rain", "word " * 400, "x" * 500, "", "   ", "東京の夜 " * 30],
     ids=["short", "sentence", "long", "one long word", "empty", "blank", "no glyphs"],

@@ -11,6 +11,7 @@ from PIL import Image
 
 from gatekeeper.sandbox.movie import MovieSpec, film, frame_count, movie_spec
 from gatekeeper.sandbox.studio import Studio
+from tests.cases import each_case
 
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"dinf", b"stbl"}
 
@@ -65,7 +66,7 @@ def spec(width: int = 320, height: int = 180, duration_s: float = 5) -> MovieSpe
     return movie_spec("a lighthouse at dusk", "some-model", width, height, duration_s)
 
 
-@pytest.mark.parametrize("seconds", [0.5, 4, 5.3, 8, 60])
+@each_case("seconds", [0.5, 4, 5.3, 8, 60])
 def test_every_header_states_the_duration(seconds: float) -> None:
     """Of the film, its track and its media, and the frames last exactly as long together."""
     made = film(spec(duration_s=seconds))
@@ -78,7 +79,7 @@ def test_every_header_states_the_duration(seconds: float) -> None:
     assert whole == sum(count * ticks for count, ticks in runs)
 
 
-@pytest.mark.parametrize(("width", "height"), [(64, 64), (320, 180), (720, 1280), (1920, 1080)])
+@each_case(("width", "height"), [(64, 64), (320, 180), (720, 1280), (1920, 1080)])
 def test_track_codec_and_frames_have_the_pixels_asked_for(width: int, height: int) -> None:
     """The three places agree, and each frame is a JPEG that decodes."""
     made = film(spec(width, height))
@@ -124,7 +125,7 @@ def test_equal_specs_make_equal_files() -> None:
     assert film(spec()) == film(spec())
 
 
-@pytest.mark.parametrize("seconds", [0, -1, 601, float("nan")])
+@each_case("seconds", [0, -1, 601, float("nan")])
 def test_a_duration_that_is_none_is_refused(seconds: float) -> None:
     """Before anything is drawn."""
     with pytest.raises(ValueError, match="a film has a duration"):

@@ -18,6 +18,7 @@ from gatekeeper.sandbox.picture import (
     paint,
     picture_spec,
 )
+from tests.cases import each_case
 
 SPEC = picture_spec("a cat", "m", 256, 192)
 
@@ -42,7 +43,7 @@ def test_the_same_spec_gives_the_same_bytes() -> None:
     assert paint(SPEC) == paint(SPEC)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "other",
     [replace(SPEC, prompt="a dog"), replace(SPEC, model="n"), replace(SPEC, number=2, of=2), replace(SPEC, blocks=6)],
     ids=["prompt", "model", "number", "preview"],
@@ -52,7 +53,7 @@ def test_every_part_of_a_spec_shows(other: Any) -> None:
     assert paint(SPEC) != paint(other)
 
 
-@pytest.mark.parametrize("prompt", [f"prompt {number}" for number in range(60)])
+@each_case("prompt", [f"prompt {number}" for number in range(60)])
 def test_white_text_has_contrast_on_every_background(prompt: str) -> None:
     """WCAG AA asks for 4.5:1 between text and what is behind it."""
     lightest = max(luminance((r / 255, g / 255, b / 255)) for r, g, b in colours(replace(SPEC, prompt=prompt)))
@@ -85,7 +86,7 @@ def test_texts_in_a_spec_are_bounded() -> None:
     assert (2_000, 120) == (len(spec.prompt), len(spec.model))
 
 
-@pytest.mark.parametrize(
+@each_case(
     "data",
     [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, b"GIF89a"],
     ids=["empty", "text", "broken", "head only"],

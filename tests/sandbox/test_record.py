@@ -2,16 +2,15 @@
 
 import json
 
-import pytest
-
 from gatekeeper.sandbox.record import NAMES_MAX, OTHER, Record, credential_digest
+from tests.cases import each_case
 
 
 def arrive(record: Record, path: str = "/v1/x", **headers: str) -> None:
     record.arrive("POST", path, "POST /v1/x", [(name.replace("_", "-"), value) for name, value in headers.items()])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("header", "value"),
     [
         ("Authorization", "Bearer sk-secret"),
@@ -33,7 +32,7 @@ def test_a_credential_is_counted_by_its_digest(header: str, value: str) -> None:
     assert "sk-secret" not in json.dumps(record.report())
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("path", "headers", "expected"),
     [
         ("/x", {"Authorization": "Bearer gk_abc"}, True),

@@ -5,9 +5,10 @@ import pytest
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.sandbox.call import ProviderError
 from gatekeeper.sandbox.sizing import pixels_asked, upscaled
+from tests.cases import each_case
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("size", "resolution", "aspect_ratio", "expected"),
     [
         (None, None, None, Pixels(1024, 1024)),
@@ -29,7 +30,7 @@ def test_the_plain_rule(size: str | None, resolution: str | None, aspect_ratio: 
     assert expected == pixels_asked(size, resolution, aspect_ratio)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("size", "resolution", "aspect_ratio", "field"),
     [
         ("big", None, None, "size"),
@@ -51,7 +52,7 @@ def test_what_cannot_be_drawn_names_its_field(
     assert (400, field) == (caught.value.status, caught.value.param)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "scale", "expected"),
     [
         (Pixels(1920, 1080), 2, Pixels(3840, 2160)),

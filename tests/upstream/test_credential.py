@@ -4,6 +4,7 @@ import jwt
 import pytest
 
 from gatekeeper.upstream.credential import Credential, with_credential
+from tests.cases import each_case
 
 HEADERS = (("X-A", "1"),)
 NOW_S = 1_700_000_000.5
@@ -18,7 +19,7 @@ def token_at(now_s: float) -> str:
     return value.removeprefix("Bearer ")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("credential", "headers", "query"),
     [
         (Credential("bearer", secret="s"), (*HEADERS, ("Authorization", "Bearer s")), "a=1"),
@@ -54,7 +55,7 @@ def test_repr_hides_the_secret():
     assert "s3cret" not in f"{credential!r} {credential}"
 
 
-@pytest.mark.parametrize("secret", ["", "s3cret\n", "s3 cret", "s3crét"])
+@each_case("secret", ["", "s3cret\n", "s3 cret", "s3crét"])
 def test_unwritable_secret(secret):
     """An empty secret, or one that cannot stand in a header, is refused without being shown."""
     with pytest.raises(ValueError, match="credential") as caught:
@@ -88,7 +89,7 @@ def test_a_signed_token_is_replaced_before_its_end():
     assert token_at(begin_s) == token_at(begin_s + 1499.9) != token_at(begin_s + 1500)
 
 
-@pytest.mark.parametrize("secret", ["access", "access:", ":secret", ":"])
+@each_case("secret", ["access", "access:", ":secret", ":"])
 def test_a_signed_credential_has_two_parts(secret):
     """The access key and the secret key, with a colon between them."""
     with pytest.raises(ValueError, match="no access key and secret key"):

@@ -7,6 +7,7 @@ from gatekeeper.upstream.headers import (
     forwardable_response_headers,
     strip_credentials_from_query,
 )
+from tests.cases import each_case
 
 KEY = "gk_team"
 IDENTITY = ("Accept-Encoding", "identity")
@@ -20,7 +21,7 @@ def test_ordinary_headers_pass_in_order():
     assert (*expected, IDENTITY) == forwardable_request_headers(raw)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "name",
     b"""Authorization Proxy-Authorization X-Goog-Api-Key x-key X-API-KEY api-key X-Freepik-Api-Key Cookie
     X-Amz-Security-Token Ocp-Apim-Subscription-Key OpenAI-Organization OpenAI-Project X-Goog-User-Project
@@ -54,15 +55,13 @@ def test_text_outside_ascii():
     assert (("A", "ü"), ("B", "ü"), IDENTITY) == forwardable_request_headers(raw)
 
 
-@pytest.mark.parametrize(
-    "header", [(b"X-A", b"a\r\nb"), (b"X-A", b"a\x01"), (b"X A", b"a"), (b"", b"a"), (b"\xff", b"a")]
-)
+@each_case("header", [(b"X-A", b"a\r\nb"), (b"X-A", b"a\x01"), (b"X A", b"a"), (b"", b"a"), (b"\xff", b"a")])
 def test_unwritable_header(header):
     """A header that no writer would accept is left out rather than failing the answer after it was paid."""
     assert ((IDENTITY,), ()) == (forwardable_request_headers((header,)), forwardable_response_headers((header,)))
 
 
-@pytest.mark.parametrize(
+@each_case(
     "name",
     b"""Connection Keep-Alive Transfer-Encoding Trailer Upgrade Content-Length Set-Cookie Gatekeeper-Hold-Id
     GATEKEEPER-CREDITS-CHARGED Alt-Svc Strict-Transport-Security Proxy-Authenticate""".split(),
@@ -88,7 +87,7 @@ def test_response_echoing_our_credential():
     assert (("X-Ok", "1"),) == forwardable_response_headers(raw, "", "other", "sk-secret")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("query", "expected"),
     [
         ("", ""),

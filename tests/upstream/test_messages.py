@@ -1,9 +1,8 @@
 """Requests and errors as they show in a log."""
 
-import pytest
-
 from gatekeeper.upstream.failure import NeverSent, OutcomeUnknown, Reason
 from gatekeeper.upstream.messages import UpstreamRequest
+from tests.cases import each_case
 
 
 def test_request_repr_hides_content():
@@ -13,7 +12,7 @@ def test_request_repr_hides_content():
     assert "<UpstreamRequest POST https://h.example/v1/x>" == repr(request)
 
 
-@pytest.mark.parametrize("reason", list(Reason))
+@each_case("reason", list(Reason))
 def test_timed_out(reason):
     """Exactly the reasons that are named timeouts are ours."""
     assert reason.value.endswith("timeout") == NeverSent(reason).timed_out

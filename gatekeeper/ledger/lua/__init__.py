@@ -7,7 +7,8 @@ from importlib.resources import files
 from typing import Final
 
 NAMES: Final = (
-    "balance", "expire", "exported", "extend", "grant", "hold", "job", "settle", "snapshot", "team", "trim", "unknown",
+    "balance", "expire", "exported", "extend", "grant", "hold", "job", "key", "refund", "settle", "snapshot", "team",
+    "transfer", "trim", "unknown",
 )  # fmt: skip
 
 

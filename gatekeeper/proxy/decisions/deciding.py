@@ -19,7 +19,7 @@ from gatekeeper.events import GenerationReplayed
 from gatekeeper.ledger.records import HoldContext, OnUnknown, Repeated
 from gatekeeper.ledger.reports import OpenHold
 from gatekeeper.logs import emit
-from gatekeeper.proxy.admission import Admission, admit
+from gatekeeper.proxy.admission import Admission, admit_call
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.decisions.asking import Wanted, read_token, read_wanted, token_sha256, usual_names
 from gatekeeper.proxy.flight import take_off
@@ -84,7 +84,7 @@ async def decide(gate: Gate, call: Call, wanted: Wanted, once: Once, token: str 
     then nothing is held, or the outbox sees to that."""
     asked = usual_names(call.catalog, wanted.asked)
     learn_asked(call, asked)
-    admission = admit(call.catalog, call.candidates, call.caller.team, asked)
+    admission = admit_call(call, asked)
     admission = replace(admission, provider=replace(admission.provider, on_unknown=wanted.on_unknown))
     learn(call, admission)
     call.trace.learn(provider=wanted.provider)

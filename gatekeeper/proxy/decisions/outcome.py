@@ -85,8 +85,8 @@ def _read_credits(fields: JsonFields, held: int) -> int | None:
         return None
     if amount > held:
         detail = (
-            f"credits: {credits_text(held)} are held, and no more can be stated. Say what was made instead: the model's "
-            "own rule decides about what is beyond the hold."
+            f"credits: {credits_text(held)} are held, and no more can be stated. Say what was made instead: the "
+            "model's own rule decides about what is beyond the hold."
         )
         raise refuse(Code.MALFORMED_REQUEST, detail)
     return int(amount)

@@ -28,6 +28,7 @@ from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.jobs.desk import Job, name_of
 from gatekeeper.proxy.jobs.record import JobRecord, record_text
 from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, owed
+from gatekeeper.proxy.telling import made_words
 
 FILES_MAX: Final = 16
 """Names of outputs that are remembered of one job: more than any model makes."""
@@ -220,6 +221,7 @@ def _tell(gate: Gate, job: Job, end: _End, settlement: Settlement) -> None:
                 note=end.owed.note,
                 outputs_made=end.made.outputs if end.made else 0,
                 quality_made=end.made.quality if end.made else None,
+                made=made_words(end.made) if end.made else None,
                 **cost_facts(end.cost),
             )
         )

@@ -18,6 +18,7 @@ from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
 from gatekeeper.upstream.credential import Credential, with_credential
 from gatekeeper.upstream.failure import NeverSent, OutcomeUnknown, Reason
 from gatekeeper.upstream.messages import Timeouts, UpstreamRequest
+from tests.cases import each_case
 
 STATUS = Route("status", RouteKind.POLL, "/jobs/1/status", base="queue")
 RESULT = Route("result", RouteKind.POLL, "/jobs/1", base="queue")
@@ -116,7 +117,7 @@ async def test_a_result_that_is_not_told_is_no_end() -> None:
     assert Pending("1", ended=True) == await ask(asked.provider, LINK, 5)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("url", "expected"),
     [
         ("https://eu.example.com/v1/get?id=1", "https://eu.example.com/v1/get?id=1"),

@@ -14,13 +14,14 @@ from gatekeeper.logs import configure_logs
 from gatekeeper.proxy.jobs.attaching import attach, deadline_s
 from gatekeeper.proxy.jobs.record import read_record
 from gatekeeper.settings import JobSettings
+from tests.cases import each_case
 from tests.factories import a_capability, a_model, a_valid_request
 from tests.proxy.jobs.conftest import Process, Scene
 
 VIDEO = Operation.VIDEO_GENERATE
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("deadlines", "changes", "expected"),
     [
         ({}, {}, 900),

@@ -17,6 +17,7 @@ from gatekeeper.proxy.jobs.attaching import WAITING_ANSWER_BYTES_MAX
 from gatekeeper.proxy.jobs.record import RECORD_BYTES_MAX, Hook, JobRecord, read_record, record_text
 from gatekeeper.proxy.webhooks.addresses import URL_CHARS_MAX
 from gatekeeper.proxy.webhooks.take import SECRET_CHARS_MAX
+from tests.cases import each_case
 
 
 def a_record(**changes: object) -> JobRecord:
@@ -102,7 +103,7 @@ def test_the_longest_record_fits() -> None:
     assert len(to_payload(waiting)) < FRAME_BYTES_MAX
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"provider": 1}', record_text(a_record())[:-1]])
+@each_case("text", ["", "{}", "[]", "null", '{"provider": 1}', record_text(a_record())[:-1]])
 def test_other_texts_are_refused(text: str) -> None:
     """What is no record raises one error, whatever it is."""
     with pytest.raises(ValueError, match="no record of a job"):

@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gatekeeper.proxy.jobs.rewriting import Mount, origin_of, rewrite
+from tests.cases import each_case
 
 FAL = {"": "https://fal.run", "queue": "https://queue.fal.run"}
 BFL = {"": "https://api.bfl.ai/v1"}
@@ -57,7 +57,7 @@ def test_any_bytes_are_survived(body: bytes) -> None:
     assert isinstance(rewrite(body, ("a", "*", "a.b"), lambda text: text), bytes)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("body", "expected"),
     [
         (b'{"u": "x", "n": 1.50, "u2": "x"}', b'{"u": "<x>", "n": 1.50, "u2": "x"}'),
@@ -75,7 +75,7 @@ def test_odd_spellings(body: bytes, expected: bytes) -> None:
     assert expected == rewrite(body, ("u",), lambda text: f"<{text}>")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("bases", "url", "expected"),
     [
         (FAL, "https://queue.fal.run/fal-ai/veo/requests/1/status", f"{HERE}/queue/fal-ai/veo/requests/1/status"),
@@ -106,7 +106,7 @@ def test_an_address_of_the_provider_leads_through_the_gateway(
     assert expected == Mount(HERE, bases, ("our-secret",)).through(url)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("url", "expected"),
     [
         ("https://api.eu1.bfl.ai/v1/get_result?id=7", "https://api.eu1.bfl.ai"),

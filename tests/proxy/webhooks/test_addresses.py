@@ -16,6 +16,7 @@ from gatekeeper.proxy.webhooks.addresses import (
     is_public,
     leads_inside,
 )
+from tests.cases import each_case
 
 ANYBODY = Allowed(ports=frozenset({443, 8443}))
 
@@ -49,19 +50,19 @@ class FakeResolver(AbstractResolver):
         """Nothing is open."""
 
 
-@pytest.mark.parametrize("address", PRIVATE)
+@each_case("address", PRIVATE)
 def test_private_and_special_addresses_are_not_public(address: str) -> None:
     """Loopback, link-local, private, shared, multicast, documentation, and IPv4 wrapped in IPv6."""
     assert not is_public(ip_address(address))
 
 
-@pytest.mark.parametrize("address", PUBLIC)
+@each_case("address", PUBLIC)
 def test_addresses_of_the_internet_are_public(address: str) -> None:
     """And so are those just outside of a private range."""
     assert is_public(ip_address(address))
 
 
-@pytest.mark.parametrize(
+@each_case(
     "url",
     [
         "https://example.com",
@@ -76,7 +77,7 @@ def test_the_internet_over_https_may_be_called(url: str) -> None:
     assert check_url(url, ANYBODY).geturl() == url
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("url", "reason"),
     [
         ("http://example.com/hook", "must begin with https"),
@@ -122,7 +123,7 @@ def test_a_reason_does_not_repeat_the_address() -> None:
     assert "example" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("host", "url"),
     [
         ("127.0.0.1", "http://127.0.0.1:9999/hook"),
@@ -153,7 +154,7 @@ def test_private_addresses_may_be_allowed_as_a_whole() -> None:
         check_url("http://10.0.0.1/hook", allowed)
 
 
-@pytest.mark.parametrize("address", [*PRIVATE, "fe80::1%eth0"])
+@each_case("address", [*PRIVATE, "fe80::1%eth0"])
 async def test_a_name_that_leads_inside_leads_nowhere(address: str) -> None:
     """Whatever it led to when the request came: it is looked at for every connection."""
     resolver = GuardedResolver(FakeResolver(address), ANYBODY)
@@ -177,7 +178,7 @@ async def test_allowed_names_may_lead_inside(allowed: Allowed) -> None:
     assert ["10.0.0.1"] == [each["host"] for each in await resolver.resolve("hooks.internal", 443)]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("url", "expected"),
     [
         ("http://127.0.0.1:9000/x", True),

@@ -28,6 +28,7 @@ from gatekeeper.proxy.webhooks.signatures import (
     standard_headers,
     standard_key,
 )
+from tests.cases import each_case
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 BODY = b'{"id":"job-1"}'
@@ -79,7 +80,7 @@ def test_an_old_signature_is_not_believed(seconds: int) -> None:
     assert not is_fal([KEY.public_key()], fal(), BODY, NOW_S + seconds)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "changed",
     [
         {"webhook-id": "msg-2"},
@@ -125,7 +126,7 @@ def test_an_event_signed_by_fal_is_believed() -> None:
     assert not is_fal([], fal(), BODY, NOW_S)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "changed",
     [
         {"x-fal-webhook-request-id": "req-2"},
@@ -161,7 +162,7 @@ def test_no_header_makes_a_verifier_raise(headers: dict[str, str], body: bytes) 
     assert not is_bfl("s3cret", headers, body)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "document",
     [None, [], {}, {"keys": 5}, {"keys": [5, {}, {"kty": "RSA"}]}, {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": 5}]},
      {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}]}, {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "§"}]}],

@@ -13,6 +13,7 @@ from gatekeeper.dialects.base import Webhook
 from gatekeeper.dialects.multipart import read_form
 from gatekeeper.proxy.webhooks.keys import callback_path
 from gatekeeper.proxy.webhooks.take import SECRET_CHARS_MAX, find_webhook, own_shown
+from tests.cases import each_case
 
 
 def read(_body: bytes) -> tuple[None, Unknown]:
@@ -47,7 +48,7 @@ def test_a_webhook_in_the_query_is_exchanged() -> None:
     assert [b"{}"] == body
 
 
-@pytest.mark.parametrize("query", ["", "a=b", "fal_webhook=", "fal_webhook", "fal_webhooks=https%3A%2F%2Fx"])
+@each_case("query", ["", "a=b", "fal_webhook=", "fal_webhook", "fal_webhooks=https%3A%2F%2Fx"])
 def test_a_query_may_have_none(query: str) -> None:
     """Then nothing is to be exchanged."""
     assert find_webhook(QUERY, query, "", []) is None
@@ -78,7 +79,7 @@ def test_without_a_secret_none_is_put_there() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_case(
     "body",
     [
         b"{}",
@@ -94,7 +95,7 @@ def test_a_json_body_may_have_none(body: bytes) -> None:
     assert find_webhook(JSON, "", "application/json", [body]) is None
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("trait", "query", "content_type", "body"),
     [
         (QUERY, "fal_webhook=a&fal_webhook=b", "", b""),
@@ -134,7 +135,7 @@ def test_a_name_spelt_in_escapes_is_found() -> None:
     assert b'{"webhook\\u005furl":"' + OURS.encode() + b'"}' == b"".join(wanted.exchanged("", body, OURS, "")[1])
 
 
-@pytest.mark.parametrize(
+@each_case(
     "rest",
     [
         '"nested":{"webhook_url":"https://nested.example/"}',
@@ -144,7 +145,7 @@ def test_a_name_spelt_in_escapes_is_found() -> None:
         '"webhook_url2":"https://other.example/"',
     ],
 )
-@pytest.mark.parametrize("key", ["webhook_url", "webhook\\u005furl"])
+@each_case("key", ["webhook_url", "webhook\\u005furl"])
 def test_only_the_field_itself_is_exchanged(rest: str, key: str) -> None:
     """Not one of its name elsewhere, before it or behind it."""
     mine = f'"{key}" : "https://example.com/"'
@@ -209,7 +210,7 @@ def test_nothing_else_of_any_body_changes(others: dict[str, object]) -> None:
     assert {**others, "webhook_url": OURS} == json.loads(b"".join(wanted.exchanged("", body, OURS, "")[1]))
 
 
-@pytest.mark.parametrize(
+@each_case(
     "answer",
     [
         {"webhook_url": "{}"},

@@ -1,0 +1,50 @@
+"""Who runs what when tests run in several processes: a file is one process's, unless its tests are long.
+
+So what a file sets up once is set up once, and a store of several servers is started by one process only. pytest-xdist
+would do it by its marks if the version in use still saw them. How long a test takes it does not know: that stands here.
+"""
+
+import re
+
+from xdist.scheduler.loadscope import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+LONG_FIRST = (
+    "tests/torture/test_short.py",
+    "tests/system/test_outbox.py",
+    "tests/system/test_jobs_cut_short.py",
+    "tests/ledger/test_failover.py",
+    "tests/system/test_process.py",
+    "tests/system/test_jobs_reconciled.py",
+    "tests/ledger/test_sentinel.py",
+    "tests/ledger/test_states.py",
+    "tests/cli/test_running.py",
+)
+"""Files that take longest: they begin first, so that at the end all processes end at about the same time."""
+
+ONE_BY_ONE = {*LONG_FIRST} - {"tests/ledger/test_failover.py", "tests/ledger/test_sentinel.py"}
+"""Those of them whose tests take seconds each and share nothing."""
+
+STORE = re.compile(r"\[(cluster|sentinel)\b")
+"""Begins the parameters of a test in `tests/ledger/test_everywhere.py`."""
+
+
+class ByFile(LoadScopeScheduling):
+    """Gives each process a file at a time, or one test of a long file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        if path in ONE_BY_ONE:
+            return nodeid
+        store = STORE.search(nodeid)
+        return f"{path} {store[1]}" if store and path.endswith("test_everywhere.py") else path
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Hands out the next unit: those of long files before the others, which come larger ones first."""
+        self.workqueue.move_to_end(min(self.workqueue, key=_rank), last=False)
+        super()._assign_work_unit(node)
+
+
+def _rank(unit: str) -> int:
+    path = unit.partition("::")[0]
+    return LONG_FIRST.index(path) if path in LONG_FIRST else len(LONG_FIRST)
