@@ -16,6 +16,8 @@ from gatekeeper.dialects.base import Dialect, Route, RouteKind
 from gatekeeper.events import GenerationRejected, InternalError, LedgerFailed
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import emit, one_word, place_of
+from gatekeeper.proxy.decisions.deciding import decisions_provider
+from gatekeeper.proxy.decisions.routes import find_decision_route
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
 from gatekeeper.proxy.jobs.following import follow
@@ -46,7 +48,7 @@ OWN_ROUTES: dict[tuple[str, str], Answering] = {
     ("GET", "/v1/holds"): answer_holds,
     ("GET", SECRET_PATH): answer_secret,
 }
-"""The gateway's own routes, besides `GET /v1/models/{id}` and `POST /v1/generations`."""
+"""The gateway's own routes, besides `GET /v1/models/{id}`, `POST /v1/generations` and those of decisions."""
 
 ANSWERING: dict[RouteKind, Answering] = {
     RouteKind.GENERATION: generate,
@@ -100,6 +102,7 @@ class DataPlane:
         self._gate = gate
         self._natives = tuple(p for p in gate.providers.values() if p.dialect_name == NATIVE)
         self._native = gate.native_dialect
+        self._decisions = decisions_provider(self._native)
         self._hosts = {p.host: p for p in gate.providers.values() if p.host is not None}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -195,6 +198,9 @@ class DataPlane:
         route = self._native.find_route(method, path)
         if route is not None:
             return Target(NATIVE, self._native, self._natives, route, ANSWERING[route.kind])
+        decision = find_decision_route(method, path)
+        if decision is not None:
+            return Target(NATIVE, self._native, (self._decisions,), *decision)
         answering = OWN_ROUTES.get((method, path))
         if method == "GET" and path.startswith(OWN_MODEL_PREFIX):
             answering = answer_model
