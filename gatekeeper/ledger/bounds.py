@@ -25,6 +25,14 @@ ONCE_WITHIN_MAX_MS: Final = int(timedelta(days=1).total_seconds() * 1000)
 """How far back a request is surely known again: its names are kept by UTC day, today's and yesterday's."""
 REASON_CHARS_MAX: Final = 256
 """A sentence for the journal."""
+SHADOW_CHARS_MAX: Final = 160
+"""Why a hold is let by, in codes: with the ledger's own codes it is a reason for the journal."""
+USAGE_PARTS: Final = 6
+"""Model, operation, resolution, phase, provider, traits."""
+USAGE_CHARS_MAX: Final = 400
+"""What a row of usage is for: it is a part of every hold, of its journal entry, and of the row's name."""
+OUTPUTS_MAX: Final = 1_000_000
+"""Outputs of one generation: far above what any makes, and ten thousand rows of them can still be counted."""
 META_BYTES_MAX: Final = 4096
 """What a journal entry may carry along."""
 ANSWER_BYTES_MAX: Final = 96 * 1024
@@ -170,7 +178,16 @@ def check_order(order: HoldOrder) -> None:
     check_text("once", order.once, ONCE_CHARS_MAX)
     if not 0 <= order.once_within_ms <= ONCE_WITHIN_MAX_MS:
         raise LedgerInvalid(f"once_within_ms {order.once_within_ms}: use 0 to {ONCE_WITHIN_MAX_MS} milliseconds")
+    check_usage(order.usage)
+    check_text("shadow", order.shadow, SHADOW_CHARS_MAX)
     check_meta(order.meta)
+
+
+def check_usage(usage: str) -> None:
+    """What a hold is counted under is nothing, or six parts of up to 400 characters in all."""
+    check_text("usage", usage, USAGE_CHARS_MAX)
+    if usage and usage.count("|") != USAGE_PARTS - 1:
+        raise LedgerInvalid(f"usage {usage!r}: use model|operation|resolution|phase|provider|traits, or nothing")
 
 
 def check_context(context: HoldContext) -> None:
@@ -183,6 +200,7 @@ def check_context(context: HoldContext) -> None:
     check_text("price list", context.price_list, FINGERPRINT_CHARS_MAX)
     if not _WINDOWS.fullmatch(context.windows):
         raise LedgerInvalid(f"windows {context.windows!r}: use what the hold was answered with, or leave them out")
+    check_usage(context.usage)
 
 
 def check_answer(answer: Answer) -> None:
@@ -200,6 +218,8 @@ def check_ending(ending: Ending) -> None:
     check_amount(ending.amount)
     check_text("outcome", ending.why, REASON_CHARS_MAX)
     check_meta(ending.meta)
+    if not 0 <= ending.outputs <= OUTPUTS_MAX:
+        raise LedgerInvalid(f"outputs {ending.outputs}: use 0 to {OUTPUTS_MAX}")
     if ending.context is not None:
         check_context(ending.context)
     if ending.answer is not None:

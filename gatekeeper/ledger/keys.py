@@ -24,6 +24,7 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:once:<utc day>` | HASH   | a request's name -> hold id; the day as above        | 48 h after last write |
 | `gk:{T}:answer:<hold>`  | STRING | the answer that was kept with this hold              | as long as it says    |
+| `gk:{T}:usage:<month>`  | HASH   | what was used by what, a row for each; UTC month of id| 400 days after month  |
 | `gk:{T}:base`           | HASH   | `exported`, and a checkpoint: `seq`, `state`         | for ever              |
 | `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported and cut|
 | `gk:{tag}:fence`        | STRING | nothing: a write before WAIT, so that it proves one  | 60 s                  |
@@ -41,7 +42,7 @@ and no expiry, because they are replaced when the next window opens, so a team's
 from dataclasses import dataclass, field
 from typing import Final
 
-from gatekeeper.ledger.holdid import hold_id_day
+from gatekeeper.ledger.holdid import hold_id_day, hold_id_month
 
 TEAMS: Final = "gk:teams"
 """SET of every team id; outside the tags, so it is written in a step of its own, before the team."""
@@ -161,3 +162,11 @@ class TeamKeys:
     def done_of(self, hold_id: str) -> str:
         """HASH: where this hold is remembered once it is resolved."""
         return self.done(hold_id_day(hold_id))
+
+    def usage(self, month: str) -> str:
+        """HASH: usage by row, of the holds whose ids are of this UTC month (2026-11)."""
+        return f"{self.tag}:usage:{month}"
+
+    def usage_of(self, hold_id: str) -> str:
+        """HASH: where this hold is counted when it ends."""
+        return self.usage(hold_id_month(hold_id))

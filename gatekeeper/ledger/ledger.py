@@ -46,6 +46,7 @@ from gatekeeper.ledger.reports import Balance, Grant, OpenHold, VerifyReport
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.terms import Terms
 from gatekeeper.ledger.usage import scopes_of
+from gatekeeper.ledger.usagebook import UsageBook
 from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.windows import WindowCache
 
@@ -59,7 +60,7 @@ _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us,
 
 class Ledger:
     """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `wallet` refunds and transfers,
-    `allowances` recurring grants, `terms` how long holds last.
+    `allowances` recurring grants, `terms` how long holds last, `usage` what was used.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
@@ -76,6 +77,7 @@ class Ledger:
         self.allowances = Allowances(client)
         # Looked up at each call, because both may be replaced by others later.
         self.terms = Terms(client, lambda *acked: self.repair.acked(*acked), lambda *due: self.on_deadline(*due))  # noqa: PLW0108
+        self.usage = UsageBook(client)
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
@@ -191,6 +193,7 @@ class Ledger:
         context: HoldContext | None = None,
         answer: Answer | None = None,
         within_available: bool = False,
+        outputs: int = 0,
     ) -> Settlement:
         """Charge what was made (0 charges nothing) and free the rest of the hold.
 
@@ -199,10 +202,12 @@ class Ledger:
         much is charged as the team has, and the same again is a duplicate. With its `context` a charge is booked also
         if the store has lost the hold (`orphan`), and with nothing to charge the hold can no longer be made (`voided`):
         both within 48 hours of its making, later it is `gone`. `answer` is kept with the charge if this settles it.
+        `outputs` is how many were made, for the usage.
         """
         ending = Ending(
-            hold_id, amount, outcome, meta, context=context, answer=answer, within_available=within_available
-        )
+            hold_id, amount, outcome, meta, context=context, answer=answer, within_available=within_available,
+            outputs=outputs,
+        )  # fmt: skip
         return await self._settle(team_id, ending)
 
     async def release(

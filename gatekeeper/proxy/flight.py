@@ -39,6 +39,7 @@ from gatekeeper.ledger.records import (
     SettleStatus,
 )
 from gatekeeper.ledger.resolution import Act, Resolution
+from gatekeeper.ledger.usagebook import usage_text
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
 from gatekeeper.proxy.deferring import defer, report_flagged, resolution_of
@@ -47,7 +48,7 @@ from gatekeeper.proxy.jobs.attaching import attach, deadline_s
 from gatekeeper.proxy.jobs.record import JobRecord
 from gatekeeper.proxy.jobs.settling import name_job
 from gatekeeper.proxy.once import Once
-from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, owed
+from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, outputs_made, owed
 from gatekeeper.proxy.refusals import not_held
 from gatekeeper.proxy.telling import made_words
 from gatekeeper.upstream.messages import Delivery
@@ -125,6 +126,7 @@ def _order(gate: Gate, call: Call, admission: Admission, once: Once) -> HoldOrde
         price_list=admission.quote.price_list.id,
         once=once.name,
         once_within_ms=once.within_ms,
+        usage=usage_text(facts.model, facts.operation, facts.resolution, facts.phase, facts.provider),
         meta=orjson.dumps({key: value for key, value in meta.items() if value is not None}).decode(),
     )
 
@@ -139,6 +141,7 @@ def _context(order: HoldOrder, held: Held) -> HoldContext:
         fingerprint=order.fingerprint,
         price_list=order.price_list,
         windows=held.windows,
+        usage=order.usage,
     )
 
 
@@ -270,8 +273,10 @@ class Flight:
             context=self.context,
             answer=self.kept,
             within_available=due.within_available,
+            outputs=outputs_made(outcome),
         )
-        settlement = await self._book(booking, self._resolution(Act.SETTLE, settled_as, due, meta))
+        resolution = replace(self._resolution(Act.SETTLE, settled_as, due, meta), outputs=outputs_made(outcome))
+        settlement = await self._book(booking, resolution)
         if settlement is None:
             return
         over = max(due.worth - settlement.charged, 0)

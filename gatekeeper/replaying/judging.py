@@ -50,7 +50,8 @@ class Judge:
         candidates = self._candidates(line)
         asked = self._asked(line, candidates)
         try:
-            admission = admit(self.catalog, candidates, record, asked)
+            project, phase = line.get("project"), line.get("phase")
+            admission = admit(self.catalog, candidates, record, asked, project=project, phase=phase)
         except Rejected as refused:
             return Verdict(None, None, tuple(refused.rejection.codes), _about(refused.rejection))
         if bank is None:

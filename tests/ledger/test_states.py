@@ -20,7 +20,7 @@ from tests.ledger.conftest import Raw
 from tests.ledger.lots_scene import Clock, figures, give
 
 NewId = Callable[..., str]
-CONTEXT = "40\t3600000:0:0:0\tp\t\t\tf\tlist"
+CONTEXT = "40\t3600000:0:0:0\tp\t\t\tf\tlist\t"
 POLICIES = {
     State.EXPIRED: "r", State.LATE: "r", State.CHARGED: "c", State.KEPT: "k",
     Event.DEADLINE_CHARGE: "c", Event.DEADLINE_KEEP: "k",
