@@ -72,6 +72,7 @@ SINCE_MAX_MS: Final = INSTANT_MAX_MS - int(timedelta(days=400).total_seconds() *
 _TEAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _WINDOWS: Final = re.compile(r"(\d+:\d+:\d+:\d+)?")
+_DELIVERY_ID: Final = re.compile(r"[0-9]{1,16}-[0-9]{1,16}")
 _JOB_NAME: Final = re.compile(rf"(?=.{{3,{JOB_NAME_CHARS_MAX}}}$)[a-z][a-z0-9-]{{0,31}}/[!-~]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _KEY_SCOPES: Final = tuple(scope.value for scope in Scope)
@@ -271,6 +272,12 @@ def check_lease(owner: str, ttl_ms: int) -> None:
     if ttl_ms < 1:
         raise LedgerInvalid("a lease is for at least 1 millisecond")
     _check_interval("ttl_ms", ttl_ms)
+
+
+def check_delivery_id(place: str) -> None:
+    """The place of an attempt in a delivery log is what the log gave it; empty for none."""
+    if place and not _DELIVERY_ID.fullmatch(place):
+        raise LedgerInvalid(f"delivery {place[:40]!r}: use the id of one that was listed")
 
 
 def check_team(record: TeamRecord) -> None:

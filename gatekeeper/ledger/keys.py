@@ -21,6 +21,9 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:{T}:jobs`           | HASH   | hold id -> the job it follows                        | field: until resolved |
 | `gk:{T}:job:<name>`     | STRING | hold id, line break, job: found by `provider/its id` | as long as it says    |
 | `gk:{T}:lease:<hold>`   | STRING | who looks after this hold's job at the moment        | as long as it says    |
+| `gk:{T}:alerts`         | HASH   | what was told -> when, and when its window ends      | till after its window |
+| `gk:{T}:alert:<id>`     | STRING | who is telling this at the moment                    | as long as it says    |
+| `gk:{T}:deliveries`     | STREAM | attempts to call the team, the last thousand or so   | for ever              |
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:once:<utc day>` | HASH   | a request's name -> hold id; the day as above        | 48 h after last write |
 | `gk:{T}:answer:<hold>`  | STRING | the answer that was kept with this hold              | as long as it says    |
@@ -146,6 +149,20 @@ class TeamKeys:
     def lease(self, hold_id: str) -> str:
         """STRING: who looks after this hold's job at the moment."""
         return f"{self.tag}:lease:{hold_id}"
+
+    @property
+    def alerts(self) -> str:
+        """HASH: what was told, and when."""
+        return f"{self.tag}:alerts"
+
+    def alert(self, alert_id: str) -> str:
+        """STRING: who is telling this at the moment."""
+        return f"{self.tag}:alert:{alert_id}"
+
+    @property
+    def deliveries(self) -> str:
+        """STREAM: attempts to call the team."""
+        return f"{self.tag}:deliveries"
 
     def once(self, day: int) -> str:
         """HASH: the name of a request -> its hold, for the hold ids of a UTC day."""

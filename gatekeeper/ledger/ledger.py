@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from gatekeeper.ledger import bounds, jobs, looking, scripts
+from gatekeeper.ledger.alerts import Alerts
 from gatekeeper.ledger.allowing import Allowances
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs, parse_team
@@ -60,7 +61,7 @@ _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us,
 
 class Ledger:
     """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `wallet` refunds and transfers,
-    `allowances` recurring grants, `terms` how long holds last, `usage` what was used.
+    `allowances` recurring grants, `terms` how long holds last, `usage` what was used, `alerts` what teams were told.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
@@ -73,6 +74,7 @@ class Ledger:
         self.on_deadline: Callable[[str, int], None] = lambda _team, _in_ms: None
         self.repair = Repair(client, History(), self._again)
         self.keyring = KeyRing(client)
+        self.alerts = Alerts(client)
         self.wallet = Wallet(client)
         self.allowances = Allowances(client)
         # Looked up at each call, because both may be replaced by others later.
@@ -164,6 +166,7 @@ class Ledger:
         bounds.check_order(order)
         self.repair.admit(order.team)
         self.on_deadline(order.team, order.ttl_ms)
+        self.alerts.seen(order.team, order)
         result = await self.allowances.hold(order, self._hold)
         if isinstance(result, Held):
             self.repair.acked(order.team, result.seq, order)
@@ -226,6 +229,7 @@ class Ledger:
     async def _settle(self, team_id: str, ending: Ending) -> Settlement:
         bounds.check_team_id(team_id)
         bounds.check_ending(ending)
+        self.alerts.seen(team_id, ending.context)
         settlement = await scripts.settle(self._client, team_id, ending)
         await self.repair.settled(team_id, settlement, replace(ending, answer=None))
         return settlement

@@ -61,12 +61,15 @@ POLL_URL_LENGTH_MAX = 1024
 """A longer address is not kept with its job, nor one of other than plain characters: the usual one is asked then."""
 
 
-async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> "Flight | Repeated":
-    """Holds the quoted credits in one atomic step, unless the same request did so before.
+async def take_off(
+    gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: float | None = None
+) -> "Flight | Repeated":
+    """Holds the quoted credits in one atomic step, unless the same request did so before. `ttl_s` is how long its
+    outcome may take, where that is not what the provider usually needs.
 
     Raises `Rejected`, or the ledger's error when it is away.
     """
-    order = _order(gate, call, admission, once)
+    order = _order(gate, call, admission, once, ttl_s)
     try:
         result = await gate.ledger.hold(order)
     except LedgerUnavailable as error:
@@ -107,7 +110,7 @@ async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailabl
             await defer(gate, facts, undo, error)
 
 
-def _order(gate: Gate, call: Call, admission: Admission, once: Once) -> HoldOrder:
+def _order(gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: float | None) -> HoldOrder:
     provider, facts = admission.provider, call.facts
     now_ms = int(gate.clock.now().timestamp() * 1000)
     meta = {"model": facts.model, "operation": facts.operation, "resolution": facts.resolution, "phase": facts.phase,
@@ -116,7 +119,7 @@ def _order(gate: Gate, call: Call, admission: Admission, once: Once) -> HoldOrde
         hold_id=new_hold_id(now_ms, secrets.randbits(RANDOM_BITS)),
         team=call.caller.team.id,
         amount=admission.quote.credits,
-        ttl_ms=int(_hold_ttl_s(gate, admission) * 1000),
+        ttl_ms=int((_hold_ttl_s(gate, admission) if ttl_s is None else ttl_s) * 1000),
         grace_ms=int(provider.unknown_grace_s * 1000),
         on_unknown=provider.on_unknown,
         project=facts.project or "",
@@ -300,7 +303,7 @@ class Flight:
 
     async def _follow(self, pending: Pending) -> None:
         """The work goes on without this request: its hold follows the job from now on."""
-        job = self.gate.desk.adopt(self._record(pending))
+        job = self.gate.desk.adopt(self.record(pending))
         status = await attach(self.gate, job, self.kept)
         self.gate.metrics.job_accepted(self.admission.provider.name)
         self._count_upstream()
@@ -318,12 +321,13 @@ class Flight:
 
     async def _name(self, job_id: str, files: tuple[str, ...]) -> None:
         """It ended at once, and can be asked for again all the same, by its own name or by those of its files."""
-        job = self.gate.desk.adopt(self._record(Pending(job_id)))
+        job = self.gate.desk.adopt(self.record(Pending(job_id)))
         job.ended, job.charged = self.deferred or self.charged is not None, self.charged
         for name in (job_id, *files):
             await name_job(self.gate, job, name)
 
-    def _record(self, pending: Pending) -> JobRecord:
+    def record(self, pending: Pending) -> JobRecord:
+        """What is to be known of the work that goes on without this flight."""
         url = pending.poll_url or ""
         fits = 0 < len(url) <= POLL_URL_LENGTH_MAX and url.isascii() and url.isprintable()
         return JobRecord(

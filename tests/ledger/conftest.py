@@ -39,7 +39,7 @@ JOB_MS = 7 * 24 * 3600 * 1000
 LEASE_MS = 90_000
 CLOCK_AHEAD_MS = 600_000  # how far tests put a store's clock ahead
 FOR_EVER = re.compile(
-    r"gk:(schema|teams|allowances|transfers|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|refunds|transfers|bal|open|due|jobs|j|base))"
+    r"gk:(schema|teams|allowances|transfers|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|refunds|transfers|bal|open|due|jobs|j|base|alerts|deliveries))"
 )
 WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:done:\d+"): RETENTION_MS,
@@ -47,6 +47,7 @@ WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:answer:[0-9a-f]{32}"): ANSWER_MS,
     re.compile(r"gk:\{[\w.-]+\}:job:[a-z0-9-]+/[!-~]+"): JOB_MS,
     re.compile(r"gk:\{[\w.-]+\}:lease:[0-9a-f]{32}"): LEASE_MS,
+    re.compile(r"gk:\{[\w.-]+\}:alert:alert_[0-9a-f]{32}"): LEASE_MS,
 }
 USAGE = re.compile(r"gk:\{[\w.-]+\}:usage:\d{4}-\d{2}")
 FENCE = re.compile(r"gk:\{[^}]+\}:fence")

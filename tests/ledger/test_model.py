@@ -26,10 +26,11 @@ from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.lots import REMINDER, parse_lots
+from gatekeeper.ledger.lots import REMINDER, Lot, parse_lots
 from gatekeeper.ledger.records import (
     Answer,
     Ending,
+    GrantStatus,
     Held,
     HoldContext,
     HoldOrder,
@@ -41,6 +42,7 @@ from gatekeeper.ledger.records import (
     Refused,
     Repeated,
 )
+from gatekeeper.ledger.scripts import Figures
 from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.ledger.books import AGE_MAX_MS, BY_TIME, MOST, OPEN, TEAM, TEAMS, Books, Use, id_ms
 
@@ -148,18 +150,26 @@ class Machine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from("abcdefghijklmnop"), amount=AMOUNTS, expires_s=EXPIRIES_S)
     def grant(self, name: str, amount: int, expires_s: int | None) -> None:
-        expires = None if expires_s is None else self.begin + expires_s * 1000
-        expected = self.books.grant(name, amount, expires)
-        try:
-            status = self.run(scripts.grant(self.client, TEAM, name, amount, "", "", expires))
-        except LedgerInvalid:
-            status = None
-        assert expected is status
+        self.grant_all([(name, amount, None if expires_s is None else self.begin + expires_s * 1000)])
 
     @rule(amount=st.integers(1, 3))
     def grant_many(self, amount: int) -> None:
-        for number in range(25):
-            self.grant(secrets.token_hex(4), amount, 10 + 5 * number)
+        self.grant_all([(secrets.token_hex(4), amount, self.begin + (10 + 5 * n) * 1000) for n in range(25)])
+
+    def grant_all(self, grants: list[tuple[str, int, int | None]]) -> None:
+        """One after the other, on their way together."""
+
+        async def answers() -> list[GrantStatus | None]:
+            return await asyncio.gather(*(self._granted(*each) for each in grants))
+
+        expected = [self.books.grant(*each) for each in grants]
+        assert expected == self.run(answers())
+
+    async def _granted(self, name: str, amount: int, expires_ms: int | None) -> GrantStatus | None:
+        try:
+            return await scripts.grant(self.client, TEAM, name, amount, "", "", expires_ms)
+        except LedgerInvalid:
+            return None
 
     @rule(team=st.sampled_from(TEAMS))
     def change_team(self, team: TeamRecord) -> None:
@@ -274,8 +284,16 @@ class Machine(RuleBasedStateMachine):
     # What is always so
 
     @invariant()
-    def figures_agree(self) -> None:
-        figures = self.run(scripts.balance(self.client, TEAM, list(SCOPES)))
+    def figures_and_lots_agree(self) -> None:
+        async def kept() -> Any:
+            lots = self.client.command("HGET", KEYS.bal, "lots")
+            return await asyncio.gather(scripts.balance(self.client, TEAM, list(SCOPES)), lots)
+
+        figures, lots = self.run(kept())
+        self.figures_agree(figures)
+        self.lots_agree(parse_lots(lots or ""))
+
+    def figures_agree(self, figures: Figures) -> None:
         assert (self.books.granted, self.books.charged, self.books.expired, self.books.held) == (
             figures.granted, figures.charged, figures.expired, figures.held,
         )  # fmt: skip
@@ -283,10 +301,8 @@ class Machine(RuleBasedStateMachine):
             use, counters = self.books.use.get(scope, Use()), parse_counters(text)
             assert (use.used, use.held, tuple(use.windows)) == (counters.used, counters.held, counters.windows)
 
-    @invariant()
-    def lots_agree(self) -> None:
+    def lots_agree(self, lots: tuple[Lot, ...]) -> None:
         kept, now = self.books.kept, self.books.now
-        lots = parse_lots(self.run(self.client.command("HGET", KEYS.bal, "lots")) or "")
         assert [(name, lot.free, kept[name]) for name, lot in self.books.lots_by_use if lot.expires_ms > now] == [
             (lot.grant_id, lot.free, lot.held) for lot in lots if lot.expires_ms > now
         ]

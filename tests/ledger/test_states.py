@@ -182,6 +182,7 @@ async def drive_on_grants(raw: Raw, new_id: NewId, *, lapsing: bool) -> dict[tup
     return seen
 
 
+@pytest.mark.parametrize("redis", ["valkey"], indirect=True)
 @pytest.mark.parametrize("lapsing", [False, True])
 async def test_every_event_in_every_state_on_grants_that_expire(raw: Raw, new_id: NewId, lapsing: bool):
     """It is all the same where credits expire, before and after they do, and the books add up in the end."""
