@@ -45,7 +45,7 @@ local function entry_of(place)
   assert(kind, 'an entry of the journal cannot be read')
   return {
     kind = kind, about = about, charged = charged + 0, hold_seq = hold_seq, project = project, member = member,
-    key = key, starts = windows, price_list = price_list,
+    key = key, starts = windows, day = match(windows, '^%d+:(%d+)'), price_list = price_list,
     usage = kind == 'orphan' and string.gsub(usage, '|%d*$', '') or usage, -- one has its outputs behind it
   }
 end
