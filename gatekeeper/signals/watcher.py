@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gatekeeper.catalog import Catalog
-from gatekeeper.clock import Clock, SystemClock
+from gatekeeper.clock import SystemClock
 from gatekeeper.ledger.alerts import Spender, alert_id
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError
 from gatekeeper.ledger.holdid import DAY_MS
@@ -71,7 +71,6 @@ class Watcher:
         owner: str,
         send: Send,
         on_error: Callable[[Exception], None],
-        clock: Clock | None = None,
     ) -> None:
         self._ledger = ledger
         self._catalog = catalog
@@ -80,7 +79,7 @@ class Watcher:
         self._owner = owner
         self._send = send
         self._on_error = on_error
-        self._clock = clock or SystemClock()
+        self._clock = SystemClock()
         self._diagnosed_s: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -136,20 +135,21 @@ class Watcher:
         """Tells what this team has reached and nobody told; how much that was. Without spenders: the team, its projects
         and the members and keys that limits name, and what is over is forgotten."""
         try:
-            record = await self._ledger.team(team)
-            if record is None:
-                return 0
-            wanted = list(spenders) or _named(record)
-            at_ms, found = await reached(self._ledger, record, wanted)
-            if record.projects and self._may_diagnose(team):
-                found += await diagnosed(self._ledger, self._catalog(), record, at_ms)
-            told = await self._tell(record, found, at_ms)
-            if not spenders:
-                await self._ledger.alerts.forget(team, at_ms - FORGET_AFTER_MS)
-            return told
+            return await self._look_at(team, list(spenders))
         except LedgerBroken as error:  # one team's books must not keep all the others from being told
             self._on_error(error)
             return 0
+
+    async def _look_at(self, team: str, spenders: list[Spender]) -> int:
+        record = await self._ledger.team(team)
+        if record is None:
+            return 0
+        at_ms, found = await reached(self._ledger, record, spenders or _named(record))
+        if record.projects and self._may_diagnose(team):
+            found += await diagnosed(self._ledger, self._catalog(), record, at_ms)
+        if not spenders:
+            await self._ledger.alerts.forget(team, at_ms - FORGET_AFTER_MS)
+        return await self._tell(record, found, at_ms)
 
     def _may_diagnose(self, team: str) -> bool:
         """Whether the last time is long enough ago."""
