@@ -45,7 +45,7 @@ local function entry_of(place)
   assert(kind, 'an entry of the journal cannot be read')
   return {
     kind = kind, about = about, charged = charged + 0, hold_seq = hold_seq, project = project, member = member,
-    key = key, starts = windows, price_list = price_list,
+    key = key, starts = windows, day = match(windows, '^%d+:(%d+)'), price_list = price_list,
     usage = kind == 'orphan' and string.gsub(usage, '|%d*$', '') or usage, -- one has its outputs behind it
   }
 end
@@ -89,6 +89,11 @@ if amount == 0 or amount > left then return {'CAPPED', str(left), str(refunded)}
 
 book.charged = book.charged - amount
 move_scopes(book, fields, hold.starts, -amount, 0)
+for field, scope in pairs(book.scopes) do -- flush would take one without windows and use for one that is not there
+  if scope[1] == 0 and scope[11] == '0:0:0:0' then
+    later(book, 'HSET', KEYS[1], field, format(COUNTERS, unpack(scope)))
+  end
+end
 endings().move_usage(book, KEYS[5], hold_id, hold, -amount, 0, 0, 0)
 local entry_seq = append(
   book, 'refund', id, str(amount), str(left - amount), seq, charge.project, charge.member, charge.key, hold.starts,
