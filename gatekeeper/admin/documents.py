@@ -100,6 +100,50 @@ class GrantList(Document):
     next_cursor: str | None
 
 
+class RefundDocument(Document):
+    """Credits that were given back for the charge of a hold, by the journal entry that charged it."""
+
+    id: str
+    hold_id: str
+    charge_seq: int
+    credits: Credits
+    at: At
+    seq: int
+
+
+class RefundMade(RefundDocument):
+    """The same, just given. `refunded` is all that was given back of this charge, `charged` what is left of it."""
+
+    refunded: Credits
+    charged: Credits
+    credits_available: Credits
+
+
+class RefundList(Document):
+    """Refunds by id."""
+
+    refunds: list[RefundDocument]
+    next_cursor: str | None
+
+
+class TransferDocument(Document):
+    """Credits that were handed on to another team. `pending`: it has not got them yet, and will."""
+
+    id: str
+    to: str
+    credits: Credits
+    at: At
+    seq: int
+    pending: bool
+
+
+class TransferList(Document):
+    """Transfers by id."""
+
+    transfers: list[TransferDocument]
+    next_cursor: str | None
+
+
 class LimitDocument(Document):
     """A limit, and how far it is used now. `in_force` is what counts at the moment: `credits`, or `raised_to` as long
     as it is raised. `used` and `held` are null for a limit that each project, member or key has of its own."""

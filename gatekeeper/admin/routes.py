@@ -1,7 +1,7 @@
 """The admin API's routes, all of them: the table that the application and its OpenAPI document are made from."""
 
 from gatekeeper.admin import bodies, documents
-from gatekeeper.admin.operations import books, grants, holds, keys, limits, plans, teams
+from gatekeeper.admin.operations import books, grants, holds, keys, limits, plans, teams, wallet
 from gatekeeper.admin.routing import Asked, Reply, Route, written
 
 TEAMS = "/admin/v1/teams"
@@ -98,6 +98,30 @@ CREDIT_ROUTES = (
         method="GET", path=f"{TEAM}/grants/{{grant}}", name="getGrant", summary="One grant.",
         call=lambda a: grants.get_grant(a.ledger, a.team, a.ids["grant"]),
         answer=documents.GrantDocument, problems=("grant_not_found",),
+    ),
+    Route(
+        method="GET", path=f"{TEAM}/refunds", name="listRefunds", summary="What the team was given back, by id.",
+        call=lambda a: wallet.list_refunds(a.ledger, a.team, a.query),
+        query=bodies.PageQuery, answer=documents.RefundList,
+    ),
+    Route(
+        method="POST", path=f"{TEAM}/refunds", name="giveRefund",
+        summary="Give back what a hold was charged, or a part of it, once per id.",
+        call=lambda a: wallet.give_refund(a.ledger, a.team, a.body, a.who),
+        body=bodies.RefundBody, answer=documents.RefundMade, answers=MADE,
+        problems=("already_exists", "charge_not_found"),
+    ),
+    Route(
+        method="GET", path=f"{TEAM}/transfers", name="listTransfers", summary="What the team handed on, by id.",
+        call=lambda a: wallet.list_transfers(a.ledger, a.team, a.query),
+        query=bodies.PageQuery, answer=documents.TransferList,
+    ),
+    Route(
+        method="POST", path=f"{TEAM}/transfers", name="makeTransfer",
+        summary="Hand credits on to a team of the same organisation, once per id.",
+        call=lambda a: wallet.make_transfer(a.ledger, a.team, a.body, a.who),
+        body=bodies.TransferBody, answer=documents.TransferDocument, answers=MADE,
+        problems=("already_exists", "changed_meanwhile"),
     ),
     Route(
         method="GET", path=f"{TEAM}/allowances", name="getAllowances", summary="What the team is given anew.",

@@ -113,5 +113,7 @@ def check_token(request: web.BaseRequest, record: JobRecord) -> None:
     """Raises `Rejected` (hold_not_found) for whoever may not end this decision: the caller whose key pays for it need
     not be the one who does the work, and could say that nothing came of it."""
     if record.token_sha256 and not hmac.compare_digest(record.token_sha256, token_sha256(read_token(request))):
-        detail = f"This decision was made with a {SETTLE_TOKEN}; only with the same can it be settled, or anything else."
+        detail = (
+            f"This decision was made with a {SETTLE_TOKEN}; only with the same can it be settled, or anything else."
+        )
         raise refuse(Code.HOLD_NOT_FOUND, detail)

@@ -59,7 +59,9 @@ async def answer_extend(gate: Gate, call: Call) -> web.Response:
     record = job.record
     left_s = record.submitted_at_ms / 1000 + LIFE_MAX_S - gate.clock.now().timestamp()
     if ttl_s > left_s:
-        raise malformed(f"ttl_s: a decision lives for {LIFE_MAX_S // 3600} hours in all; {max(int(left_s), 0)} s are left.")
+        raise malformed(
+            f"ttl_s: a decision lives for {LIFE_MAX_S // 3600} hours in all; {max(int(left_s), 0)} s are left."
+        )
     if job.ended:
         raise _ended(job.record, job.charged)
     await keep(gate, record, until_s=ttl_s)
@@ -139,7 +141,7 @@ def _is_same(charged: int, due: Owed, held: int) -> bool:
 def _not_found() -> Rejected:
     return refuse(
         Code.HOLD_NOT_FOUND,
-        "No such decision of this team. What the gateway forwards is settled by the provider's answer, never from here.",
+        "No such decision of this team. What the gateway forwards is settled by the provider's answer, not from here.",
     )
 
 
