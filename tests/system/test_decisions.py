@@ -138,9 +138,7 @@ async def test_two_ends_at_once_book_one(world: World):
     key = await world.key()
     hold = (await decide(world, key)).json["id"]
 
-    answers = await asyncio.gather(
-        *(tell(world, key, hold, act) for act in ("settle", "release", "settle", "release"))
-    )
+    answers = await asyncio.gather(*(tell(world, key, hold, act) for act in ("settle", "release", "settle", "release")))
 
     assert [200, 200, 409, 409] == sorted(each.status for each in answers)
     await world.assert_books_clean()

@@ -93,7 +93,8 @@ def _read_credits(fields: JsonFields, held: int) -> int | None:
 
 
 def _read_made(fields: JsonFields, outputs_asked: int) -> Made:
-    outputs, pixels = outputs_asked, ()  # type: tuple[int, tuple[Pixels | None, ...]]
+    outputs = outputs_asked
+    pixels: tuple[Pixels | None, ...] = ()
     if fields.holds_list("outputs"):
         each = fields.objects("outputs", "a number, or a list of objects")
         pixels = tuple(read_pixels(output.whole("width"), output.whole("height")) for output in each)
