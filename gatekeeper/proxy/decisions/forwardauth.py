@@ -14,8 +14,8 @@ from aiohttp import web
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.outcome import Made
 from gatekeeper.core.rejection import Code, Rejection, refuse
-from gatekeeper.dialects.base import Rendered
 from gatekeeper.core.request import GenerationRequest
+from gatekeeper.dialects.base import Rendered
 from gatekeeper.ledger.records import HoldState, OnUnknown
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.decisions.asking import SETTLE_TOKEN, Wanted
