@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gatekeeper.custom_settings import CustomSettings
 from gatekeeper.environment import DELIMITER, PREFIX, EnvironmentSource, at_its_variable, with_environment
-from gatekeeper.sections import HttpAddress, NamedCredential, NamedSecret, Section
+from gatekeeper.sections import HttpAddress, NamedCredential, NamedSecret, Section, SignalSettings
 from gatekeeper.yamlfile import (
     ConfigError,
     DataPath,
@@ -279,6 +279,7 @@ class Settings(BaseSettings):
     webhooks: WebhookSettings = WebhookSettings()
 
     jobs: JobSettings = JobSettings()
+    signals: SignalSettings = SignalSettings()
     log: LogSettings = LogSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     catalog: tuple[str, ...] = ("catalog/*.yaml",)

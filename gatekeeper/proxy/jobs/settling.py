@@ -27,7 +27,7 @@ from gatekeeper.proxy.deferring import defer, report_flagged, resolution_of
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.jobs.desk import Job, name_of
 from gatekeeper.proxy.jobs.record import JobRecord, record_text
-from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, owed
+from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, outputs_made, owed
 from gatekeeper.proxy.telling import made_words
 
 FILES_MAX: Final = 16
@@ -165,6 +165,7 @@ def _told(gate: Gate, record: JobRecord, end: _End) -> Awaitable[Settlement]:
         meta=end.meta,
         context=record.context,
         within_available=end.owed.within_available,
+        outputs=outputs_made(end.made) if end.made else 0,
     )
 
 
@@ -181,7 +182,10 @@ async def _book(gate: Gate, job: Job, end: _End, booking: Awaitable[Settlement])
         act = Act.SETTLE if end.settled_as else Act.RELEASE
         due = end.owed
         known = resolution_of(act, record.facts, record.context, end.why)
-        resolution = replace(known, amount=due.amount, meta=end.meta, within_available=due.within_available)
+        resolution = replace(
+            known, amount=due.amount, meta=end.meta, within_available=due.within_available,
+            outputs=outputs_made(end.made) if end.made else 0,
+        )  # fmt: skip
         job.ended = await defer(gate, record.facts, resolution, error)
         gate.metrics.job_resolved(record.provider, "deferred" if job.ended else "not_booked")
         if job.ended:
