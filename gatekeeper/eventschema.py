@@ -43,7 +43,7 @@ def _branch(event_type: type) -> dict[str, Any]:
     }
     hints = get_type_hints(event_type, include_extras=True)
     for each in fields(event_type):
-        if each.name == "facts":
+        if hints[each.name] is GenerationFacts:
             inner = get_type_hints(GenerationFacts, include_extras=True)
             properties |= {f.name: _schema_of(inner[f.name]) for f in fields(GenerationFacts)}
         else:

@@ -15,7 +15,7 @@ import orjson
 import structlog
 
 from gatekeeper.core.credits import credits_text
-from gatekeeper.events import LEVELS, Event
+from gatekeeper.events import LEVELS, Event, GenerationFacts
 from gatekeeper.eventschema import CREDIT_FIELDS
 
 SILENCED = ("aiohttp.server", "python_multipart")
@@ -59,18 +59,31 @@ def emit(event: Event) -> None:
 
 
 def _line(event: Event) -> dict[str, Any]:
-    """The event's fields, `facts` spread out, credits as exact decimals."""
+    """The event's fields, those of a generation's `facts` spread out, credits as exact decimals."""
     line: dict[str, Any] = {}
-    for part in (getattr(event, "facts", None), event):
-        if part is None:
-            continue
+    generation = getattr(event, "facts", None)
+    for part in (generation, event) if isinstance(generation, GenerationFacts) else (event,):
         amounts = CREDIT_FIELDS[type(part)]
         for each in fields(part):
-            if each.name != "facts":
-                value = getattr(part, each.name)
-                is_amount = each.name in amounts and value is not None
-                line[each.name] = CreditsNumber(value) if is_amount else value
+            value = getattr(part, each.name)
+            if isinstance(value, GenerationFacts):
+                continue
+            is_amount = each.name in amounts and value is not None
+            line[each.name] = CreditsNumber(value) if is_amount else _numbers(value)
     return line
+
+
+def _numbers(value: Any) -> Any:
+    """Within the numbers of a signal, what is called credits is an amount too."""
+    if not isinstance(value, dict):
+        return value
+    return {k: CreditsNumber(v) if k.startswith("credits_") and isinstance(v, int) else v for k, v in value.items()}
+
+
+def event_json(event: Event) -> bytes:
+    """An event's fields as in its log line, for whoever is called about it: `{"type", "data"}`."""
+    data = _line(event)
+    return _to_json({"type": data.pop("event"), "data": data})
 
 
 def one_word(text: str | None) -> str | None:

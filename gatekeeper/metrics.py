@@ -75,6 +75,7 @@ class Metrics:
         self._add_jobs(registry)
         self._add_proofs(registry)
         self._add_webhooks(registry)
+        self._add_signals(registry)
 
     def _add_jobs(self, registry: CollectorRegistry) -> None:
         """What outlives its request."""
@@ -117,6 +118,29 @@ class Metrics:
         self._webhooks_waiting = Gauge(
             "gatekeeper_webhooks_waiting", "Events on disk that their receivers do not have yet", registry=registry
         )
+
+    def _add_signals(self, registry: CollectorRegistry) -> None:
+        """What teams are told about their credits."""
+        self._thresholds = Counter(
+            "gatekeeper_limit_thresholds_total", "Points of limits and budgets that were reached and told, by percent",
+            ["percent"], registry=registry)  # fmt: skip
+        self._signals = Counter(
+            "gatekeeper_budget_signals_total", "Causes of spend ahead of plan that were told", ["diagnosis"],
+            registry=registry)  # fmt: skip
+        self._alert_tries = Counter(
+            "gatekeeper_alert_deliveries_total", "Attempts to call a team's alert address, by result", ["result"],
+            registry=registry)  # fmt: skip
+
+    def threshold_told(self, percent: int) -> None:
+        """One of the few that teams state, 1 to 100."""
+        self._thresholds.labels(str(percent)).inc()
+
+    def signal_told(self, diagnosis: str) -> None:
+        self._signals.labels(diagnosis).inc()
+
+    def alert_delivery(self, result: str) -> None:
+        """`delivered`, `retried` or `failed`."""
+        self._alert_tries.labels(result).inc()
 
     def webhook_heard(self, provider: str, result: str) -> None:
         """`provider` is a configured one's name, or nothing."""

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
 from gatekeeper.yamlfile import mistake
 
@@ -32,6 +32,20 @@ class Section(BaseModel):
     """A part of the settings: every key is known, and none changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SignalSettings(Section):
+    """How often teams' limits and budgets are looked at, to tell what has been reached."""
+
+    watch_every_s: float = Field(
+        5, gt=0, le=3600, description="From spending to being told; each look costs two reads for a team that spent."
+    )
+    diagnose_every_s: float = Field(
+        60, gt=0, le=86_400, description="For a team with projects: it reads all its usage of the window."
+    )
+    walk_every_s: float = Field(
+        300, gt=0, le=86_400, description="Between two looks at all teams, for what a gateway that is gone left untold."
+    )
 
 
 class EnvSecret(Section):

@@ -1,6 +1,7 @@
-"""The admin port's routes: is it alive, is it ready, what are its figures, read the catalog anew.
+"""The admin port: is it alive, is it ready, what are its figures; and behind a token everything that `routes` has.
 
-Health and metrics need no token, everything under `/admin` does. The port listens on loopback unless told otherwise.
+The token is compared in constant time, and whatever is not one of the three open routes needs it, so a path that leads
+nowhere tells nobody anything. The port listens on loopback unless told otherwise.
 """
 
 import hmac
@@ -10,16 +11,17 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from gatekeeper.admin.documents import ReloadDocument
+from gatekeeper.admin.openapi import OPENAPI_PATH, openapi_text
+from gatekeeper.admin.problems import AdminProblem
+from gatekeeper.admin.routes import ROUTES
+from gatekeeper.admin.routing import BODY_BYTES_MAX, Route, answered, problem_answer
+from gatekeeper.core.rejection import quoted
 from gatekeeper.events import InternalError
-from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.reports import VerifyReport
 from gatekeeper.logs import emit, place_of
 from gatekeeper.metrics import Metrics
 from gatekeeper.web.answers import json_answer
-
-ADMIN_BODY_BYTES_MAX = 1024 * 1024
-"""Admin bodies are small; a larger one is a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ class Reload:
     problems: tuple[str, ...] = ()
 
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
 @dataclass(frozen=True, slots=True)
 class AdminPlane:
     """The routes and what they ask. `token` is compared in constant time."""
@@ -56,36 +61,48 @@ class AdminPlane:
 
     def application(self) -> web.Application:
         """The aiohttp application with every admin route."""
-        app = web.Application(client_max_size=ADMIN_BODY_BYTES_MAX, middlewares=[self._guard])
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_post("/admin/v1/catalog/reload", self._reload_catalog)
-        app.router.add_get("/admin/v1/verify", self._verify)
+        app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._guard])
+        for path, handler in self._open().items():
+            app.router.add_get(path, handler)
+        app.router.add_get(OPENAPI_PATH, self._openapi)
+        for route in ROUTES:
+            app.router.add_route(route.method, route.path, self._handler(route))
         return app
 
+    def _open(self) -> dict[str, Handler]:
+        """What needs no token."""
+        return {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
+
+    def _handler(self, route: Route) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await answered(route, self, request)
+
+        return handle
+
     @web.middleware
-    async def _guard(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        if request.path.startswith("/admin/") and not self._is_authorised(request):
-            problem = {"code": "unauthenticated", "detail": "Send the admin token: Authorization: Bearer <token>"}
-            return json_answer(problem, status=401)
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            self._authorise(request)
             return await handler(request)
+        except AdminProblem as problem:
+            return problem_answer(problem)
         except web.HTTPException as refused:
-            return json_answer({"code": "refused", "detail": refused.reason}, status=refused.status)
+            return _refused(request, refused)
         except Exception as error:  # noqa: BLE001  # the outermost edge: a bug is told, not swallowed by the server
             self.metrics.internal_error()
             emit(InternalError(where=place_of(error), error=type(error).__name__))
-            return json_answer(
-                {"code": "internal_error", "detail": "gatekeeper failed inside; see its log"}, status=500
-            )
+            return problem_answer(AdminProblem("internal_error", "gatekeeper failed inside; see its log."))
 
-    def _is_authorised(self, request: web.Request) -> bool:
+    def _authorise(self, request: web.Request) -> None:
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
         matches = hmac.compare_digest(sent.strip().encode("utf-8", "replace"), self.token.encode())
-        return matches and scheme.lower() == "bearer"
+        if not (matches and scheme.lower() == "bearer") and request.path not in self._open():
+            raise AdminProblem("unauthenticated", "Send the admin token: Authorization: Bearer <token>")
+
+    async def reloaded(self) -> ReloadDocument:
+        """Read the catalog again."""
+        done = await self.reload()
+        return ReloadDocument(ok=done.ok, models=done.models, digest=done.digest, problems=list(done.problems))
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return json_answer({"status": "ok"})
@@ -104,28 +121,22 @@ class AdminPlane:
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def _reload_catalog(self, _: web.Request) -> web.Response:
-        done = await self.reload()
-        document = {"ok": done.ok, "models": done.models, "digest": done.digest, "problems": list(done.problems)}
-        return json_answer(document, status=200 if done.ok else 422)
-
-    async def _verify(self, _: web.Request) -> web.Response:
-        try:
-            reports = [await self.ledger.verify(team) async for team in self.ledger.teams()]
-        except LedgerError as error:
-            return json_answer({"code": "ledger_unavailable", "detail": str(error)}, status=503)
-        clean = all(report.clean for report in reports)
-        self.metrics.verified(sum(len(report.differences) for report in reports))
-        return json_answer({"clean": clean, "teams": [verify_document(report) for report in reports]})
+    async def _openapi(self, _: web.Request) -> web.Response:
+        return web.Response(body=openapi_text(), content_type="application/json")
 
 
-def verify_document(report: VerifyReport) -> dict[str, object]:
-    """One team's verdict; a difference names the figure, what is stored and what the journal says."""
-    return {
-        "team": report.team,
-        "clean": report.clean,
-        "seq": report.seq,
-        "entries": report.entries,
-        "trusted_seq": report.trusted_seq,
-        "differences": [{"what": d.what, "stored": d.stored, "derived": d.derived} for d in report.differences],
-    }
+def _refused(request: web.Request, refused: web.HTTPException) -> web.Response:
+    """What the router or the body's reader said no with."""
+    asked = f"{request.method} {quoted(request.path)}"
+    match refused:
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(refused.allowed_methods))
+            answer = problem_answer(AdminProblem("method_not_allowed", f"{asked} is no route; it takes {allowed}."))
+            answer.headers["Allow"] = allowed
+            return answer
+        case web.HTTPRequestEntityTooLarge():
+            return problem_answer(AdminProblem("payload_too_large", f"A body has at most {BODY_BYTES_MAX} bytes."))
+        case web.HTTPNotFound():
+            detail = f"{asked} is no route; GET {OPENAPI_PATH} has all of them."
+            return problem_answer(AdminProblem("not_found", detail))
+    return problem_answer(AdminProblem("malformed_request", f"{asked}: {refused.reason}."))

@@ -1,21 +1,19 @@
 """What has to be done so that the store says what a teams file says: as data, each change with a line for people.
 
-Pure: what is wanted and what is stored go in, steps come out. No line ever holds a secret or its hash. Nothing is
-deleted: a team, grant or key that the file does not name stays as it is.
+Pure: what is wanted and what is stored go in, steps come out. Nothing is deleted unless it is asked for: a team, key,
+limit, allowance or project that the file does not name stays as it is, and `Plan.kept` says what it is. A grant that
+was given stays in any case, and so does all that was spent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 
+from gatekeeper.admin.teams_difference import amount_text, binding_text, instant, key_lines, team_lines
 from gatekeeper.admin.teams_schema import GrantEntry, KeyEntry, TeamEntry
-from gatekeeper.core.credits import credits_text
+from gatekeeper.admin.teams_wanted import wanted_key, wanted_team
 from gatekeeper.ledger.reports import Grant
-from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, TeamRecord
-
-NONE = "none"
-"""How a line says that there was or will be nothing."""
+from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 
 
 class ChangeKind(StrEnum):
@@ -26,6 +24,7 @@ class ChangeKind(StrEnum):
     NEW_GRANT = "new_grant"
     NEW_KEY = "new_key"
     CHANGED_KEY = "changed_key"
+    REMOVED_KEY = "removed_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +61,61 @@ class GiveGrant:
 
 @dataclass(frozen=True, slots=True)
 class PutKey:
-    """Store a key's record."""
+    """Store a key's record; with another secret than before that one stops working."""
 
     key: KeyRecord
     changes: tuple[Change, ...]
 
 
-Step = PutTeam | GiveGrant | PutKey
+@dataclass(frozen=True, slots=True)
+class RotateKey:
+    """Give a key another secret; those it had work for the overlap."""
+
+    team: str
+    key_id: str
+    sha256: str
+    overlap_ms: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveKey:
+    """Forget a key."""
+
+    team: str
+    key_id: str
+    changes: tuple[Change, ...]
+
+
+Step = PutTeam | GiveGrant | PutKey | RotateKey | RemoveKey
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in their order; none when the store says already what the file says."""
+    """The steps in their order; none when the store says already what the file says. `kept` is what the file does not
+    name and pruning would take away."""
 
     steps: tuple[Step, ...]
+    kept: tuple[Change, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:
         return tuple(change for step in self.steps for change in step.changes)
 
 
-def team_steps(entry: TeamEntry, before: TeamRecord | None) -> Iterator[PutTeam]:
-    """The team's record as the file wants it; what the file does not say is kept."""
-    after = _wanted_team(entry, before or TeamRecord(entry.id))
+def team_steps(entry: TeamEntry, before: TeamRecord | None, now_ms: int = 0, *, prune: bool = False) -> list[PutTeam]:
+    """The team's record as the file wants it."""
+    after = wanted_team(entry, before or TeamRecord(entry.id), now_ms=now_ms, prune=prune)
     kind = ChangeKind.CHANGED_TEAM if before else ChangeKind.NEW_TEAM
     lines = [] if before else [f"new team, time zone {after.timezone}"]
-    lines += _team_lines(before or TeamRecord(entry.id, timezone=after.timezone), after)
-    if lines:
-        yield PutTeam(after, tuple(Change(entry.id, kind, line) for line in lines))
+    lines += team_lines(before or TeamRecord(entry.id, timezone=after.timezone), after)
+    return [PutTeam(after, tuple(Change(entry.id, kind, line) for line in lines))] if lines else []
+
+
+def kept_of_team(entry: TeamEntry, before: TeamRecord) -> Iterator[Change]:
+    """What pruning would take away from the team's record."""
+    without, pruned = (wanted_team(entry, before, now_ms=0, prune=prune) for prune in (False, True))
+    return (Change(entry.id, ChangeKind.CHANGED_TEAM, line) for line in team_lines(without, pruned))
 
 
 def grant_steps(entry: TeamEntry, given: Mapping[str, Grant]) -> Iterator[GiveGrant]:
@@ -97,7 +123,7 @@ def grant_steps(entry: TeamEntry, given: Mapping[str, Grant]) -> Iterator[GiveGr
     for grant in entry.grants:
         if grant.id not in given:
             expiry = "" if grant.expires_at_ms is None else f", expires {instant(grant.expires_at_ms)}"
-            line = f"new grant {grant.id}, {_credits(grant.credits)}{expiry}"
+            line = f"new grant {grant.id}, {amount_text(grant.credits)}{expiry}"
             change = Change(entry.id, ChangeKind.NEW_GRANT, line)
             yield GiveGrant(entry.id, grant.id, grant.credits, grant.note, grant.expires_at_ms, (change,))
 
@@ -120,119 +146,31 @@ def late_grants(entry: TeamEntry, given: Mapping[str, Grant], now_ms: int) -> It
             yield index, grant
 
 
-def key_steps(team: str, entry: KeyEntry, sha256: str, before: KeyRecord | None) -> Iterator[PutKey]:
-    """The key's record as the file wants it. A revoked key stays revoked until the file says otherwise or its secret
-    is a new one."""
-    after = KeyRecord(
-        sha256=sha256,
-        team=team,
-        key_id=entry.id,
-        project=entry.project or "",
-        member=entry.member or "",
-        scopes=before.scopes if before else (),
-        expires_at_ms=None if entry.expires_at is None else int(entry.expires_at.timestamp() * 1000),
-        revoked=_kept_revoked(before, sha256) if entry.revoked is None else entry.revoked,
-    )
-    kind = ChangeKind.CHANGED_KEY if before else ChangeKind.NEW_KEY
-    lines = _key_lines(before, after) if before else [f"new key {entry.id}{_binding(after)}"]
-    if lines:
-        yield PutKey(after, tuple(Change(team, kind, line) for line in lines))
+def key_steps(team: str, entry: KeyEntry, sha256: str, before: KeyRecord | None) -> Iterator[PutKey | RotateKey]:
+    """The key's record as the file wants it, and its new secret by itself if the one before goes on for a while."""
+    after = wanted_key(team, entry, sha256, before)
+    if before is None:
+        change = Change(team, ChangeKind.NEW_KEY, f"new key {entry.id}{binding_text(after)}")
+        yield PutKey(after, (change,))
+        return
+    overlap_ms = 0 if before.revoked or after.revoked else entry.overlap  # who was let out is not let in again
+    put = replace(after, sha256=before.sha256, older=before.older) if overlap_ms else after
+    if lines := key_lines(before, put):
+        yield PutKey(put, tuple(Change(team, ChangeKind.CHANGED_KEY, line) for line in lines))
+    if lines := key_lines(put, after, overlap_ms):
+        changes = tuple(Change(team, ChangeKind.CHANGED_KEY, line) for line in lines)
+        yield RotateKey(team, entry.id, sha256, overlap_ms, changes)
 
 
-def _kept_revoked(before: KeyRecord | None, sha256: str) -> bool:
-    return before is not None and before.revoked and before.sha256 == sha256
+def remove_keys(team: str, keys: Iterable[KeyRecord]) -> Iterator[RemoveKey]:
+    """These keys, forgotten."""
+    for key in keys:
+        yield RemoveKey(team, key.key_id, (Change(team, ChangeKind.REMOVED_KEY, f"key {key.key_id} removed"),))
 
 
-def _wanted_team(entry: TeamEntry, base: TeamRecord) -> TeamRecord:
-    frozen = base.frozen if entry.frozen is None else entry.frozen
-    record = replace(base, timezone=entry.timezone or base.timezone, frozen=frozen)
-    if entry.limits is not None:
-        limits = tuple(Limit(limit.scope, limit.per, limit.credits) for limit in entry.limits)
-        record = replace(record, limits=_in_order_of(base.limits, limits))
-    if entry.caps is not None:
-        caps = entry.caps
-        record = replace(record, caps=Caps(**caps.model_dump()))
-    if entry.models is not None:
-        models = entry.models
-        record = replace(record, models_allow=tuple(models.allow), models_deny=tuple(models.deny))
-    if entry.retry_guard is not None:
-        record = replace(record, retry_guard=entry.retry_guard)
-    return record
-
-
-def _in_order_of(before: tuple[Limit, ...], after: tuple[Limit, ...]) -> tuple[Limit, ...]:
-    """The order of limits means nothing, so another order in the file is no change."""
-    return before if set(before) == set(after) else after
-
-
-def _team_lines(before: TeamRecord, after: TeamRecord) -> list[str]:
-    lines = []
-    if before.timezone != after.timezone:
-        lines.append(f"time zone {before.timezone} -> {after.timezone}")
-    if before.frozen != after.frozen:
-        lines.append("frozen: nothing is forwarded any more" if after.frozen else "no longer frozen")
-    lines += _limit_lines(before, after)
-    for name in ("per_request", "open_holds", "held_credits", "requests_per_minute"):
-        old, new = _cap(name, before.caps), _cap(name, after.caps)
-        lines += [f"cap {name} {old} -> {new}"] if old != new else []
-    for name in ("allow", "deny"):
-        olds, news = getattr(before, f"models_{name}"), getattr(after, f"models_{name}")
-        lines += [f"models {name} {_listed(olds)} -> {_listed(news)}"] if olds != news else []
-    if before.retry_guard != after.retry_guard:
-        lines.append(f"retry guard {'on' if after.retry_guard else 'off'}")
-    return lines
-
-
-def _limit_lines(before: TeamRecord, after: TeamRecord) -> list[str]:
-    olds = {(limit.scope, limit.per): limit.credits for limit in before.limits}
-    news = {(limit.scope, limit.per): limit.credits for limit in after.limits}
-    lines = []
-    for scope, per in dict.fromkeys([*olds, *news]):
-        old, new = olds.get((scope, per)), news.get((scope, per))
-        name = f"limit {scope} per {per}"
-        if old is None and new is not None:
-            lines.append(f"new {name}, {_credits(new)}")
-        elif new is None and old is not None:
-            lines.append(f"{name} removed, was {_credits(old)}")
-        elif old is not None and new is not None and old != new:
-            lines.append(f"{name} {credits_text(old)} -> {_credits(new)}")
-    return lines
-
-
-def _credits(amount: int) -> str:
-    text = credits_text(amount)
-    return f"{text} credit" if text == "1" else f"{text} credits"
-
-
-def _cap(name: str, caps: Caps) -> str:
-    value: int | None = getattr(caps, name)
-    if value is None:
-        return NONE
-    return str(value) if name in {"open_holds", "requests_per_minute"} else _credits(value)
-
-
-def _listed(patterns: tuple[str, ...]) -> str:
-    return ", ".join(patterns) or NONE
-
-
-def _binding(key: KeyRecord) -> str:
-    """What a new key is bound to, in words."""
-    bound = [f"{name} {value}" for name, value in (("project", key.project), ("member", key.member)) if value]
-    bound += [f"expires {instant(key.expires_at_ms)}"] if key.expires_at_ms is not None else []
-    return f" ({', '.join(bound)})" if bound else ""
-
-
-def _key_lines(before: KeyRecord, after: KeyRecord) -> list[str]:
-    lines = [f"key {after.key_id} gets a new secret"] if before.sha256 != after.sha256 else []
-    shown = (
-        ("project", before.project or NONE, after.project or NONE),
-        ("member", before.member or NONE, after.member or NONE),
-        ("expires", instant(before.expires_at_ms), instant(after.expires_at_ms)),
-        ("revoked", "yes" if before.revoked else "no", "yes" if after.revoked else "no"),
-    )
-    return lines + [f"key {after.key_id} {name} {old} -> {new}" for name, old, new in shown if old != new]
-
-
-def instant(at_ms: int | None) -> str:
-    """An instant as people read it."""
-    return "never" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
+def close_team(record: TeamRecord, keys: Iterable[KeyRecord]) -> Iterator[Step]:
+    """A team that the file does not name: frozen, and its keys forgotten. Its books stay."""
+    if not record.frozen:
+        line = "frozen: the file does not name this team"
+        yield PutTeam(replace(record, frozen=True), (Change(record.id, ChangeKind.CHANGED_TEAM, line),))
+    yield from remove_keys(record.id, keys)

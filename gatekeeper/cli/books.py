@@ -1,63 +1,74 @@
 """`apply` and `verify`: the commands that work on a store. Both work beside a running gateway."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from gatekeeper.admin.plane import verify_document
+from gatekeeper.admin.operations.books import verdict_document
 from gatekeeper.admin.teams_file import apply_teams_file, plan
-from gatekeeper.admin.teams_plan import Plan
+from gatekeeper.admin.teams_plan import Change, Plan
 from gatekeeper.admin.teams_schema import load_teams
 from gatekeeper.app import open_ledger
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
 from gatekeeper.cli.show import new_table, print_json, progress, terminal
-from gatekeeper.cli.stores import chosen_teams
+from gatekeeper.cli.stores import chosen_teams, counted
+from gatekeeper.cli.who import WhyOption, who
 from gatekeeper.ledger.reports import VerifyReport
 from gatekeeper.settings import Settings
-
-ACTOR = "apply"
-"""Who did it, as the journal has it."""
 
 
 def apply(
     file: Annotated[Path, typer.Argument(help="The teams file.", show_default=False)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change; write nothing.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take away what the file does not name, and freeze teams it does not name.")
+    ] = False,
+    why: WhyOption = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make teams, grants, limits and keys as the file says.
+    """Make teams, grants, limits, projects and keys as the file says.
 
-    Doing it twice changes nothing. Teams, grants and keys are never deleted, and what was spent is never touched;
-    limits, caps and models are each replaced as a whole where the file has them. Secrets are never shown.
+    Doing it twice changes nothing, and what was given or spent is never touched. Nothing is deleted without --prune:
+    with it the file's teams lose the keys, limits, caps, allowances and projects that it does not name, and every
+    team that it does not name is frozen and loses its keys. Secrets are never shown.
     """
-    done = asyncio.run(_apply(find_settings(config), file, dry_run))
+    done = asyncio.run(_apply(find_settings(config), file, dry_run, prune, why or f"apply {file.name}"))
     if as_json:
         print_json(_plan_document(done, dry_run))
         return
     for change in done.changes:
         print(change)
-    count = f"{len(done.changes)} change{'s' if len(done.changes) != 1 else ''}"
+    count = counted(len(done.changes), "change")
     if not done.changes:
         print("Nothing to do: the store is as the file says.")
     else:
         print(f"{count} to make; nothing was written." if dry_run else f"{count} made.")
+    if done.kept:
+        print("The store has more than the file; --prune would do this:")
+    for change in done.kept:
+        print(f"  {change}")
 
 
-async def _apply(settings: Settings, file: Path, dry_run: bool) -> Plan:
+async def _apply(settings: Settings, file: Path, dry_run: bool, prune: bool, why: str) -> Plan:
     teams = load_teams(file)  # before the store is opened: a wrong file needs no server
     async with open_ledger(settings) as store:
         if dry_run:
-            return await plan(store.ledger, teams)
-        return await apply_teams_file(store.ledger, file, actor=ACTOR)
+            return await plan(store.ledger, teams, prune=prune)
+        return await apply_teams_file(store.ledger, file, actor=who(), why=why, prune=prune)
 
 
 def _plan_document(done: Plan, dry_run: bool) -> dict[str, Any]:
-    changes = [{"team": change.team, "kind": change.kind, "what": change.what} for change in done.changes]
-    return {"dry_run": dry_run, "changes": changes}
+    return {"dry_run": dry_run, "changes": _documents(done.changes), "kept": _documents(done.kept)}
+
+
+def _documents(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    return [{"team": change.team, "kind": change.kind, "what": change.what} for change in changes]
 
 
 def verify(
@@ -77,7 +88,7 @@ def verify(
     reports = asyncio.run(_verify(find_settings(config), team, journal, silent=as_json))
     clean = all(report.clean for report in reports)
     if as_json:
-        print_json({"clean": clean, "teams": [verify_document(report) for report in reports]})
+        print_json({"clean": clean, "teams": [verdict_document(report).plain() for report in reports]})
     else:
         _print_reports(reports)
     if not clean:

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import typer
 from pydantic import ValidationError
 
-from gatekeeper.admin.teams_file import read_secrets
 from gatekeeper.admin.teams_schema import TeamsFile, idle_patterns, load_teams
+from gatekeeper.admin.teams_secrets import read_secrets
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.cli.locate import default_config_path, find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption

@@ -1,7 +1,6 @@
 """`holds`: what keeps credits aside now, and the way to end by hand what neither its result nor time will end."""
 
 import asyncio
-import getpass
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
 from gatekeeper.cli.show import new_table, print_json, terminal
 from gatekeeper.cli.stores import chosen_teams, counted, instant, span
+from gatekeeper.cli.who import WhyOption, who
 from gatekeeper.clock import SystemClock
 from gatekeeper.core.credits import credits_text, parse_credits
 from gatekeeper.dialects.facts import credits_number
@@ -26,10 +26,6 @@ LISTED_MAX = 10_000
 """Holds listed at most."""
 
 HoldArgument = Annotated[str, typer.Argument(help="The hold's id, as `holds list` has it.", show_default=False)]
-
-WhyOption = Annotated[
-    str, typer.Option("--why", metavar="TEXT", help="The reason, for the journal; who did it is added.")
-]
 
 RunningOption = Annotated[
     bool, typer.Option("--running", help="End a hold whose generation runs, too: what it comes to is then not booked.")
@@ -154,7 +150,7 @@ async def _resolve(
             _check_amount(hold_id, "over", None if ended is None else ended.amount, amount)
         else:
             _check_open(hold, amount, running)
-        return await store.ledger.settle(hold_id, team, amount, outcome=f"by hand ({getpass.getuser()}): {why}")
+        return await store.ledger.settle(hold_id, team, amount, outcome=f"by hand ({who()}): {why}")
 
 
 def _check_open(hold: OpenHold, amount: int, running: bool) -> None:

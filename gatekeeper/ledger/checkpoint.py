@@ -14,10 +14,11 @@ from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.lots import Lot, Lots
 from gatekeeper.ledger.records import HoldState
 from gatekeeper.ledger.reports import Difference
+from gatekeeper.ledger.tally import BookedUsage
 from gatekeeper.ledger.verify import BookedCounters, BookedHold, Replay
 from gatekeeper.ledger.walletbooks import BookedWallet
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Grows when an older text would be misread."""
 
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
@@ -40,6 +41,10 @@ def _counters(stored: dict[str, Any]) -> BookedCounters:
     return BookedCounters(**stored)
 
 
+def _usage(stored: dict[str, Any]) -> BookedUsage:
+    return BookedUsage(**stored)
+
+
 def _table(read: Callable[[Any], Any], key: Callable[[str], Any] = str) -> Callable[[dict[str, Any]], dict[Any, Any]]:
     return lambda stored: {key(name): read(value) for name, value in stored.items()}
 
@@ -57,6 +62,7 @@ PARTS: Final[dict[str, Callable[[Any], Any]]] = {
     "by_time": _table(_hold),
     "wallet": _wallet,
     "use": _table(_counters),
+    "usage": _usage,
     "written": _table(int, int),
 }
 """Everything a replay goes on from, by the name of its attribute, with how to read it. Dataclasses, numbers, texts and
@@ -67,6 +73,7 @@ def to_text(replay: Replay) -> str:
     """The books after the last entry booked. What the store has forgotten is left out, here and in `replay`."""
     for day in [day for day in replay.written if replay.is_forgotten(day)]:
         replay.forget(day)
+    replay.usage.forget(replay.at_ms)
     parts = {name: getattr(replay, name) for name in PARTS}
     return orjson.dumps({"format": FORMAT, **parts}, option=_OPTIONS).decode()
 

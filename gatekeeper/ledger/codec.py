@@ -41,7 +41,7 @@ FIGURES: Final = ("seq", "at", "granted", "charged", "expired", "held", "open")
 
 ENTRY_FIELDS: Final = (
     "kind", "at", "id", "amount", "charged", "hold_seq", "project", "member", "key", "windows", "price_list", "why",
-    "actor", "meta",
+    "actor", "usage", "meta",
 )  # fmt: skip
 """The order of a journal entry's values; only the last may hold a tab."""
 
@@ -71,7 +71,7 @@ def team_arguments(record: TeamRecord) -> list[str]:
 def context_text(context: HoldContext) -> str:
     """The context of a settle as settle.lua reads it."""
     windows = context.windows or "0:0:0:0"
-    names = (context.project, context.member, context.key_id, context.fingerprint, context.price_list)
+    names = (context.project, context.member, context.key_id, context.fingerprint, context.price_list, context.usage)
     return "\t".join((str(context.amount), windows, *names))
 
 
@@ -178,6 +178,7 @@ class StoredHold:
     key_id: str
     fingerprint: str
     price_list: str
+    usage: str
     parts: str
     follows_job: bool = False
 
@@ -186,11 +187,11 @@ def parse_hold(text: str) -> StoredHold:
     """The record of an open hold; the fields in the order in which hold.lua writes them."""
     try:
         state, amount, grace, policy, seq, at, starts, *names = text.split("\t")
-        project, member, key_id, fingerprint, price_list, parts = names
+        project, member, key_id, fingerprint, price_list, usage, parts = names
         return StoredHold(
             STATES[state], int(amount), int(grace), POLICIES[policy], int(seq), int(at),
             tuple(int(start) for start in starts.split(":")),
-            project, member, key_id, fingerprint, price_list, parts,
+            project, member, key_id, fingerprint, price_list, usage, parts,
             follows_job=policy == FOLLOWS_JOB,
         )  # fmt: skip
     except (KeyError, ValueError) as error:

@@ -5,6 +5,8 @@ time picks the day-bucket in which a resolved hold is remembered. Pure: time and
 """
 
 import re
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
 DAY_MS: Final = 86_400_000
@@ -12,6 +14,7 @@ RANDOM_BITS: Final = 74
 
 _HOLD_ID: Final = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 _TIME_BITS: Final = 48
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 def new_hold_id(now_ms: int, random_bits: int) -> str:
@@ -38,3 +41,14 @@ def hold_id_ms(hold_id: str) -> int:
 def hold_id_day(hold_id: str) -> int:
     """The UTC day in the id, counted from 1970-01-01 as 0."""
     return hold_id_ms(hold_id) // DAY_MS
+
+
+def hold_id_month(hold_id: str) -> str:
+    """The UTC month of the instant in the id, as 2026-11."""
+    return month_of_day(hold_id_day(hold_id))
+
+
+@lru_cache(maxsize=64)
+def month_of_day(day: int) -> str:
+    """The month of this UTC day (days since 1970-01-01); of a day past the last that has a date, that one's."""
+    return date.fromordinal(min(_EPOCH + max(0, day), date.max.toordinal())).isoformat()[:7]

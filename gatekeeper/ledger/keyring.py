@@ -14,7 +14,7 @@ from typing import Final
 from gatekeeper.ledger import bounds, looking, scripts
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import key_text, pairs, parse_key
-from gatekeeper.ledger.errors import LedgerConflict, LedgerInvalid
+from gatekeeper.ledger.errors import LedgerConflict, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.keys import TeamKeys, api_key
 from gatekeeper.ledger.teamrecord import KeyRecord, OlderSecret
 
@@ -51,6 +51,33 @@ class KeyRing:
         _, changed = await self._change(key.team, key.key_id, put, actor, why)
         return changed
 
+    async def put_new(self, key: KeyRecord, *, actor: str = "", why: str = "") -> bool:
+        """Store a key unless the team has one of this id already: False then, and nothing is changed."""
+        bounds.check_key(key)
+        await self._point(key.sha256, key.team, key.key_id)
+        after, _ = await self._change(
+            key.team, key.key_id, lambda before: key if before is None else before, actor, why
+        )  # fmt: skip
+        if after is not None and after.sha256 != key.sha256:
+            await self._forget({key.sha256})
+            return False
+        return True
+
+    async def change(
+        self, team_id: str, key_id: str, change: Callable[[KeyRecord], KeyRecord], *, actor: str = "", why: str = ""
+    ) -> KeyRecord | None:
+        """Change a key's record but for its secrets, from what it is now; None if there is none."""
+
+        def changed(before: KeyRecord | None) -> KeyRecord | None:
+            if before is None:
+                return None
+            after = replace(change(before), sha256=before.sha256, older=before.older)
+            bounds.check_key(after)
+            return after
+
+        after, _ = await self._change(team_id, key_id, changed, actor, why)
+        return after
+
     async def rotate(
         self, team_id: str, key_id: str, sha256: str, overlap_ms: int, *, actor: str = "", why: str = ""
     ) -> KeyRecord:
@@ -74,9 +101,7 @@ class KeyRing:
 
     async def revoke(self, team_id: str, key_id: str, *, actor: str = "", why: str = "") -> KeyRecord:
         """End a key and keep its record. Raises LedgerInvalid if there is none."""
-        after, _ = await self._change(
-            team_id, key_id, lambda before: None if before is None else replace(before, revoked=True), actor, why
-        )
+        after = await self.change(team_id, key_id, lambda key: replace(key, revoked=True), actor=actor, why=why)
         if after is None:
             raise _no_key(team_id, key_id)
         return after
@@ -133,9 +158,13 @@ class KeyRing:
             if before is None and after is None:
                 return None, False
             told = json.dumps(changes(before, after), separators=(",", ":"), ensure_ascii=False)
-            stored = await scripts.put_key(
-                self._client, team_id, key_id, _text(before), _text(after), told, actor, why
-            )  # fmt: skip
+            try:
+                stored = await scripts.put_key(
+                    self._client, team_id, key_id, _text(before), _text(after), told=told, actor=actor, why=why
+                )
+            except (LedgerNoTeam, LedgerInvalid):
+                await self._forget(_hashes(after) - _hashes(before))
+                raise
             if stored is not None:
                 await self._forget(_hashes(before) - _hashes(after))
                 return after, stored
@@ -156,7 +185,7 @@ def changes(before: KeyRecord | None, after: KeyRecord | None) -> dict[str, obje
         if value != getattr(base, name):
             told[name] = value
     if after.sha256 != base.sha256:
-        told["secret"] = "new"  # noqa: S105  # that it is another one, never which
+        told["renewed"] = True
         told["older_until_ms"] = max((secret.expires_at_ms for secret in after.older), default=None)
     return told
 

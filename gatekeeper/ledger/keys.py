@@ -21,9 +21,13 @@ A team's keys share one hash tag, `{team}`, so all of them live on one node of a
 | `gk:{T}:jobs`           | HASH   | hold id -> the job it follows                        | field: until resolved |
 | `gk:{T}:job:<name>`     | STRING | hold id, line break, job: found by `provider/its id` | as long as it says    |
 | `gk:{T}:lease:<hold>`   | STRING | who looks after this hold's job at the moment        | as long as it says    |
+| `gk:{T}:alerts`         | HASH   | what was told -> when, and when its window ends      | till after its window |
+| `gk:{T}:alert:<id>`     | STRING | who is telling this at the moment                    | as long as it says    |
+| `gk:{T}:deliveries`     | STREAM | attempts to call the team, the last thousand or so   | for ever              |
 | `gk:{T}:done:<utc day>` | HASH   | hold id -> how it ended; the day is the one in the id| 72 h after last write |
 | `gk:{T}:once:<utc day>` | HASH   | a request's name -> hold id; the day as above        | 48 h after last write |
 | `gk:{T}:answer:<hold>`  | STRING | the answer that was kept with this hold              | as long as it says    |
+| `gk:{T}:usage:<month>`  | HASH   | what was used by what, a row for each; UTC month of id| 400 days after month  |
 | `gk:{T}:base`           | HASH   | `exported`, and a checkpoint: `seq`, `state`         | for ever              |
 | `gk:{T}:j`              | STREAM | the journal, ids `<seq>-0`                           | until exported and cut|
 | `gk:{tag}:fence`        | STRING | nothing: a write before WAIT, so that it proves one  | 60 s                  |
@@ -41,7 +45,7 @@ and no expiry, because they are replaced when the next window opens, so a team's
 from dataclasses import dataclass, field
 from typing import Final
 
-from gatekeeper.ledger.holdid import hold_id_day
+from gatekeeper.ledger.holdid import hold_id_day, hold_id_month
 
 TEAMS: Final = "gk:teams"
 """SET of every team id; outside the tags, so it is written in a step of its own, before the team."""
@@ -146,6 +150,20 @@ class TeamKeys:
         """STRING: who looks after this hold's job at the moment."""
         return f"{self.tag}:lease:{hold_id}"
 
+    @property
+    def alerts(self) -> str:
+        """HASH: what was told, and when."""
+        return f"{self.tag}:alerts"
+
+    def alert(self, alert_id: str) -> str:
+        """STRING: who is telling this at the moment."""
+        return f"{self.tag}:alert:{alert_id}"
+
+    @property
+    def deliveries(self) -> str:
+        """STREAM: attempts to call the team."""
+        return f"{self.tag}:deliveries"
+
     def once(self, day: int) -> str:
         """HASH: the name of a request -> its hold, for the hold ids of a UTC day."""
         return f"{self.tag}:once:{day}"
@@ -161,3 +179,11 @@ class TeamKeys:
     def done_of(self, hold_id: str) -> str:
         """HASH: where this hold is remembered once it is resolved."""
         return self.done(hold_id_day(hold_id))
+
+    def usage(self, month: str) -> str:
+        """HASH: usage by row, of the holds whose ids are of this UTC month (2026-11)."""
+        return f"{self.tag}:usage:{month}"
+
+    def usage_of(self, hold_id: str) -> str:
+        """HASH: where this hold is counted when it ends."""
+        return self.usage(hold_id_month(hold_id))

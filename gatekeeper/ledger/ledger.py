@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from gatekeeper.ledger import bounds, jobs, looking, scripts
+from gatekeeper.ledger.alerts import Alerts
+from gatekeeper.ledger.allowing import Allowances
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerBroken
@@ -45,6 +47,7 @@ from gatekeeper.ledger.reports import Balance, Grant, OpenHold, VerifyReport
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.terms import Terms
 from gatekeeper.ledger.usage import scopes_of
+from gatekeeper.ledger.usagebook import UsageBook
 from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.windows import WindowCache
 
@@ -58,7 +61,7 @@ _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us,
 
 class Ledger:
     """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `wallet` refunds and transfers,
-    `terms` how long holds last.
+    `allowances` recurring grants, `terms` how long holds last, `usage` what was used, `alerts` what teams were told.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
@@ -71,9 +74,12 @@ class Ledger:
         self.on_deadline: Callable[[str, int], None] = lambda _team, _in_ms: None
         self.repair = Repair(client, History(), self._again)
         self.keyring = KeyRing(client)
+        self.alerts = Alerts(client)
         self.wallet = Wallet(client)
+        self.allowances = Allowances(client)
         # Looked up at each call, because both may be replaced by others later.
         self.terms = Terms(client, lambda *acked: self.repair.acked(*acked), lambda *due: self.on_deadline(*due))  # noqa: PLW0108
+        self.usage = UsageBook(client)
         self._client = client
         self._windows = WindowCache()
         self._timezones: dict[str, str] = {}
@@ -97,8 +103,10 @@ class Ledger:
         bounds.check_name("actor", actor)
         bounds.check_text("why", why, bounds.REASON_CHARS_MAX)
         await self._client.command("SADD", TEAMS, record.id)
+        await self.allowances.expect(record)
         revision = await scripts.put_team(self._client, record, actor, why, expected_revision)
         self._remember_timezone(record.id, record.timezone)
+        await self.allowances.stored(record)
         return replace(record, revision=revision)
 
     async def team(self, team_id: str) -> TeamRecord | None:
@@ -158,7 +166,8 @@ class Ledger:
         bounds.check_order(order)
         self.repair.admit(order.team)
         self.on_deadline(order.team, order.ttl_ms)
-        result = await self._hold(order)
+        self.alerts.seen(order.team, order)
+        result = await self.allowances.hold(order, self._hold)
         if isinstance(result, Held):
             self.repair.acked(order.team, result.seq, order)
             await self.repair.admit_held(order.team)
@@ -187,6 +196,7 @@ class Ledger:
         context: HoldContext | None = None,
         answer: Answer | None = None,
         within_available: bool = False,
+        outputs: int = 0,
     ) -> Settlement:
         """Charge what was made (0 charges nothing) and free the rest of the hold.
 
@@ -195,10 +205,12 @@ class Ledger:
         much is charged as the team has, and the same again is a duplicate. With its `context` a charge is booked also
         if the store has lost the hold (`orphan`), and with nothing to charge the hold can no longer be made (`voided`):
         both within 48 hours of its making, later it is `gone`. `answer` is kept with the charge if this settles it.
+        `outputs` is how many were made, for the usage.
         """
         ending = Ending(
-            hold_id, amount, outcome, meta, context=context, answer=answer, within_available=within_available
-        )
+            hold_id, amount, outcome, meta, context=context, answer=answer, within_available=within_available,
+            outputs=outputs,
+        )  # fmt: skip
         return await self._settle(team_id, ending)
 
     async def release(
@@ -217,6 +229,7 @@ class Ledger:
     async def _settle(self, team_id: str, ending: Ending) -> Settlement:
         bounds.check_team_id(team_id)
         bounds.check_ending(ending)
+        self.alerts.seen(team_id, ending.context)
         settlement = await scripts.settle(self._client, team_id, ending)
         await self.repair.settled(team_id, settlement, replace(ending, answer=None))
         return settlement

@@ -36,7 +36,7 @@ class OpenStore:
             await self.embedded.close()
 
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Grows with every change of a stored format that older code would misread."""
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from gatekeeper.ledger import scripts
+from gatekeeper.ledger import looking, scripts
 from gatekeeper.ledger.checkpoint import first_difference, from_text, to_text
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import ExportBroken, LedgerBroken, LedgerConflict
@@ -25,6 +25,7 @@ from gatekeeper.ledger.journal import (
 )
 from gatekeeper.ledger.records import Entry
 from gatekeeper.ledger.reports import VerifyReport
+from gatekeeper.ledger.usagebook import living_months
 from gatekeeper.ledger.verify import Replay, compare
 
 TRIES_MAX: Final = 5
@@ -44,7 +45,8 @@ async def prove(client: StoreClient, team_id: str, directory: Path | None = None
 
 
 async def _try(client: StoreClient, team_id: str, directory: Path | None) -> VerifyReport | None:
-    snapshot = await scripts.snapshot(client, team_id)
+    months = living_months(await looking.now_ms(client, team_id))
+    snapshot = await scripts.snapshot(client, team_id, months)
     checkpoint, last = checkpoint_of(snapshot.base), int(snapshot.bal.get("seq", "0"))
     files = _Files(team_id, directory)
     replay = await _begin(checkpoint, files)

@@ -132,6 +132,10 @@ class HoldOrder:
     hold is remembered under it for at least 24 h. If `once_within_ms` is above 0, an earlier hold under that name that
     is at most this old and was not released is answered in place of a new one: `Repeated`, or `Mismatch` if it has
     another fingerprint.
+
+    `usage` says what it is counted under: `model|operation|resolution|phase|provider|traits`, a part empty where it is
+    not known (all of it empty: counted under nothing). With a `shadow` text nothing but a frozen team refuses the hold:
+    the text, and the codes of what would have refused it, are its reason in the journal.
     """
 
     hold_id: str
@@ -148,6 +152,8 @@ class HoldOrder:
     meta: str = ""
     once: str = ""
     once_within_ms: int = 0
+    usage: str = ""
+    shadow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,7 @@ class HoldContext:
     fingerprint: str = ""
     price_list: str = ""
     windows: str = ""
+    usage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +192,7 @@ class Ending:
     context: HoldContext | None = None
     answer: Answer | None = None
     within_available: bool = False
+    outputs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +222,8 @@ class Transition:
 class Held:
     """The credits are aside. `available` and `held` are the team's, after it; `seq` is the journal entry.
     `repeated` is True if this id was held before (our own retry after a lost answer). `reaped` is what time did to
-    other holds of the team in the same step. `windows` is for the `HoldContext` of its settle."""
+    other holds of the team in the same step. `windows` is for the `HoldContext` of its settle. `shadowed` is what would
+    have refused it, if its order had a `shadow`; a repeated call does not tell it again."""
 
     hold_id: str
     amount: int
@@ -224,6 +233,7 @@ class Held:
     repeated: bool = False
     reaped: tuple[Transition, ...] = ()
     windows: str = ""
+    shadowed: "tuple[Refusal, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +260,14 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """No credits were put aside. `refusals` lists every check that failed, in the order they are made; `reaped` is
-    what time did to other holds of the team in the same step."""
+    what time did to other holds of the team in the same step, `at_ms` the store's time."""
 
     refusals: tuple[Refusal, ...]
     required: int
     available: int
     held: int
     reaped: tuple[Transition, ...] = ()
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

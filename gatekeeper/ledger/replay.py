@@ -159,7 +159,7 @@ class Replayer:
             settlement = await self._ledger.settle(
                 hold_id, team, resolution.amount,
                 outcome=resolution.why, meta=resolution.meta, context=resolution.context,
-                within_available=resolution.within_available,
+                within_available=resolution.within_available, outputs=resolution.outputs,
             )  # fmt: skip
         is_gone = settlement.status is SettleStatus.GONE
         return Replayed(

@@ -22,7 +22,8 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class LimitUsage:
-    """How far a limit is used now. `resets_at_ms` None for a lifetime limit."""
+    """How far a limit is used now. `limit` is what is in force: until `raised_until_ms` a raised one. `resets_at_ms`
+    None for a lifetime limit."""
 
     scope: str
     per: Per
@@ -30,6 +31,7 @@ class LimitUsage:
     used: int
     held: int
     resets_at_ms: int | None
+    raised_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,31 @@ class EndedHold:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What was used in one day under one combination of these names; empty where it was not known.
+
+    `day_ms` is when the day began in the team's time zone: the day in which the hold was made. `generations` ended with
+    something made or charged, `released` ended without; `credits` are micro-credits, less what was refunded. A row
+    that is `other` stands for all that no row of its own was kept for.
+    """
+
+    day_ms: int
+    model: str
+    operation: str
+    resolution: str
+    phase: str
+    provider: str
+    traits: tuple[str, ...]
+    project: str
+    member: str
+    credits: int
+    generations: int
+    released: int
+    outputs: int
+    other: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """One figure that the journal does not confirm."""
 
@@ -104,25 +131,3 @@ class VerifyReport:
     def clean(self) -> bool:
         """True if every figure could be re-derived from the journal."""
         return not self.differences
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """What one combination came to on one day: credits charged and not refunded, generations that were charged, those
-    that ended without a charge, outputs made. `day_ms` is where the day begins in the team's time zone. `other` is
-    what was beyond the rows that are kept apart: it has no words of its own."""
-
-    day_ms: int
-    model: str = ""
-    operation: str = ""
-    resolution: str = ""
-    phase: str = ""
-    provider: str = ""
-    traits: tuple[str, ...] = ()
-    project: str = ""
-    member: str = ""
-    credits: int = 0
-    generations: int = 0
-    released: int = 0
-    outputs: int = 0
-    other: bool = False

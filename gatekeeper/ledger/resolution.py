@@ -39,8 +39,9 @@ class Act(StrEnum):
 class Resolution:
     """The end of one hold, or the job that it follows. `amount` is what to charge and `held` what the hold is of, in
     micro-credits; `why` is the outcome or the reason for the journal, `request_id` is for log lines. With
-    `within_available` more than the hold is charged only as far as the team's credits go. `job` to `answer_ttl_ms` are
-    of a job alone. The rest books an end even if the store has lost the hold; without `windows` it does not."""
+    `within_available` more than the hold is charged only as far as the team's credits go; `outputs` is how many were
+    made, for the usage. `job` to `answer_ttl_ms` are of a job alone. The rest books an end even if the store has lost
+    the hold; without `windows` it does not."""
 
     act: Act
     team: str
@@ -63,6 +64,8 @@ class Resolution:
     fingerprint: str = ""
     price_list: str = ""
     windows: str = ""
+    usage: str = ""
+    outputs: int = 0
 
     @property
     def context(self) -> HoldContext | None:
@@ -70,8 +73,9 @@ class Resolution:
         if not self.windows:
             return None
         return HoldContext(
-            self.held, self.project, self.member, self.key_id, self.fingerprint, self.price_list, self.windows
-        )
+            self.held, self.project, self.member, self.key_id, self.fingerprint, self.price_list, self.windows,
+            self.usage,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

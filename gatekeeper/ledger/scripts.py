@@ -3,12 +3,13 @@
 It decides nothing. A reply that a script cannot give is LedgerBroken; `INVALID` and `NO_TEAM` become their errors.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import STATES, context_text, pairs, parse_figures, parse_limits, team_arguments
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
-from gatekeeper.ledger.holdid import hold_id_day
+from gatekeeper.ledger.holdid import hold_id_day, month_of_day
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.lots import REMINDER
 from gatekeeper.ledger.lua import script
@@ -78,6 +79,8 @@ class Snapshot:
     base: dict[str, str]
     refunds: dict[str, str]
     transfers: dict[str, str]
+    months: tuple[str, ...]
+    usage: dict[str, dict[str, str]]
 
 
 async def put_team(client: StoreClient, record: TeamRecord, actor: str, why: str, expected_revision: int | None) -> int:
@@ -112,8 +115,8 @@ async def grant(
     raise unusual("grant", team, reply)
 
 
-async def put_key(  # noqa: PLR0913, PLR0917  # what the script takes, each by its name
-    client: StoreClient, team: str, key_id: str, before: str, after: str, told: str, actor: str, why: str
+async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
+    client: StoreClient, team: str, key_id: str, before: str, after: str, *, told: str, actor: str, why: str
 ) -> bool | None:
     """Run key.lua: whether it changed anything; None if the record was another one by then."""
     keys = TeamKeys(team)
@@ -134,28 +137,29 @@ async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldR
     keys, day = TeamKeys(order.team), hold_id_day(order.hold_id)
     names = [
         keys.bal, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
+        keys.usage(month_of_day(day)), keys.usage(month_of_day(day - 1)),
     ]  # fmt: skip
     if order.once:
         names += [keys.once(day), keys.once(day - 1), keys.once(day + 1), keys.done(day + 1)]
     args: list[str | int] = [
         order.hold_id, order.amount, order.ttl_ms, order.grace_ms, order.on_unknown[0], order.fingerprint,
         order.project, order.member, order.key_id, order.price_list, order.meta,
-        windows.timezone, windows.argument(), day, order.once, order.once_within_ms,
+        windows.timezone, windows.argument(), day, order.once, order.once_within_ms, order.usage, order.shadow,
     ]  # fmt: skip
     reply = await client.run(script("hold"), names, args)
     match reply:
-        case ["HELD", amount, available, held, seq, again, reaped, starts]:
+        case ["HELD", amount, available, held, seq, again, reaped, starts, *shadowed]:
             return Held(
                 order.hold_id, int(amount), int(available), int(held), int(seq), again == "1", _transitions(reaped),
-                starts,
+                starts, tuple(_refusal(refusal, int(available)) for refusal in shadowed),
             )  # fmt: skip
         case ["REPEAT", state, amount, charged, hold_id]:
             return Repeated(hold_id, STATES[state], int(amount), int(charged))
         case ["MISMATCH", state, hold_id]:
             return Mismatch(hold_id, STATES[state])
-        case ["REFUSED", available, held, reaped, *refusals]:
+        case ["REFUSED", available, held, reaped, *refusals, now]:
             decoded = tuple(_refusal(refusal, int(available)) for refusal in refusals)
-            return Refused(decoded, order.amount, int(available), int(held), _transitions(reaped))
+            return Refused(decoded, order.amount, int(available), int(held), _transitions(reaped), int(now))
         case ["RETRY_WINDOWS", now, timezone]:
             return RetryWindows(int(now), timezone)
         case ["STALE", now]:
@@ -174,10 +178,11 @@ def _refusal(raw: list[str], available: int) -> Refusal:
 async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
     """Run settle.lua."""
     keys, hold_id, context, answer = TeamKeys(team), ending.hold_id, ending.context, ending.answer
-    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal, keys.jobs]
+    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal, keys.jobs,
+             keys.usage_of(hold_id)]  # fmt: skip
     args: list[str | int] = [
         hold_id, ending.amount, ending.why, ending.meta, int(ending.undo), context_text(context) if context else "",
-        int(ending.within_available),
+        int(ending.within_available), ending.outputs,
     ]  # fmt: skip
     if answer is not None:
         names.append(keys.answer(hold_id))
@@ -233,15 +238,16 @@ async def expire(client: StoreClient, team: str, members: list[str]) -> tuple[Tr
     """Run expire.lua on these members of `due`: holds, and reminders of lots."""
     keys = TeamKeys(team)
     hold_ids = [member for member in members if not member.startswith(REMINDER)]
-    buckets = sorted({keys.done_of(hold_id) for hold_id in hold_ids})
-    place = {bucket: 5 + i for i, bucket in enumerate(buckets)}
+    days = sorted({hold_id_day(hold_id) for hold_id in hold_ids})
+    place = {day: 5 + i for i, day in enumerate(days)}
     args: list[str | int] = []
     for hold_id in hold_ids:
-        args += [hold_id, place[keys.done_of(hold_id)]]
+        args += [hold_id, place[hold_id_day(hold_id)]]
     for reminder in members:
         if reminder.startswith(REMINDER):
             args += [reminder, 0]
-    names = [keys.bal, keys.open, keys.due, keys.journal, *buckets]
+    names = [keys.bal, keys.open, keys.due, keys.journal, *map(keys.done, days)]
+    names += [keys.usage(month_of_day(day)) for day in days]
     reply = await client.run(script("expire"), names, args, bulk=True)
     if reply and reply[0] == "INVALID":
         raise unusual("expire", team, reply)
@@ -265,16 +271,18 @@ async def balance(client: StoreClient, team: str, scopes: list[str]) -> Figures:
     raise unusual("balance", team, reply)
 
 
-async def snapshot(client: StoreClient, team: str) -> Snapshot:
-    """Run snapshot.lua."""
+async def snapshot(client: StoreClient, team: str, months: Sequence[str]) -> Snapshot:
+    """Run snapshot.lua, with the usage of these months."""
     keys = TeamKeys(team)
     names = [keys.bal, keys.open, keys.due, keys.grants, keys.base, keys.refunds, keys.transfers]
-    reply = await client.run(script("snapshot"), names, [], bulk=True)
-    use, open_, grants, due, base, refunds, transfers = (pairs(part) for part in reply)
+    reply = await client.run(script("snapshot"), [*names, *map(keys.usage, months)], [], bulk=True)
+    use, open_, grants, due, base, refunds, transfers, *buckets = (pairs(part) for part in reply)
     figures = parse_figures(use.pop("figures", ""))
     use.pop("rules", None)
     use.pop("minute", None)  # a rate, not credits
-    return Snapshot(figures, use, use.pop("lots", ""), open_, grants, due, base, refunds, transfers)
+    usage = {month: rows for month, rows in zip(months, buckets, strict=True) if rows}
+    lots = use.pop("lots", "")
+    return Snapshot(figures, use, lots, open_, grants, due, base, refunds, transfers, tuple(months), usage)
 
 
 async def exported(client: StoreClient, team: str, seq: int) -> int:

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gatekeeper.ledger.codec import PERIODS, grant_text, parse_hold
+from gatekeeper.ledger.codec import PERIODS, StoredHold, grant_text, parse_hold
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.holdid import hold_id_day, is_hold_id
 from gatekeeper.ledger.lots import REMINDER, Lot, Lots, Parts, parts_text
 from gatekeeper.ledger.records import Entry, EntryKind, HoldState
 from gatekeeper.ledger.reports import Difference
 from gatekeeper.ledger.scripts import Snapshot
+from gatekeeper.ledger.tally import BookedUsage, row_of
 from gatekeeper.ledger.usage import scopes_of
 from gatekeeper.ledger.walletbooks import BookedWallet, hold_of
 
@@ -24,6 +25,9 @@ DIFFERENCES_MAX: Final = 100
 FORGOTTEN_AFTER_MS: Final = 73 * 3600 * 1000
 """When the store has surely forgotten how a day's holds ended: 72 h after it last wrote of one, and an hour for clocks
 that were set. No late result can come to them any more."""
+
+SHADOWED: Final = "shadow: "
+"""With this begins why a hold was made that some check would have refused."""
 
 _RESOLVING: Final = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
 _WITHOUT_CREDITS: Final = {EntryKind.TEAM, EntryKind.KEY, EntryKind.VOID, EntryKind.LAPSE}
@@ -42,6 +46,7 @@ class BookedHold:
     charged: int = 0
     follows_job: bool = False
     parts: Parts = field(default_factory=list)
+    row: str = ""
 
 
 @dataclass(slots=True)
@@ -85,6 +90,7 @@ class Replay:
         self.by_time: dict[str, BookedHold] = {}
         self.wallet = BookedWallet()
         self.use: dict[str, BookedCounters] = {}
+        self.usage = BookedUsage()
         self.at_ms = 0
         self.written: dict[int, int] = {}
         self.differences: list[Difference] = []
@@ -174,12 +180,13 @@ class Replay:
                 lot.amount -= lot.free
 
     def _hold(self, entry: Entry) -> None:
-        if entry.amount > max(0, self.available):
+        if entry.amount > max(0, self.available) and not entry.fields["why"].startswith(SHADOWED):
             self.differ(f"entry {entry.seq}: held beyond what was available", entry.amount, self.available)
         scopes = scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"])
         starts = [int(start) for start in entry.fields["windows"].split(":")]
         parts = self.lots.hold(entry.amount)
         self.open[entry.hold_id] = BookedHold(entry.amount, scopes, starts, entry.seq, parts=parts)
+        self.open[entry.hold_id].row = row_of(entry, entry.fields["usage"])
         self.held += entry.amount
         for scope in scopes:
             self.use.setdefault(scope, BookedCounters()).open(starts)
@@ -191,6 +198,7 @@ class Replay:
             self.differ(f"entry {entry.seq}: {entry.kind} of a hold that is not open", entry.hold_id, "an open hold")
             return
         hold.charged = entry.charged
+        self.usage.end(entry.hold_id, hold.row, entry.charged, _outputs(entry), self.at_ms)
         self.held -= hold.amount
         self.charged += entry.charged
         self.lots.settle(hold.parts, entry.charged)
@@ -205,6 +213,8 @@ class Replay:
         if hold is None:
             self.differ(f"entry {entry.seq}: late, but time had not resolved it", entry.hold_id, "an expired hold")
             return
+        self.usage.end(entry.hold_id, hold.row, hold.charged, 0, self.at_ms, sign=-1)
+        self.usage.end(entry.hold_id, hold.row, entry.charged, _outputs(entry), self.at_ms)
         correction = entry.charged - hold.charged
         self.charged += correction
         if hold.state is HoldState.EXPIRED:
@@ -219,6 +229,8 @@ class Replay:
             self.differ(f"entry {entry.seq}: orphan of a hold that is open", entry.hold_id, "no such hold")
             return
         starts = [int(start) for start in entry.fields["windows"].split(":")]
+        row = row_of(entry, entry.fields["usage"].rpartition("|")[0])
+        self.usage.end(entry.hold_id, row, entry.charged, _outputs(entry), self.at_ms)
         self.charged += entry.charged
         self.lots.spend(entry.charged)
         for scope in scopes_of(entry.fields["project"], entry.fields["member"], entry.fields["key"]):
@@ -282,6 +294,7 @@ def compare(snapshot: Snapshot, replay: Replay) -> tuple[Difference, ...]:
     for hold_id in sorted({*snapshot.open, *replay.open}):
         _compare_hold(replay, hold_id, snapshot)
     _compare_lots(replay, snapshot)
+    _compare_usage(replay, snapshot)
     for hold_id in sorted(set(snapshot.due) - set(snapshot.open)):
         if not hold_id.startswith(REMINDER):  # one that came too late to be of use does no harm
             replay.differ(f"deadline of {hold_id}", snapshot.due[hold_id], "none: the hold is not open")
@@ -306,6 +319,15 @@ def _compare_lots(replay: Replay, snapshot: Snapshot) -> None:
             replay.differ(f"reminder of grant {lot.grant_id}", reminder or "none", lot.expires_ms)
 
 
+def _compare_usage(replay: Replay, snapshot: Snapshot) -> None:
+    """The buckets that are there, and those that should be; what is about to be forgotten is not looked at."""
+    for month in snapshot.months:
+        stored, derived = snapshot.usage.get(month, {}), replay.usage.texts(month)
+        for row in sorted({*stored, *derived}):
+            name = row.replace("\t", " ")
+            _match(replay, f"usage in {month} of {name}", stored.get(row, "none"), derived.get(row, "none"))
+
+
 def _compare_hold(replay: Replay, hold_id: str, snapshot: Snapshot) -> None:
     text, hold = snapshot.open.get(hold_id), replay.open.get(hold_id)
     if text is None or hold is None:
@@ -317,15 +339,26 @@ def _compare_hold(replay: Replay, hold_id: str, snapshot: Snapshot) -> None:
         replay.differ(f"hold {hold_id}", error, hold.state)
         return
     _match(replay, f"hold {hold_id}",
-           _hold_text(stored.state, stored.amount, stored.seq, list(stored.starts), stored.parts),
-           _hold_text(hold.state, hold.amount, hold.seq, hold.starts, parts_text(hold.parts)))  # fmt: skip
+           _hold_text(stored.state, stored.amount, stored.seq, list(stored.starts), stored.parts, _row(stored)),
+           _hold_text(hold.state, hold.amount, hold.seq, hold.starts, parts_text(hold.parts), hold.row))  # fmt: skip
     _match(replay, f"hold {hold_id}: follows a job", str(stored.follows_job), str(hold.follows_job))
     if hold.state is HoldState.HELD and hold_id not in snapshot.due:
         replay.differ(f"deadline of {hold_id}", "none", "a held hold has one")
 
 
-def _hold_text(state: HoldState, amount: int, seq: int, starts: list[int], parts: str) -> str:
-    return f"{state} {amount} by entry {seq} in {starts}" + (f" from {parts}" if parts else "")
+def _row(stored: StoredHold) -> str:
+    return f"{stored.starts[1]}\t{stored.usage}\t{stored.project}\t{stored.member}"
+
+
+def _hold_text(state: HoldState, amount: int, seq: int, starts: list[int], parts: str, row: str) -> str:
+    counted = row.partition("\t")[2].replace("\t", " ").strip()
+    return f"{state} {amount} by entry {seq} in {starts}" + (f" from {parts}" if parts else "") + f" for {counted}"
+
+
+def _outputs(entry: Entry) -> int:
+    """How many were made, of an end that tells it."""
+    told = entry.fields["usage"].rpartition("|")[2]
+    return int(told) if told.isdecimal() else 0
 
 
 def _text(counters: BookedCounters | None) -> str:

@@ -40,6 +40,7 @@ def resolution_of(act: Act, facts: GenerationFacts, context: HoldContext, why: s
         fingerprint=context.fingerprint,
         price_list=context.price_list,
         windows=context.windows,
+        usage=context.usage,
     )
 
 

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gatekeeper.core.rejection import Code, refuse
-from gatekeeper.web.auth import NAME, Caller
-
-PHASES = ("iteration", "final", "fix")
-"""The phases of a project's work that spend is sorted by."""
+from gatekeeper.web.auth import NAME, PHASES, Caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from gatekeeper.core.price import charge
 from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.spec import ModelSpec, OverRun
 from gatekeeper.events import SettledAs
+from gatekeeper.ledger.bounds import OUTPUTS_MAX
 
 SIZES_BOOKED_MAX: Final = 10
 """Distinct sizes that a settlement's journal entry names; no request asks for more outputs than that."""
@@ -53,6 +54,11 @@ def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) ->
 def made_as(valid: ValidRequest, made: Made) -> SettledAs:
     """Whether all came that was asked for."""
     return "made" if made.outputs >= valid.outputs else "partial"
+
+
+def outputs_made(outcome: Made | Failed) -> int:
+    """How many outputs the usage counts: as many as it says, in the bounds of what is believed."""
+    return min(max(outcome.outputs, 0), OUTPUTS_MAX) if isinstance(outcome, Made) else 0
 
 
 def outcome_meta(outcome: Made | Failed, cost: Cost | None, via: str = "") -> str:

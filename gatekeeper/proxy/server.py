@@ -16,13 +16,23 @@ from gatekeeper.dialects.base import Dialect, Route, RouteKind
 from gatekeeper.events import GenerationRejected, InternalError, LedgerFailed
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import emit, one_word, place_of
+from gatekeeper.proxy.decisions.deciding import decisions_provider
+from gatekeeper.proxy.decisions.routes import find_decision_route
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
 from gatekeeper.proxy.jobs.following import follow
 from gatekeeper.proxy.mounts import host_names
-from gatekeeper.proxy.native_routes import answer_balance, answer_holds, answer_model, answer_models, answer_quote
+from gatekeeper.proxy.native_routes import (
+    answer_balance,
+    answer_holds,
+    answer_model,
+    answer_models,
+    answer_quote,
+    answer_usage,
+)
 from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
+from gatekeeper.proxy.scopes import TO_CHOOSE, TO_GENERATE, TO_PASS, TO_PRICE, TO_READ, Scopes, check_scope
 from gatekeeper.proxy.webhooks.inbound import receive
 from gatekeeper.proxy.webhooks.keys import CALLBACKS
 from gatekeeper.proxy.webhooks.secret import SECRET_PATH, answer_secret, asks_for_secret
@@ -34,10 +44,11 @@ OWN_ROUTES: dict[tuple[str, str], Answering] = {
     ("POST", "/v1/quotes"): answer_quote,
     ("GET", "/v1/models"): answer_models,
     ("GET", "/v1/balance"): answer_balance,
+    ("GET", "/v1/usage"): answer_usage,
     ("GET", "/v1/holds"): answer_holds,
     ("GET", SECRET_PATH): answer_secret,
 }
-"""The gateway's own routes, besides `GET /v1/models/{id}` and `POST /v1/generations`."""
+"""The gateway's own routes, besides `GET /v1/models/{id}`, `POST /v1/generations` and those of decisions."""
 
 ANSWERING: dict[RouteKind, Answering] = {
     RouteKind.GENERATION: generate,
@@ -47,6 +58,16 @@ ANSWERING: dict[RouteKind, Answering] = {
     RouteKind.DOWNLOAD: follow,
 }
 """What is done for each kind of route."""
+
+SCOPES: dict[Answering, Scopes] = {
+    answer_quote: TO_PRICE,
+    answer_models: TO_CHOOSE,
+    answer_model: TO_CHOOSE,
+    answer_balance: TO_READ,
+    answer_holds: TO_READ,
+    pass_free: TO_PASS,
+}
+"""What a key needs for it; everything else, and what is added without a thought of it, needs to generate."""
 
 OWN_MODEL_PREFIX = "/v1/models/"
 
@@ -81,6 +102,7 @@ class DataPlane:
         self._gate = gate
         self._natives = tuple(p for p in gate.providers.values() if p.dialect_name == NATIVE)
         self._native = gate.native_dialect
+        self._decisions = decisions_provider(self._native)
         self._hosts = {p.host: p for p in gate.providers.values() if p.host is not None}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -109,6 +131,8 @@ class DataPlane:
         )  # fmt: skip
         if target.answering is None or target.route is None:
             raise refuse(Code.ROUTE_NOT_GATED, self._not_open(request, target))
+        is_quote = identity.dry_run and target.answering is generate
+        check_scope(caller.record, TO_PRICE if is_quote else SCOPES.get(target.answering, TO_GENERATE))
         call = Call(
             request=request,
             trace=trace,
@@ -174,6 +198,9 @@ class DataPlane:
         route = self._native.find_route(method, path)
         if route is not None:
             return Target(NATIVE, self._native, self._natives, route, ANSWERING[route.kind])
+        decision = find_decision_route(method, path)
+        if decision is not None:
+            return Target(NATIVE, self._native, (self._decisions,), *decision)
         answering = OWN_ROUTES.get((method, path))
         if method == "GET" and path.startswith(OWN_MODEL_PREFIX):
             answering = answer_model

@@ -50,12 +50,13 @@ class Judge:
         candidates = self._candidates(line)
         asked = self._asked(line, candidates)
         try:
-            admission = admit(self.catalog, candidates, record, asked)
+            account = {name: str(line.get(name) or "") or None for name in ("project", "phase")}
+            admission = admit(self.catalog, candidates, record, asked, **account)
         except Rejected as refused:
             return Verdict(None, None, tuple(refused.rejection.codes), _about(refused.rejection))
         if bank is None:
             return Verdict(admission, None)
-        who = {name: str(line.get(name) or "") for name in ("project", "member", "key_id")}
+        who = {name: _word(line, name) or "" for name in ("project", "member", "key_id")}
         held = bank.hold(admission.quote.credits, **who)
         if isinstance(held, Refused):
             codes = codes_of(held.refusals)
@@ -120,6 +121,11 @@ def _from_facts(line: Mapping[str, Any], catalog: Catalog, candidates: tuple[Pro
         return asked
     names = (names_at(model, provider)[0] for provider in candidates)
     return replace(asked, model=next(names, asked.model))
+
+
+def _word(line: Mapping[str, Any], name: str) -> str | None:
+    found = line.get(name)
+    return found if isinstance(found, str) and found else None
 
 
 def _about(rejection: Rejection) -> str:

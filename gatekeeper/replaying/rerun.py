@@ -98,7 +98,7 @@ class Rerun:
         self.ended_at_ms = max(line.at_ms, self.ended_at_ms or line.at_ms)
         try:
             self._take(line)
-        except (ValueError, TypeError):
+        except (KeyError, ValueError):
             self.untold += 1
 
     def _take(self, line: LogLine) -> None:
@@ -246,7 +246,7 @@ class Rerun:
 
     def _take_as_asked(self, team: str, model: str, verdict: Verdict, bank: Bank | None) -> None:
         """What would be made of a request that was not made, or not priced, then."""
-        if verdict.admission is None:
+        if verdict.admission is None or verdict.codes:
             return
         amount = verdict.admission.quote.credits
         if verdict.hold is not None and bank is not None:

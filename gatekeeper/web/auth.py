@@ -26,6 +26,9 @@ KEY_PATTERN = re.compile(rb"gk_[A-Za-z0-9_-]{1,128}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 """A project, member, key or grant: an id or an e-mail address. The same in a header and in a teams file."""
 
+PHASES = ("iteration", "final", "fix")
+"""The phases of a project's work that spend is sorted by."""
+
 KEY_HEADERS = frozenset(
     b"authorization x-goog-api-key x-key x-api-key api-key x-freepik-api-key x-magnific-api-key".split()
 )

@@ -5,7 +5,15 @@ knows no settings, no catalog and no teams; their schemas come to `problems_of` 
 """
 
 from gatekeeper.yamlfile.data import DataPath, YamlFile
-from gatekeeper.yamlfile.findings import Mistake, mistake, problems_of, raise_mistakes
+from gatekeeper.yamlfile.findings import (
+    Mistake,
+    known_keys,
+    mistake,
+    nearest_key,
+    problems_of,
+    raise_mistakes,
+    words_of,
+)
 from gatekeeper.yamlfile.problem import ConfigError, Problem
 from gatekeeper.yamlfile.read import TEXTS_REMEMBERED, load_yaml, parse_yaml
 
@@ -16,9 +24,12 @@ __all__ = [
     "Mistake",
     "Problem",
     "YamlFile",
+    "known_keys",
     "load_yaml",
     "mistake",
+    "nearest_key",
     "parse_yaml",
     "problems_of",
     "raise_mistakes",
+    "words_of",
 ]

@@ -63,7 +63,7 @@ def problems_of(
 def _problem(details: ErrorDetails, file: YamlFile, prefix: DataPath, model: type[BaseModel] | None) -> Problem:
     location = details["loc"]
     path = file.known_part((*prefix, *location))
-    line, what, mend = file.line_of(path), *_words(details, _is_secret(location))
+    line, what, mend = file.line_of(path), *words_of(details, secret=_is_secret(location))
     match details["type"]:
         case "missing":
             path = (*path, location[-1])
@@ -73,7 +73,7 @@ def _problem(details: ErrorDetails, file: YamlFile, prefix: DataPath, model: typ
         case "extra_forbidden":
             path = path[:-1]
             what = f"unknown key `{location[-1]}`"
-            mend = _nearest_key(str(location[-1]), known_keys(model, location[:-1]) if model else ())
+            mend = nearest_key(str(location[-1]), known_keys(model, location[:-1]) if model else ())
     return Problem(str(file.path), line, file.where(path), what, mend)
 
 
@@ -86,8 +86,8 @@ def _discriminator(details: ErrorDetails) -> str:
     return str(details["ctx"]["discriminator"]).strip("'")
 
 
-def _words(details: ErrorDetails, secret: bool) -> tuple[str, str]:
-    """What is wrong and how to mend it, for each kind of finding."""
+def words_of(details: ErrorDetails, *, secret: bool = False) -> tuple[str, str]:
+    """What is wrong and how to mend it, for each kind of finding; the value of a secret is not shown."""
     context: Mapping[str, Any] = details.get("ctx", {})
     kind, value = details["type"], details["input"]
     shown = "this value" if secret else _shown(value)
@@ -167,7 +167,8 @@ def _nearest_word(value: object, allowed: Sequence[str]) -> str:
     return f"Did you mean `{near[0]}`?" if near else f"It can be: {', '.join(allowed)}."
 
 
-def _nearest_key(key: str, known: Sequence[str]) -> str:
+def nearest_key(key: str, known: Sequence[str]) -> str:
+    """What somebody may have meant who wrote a key that is not known."""
     near = get_close_matches(key, known, n=1)
     if near:
         return f"Did you mean `{near[0]}`?"

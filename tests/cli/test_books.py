@@ -1,6 +1,7 @@
 """`gatekeeper apply` and `gatekeeper verify`, on a real embedded store."""
 
 import asyncio
+import getpass
 import json
 from pathlib import Path
 
@@ -85,6 +86,35 @@ def test_changes_for_scripts(run: Run) -> None:
     assert {"team": "studio", "kind": "new_grant", "what": "new grant opening, 1000 credits"} in document["changes"]
 
 
+def test_pruning(run: Run, home: Path) -> None:
+    """Without --prune what the file no longer names is kept and named; with it, it goes."""
+    run("apply", "teams.yaml")
+    (home / "teams.yaml").write_text("teams: [{id: studio}]\n")
+
+    without, pruned, again = (
+        run("apply", "teams.yaml"),
+        run("apply", "teams.yaml", "--prune"),
+        run("apply", "teams.yaml"),
+    )
+
+    assert (
+        "Nothing to do: the store is as the file says.\n"
+        "The store has more than the file; --prune would do this:\n"
+        "  studio: limit team per month removed, was 5000 credits\n"
+        "  studio: key ci removed\n"
+    ) == without.stdout
+    assert "2 changes made.\n" in pruned.stdout
+    assert "Nothing to do: the store is as the file says.\n" == again.stdout
+
+
+def test_who_and_why_are_in_the_journal(run: Run) -> None:
+    """The user of the machine and the reason; without one, the file's name."""
+    run("apply", "teams.yaml", "--why", "a new team")
+
+    entries = json.loads(run("journal", "show", "studio", "--json").stdout)["entries"]
+    assert {(getpass.getuser(), "a new team")} == {(entry["actor"], entry["why"]) for entry in entries}
+
+
 def test_another_amount(run: Run, home: Path) -> None:
     """A grant that was given cannot be another one: a problem with its line, and nothing is written."""
     run("apply", "teams.yaml")
@@ -117,7 +147,7 @@ def test_verify_all(run: Run) -> None:
     result = run("verify")
 
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert ["Team Journal entries Verdict", "studio 2 ok"] == [lines[0], lines[2]]
+    assert ["Team Journal entries Verdict", "studio 3 ok"] == [lines[0], lines[2]]
     assert (0, "") == (result.exit_code, result.stderr)
 
 
@@ -130,7 +160,7 @@ def test_verify_finds_a_difference(run: Run, home: Path) -> None:
 
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert 1 == result.exit_code
-    assert "studio 2 1 figure off" in lines
+    assert "studio 3 1 figure off" in lines
     assert "studio charged 7000000 0" in lines
 
 

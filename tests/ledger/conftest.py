@@ -19,12 +19,13 @@ from redis.asyncio import Redis
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.confirm import FENCE_TTL_MS
-from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, new_hold_id
+from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, month_of_day, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import HoldOrder
 from gatekeeper.ledger.teamrecord import TeamRecord
+from gatekeeper.ledger.usagebook import bucket_ends_ms
 from gatekeeper.ledger.windows import Window, Windows
 from gatekeeper.ledger.wire import Reply
 from tests.ledger.lots_scene import Clock
@@ -36,8 +37,9 @@ ONCE_MS = 48 * 3600 * 1000
 ANSWER_MS = 24 * 3600 * 1000
 JOB_MS = 7 * 24 * 3600 * 1000
 LEASE_MS = 90_000
+CLOCK_AHEAD_MS = 600_000  # how far tests put a store's clock ahead
 FOR_EVER = re.compile(
-    r"gk:(schema|teams|allowances|transfers|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|refunds|transfers|bal|open|due|jobs|j|base))"
+    r"gk:(schema|teams|allowances|transfers|secret|key:[0-9a-f]{64}|\{[\w.-]+\}:(team|keys|grants|refunds|transfers|bal|open|due|jobs|j|base|alerts|deliveries))"
 )
 WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:done:\d+"): RETENTION_MS,
@@ -45,7 +47,9 @@ WITH_TTL = {
     re.compile(r"gk:\{[\w.-]+\}:answer:[0-9a-f]{32}"): ANSWER_MS,
     re.compile(r"gk:\{[\w.-]+\}:job:[a-z0-9-]+/[!-~]+"): JOB_MS,
     re.compile(r"gk:\{[\w.-]+\}:lease:[0-9a-f]{32}"): LEASE_MS,
+    re.compile(r"gk:\{[\w.-]+\}:alert:alert_[0-9a-f]{32}"): LEASE_MS,
 }
+USAGE = re.compile(r"gk:\{[\w.-]+\}:usage:\d{4}-\d{2}")
 FENCE = re.compile(r"gk:\{[^}]+\}:fence")
 _NUMBERS = itertools.count(1)
 
@@ -118,6 +122,9 @@ async def every_key(client: StoreClient) -> list[str]:
 
 async def _is_known(client: StoreClient, key: str) -> bool:
     left_ms = await client.command("PTTL", key)
+    if USAGE.fullmatch(key):
+        ends_ms = bucket_ends_ms(key.rpartition(":")[2])
+        return abs(left_ms + time.time_ns() // 1_000_000 - ends_ms) < CLOCK_AHEAD_MS
     for form, life_ms in WITH_TTL.items():
         if form.fullmatch(key):
             return bool(life_ms - 60_000 < left_ms <= life_ms)
@@ -193,26 +200,32 @@ class Raw:
             "id": hold_id, "amount": 10, "ttl": 60_000, "grace": 0, "policy": "r", "fingerprint": "f", "project": "",
             "member": "", "key": "", "price_list": "", "meta": "", "timezone": "UTC",
             "windows": Windows("UTC", *[window] * 4).argument(), "day": day, "once": "", "within": 0,
+            "usage": "", "shadow": "",
         }  # fmt: skip
         args.update(changes)
         k = self.keys
         names = [k.bal, k.open, k.due, k.done(day), k.done(day - 1), k.journal]
+        names += [k.usage(month_of_day(day)), k.usage(month_of_day(day - 1))]
         if args["once"]:
             names += [k.once(day), k.once(day - 1), k.once(day + 1), k.done(day + 1)]
         reply = await self.client.run(script("hold"), names, list(args.values()))
         if reply[0] == "HELD":
             self.windows = reply.pop(7)
+        if reply[0] == "REFUSED":
+            reply.pop()  # the store's time
         if reply[0] in {"HELD", "REFUSED"}:
             self.reaped = reply.pop(6 if reply[0] == "HELD" else 3)
         return texts(reply)
 
     async def settle(
         self, hold_id: str, amount: str | int, *, undo: int = 0, context: str = "", within: int = 0,
-        answer: tuple[str | int, ...] = (),
+        outputs: str | int = 0, answer: tuple[str | int, ...] = (),
     ) -> Reply:  # fmt: skip
         """settle.lua; `answer` is its text and its ttl."""
-        args = [hold_id, amount, "why", "", undo, context, within, *answer]
-        return texts(await self.client.run(script("settle"), self._hold_keys(hold_id, answer), args))
+        args = [hold_id, amount, "why", "", undo, context, within, outputs, *answer]
+        names = [*self._hold_keys(hold_id, ()), self.keys.usage_of(hold_id)]
+        names += [self.keys.answer(hold_id)] if answer else []
+        return texts(await self.client.run(script("settle"), names, args))
 
     async def job(
         self, hold_id: str, job: str = "job", ttl: str | int = 60_000, *, names: tuple[str, ...] = (),
@@ -242,7 +255,7 @@ class Raw:
     async def expire(self, hold_id: str, index: str | int = 5) -> Reply:
         """expire.lua for one hold."""
         k = self.keys
-        names = [k.bal, k.open, k.due, k.journal, k.done_of(hold_id)]
+        names = [k.bal, k.open, k.due, k.journal, k.done_of(hold_id), k.usage_of(hold_id)]
         return await self.client.run(script("expire"), names, [hold_id, index])
 
     async def expire_reminder(self, member: str) -> Reply:
@@ -255,6 +268,21 @@ class Raw:
         k = self.keys
         names = [k.team, k.bal, k.grants, k.journal, k.due]
         return await self.client.run(script("grant"), names, [grant_id, amount, "", "", expires])
+
+    async def refund(
+        self, refund_id: str, seq: str | int, amount: str | int = "", *, hold_id: str, sure: int = 0
+    ) -> Reply:  # fmt: skip
+        """refund.lua."""
+        k = self.keys
+        names = [k.bal, k.refunds, k.journal, k.done_of(hold_id)]
+        return await self.client.run(script("refund"), names, [refund_id, seq, amount, "why", "amy", hold_id, sure])
+
+    async def transfer(self, transfer_id: str, amount: str | int, *, to: str = "b", given: int = 0) -> Reply:
+        """transfer.lua, without the time in its reply."""
+        k = self.keys
+        args = [transfer_id, to, amount, "why", "amy", given]
+        reply = await self.client.run(script("transfer"), [k.bal, k.transfers, k.journal], args)
+        return reply[:3] if reply[0] in {"TAKEN", "PENDING", "GIVEN"} else reply
 
     async def team(self, **changes: str) -> Reply:
         """team.lua with boring arguments but for the changes."""

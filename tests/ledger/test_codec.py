@@ -28,10 +28,11 @@ def test_key_goes_there_and_back():
 
 def test_open_hold_is_read():
     """The record of an open hold, field by field."""
-    hold = codec.parse_hold("U\t49\t7\tc\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist\t5=40,9=2")
+    hold = codec.parse_hold("U\t49\t7\tc\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist\ta|b|||x|\t5=40,9=2")
 
     assert codec.StoredHold(
-        HoldState.UNKNOWN, 49, 7, OnUnknown.CHARGE, 3, 1763, (1, 2, 3, 4), "p", "m", "k", "print", "list", "5=40,9=2"
+        HoldState.UNKNOWN, 49, 7, OnUnknown.CHARGE, 3, 1763, (1, 2, 3, 4), "p", "m", "k", "print", "list",
+        "a|b|||x|", "5=40,9=2",
     ) == hold  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def test_limit_of_an_odd_name_survives():
 
 def test_hold_with_a_job_is_kept():
     """In place of a policy stands that it follows a job: time does with it what it does with one to be kept."""
-    hold = codec.parse_hold("H\t49\t7\tj\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist\t")
+    hold = codec.parse_hold("H\t49\t7\tj\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist\t\t")
 
     assert (OnUnknown.KEEP, True) == (hold.on_unknown, hold.follows_job)
 
@@ -66,7 +67,7 @@ def test_counters_of_nobody_are_zero():
         lambda: codec.parse_hold("H\t1"),
         lambda: codec.parse_hold("Z\t49\t7\tc\t3\t1763\t1:2:3:4\tp\tm\tk\tprint\tlist"),
         lambda: codec.parse_counters("1:2:3"),
-        lambda: codec.parse_entry("1-0", ["e", "gift\t1\tx\t1\t0" + "\t" * 9]),
+        lambda: codec.parse_entry("1-0", ["e", "gift\t1\tx\t1\t0" + "\t" * 10]),
         lambda: codec.parse_entry("1-0", ["e", "hold\t1\tx"]),
         lambda: codec.parse_entry("1-0", []),
         lambda: codec.parse_figures("1:2:3"),

@@ -99,7 +99,7 @@ async def test_reading_waits_for_nobody(pair: Pair, client: StoreClient):
 
     assert 100 == (await Ledger(client).balance("studio")).available
     assert TeamRecord("studio", revision=1) == await Ledger(client).team("studio")
-    assert None is await Ledger(client).find_key("a" * 64)
+    assert None is await Ledger(client).keyring.find("a" * 64)
 
 
 async def test_one_question_for_a_whole_batch(client: StoreClient):

@@ -344,8 +344,8 @@ async def test_a_trim_while_verify_reads(
     done = await export_team(ledger, busy.id, tmp_path)
     snapshot = proof.scripts.snapshot
 
-    async def trimmed_after(client: StoreClient, team_id: str) -> object:
-        taken = await snapshot(client, team_id)
+    async def trimmed_after(client: StoreClient, team_id: str, months: list[str]) -> object:
+        taken = await snapshot(client, team_id, months)
         await trim_team(ledger, team_id, before_ms=EVER_MS)
         return taken
 

@@ -244,7 +244,7 @@ async def test_team_without_such_grants_has_no_lots(funded: Raw, new_id: NewId):
 
     assert ["figures", "rules", "team"] == sorted(await funded.client.command("HKEYS", funded.keys.bal))
     assert record.endswith("\t")
-    assert 12 == record.count("\t")
+    assert 13 == record.count("\t")
 
 
 async def test_lots_that_cannot_be_read_stop_the_script(clock: Clock, raw: Raw):

@@ -15,7 +15,7 @@ Raw = Any
 async def test_orphan_is_spent_like_new(clock: Clock, raw: Raw, new_id: NewId):
     """A charge whose hold is lost takes what expires soonest, then the pot, which may go into debt."""
     await give(clock, pot=(5, None), autumn=(10, 40), summer=(20, 30))
-    context = "\t".join(("40", "0:0:0:0", "", "", "", "", ""))
+    context = "\t".join(("40", "0:0:0:0", "", "", "", "", "", ""))
     replies = [await raw.settle(new_id(), amount, context=context) for amount in (25, 15)]
 
     assert [["ORPHAN", "25", "0", "10"], ["ORPHAN", "15", "0", "-5"]] == [reply[:4] for reply in replies]
@@ -32,7 +32,7 @@ async def test_these_write_the_lapse_too(clock: Clock, raw: Raw, new_id: NewId, 
     calls = {
         "job": lambda: raw.job(hold_id),
         "void": lambda: raw.settle(new_id(), 0, undo=1),
-        "orphan": lambda: raw.settle(new_id(), 5, context="\t".join(("5", "0:0:0:0", "", "", "", "", ""))),
+        "orphan": lambda: raw.settle(new_id(), 5, context="\t".join(("5", "0:0:0:0", "", "", "", "", "", ""))),
     }
     await calls[script]()
     entries = await Ledger(raw.client).journal(raw.keys.team_id, after=5)

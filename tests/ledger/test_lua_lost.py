@@ -14,7 +14,7 @@ Raw = Any
 
 def context(amount: int = 40, windows: str = "0:0:0:0", member: str = "amy") -> str:
     """What a settle brings along."""
-    return f"{amount}\t{windows}\t\t{member}\t\tf\tlist"
+    return f"{amount}\t{windows}\t\t{member}\t\tf\tlist\t"
 
 
 async def counters(raw: Raw, scope: str = "member:amy") -> str:

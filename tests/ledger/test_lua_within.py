@@ -92,7 +92,7 @@ async def test_late(funded: Raw, new_id: NewId, policy: str, spent: int, booked:
 async def test_lost(funded: Raw, new_id: NewId, spent: int, booked: int):
     """Of a hold that the store has lost too."""
     await funded.settle(await held(funded, new_id, amount=0), spent)
-    hold_id, context = new_id(), "40\t0:0:0:0\t\tamy\t\tf\tlist"
+    hold_id, context = new_id(), "40\t0:0:0:0\t\tamy\t\tf\tlist\t"
     reply = await funded.settle(hold_id, 140, within=1, context=context)
 
     assert ["ORPHAN", str(booked), "0", str(100 - spent - booked)] == reply[:4]
@@ -104,7 +104,7 @@ async def test_a_charge_of_which_nothing_could_be_taken_is_a_charge(funded: Raw,
     """A hold of nothing in a team that has nothing: settled at nothing, not released; a repeat finds that."""
     await funded.settle(await held(funded, new_id), 100)
     hold_id = new_id() if is_lost else await held(funded, new_id, amount=0)
-    replies = [await funded.settle(hold_id, 5, within=1, context="0\t0:0:0:0\t\tamy\t\tf\tlist") for _ in range(2)]
+    replies = [await funded.settle(hold_id, 5, within=1, context="0\t0:0:0:0\t\tamy\t\tf\tlist\t") for _ in range(2)]
 
     assert [["ORPHAN" if is_lost else "SETTLED", "0"], ["DUPLICATE", "0"]] == [reply[:2] for reply in replies]
 

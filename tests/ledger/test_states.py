@@ -20,7 +20,7 @@ from tests.ledger.conftest import Raw
 from tests.ledger.lots_scene import Clock, figures, give
 
 NewId = Callable[..., str]
-CONTEXT = "40\t3600000:0:0:0\tp\t\t\tf\tlist"
+CONTEXT = "40\t3600000:0:0:0\tp\t\t\tf\tlist\t"
 POLICIES = {
     State.EXPIRED: "r", State.LATE: "r", State.CHARGED: "c", State.KEPT: "k",
     Event.DEADLINE_CHARGE: "c", Event.DEADLINE_KEEP: "k",
@@ -227,9 +227,33 @@ async def every_other_answer(raw: Raw, nobody: Raw, new_id: NewId) -> None:
     await raw.trim(0, 3)
     await raw.trim(0, 1)
     await raw.trim(0, 2)
+    await every_answer_of_the_wallet(raw, nobody, new_id)
     await nobody.hold()
     await nobody.grant()
     await nobody.balance("team")
+
+
+async def every_answer_of_the_wallet(raw: Raw, nobody: Raw, new_id: NewId) -> None:
+    """Refunds of every kind of charge, and a transfer from beginning to end."""
+    settled, by_policy = new_id(), new_id()
+    await raw.hold(settled, amount=20)
+    seq = int((await raw.settle(settled, 20))[-1])
+    await raw.hold(by_policy, amount=20, ttl=0, policy="c")
+    by_time = int((await raw.expire(by_policy))[-1][-1])
+    for amount in (5, 5, 6, ""):
+        await raw.refund("r", seq, amount, hold_id=settled)
+    await raw.refund("s", seq, 16, hold_id=settled)
+    await raw.refund("s", "x", hold_id=settled)
+    await raw.refund("s", seq - 1, hold_id=settled)
+    await raw.refund("s", 10**9, hold_id=settled)
+    await raw.settle(by_policy, 10)
+    await raw.refund("s", by_time, hold_id=by_policy)
+    await raw.client.command("HDEL", raw.keys.done_of(by_policy), by_policy)
+    await raw.refund("s", by_time, hold_id=by_policy)
+    await nobody.refund("s", 1, hold_id=settled)
+    for amount, given in ((10**10, 0), (1, 1), ("x", 0), (1, 0), (1, 0), (2, 0), (1, 1)):
+        await raw.transfer("t", amount, given=given)
+    await nobody.transfer("t", 1)
 
 
 def answers_named(name: str) -> set[tuple[str, str]]:

@@ -71,7 +71,7 @@ class Bank:
                 continue
 
     async def _look(self, team: str) -> None:
-        snapshot = await scripts.snapshot(self._client, team)
+        snapshot = await scripts.snapshot(self._client, team, ())
         self.seen["snapshots"] += 1
         self.broken += [f"{team}: {what}" for what in broken_sums(snapshot)]
         balance = await Ledger(self._client).balance(team)

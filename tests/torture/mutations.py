@@ -173,6 +173,13 @@ BY_FILE = {
         ("mismatch", "if before then", "if false then", "grants"),
         ("largest sum", "if book.granted + amount > CREDITS_MAX then", "if false then", "largest_sums"),
     ),
+    "key": (
+        ("one word", "if id == '' or match(id, '%c') then", "if false then", "odd_keys"),
+        ("team", "if call('HEXISTS', KEYS[1], 'timezone') == 0 then", "if false then", "odd_keys"),
+        ("once", "if current == after then", "if false then", "keys_are_changed_once"),
+        ("from what was read", "if current ~= before then", "if false then", "keys_are_changed_once"),
+        ("so many keys", "if current == '' and call('HLEN', KEYS[2]) >= KEYS_MAX then", "if false then", "odd_keys"),
+    ),
     "team": (
         ("retry guard", "if not match(ARGV[10], '^[01]$') then", "if false then", "odd_team_arguments"),
         ("time zone", "if ARGV[2] == '' then", "if false then", "odd_team_arguments"),

@@ -44,7 +44,7 @@ end
 
 book.granted = book.granted + amount
 local seq = append(
-  book, 'grant', id, str(amount), '0', '', '', '', '', expires and str(expires) or '', '', ARGV[3], ARGV[4], ''
+  book, 'grant', id, str(amount), '0', '', '', '', '', expires and str(expires) or '', '', ARGV[3], ARGV[4], '', ''
 )
 if expires then
   lots = book.lots or open_lots(book, '')

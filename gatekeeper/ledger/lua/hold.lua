@@ -3,7 +3,7 @@
 -- Also lets time act on up to 8 due holds of the same team first, so that credits come free without a sweeper;
 -- those transitions are written whether or not the new hold is admitted.
 --
--- KEYS (6, or 10 if the order has a `once`; one hash tag)
+-- KEYS (8, or 12 if the order has a `once`; one hash tag)
 --   1 bal    HASH    the team's figures, its rules (read here, so a change counts from the next request), and
 --                    counters by scope
 --   2 open   HASH    open holds by id
@@ -11,11 +11,13 @@
 --   4 done   HASH    resolved holds of the UTC day in the hold id
 --   5 done   HASH    resolved holds of the day before (for the due holds)
 --   6 journal STREAM
---   7 once   HASH    `once` -> hold id, for ids of the same UTC day
---   8 once   HASH    of the day before
---   9 once   HASH    of the day after: two gateways' clocks need not agree when midnight is
---   10 done  HASH    of the day after
--- ARGV (16)
+--   7 usage  HASH    rows of the UTC month of that day (for the due holds)
+--   8 usage  HASH    of the month of the day before
+--   9 once   HASH    `once` -> hold id, for ids of the same UTC day
+--   10 once  HASH    of the day before
+--   11 once  HASH    of the day after: two gateways' clocks need not agree when midnight is
+--   12 done  HASH    of the day after
+-- ARGV (18)
 --   1 hold id   32 hex digits, the first 12 its time in ms
 --   2 amount    micro-credits, 0 .. 9e15
 --   3 ttl       ms until the outcome is overdue
@@ -29,22 +31,26 @@
 --   14 day      UTC day number of KEYS[4]
 --   15 once     the request's own name, to know it again when it comes under another id ('' = none)
 --   16 within   ms: a hold of that name whose id is at most this old is answered in place of a new one (0: none is)
+--   17 usage    what it is counted under when it ends
+--   18 shadow   '' or why it is let by: then nothing refuses it but a frozen team, or figures that would be too large
 -- Reply, one of (the credits of HELD are integers, everything else text)
---   {'HELD', amount, available, held, seq, repeated 0|1, reaped, windows}
---                                               windows: when the hold's hour, day, week and month began
+--   {'HELD', amount, available, held, seq, repeated 0|1, reaped, windows, refusal, ...}
+--                                               windows: when the hold's hour, day, week and month began;
+--                                               refusals: as below, what a shadow did not let refuse it
 --   {'REPEAT', state, amount, charged, hold id} same id and no longer simply held, or same `once`; same fingerprint
 --   {'MISMATCH', state, hold id}                same id or `once`, other fingerprint
---   {'REFUSED', available, held, reaped, {code, scope, per, limit, used, held, resets_at, fits_after_release}, ...}
+--   {'REFUSED', available, held, reaped, {code, scope, per, limit, used, held, resets_at, fits_after_release}, ..., now}
 --   {'RETRY_WINDOWS', now, timezone}            windows of another zone, or none of them holds now
 --   {'NO_TEAM'}   {'STALE', now}   {'INVALID', what}
 --   reaped: what time did to due holds before, {id, 'unknown'|'expire'|'charge'|'keep', amount, seq} each
 -- Example
---   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413 gk:{a}:j
---     019aab... 49000000 300000 60000 r 9f2c spring amy ci 1c88 '{}' UTC 1763:1766;1763:1760:...;1766:... 20414 '' 0
+--   EVALSHA <sha> 8 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413 gk:{a}:j
+--     gk:{a}:usage:2025-11 gk:{a}:usage:2025-11
+--     019aab... 49000000 300000 60000 r 9f2c spring amy ci 1c88 '{}' UTC 1763:1766;1763:1760:...;1766:... 20414 '' 0 'm|..' ''
 --   -> {'HELD', 49000000, 441000000, 49000000, '2', '0', {}, '1763:1760:1759:1750'}
 
-assert(#ARGV == 16, 'hold takes 16 arguments')
-assert(#KEYS == (ARGV[15] == '' and 6 or 10), 'hold takes 6 keys, with a once 10')
+assert(#ARGV == 18, 'hold takes 18 arguments')
+assert(#KEYS == (ARGV[15] == '' and 8 or 12), 'hold takes 8 keys, with a once 12')
 
 local REAP_MAX = '8'
 local ONCE_MS = '172800000' -- a `once` is remembered for 48 h after its day was last written
@@ -57,7 +63,7 @@ if not ttl or not grace then return {'INVALID', 'ttl or grace'} end
 if policy ~= 'r' and policy ~= 'c' and policy ~= 'k' then return {'INVALID', 'policy'} end
 local from, to, starts, ends, next_ends = match(ARGV[13], '^(%d+):(%d+);([^;]+);([^;]+);([^;]+)$')
 if not from then return {'INVALID', 'windows'} end
-local once, within = ARGV[15], int(ARGV[16])
+local once, within, usage, shadow = ARGV[15], int(ARGV[16]), ARGV[17], ARGV[18]
 if not within then return {'INVALID', 'within'} end
 local id_ms = tonumber(string.sub(id, 1, 12), 16)
 local day = math.floor(id_ms / DAY_MS)
@@ -94,9 +100,9 @@ end
 if not is_recent(now, id_ms) then return {'STALE', now_text} end
 
 -- The same request under another id? One that was released or undone is as if it had not been.
-local named = once ~= '' and call('HGET', KEYS[7], once)
+local named = once ~= '' and call('HGET', KEYS[9], once)
 if once ~= '' and within > 0 then
-  local of, buckets = endings(), {{KEYS[9], KEYS[10]}, {KEYS[7], KEYS[4]}, {KEYS[8], KEYS[5]}}
+  local of, buckets = endings(), {{KEYS[11], KEYS[12]}, {KEYS[9], KEYS[4]}, {KEYS[10], KEYS[5]}}
   for _, bucket in ipairs(buckets) do
     local earlier = call('HGET', bucket[1], once)
     if earlier and now - tonumber(string.sub(earlier, 1, 12), 16) <= within then
@@ -135,6 +141,8 @@ local reaped = {}
 local due = call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', '0', REAP_MAX)
 if due[1] then
   call('HLEN', KEYS[5])
+  call('HLEN', KEYS[7])
+  call('HLEN', KEYS[8])
   local by_time = endings()
   for _, due_id in ipairs(due) do
     if match(due_id, '^lapse:') then later(book, 'ZREM', KEYS[3], due_id) end -- done: see read_book
@@ -142,7 +150,7 @@ if due[1] then
     local raw = call('HGET', KEYS[2], due_id)
     local r = raw and by_time.parse_record(raw)
     if r and (due_day == day or due_day == day - 1) then
-      by_time.pass_deadline(book, due_id, r, KEYS[4 + day - due_day], reaped)
+      by_time.pass_deadline(book, due_id, r, KEYS[4 + day - due_day], KEYS[7 + day - due_day], reaped)
     end
   end
 end
@@ -187,8 +195,10 @@ if limits ~= '' then
     mine[field] = field
     mine[match(field, '^%l+')] = field
   end
-  for name, per, text in string.gmatch(limits, '([^\t\n]+)\t(%l+)\t(%d+)\n') do
+  for name, per, text, raised in string.gmatch(limits, '([^\t\n]+)\t(%l+)\t(%d+)([^\n]*)\n') do
     local field, limit, p = mine[name], tonumber(text), PERIODS[per]
+    local raised_to, raised_until = match(raised, '^\t(%d+)\t(%d+)$')
+    if raised_to and now < raised_until + 0 then limit = raised_to + 0 end
     -- A limit by name (member:amy) replaces the general one (member) of the same period.
     if field and (name == field or not string.find('\n' .. limits, '\n' .. field .. '\t' .. per .. '\t', 1, true)) then
       local scope = book.scopes[field]
@@ -204,9 +214,20 @@ if limits ~= '' then
   end
 end
 
-if #refusals > 0 then
-  flush(book)
-  return {'REFUSED', str(free), str(held), reaped, unpack(refusals)}
+local why = ''
+if #refusals > 0 or shadow ~= '' then
+  -- What is charged and held has to stay exact, whoever is let by.
+  if #refusals > 0 and (shadow == '' or frozen == '1' or book.charged + held + amount > CREDITS_MAX) then
+    flush(book)
+    refusals[#refusals + 1] = now_text
+    return {'REFUSED', str(free), str(held), reaped, unpack(refusals)}
+  end
+  local codes, seen = shadow == 'shadow' and {} or {shadow}, {}
+  for _, refusal in ipairs(refusals) do
+    if not seen[refusal[1]] then codes[#codes + 1] = refusal[1] end
+    seen[refusal[1]] = true
+  end
+  if #codes > 0 then why = 'shadow: ' .. table.concat(codes, ',') end
 end
 
 -- Admitted: the last decisions are made, now the book changes.
@@ -229,15 +250,15 @@ local later_end = is_late and call('HGET', KEYS[4], named)
 if is_late and (call('HEXISTS', KEYS[2], named) == 1 or later_end and not match(later_end, '^[RV]')) then once = '' end
 local amount_text = str(amount)
 local seq =
-  append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, '', '', ARGV[11])
+  append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, why, '', usage, ARGV[11])
 local parts = book.lots and book.lots.draw(amount, 'held') or ''
 flush(book)
 call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. ARGV[4] .. '\t' .. policy .. '\t' .. seq .. '\t'
   .. now_text .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'
-  .. price_list .. '\t' .. parts)
+  .. price_list .. '\t' .. usage .. '\t' .. parts)
 call('ZADD', KEYS[3], str(now + ttl), id)
 if once ~= '' then
-  call('HSET', KEYS[7], once, id)
-  call('PEXPIRE', KEYS[7], ONCE_MS)
+  call('HSET', KEYS[9], once, id)
+  call('PEXPIRE', KEYS[9], ONCE_MS)
 end
-return {'HELD', amount, available(book), book.held, seq, '0', reaped, starts}
+return {'HELD', amount, available(book), book.held, seq, '0', reaped, starts, unpack(refusals)}

@@ -41,7 +41,7 @@ if before and r.state == 'H' then return {'DUPLICATE', deadline_before, '0'} end
 local deadline = str(book.now + ttl)
 -- The journal gets its name, not what is known of it: that may hold a secret, and journals are kept and handed on.
 local name = names > 0 and string.match(KEYS[7], ':job:(.*)$') or ''
-local seq = ends.append_for(book, 'job', id, r, '0', '', name)
+local seq = ends.append_for(book, 'job', id, r, '0', '', '', name)
 for i = 7, 6 + names do later(book, 'SET', KEYS[i], id .. '\n' .. job, 'PX', ARGV[5]) end
 if answered then later(book, 'SET', KEYS[#KEYS], ARGV[6], 'PX', ARGV[7]) end
 flush(book)

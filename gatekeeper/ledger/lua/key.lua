@@ -28,7 +28,7 @@ if current == '' and call('HLEN', KEYS[2]) >= KEYS_MAX then
 end
 
 local book = read_book({bal = KEYS[3], journal = KEYS[4]}, {})
-local seq = append(book, 'key', id, '0', '0', '', '', '', id, '', '', ARGV[6], ARGV[5], ARGV[4])
+local seq = append(book, 'key', id, '0', '0', '', '', '', id, '', '', ARGV[6], ARGV[5], '', ARGV[4])
 flush(book)
 if after == '' then
   call('HDEL', KEYS[2], id)

@@ -16,6 +16,8 @@ local ID_AGE_MAX_MS = 172800000      -- so an id up to 48 h old can never be a f
 local CLOCK_STEP_MAX_MS = 300000     -- a clock that steps back by up to 5 min stands still; by more, it is believed
 local DAY_MS = 86400000
 local MINUTE_MS = 60000
+local USAGE_DAYS = 431               -- a month's usage is forgotten 400 days after its end
+local USAGE_ROWS_MAX = 10000         -- a month has so many rows of usage, and then one more a day for all else
 
 local call, match, format = redis.call, string.match, string.format
 
@@ -34,6 +36,7 @@ local INT = format('%d', CREDITS_MAX) == '9000000000000000' and '%d' or '%.0f'
 local FIGURES = INT == '%d' and '%d:%d:%d:%d:%d:%d:%d' or '%.0f:%.0f:%.0f:%.0f:%.0f:%.0f:%.0f'
 local COUNTERS = INT == '%d' and '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,"%s"]'
   or '[%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,"%s"]'
+local ROW = INT == '%d' and '%d:%d:%d:%d' or '%.0f:%.0f:%.0f:%.0f'
 local function str(value)
   return format(INT, value + 0)
 end
@@ -69,14 +72,14 @@ end
 -- Give back the sequence of a new journal entry, as text. One per transition, every value as text, a tab between the
 -- fields, always these, in this order; only the last may hold a tab itself.
 local function append(
-  book, kind, id, amount, charged, hold_seq, project, member, key, windows, price_list, why, actor, meta
+  book, kind, id, amount, charged, hold_seq, project, member, key, windows, price_list, why, actor, usage, meta
 )
   book.seq = book.seq + 1
   local seq, entries = str(book.seq), book.entries
   entries[#entries + 1] = seq .. '-0'
   entries[#entries + 1] = kind .. '\t' .. book.now_text .. '\t' .. id .. '\t' .. amount .. '\t' .. charged
     .. '\t' .. hold_seq .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. windows .. '\t' .. price_list .. '\t' .. why .. '\t'
-    .. actor .. '\t' .. meta
+    .. actor .. '\t' .. usage .. '\t' .. meta
   return seq
 end
 
@@ -106,7 +109,7 @@ local function open_lots(book, raw)
         lot.amount, lot.line = lot.amount - free, nil
         book.expired = book.expired + lapsed
         if lapsed > 0 then
-          append(book, 'lapse', lot.id, str(lapsed), '0', lot.seq, '', '', '', '', '', '', '', '')
+          append(book, 'lapse', lot.id, str(lapsed), '0', lot.seq, '', '', '', '', '', '', '', '', '')
         end
       end
     end
@@ -239,13 +242,14 @@ local function endings()
   -- An open hold as one value, tab between the fields (no name may hold a tab); hold.lua writes it.
   -- `policy`: r(elease) | c(harge) | k(eep) | j: it follows a job, so that time alone never resolves it.
   local function parse_record(raw)
-    local state, amount, grace, policy, seq, starts, project, member, key, fingerprint, price_list, parts = match(raw,
-      '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t(.-)\t(.-)\t(.-)\t(.-)\t(.-)\t(.-)\t([%d=,]*)$')
+    local state, amount, grace, policy, seq, starts, day, project, member, key, fingerprint, price_list, usage, parts =
+      match(raw, '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t(%d+:(%d+):[%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t'
+        .. '([^\t]*)\t([^\t]*)\t([^\t]*)\t([%d=,]*)$')
     assert(state, 'the record of a hold cannot be read')
     return {
       raw = raw, state = state, amount = amount + 0, amount_text = amount, grace = grace + 0, policy = policy,
-      seq = seq, starts = starts, project = project, member = member, key = key, fingerprint = fingerprint,
-      price_list = price_list, parts = parts, fields = scope_fields(project, member, key),
+      seq = seq, starts = starts, day = day, project = project, member = member, key = key, fingerprint = fingerprint,
+      price_list = price_list, usage = usage, parts = parts, fields = scope_fields(project, member, key),
     }
   end
 
@@ -262,10 +266,79 @@ local function endings()
     return {state = state, charged = charged + 0, amount = amount + 0, fingerprint = fingerprint, record = record}
   end
 
-  local function append_for(book, kind, id, r, charged, why, meta)
+  -- `outputs`: how many were made, as text; '' where nobody tells.
+  local function append_for(book, kind, id, r, charged, why, outputs, meta)
     return append(
-      book, kind, id, r.amount_text, charged, r.seq, r.project, r.member, r.key, '', r.price_list, why, '', meta
+      book, kind, id, r.amount_text, charged, r.seq, r.project, r.member, r.key, '', r.price_list, why, '', outputs, meta
     )
+  end
+
+  -- When a usage bucket is forgotten: so long after the 1st of the month that its name ends with, at UTC.
+  local function usage_ends(bucket)
+    local year, month = match(bucket, '(%d+)-(%d+)$')
+    local y, m = year + 0, month + 0
+    if m < 3 then y, m = y - 1, m + 12 end -- years from March on: the leap day is their last
+    local floor = math.floor
+    local days = 365 * y + floor(y / 4) - floor(y / 100) + floor(y / 400) + floor((153 * m - 457) / 5) - 719468
+    return (days + USAGE_DAYS) * DAY_MS
+  end
+
+  -- The rows of usage that this step changes: credits, generations, released, outputs, and what writes them.
+  local rows, counts = {}, {}
+  local function take_row(book, bucket, field, stored)
+    local credits, generations, released, outputs = match(stored, '^(%d+):(%d+):(%d+):(%d+)$')
+    assert(credits, 'a row of usage cannot be read')
+    local row = {credits + 0, generations + 0, released + 0, outputs + 0, {'HSET', bucket, field, ''}}
+    rows[bucket .. field] = row
+    book.writes[#book.writes + 1] = row[5]
+    return row
+  end
+
+  -- A row that is not there yet; nil in a month that is forgotten. Where a month has all the rows it may have, a day's
+  -- further ones are one.
+  local function new_row(book, bucket, day, field)
+    local ends, count = usage_ends(bucket), counts[bucket] or call('HLEN', bucket)
+    if ends <= book.now then return nil end
+    if count >= USAGE_ROWS_MAX then
+      field = day .. '\t*'
+      local stored = not rows[bucket .. field] and call('HGET', bucket, field)
+      local row = stored and take_row(book, bucket, field, stored) or rows[bucket .. field]
+      if row then return row end
+    end
+    counts[bucket] = count + 1
+    local row = take_row(book, bucket, field, '0:0:0:0')
+    later(book, 'PEXPIRE', bucket, str(ends - book.now))
+    return row
+  end
+
+  -- Move what is counted in a hold's row: that of the day its windows say (of one whose windows nobody knows, the UTC
+  -- day in its id), of what it was for, of its project and its member. `bucket` is among KEYS.
+  local function move_usage(book, bucket, id, r, credits, generations, released, outputs)
+    local day = r.day
+    if day == '0' then
+      local id_ms = tonumber(string.sub(id, 1, 12), 16)
+      day = str(id_ms - id_ms % DAY_MS)
+    end
+    local field = day .. '\t' .. r.usage .. '\t' .. r.project .. '\t' .. r.member
+    local row = rows[bucket .. field]
+    if not row then
+      local stored = call('HGET', bucket, field)
+      row = stored and take_row(book, bucket, field, stored) or new_row(book, bucket, day, field)
+      if not row then return end
+    end
+    local max = math.max
+    row[1], row[2] = max(0, row[1] + credits), max(0, row[2] + generations)
+    row[3], row[4] = max(0, row[3] + released), max(0, row[4] + outputs)
+    row[5][4] = format(ROW, row[1], row[2], row[3], row[4])
+  end
+
+  -- Count the end of a hold, or with sign -1 take it back: what was charged or made was a generation, anything else was
+  -- released.
+  local function count_end(book, bucket, id, r, charged, outputs, sign)
+    if charged > 0 or outputs > 0 then
+      return move_usage(book, bucket, id, r, sign * charged, sign, 0, sign * outputs)
+    end
+    move_usage(book, bucket, id, r, 0, 0, sign, 0)
   end
 
   -- What is remembered of a hold that is over. `state`: S, R by a call; X, C by time; L late; V undone before it was
@@ -287,14 +360,15 @@ local function endings()
   end
 
   -- End an open hold with `charged` booked. The counters of its scopes must be in the book.
-  local function resolve(book, id, r, charged, state, kind, done, why, meta)
+  local function resolve(book, id, r, charged, state, kind, done, bucket, why, outputs, meta)
     local text = str(charged)
     book.held, book.charged, book.open = book.held - r.amount, book.charged + charged, book.open - 1
     move_scopes(book, r.fields, r.starts, charged, -r.amount)
     if r.policy == 'j' then later(book, 'HDEL', book.keys.jobs, id) end
     local record = (state == 'X' or state == 'C') and '\t' .. r.raw or ''
     remember(book, id, done, state, text, r.amount_text, r.fingerprint, record)
-    local seq = append_for(book, kind, id, r, text, why, meta)
+    local seq = append_for(book, kind, id, r, text, why, outputs, meta)
+    count_end(book, bucket, id, r, charged, outputs == '' and 0 or outputs + 0, 1)
     if r.parts ~= '' then (book.lots or open_lots(book, '')).divide(r.parts, charged, 'held') end
     return seq
   end
@@ -302,10 +376,10 @@ local function endings()
   -- Time acts on a hold past its deadline: HELD becomes UNKNOWN and gets its grace; UNKNOWN meets its own policy, which
   -- for one that follows a job is to be kept.
   -- With no grace both happen now. Adds {id, kind, amount, seq} to `out` for each transition.
-  local function pass_deadline(book, id, r, done, out)
+  local function pass_deadline(book, id, r, done, bucket, out)
     if r.state == 'H' then
       turn_unknown(r)
-      local seq = append_for(book, 'unknown', id, r, '0', 'deadline', '')
+      local seq = append_for(book, 'unknown', id, r, '0', 'deadline', '', '')
       out[#out + 1] = {id, 'unknown', r.amount_text, seq}
       if r.grace > 0 then
         later(book, 'HSET', book.keys.open, id, r.raw)
@@ -318,13 +392,13 @@ local function endings()
     end
     local kind, seq = 'expire', nil
     if r.policy == 'r' then
-      seq = resolve(book, id, r, 0, 'X', kind, done, 'policy', '')
+      seq = resolve(book, id, r, 0, 'X', kind, done, bucket, 'policy', '', '')
     elseif r.policy == 'c' then
       kind = 'charge'
-      seq = resolve(book, id, r, r.amount, 'C', kind, done, 'policy', '')
+      seq = resolve(book, id, r, r.amount, 'C', kind, done, bucket, 'policy', '', '')
     else
       kind = 'keep'
-      seq = append_for(book, kind, id, r, '0', 'policy', '')
+      seq = append_for(book, kind, id, r, '0', 'policy', '', '')
       later(book, 'HSET', book.keys.open, id, r.raw)
       later(book, 'ZREM', book.keys.due, id)
     end
@@ -333,7 +407,8 @@ local function endings()
 
   return {
     parse_record = parse_record, parse_done = parse_done, append_for = append_for, remember = remember, spend = spend,
-    turn_unknown = turn_unknown, resolve = resolve, pass_deadline = pass_deadline,
+    turn_unknown = turn_unknown, resolve = resolve, pass_deadline = pass_deadline, move_usage = move_usage,
+    count_end = count_end,
   }
 end
 

@@ -88,7 +88,7 @@ book.charged = book.charged - amount
 move_scopes(book, fields, hold.windows, -amount, 0)
 local entry_seq = append(
   book, 'refund', id, str(amount), str(left - amount), seq, charge.project, charge.member, charge.key, hold.windows,
-  charge.price_list, ARGV[4], ARGV[5], '{"hold":"' .. hold_id .. '","of":"' .. charge.kind .. '"}'
+  charge.price_list, ARGV[4], ARGV[5], '', '{"hold":"' .. hold_id .. '","of":"' .. charge.kind .. '"}'
 )
 flush(book)
 call('HSET', KEYS[2], id, seq .. '\t' .. str(amount) .. '\t' .. hold_id .. '\t' .. book.now_text .. '\t' .. entry_seq,

@@ -5,18 +5,20 @@
 -- its context along is booked all the same, once (ORPHAN). An undo, or a settle of 0 with a context, of a hold that is
 -- not there sees to it that it never will be (VOIDED).
 --
--- KEYS (6, or 7 if there is an answer to keep; one hash tag)
+-- KEYS (7, or 8 if there is an answer to keep; one hash tag)
 --   1 bal HASH   2 open HASH   3 due ZSET   4 done HASH of the UTC day in the hold id   5 journal STREAM
---   6 jobs HASH (hold id -> the job it follows)   7 answer STRING, of this hold
--- ARGV (7, or 9 if there is an answer to keep)
+--   6 jobs HASH (hold id -> the job it follows)   7 usage HASH of the UTC month in the hold id
+--   8 answer STRING, of this hold
+-- ARGV (8, or 10 if there is an answer to keep)
 --   1 hold id   2 amount (micro-credits, 0 .. 9e15; more than was held is booked too)
 --   3 why       outcome or reason, for the journal   4 meta small JSON text for the journal
 --   5 undo 0|1  with amount 0: if there is no such hold, there never shall be
 --   6 context   what books the settle if the hold is lost, or '': amount held, 'hour:day:week:month' (when its windows
---               began; '0:0:0:0' if that is not known), project, member, key id, fingerprint, price list; a tab between
+--               began; '0:0:0:0' if that is not known), project, member, key id, fingerprint, price list, usage; a tab between
 --   7 within 0|1  beyond what was held, book only as much as the team has available; the same again is a duplicate
 --               though less was booked than it asks
---   8 answer    kept if this is what resolves the hold with a charge   9 ms it is kept for
+--   8 outputs   how many were made, 0 .. 1000000, for the usage
+--   9 answer    kept if this is what resolves the hold with a charge   10 ms it is kept for
 -- Reply, one of (credits are integers, everything else text)
 --   {'SETTLED'|'RELEASED', charged, freed, available, held, state met, over 0|1, seq}
 --   {'LATE', charged, freed, available, held, state met, over 0|1, seq}    freed: what went back of a charge by policy
@@ -24,18 +26,21 @@
 --   {'DUPLICATE'|'MISMATCH', charged before, 0, available, held, state met, over 0|1, 0}
 --   {'GONE', 0, 0, available, held, '', 0, 0}   {'INVALID', what}
 -- Example
---   EVALSHA <sha> 6 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:j gk:{a}:jobs
---     019aab... 24000000 made '{}' 0 '' 0
+--   EVALSHA <sha> 7 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:j gk:{a}:jobs gk:{a}:usage:2025-11
+--     019aab... 24000000 made '{}' 0 '' 0 1
 --   -> {'SETTLED', 24000000, 25000000, 466000000, 0, 'H', '0', '3'}
 
-assert(#KEYS == 6 or #KEYS == 7, 'settle takes 6 keys, with an answer 7')
-assert(#ARGV == (#KEYS == 7 and 9 or 7), 'settle takes 7 arguments, with an answer 9')
+assert(#KEYS == 7 or #KEYS == 8, 'settle takes 7 keys, with an answer 8')
+assert(#ARGV == (#KEYS == 8 and 10 or 8), 'settle takes 8 arguments, with an answer 10')
+
+local OUTPUTS_MAX = 1000000 -- a row of usage can count that many of every hold that is in it
 
 local id, asked, why, meta, is_undo, context = ARGV[1], int(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1', ARGV[6]
-local is_within = ARGV[7] == '1'
+local is_within, outputs, bucket = ARGV[7] == '1', int(ARGV[8]), KEYS[7]
 if not asked then return {'INVALID', 'amount'} end
 if is_undo and asked > 0 then return {'INVALID', 'undo'} end
-if KEYS[7] and (int(ARGV[9]) or 0) == 0 then return {'INVALID', 'answer'} end
+if not outputs or outputs > OUTPUTS_MAX then return {'INVALID', 'outputs'} end
+if KEYS[8] and (int(ARGV[10]) or 0) == 0 then return {'INVALID', 'answer'} end
 
 local ends = endings()
 call('ZSCORE', KEYS[3], id)
@@ -45,11 +50,11 @@ local record = raw_open or d and d.record ~= '' and d.record
 local r = record and ends.parse_record(record)
 local is_lost = not record and not d
 if is_lost and context ~= '' then
-  local held, starts, project, member, key, fingerprint, price_list = match(context,
-    '^(%d+)\t(%d+:%d+:%d+:%d+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
+  local held, starts, day, project, member, key, fingerprint, price_list, usage = match(context,
+    '^(%d+)\t(%d+:(%d+):%d+:%d+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
   r = int(held) and { -- in the form of a hold's record
-    amount = held + 0, amount_text = held, starts = starts, project = project, member = member, key = key,
-    fingerprint = fingerprint, price_list = price_list, fields = scope_fields(project, member, key),
+    amount = held + 0, amount_text = held, starts = starts, day = day, project = project, member = member, key = key,
+    fingerprint = fingerprint, price_list = price_list, usage = usage, fields = scope_fields(project, member, key),
   }
   if not r then return {'INVALID', 'context'} end
 end
@@ -88,14 +93,15 @@ end
 if book.charged + book.held + amount - before > CREDITS_MAX then
   return {'INVALID', 'amount: the charged total would pass 9e15'}
 end
+local outputs_text = str(outputs)
 if is_lost and asked == 0 then
   ends.remember(book, id, KEYS[4], 'V', '0', '0', '', '')
-  local seq = append(book, 'void', id, '0', '0', '', '', '', '', '', '', why, '', meta)
+  local seq = append(book, 'void', id, '0', '0', '', '', '', '', '', '', why, '', '', meta)
   flush(book)
   return reply('VOIDED', 0, 0, '', false, seq)
 end
 
-if KEYS[7] and asked > 0 then later(book, 'SET', KEYS[7], ARGV[8], 'PX', ARGV[9]) end
+if KEYS[8] and asked > 0 then later(book, 'SET', KEYS[8], ARGV[9], 'PX', ARGV[10]) end
 if is_lost then
   -- The hold's windows may have been lost with it: where the counters are of an older one, its own begins.
   for _, field in ipairs(r.fields) do
@@ -110,8 +116,10 @@ if is_lost then
   local text = str(amount)
   ends.remember(book, id, KEYS[4], 'O', text, str(r.amount), r.fingerprint, '')
   local seq = append(
-    book, 'orphan', id, r.amount_text, text, '', r.project, r.member, r.key, r.starts, r.price_list, why, '', meta
+    book, 'orphan', id, r.amount_text, text, '', r.project, r.member, r.key, r.starts, r.price_list, why, '',
+    r.usage .. '|' .. outputs_text, meta
   )
+  ends.count_end(book, bucket, id, r, amount, outputs, 1)
   flush(book)
   return reply('ORPHAN', amount, 0, '', amount > r.amount, seq)
 end
@@ -125,7 +133,9 @@ if d then
   end
   local text = str(amount)
   ends.remember(book, id, KEYS[4], 'L', text, str(d.amount), d.fingerprint, '')
-  local seq = ends.append_for(book, 'late', id, r, text, why, meta)
+  local seq = ends.append_for(book, 'late', id, r, text, why, outputs_text, meta)
+  ends.count_end(book, bucket, id, r, before, 0, -1)
+  ends.count_end(book, bucket, id, r, amount, outputs, 1)
   if d.state == 'C' and r.parts ~= '' then (book.lots or open_lots(book, '')).divide(r.parts, amount, 'used') end
   flush(book)
   return reply('LATE', amount, math.max(0, before - amount), d.state, amount > d.amount, seq)
@@ -133,6 +143,6 @@ end
 
 local state, kind, status = 'S', 'settle', 'SETTLED'
 if asked == 0 then state, kind, status = 'R', 'release', 'RELEASED' end
-local seq = ends.resolve(book, id, r, amount, state, kind, KEYS[4], why, meta)
+local seq = ends.resolve(book, id, r, amount, state, kind, KEYS[4], bucket, why, outputs_text, meta)
 flush(book)
 return reply(status, amount, math.max(0, r.amount - amount), r.state, amount > r.amount, seq)

@@ -54,7 +54,7 @@ local change = cjson.encode({
   timezone = ARGV[2], limits = ARGV[4], caps = table.concat({ARGV[5], ARGV[6], ARGV[7], ARGV[8]}, ':'),
   retry_guard = ARGV[10], plan = ARGV[11], frozen = ARGV[3],
 })
-append(book, 'team', str(revision + 1), '0', '0', '', '', '', '', '', '', ARGV[13], ARGV[12], change)
+append(book, 'team', str(revision + 1), '0', '0', '', '', '', '', '', '', ARGV[13], ARGV[12], '', change)
 flush(book)
 call('HSET', KEYS[1], unpack(fields))
 -- What hold.lua needs of it once more as one value, where it finds it together with the figures.

@@ -45,7 +45,7 @@ if amount > pot then return {'SHORT', str(math.max(0, pot)), str(math.max(0, ava
 
 book.granted = book.granted - amount
 local seq = append(
-  book, 'transfer', id, str(amount), '0', '', '', '', '', '', '', ARGV[4], ARGV[5], '{"to":"' .. to .. '"}'
+  book, 'transfer', id, str(amount), '0', '', '', '', '', '', '', ARGV[4], ARGV[5], '', '{"to":"' .. to .. '"}'
 )
 flush(book)
 call('HSET', KEYS[2], id, 'p\t' .. to .. '\t' .. str(amount) .. '\t' .. book.now_text .. '\t' .. seq)

@@ -26,7 +26,7 @@ if r.state == 'U' then return {'DUPLICATE', score and str(score) or '0', '0'} en
 
 ends.turn_unknown(r)
 local deadline = book.now + r.grace
-local seq = ends.append_for(book, 'unknown', id, r, '0', ARGV[2], '')
+local seq = ends.append_for(book, 'unknown', id, r, '0', ARGV[2], '', '')
 flush(book)
 call('HSET', KEYS[2], id, r.raw)
 call('ZADD', KEYS[3], str(deadline), id)

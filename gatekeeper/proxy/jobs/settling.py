@@ -27,7 +27,7 @@ from gatekeeper.proxy.deferring import defer, report_flagged, resolution_of
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.jobs.desk import Job, name_of
 from gatekeeper.proxy.jobs.record import JobRecord, record_text
-from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, owed
+from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, outputs_made, owed
 from gatekeeper.proxy.telling import made_words
 
 FILES_MAX: Final = 16
@@ -73,6 +73,19 @@ async def give_up(gate: Gate, record: JobRecord, *, charge: bool) -> Job:
     amount = record.held if charge else 0
     end = _End("policy", "job gone", "reconciler", settled_as, Owed(amount, amount, note="job gone"))
     await gate.in_flight.book(_end(gate, job, end))
+    return job
+
+
+async def charge_stated(gate: Gate, record: JobRecord, amount: int) -> Job:
+    """Whoever did the work says what it cost, in micro-credits, more than nothing and at most what is held: the price
+    of what was made is not looked up. As `finish` otherwise."""
+    job, made = gate.desk.adopt(record), Made(record.valid.outputs)
+    end = _End(
+        "made", "made", "decision", "made", Owed(amount, amount, note="as stated"),
+        outcome_meta(made, None, "decision"), made,
+    )  # fmt: skip
+    if not job.ended:
+        await gate.in_flight.book(_end(gate, job, end))
     return job
 
 
@@ -152,6 +165,7 @@ def _told(gate: Gate, record: JobRecord, end: _End) -> Awaitable[Settlement]:
         meta=end.meta,
         context=record.context,
         within_available=end.owed.within_available,
+        outputs=outputs_made(end.made) if end.made else 0,
     )
 
 
@@ -168,10 +182,14 @@ async def _book(gate: Gate, job: Job, end: _End, booking: Awaitable[Settlement])
         act = Act.SETTLE if end.settled_as else Act.RELEASE
         due = end.owed
         known = resolution_of(act, record.facts, record.context, end.why)
-        resolution = replace(known, amount=due.amount, meta=end.meta, within_available=due.within_available)
+        resolution = replace(
+            known, amount=due.amount, meta=end.meta, within_available=due.within_available,
+            outputs=outputs_made(end.made) if end.made else 0,
+        )  # fmt: skip
         job.ended = await defer(gate, record.facts, resolution, error)
         gate.metrics.job_resolved(record.provider, "deferred" if job.ended else "not_booked")
         if job.ended:
+            job.waiting = due.amount
             _tell_finished(gate, job, end)
         return None
     job.ended, job.charged = True, settlement.charged

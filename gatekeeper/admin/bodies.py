@@ -1,0 +1,288 @@
+"""What the admin API is sent, as pydantic models: the only description of its bodies and queries.
+
+Nothing unknown, nothing guessed: a field that is not here is refused, a text is no number, null is no value. `why` is
+for the journal, in every body that changes something.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from gatekeeper.admin.fields import Amount, Gift, Instant, Name, Note, Scope, TeamId, Timezone
+from gatekeeper.admin.teams_budget import ALLOWANCES_MAX, PARTS_MAX, PERIODS_MAX, PROJECTS_MAX
+from gatekeeper.admin.teams_schema import OPEN_HOLDS_MAX, THRESHOLDS_MAX
+from gatekeeper.admin.teams_words import Patterns
+from gatekeeper.ledger import bounds
+from gatekeeper.ledger.keyring import OVERLAP_MAX_MS
+from gatekeeper.ledger.teamrecord import THRESHOLDS_PERCENT, Per
+from gatekeeper.ledger.teamrecord import Scope as KeyScope
+from gatekeeper.yamlfile import mistake
+
+PAGE_MAX = 1000
+"""The most that one answer lists."""
+
+PAGE = 100
+"""What one answer lists unless asked otherwise."""
+
+WORDS_MAX = 32
+"""Phases or resolutions of a part."""
+
+URL_CHARS_MAX = 2000
+"""An address that people can still paste."""
+
+OVERLAP_S_MAX = OVERLAP_MAX_MS // 1000
+"""Thirty days."""
+
+
+class Body(BaseModel):
+    """What every body that changes something may say."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    why: Note = ""
+
+
+class Part(BaseModel):
+    """A piece of a body."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+Word = Annotated[str, Field(min_length=1, max_length=64), WithJsonSchema({"type": "string", "maxLength": 64})]
+Period = Annotated[Per, Field(strict=False)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+ProjectPercent = Annotated[int, Field(ge=0, le=100)]
+
+
+class CapsBody(Part):
+    """Bounds on one request, on what runs at once and on requests in a minute. What is left out has no bound."""
+
+    per_request: Amount | None = None
+    open_holds: Annotated[int, Field(ge=0, le=OPEN_HOLDS_MAX)] | None = None
+    held_credits: Amount | None = None
+    requests_per_minute: Annotated[int, Field(ge=1, le=bounds.REQUESTS_PER_MINUTE_MAX)] | None = None
+
+
+class ModelsBody(Part):
+    """Patterns of the model ids that a team may use. Deny wins."""
+
+    allow: Patterns = Field(default_factory=lambda: ["*"])
+    deny: Patterns = Field(default_factory=list)
+
+
+def _organisation(value: str) -> str:
+    if not value.isprintable() or len(value) > bounds.NAME_CHARS_MAX:
+        raise mistake("the organisation is no name", f"Write one line of at most {bounds.NAME_CHARS_MAX} characters.")
+    return value
+
+
+class TeamPatch(Body):
+    """What is to be otherwise; caps and models are replaced as a whole, and all else stays as it is."""
+
+    timezone: Timezone = "UTC"
+    organisation: Annotated[str, AfterValidator(_organisation)] = ""
+    frozen: bool = False
+    shadow: bool = False
+    retry_guard: bool = True
+    caps: CapsBody = Field(default_factory=CapsBody)
+    models: ModelsBody = Field(default_factory=ModelsBody)
+
+
+class TeamBody(TeamPatch):
+    """A new team."""
+
+    id: TeamId
+
+
+class GrantBody(Body):
+    """Credits given once: the grant's id is what makes it one. What is left of them at `expires_at` lapses."""
+
+    id: Name
+    credits: Gift
+    expires_at: Instant | None = None
+    note: Note = ""
+
+
+class RefundBody(Body):
+    """Credits given back for a charge, named by its hold or by its journal entry; all that is left of it by default."""
+
+    id: Name
+    hold_id: str | None = None
+    seq: Annotated[int, Field(ge=1)] | None = None
+    credits: Gift | None = None
+
+
+class TransferBody(Body):
+    """Credits handed on to another team of the same organisation."""
+
+    id: Name
+    to: TeamId
+    credits: Gift
+
+
+class LimitBody(Part):
+    """A cap on spend in a stretch of time; until `raised_until` it is `raised_to`."""
+
+    scope: Scope
+    per: Period
+    credits: Amount
+    raised_to: Amount | None = None
+    raised_until: Instant | None = None
+
+
+class LimitName(Part):
+    """Which limit is meant."""
+
+    scope: Scope
+    per: Period
+
+
+class LimitsBody(Body):
+    """All of a team's limits, in place of those it has."""
+
+    limits: Annotated[list[LimitBody], Field(max_length=bounds.LIMITS_MAX)]
+
+
+class LimitsPatch(Body):
+    """Limits to set, each in place of one of the same scope and period, and limits to remove."""
+
+    set: Annotated[list[LimitBody], Field(max_length=bounds.LIMITS_MAX)] = Field(default_factory=list)
+    remove: Annotated[list[LimitName], Field(max_length=bounds.LIMITS_MAX)] = Field(default_factory=list)
+
+
+Scopes = Annotated[list[Annotated[KeyScope, Field(strict=False)]], Field(max_length=len(KeyScope))]
+
+
+class KeyPatch(Body):
+    """What is to be otherwise with a key; all else stays as it is. `scopes` [] means all of them."""
+
+    project: Name | None = None
+    member: Name | None = None
+    scopes: Scopes = Field(default_factory=list)
+    expires_at: Instant | None = None
+    revoked: bool = False
+
+
+class KeyBody(Body):
+    """A new key. Bound to a project or a member if it names one; without scopes it may do everything."""
+
+    id: Name
+    project: Name | None = None
+    member: Name | None = None
+    scopes: Scopes = Field(default_factory=list)
+    expires_at: Instant | None = None
+
+
+class RotateBody(Body):
+    """A new secret; those the key has work so much longer."""
+
+    overlap_s: Annotated[int, Field(ge=0, le=OVERLAP_S_MAX)] = 0
+
+
+class AllowanceBody(Part):
+    """Credits given anew at the beginning of each period of the team's time zone, from `since` on (by default now).
+    What is left of them lapses after so many periods; after 0 never."""
+
+    id: Name
+    credits: Gift
+    per: Period
+    since: Instant | None = None
+    lasts_periods: Annotated[int, Field(ge=0, le=PERIODS_MAX)] = 1
+
+
+class AllowancesBody(Body):
+    """All of a team's allowances, in place of those it has."""
+
+    allowances: Annotated[list[AllowanceBody], Field(max_length=ALLOWANCES_MAX)]
+
+
+class BudgetPartBody(Part):
+    """A part of a project's budget: requests of these phases, and of those that name none the ones of these tiers."""
+
+    name: Word
+    share_percent: ProjectPercent
+    phases: Annotated[list[Word], Field(max_length=WORDS_MAX)] = Field(default_factory=list)
+    resolutions: Annotated[list[Word], Field(max_length=WORDS_MAX)] = Field(default_factory=list)
+
+
+class ProjectBody(Part):
+    """What a project may come to, and how it is meant to be spent."""
+
+    id: Name
+    credits: Gift
+    per: Period = Per.MONTH
+    parts: Annotated[list[BudgetPartBody], Field(max_length=PARTS_MAX)] = Field(default_factory=list)
+    high_resolutions: Annotated[list[Word], Field(max_length=WORDS_MAX)] = Field(default_factory=list)
+    high_in_final_only: bool = False
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class ProjectsBody(Body):
+    """All of a team's projects with a budget, in place of those it has."""
+
+    projects: Annotated[list[ProjectBody], Field(max_length=PROJECTS_MAX)]
+
+
+class AlertsBody(Body):
+    """At which percents of limits and budgets it is told, and whom; an empty address tells only the log."""
+
+    thresholds: Annotated[list[Percent], Field(max_length=THRESHOLDS_MAX)] = Field(
+        default_factory=lambda: [*THRESHOLDS_PERCENT]
+    )
+    alert_url: Annotated[str, Field(max_length=URL_CHARS_MAX)] = ""
+
+
+class SettleBody(Body):
+    """What a hold really came to. `running`: also if its generation runs, whose result is then not booked."""
+
+    credits: Amount
+    running: bool = False
+
+
+class ReleaseBody(Body):
+    """Free a hold without a charge. `running` as for a settle."""
+
+    running: bool = False
+
+
+class NoBody(Body):
+    """Nothing but why."""
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit()) or len(value) > 15:  # beyond any count here
+            raise mistake("this is no whole number", "Write digits only.")
+        return int(value)
+    return value
+
+
+class Query(BaseModel):
+    """What stands behind the question mark: texts, each at most once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PageQuery(Query):
+    """Which part of a list."""
+
+    limit: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=PAGE_MAX)] = PAGE
+    cursor: Annotated[str, Field(max_length=bounds.NAME_CHARS_MAX)] = ""
+
+
+class JournalQuery(Query):
+    """Which entries of a journal: so many behind that one."""
+
+    after: Annotated[int, BeforeValidator(_digits), Field(ge=0)] = 0
+    count: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=PAGE_MAX)] = PAGE
+
+
+class VerifyQuery(Query):
+    """One team, or all of them."""
+
+    team: str = ""
+
+
+class NoQuery(Query):
+    """Nothing."""

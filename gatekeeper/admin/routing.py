@@ -1,0 +1,171 @@
+"""From an HTTP request to an operation and back: ids from the path, body and query read strictly, the answer written.
+
+A route is data, so that the application and the OpenAPI document are made from the same table. What the routes are is
+`routes`'s; what they do, the operations'.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from gatekeeper.admin.bodies import Body, NoQuery, Query
+from gatekeeper.admin.documents import Document, ReloadDocument
+from gatekeeper.admin.operations.asking import Made, Who
+from gatekeeper.admin.problems import AdminProblem, translated, unreadable
+from gatekeeper.core.rejection import Rejected
+from gatekeeper.dialects.strictjson import parse_object
+from gatekeeper.ledger import bounds
+from gatekeeper.ledger.errors import LedgerError
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.metrics import Metrics
+from gatekeeper.web.answers import SERVER
+
+BODY_BYTES_MAX = 1024 * 1024
+"""Admin bodies are small; a larger one is a mistake."""
+
+BODY_TIMEOUT_S = 30
+"""A body of this size comes at once, or its sender is gone."""
+
+RETRY_AFTER_S = 5
+"""When to ask again if the store is away."""
+
+ACTOR = "Gatekeeper-Actor"
+"""The request header that says who does it."""
+
+WHY = "Gatekeeper-Why"
+"""The request header that says why, where the body does not."""
+
+
+class Parts(Protocol):
+    """What the routes work with."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def metrics(self) -> Metrics: ...
+
+    async def reloaded(self) -> ReloadDocument: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that was understood: `ids` are the path's, decoded once; body and query are the route's own models."""
+
+    parts: Parts
+    ids: Mapping[str, str]
+    body: Any
+    query: Any
+    who: Who
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.parts.ledger
+
+    @property
+    def team(self) -> str:
+        return self.ids["team"]
+
+
+Reply = Document | Made[Any] | web.Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One route. `answers` are its statuses besides the problems; what has no model of its own says so itself."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    call: Callable[[Asked], Awaitable[Reply]]
+    answer: type[BaseModel] | None
+    body: type[Body] | None = None
+    query: type[Query] = NoQuery
+    answers: tuple[int, ...] = (200,)
+    problems: tuple[str, ...] = ()
+    media: tuple[str, ...] = ("application/json",)
+
+
+async def answered(route: Route, parts: Parts, request: web.Request) -> web.Response:
+    """Do what the route says and write what came of it. Raises AdminProblem."""
+    query = _query(route.query, request)
+    body = await _body(route.body, request) if route.body else None
+    asked = Asked(parts, dict(request.match_info), body, query, _who(request))
+    try:
+        reply = await route.call(asked)
+    except LedgerError as error:
+        raise translated(error) from error
+    match reply:
+        case Made(document, new):
+            return written(document.json_text(), 201 if new else 200)
+        case Document():
+            return written(reply.json_text(), 200)
+    return reply
+
+
+def written(body: bytes, status: int, content_type: str = "application/json") -> web.Response:
+    """An answer. Nothing of it may be kept on the way: it may hold a new secret."""
+    headers = {"Server": SERVER, "Cache-Control": "no-store"}
+    return web.Response(status=status, body=body, content_type=content_type, headers=headers)
+
+
+def problem_answer(problem: AdminProblem) -> web.Response:
+    """A refusal as RFC 9457 has it."""
+    body = orjson.dumps(problem.document(), option=orjson.OPT_APPEND_NEWLINE)
+    answer = written(body, problem.status, "application/problem+json")
+    if problem.code == "ledger_unavailable":
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if problem.code == "unauthenticated":
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+async def _body(model: type[Body], request: web.Request) -> Body:
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            raw = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise AdminProblem("payload_too_large", f"A body has at most {BODY_BYTES_MAX} bytes.") from None
+    except TimeoutError:
+        raise AdminProblem("malformed_request", f"The body did not come within {BODY_TIMEOUT_S} seconds.") from None
+    try:
+        return model.model_validate(parse_object(raw) if raw.strip() else {})
+    except Rejected as refused:
+        raise AdminProblem("malformed_request", refused.rejection.detail) from None
+    except ValidationError as error:
+        raise unreadable(error, model) from None
+
+
+def _query(model: type[Query], request: web.Request) -> Query:
+    found: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name in found:
+            raise AdminProblem("malformed_request", f"`{name[:40]}` is there twice behind the question mark.")
+        found[name] = value
+    try:
+        return model.model_validate(found)
+    except ValidationError as error:
+        raise unreadable(error, model) from None
+
+
+def _who(request: web.Request) -> Who:
+    who = Who(*(_header(request, name) for name in (ACTOR, WHY)))
+    try:
+        bounds.check_name(ACTOR, who.actor)
+        bounds.check_text(WHY, who.why, bounds.REASON_CHARS_MAX)
+    except LedgerError as error:
+        raise translated(error) from error
+    return Who(who.actor or Who().actor, who.why)
+
+
+def _header(request: web.Request, name: str) -> str:
+    values = request.headers.getall(name, [])
+    if len(values) > 1:
+        raise AdminProblem("malformed_request", f"{name} was sent {len(values)} times; send it once.")
+    return values[0].strip() if values else ""
