@@ -25,7 +25,7 @@ from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.sections import SignalSettings
-from gatekeeper.signals.findings import Finding, diagnosed, reached
+from gatekeeper.signals.findings import Finding, diagnosed, named, reached
 from gatekeeper.teamevents import BudgetSignal, LimitThreshold
 
 TEAMS_AT_ONCE: Final = 20
@@ -144,7 +144,7 @@ class Watcher:
         record = await self._ledger.team(team)
         if record is None:
             return 0
-        at_ms, found = await reached(self._ledger, record, spenders or _named(record))
+        at_ms, found = await reached(self._ledger, record, spenders or named(record))
         if record.projects and self._may_diagnose(team):
             found += await diagnosed(self._ledger, self._catalog(), record, at_ms)
         if not spenders:
@@ -201,16 +201,6 @@ class Watcher:
                 await step()
             except Exception as error:  # noqa: BLE001 - the supervisor: one failure must not end all later looks
                 self._on_error(error)
-
-
-def _named(record: TeamRecord) -> list[Spender]:
-    """Whom the record itself names: its projects, and what its limits are for by name."""
-    found = {Spender(record.id, project=project.id) for project in record.projects}
-    for limit in record.limits:
-        kind, colon, name = limit.scope.partition(":")
-        if colon:
-            found.add(Spender(record.id, **{"key_id" if kind == "key" else kind: name}))
-    return sorted(found) or [Spender(record.id)]
 
 
 def _chunks(teams: Iterable[str], size: int) -> list[list[str]]:
