@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from gatekeeper.admin.fields import Amount, Gift, Instant, Name, Note, Scope, TeamId, Timezone
-from gatekeeper.admin.teams_schema import OPEN_HOLDS_MAX
+from gatekeeper.admin.teams_budget import ALLOWANCES_MAX, PARTS_MAX, PERIODS_MAX, PROJECTS_MAX
+from gatekeeper.admin.teams_schema import OPEN_HOLDS_MAX, THRESHOLDS_MAX
 from gatekeeper.admin.teams_words import Patterns
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.keyring import OVERLAP_MAX_MS
@@ -24,20 +25,8 @@ PAGE_MAX = 1000
 PAGE = 100
 """What one answer lists unless asked otherwise."""
 
-ALLOWANCES_MAX = 16
-"""Recurring grants of a team: each may have several lots at a time, of which there are at most 64."""
-
-PROJECTS_MAX = 256
-"""Budgets of a team: all of them are read with its record."""
-
-PARTS_MAX = 16
-"""Parts of a project's budget."""
-
 WORDS_MAX = 32
 """Phases or resolutions of a part."""
-
-PERIODS_MAX = 120
-"""How many periods an allowance may last: ten years of months."""
 
 URL_CHARS_MAX = 2000
 """An address that people can still paste."""
@@ -239,7 +228,9 @@ class ProjectsBody(Body):
 class AlertsBody(Body):
     """At which percents of limits and budgets it is told, and whom; an empty address tells only the log."""
 
-    thresholds: Annotated[list[Percent], Field(max_length=16)] = Field(default_factory=lambda: [*THRESHOLDS_PERCENT])
+    thresholds: Annotated[list[Percent], Field(max_length=THRESHOLDS_MAX)] = Field(
+        default_factory=lambda: [*THRESHOLDS_PERCENT]
+    )
     alert_url: Annotated[str, Field(max_length=URL_CHARS_MAX)] = ""
 
 

@@ -128,6 +128,7 @@ def read_body(body: Sequence[bytes], beside: Sequence[str] = ()) -> GenerationRe
         reference_images=fields.whole("reference_images"),
         input_video=fields.flag("input_video") or False,
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
     )
     fields.finish()
     return request

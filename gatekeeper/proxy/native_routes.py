@@ -1,4 +1,4 @@
-"""The gateway's own questions and answers on the data plane: models, balance, holds.
+"""The gateway's own questions and answers on the data plane: models, balance, usage, holds.
 
 Reads only: what spends goes through the pipeline. A caller sees its own team and nothing of another.
 """
@@ -27,6 +27,7 @@ from gatekeeper.proxy.body import read_body
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.quoting import caller_balance, catalog_quote_answer, find_model
 from gatekeeper.web.answers import iso_time, json_answer
+from gatekeeper.web.usagereport import usage_answer, usage_report
 
 HOLDS_SHOWN_MAX = 1000
 """More open holds than this are not a list to look at."""
@@ -69,6 +70,12 @@ async def answer_holds(gate: Gate, call: Call) -> web.Response:
     """`GET /v1/holds`."""
     holds = await gate.ledger.holds(call.caller.team.id, HOLDS_SHOWN_MAX)
     return json_answer(holds_document(holds), call.request_id)
+
+
+async def answer_usage(gate: Gate, call: Call) -> web.Response:
+    """`GET /v1/usage`."""
+    report = await usage_report(gate.ledger, call.caller.team, call.request.query)
+    return usage_answer(report, call.request_id)
 
 
 def models_document(catalog: Catalog, query: Mapping[str, str]) -> dict[str, Any]:

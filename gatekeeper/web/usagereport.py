@@ -14,10 +14,15 @@ from io import StringIO
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from aiohttp import web
+
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.rejection import Code, Rejected, quoted, refuse
 from gatekeeper.dialects.facts import credits_number
+from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.reports import UsageRow
+from gatekeeper.ledger.teamrecord import TeamRecord
+from gatekeeper.web.answers import REQUEST_ID, SERVER, json_answer
 
 DIMENSIONS: Final = ("model", "resolution", "operation", "project", "member", "phase", "provider", "traits", "day")
 """By what usage can be asked for."""
@@ -109,6 +114,21 @@ class UsageReport:
     query: UsageQuery
     groups: tuple[UsageGroup, ...]
     total: UsageSum
+
+
+async def usage_report(ledger: Ledger, team: TeamRecord, asked: Mapping[str, str]) -> UsageReport:
+    """What the team used, as a query's parameters ask for it. Raises `Rejected` (malformed_request)."""
+    query = read_usage_query(asked, team.timezone, await ledger.now_ms(team.id))
+    return add_up(team.id, query, await ledger.usage.rows(team.id, query.from_ms, query.to_ms))
+
+
+def usage_answer(report: UsageReport, request_id: str | None = None) -> web.Response:
+    """The report over HTTP, as JSON or as a file for spreadsheets."""
+    if not report.query.as_csv:
+        return json_answer(usage_document(report), request_id)
+    headers = {"Server": SERVER, "Content-Disposition": f'attachment; filename="{csv_name(report)}"'}
+    headers |= {} if request_id is None else {REQUEST_ID: request_id}
+    return web.Response(text=usage_csv(report), content_type="text/csv", charset="utf-8", headers=headers)
 
 
 def read_usage_query(asked: Mapping[str, str], timezone: str, now_ms: int) -> UsageQuery:

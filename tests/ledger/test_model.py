@@ -23,7 +23,7 @@ from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import open_client
 from gatekeeper.ledger.codec import pairs, parse_counters, parse_figures
 from gatekeeper.ledger.errors import LedgerInvalid
-from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, new_hold_id
+from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, hold_id_month, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.lots import REMINDER, Lot, parse_lots
@@ -59,14 +59,18 @@ AMOUNTS = st.one_of(st.integers(0, 60), st.sampled_from([0, 1, 2, 5, 49, 100, 2*
 LIVES_MS = st.sampled_from([0, 0, 15_000, DAY_MS])
 EXPIRIES_S = st.sampled_from([None, 20, 40, 60, 120])
 AGES_MS = st.sampled_from([0, 0, 0, 0, 20 * HOUR_MS, 47 * HOUR_MS, 50 * HOUR_MS])
+USAGES = ["", "m|image.generate|1K|draft|p|", "m|image.generate|2K|||retry"]
 WHO = {
     "project": st.sampled_from(["", "p"]),
     "member": st.sampled_from(["", "amy", "bob"]),
     "key_id": st.sampled_from(["", "ci"]),
 }
 TERMS = st.fixed_dictionaries(
-    {"ttl_ms": LIVES_MS, "grace_ms": LIVES_MS, "on_unknown": st.sampled_from(OnUnknown), **WHO}
-)
+    {
+        "ttl_ms": LIVES_MS, "grace_ms": LIVES_MS, "on_unknown": st.sampled_from(OnUnknown), **WHO,
+        "usage": st.sampled_from(USAGES), "shadow": st.sampled_from(["", "", "", "shadow", "model_retired"]),
+    }
+)  # fmt: skip
 NAMES = st.fixed_dictionaries(
     {
         "once": st.sampled_from(["", "x", "y"]),
@@ -193,7 +197,7 @@ class Machine(RuleBasedStateMachine):
     def settle_some(self, amounts: list[int]) -> None:
         waiting = [hold_id for hold_id, hold in self.books.holds.items() if hold.state in (*OPEN, *BY_TIME)]
         for hold_id, amount in zip(waiting, amounts, strict=False):
-            self.settle(hold_id, amount, "settle", {}, answered=False, within=False)
+            self.settle(hold_id, amount, "settle", {}, answered=False, within=False, outputs=amount % 3)
 
     def hold_as_the_books(self, order: HoldOrder, behind_ms: int) -> None:
         """Make a new hold on both sides."""
@@ -213,13 +217,14 @@ class Machine(RuleBasedStateMachine):
         starts = self.books.starts(windows)
         failed = self.books.failed(order, starts)
         result = self.run(scripts.hold(self.client, order, windows))
-        if failed:
+        if failed and not self.books.lets_by(order):
             assert isinstance(result, Refused)
             assert (failed, self.books.available) == (len(result.refusals), result.available)
             return
         self.books.admit(order, starts)
         self.seen = ":".join(map(str, starts))
         assert isinstance(result, Held)
+        assert failed == len(result.shadowed)
         assert (self.books.available, self.books.held, self.seen) == (result.available, result.held, result.windows)
 
     def check_repeat(self, order: HoldOrder, known: str) -> None:
@@ -242,16 +247,17 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         hold_id=ids, amount=AMOUNTS, how=st.sampled_from(["settle", "undo", "context", "old context", "no windows"]),
-        who=st.fixed_dictionaries(WHO), answered=st.booleans(), within=st.booleans(),
+        who=st.fixed_dictionaries({**WHO, "usage": st.sampled_from(USAGES)}), answered=st.booleans(),
+        within=st.booleans(), outputs=st.sampled_from([0, 0, 1, 4]),
     )  # fmt: skip
     def settle(  # what is drawn
-        self, hold_id: str, amount: int, how: str, who: dict[str, str], answered: bool, within: bool
+        self, hold_id: str, amount: int, how: str, who: dict[str, str], answered: bool, within: bool, outputs: int
     ) -> None:
         starts = ":".join(map(str, self.books.starts(self.books.windows(0))))
         windows = {"context": starts, "old context": self.seen, "no windows": ""}
         context = HoldContext(7, fingerprint="f", windows=windows[how], **who) if how in windows else None
         answer = Answer(secrets.token_hex(4), DAY_MS) if answered else None
-        ending = Ending(hold_id, amount, context=context, answer=answer, within_available=within)
+        ending = Ending(hold_id, amount, context=context, answer=answer, within_available=within, outputs=outputs)
         if how == "undo":
             ending = Ending(hold_id, undo=True)
         if (context or hold_id in self.books.holds) and self.books.would_overflow(ending):
@@ -309,6 +315,13 @@ class Machine(RuleBasedStateMachine):
         assert {
             name: kept[name] for name, lot in self.books.lots.items() if lot.expires_ms <= now and kept[name]
         } == {lot.grant_id: lot.held for lot in lots if lot.expires_ms <= now and lot.held}  # fmt: skip
+
+    @invariant()
+    def usage_agrees(self) -> None:
+        expected = self.books.usage
+        months = {hold_id_month(hold_id) for hold_id in self.books.holds} | set(expected)
+        found = {month: pairs(self.run(self.client.command("HGETALL", KEYS.usage(month)))) for month in months}
+        assert expected == {month: rows for month, rows in found.items() if rows}
 
 
 def run_machine(url: str, examples: int, first_seed: int = 0) -> None:

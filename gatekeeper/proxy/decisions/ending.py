@@ -141,7 +141,7 @@ def _is_same(charged: int, due: Owed, held: int) -> bool:
 def _not_found() -> Rejected:
     return refuse(
         Code.HOLD_NOT_FOUND,
-        "No such decision of this team. What the gateway forwards is settled by the provider's answer, never from here.",
+        "No such decision of this team. What the gateway forwards is settled by the provider's answer, not from here.",
     )
 
 

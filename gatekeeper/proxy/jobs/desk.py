@@ -22,7 +22,8 @@ class Job:
     """A job and what this process knows of its end.
 
     `ended`: it is booked, or on its way there by the outbox; `charged` is what it cost in micro-credits, None as long
-    as that is not known; `waiting` is what it will cost once the outbox has told the store. `attached`: the store has it with its hold. `cancelled`: its caller had the provider stop it.
+    as that is not known; `waiting` is what it will cost once the outbox has told the store. `attached`:
+    the store has it with its hold. `cancelled`: its caller had the provider stop it.
     `asked_at_s` is when a caller here last asked, by the monotonic clock. `troubles` and `gone` count the answers in a
     row that told us nothing, and those by which the provider knows no such job. `names` are those of its outputs that
     were made known. `ending` lets one end it at a time.
