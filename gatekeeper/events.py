@@ -14,8 +14,9 @@ from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed, WebhookRec
 SettledAs = Literal["made", "partial", "failed_billable", "policy"]
 """How a hold was settled: a closed list, for it is a metric's label too. `policy`: its job is gone, nobody can tell."""
 
-JobVia = Literal["poll", "reconciler", "webhook"]
-"""Who learnt how a job ended: the caller by its own poll, the gateway by its own, or both by the provider's call."""
+JobVia = Literal["poll", "reconciler", "webhook", "decision"]
+"""Who learnt how a job ended: the caller by its own poll, the gateway by its own, or both by the provider's call; a
+`decision` was ended by whoever did the work."""
 
 JobEnd = Literal["made", "partial", "failed", "failed_billable", "policy"]
 """How a job ended: a closed list, for it is a metric's label too."""

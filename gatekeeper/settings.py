@@ -38,7 +38,7 @@ from gatekeeper.yamlfile import (
 PROVIDER_NAME = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
 """A provider's name is a path segment and a metric label, so it is short and plain."""
 
-RESERVED_PREFIXES = frozenset({"v1", "admin"})
+RESERVED_PREFIXES = frozenset({"v1", "admin", "decisions"})
 """First path segments that are the gateway's own."""
 
 HOST_NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")
@@ -308,7 +308,7 @@ class Settings(BaseSettings):
     def _misnamed(self) -> Iterator[Mistake]:
         for name in self.providers:
             if not PROVIDER_NAME.match(name) or name in RESERVED_PREFIXES:
-                mend = "Use a short lower-case word, neither 'v1' nor 'admin'."
+                mend = "Use a short lower-case word, none of 'v1', 'admin' and 'decisions'."
                 yield Mistake(("providers", name), f"{name!r} cannot name a provider", mend)
 
     def _hosts_taken(self) -> Iterator[Mistake]:

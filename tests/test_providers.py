@@ -71,7 +71,8 @@ def test_a_host_is_of_one_provider(write: Write) -> None:
 
     assert [
         "3: providers.b.host: 'images.test' is the host of a too. Use another.",
-        "4: providers.v1: 'v1' cannot name a provider. Use a short lower-case word, neither 'v1' nor 'admin'.",
+        "4: providers.v1: 'v1' cannot name a provider. Use a short lower-case word, none of 'v1', 'admin' and "
+        "'decisions'.",
     ] == told(path)
 
 

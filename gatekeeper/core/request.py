@@ -5,7 +5,7 @@ of it: defaults filled, spellings resolved, and `defaulted` telling which fields
 holds a prompt or an image: nothing that may not be logged gets this far inside.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
@@ -31,6 +31,7 @@ class GenerationRequest:
 
     `size` is any size spelling, `resolution` and `aspect_ratio` their own; each may say "auto". `scale` is the factor
     of an upscale, `input_pixels` the size of the picture that goes in, `prompt_length` its characters, never itself.
+    `prompt_digest` tells a prompt from another one while it is remembered in memory; it is not logged or stored.
     `duration_auto`: the caller leaves the length to the model. `reference_images` counts pictures that go in beside the
     prompt, `input_video` says that a video does.
     `sources` are the provider's names of earlier jobs, and of files of theirs, that it is made from: each must be the
@@ -50,6 +51,7 @@ class GenerationRequest:
     quality: str | None = None
     enhance_prompt: bool | None = None
     prompt_length: int | None = None
+    prompt_digest: bytes | None = field(default=None, compare=False, repr=False)
     stream: bool = False
     duration_auto: bool = False
     reference_images: int | None = None

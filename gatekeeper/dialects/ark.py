@@ -32,7 +32,7 @@ from gatekeeper.dialects.base import (
 from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.errorobject import render_error, render_error_event
-from gatekeeper.dialects.fields import JsonFields, read_json
+from gatekeeper.dialects.fields import JsonFields, digest_of, joined_digest, read_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer, not_an_end
 from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
@@ -147,6 +147,7 @@ def _ask_image(fields: JsonFields) -> GenerationRequest:
         size=fields.text("size"),
         outputs=_series(fields),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=images or None,
         stream=bool(fields.flag("stream")),
     )
@@ -183,6 +184,7 @@ def _ask_video(fields: JsonFields) -> GenerationRequest:
         duration_auto=auto,
         audio=audio,
         prompt_length=sum(map(len, texts)) if texts else None,
+        prompt_digest=joined_digest(map(digest_of, texts)),
         reference_images=sum(part.given("image_url") for part in parts) or None,
         input_video=videos > 0,
     )

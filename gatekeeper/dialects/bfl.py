@@ -186,6 +186,7 @@ def _picture(route: Route, fields: JsonFields) -> GenerationRequest:
         outputs=fields.whole("batch"),
         enhance_prompt=fields.flag("prompt_upsampling"),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=inputs or None,
     )
 
@@ -211,6 +212,7 @@ def _film(fields: JsonFields) -> GenerationRequest:
         audio=True if sound is None else sound,
         enhance_prompt=fields.flag("prompt_upsampling"),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=inputs or None,
         input_video=film,
     )

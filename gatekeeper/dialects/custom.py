@@ -224,6 +224,9 @@ def _request(route: Route, places: _Places) -> GenerationRequest:
     def flag(name: str) -> bool | None:
         return at[0].flag(at[1]) if (at := places.at(name)) else None
 
+    def digest(name: str) -> bytes | None:
+        return at[0].text_digest(at[1]) if (at := places.at(name)) else None
+
     def length(name: str) -> int | None:
         return at[0].text_length(at[1]) if (at := places.at(name)) else None
 
@@ -249,6 +252,7 @@ def _request(route: Route, places: _Places) -> GenerationRequest:
         quality=text("quality"),
         enhance_prompt=flag("enhance_prompt"),
         prompt_length=length("prompt"),
+        prompt_digest=digest("prompt"),
         reference_images=count("reference_images"),
         input_video=count("input_video") is not None,
     )

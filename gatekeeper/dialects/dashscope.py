@@ -31,7 +31,7 @@ from gatekeeper.dialects.base import (
 from gatekeeper.dialects.contenttype import is_event_stream
 from gatekeeper.dialects.dashscope_answer import StreamAnswer, read_made_or_submitted, read_task
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
-from gatekeeper.dialects.fields import JsonFields, read_only_json
+from gatekeeper.dialects.fields import JsonFields, joined_digest, read_only_json
 from gatekeeper.dialects.jsonanswer import JsonAnswer, not_an_end
 from gatekeeper.dialects.routes import RouteTable, job_in_path, row
 
@@ -156,6 +156,7 @@ class _Input:
     the setting that the SDK puts here although it belongs to the others."""
 
     prompt_length: int | None = None
+    prompt_digest: bytes | None = None
     images: int = 0
     video: bool = False
     audio: bool = False
@@ -183,6 +184,7 @@ def _ask(route: Route, fields: JsonFields) -> GenerationRequest:
         audio=True if what.audio else audio,
         enhance_prompt=what.extend if extend is None else extend,
         prompt_length=what.prompt_length,
+        prompt_digest=what.prompt_digest,
         reference_images=what.images or None,
         input_video=what.video,
     )
@@ -206,8 +208,8 @@ def _read_input(fields: JsonFields | None) -> _Input:
     messages = fields.objects("messages")
     plain = [message for message in messages if message.holds_text("content")]
     parts = [part for message in messages if not message.holds_text("content") for part in message.objects("content")]
-    lengths = [fields.text_length("prompt"), *(message.text_length("content") for message in plain)]
-    lengths += [part.text_length("text") for part in parts]
+    texts = [(fields, "prompt"), *((message, "content") for message in plain), *((part, "text") for part in parts)]
+    lengths = [each.text_length(name) for each, name in texts]
     kinds = [medium.text("type") or "" for medium in fields.objects("media")]
     images = sum(fields.count(name) for name in _IMAGES_IN) + sum(part.count("image") for part in parts)
     images += sum("frame" in kind or "image" in kind for kind in kinds)
@@ -216,6 +218,7 @@ def _read_input(fields: JsonFields | None) -> _Input:
     said = [length for length in lengths if length is not None]
     return _Input(
         prompt_length=sum(said) if said else None,
+        prompt_digest=joined_digest(each.text_digest(name) for each, name in texts),
         images=images,
         video=videos > 0,
         audio=fields.count("audio_url") > 0,

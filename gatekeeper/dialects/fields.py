@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from hashlib import blake2b
 from typing import Protocol
 
 from gatekeeper.core.sizes import AUTO
@@ -27,6 +28,9 @@ SKELETON_BYTES_MAX = 256 * 1024
 
 TEXT_LENGTH_MAX = 256
 """The longest name or setting that is read. Prompts are not read, only measured."""
+
+DIGEST_BYTES = 8
+"""Of a prompt: enough to know it again among the thousands of a day, too little to guess it from."""
 
 NUMBER_ABS_MAX = 10**18
 """Beyond it a number is malformed; below it, however silly, it is the model's to refuse."""
@@ -54,6 +58,10 @@ class Fields(Protocol):
 
     def text_length(self, name: str) -> int | None:
         """The length of a text that is not to be looked at."""
+        ...
+
+    def text_digest(self, name: str) -> bytes | None:
+        """What tells such a text from another one: not to be kept for long, logged or shown."""
         ...
 
     def whole(self, name: str) -> int | None:
@@ -129,6 +137,11 @@ class JsonFields:
             return self._cut.get(value, len(value))
         self._note_kind(name, value, "a text")
         return None
+
+    def text_digest(self, name: str) -> bytes | None:
+        """Of a text of which only the beginning is there, that and its length count."""
+        value = self._value(name)
+        return digest_of(f"{self._cut.get(value, len(value))} {value}") if isinstance(value, str) else None
 
     def whole(self, name: str) -> int | None:
         value = self._value(name)
@@ -238,6 +251,17 @@ class JsonFields:
 
     def _note(self, name: str, given: str, wanted: str) -> None:
         self.complaints.wrong(self._path + name, given, wanted)
+
+
+def digest_of(text: str) -> bytes:
+    """64 bits that tell a text from another one."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+
+
+def joined_digest(digests: Iterable[bytes | None]) -> bytes | None:
+    """One for several texts together; None if there is none."""
+    given = [each for each in digests if each is not None]
+    return blake2b(b"".join(given), digest_size=DIGEST_BYTES).digest() if given else None
 
 
 def read_quantity(text: str, unit: str) -> Fraction | None:

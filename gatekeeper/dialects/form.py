@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.complaints import Complaints, shown
-from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, lookalikes, read_quantity
+from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, digest_of, lookalikes, read_quantity
 
 _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
@@ -85,6 +85,10 @@ class FormFields:
     def text_length(self, name: str) -> int | None:
         part = self._text_part(name)
         return None if part is None else part.length
+
+    def text_digest(self, name: str) -> bytes | None:
+        part = self._text_part(name)
+        return None if part is None or part.text is None else digest_of(f"{part.length} {part.text}")
 
     def whole(self, name: str) -> int | None:
         text = self.text(name)

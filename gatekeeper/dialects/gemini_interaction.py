@@ -21,6 +21,7 @@ from gatekeeper.dialects.answers import (
     read_job_id,
     read_tokens,
 )
+from gatekeeper.dialects.fields import joined_digest
 from gatekeeper.dialects.gemini_request import LEFT_OUT, Inputs, check_tier
 from gatekeeper.dialects.protofields import ProtoFields
 from gatekeeper.dialects.sse import Event, EventSkimmer
@@ -79,6 +80,7 @@ def read_interaction(body: ProtoFields) -> GenerationRequest:
         aspect_ratio=None if wanted is None else wanted.text("aspectRatio"),
         duration_s=wanted.quantity("duration", "s") if wanted is not None and kind == "video" else None,
         prompt_length=inputs.length,
+        prompt_digest=joined_digest(inputs.digests),
         reference_images=inputs.images or None,
         input_video=inputs.video,
         sources=tuple(inputs.sources),
@@ -89,13 +91,13 @@ def read_interaction(body: ProtoFields) -> GenerationRequest:
 def _read_input(fields: ProtoFields, name: str, inputs: Inputs, depth: int) -> None:
     """A text, one content, or a list of contents and turns; a turn holds contents."""
     if fields.holds_text(name):
-        inputs.length += fields.text_length(name) or 0
+        inputs.take_text(fields, name)
         return
     if depth == 0:
         fields.wrong(name, "a text or a list of contents, no deeper")
         return
     for each in fields.one_or_more(name):
-        inputs.length += each.text_length("text") or 0
+        inputs.take_text(each, "text")
         kind = each.text("type")
         inputs.take_file(each, "uri")
         if kind in _MEDIA or each.given("mimeType"):

@@ -14,6 +14,7 @@ from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.answers import png_pixels
 from gatekeeper.dialects.base import Route
+from gatekeeper.dialects.fields import joined_digest
 from gatekeeper.dialects.protofields import ProtoFields
 
 IMAGEN_SAMPLES_DEFAULT = 4
@@ -53,6 +54,12 @@ class Inputs:
     images: int = 0
     video: bool = False
     sources: list[str] = field(default_factory=list)
+    digests: list[bytes | None] = field(default_factory=list)
+
+    def take_text(self, fields: ProtoFields, name: str) -> None:
+        """A text, if there is one, of which no more is kept than its length and what tells it from another."""
+        self.length += fields.text_length(name) or 0
+        self.digests.append(fields.text_digest(name))
 
     def take_media(self, mime_type: str | None) -> None:
         """What does not say that it is something else counts as a picture."""
@@ -99,6 +106,7 @@ def read_content(route: Route, body: ProtoFields) -> GenerationRequest:
         aspect_ratio=None if settings is None else settings.text("aspectRatio"),
         outputs=None if config is None else config.whole("candidateCount"),
         prompt_length=inputs.length,
+        prompt_digest=joined_digest(inputs.digests),
         reference_images=inputs.images or None,
         input_video=inputs.video,
         sources=tuple(inputs.sources),
@@ -117,7 +125,7 @@ def _read_contents(body: ProtoFields) -> Inputs:
     inputs = Inputs()
     for content in body.objects("contents"):
         for part in content.objects("parts"):
-            inputs.length += part.text_length("text") or 0
+            inputs.take_text(part, "text")
             for name in ("inlineData", "fileData"):
                 media = part.inner(name)
                 if media is not None:
@@ -162,6 +170,7 @@ def read_predict(route: Route, body: ProtoFields) -> GenerationRequest:
         input_pixels=_input_pixels(instance) if operation is Operation.IMAGE_UPSCALE else None,
         enhance_prompt=None if parameters is None else parameters.flag("enhancePrompt"),
         prompt_length=None if instance is None else instance.text_length("prompt"),
+        prompt_digest=None if instance is None else instance.text_digest("prompt"),
         reference_images=_pictures(instance),
     )
 
@@ -219,6 +228,7 @@ def read_video(route: Route, body: ProtoFields) -> GenerationRequest:
         model=route.model,
         operation=Operation.VIDEO_EDIT if edits else Operation.VIDEO_EXTEND if has_video else Operation.VIDEO_GENERATE,
         prompt_length=None if instance is None else instance.text_length("prompt"),
+        prompt_digest=None if instance is None else instance.text_digest("prompt"),
         reference_images=_pictures(instance),
         input_video=has_video,
         sources=_video_sources(instance),
@@ -238,6 +248,7 @@ def _with_parameters(request: GenerationRequest, parameters: ProtoFields) -> Gen
         audio=parameters.flag("generateAudio"),
         enhance_prompt=parameters.flag("enhancePrompt"),
         prompt_length=request.prompt_length,
+        prompt_digest=request.prompt_digest,
         reference_images=request.reference_images,
         input_video=request.input_video,
         sources=request.sources,

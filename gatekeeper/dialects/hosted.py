@@ -134,6 +134,7 @@ def read_input(model: str | None, fields: JsonFields, *, stream: bool = False) -
         quality=None if _quality_tier(fields) else _quality(fields),
         enhance_prompt=_agreed(fields, ENHANCE, _switch),
         prompt_length=fields.text_length("prompt") or (len(shots) or None),
+        prompt_digest=fields.text_digest("prompt"),
         stream=stream,
         reference_images=sum(1 for _ in _media(fields, _is_picture)) or None,
         input_video=any(True for _ in _media(fields, lambda name: "video" in name)),

@@ -106,6 +106,7 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
         quality=fields.text("rendering_speed"),
         enhance_prompt=_read_magic(fields),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=sum(len(fields.file_sizes_bytes(name)) for name in _REFERENCES) or None,
     )
     if route.operation is Operation.IMAGE_EDIT and not any(fields.file_sizes_bytes("image")):

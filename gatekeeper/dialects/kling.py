@@ -167,6 +167,7 @@ def _ask_video(model: str | None, fields: JsonFields) -> GenerationRequest:
         duration_auto=same_length,
         audio=_sound(fields),
         prompt_length=_prompt_length(fields),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=images or None,
         input_video=bool(films),
     )
@@ -205,6 +206,7 @@ def _ask_image(model: str | None, fields: JsonFields) -> GenerationRequest:
         aspect_ratio=fields.text("aspect_ratio"),
         outputs=fields.whole("n"),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=fields.count("image") or None,
     )
 

@@ -120,6 +120,7 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
         resolution=fields.text("resolution"),
         duration_s=fields.quantity("duration", "s"),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=_count_pictures(fields) or None,
     )
     if not fields.given("model"):

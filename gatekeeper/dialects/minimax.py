@@ -129,6 +129,7 @@ def _ask_image(fields: JsonFields) -> GenerationRequest:
         outputs=fields.whole("n"),
         enhance_prompt=fields.flag("prompt_optimizer"),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=fields.count("subject_reference") or None,
     )
 
@@ -144,6 +145,7 @@ def _ask_video(fields: JsonFields) -> GenerationRequest:
         duration_s=fields.quantity("duration", "s"),
         enhance_prompt=fields.flag("prompt_optimizer"),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=images or None,
     )
 

@@ -103,12 +103,13 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
     return read_body(body)
 
 
-def read_body(body: Sequence[bytes]) -> GenerationRequest:
-    """The body of a generation or a quote, whatever route it came by. Raises as `read_request` does."""
-    fields = read_json(body)
-    unknown = (name for name in fields.names() if name not in FIELDS)
+def read_body(body: Sequence[bytes], beside: Sequence[str] = ()) -> GenerationRequest:
+    """The body of a generation or a quote, whatever route it came by. `beside` are fields that somebody else reads.
+    Raises as `read_request` does."""
+    fields, known = read_json(body), (*FIELDS, *beside)
+    unknown = (name for name in fields.names() if name not in known)
     for name in islice(unknown, VIOLATIONS_MAX):
-        fields.complaints.unknown(name, FIELDS, _nearest(name, FIELDS))
+        fields.complaints.unknown(name, known, _nearest(name, known))
     auto = fields.holds_text("duration_s") and (fields.text("duration_s") or "").lower() == AUTO
     request = GenerationRequest(
         model=fields.text("model"),
@@ -127,6 +128,7 @@ def read_body(body: Sequence[bytes]) -> GenerationRequest:
         reference_images=fields.whole("reference_images"),
         input_video=fields.flag("input_video") or False,
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
     )
     fields.finish()
     return request

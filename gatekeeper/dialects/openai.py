@@ -132,6 +132,7 @@ def _ask(route: Route, fields: Fields) -> GenerationRequest:
         outputs=fields.whole("n"),
         quality=fields.text("quality"),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         stream=bool(fields.flag("stream")),
     )
 

@@ -32,6 +32,7 @@ def read_video(fields: JsonFields | FormFields) -> GenerationRequest:
         quality=fields.text("quality"),
         duration_s=duration if seconds is None else seconds,
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=1 if _has_picture(fields) else None,
     )
 
@@ -40,7 +41,11 @@ def read_remix(fields: JsonFields) -> GenerationRequest:
     """A video made anew from the one in the address, whose model, seconds and size it takes over."""
     for name in _TAKEN_OVER:
         fields.wrong(name, "left out: it is that of the video in the address")
-    return GenerationRequest(operation=Operation.VIDEO_GENERATE, prompt_length=fields.text_length("prompt"))
+    return GenerationRequest(
+        operation=Operation.VIDEO_GENERATE,
+        prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
+    )
 
 
 def _has_picture(fields: JsonFields | FormFields) -> bool:

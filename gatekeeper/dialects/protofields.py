@@ -38,6 +38,9 @@ class ProtoFields:
     def text_length(self, name: str) -> int | None:
         return self._fields.text_length(self._spelled(name))
 
+    def text_digest(self, name: str) -> bytes | None:
+        return self._fields.text_digest(self._spelled(name))
+
     def whole(self, name: str) -> int | None:
         return self._fields.whole(self._spelled(name))
 

@@ -90,6 +90,7 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
         size=fields.text("size"),
         outputs=fields.whole("n"),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
     )
     if request.model is None:
         fields.missing("model", "the name of a model, for the price depends on it,")

@@ -167,6 +167,7 @@ def _ask_for(route: Route, fields: JsonFields) -> GenerationRequest:
         audio=fields.flag("audio"),
         quality=fields.text("quality"),
         prompt_length=fields.text_length("promptText"),
+        prompt_digest=fields.text_digest("promptText"),
         reference_images=sum(fields.count(name) for name in _PICTURE_FIELDS) or None,
         input_video=sum(fields.count(name) for name in _VIDEO_FIELDS) > 0,
     )

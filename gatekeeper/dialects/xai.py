@@ -140,6 +140,7 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
         duration_auto=route.operation is Operation.VIDEO_EDIT,
         audio=fields.flag("generate_audio"),
         prompt_length=fields.text_length("prompt"),
+        prompt_digest=fields.text_digest("prompt"),
         reference_images=pictures or None,
         input_video=_count(fields, "video") > 0,
     )

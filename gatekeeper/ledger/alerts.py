@@ -120,8 +120,8 @@ class Alerts:
         return Standing(
             figures.at_ms,
             figures.timezone,
-            tuple(limit_usage(scope, limit, counters, windows) for scope, limit in limits),
-            tuple(limit_usage(each.scope, each, counters, windows) for each in budgets),
+            tuple(limit_usage(scope, limit, counters, windows, figures.at_ms) for scope, limit in limits),
+            tuple(limit_usage(each.scope, each, counters, windows, figures.at_ms) for each in budgets),
         )
 
     async def told(self, team_id: str, claims: Sequence[str]) -> frozenset[str]:

@@ -9,10 +9,11 @@ from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from gatekeeper.ledger.allowances import PERIODS_BACK_MAX, PERS
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import is_hold_id
 from gatekeeper.ledger.records import CREDITS_MAX, Answer, Ending, HoldContext, HoldOrder, Job
-from gatekeeper.ledger.teamrecord import KeyRecord, Limit, Scope, TeamRecord
+from gatekeeper.ledger.teamrecord import Allowance, KeyRecord, Limit, Scope, TeamRecord
 
 NAME_CHARS_MAX: Final = 128
 """Projects, members, key and grant ids: room for an e-mail address or a path, small enough to count by."""
@@ -55,10 +56,18 @@ INTERVAL_MAX_MS: Final = int(timedelta(days=30).total_seconds() * 1000)
 """Longest ttl or grace of a hold."""
 KEEP_MAX_MS: Final = 2 * INTERVAL_MAX_MS
 """Longest time for which a job is found by its names: the longest it may take, and as long again."""
+ALLOWANCES_MAX: Final = 8
+"""Allowances per team: each is looked at when credits run out."""
+ALLOWANCE_ID_CHARS_MAX: Final = 64
+"""It is a part of the ids of its grants."""
+ALLOWANCE_LOTS_MAX: Final = 48
+"""Grants of all allowances of a team that may wait to expire: of the 64 it may have, 16 are left for others."""
 OWN_GRANTS: Final = ("transfer:", "allowance:")
 """How the ids of grants begin that the ledger gives by itself."""
 INSTANT_MAX_MS: Final = 253_402_300_799_999
 """The end of the year 9999: the last that can be written as a date."""
+SINCE_MAX_MS: Final = INSTANT_MAX_MS - int(timedelta(days=400).total_seconds() * 1000)
+"""The last beginning whose first periods have an end that can be written."""
 
 _TEAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -279,6 +288,8 @@ def check_team(record: TeamRecord) -> None:
         raise LedgerInvalid(f"team {record.id} has {len(record.limits)} limits; at most {LIMITS_MAX} are kept")
     for limit in record.limits:
         _check_limit(limit)
+    check_name("organisation", record.organisation)
+    check_allowances(record)
     if len({(limit.scope, limit.per) for limit in record.limits}) < len(record.limits):
         raise LedgerInvalid(f"team {record.id} has two limits of the same scope and period")
     for cap in (record.caps.per_request, record.caps.open_holds, record.caps.held_credits):
@@ -292,6 +303,39 @@ def check_team(record: TeamRecord) -> None:
         raise LedgerInvalid(f"team {record.id} has {len(patterns)} model patterns; at most {PATTERNS_MAX} are kept")
     for pattern in patterns:
         check_name("model pattern", pattern, required=True)
+
+
+def check_allowances(record: TeamRecord) -> None:
+    """A team has few allowances, each with an id of its own, and together they leave room for other expiring grants."""
+    allowances = record.allowances
+    if len(allowances) > ALLOWANCES_MAX:
+        raise LedgerInvalid(f"team {record.id} has {len(allowances)} allowances; at most {ALLOWANCES_MAX} are kept")
+    if len({allowance.id for allowance in allowances}) < len(allowances):
+        raise LedgerInvalid(f"team {record.id} has two allowances of the same id")
+    for allowance in allowances:
+        _check_allowance(allowance)
+    if sum(allowance.lasts_periods for allowance in allowances) > ALLOWANCE_LOTS_MAX:
+        raise LedgerInvalid(
+            f"the allowances of team {record.id} roll over for more than {ALLOWANCE_LOTS_MAX} periods in all: too many "
+            "grants would be waiting to expire"
+        )
+
+
+def _check_allowance(allowance: Allowance) -> None:
+    check_act_id("allowance id", allowance.id)
+    if len(allowance.id) > ALLOWANCE_ID_CHARS_MAX:
+        raise LedgerInvalid(f"allowance id {allowance.id!r} has more than {ALLOWANCE_ID_CHARS_MAX} characters")
+    what = f"allowance {allowance.id}"
+    check_amount(allowance.credits, least=1)
+    if allowance.per not in PERS:
+        raise LedgerInvalid(f"{what} is given per {allowance.per}: use {', '.join(PERS)}")
+    check_instant("since_ms", allowance.since_ms)
+    if allowance.since_ms > SINCE_MAX_MS:
+        raise LedgerInvalid(f"{what} begins in the year 9999: its first period has no end that can be written")
+    if not 0 <= allowance.lasts_periods <= PERIODS_BACK_MAX:
+        raise LedgerInvalid(
+            f"{what} lasts {allowance.lasts_periods} periods: use 1 (no roll-over) to {PERIODS_BACK_MAX}, or 0 for ever"
+        )
 
 
 def check_timezone(timezone: str) -> None:
@@ -327,6 +371,10 @@ def _check_limit(limit: Limit) -> None:
     if limit.raised_to is not None and limit.raised_until_ms is not None:
         check_amount(limit.raised_to)
         check_instant("raised_until_ms", limit.raised_until_ms)
+        if limit.raised_to <= limit.credits:
+            raise LedgerInvalid(
+                f"limit {limit.scope} per {limit.per}: a raise is to more than the limit itself, {limit.credits}"
+            )
 
 
 def _check_interval(what: str, interval_ms: int) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from gatekeeper.ledger import bounds, looking, scripts
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import key_text, pairs, parse_key
-from gatekeeper.ledger.errors import LedgerConflict, LedgerInvalid
+from gatekeeper.ledger.errors import LedgerConflict, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.keys import TeamKeys, api_key
 from gatekeeper.ledger.teamrecord import KeyRecord, OlderSecret
 
@@ -158,9 +158,13 @@ class KeyRing:
             if before is None and after is None:
                 return None, False
             told = json.dumps(changes(before, after), separators=(",", ":"), ensure_ascii=False)
-            stored = await scripts.put_key(
-                self._client, team_id, key_id, _text(before), _text(after), told=told, actor=actor, why=why
-            )
+            try:
+                stored = await scripts.put_key(
+                    self._client, team_id, key_id, _text(before), _text(after), told=told, actor=actor, why=why
+                )
+            except (LedgerNoTeam, LedgerInvalid):
+                await self._forget(_hashes(after) - _hashes(before))
+                raise
             if stored is not None:
                 await self._forget(_hashes(before) - _hashes(after))
                 return after, stored

@@ -16,6 +16,7 @@ from typing import Final
 
 from gatekeeper.ledger import bounds, jobs, looking, scripts
 from gatekeeper.ledger.alerts import Alerts
+from gatekeeper.ledger.allowing import Allowances
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerBroken
@@ -60,7 +61,7 @@ _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us,
 
 class Ledger:
     """All of a store's teams, credits and holds; `keyring` has the teams' API keys, `wallet` refunds and transfers,
-    `terms` how long holds last, `usage` what was used, `alerts` what teams were told.
+    `allowances` recurring grants, `terms` how long holds last, `usage` what was used, `alerts` what teams were told.
 
     `on_transition` is told everything that time did to a hold, with the team's id, whether a sweep or another hold
     of the team came upon it. `on_deadline` is told, with the team's id, in how many ms from now something of it may
@@ -75,6 +76,7 @@ class Ledger:
         self.keyring = KeyRing(client)
         self.alerts = Alerts(client)
         self.wallet = Wallet(client)
+        self.allowances = Allowances(client)
         # Looked up at each call, because both may be replaced by others later.
         self.terms = Terms(client, lambda *acked: self.repair.acked(*acked), lambda *due: self.on_deadline(*due))  # noqa: PLW0108
         self.usage = UsageBook(client)
@@ -101,8 +103,10 @@ class Ledger:
         bounds.check_name("actor", actor)
         bounds.check_text("why", why, bounds.REASON_CHARS_MAX)
         await self._client.command("SADD", TEAMS, record.id)
+        await self.allowances.expect(record)
         revision = await scripts.put_team(self._client, record, actor, why, expected_revision)
         self._remember_timezone(record.id, record.timezone)
+        await self.allowances.stored(record)
         return replace(record, revision=revision)
 
     async def team(self, team_id: str) -> TeamRecord | None:
@@ -163,7 +167,7 @@ class Ledger:
         self.repair.admit(order.team)
         self.on_deadline(order.team, order.ttl_ms)
         self.alerts.seen(order.team, order)
-        result = await self._hold(order)
+        result = await self.allowances.hold(order, self._hold)
         if isinstance(result, Held):
             self.repair.acked(order.team, result.seq, order)
             await self.repair.admit_held(order.team)

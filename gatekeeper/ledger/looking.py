@@ -88,7 +88,10 @@ async def balance(client: StoreClient, cache: WindowCache, team_id: str, scopes:
         expired=figures.expired,
         debt=max(0, -free),
         open_holds=figures.open_holds,
-        limits=tuple(limit_usage(s, limit, counters, windows) for s, limit in applying(figures.limits, scopes)),
+        limits=tuple(
+            limit_usage(scope, limit, counters, windows, figures.at_ms)
+            for scope, limit in applying(figures.limits, scopes)
+        ),
         seq=figures.seq,
         at_ms=figures.at_ms,
     )

@@ -260,13 +260,14 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """No credits were put aside. `refusals` lists every check that failed, in the order they are made; `reaped` is
-    what time did to other holds of the team in the same step."""
+    what time did to other holds of the team in the same step, `at_ms` the store's time."""
 
     refusals: tuple[Refusal, ...]
     required: int
     available: int
     held: int
     reaped: tuple[Transition, ...] = ()
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

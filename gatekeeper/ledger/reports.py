@@ -22,7 +22,8 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class LimitUsage:
-    """How far a limit is used now. `resets_at_ms` None for a lifetime limit."""
+    """How far a limit is used now. `limit` is what is in force: until `raised_until_ms` a raised one. `resets_at_ms`
+    None for a lifetime limit."""
 
     scope: str
     per: Per
@@ -30,6 +31,7 @@ class LimitUsage:
     used: int
     held: int
     resets_at_ms: int | None
+    raised_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

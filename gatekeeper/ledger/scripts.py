@@ -157,9 +157,9 @@ async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldR
             return Repeated(hold_id, STATES[state], int(amount), int(charged))
         case ["MISMATCH", state, hold_id]:
             return Mismatch(hold_id, STATES[state])
-        case ["REFUSED", available, held, reaped, *refusals]:
+        case ["REFUSED", available, held, reaped, *refusals, now]:
             decoded = tuple(_refusal(refusal, int(available)) for refusal in refusals)
-            return Refused(decoded, order.amount, int(available), int(held), _transitions(reaped))
+            return Refused(decoded, order.amount, int(available), int(held), _transitions(reaped), int(now))
         case ["RETRY_WINDOWS", now, timezone]:
             return RetryWindows(int(now), timezone)
         case ["STALE", now]:

@@ -29,13 +29,22 @@ def applying(limits: tuple[Limit, ...], scopes: list[str]) -> list[tuple[str, Li
     return found
 
 
-def limit_usage(scope: str, limit: Limit, counters: Mapping[str, str], windows: Windows) -> LimitUsage:
-    """What of this limit is used and held, in its window or in all."""
+def in_force(limit: Limit, at_ms: int) -> tuple[int, int | None]:
+    """How much this limit allows at this instant, and until when that is so if it is raised."""
+    if limit.raised_to is not None and limit.raised_until_ms is not None and at_ms < limit.raised_until_ms:
+        return limit.raised_to, limit.raised_until_ms
+    return limit.credits, None
+
+
+def limit_usage(scope: str, limit: Limit, counters: Mapping[str, str], windows: Windows, at_ms: int) -> LimitUsage:
+    """What of this limit is used and held at this instant, in its window or in all."""
     counted = parse_counters(counters.get(scope, ""))
+    most, raised_until_ms = in_force(limit, at_ms)
     if limit.per is Per.LIFETIME:
-        return LimitUsage(scope, limit.per, limit.credits, counted.used, counted.held, None)
+        return LimitUsage(scope, limit.per, most, counted.used, counted.held, None, raised_until_ms)
     window = windows.of(limit.per)
     start, used, held = counted.windows[PERIODS.index(limit.per)]
     if window is None or start < window.start_ms:
         used = held = 0
-    return LimitUsage(scope, limit.per, limit.credits, used, held, window.end_ms if window else None)
+    resets_at_ms = window.end_ms if window else None
+    return LimitUsage(scope, limit.per, most, used, held, resets_at_ms, raised_until_ms)

@@ -7,13 +7,10 @@ meanwhile. What the ledger cannot take because the store is away goes to the out
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
-
-import orjson
 
 from gatekeeper.core.outcome import Cost, Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.dialects.base import JobLink
@@ -27,7 +24,6 @@ from gatekeeper.events import (
     SettleFailed,
 )
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
-from gatekeeper.ledger.holdid import RANDOM_BITS, new_hold_id
 from gatekeeper.ledger.records import (
     Answer,
     Held,
@@ -39,7 +35,6 @@ from gatekeeper.ledger.records import (
     SettleStatus,
 )
 from gatekeeper.ledger.resolution import Act, Resolution
-from gatekeeper.ledger.usagebook import usage_text
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
 from gatekeeper.proxy.deferring import defer, report_flagged, resolution_of
@@ -48,25 +43,28 @@ from gatekeeper.proxy.jobs.attaching import attach, deadline_s
 from gatekeeper.proxy.jobs.record import JobRecord
 from gatekeeper.proxy.jobs.settling import name_job
 from gatekeeper.proxy.once import Once
+from gatekeeper.proxy.ordering import context_of, order_of
 from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, outputs_made, owed
 from gatekeeper.proxy.refusals import not_held
 from gatekeeper.proxy.telling import made_words
 from gatekeeper.upstream.messages import Delivery
 
-HOLD_MARGIN_S = 60
-"""A hold outlives all that its request may take by this much, so that time never resolves one that still runs."""
-
+FAILED_FROM = 400
+"""An answer with this status or one above it is none to whoever asked."""
 
 POLL_URL_LENGTH_MAX = 1024
 """A longer address is not kept with its job, nor one of other than plain characters: the usual one is asked then."""
 
 
-async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> "Flight | Repeated":
-    """Holds the quoted credits in one atomic step, unless the same request did so before.
+async def take_off(
+    gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: float | None = None
+) -> "Flight | Repeated":
+    """Holds the quoted credits in one atomic step, unless the same request did so before. `ttl_s` is how long its
+    outcome may take, where that is not what the provider usually needs.
 
     Raises `Rejected`, or the ledger's error when it is away.
     """
-    order = _order(gate, call, admission, once)
+    order = order_of(gate, call, admission, once, ttl_s)
     try:
         result = await gate.ledger.hold(order)
     except LedgerUnavailable as error:
@@ -83,7 +81,7 @@ async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> 
     call.trace.learn(hold_id=result.hold_id)
     gate.metrics.admitted(admission.provider.name, admission.model.id, result.amount)
     emit(GenerationAdmitted(facts=call.facts, credits_available=result.available, asked=call.trace.asked))
-    return Flight(gate, call, admission, once, result, _context(order, result))
+    return Flight(gate, call, admission, once, result, context_of(order, result))
 
 
 async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailable | None = None) -> None:
@@ -105,51 +103,6 @@ async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailabl
     except LedgerError as error:
         if away is None:
             await defer(gate, facts, undo, error)
-
-
-def _order(gate: Gate, call: Call, admission: Admission, once: Once) -> HoldOrder:
-    provider, facts = admission.provider, call.facts
-    now_ms = int(gate.clock.now().timestamp() * 1000)
-    meta = {"model": facts.model, "operation": facts.operation, "resolution": facts.resolution, "phase": facts.phase,
-            "provider": facts.provider, "outputs": facts.outputs, "request_id": facts.request_id}  # fmt: skip
-    return HoldOrder(
-        hold_id=new_hold_id(now_ms, secrets.randbits(RANDOM_BITS)),
-        team=call.caller.team.id,
-        amount=admission.quote.credits,
-        ttl_ms=int(_hold_ttl_s(gate, admission) * 1000),
-        grace_ms=int(provider.unknown_grace_s * 1000),
-        on_unknown=provider.on_unknown,
-        project=facts.project or "",
-        member=facts.member or "",
-        key_id=facts.key_id or "",
-        fingerprint=once.fingerprint,
-        price_list=admission.quote.price_list.id,
-        once=once.name,
-        once_within_ms=once.within_ms,
-        usage=usage_text(facts.model, facts.operation, facts.resolution, facts.phase, facts.provider),
-        meta=orjson.dumps({key: value for key, value in meta.items() if value is not None}).decode(),
-    )
-
-
-def _context(order: HoldOrder, held: Held) -> HoldContext:
-    """All that it takes to book the outcome in a store that has lost the hold."""
-    return HoldContext(
-        amount=held.amount,
-        project=order.project,
-        member=order.member,
-        key_id=order.key_id,
-        fingerprint=order.fingerprint,
-        price_list=order.price_list,
-        windows=held.windows,
-        usage=order.usage,
-    )
-
-
-def _hold_ttl_s(gate: Gate, admission: Admission) -> float:
-    """The provider's total time, all the time a slow client may take, and the margin; a model may want more."""
-    capability = admission.model.capability(admission.valid.operation)
-    stated_s = (capability.hold_ttl_s if capability else None) or 0
-    return max(admission.provider.timeouts.total_s + gate.client_total_s + HOLD_MARGIN_S, stated_s)
 
 
 @dataclass(slots=True)
@@ -181,6 +134,7 @@ class Flight:
 
     async def __aenter__(self) -> Self:
         self.gate.in_flight.began()
+        self.gate.habits.begun(self.call.trace.habit, self.gate.clock.monotonic_s())
         return self
 
     async def __aexit__(
@@ -192,6 +146,8 @@ class Flight:
             if not self.resolved:
                 await (self.unknown(reason) if self.delivery.sent else self.release(reason))
         finally:
+            answered = kind is None and self.upstream_status is not None and self.upstream_status < FAILED_FROM
+            self.gate.habits.ended(self.call.trace.habit, self.gate.clock.monotonic_s(), answered=answered)
             self.gate.in_flight.ended()
 
     async def land(self, outcome: Outcome, kept: Answer | None = None) -> None:
@@ -300,7 +256,7 @@ class Flight:
 
     async def _follow(self, pending: Pending) -> None:
         """The work goes on without this request: its hold follows the job from now on."""
-        job = self.gate.desk.adopt(self._record(pending))
+        job = self.gate.desk.adopt(self.record(pending))
         status = await attach(self.gate, job, self.kept)
         self.gate.metrics.job_accepted(self.admission.provider.name)
         self._count_upstream()
@@ -318,12 +274,13 @@ class Flight:
 
     async def _name(self, job_id: str, files: tuple[str, ...]) -> None:
         """It ended at once, and can be asked for again all the same, by its own name or by those of its files."""
-        job = self.gate.desk.adopt(self._record(Pending(job_id)))
+        job = self.gate.desk.adopt(self.record(Pending(job_id)))
         job.ended, job.charged = self.deferred or self.charged is not None, self.charged
         for name in (job_id, *files):
             await name_job(self.gate, job, name)
 
-    def _record(self, pending: Pending) -> JobRecord:
+    def record(self, pending: Pending) -> JobRecord:
+        """What is to be known of the work that goes on without this flight."""
         url = pending.poll_url or ""
         fits = 0 < len(url) <= POLL_URL_LENGTH_MAX and url.isascii() and url.isprintable()
         return JobRecord(

@@ -19,6 +19,7 @@ from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.record import Hook
+from gatekeeper.proxy.remembering import NONE, Habit, Habits
 from gatekeeper.proxy.webhooks.parts import Webhooks
 from gatekeeper.settings import JobSettings
 from gatekeeper.upstream.client import Upstream
@@ -153,6 +154,7 @@ class Gate:
     desk: JobDesk
     webhooks: Webhooks
     public_url: str | None = None
+    habits: Habits = field(default_factory=Habits)
 
 
 @dataclass(slots=True)
@@ -168,6 +170,7 @@ class Trace:
     answering: bool = False
     hook: Hook | None = None
     asked: dict[str, Any] | None = None
+    habit: Habit = NONE
 
     @classmethod
     def begin(cls, gate: Gate) -> "Trace":

@@ -32,11 +32,11 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     body = await body_of(gate, call)
     asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
     asked = await taken_over(gate, call, asked)
-    _learn_asked(call, asked)
+    learn_asked(call, asked)
     if call.dry_run:
         return await quote_answer(gate, call, asked)
     admission = admit_call(call, asked)
-    _learn(call, admission)
+    learn(call, admission)
     await check_sources(gate, call, admission.provider, asked)
     webhook = wanted_webhook(gate, call, admission.provider, body)
     sent = upstream_request(call, admission.provider, body)
@@ -76,7 +76,7 @@ async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
         raise from_upstream(error, provider.name) from None
 
 
-def _learn_asked(call: Call, asked: GenerationRequest) -> None:
+def learn_asked(call: Call, asked: GenerationRequest) -> None:
     """What was asked, for the line of a refusal. Free text of the caller's is logged only as far as it is one word."""
     call.trace.asked = None if call.dry_run else asked_words(asked)
     call.trace.learn(
@@ -91,7 +91,7 @@ def _learn_asked(call: Call, asked: GenerationRequest) -> None:
     )
 
 
-def _learn(call: Call, admission: Admission) -> None:
+def learn(call: Call, admission: Admission) -> None:
     """What the request has become, for every log line from here on."""
     valid = admission.valid
     if call.trace.asked is not None:

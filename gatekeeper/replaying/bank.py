@@ -166,15 +166,20 @@ class Bank:
         for scope, limit in applying(self.record.limits, scopes):
             yield from self._over_limit(scope, limit, amount)
 
-    def _over_limit(self, scope: str, limit: Limit, amount: int) -> Iterator[Refusal]:
-        window, counted = self._now().of(limit.per), self._counted.get((scope, limit.per))
+    def use(self, scope: str, per: Per) -> tuple[int, int]:
+        """What a scope has used and holds in the window of now, or in all."""
+        window, counted = self._now().of(per), self._counted.get((scope, per))
         if counted is None or (window is not None and counted.start_ms != window.start_ms):
-            counted = _Counted()
+            return 0, 0
+        return counted.used, counted.held
+
+    def _over_limit(self, scope: str, limit: Limit, amount: int) -> Iterator[Refusal]:
+        window, (used, held) = self._now().of(limit.per), self.use(scope, limit.per)
         most = self._in_force(limit)
-        if counted.used + counted.held + amount > most:
+        if used + held + amount > most:
             yield self._refusal(
-                RefusalCode.LIMIT_EXCEEDED, limit.per, most, counted.used, counted.held, scope=scope,
-                resets_at_ms=None if window is None else window.end_ms, fits=counted.used + amount <= most,
+                RefusalCode.LIMIT_EXCEEDED, limit.per, most, used, held, scope=scope,
+                resets_at_ms=None if window is None else window.end_ms, fits=used + amount <= most,
             )  # fmt: skip
 
     def _in_force(self, limit: Limit) -> int:

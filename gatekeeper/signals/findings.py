@@ -60,6 +60,16 @@ def _since(crossing: Crossing, begins: dict[str, int | None]) -> Crossing:
     return replace(crossing, window_start_ms=begins.get(crossing.usage.scope))
 
 
+def named(record: TeamRecord) -> list[Spender]:
+    """Whom the record itself names: its projects, and what its limits are for by name."""
+    found = {Spender(record.id, project=project.id) for project in record.projects}
+    for limit in record.limits:
+        kind, colon, name = limit.scope.partition(":")
+        if colon:
+            found.add(Spender(record.id, **{"key_id" if kind == "key" else kind: name}))
+    return sorted(found) or [Spender(record.id)]
+
+
 def budget_limit(project: Project) -> Limit:
     """A project's budget as a limit that nothing enforces."""
     return Limit(f"project:{project.id}", project.per, project.credits)
@@ -128,6 +138,11 @@ def _cause(record: TeamRecord, use: ProjectUse, signal: Signal) -> Finding:
         detail=signal.detail,
         facts=signal.facts,
     )
-    start_ms = project.since_ms if project.per is Per.LIFETIME else span.start_ms
-    claim = claim_text(BUDGET + project.id, project.per, start_ms, signal.diagnosis)
-    return Finding(claim, span.end_ms, event, Spender(record.id, project.id))
+    return Finding(cause_claim(use, signal), span.end_ms, event, Spender(record.id, project.id))
+
+
+def cause_claim(use: ProjectUse, signal: Signal) -> str:
+    """What a cause is told under, once per window; for life, once per beginning that it is given."""
+    project = use.project
+    start_ms = project.since_ms if project.per is Per.LIFETIME else use.span.start_ms
+    return claim_text(BUDGET + project.id, project.per, start_ms, signal.diagnosis)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gatekeeper.catalog import Catalog
-from gatekeeper.clock import Clock, SystemClock
+from gatekeeper.clock import SystemClock
 from gatekeeper.ledger.alerts import Spender, alert_id
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError
 from gatekeeper.ledger.holdid import DAY_MS
@@ -25,7 +25,7 @@ from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.sections import SignalSettings
-from gatekeeper.signals.findings import Finding, diagnosed, reached
+from gatekeeper.signals.findings import Finding, diagnosed, named, reached
 from gatekeeper.teamevents import BudgetSignal, LimitThreshold
 
 TEAMS_AT_ONCE: Final = 20
@@ -71,7 +71,6 @@ class Watcher:
         owner: str,
         send: Send,
         on_error: Callable[[Exception], None],
-        clock: Clock | None = None,
     ) -> None:
         self._ledger = ledger
         self._catalog = catalog
@@ -80,7 +79,7 @@ class Watcher:
         self._owner = owner
         self._send = send
         self._on_error = on_error
-        self._clock = clock or SystemClock()
+        self._clock = SystemClock()
         self._diagnosed_s: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -136,20 +135,21 @@ class Watcher:
         """Tells what this team has reached and nobody told; how much that was. Without spenders: the team, its projects
         and the members and keys that limits name, and what is over is forgotten."""
         try:
-            record = await self._ledger.team(team)
-            if record is None:
-                return 0
-            wanted = list(spenders) or _named(record)
-            at_ms, found = await reached(self._ledger, record, wanted)
-            if record.projects and self._may_diagnose(team):
-                found += await diagnosed(self._ledger, self._catalog(), record, at_ms)
-            told = await self._tell(record, found, at_ms)
-            if not spenders:
-                await self._ledger.alerts.forget(team, at_ms - FORGET_AFTER_MS)
-            return told
+            return await self._look_at(team, list(spenders))
         except LedgerBroken as error:  # one team's books must not keep all the others from being told
             self._on_error(error)
             return 0
+
+    async def _look_at(self, team: str, spenders: list[Spender]) -> int:
+        record = await self._ledger.team(team)
+        if record is None:
+            return 0
+        at_ms, found = await reached(self._ledger, record, spenders or named(record))
+        if record.projects and self._may_diagnose(team):
+            found += await diagnosed(self._ledger, self._catalog(), record, at_ms)
+        if not spenders:
+            await self._ledger.alerts.forget(team, at_ms - FORGET_AFTER_MS)
+        return await self._tell(record, found, at_ms)
 
     def _may_diagnose(self, team: str) -> bool:
         """Whether the last time is long enough ago."""
@@ -201,16 +201,6 @@ class Watcher:
                 await step()
             except Exception as error:  # noqa: BLE001 - the supervisor: one failure must not end all later looks
                 self._on_error(error)
-
-
-def _named(record: TeamRecord) -> list[Spender]:
-    """Whom the record itself names: its projects, and what its limits are for by name."""
-    found = {Spender(record.id, project=project.id) for project in record.projects}
-    for limit in record.limits:
-        kind, colon, name = limit.scope.partition(":")
-        if colon:
-            found.add(Spender(record.id, **{"key_id" if kind == "key" else kind: name}))
-    return sorted(found) or [Spender(record.id)]
 
 
 def _chunks(teams: Iterable[str], size: int) -> list[list[str]]:

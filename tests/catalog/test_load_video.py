@@ -197,7 +197,7 @@ def loaded(file: YamlFile) -> tuple[list[Problem], tuple[ModelSpec, ...]]:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_what_loads_can_be_priced(data: st.DataObject) -> None:
     """Whatever stands where: either the loader says what is wrong, or every valid request has a price."""
     good = parse_yaml(text_with(data.draw(st.sampled_from(KINDS))), Path("a.yaml"))

@@ -39,7 +39,7 @@ from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import Audio, Capability, Combination, ModelSpec, SizeRange
 from tests.factories import a_model
 
-PROPERTY = settings(max_examples=150, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=75, deadline=None, derandomize=True)
 """The same examples on every machine and every run; a failure is a failure for everyone."""
 
 TIER_NAMES = ("512", "1K", "2K", "4K", "768P", "1080P")

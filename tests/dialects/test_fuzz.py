@@ -19,7 +19,7 @@ from gatekeeper.dialects.native import FIELDS
 from gatekeeper.dialects.registry import DIALECTS
 from tests.dialects.samples import body_of, load_cases, routes_of
 
-EXAMPLES = 30
+EXAMPLES = 20
 """For each dialect, and each of them on all its routes: to draw one takes a hundred times as long as to read it."""
 
 

@@ -19,7 +19,7 @@ from tests.dialects.samples import Case, body_of, content_type_of, in_pieces, lo
 
 def asked(request: GenerationRequest) -> dict[str, str]:
     """What a request says, as texts, without what it leaves open."""
-    found = {field.name: getattr(request, field.name) for field in fields(request)}
+    found = {field.name: getattr(request, field.name) for field in fields(request) if field.compare}
     off = {name for name in ("stream", "duration_auto", "input_video", "sources") if not found[name]}
     open_to_model = {name for name, value in found.items() if value is None} | off
     return {name: str(value) for name, value in found.items() if name not in open_to_model}

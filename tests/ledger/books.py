@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from gatekeeper.ledger.codec import PERIODS
-from gatekeeper.ledger.holdid import DAY_MS, hold_id_day
+from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, hold_id_month
 from gatekeeper.ledger.records import (
     Ending,
     GrantStatus,
@@ -55,6 +55,13 @@ class Hold:
     deadline_ms: int | None = None
     job: str = ""
     parts: dict[str, int] = field(default_factory=dict)
+    outputs: int = 0
+
+    @property
+    def row(self) -> str:
+        """What it is counted in when it has ended."""
+        day = self.starts[1] or hold_id_day(self.order.hold_id) * DAY_MS
+        return f"{day}\t{self.order.usage}\t{self.order.project}\t{self.order.member}"
 
 
 @dataclass
@@ -264,6 +271,24 @@ class Books:
                     checks.append(self.use.get(scope, Use()).counted(period, starts) + amount > limit.credits)
         return sum(checks)
 
+    def lets_by(self, order: HoldOrder) -> bool:
+        """Whether this order is admitted whatever fails, because of its shadow."""
+        fits = self.charged + self.held + order.amount <= MOST
+        return bool(order.shadow) and not self.team.frozen and fits
+
+    @property
+    def usage(self) -> dict[str, dict[str, str]]:
+        """Every row by month: what has ended, each once, as it ended last."""
+        rows: dict[str, dict[str, list[int]]] = {}
+        for hold in self.holds.values():
+            if hold.state in (*OPEN, HoldState.VOID):
+                continue
+            row = rows.setdefault(hold_id_month(hold.order.hold_id), {}).setdefault(hold.row, [0, 0, 0, 0])
+            is_made = hold.charged > 0 or hold.outputs > 0
+            for at, more in enumerate((hold.charged, is_made, not is_made, hold.outputs)):
+                row[at] += more
+        return {month: {row: ":".join(map(str, n)) for row, n in of.items()} for month, of in rows.items()}
+
     # Resolving
 
     def is_due(self, hold: Hold) -> bool:
@@ -323,10 +348,12 @@ class Books:
         if hold is None:
             return self._settle_lost(ending)
         if hold.state in OPEN:
+            hold.outputs = ending.outputs
             self._resolve(hold, HoldState.SETTLED if ending.amount else HoldState.RELEASED, amount)
             self._keep_answer(ending)
             return SettleStatus.SETTLED if ending.amount else SettleStatus.RELEASED, amount
         if hold.state in BY_TIME and (ending.amount or hold.state is HoldState.CHARGED):
+            hold.outputs = ending.outputs
             self._settle_late(hold, amount)
             self._keep_answer(ending)
             return SettleStatus.LATE, amount
@@ -354,11 +381,12 @@ class Books:
             return SettleStatus.VOIDED, 0
         order = HoldOrder(
             ending.hold_id, TEAM, context.amount, 0, project=context.project, member=context.member,
-            key_id=context.key_id, fingerprint=context.fingerprint,
+            key_id=context.key_id, fingerprint=context.fingerprint, usage=context.usage,
         )  # fmt: skip
         starts = [int(start) for start in (context.windows or "0:0:0:0").split(":")]
         amount = self.booked(ending)
         orphan = self.holds[ending.hold_id] = Hold(order, starts, HoldState.ORPHAN, amount)
+        orphan.outputs = ending.outputs
         for scope in scopes_of(order):  # its windows may have been lost with it
             use = self.use.setdefault(scope, Use())
             use.open([max(old[0], start) for old, start in zip(use.windows, starts, strict=True)])

@@ -211,6 +211,8 @@ class Raw:
         reply = await self.client.run(script("hold"), names, list(args.values()))
         if reply[0] == "HELD":
             self.windows = reply.pop(7)
+        if reply[0] == "REFUSED":
+            reply.pop()  # the store's time
         if reply[0] in {"HELD", "REFUSED"}:
             self.reaped = reply.pop(6 if reply[0] == "HELD" else 3)
         return texts(reply)
@@ -266,6 +268,21 @@ class Raw:
         k = self.keys
         names = [k.team, k.bal, k.grants, k.journal, k.due]
         return await self.client.run(script("grant"), names, [grant_id, amount, "", "", expires])
+
+    async def refund(
+        self, refund_id: str, seq: str | int, amount: str | int = "", *, hold_id: str, sure: int = 0
+    ) -> Reply:  # fmt: skip
+        """refund.lua."""
+        k = self.keys
+        names = [k.bal, k.refunds, k.journal, k.done_of(hold_id), k.usage_of(hold_id)]
+        return await self.client.run(script("refund"), names, [refund_id, seq, amount, "why", "amy", hold_id, sure])
+
+    async def transfer(self, transfer_id: str, amount: str | int, *, to: str = "b", given: int = 0) -> Reply:
+        """transfer.lua, without the time in its reply."""
+        k = self.keys
+        args = [transfer_id, to, amount, "why", "amy", given]
+        reply = await self.client.run(script("transfer"), [k.bal, k.transfers, k.journal], args)
+        return reply[:3] if reply[0] in {"TAKEN", "PENDING", "GIVEN"} else reply
 
     async def team(self, **changes: str) -> Reply:
         """team.lua with boring arguments but for the changes."""

@@ -11,6 +11,7 @@ from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.holdid import DAY_MS, new_hold_id
 from gatekeeper.ledger.records import Entry, EntryKind
 from gatekeeper.ledger.verify import FORGOTTEN_AFTER_MS, Replay
+from tests.cases import each_case
 
 START_MS = 20_000 * DAY_MS
 BLANK = dict.fromkeys((name for name in ENTRY_FIELDS if name not in {"kind", "at", "amount", "charged"}), "")
@@ -116,7 +117,7 @@ def test_forgetting_does_not_depend_on_the_cut(journal: Journal) -> None:
     assert {whole} == {to_text(replayed(after, to_text(replayed(before)))) for before, after in cuts(journal)}
 
 
-@pytest.mark.parametrize("text", ["x", "{}", "[]", '{"format":2}', '{"format":1}', '{"format":1,"seq":"x"}'])
+@each_case("text", ["x", "{}", "[]", '{"format":2}', '{"format":1}', '{"format":1,"seq":"x"}'])
 def test_a_text_that_is_no_checkpoint(text: str) -> None:
     """It is refused, never guessed at."""
     with pytest.raises(LedgerBroken, match="checkpoint"):

@@ -12,6 +12,7 @@ from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerUnavailable, StoreRefused
 from gatekeeper.ledger.slots import SLOTS
+from tests.cases import each_case
 
 GOOD = {
     "redis_version": "7.0.15",
@@ -116,7 +117,7 @@ def test_uncovered_slots_are_a_problem():
     assert ("384 of the cluster's slots have no master: mend it first",) == combine(nodes, 16000).problems
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("said", "problem"),
     [
         ({"redis_version": "6.0.16"}, "6.0.16 is older than 6.2"),
@@ -137,7 +138,7 @@ def test_problem(said: dict[str, str], problem: str):
         report.require_usable()
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("said", "appendfsync", "warning"),
     [
         ({"aof_enabled": "0"}, "always", "loses every balance"),

@@ -6,6 +6,7 @@ from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
 from gatekeeper.ledger.address import SOCKET_TIMEOUT_S, read_address
 from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.errors import StoreRefused
+from tests.cases import each_case
 
 
 @pytest.mark.parametrize("url", ["redis://h:1/0", "rediss://h:1/0", "unix:///tmp/s", "redis://h?db=3"])
@@ -33,7 +34,7 @@ def test_address_is_read(url: str, connection: type, place: dict[str, object]):
     assert place == {name: pool.connection_kwargs[name] for name in place}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("url", "message"),
     [
         ("redis+sentinel://a,b/name", "name several servers"),
@@ -62,7 +63,7 @@ def test_password_is_not_told():
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("url", "message"),
     [
         ("redis+sentinel://a,b", "name that the sentinels know"),

@@ -9,6 +9,7 @@ from gatekeeper.ledger import codec
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.records import HoldState, OnUnknown
 from gatekeeper.ledger.teamrecord import KeyRecord, Limit, OlderSecret, Per
+from tests.cases import each_case
 
 
 def test_limits_go_there_and_back():
@@ -54,7 +55,7 @@ def test_counters_of_nobody_are_zero():
     assert codec.Counters(0, 0, ((0, 0, 0),) * 4) == codec.parse_counters("")
 
 
-@pytest.mark.parametrize(
+@each_case(
     "read",
     [
         lambda: codec.parse_limits("team\tfortnight\t5\n"),

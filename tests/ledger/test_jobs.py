@@ -14,6 +14,7 @@ from gatekeeper.ledger.records import Attached, EntryKind, HoldOrder, JobStatus
 from gatekeeper.ledger.replay import Replayed, Replayer
 from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.ledger.teamrecord import TeamRecord
+from tests.cases import each_case
 from tests.ledger.conftest import JOB_MS, LEASE_MS
 
 Order = Callable[..., HoldOrder]
@@ -111,7 +112,7 @@ async def test_what_is_no_record_of_a_job(ledger: Ledger, client: StoreClient, t
         await ledger.job(team.id, NAME)
 
 
-@pytest.mark.parametrize("name", ["", "fal", "fal/", "fal/a b", "Fal/a", "fal/ä", "fal/a\nb", "fal/" + "x" * 297])
+@each_case("name", ["", "fal", "fal/", "fal/a b", "Fal/a", "fal/ä", "fal/a\nb", "fal/" + "x" * 297])
 async def test_a_name_that_is_none(ledger: Ledger, order: Order, name: str):
     """Nothing is stored under a name that could not be told from another."""
     held = order()

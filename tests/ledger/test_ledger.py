@@ -28,6 +28,7 @@ from gatekeeper.ledger.records import (
 )
 from gatekeeper.ledger.reports import Grant
 from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, Per, TeamRecord
+from tests.cases import each_case
 
 CREDIT = 1_000_000
 Order = Callable[..., HoldOrder]
@@ -133,7 +134,7 @@ async def test_grants_with_an_expiry_come_first_with_what_is_left(ledger: Ledger
     assert (await ledger.verify(team.id)).clean
 
 
-@pytest.mark.parametrize("expires_at_ms", [-1, 253_402_300_800_000, 5.0, True, 0, 1_000_000_000_000])
+@each_case("expires_at_ms", [-1, 253_402_300_800_000, 5.0, True, 0, 1_000_000_000_000])
 async def test_grant_with_an_expiry_that_cannot_be(ledger: Ledger, team: TeamRecord, expires_at_ms: Any):
     """No instant, or one that is past by the store's clock: refused, saying so, and nothing is given."""
     with pytest.raises(LedgerInvalid, match=r"milliseconds since 1970|is past, the store's time is"):
@@ -427,7 +428,7 @@ async def test_everything_can_be_asked_twice_at_once(ledger: Ledger, team: TeamR
     assert 9 == (await ledger.balance(team.id)).charged
 
 
-@pytest.mark.parametrize(
+@each_case(
     "changes",
     [
         {"team": "no team"}, {"hold_id": "x"}, {"amount": -1}, {"amount": 2**53 - 1}, {"amount": 1.5}, {"amount": True},

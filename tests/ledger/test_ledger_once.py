@@ -24,6 +24,7 @@ from gatekeeper.ledger.records import (
     SettleStatus,
 )
 from gatekeeper.ledger.teamrecord import Caps, TeamRecord
+from tests.cases import each_case
 
 CREDIT = 1_000_000
 HOUR = 3_600_000
@@ -188,7 +189,7 @@ async def test_requests_per_minute(ledger: Ledger, team: TeamRecord, order: Orde
     assert 0 == (refusal.resets_at_ms or 1) % 60_000
 
 
-@pytest.mark.parametrize(
+@each_case(
     "call",
     [
         lambda ledger, asked: ledger.settle(asked.hold_id, asked.team, 1, context=HoldContext(-1)),

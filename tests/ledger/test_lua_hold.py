@@ -10,6 +10,7 @@ from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.lua import NAMES, script
 from gatekeeper.ledger.windows import Window, Windows
 from gatekeeper.ledger.wire import Reply
+from tests.cases import each_case
 from tests.ledger.conftest import every_key
 
 MOST = 9_000_000_000_000_000
@@ -109,7 +110,7 @@ async def test_oldest_and_newest_id(funded: Raw, new_id: NewId, age_ms: int):
     assert "HELD" == reply[0]
 
 
-@pytest.mark.parametrize(
+@each_case(
     "changes",
     [
         *({name: text} for name in ("amount", "ttl", "grace", "within") for text in (

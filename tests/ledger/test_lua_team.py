@@ -4,9 +4,8 @@ import re
 from importlib.resources import files
 from typing import Any
 
-import pytest
-
 from gatekeeper.ledger.lua import NAMES
+from tests.cases import each_case
 
 Raw = Any
 
@@ -32,7 +31,7 @@ async def test_team_with_an_expected_revision(raw: Raw):
     assert ["STORED", "2"] == await raw.team(expected="1", frozen="1")
 
 
-@pytest.mark.parametrize(
+@each_case(
     "changes",
     [
         {"timezone": ""}, {"frozen": "yes"}, {"limits": "team\tday\n"}, {"limits": "team\tday\t-1\n"},
@@ -62,7 +61,7 @@ async def test_grant_to_nobody(raw: Raw):
     assert (["NO_TEAM"], {}) == (await raw.grant(), await raw.dump())
 
 
-@pytest.mark.parametrize("amount", ["", "0", "-0", "-1", "nan", "1e3", "9000000000000001", "9007199254740993"])
+@each_case("amount", ["", "0", "-0", "-1", "nan", "1e3", "9000000000000001", "9007199254740993"])
 async def test_grant_of_no_amount(raw: Raw, amount: str):
     """A grant is a plain number from 1 to 9e15."""
     await raw.team()
@@ -92,7 +91,7 @@ async def test_balance_of_nobody(raw: Raw):
     assert ["NO_TEAM"] == await raw.balance("team")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_case("name", NAMES)
 def test_every_script_states_its_contract(name: str):
     """Each file says what it does, its KEYS, ARGV, reply and an example, and asserts the shape of the call."""
     text = files("gatekeeper.ledger.lua").joinpath(f"{name}.lua").read_text("utf-8")
@@ -110,7 +109,7 @@ def test_every_file_is_listed():
     assert found == {"prelude.lua", *(f"{name}.lua" for name in NAMES)}
 
 
-@pytest.mark.parametrize("name", ["prelude", *NAMES])
+@each_case("name", ["prelude", *NAMES])
 def test_scripts_build_no_key_names(name: str):
     """Key names come in KEYS; a script that made one up would break on a cluster."""
     text = files("gatekeeper.ledger.lua").joinpath(f"{name}.lua").read_text("utf-8")

@@ -23,13 +23,14 @@ from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import open_client
 from gatekeeper.ledger.codec import pairs, parse_counters, parse_figures
 from gatekeeper.ledger.errors import LedgerInvalid
-from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, new_hold_id
+from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, hold_id_month, new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.lots import REMINDER, parse_lots
+from gatekeeper.ledger.lots import REMINDER, Lot, parse_lots
 from gatekeeper.ledger.records import (
     Answer,
     Ending,
+    GrantStatus,
     Held,
     HoldContext,
     HoldOrder,
@@ -41,6 +42,7 @@ from gatekeeper.ledger.records import (
     Refused,
     Repeated,
 )
+from gatekeeper.ledger.scripts import Figures
 from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.ledger.books import AGE_MAX_MS, BY_TIME, MOST, OPEN, TEAM, TEAMS, Books, Use, id_ms
 
@@ -57,14 +59,18 @@ AMOUNTS = st.one_of(st.integers(0, 60), st.sampled_from([0, 1, 2, 5, 49, 100, 2*
 LIVES_MS = st.sampled_from([0, 0, 15_000, DAY_MS])
 EXPIRIES_S = st.sampled_from([None, 20, 40, 60, 120])
 AGES_MS = st.sampled_from([0, 0, 0, 0, 20 * HOUR_MS, 47 * HOUR_MS, 50 * HOUR_MS])
+USAGES = ["", "m|image.generate|1K|draft|p|", "m|image.generate|2K|||retry"]
 WHO = {
     "project": st.sampled_from(["", "p"]),
     "member": st.sampled_from(["", "amy", "bob"]),
     "key_id": st.sampled_from(["", "ci"]),
 }
 TERMS = st.fixed_dictionaries(
-    {"ttl_ms": LIVES_MS, "grace_ms": LIVES_MS, "on_unknown": st.sampled_from(OnUnknown), **WHO}
-)
+    {
+        "ttl_ms": LIVES_MS, "grace_ms": LIVES_MS, "on_unknown": st.sampled_from(OnUnknown), **WHO,
+        "usage": st.sampled_from(USAGES), "shadow": st.sampled_from(["", "", "", "shadow", "model_retired"]),
+    }
+)  # fmt: skip
 NAMES = st.fixed_dictionaries(
     {
         "once": st.sampled_from(["", "x", "y"]),
@@ -148,18 +154,26 @@ class Machine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from("abcdefghijklmnop"), amount=AMOUNTS, expires_s=EXPIRIES_S)
     def grant(self, name: str, amount: int, expires_s: int | None) -> None:
-        expires = None if expires_s is None else self.begin + expires_s * 1000
-        expected = self.books.grant(name, amount, expires)
-        try:
-            status = self.run(scripts.grant(self.client, TEAM, name, amount, "", "", expires))
-        except LedgerInvalid:
-            status = None
-        assert expected is status
+        self.grant_all([(name, amount, None if expires_s is None else self.begin + expires_s * 1000)])
 
     @rule(amount=st.integers(1, 3))
     def grant_many(self, amount: int) -> None:
-        for number in range(25):
-            self.grant(secrets.token_hex(4), amount, 10 + 5 * number)
+        self.grant_all([(secrets.token_hex(4), amount, self.begin + (10 + 5 * n) * 1000) for n in range(25)])
+
+    def grant_all(self, grants: list[tuple[str, int, int | None]]) -> None:
+        """One after the other, on their way together."""
+
+        async def answers() -> list[GrantStatus | None]:
+            return await asyncio.gather(*(self._granted(*each) for each in grants))
+
+        expected = [self.books.grant(*each) for each in grants]
+        assert expected == self.run(answers())
+
+    async def _granted(self, name: str, amount: int, expires_ms: int | None) -> GrantStatus | None:
+        try:
+            return await scripts.grant(self.client, TEAM, name, amount, "", "", expires_ms)
+        except LedgerInvalid:
+            return None
 
     @rule(team=st.sampled_from(TEAMS))
     def change_team(self, team: TeamRecord) -> None:
@@ -183,7 +197,7 @@ class Machine(RuleBasedStateMachine):
     def settle_some(self, amounts: list[int]) -> None:
         waiting = [hold_id for hold_id, hold in self.books.holds.items() if hold.state in (*OPEN, *BY_TIME)]
         for hold_id, amount in zip(waiting, amounts, strict=False):
-            self.settle(hold_id, amount, "settle", {}, answered=False, within=False)
+            self.settle(hold_id, amount, "settle", {}, answered=False, within=False, outputs=amount % 3)
 
     def hold_as_the_books(self, order: HoldOrder, behind_ms: int) -> None:
         """Make a new hold on both sides."""
@@ -203,13 +217,14 @@ class Machine(RuleBasedStateMachine):
         starts = self.books.starts(windows)
         failed = self.books.failed(order, starts)
         result = self.run(scripts.hold(self.client, order, windows))
-        if failed:
+        if failed and not self.books.lets_by(order):
             assert isinstance(result, Refused)
             assert (failed, self.books.available) == (len(result.refusals), result.available)
             return
         self.books.admit(order, starts)
         self.seen = ":".join(map(str, starts))
         assert isinstance(result, Held)
+        assert failed == len(result.shadowed)
         assert (self.books.available, self.books.held, self.seen) == (result.available, result.held, result.windows)
 
     def check_repeat(self, order: HoldOrder, known: str) -> None:
@@ -232,16 +247,17 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         hold_id=ids, amount=AMOUNTS, how=st.sampled_from(["settle", "undo", "context", "old context", "no windows"]),
-        who=st.fixed_dictionaries(WHO), answered=st.booleans(), within=st.booleans(),
+        who=st.fixed_dictionaries({**WHO, "usage": st.sampled_from(USAGES)}), answered=st.booleans(),
+        within=st.booleans(), outputs=st.sampled_from([0, 0, 1, 4]),
     )  # fmt: skip
     def settle(  # what is drawn
-        self, hold_id: str, amount: int, how: str, who: dict[str, str], answered: bool, within: bool
+        self, hold_id: str, amount: int, how: str, who: dict[str, str], answered: bool, within: bool, outputs: int
     ) -> None:
         starts = ":".join(map(str, self.books.starts(self.books.windows(0))))
         windows = {"context": starts, "old context": self.seen, "no windows": ""}
         context = HoldContext(7, fingerprint="f", windows=windows[how], **who) if how in windows else None
         answer = Answer(secrets.token_hex(4), DAY_MS) if answered else None
-        ending = Ending(hold_id, amount, context=context, answer=answer, within_available=within)
+        ending = Ending(hold_id, amount, context=context, answer=answer, within_available=within, outputs=outputs)
         if how == "undo":
             ending = Ending(hold_id, undo=True)
         if (context or hold_id in self.books.holds) and self.books.would_overflow(ending):
@@ -274,8 +290,16 @@ class Machine(RuleBasedStateMachine):
     # What is always so
 
     @invariant()
-    def figures_agree(self) -> None:
-        figures = self.run(scripts.balance(self.client, TEAM, list(SCOPES)))
+    def figures_and_lots_agree(self) -> None:
+        async def kept() -> Any:
+            lots = self.client.command("HGET", KEYS.bal, "lots")
+            return await asyncio.gather(scripts.balance(self.client, TEAM, list(SCOPES)), lots)
+
+        figures, lots = self.run(kept())
+        self.figures_agree(figures)
+        self.lots_agree(parse_lots(lots or ""))
+
+    def figures_agree(self, figures: Figures) -> None:
         assert (self.books.granted, self.books.charged, self.books.expired, self.books.held) == (
             figures.granted, figures.charged, figures.expired, figures.held,
         )  # fmt: skip
@@ -283,16 +307,21 @@ class Machine(RuleBasedStateMachine):
             use, counters = self.books.use.get(scope, Use()), parse_counters(text)
             assert (use.used, use.held, tuple(use.windows)) == (counters.used, counters.held, counters.windows)
 
-    @invariant()
-    def lots_agree(self) -> None:
+    def lots_agree(self, lots: tuple[Lot, ...]) -> None:
         kept, now = self.books.kept, self.books.now
-        lots = parse_lots(self.run(self.client.command("HGET", KEYS.bal, "lots")) or "")
         assert [(name, lot.free, kept[name]) for name, lot in self.books.lots_by_use if lot.expires_ms > now] == [
             (lot.grant_id, lot.free, lot.held) for lot in lots if lot.expires_ms > now
         ]
         assert {
             name: kept[name] for name, lot in self.books.lots.items() if lot.expires_ms <= now and kept[name]
         } == {lot.grant_id: lot.held for lot in lots if lot.expires_ms <= now and lot.held}  # fmt: skip
+
+    @invariant()
+    def usage_agrees(self) -> None:
+        expected = self.books.usage
+        months = {hold_id_month(hold_id) for hold_id in self.books.holds} | set(expected)
+        found = {month: pairs(self.run(self.client.command("HGETALL", KEYS.usage(month)))) for month in months}
+        assert expected == {month: rows for month, rows in found.items() if rows}
 
 
 def run_machine(url: str, examples: int, first_seed: int = 0) -> None:

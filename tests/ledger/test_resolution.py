@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gatekeeper.ledger.records import HoldContext
 from gatekeeper.ledger.resolution import Act, Resolution, done_frame, from_payload, record_frame, scan, to_payload
+from tests.cases import each_case
 
 HOLD_ID = "01a201c134fa70a7b9f44622bd514020"
 
@@ -101,7 +101,7 @@ def test_zeros_behind_the_records_are_ignored() -> None:
     assert ({0: b"first"}, False) == (found.payloads, found.damaged)
 
 
-@pytest.mark.parametrize("at", range(8 + 9 + 6))
+@each_case("at", range(8 + 9 + 6))
 def test_a_flipped_bit_is_seen(at: int) -> None:
     """The checksum covers the length, the number and the payload: a changed record is not taken for one."""
     whole = record_frame(0, b"before")

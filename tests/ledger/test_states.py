@@ -182,6 +182,7 @@ async def drive_on_grants(raw: Raw, new_id: NewId, *, lapsing: bool) -> dict[tup
     return seen
 
 
+@pytest.mark.parametrize("redis", ["valkey"], indirect=True)
 @pytest.mark.parametrize("lapsing", [False, True])
 async def test_every_event_in_every_state_on_grants_that_expire(raw: Raw, new_id: NewId, lapsing: bool):
     """It is all the same where credits expire, before and after they do, and the books add up in the end."""
@@ -226,9 +227,33 @@ async def every_other_answer(raw: Raw, nobody: Raw, new_id: NewId) -> None:
     await raw.trim(0, 3)
     await raw.trim(0, 1)
     await raw.trim(0, 2)
+    await every_answer_of_the_wallet(raw, nobody, new_id)
     await nobody.hold()
     await nobody.grant()
     await nobody.balance("team")
+
+
+async def every_answer_of_the_wallet(raw: Raw, nobody: Raw, new_id: NewId) -> None:
+    """Refunds of every kind of charge, and a transfer from beginning to end."""
+    settled, by_policy = new_id(), new_id()
+    await raw.hold(settled, amount=20)
+    seq = int((await raw.settle(settled, 20))[-1])
+    await raw.hold(by_policy, amount=20, ttl=0, policy="c")
+    by_time = int((await raw.expire(by_policy))[-1][-1])
+    for amount in (5, 5, 6, ""):
+        await raw.refund("r", seq, amount, hold_id=settled)
+    await raw.refund("s", seq, 16, hold_id=settled)
+    await raw.refund("s", "x", hold_id=settled)
+    await raw.refund("s", seq - 1, hold_id=settled)
+    await raw.refund("s", 10**9, hold_id=settled)
+    await raw.settle(by_policy, 10)
+    await raw.refund("s", by_time, hold_id=by_policy)
+    await raw.client.command("HDEL", raw.keys.done_of(by_policy), by_policy)
+    await raw.refund("s", by_time, hold_id=by_policy)
+    await nobody.refund("s", 1, hold_id=settled)
+    for amount, given in ((10**10, 0), (1, 1), ("x", 0), (1, 0), (1, 0), (2, 0), (1, 1)):
+        await raw.transfer("t", amount, given=given)
+    await nobody.transfer("t", 1)
 
 
 def answers_named(name: str) -> set[tuple[str, str]]:

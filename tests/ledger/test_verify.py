@@ -15,6 +15,7 @@ from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldOrder, 
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.verify import Replay
 from gatekeeper.ledger.windows import Window, Windows
+from tests.cases import each_case
 from tests.ledger.conftest import Raw, fresh_id
 
 Order = Callable[..., HoldOrder]
@@ -200,7 +201,7 @@ def an_entry(seq: int, kind: str, at_ms: int, amount: int, **fields: str) -> Ent
 GRANT = an_entry(1, "grant", 5, 30, id="summer", windows="10")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("entries", "told"),
     [
         ([an_entry(2, "lapse", 10, 30, id="summer", hold_seq="1"), an_entry(3, "team", 11, 0)], []),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gatekeeper.ledger.teamrecord import Per
 from gatekeeper.ledger.windows import Window, WindowCache, windows_at
+from tests.cases import each_case
 
 HOUR = 3_600_000
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -30,7 +31,7 @@ def _text(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms // 1000, tz=UTC).strftime("%Y-%m-%d %H:%M")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("per", "at", "start", "end"),
     [
         (Per.DAY, "2026-11-22 12:00", "2026-11-21 23:00", "2026-11-22 23:00"),

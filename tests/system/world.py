@@ -144,13 +144,14 @@ def settings_for(tmp_path: Path, provider_url: str, **changes: Any) -> Settings:
     store = {"url": changes.pop("store_url", "embedded"), "data_dir": str(tmp_path / "data")}
     store |= {name: changes.pop(name) for name in ("outbox_max_mb",) if name in changes}
     jobs = changes.pop("jobs", {})
-    webhooks = changes.pop("webhooks", {})
+    webhooks, signals = changes.pop("webhooks", {}), changes.pop("signals", {})
     overrides = {
         "server": {"port": 0, "admin_port": 0, **changes},
         "store": store,
         "catalog": [str(path) for path in sorted(CATALOG.glob("*.yaml"))],
         "jobs": jobs,
         "webhooks": webhooks,
+        "signals": signals,
         "providers": providers,
     }
     return load_settings(None, overrides)

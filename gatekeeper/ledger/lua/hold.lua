@@ -39,7 +39,7 @@
 --                                               refusals: as below, what a shadow did not let refuse it
 --   {'REPEAT', state, amount, charged, hold id} same id and no longer simply held, or same `once`; same fingerprint
 --   {'MISMATCH', state, hold id}                same id or `once`, other fingerprint
---   {'REFUSED', available, held, reaped, {code, scope, per, limit, used, held, resets_at, fits_after_release}, ...}
+--   {'REFUSED', available, held, reaped, {code, scope, per, limit, used, held, resets_at, fits_after_release}, ..., now}
 --   {'RETRY_WINDOWS', now, timezone}            windows of another zone, or none of them holds now
 --   {'NO_TEAM'}   {'STALE', now}   {'INVALID', what}
 --   reaped: what time did to due holds before, {id, 'unknown'|'expire'|'charge'|'keep', amount, seq} each
@@ -141,8 +141,6 @@ local reaped = {}
 local due = call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', '0', REAP_MAX)
 if due[1] then
   call('HLEN', KEYS[5])
-  call('HLEN', KEYS[7])
-  call('HLEN', KEYS[8])
   local by_time = endings()
   for _, due_id in ipairs(due) do
     if match(due_id, '^lapse:') then later(book, 'ZREM', KEYS[3], due_id) end -- done: see read_book
@@ -195,8 +193,10 @@ if limits ~= '' then
     mine[field] = field
     mine[match(field, '^%l+')] = field
   end
-  for name, per, text in string.gmatch(limits, '([^\t\n]+)\t(%l+)\t(%d+)\n') do
+  for name, per, text, raised in string.gmatch(limits, '([^\t\n]+)\t(%l+)\t(%d+)([^\n]*)\n') do
     local field, limit, p = mine[name], tonumber(text), PERIODS[per]
+    local raised_to, raised_until = match(raised, '^\t(%d+)\t(%d+)$')
+    if raised_to and now < raised_until + 0 then limit = raised_to + 0 end
     -- A limit by name (member:amy) replaces the general one (member) of the same period.
     if field and (name == field or not string.find('\n' .. limits, '\n' .. field .. '\t' .. per .. '\t', 1, true)) then
       local scope = book.scopes[field]
@@ -217,6 +217,7 @@ if #refusals > 0 or shadow ~= '' then
   -- What is charged and held has to stay exact, whoever is let by.
   if #refusals > 0 and (shadow == '' or frozen == '1' or book.charged + held + amount > CREDITS_MAX) then
     flush(book)
+    refusals[#refusals + 1] = now_text
     return {'REFUSED', str(free), str(held), reaped, unpack(refusals)}
   end
   local codes, seen = shadow == 'shadow' and {} or {shadow}, {}

@@ -242,12 +242,13 @@ local function endings()
   -- An open hold as one value, tab between the fields (no name may hold a tab); hold.lua writes it.
   -- `policy`: r(elease) | c(harge) | k(eep) | j: it follows a job, so that time alone never resolves it.
   local function parse_record(raw)
-    local state, amount, grace, policy, seq, starts, project, member, key, fingerprint, price_list, usage, parts = match(
-      raw, '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t(.-)\t(.-)\t(.-)\t(.-)\t(.-)\t(.-)\t(.-)\t([%d=,]*)$')
+    local state, amount, grace, policy, seq, starts, day, project, member, key, fingerprint, price_list, usage, parts =
+      match(raw, '^(%u)\t(%d+)\t(%d+)\t(%l)\t(%d+)\t%d+\t(%d+:(%d+):[%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t'
+        .. '([^\t]*)\t([^\t]*)\t([^\t]*)\t([%d=,]*)$')
     assert(state, 'the record of a hold cannot be read')
     return {
       raw = raw, state = state, amount = amount + 0, amount_text = amount, grace = grace + 0, policy = policy,
-      seq = seq, starts = starts, project = project, member = member, key = key, fingerprint = fingerprint,
+      seq = seq, starts = starts, day = day, project = project, member = member, key = key, fingerprint = fingerprint,
       price_list = price_list, usage = usage, parts = parts, fields = scope_fields(project, member, key),
     }
   end
@@ -293,11 +294,10 @@ local function endings()
     return row
   end
 
-  -- A row that is not there yet; nil in a month that is forgotten. Where a month has all the rows it may have, a day's
-  -- further ones are one.
+  -- A row that is not there yet. Where a month has all the rows it may have, a day's further ones are one. In a month
+  -- that is forgotten a row is written and gone, for its time is over.
   local function new_row(book, bucket, day, field)
-    local ends, count = usage_ends(bucket), counts[bucket] or call('HLEN', bucket)
-    if ends <= book.now then return nil end
+    local count = counts[bucket] or call('HLEN', bucket)
     if count >= USAGE_ROWS_MAX then
       field = day .. '\t*'
       local stored = not rows[bucket .. field] and call('HGET', bucket, field)
@@ -306,14 +306,14 @@ local function endings()
     end
     counts[bucket] = count + 1
     local row = take_row(book, bucket, field, '0:0:0:0')
-    later(book, 'PEXPIRE', bucket, str(ends - book.now))
+    later(book, 'PEXPIRE', bucket, str(usage_ends(bucket) - book.now))
     return row
   end
 
   -- Move what is counted in a hold's row: that of the day its windows say (of one whose windows nobody knows, the UTC
   -- day in its id), of what it was for, of its project and its member. `bucket` is among KEYS.
   local function move_usage(book, bucket, id, r, credits, generations, released, outputs)
-    local day = match(r.starts, '^%d+:(%d+)')
+    local day = r.day
     if day == '0' then
       local id_ms = tonumber(string.sub(id, 1, 12), 16)
       day = str(id_ms - id_ms % DAY_MS)
@@ -323,7 +323,6 @@ local function endings()
     if not row then
       local stored = call('HGET', bucket, field)
       row = stored and take_row(book, bucket, field, stored) or new_row(book, bucket, day, field)
-      if not row then return end
     end
     local max = math.max
     row[1], row[2] = max(0, row[1] + credits), max(0, row[2] + generations)

@@ -50,10 +50,10 @@ local record = raw_open or d and d.record ~= '' and d.record
 local r = record and ends.parse_record(record)
 local is_lost = not record and not d
 if is_lost and context ~= '' then
-  local held, starts, project, member, key, fingerprint, price_list, usage = match(context,
-    '^(%d+)\t(%d+:%d+:%d+:%d+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
+  local held, starts, day, project, member, key, fingerprint, price_list, usage = match(context,
+    '^(%d+)\t(%d+:(%d+):%d+:%d+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
   r = int(held) and { -- in the form of a hold's record
-    amount = held + 0, amount_text = held, starts = starts, project = project, member = member, key = key,
+    amount = held + 0, amount_text = held, starts = starts, day = day, project = project, member = member, key = key,
     fingerprint = fingerprint, price_list = price_list, usage = usage, fields = scope_fields(project, member, key),
   }
   if not r then return {'INVALID', 'context'} end
@@ -134,7 +134,11 @@ if d then
   local text = str(amount)
   ends.remember(book, id, KEYS[4], 'L', text, str(d.amount), d.fingerprint, '')
   local seq = ends.append_for(book, 'late', id, r, text, why, outputs_text, meta)
-  ends.count_end(book, bucket, id, r, before, 0, -1)
+  if d.state == 'C' and r.amount > 0 then -- counted as charged, whatever was refunded of it since
+    ends.move_usage(book, bucket, id, r, -before, -1, 0, 0)
+  else
+    ends.count_end(book, bucket, id, r, before, 0, -1)
+  end
   ends.count_end(book, bucket, id, r, amount, outputs, 1)
   if d.state == 'C' and r.parts ~= '' then (book.lots or open_lots(book, '')).divide(r.parts, amount, 'used') end
   flush(book)

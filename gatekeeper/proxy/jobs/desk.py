@@ -22,7 +22,8 @@ class Job:
     """A job and what this process knows of its end.
 
     `ended`: it is booked, or on its way there by the outbox; `charged` is what it cost in micro-credits, None as long
-    as that is not known. `attached`: the store has it with its hold. `cancelled`: its caller had the provider stop it.
+    as that is not known; `waiting` is what it will cost once the outbox has told the store. `attached`:
+    the store has it with its hold. `cancelled`: its caller had the provider stop it.
     `asked_at_s` is when a caller here last asked, by the monotonic clock. `troubles` and `gone` count the answers in a
     row that told us nothing, and those by which the provider knows no such job. `names` are those of its outputs that
     were made known. `ending` lets one end it at a time.
@@ -33,6 +34,7 @@ class Job:
     attached: bool = True
     ended: bool = False
     charged: int | None = None
+    waiting: int | None = None
     troubles: int = 0
     gone: int = 0
     told_overdue: bool = False
@@ -63,7 +65,8 @@ class JobDesk:
         job = self._by_hold.get(record.hold_id)
         if job is None:
             job = self._by_hold[record.hold_id] = Job(record, self._monotonic_s())
-            self.on_job(job)
+            if not record.is_decision:
+                self.on_job(job)
         self.call_it(job, job.record.link.job_id)
         return job
 
@@ -76,8 +79,9 @@ class JobDesk:
             self._by_name.popitem(last=False)
 
     def doubt(self, job: Job) -> None:
-        """The store may not have this job: unless it is over, it is followed from here until its end is booked."""
-        if not job.ended:
+        """The store may not have this job: unless it is over, it is followed from here until its end is booked. A
+        decision is its caller's to end, or time's."""
+        if not job.ended and not job.record.is_decision:
             job.attached = False
             self.on_job(job)
 

@@ -20,6 +20,9 @@ from gatekeeper.ledger.records import HoldContext
 RECORD_BYTES_MAX: Final = 16 * 1024
 """As much as the store keeps of a job; with the longest names and addresses a record still fits."""
 
+DECISIONS: Final = "decisions"
+"""In the provider's place: the caller does the work itself, and says how it ended. No provider can have this name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hook:
@@ -32,7 +35,7 @@ class Hook:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """A submitted job. `facts` are those of its request, with its hold's id; amounts are micro-credits. `cost` is what
-    the provider said at its submission, if it said so then."""
+    the provider said at its submission, if it said so then. `token_sha256`: only who has this token may end it."""
 
     provider: str
     link: JobLink
@@ -45,10 +48,16 @@ class JobRecord:
     deadline_s: int
     hook: Hook | None = None
     cost: Cost | None = None
+    token_sha256: str = ""
 
     @property
     def team(self) -> str:
         return self.facts.team or ""
+
+    @property
+    def is_decision(self) -> bool:
+        """Nobody can be asked how it ended."""
+        return self.provider == DECISIONS
 
     @property
     def hold_id(self) -> str:
@@ -80,6 +89,7 @@ def _text(record: JobRecord) -> str:
         "deadline_s": record.deadline_s,
         "hook": None if record.hook is None else asdict(record.hook),
         "cost": None if record.cost is None else asdict(record.cost),
+        **({"token_sha256": record.token_sha256} if record.token_sha256 else {}),
     }
     return orjson.dumps(document, default=_plain).decode()
 
@@ -106,6 +116,7 @@ def _read(document: dict[str, Any]) -> JobRecord:
         deadline_s=document["deadline_s"],
         hook=None if hook is None else Hook(**hook),
         cost=None if cost is None else Cost(Fraction(cost["amount"]), cost["unit"]),
+        token_sha256=document.get("token_sha256", ""),
     )
 
 

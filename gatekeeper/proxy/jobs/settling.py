@@ -76,6 +76,19 @@ async def give_up(gate: Gate, record: JobRecord, *, charge: bool) -> Job:
     return job
 
 
+async def charge_stated(gate: Gate, record: JobRecord, amount: int) -> Job:
+    """Whoever did the work says what it cost, in micro-credits, more than nothing and at most what is held: the price
+    of what was made is not looked up. As `finish` otherwise."""
+    job, made = gate.desk.adopt(record), Made(record.valid.outputs)
+    end = _End(
+        "made", "made", "decision", "made", Owed(amount, amount, note="as stated"),
+        outcome_meta(made, None, "decision"), made,
+    )  # fmt: skip
+    if not job.ended:
+        await gate.in_flight.book(_end(gate, job, end))
+    return job
+
+
 async def cancelled(gate: Gate, job: Job) -> None:
     """Its caller had the provider stop it, which every process has to know that learns that it is gone."""
     job.cancelled = True
@@ -176,6 +189,7 @@ async def _book(gate: Gate, job: Job, end: _End, booking: Awaitable[Settlement])
         job.ended = await defer(gate, record.facts, resolution, error)
         gate.metrics.job_resolved(record.provider, "deferred" if job.ended else "not_booked")
         if job.ended:
+            job.waiting = due.amount
             _tell_finished(gate, job, end)
         return None
     job.ended, job.charged = True, settlement.charged

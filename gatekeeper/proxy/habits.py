@@ -1,0 +1,66 @@
+"""What a request has of a habit that costs credits: sound that nobody asked for, the same request again, the same
+prompt again at a high resolution. Its traits go to the usage with its hold; `gatekeeper/signals/` judges them.
+
+Known in this process alone. A habit that is spread over several gateways, or over a restart, is seen in part: fewer
+traits, never wrong ones. Refuses nothing.
+"""
+
+from gatekeeper.core.request import GenerationRequest
+from gatekeeper.core.spec import Audio
+from gatekeeper.ledger.teamrecord import Project
+from gatekeeper.proxy.admission import Admission
+from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.proxy.once import RETRY_COUNT, Once
+from gatekeeper.proxy.remembering import Habit
+from gatekeeper.signals.diagnoses import AUDIO, REPEATED, RETRY
+from gatekeeper.signals.shape import is_high
+
+
+def habit_of(gate: Gate, call: Call, admission: Admission, once: Once) -> Habit:
+    """The traits of a request that is about to be held. Remembers nothing: it may yet be refused."""
+    now_s, known = gate.clock.monotonic_s(), gate.habits
+    request, prompt = _request_name(call, admission, once), _prompt_name(call, admission)
+    again = _tries(call) > 0 or known.is_retry(request, now_s)
+    found = ((AUDIO, _is_unasked_sound(admission)), (RETRY, again), (REPEATED, known.is_repeated(prompt, now_s)))
+    return Habit(tuple(trait for trait, has_it in found if has_it), request, prompt)
+
+
+def _request_name(call: Call, admission: Admission, once: Once) -> int:
+    """By its fingerprint if it was taken; else by its prompt and all that is read of its settings."""
+    facts, digest = call.facts, admission.asked.prompt_digest
+    sender = (facts.team, facts.project, facts.member, facts.key_id)
+    if once.fingerprint:
+        return hash((*sender, once.fingerprint))
+    return hash((*sender, digest, facts.provider, *_settings(admission.asked))) if digest is not None else 0
+
+
+def _settings(asked: GenerationRequest) -> tuple[object, ...]:
+    return (asked.model, asked.operation, asked.resolution, asked.aspect_ratio, asked.size, asked.outputs,
+            asked.duration_s, asked.audio, asked.scale, asked.quality, asked.reference_images)  # fmt: skip
+
+
+def _prompt_name(call: Call, admission: Admission) -> int:
+    """A prompt at a high resolution of the project's; 0 for any other."""
+    facts, resolution, digest = call.facts, admission.valid.resolution, admission.asked.prompt_digest
+    if digest is None or resolution is None or not is_high(_project(call), resolution):
+        return 0
+    return hash((facts.team, facts.project, digest))
+
+
+def _project(call: Call) -> Project | None:
+    projects = call.caller.team.projects
+    return next((each for each in projects if each.id == call.facts.project), None) if projects else None
+
+
+def _is_unasked_sound(admission: Admission) -> bool:
+    """Sound that the caller said nothing about, of a model that could do without."""
+    if not admission.valid.audio or admission.asked.audio is not None:
+        return False
+    capability = admission.model.capability(admission.valid.operation)
+    return capability is not None and capability.audio is Audio.OPTIONAL
+
+
+def _tries(call: Call) -> int:
+    """How often an SDK says that it has sent this before."""
+    said = call.request.headers.get(RETRY_COUNT, "")
+    return int(said) if said.isascii() and said.isdecimal() and len(said) <= 4 else 0

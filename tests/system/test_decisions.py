@@ -1,0 +1,231 @@
+"""The gate without the proxy: credits are held for work done elsewhere, and whoever does it says how it ended."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.system.conftest import StartWorld
+from tests.system.world import Answer, World
+
+ASKED = {"model": "nano-banana-2", "resolution": "1K", "aspect_ratio": "1:1"}
+"""49 credits. Google may make more than was asked for, and what came is charged."""
+
+PAIR = {"model": "seedream-v4.5", "resolution": "2K", "outputs": 2}
+"""48 credits. More than these is the provider's own risk."""
+
+
+async def decide(world: World, key: str, headers: dict[str, str] | None = None, **fields: Any) -> Answer:
+    """A decision with boring defaults."""
+    return await world.send("POST", "/v1/decisions", key, json={**ASKED, **fields}, headers=headers or {})
+
+
+async def tell(world: World, key: str, hold: str, act: str, body: Any = None, **headers: str) -> Answer:
+    """Ends a decision, or gives it more time."""
+    options: dict[str, Any] = {"headers": {name.replace("_", "-"): value for name, value in headers.items()}}
+    if body is not None:
+        options["json"] = body
+    return await world.send("POST", f"/v1/decisions/{hold}/{act}", key, **options)
+
+
+async def test_a_decision_holds_and_its_settle_charges_what_was_made(world: World):
+    """One of two pictures came: half is charged, the rest is free, the journal confirms it and nothing was sent."""
+    key = await world.key()
+
+    decided = await decide(world, key, **PAIR, provider="litellm")
+    held = await world.balance()
+    settled = await tell(world, key, decided.json["id"], "settle", {"outputs": 1})
+
+    assert (201, 48, "held") == (decided.status, decided.json["credits"], decided.json["state"])
+    assert [(24, 2)] == [(line["unit_credits"], line["times"]) for line in decided.json["lines"]]
+    assert decided.json["id"] == decided.headers["Gatekeeper-Hold-Id"]
+    assert ("48", "952") == tuple(decided.headers[f"Gatekeeper-Credits-{each}"] for each in ("Held", "Available"))
+    assert 48_000_000 == held.held
+    assert (200, 24, "settled") == (settled.status, settled.json["credits_charged"], settled.json["state"])
+    assert 976_000_000 == (await world.balance()).available
+    assert 0 == (await world.provider())["images"]
+    assert ["litellm"] * 2 == [world.events(f"generation.{name}")[0]["provider"] for name in ("admitted", "settled")]
+    await world.assert_books_clean()
+
+
+@pytest.mark.parametrize(
+    ("body", "charged"),
+    [
+        (None, 48), ({}, 48), ({"outputs": 2}, 48), ({"outputs": [{"width": 2048, "height": 2048}]}, 24),
+        ({"credits": 0.5}, 0.5), ({"credits": 48}, 48), ({"credits": 0}, 0), ({"outputs": 0}, 0), ({"outputs": []}, 0),
+        ({"outputs": 7}, 48), ({"outputs": 1, "duration_s": 8, "audio": True, "quality": "high", "tokens": 9}, 24),
+    ],
+)  # fmt: skip
+async def test_what_a_settle_may_say(world: World, body: Any, charged: float):
+    """All as asked, what was made, or what it cost; more than was asked for is at most what was held."""
+    key = await world.key()
+    decided = await decide(world, key, **PAIR)
+
+    settled = await tell(world, key, decided.json["id"], "settle", body)
+
+    state = "settled" if charged else "released"
+    assert (200, charged, state) == (settled.status, settled.json["credits_charged"], settled.json["state"])
+    await world.assert_books_clean()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"outputs": -1}, {"outputs": 1.5}, {"outputs": "1"}, {"outputs": 10**30}, {"outputs": 1001}, {"credits": -1},
+        {"credits": 49.0000001}, {"credits": 50}, {"credits": 10**20}, {"credits": 1, "outputs": 1}, {"output": 1},
+        {"duration_s": -1}, {"duration_s": 10**9}, {"tokens": -1}, {"resolution": "16:9"}, {"audio": "yes"}, [], 1,
+    ],
+)  # fmt: skip
+async def test_a_settle_that_cannot_be_understood_books_nothing(world: World, body: Any):
+    """It is refused as malformed, and the hold stands as before."""
+    key = await world.key()
+    decided = await decide(world, key)
+
+    answer = await tell(world, key, decided.json["id"], "settle", body)
+
+    assert (400, "malformed_request") == (answer.status, answer.json["code"])
+    assert 49_000_000 == (await world.balance()).held
+
+
+@pytest.mark.parametrize("text", [b'{"credits": NaN}', b'{"credits": 1, "credits": 2}', b'{"credits": 1e400}', b"\xff"])
+async def test_a_settle_that_is_no_plain_json_books_nothing(world: World, text: bytes):
+    """Nor does what two parsers could read in two ways."""
+    key = await world.key()
+    decided = await decide(world, key)
+
+    answer = await world.send(
+        "POST", f"/v1/decisions/{decided.json['id']}/settle", key, data=text,
+        headers={"Content-Type": "application/json"},
+    )  # fmt: skip
+
+    assert 400 == answer.status
+    assert 49_000_000 == (await world.balance()).held
+
+
+async def test_the_same_end_again_is_the_same_answer_and_another_end_is_refused(world: World):
+    """Whoever lost the answer asks again; what contradicts what is booked changes nothing and tells what is."""
+    key = await world.key()
+    hold = (await decide(world, key, **PAIR)).json["id"]
+
+    first = await tell(world, key, hold, "settle", {"outputs": 1})
+    again = await tell(world, key, hold, "settle", {"credits": 24})
+    other = await tell(world, key, hold, "settle", {"outputs": 2})
+    released = await tell(world, key, hold, "release")
+    extended = await tell(world, key, hold, "extend", {"ttl_s": 60})
+
+    assert [200, 200, 409, 409, 409] == [each.status for each in (first, again, other, released, extended)]
+    assert first.json == again.json
+    assert ["hold_ended"] * 3 == [each.json["code"] for each in (other, released, extended)]
+    assert "24" == other.headers["Gatekeeper-Credits-Charged"]
+    assert 24_000_000 == (await world.balance()).charged
+    await world.assert_books_clean()
+
+
+async def test_more_than_was_asked_for_is_charged_where_the_model_says_so(world: World):
+    """Of three pictures that Google made of one all are paid for, and the same again is the same answer."""
+    key = await world.key("100")
+    hold = (await decide(world, key)).json["id"]
+
+    answers = [await tell(world, key, hold, "settle", {"outputs": 3}) for _ in range(2)]
+
+    assert [(200, 147)] * 2 == [(each.status, each.json["credits_charged"]) for each in answers]
+    assert 47_000_000 == (await world.balance()).debt
+    await world.assert_books_clean()
+
+
+async def test_two_ends_at_once_book_one(world: World):
+    """Of a settle and a release that race one is booked, and the other is told."""
+    key = await world.key()
+    hold = (await decide(world, key)).json["id"]
+
+    answers = await asyncio.gather(*(tell(world, key, hold, act) for act in ("settle", "release", "settle", "release")))
+
+    assert [200, 200, 409, 409] == sorted(each.status for each in answers)
+    await world.assert_books_clean()
+
+
+async def test_a_release_frees_everything_and_may_come_twice(world: World):
+    """Its reason is logged as far as it is one word."""
+    key = await world.key()
+    hold = (await decide(world, key)).json["id"]
+
+    answers = [await tell(world, key, hold, "release", {"why": "backend_down"}) for _ in range(2)]
+    settled = await tell(world, key, hold, "settle")
+
+    assert [(200, "released", 0)] * 2 == [(a.status, a.json["state"], a.json["credits_charged"]) for a in answers]
+    assert 409 == settled.status
+    assert "released: backend_down" == world.events("generation.released")[0]["outcome"]
+    assert 1_000_000_000 == (await world.balance()).available
+
+
+async def test_nobody_ends_what_is_another_teams_or_was_forwarded(world: World):
+    """Neither has such a decision: a hold of a route is the provider's to settle, and nobody's word underpays it."""
+    key, other = await world.key(), await world.key()
+    hold = (await decide(world, key)).json["id"]
+    forwarded = (await world.native(key)).headers["Gatekeeper-Hold-Id"]
+
+    answers = [
+        await tell(world, asker, each, act, body)
+        for asker, each in ((other, hold), (key, forwarded), (key, "0" * 32), (key, "no-id"), (key, "..%2F.."))
+        for act, body in (("settle", None), ("release", None), ("extend", {"ttl_s": 9}))
+    ]
+    looked = await world.send("GET", f"/v1/decisions/{forwarded}", key)
+
+    assert {(404, "hold_not_found")} == {(each.status, each.json["code"]) for each in (*answers, looked)}
+    assert "held" == (await world.send("GET", f"/v1/decisions/{hold}", key)).json["state"]
+
+
+async def test_a_running_generation_of_a_route_cannot_be_released(start_world: StartWorld):
+    """Its hold is listed to its team while the provider draws, and is no decision."""
+    world = await start_world()
+    key = await world.key()
+    running = asyncio.create_task(world.native(key, headers={"Sandbox-Latency": "1"}, prompt="slow"))
+    holds: list[Any] = []
+    while not holds and not running.done():
+        holds = (await world.send("GET", "/v1/holds", key)).json["holds"]
+
+    answers = [await tell(world, key, each["id"], "release") for each in holds]
+
+    assert 200 == (await running).status
+    assert [404] * len(holds) == [each.status for each in answers]
+    assert 49_000_000 == (await world.balance()).charged
+
+
+async def test_what_may_not_be_made_is_refused_as_everywhere(world: World):
+    """A wrong aspect ratio, too few credits, a frozen team, no such model, a field that does not exist."""
+    poor, frozen = await world.key("1"), await world.key(frozen=True)
+
+    answers = [
+        await decide(world, poor, aspect_ratio="7:5"), await decide(world, poor), await decide(world, frozen),
+        await decide(world, poor, model="nano-bananas"), await decide(world, poor, ttl=5),
+        await decide(world, poor, ttl_s=0), await decide(world, poor, ttl_s=86_401),
+        await decide(world, poor, on_unknown="forget"), await decide(world, poor, provider="a whole sentence"),
+    ]  # fmt: skip
+
+    expected = [
+        (422, "unsupported_aspect_ratio"), (402, "insufficient_credits"), (403, "team_frozen"),
+        (404, "model_not_found"), *[(400, "malformed_request")] * 5,
+    ]  # fmt: skip
+    assert expected == [(each.status, each.json["code"]) for each in answers]
+    assert ["1K"] == [each["resolution"] for each in answers[0].json["alternatives"]][:1]
+    await world.assert_books_clean()
+
+
+async def test_a_model_may_be_asked_for_as_a_provider_calls_it(world: World):
+    """By its only upstream id, like in a quote; a prompt is welcome and not needed."""
+    key = await world.key()
+
+    decided = await decide(world, key, model="gemini-3.1-flash-image", prompt="a cat")
+
+    assert (201, "nano-banana-2") == (decided.status, decided.json["model"])
+
+
+async def test_a_dry_run_holds_nothing(world: World):
+    """It is a quote, and no decision."""
+    key = await world.key()
+
+    answer = await decide(world, key, {"Gatekeeper-Dry-Run": "true"})
+
+    assert (200, 49, True) == (answer.status, answer.json["credits"], answer.json["admissible"])
+    assert "id" not in answer.json
+    assert 0 == (await world.balance()).held
