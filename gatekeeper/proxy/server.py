@@ -34,6 +34,7 @@ from gatekeeper.proxy.native_routes import (
 from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
 from gatekeeper.proxy.scopes import TO_CHOOSE, TO_GENERATE, TO_PASS, TO_PRICE, TO_READ, Scopes, check_scope
+from gatekeeper.proxy.shadow import shadow_for
 from gatekeeper.proxy.webhooks.inbound import receive
 from gatekeeper.proxy.webhooks.keys import CALLBACKS
 from gatekeeper.proxy.webhooks.secret import SECRET_PATH, answer_secret, asks_for_secret
@@ -145,6 +146,7 @@ class DataPlane:
             route=target.route,
             candidates=target.candidates,
             dry_run=identity.dry_run,
+            shadow=shadow_for(caller.team, target.candidates, dry_run=identity.dry_run),
         )
         return await target.answering(self._gate, call)
 
