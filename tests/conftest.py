@@ -1,6 +1,7 @@
 """Rules for all tests: where everything must run, one left out has failed; none logs into another's stream; none fails
 because the machine was slow for a moment; and what they import is compiled once."""
 
+import gc
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -22,12 +23,22 @@ settings.load_profile("gatekeeper")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tests start the program again and again. Where the environment forbids bytecode beside the sources, each start
-    would compile everything anew, which takes longer than most tests: it is kept apart then."""
+    would compile everything anew, which takes longer than most tests: it is kept apart then.
+
+    While tests are collected nothing is thrown away, and half the time went into looking for what could be.
+    """
     if sys.dont_write_bytecode:
         directory = str(config.rootpath / ".pytest_cache" / "bytecode")
         sys.dont_write_bytecode, sys.pycache_prefix = False, directory
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = directory
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was collected and imported stays to the end: the garbage collector looks at the rest alone."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
