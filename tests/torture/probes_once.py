@@ -35,7 +35,7 @@ async def released_is_as_if_never_asked(bench: Bench) -> None:
 async def names_are_remembered(bench: Bench) -> None:
     """For 48 hours; a key of another type stops the hold before anything is written."""
     await bench.held(once="n")
-    bucket = bench.client.sent["hold"][0][6]
+    bucket = bench.client.sent["hold"][0][8]
     left_ms = await bench.client.command("PTTL", bucket)
     assert ONCE_MS - 60_000 < left_ms <= ONCE_MS
     await bench.client.command("SET", bucket, "x")
