@@ -119,7 +119,7 @@ async def kept_answers(bench: Bench) -> None:
     """Kept with the charge, for its time; one without a time is refused."""
     hold = await bench.held()
     settled = bench.ledger.settle(hold.hold_id, bench.team, 5, answer=Answer("text", HOUR_MS))
-    assert "refuses its answer" in await bench.bent("settle", 8, "0", settled)
+    assert "refuses its answer" in await bench.bent("settle", 9, "0", settled)
     await bench.ledger.settle(hold.hold_id, bench.team, 5, answer=Answer("text", HOUR_MS))
     await bench.ledger.settle(hold.hold_id, bench.team, 5, answer=Answer("another", HOUR_MS))
     assert "text" == await bench.ledger.answer(bench.team, hold.hold_id)
