@@ -108,7 +108,9 @@ def route_of(document: dict[str, Any], path: str) -> str:
 
 def check(document: dict[str, Any], method: str, path: str, answer: Answer) -> None:
     """The answer is one that the document has for its route and status."""
-    told = document["paths"][route_of(document, path)][method.lower()]["responses"][str(answer.status)]["content"]
+    told = document["paths"][route_of(document, path)][method.lower()]["responses"][str(answer.status)]
+    told = document["components"]["responses"][told["$ref"].rpartition("/")[2]] if "$ref" in told else told
+    told = told["content"]
     media = answer.headers["Content-Type"].partition(";")[0]
     if media != "text/csv":
         jsonschema.Draft202012Validator(told[media]["schema"] | {"components": document["components"]}).validate(
