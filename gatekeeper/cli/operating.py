@@ -32,6 +32,9 @@ Operation = Callable[[Ledger], Awaitable[Done]]
 NEAR_MAX = 3
 """How many names that are near are worth reading."""
 
+NEAR = 0.5
+"""How alike two names are that differ in one letter of two."""
+
 HOLDS_LOOKED_AT = 1000
 """Open holds among which a near one is looked for."""
 
@@ -58,7 +61,7 @@ async def _with_names(ledger: Ledger, problem: AdminProblem, team: str, name: st
     if names_of is None:
         return problem
     names = await names_of(ledger, team)
-    near = get_close_matches(team if problem.code == "team_not_found" else name, names, n=NEAR_MAX)
+    near = get_close_matches(team if problem.code == "team_not_found" else name, names, n=NEAR_MAX, cutoff=NEAR)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     return AdminProblem(problem.code, f"{problem.detail} {hint}{those_there_are(names)}")
 
@@ -109,9 +112,12 @@ def by(why: str) -> Who:
 def credits_of(text: str) -> Decimal:
     """Credits as they were written; how many can be booked is the body's question."""
     try:
-        return Decimal(text)
+        found = Decimal(text)
     except InvalidOperation:
-        raise typer.BadParameter(f"{text} is no number of credits; write it like 1000 or 73.5") from None
+        found = Decimal("NaN")
+    if not found.is_finite():
+        raise typer.BadParameter(f"{text} is no number of credits; write it like 1000 or 73.5")
+    return found
 
 
 def maybe_credits_of(text: str | None) -> Decimal | None:

@@ -16,7 +16,7 @@ async def chosen_teams(ledger: Ledger, named: list[str]) -> list[str]:
     for team_id in named:
         if await ledger.team(team_id) is None:
             known = sorted({each async for each in ledger.teams()})
-            raise LedgerNoTeam(f"No team {team_id!r} in this store. {those_there_are(known)}")
+            raise LedgerNoTeam(f"There is no team {team_id}. {those_there_are(known)}")
     return list(dict.fromkeys(named))
 
 
