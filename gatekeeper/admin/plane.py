@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gatekeeper.admin.documents import ReloadDocument
+from gatekeeper.admin.bookdocuments import ReloadDocument
 from gatekeeper.admin.openapi import OPENAPI_PATH, openapi_text
 from gatekeeper.admin.problems import AdminProblem
 from gatekeeper.admin.routes import ROUTES

@@ -14,7 +14,8 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from gatekeeper.admin.bodies import Body, NoQuery, Query
-from gatekeeper.admin.documents import Document, ReloadDocument
+from gatekeeper.admin.bookdocuments import ReloadDocument
+from gatekeeper.admin.documents import Document
 from gatekeeper.admin.operations.asking import Made, Who
 from gatekeeper.admin.problems import AdminProblem, translated, unreadable
 from gatekeeper.core.rejection import Rejected

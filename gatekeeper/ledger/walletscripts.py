@@ -72,7 +72,7 @@ class Staged:
 async def refund(client: StoreClient, team: str, order: RefundOrder) -> Refunded | NoRefund:
     """Run refund.lua. Raises LedgerInvalid for an entry that charged nothing and for more than is left of a charge."""
     keys = TeamKeys(team)
-    names = [keys.bal, keys.refunds, keys.journal, keys.done_of(order.hold_id)]
+    names = [keys.bal, keys.refunds, keys.journal, keys.done_of(order.hold_id), keys.usage_of(order.hold_id)]
     args: list[str | int] = [
         order.refund_id, order.seq, "" if order.amount is None else order.amount, order.why, order.actor,
         order.hold_id, int(order.sure),

@@ -56,16 +56,21 @@ async def name_request(gate: Gate, call: Call, provider: Provider, body: Sequenc
     """How the ledger shall know this request. Raises `Rejected` (malformed_request) for a key that is none."""
     key, count = None, _read_count(call)
     with call.past:
-        key = _read_key(call.request)
+        key = key_of(call.request)
     if key is None and count is None:
         return UNNAMED
     print_ = await _fingerprint(call, provider, body)
     if key is not None:
-        return Once(f"i{_digest(_NAME_BYTES, key)}", print_, KNOWN_MS, KNOWN_MS)
+        return named("i", key, print_, KNOWN_MS)
     window_ms = int(gate.retry_guard_window_s * 1000)
     sender = (call.caller.record.key_id, call.facts.project or "", call.facts.member or "")
     name = f"r{_digest(_NAME_BYTES, *sender, print_)}"
     return Once(name, print_, window_ms if count else 0, window_ms)
+
+
+def named(kind: str, name: str, print_: str, answer_ttl_ms: int = 0) -> Once:
+    """A request that is known for a day by a name of this kind, a letter: names of two kinds are never the same."""
+    return Once(f"{kind}{_digest(_NAME_BYTES, name)}", print_, KNOWN_MS, answer_ttl_ms)
 
 
 def fingerprint(words: Sequence[str], content_type: str, body: Sequence[bytes]) -> str:
@@ -103,7 +108,8 @@ async def _fingerprint(call: Call, provider: Provider, body: Sequence[bytes]) ->
     return await asyncio.to_thread(fingerprint, words, content_type, body)
 
 
-def _read_key(request: web.BaseRequest) -> str | None:
+def key_of(request: web.BaseRequest) -> str | None:
+    """The caller's `Idempotency-Key`. Raises `Rejected` (malformed_request) for one that is none."""
     values = request.headers.getall(IDEMPOTENCY_KEY, ())
     if not values:
         return None

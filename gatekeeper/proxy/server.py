@@ -7,7 +7,7 @@ metric, with the same code in all three.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -16,8 +16,9 @@ from gatekeeper.dialects.base import Dialect, Route, RouteKind
 from gatekeeper.events import GenerationRejected, InternalError, LedgerFailed
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import emit, one_word, place_of
-from gatekeeper.proxy.decisions.deciding import decisions_provider
-from gatekeeper.proxy.decisions.routes import find_decision_route
+from gatekeeper.proxy.decisions.deciding import answer_decision, decisions_provider
+from gatekeeper.proxy.decisions.forwardauth import auth_shape
+from gatekeeper.proxy.decisions.routes import find_decision_route, is_forward_auth
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
 from gatekeeper.proxy.jobs.following import follow
@@ -37,7 +38,7 @@ from gatekeeper.proxy.shadow import shadow_for
 from gatekeeper.proxy.webhooks.inbound import receive
 from gatekeeper.proxy.webhooks.keys import CALLBACKS
 from gatekeeper.proxy.webhooks.secret import SECRET_PATH, answer_secret, asks_for_secret
-from gatekeeper.web.answers import failure_answer, rejection_answer
+from gatekeeper.web.answers import RendersRejections, failure_answer, rejection_answer
 
 Answering = Callable[[Gate, Call], Awaitable[web.StreamResponse]]
 
@@ -87,13 +88,15 @@ LEDGER_DETAIL_LENGTH_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a path leads. `answering` None: nowhere; `dialect` is then only the shape of the refusal."""
+    """Where a path leads. `answering` None: nowhere; `dialect` is then only the shape of the refusal, unless that
+    has a `shape` of its own."""
 
     dialect_name: str
     dialect: Dialect
     candidates: tuple[Provider, ...] = ()
     route: Route | None = None
     answering: Answering | None = None
+    shape: RendersRejections | None = None
 
 
 class DataPlane:
@@ -132,7 +135,7 @@ class DataPlane:
         )  # fmt: skip
         if target.answering is None or target.route is None:
             raise refuse(Code.ROUTE_NOT_GATED, self._not_open(request, target))
-        is_quote = identity.dry_run and target.answering is generate
+        is_quote = identity.dry_run and target.answering in {generate, answer_decision}
         check_scope(caller.record, TO_PRICE if is_quote else SCOPES.get(target.answering, TO_GENERATE))
         call = Call(
             request=request,
@@ -179,7 +182,8 @@ class DataPlane:
             return _provider_target(mounted, request.method, path)
         name, slash, rest = path[1:].partition("/")
         if name == "v1":
-            return self._own_target(request.method, path)
+            own = self._own_target(request.method, path)
+            return replace(own, shape=auth_shape(self._native, request.raw_path)) if is_forward_auth(path) else own
         provider = self._gate.providers.get(name)
         if provider is None or not slash:
             return self._nowhere(request.method, path)
@@ -234,7 +238,7 @@ class DataPlane:
                 asked=trace.asked,
             )
         )
-        return rejection_answer(target.dialect, rejection, trace.facts.request_id)
+        return rejection_answer(target.shape or target.dialect, rejection, trace.facts.request_id)
 
     def _tell_ledger_failure(self, error: LedgerError, trace: Trace) -> None:
         detail = str(error)[:LEDGER_DETAIL_LENGTH_MAX]

@@ -106,7 +106,8 @@ async def not_due_is_not_expired(bench: Bench) -> None:
     """Naming a hold before its time does nothing to it."""
     hold = await bench.held()
     keys = bench.keys
-    names = [keys.bal, keys.open, keys.due, keys.journal, keys.done_of(hold.hold_id)]
+    done, usage = keys.done_of(hold.hold_id), keys.usage_of(hold.hold_id)
+    names = [keys.bal, keys.open, keys.due, keys.journal, done, usage]
     assert [] == await _again(bench, "expire", names, [hold.hold_id, 5])
     assert (GRANT - 10, 10, 0) == await bench.figures()
 

@@ -19,8 +19,11 @@ from tests.torture.probes_keys import KEY_PROBES
 from tests.torture.probes_lots import LOT_PROBES
 from tests.torture.probes_once import ONCE_PROBES
 from tests.torture.probes_terms import TERM_PROBES
+from tests.torture.probes_usage import USAGE_PROBES
 
-ALL_PROBES = (*HOLD_PROBES, *END_PROBES, *ONCE_PROBES, *LOT_PROBES, *KEY_PROBES, *JOURNAL_PROBES, *TERM_PROBES)
+ALL_PROBES = (
+    *HOLD_PROBES, *END_PROBES, *ONCE_PROBES, *LOT_PROBES, *KEY_PROBES, *JOURNAL_PROBES, *TERM_PROBES, *USAGE_PROBES,
+)  # fmt: skip
 PROBES = {probe.__name__: probe for probe in ALL_PROBES}
 WORDS = "INVALID|NO_TEAM|STALE|MISMATCH|REPEAT|DUPLICATE|RESOLVED|KEPT|GONE|CONFLICT|UNCHANGED|RETRY|MOVED|NOT_EXPORTED"
 """With these a script refuses, or says that it was asked before."""

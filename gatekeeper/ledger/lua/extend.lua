@@ -33,7 +33,7 @@ local deadline = book.now + ttl
 if r.state == 'H' and tonumber(score) >= deadline then return {'DUPLICATE', str(score), '0'} end
 
 local text = str(deadline)
-local seq = ends.append_for(book, 'extend', id, r, '0', '', '')
+local seq = ends.append_for(book, 'extend', id, r, '0', '', '', '')
 flush(book)
 call('HSET', KEYS[2], id, 'H' .. string.sub(raw, 2))
 call('ZADD', KEYS[3], text, id)

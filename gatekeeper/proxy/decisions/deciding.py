@@ -5,6 +5,7 @@ whichever gateway is told of the end can price it. The hold follows no job: unle
 the policy that was asked for.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from gatekeeper.core.price import Quote
 from gatekeeper.dialects.base import Dialect, JobLink
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.events import GenerationReplayed
-from gatekeeper.ledger.records import HoldContext, OnUnknown, Repeated
+from gatekeeper.ledger.records import HoldContext, HoldState, OnUnknown, Repeated
 from gatekeeper.ledger.reports import OpenHold
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission, admit_call
@@ -30,7 +31,7 @@ from gatekeeper.proxy.jobs.record import DECISIONS, JobRecord, record_text
 from gatekeeper.proxy.once import Once, name_request
 from gatekeeper.proxy.pipeline import learn, learn_asked
 from gatekeeper.proxy.quoting import catalog_quote_answer, quote_document
-from gatekeeper.proxy.refusals import came_before, is_running
+from gatekeeper.proxy.refusals import came_before
 from gatekeeper.proxy.shadow import tell_shadow
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential
@@ -40,6 +41,9 @@ GRACE_S: Final = 60
 """How long an outcome is waited for when the time of a decision is over."""
 
 CREATED: Final = 201
+
+RUNNING: Final = (HoldState.HELD, HoldState.UNKNOWN)
+"""Whose outcome may still come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,11 @@ async def answer_decision(gate: Gate, call: Call) -> web.Response:
     return decision_answer(call, await decide(gate, call, wanted, once, token))
 
 
-async def decide(gate: Gate, call: Call, wanted: Wanted, once: Once, token: str | None) -> Decision:
-    """Holds what is wanted, or gives the decision of the same request before. Raises `Rejected`, or the ledger's error:
-    then nothing is held, or the outbox sees to that."""
+async def decide(
+    gate: Gate, call: Call, wanted: Wanted, once: Once, token: str | None, again: Collection[HoldState] = RUNNING
+) -> Decision:
+    """Holds what is wanted, or gives the decision of the same request before, if its hold is in one of the states in
+    `again`. Raises `Rejected`, or the ledger's error: then nothing is held, or the outbox sees to that."""
     asked = usual_names(call.catalog, wanted.asked)
     learn_asked(call, asked)
     admission = admit_call(call, asked)
@@ -92,6 +98,9 @@ async def decide(gate: Gate, call: Call, wanted: Wanted, once: Once, token: str 
     call.trace.learn(provider=wanted.provider)
     taken = await take_off(gate, call, admission, once, wanted.ttl_s)
     if isinstance(taken, Repeated):
+        call.trace.learn(hold_id=taken.hold_id, credits=taken.amount)
+        if taken.state not in again:
+            raise came_before(taken, gate.clock.now())
         return await _decided_before(gate, call, admission, taken, token)
     tell_shadow(gate, call, taken.held)
     async with taken as flight:
@@ -118,21 +127,22 @@ async def keep(gate: Gate, record: JobRecord, until_s: int | None = None) -> Job
 async def _decided_before(
     gate: Gate, call: Call, admission: Admission, earlier: Repeated, token: str | None
 ) -> Decision:
-    """The decision that the same request got. Raises `Rejected`: its hold is over."""
+    """The decision that the same request got. Raises `Rejected`: nobody knows any more what its hold was for."""
     team, hold_id = call.caller.team.id, earlier.hold_id
-    call.trace.learn(hold_id=hold_id, credits=earlier.amount)
-    hold = await gate.ledger.open_hold(hold_id, team) if is_running(earlier) else None
-    if hold is None:
-        raise came_before(earlier, gate.clock.now())
+    hold = await gate.ledger.open_hold(hold_id, team)
     job = await gate.desk.find(team, DECISIONS, hold_id)
-    if job is None:
+    if job is None and hold is None:
+        raise came_before(earlier, gate.clock.now())
+    if job is None and hold is not None:
         # Whoever held it was gone before it could say what for, and before anybody heard of it.
         job = await keep(gate, replace(_record_of(call, admission, hold), token_sha256=token_sha256(token)))
     balance = await gate.ledger.balance(team)
     gate.metrics.answered_again(DECISIONS)
     emit(GenerationReplayed(facts=call.facts, status=CREATED))
     quote = admission.quote if admission.quote.credits == earlier.amount else None
-    return Decision(job.record, hold.on_unknown, balance.available, hold.deadline_ms, quote, replayed=True)
+    assert job is not None, "it was found, or made anew"
+    policy, deadline_ms = (OnUnknown.RELEASE, None) if hold is None else (hold.on_unknown, hold.deadline_ms)
+    return Decision(job.record, policy, balance.available, deadline_ms, quote, replayed=True)
 
 
 def _record_of(call: Call, admission: Admission, hold: OpenHold) -> JobRecord:

@@ -6,8 +6,10 @@ from typing import Final
 from aiohttp import web
 
 from gatekeeper.dialects.base import Route, RouteKind
+from gatekeeper.proxy.decisions.authplan import FORWARD_AUTH
 from gatekeeper.proxy.decisions.deciding import answer_decision
 from gatekeeper.proxy.decisions.ending import answer_extend, answer_release, answer_settle, answer_where
+from gatekeeper.proxy.decisions.forwardauth import answer_forward_auth
 from gatekeeper.proxy.gate import Call, Gate
 
 Answering = Callable[[Gate, Call], Awaitable[web.StreamResponse]]
@@ -23,8 +25,15 @@ OF_ONE: Final[dict[tuple[str, str], Answering]] = {
 """What is done with a decision, by method and what stands behind its id."""
 
 
+def is_forward_auth(path: str) -> bool:
+    """Whether a reverse proxy asks here, with whatever behind it."""
+    return path == FORWARD_AUTH or path.startswith(f"{FORWARD_AUTH}/")
+
+
 def find_decision_route(method: str, path: str) -> tuple[Route, Answering] | None:
     """Where a path leads, or None: to nothing of decisions."""
+    if is_forward_auth(path):
+        return Route("forward-auth", RouteKind.GENERATION, FORWARD_AUTH), answer_forward_auth
     if (method, path) == ("POST", DECISIONS_PATH):
         return Route("decisions", RouteKind.GENERATION, path), answer_decision
     above, slash, rest = path.partition(f"{DECISIONS_PATH}/")

@@ -42,6 +42,11 @@ def provider_secret(secret: str, hold_id: str) -> str:
     return _derived(secret, "provider", hold_id).hex()
 
 
+def settle_token(secret: str, team: str, once: str) -> str:
+    """Who is told this may end what a reverse proxy's request of this name was held for, whichever gateway held it."""
+    return _derived(secret, "settle", team, once).hex()[:MAC_CHARS]
+
+
 def team_secret(secret: str, team: str) -> str:
     """What the team's webhooks are signed with, as Standard Webhooks spells it."""
     return "whsec_" + base64.b64encode(_derived(secret, "team", team)).decode()
