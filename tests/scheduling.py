@@ -33,16 +33,21 @@ class ByFile(LoadScopeScheduling):
     """Gives each process a file at a time, or one test of a long file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        if path in ONE_BY_ONE:
-            return nodeid
-        store = STORE.search(nodeid)
-        return f"{path} {store[1]}" if store and path.endswith("test_everywhere.py") else path
+        return unit_of(nodeid)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         """Hands out the next unit: those of long files before the others, which come larger ones first."""
         self.workqueue.move_to_end(min(self.workqueue, key=_rank), last=False)
         super()._assign_work_unit(node)
+
+
+def unit_of(nodeid: str) -> str:
+    """What a test is handed out with: its file, its store, or itself alone."""
+    path = nodeid.partition("::")[0]
+    if path in ONE_BY_ONE:
+        return nodeid
+    store = STORE.search(nodeid)
+    return f"{path} {store[1]}" if store and path.endswith("test_everywhere.py") else path
 
 
 def _rank(unit: str) -> int:
