@@ -1,7 +1,7 @@
 """Who runs what when tests run in several processes: a file is one process's, unless its tests are long.
 
-So what a file sets up once is set up once, and a store of several servers is started by one process only. pytest-xdist
-would do it by its marks if the version in use still saw them. How long a test takes it does not know: that stands here.
+So what a file sets up once is set up once, and a store of several servers is started by one process only. The marks
+of pytest-xdist for it are not seen by the version in use, and how long a test takes it does not know: that stands here.
 """
 
 import re
@@ -25,8 +25,8 @@ LONG_FIRST = (
 ONE_BY_ONE = {*LONG_FIRST} - {"tests/ledger/test_failover.py", "tests/ledger/test_sentinel.py"}
 """Those of them whose tests take seconds each and share nothing."""
 
-STORE = re.compile(r"\[(cluster|sentinel)\b")
-"""Begins the parameters of a test in `tests/ledger/test_everywhere.py`."""
+STORE = re.compile(r"[\[-](cluster|sentinel)[-\]]")
+"""Among the parameters of each test in `tests/ledger/test_everywhere.py`."""
 
 
 class ByFile(LoadScopeScheduling):

@@ -65,7 +65,7 @@ def test_the_long_files_are_there(root: Path) -> None:
         ("tests/core/test_price.py::test_one[a]", "tests/core/test_price.py"),
         ("tests/system/test_outbox.py::test_one[a]", "tests/system/test_outbox.py::test_one[a]"),
         ("tests/ledger/test_everywhere.py::test_one[sentinel-3]", "tests/ledger/test_everywhere.py sentinel"),
-        ("tests/ledger/test_everywhere.py::test_one[cluster]", "tests/ledger/test_everywhere.py cluster"),
+        ("tests/ledger/test_everywhere.py::test_one[True-cluster]", "tests/ledger/test_everywhere.py cluster"),
     ],
 )
 def test_a_unit_is_a_file_a_long_test_or_a_store(nodeid: str, unit: str) -> None:
