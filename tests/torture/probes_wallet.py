@@ -158,9 +158,13 @@ async def only_the_pot(bench: Bench) -> None:
     """Neither what is held nor what expires is handed on."""
     await bench.ledger.grant(bench.team, "lot", 50, expires_at_ms=bench.now_ms + DAY_MS)
     await bench.held(70)
-    assert "can hand on 80 micro-credits, not 81: of its 80" in await bench.refused_as(handed_on(bench, "t", 81))
+    assert "not 0.000081: of its 0.00008 " in await bench.refused_as(
+        handed_on(bench, "t", 81)
+    )
     await bench.ledger.grant(bench.team, "more", 50, expires_at_ms=bench.now_ms + DAY_MS)
-    assert "can hand on 80 micro-credits, not 81: of its 130" in await bench.refused_as(handed_on(bench, "t", 81))
+    assert "not 0.000081: of its 0.00013 " in await bench.refused_as(
+        handed_on(bench, "t", 81)
+    )
     assert (Stage.TAKEN, 50) == await handed_on(bench, "t", 80)
     await bench.assert_clean()
 
