@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gatekeeper.admin.bodies import JournalQuery
-from gatekeeper.admin.documents import JournalDocument
+from gatekeeper.admin.bookdocuments import JournalDocument
 from gatekeeper.admin.operations.asking import team_of
 from gatekeeper.admin.operations.books import read_journal
 from gatekeeper.app import open_ledger

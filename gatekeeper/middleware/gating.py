@@ -51,7 +51,7 @@ def asked(body: Any) -> Mapping[str, Any]:
 def made(answer: Any) -> Mapping[str, Any]:
     """The number of outputs in a JSON answer, or nothing, which stands for all that was asked."""
     for name in ("outputs", "data", "images", "videos") if isinstance(answer, dict) else ():
-        if isinstance(answer[name] if name in answer else None, list):
+        if isinstance(answer.get(name), list):
             return {"outputs": len(answer[name])}
     return {}
 

@@ -16,7 +16,7 @@ from gatekeeper.dialects.base import Dialect, Route, RouteKind
 from gatekeeper.events import GenerationRejected, InternalError, LedgerFailed
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import emit, one_word, place_of
-from gatekeeper.proxy.decisions.deciding import decisions_provider
+from gatekeeper.proxy.decisions.deciding import answer_decision, decisions_provider
 from gatekeeper.proxy.decisions.forwardauth import auth_shape
 from gatekeeper.proxy.decisions.routes import find_decision_route, is_forward_auth
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
@@ -34,6 +34,7 @@ from gatekeeper.proxy.native_routes import (
 from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
 from gatekeeper.proxy.scopes import TO_CHOOSE, TO_GENERATE, TO_PASS, TO_PRICE, TO_READ, Scopes, check_scope
+from gatekeeper.proxy.shadow import shadow_for
 from gatekeeper.proxy.webhooks.inbound import receive
 from gatekeeper.proxy.webhooks.keys import CALLBACKS
 from gatekeeper.proxy.webhooks.secret import SECRET_PATH, answer_secret, asks_for_secret
@@ -65,6 +66,7 @@ SCOPES: dict[Answering, Scopes] = {
     answer_models: TO_CHOOSE,
     answer_model: TO_CHOOSE,
     answer_balance: TO_READ,
+    answer_usage: TO_READ,
     answer_holds: TO_READ,
     pass_free: TO_PASS,
 }
@@ -134,7 +136,7 @@ class DataPlane:
         )  # fmt: skip
         if target.answering is None or target.route is None:
             raise refuse(Code.ROUTE_NOT_GATED, self._not_open(request, target))
-        is_quote = identity.dry_run and target.answering is generate
+        is_quote = identity.dry_run and target.answering in {generate, answer_decision}
         check_scope(caller.record, TO_PRICE if is_quote else SCOPES.get(target.answering, TO_GENERATE))
         call = Call(
             request=request,
@@ -145,6 +147,7 @@ class DataPlane:
             route=target.route,
             candidates=target.candidates,
             dry_run=identity.dry_run,
+            shadow=shadow_for(caller.team, target.candidates, dry_run=identity.dry_run),
         )
         return await target.answering(self._gate, call)
 

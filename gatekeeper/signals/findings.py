@@ -39,18 +39,26 @@ class ProjectUse:
     signals: tuple[Signal, ...]
 
 
-async def reached(ledger: Ledger, record: TeamRecord, spenders: Iterable[Spender]) -> tuple[int, list[Finding]]:
-    """The store's time, and every point of limits and budgets that these spenders' accounts have reached."""
+async def reached(
+    ledger: Ledger, record: TeamRecord, spenders: Iterable[Spender], *, rows: bool = True
+) -> tuple[int, list[Finding]]:
+    """The store's time, and every point of limits and budgets that these spenders' accounts have reached. Without
+    `rows` budgets are left out that no counter has, but usage alone."""
     spenders = list(spenders)
-    standing = await ledger.alerts.standing(record.id, spenders, [budget_limit(each) for each in record.projects])
+    projects = [each for each in record.projects if rows or not _needs_rows(each)]
+    standing = await ledger.alerts.standing(record.id, spenders, [budget_limit(each) for each in projects])
     budgets = [
         await budget_use(ledger, record, project, usage, standing.at_ms)
-        for project, usage in zip(record.projects, standing.budgets, strict=True)
+        for project, usage in zip(projects, standing.budgets, strict=True)
     ]
     points = crossings([*standing.limits, *budgets], record.thresholds, standing.at_ms, standing.timezone)
     begins = {BUDGET + project.id: project.since_ms for project in record.projects}
     who = spenders[0] if spenders else Spender(record.id)
     return standing.at_ms, [_point(record, _since(each, begins), who) for each in points]
+
+
+def _needs_rows(project: Project) -> bool:
+    return project.per is Per.LIFETIME and project.since_ms is not None
 
 
 def _since(crossing: Crossing, begins: dict[str, int | None]) -> Crossing:
@@ -83,7 +91,7 @@ async def budget_use(ledger: Ledger, record: TeamRecord, project: Project, usage
         ends_ms = project.until_ms
         if at_ms < (project.since_ms or 0) or (project.until_ms is not None and at_ms >= project.until_ms):
             used = held = 0
-        elif project.since_ms is not None:
+        elif _needs_rows(project):
             span = span_of(project, at_ms, record.timezone)
             rows = await ledger.usage.rows(record.id, span.rows_from_ms, at_ms + 1)
             used = max(sum(row.credits for row in rows if row.project == project.id), 0)

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from gatekeeper.admin.bodies import AlertsBody, AllowanceBody, AllowancesBody, ProjectBody, ProjectsBody
+from gatekeeper.admin.bodies import AlertsBody, AllowanceBody, AllowancesBody, PageQuery, ProjectBody, ProjectsBody
+from gatekeeper.admin.bookdocuments import DeliveryDocument, DeliveryList
 from gatekeeper.admin.documents import (
     AlertsDocument,
     AllowanceDocument,
@@ -148,6 +149,20 @@ async def put_alerts(ledger: Ledger, team_id: str, body: AlertsBody, who: Who) -
         return replace(team, thresholds=thresholds, alert_url=body.alert_url if "alert_url" in said else team.alert_url)
 
     return _alerts_document(await change_team(ledger, team_id, changed, who.because(body.why)))
+
+
+async def list_deliveries(ledger: Ledger, team_id: str, page: PageQuery) -> DeliveryList:
+    """The attempts to call the team's alert address, the latest first; a log of bounded length."""
+    await team_of(ledger, team_id)
+    found = await ledger.alerts.deliveries(team_id, page.limit, page.cursor)
+    listed = [
+        DeliveryDocument(
+            at=each.at_ms, alert=each.alert, event=each.event, host=each.host, status=each.status,
+            outcome=each.outcome, reason=each.reason,
+        )
+        for each in found
+    ]  # fmt: skip
+    return DeliveryList(deliveries=listed, next_cursor=found[-1].id if len(found) == page.limit else None)
 
 
 def _check_url(url: str) -> None:
