@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 from standardwebhooks.webhooks import Webhook
 
 from gatekeeper.core.credits import MICRO
+from gatekeeper.eventschema import log_event_schema
 from gatekeeper.ledger.reports import UsageRow
 from gatekeeper.ledger.teamrecord import Limit, Per, Project
 from gatekeeper.proxy.webhooks.keys import team_secret
@@ -174,6 +176,18 @@ async def test_habits_are_counted_as_traits(world: World) -> None:
     found = {(row.resolution, row.traits): row.generations for row in await rows(world)}
 
     assert {("1K", ("retry",)): 1, ("2K", ()): 2, ("2K", ("repeated_prompt",)): 1} == found
+
+
+async def test_the_lines_match_the_schema(world: World, receiver: Receiver) -> None:
+    """Thresholds, signals, and alerts that are taken or not."""
+    receiver.statuses[:] = [500]
+    key = await world.key("10000", projects=(SPRING,), alert_url=receiver.url, thresholds=(10,))
+    await render(world, key, times=2)
+    for name in ("limit.threshold", "budget.signal", "alert.failed", "alert.delivered"):
+        await world.event(name)
+
+    validator = jsonschema.Draft202012Validator(log_event_schema())
+    assert [] == [error.message for line in world.events() for error in validator.iter_errors(line)]
 
 
 async def test_no_prompt_is_told(world: World, receiver: Receiver) -> None:
