@@ -43,10 +43,12 @@ from gatekeeper.proxy.jobs.attaching import take_up
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.server import DataPlane
+from gatekeeper.proxy.webhooks.alerting import AlertLog, send_alert
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_given, report_lost_history, report_store, report_transition
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
+from gatekeeper.signals.watcher import Watcher
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.web.front import FrontServer
 from gatekeeper.yamlfile import ConfigError
@@ -152,9 +154,11 @@ async def running_gateway(
         _start_sweeper(store.ledger, metrics, stack)
         _start_allowances(store.ledger, stack)
         _start_reconciler(gate, stack)
+        _start_watcher(gate, settings, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
-        admin = AdminPlane(token, metrics, store.ledger, partial(_readiness, store, watch, shelf), reload)
+        ready = partial(_readiness, store, watch, shelf)
+        admin = AdminPlane(token, metrics, store.ledger, ready, reload, lambda: shelf.catalog)
         admin_url = await _listen_admin(settings, admin, stack)
         stack.push_async_callback(_await_bookings, gate)
         url = await _listen_data(settings, gate, stack)
@@ -231,7 +235,8 @@ async def _open_webhooks(
 ) -> Webhooks:
     secret = await books.ledger.secret()
     report = partial(report_error, "webhooks")
-    opening = open_webhooks(settings, data_dir(settings), secret, clock, metrics, report)
+    log = AlertLog(books.ledger, clock, metrics, report)
+    opening = open_webhooks(settings, data_dir(settings), secret, clock, metrics, report, log.tried)
     return await stack.enter_async_context(opening)
 
 
@@ -281,6 +286,18 @@ def _start_reconciler(gate: Gate, stack: AsyncExitStack) -> None:
     gate.metrics.jobs_open(lambda: reconciler.watched)
     reconciler.start()
     stack.push_async_callback(reconciler.stop)
+
+
+def _start_watcher(gate: Gate, settings: Settings, stack: AsyncExitStack) -> None:
+    """Tells of what limits and budgets have reached."""
+    report = partial(report_error, "signals")
+    send = partial(send_alert, gate.webhooks, AlertLog(gate.ledger, gate.clock, gate.metrics, report))
+    owner = secrets.token_hex(LEASE_OWNER_BYTES)
+    watcher = Watcher(
+        gate.ledger, lambda: gate.shelf.catalog, settings.signals, gate.metrics, owner, send, on_error=report
+    )
+    watcher.start()
+    stack.push_async_callback(watcher.stop)
 
 
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:

@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal
 
 import orjson
@@ -80,10 +81,11 @@ def _numbers(value: Any) -> Any:
     return {k: CreditsNumber(v) if k.startswith("credits_") and isinstance(v, int) else v for k, v in value.items()}
 
 
-def event_json(event: Event) -> bytes:
-    """An event's fields as in its log line, for whoever is called about it: `{"type", "data"}`."""
+def event_json(event: Event, at_ms: int) -> bytes:
+    """An event's fields as in its log line, for whoever is called about it: `{"type", "timestamp", "data"}`."""
     data = _line(event)
-    return _to_json({"type": data.pop("event"), "data": data})
+    timestamp = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
+    return _to_json({"type": data.pop("event"), "timestamp": timestamp, "data": data})
 
 
 def one_word(text: str | None) -> str | None:

@@ -29,6 +29,9 @@ class Metrics:
         self._rejected = Counter(
             "gatekeeper_rejections_total", "Requests that were refused, by code", ["code"], registry=registry
         )
+        self._shadowed = Counter(
+            "gatekeeper_shadowed_total", "Requests that shadow mode let by, by the code that would have refused them",
+            ["code"], registry=registry)  # fmt: skip
         self._resolved = Counter(
             "gatekeeper_generations_resolved_total", "Generations whose hold was resolved, by outcome",
             ["provider", "outcome"], registry=registry)  # fmt: skip
@@ -161,6 +164,9 @@ class Metrics:
 
     def rejected(self, code: str) -> None:
         self._rejected.labels(code).inc()
+
+    def shadowed(self, code: str) -> None:
+        self._shadowed.labels(code).inc()
 
     def resolved(self, provider: str, outcome: str, *, charged: int = 0, over: int = 0) -> None:
         self._resolved.labels(provider, outcome).inc()

@@ -179,4 +179,5 @@ def _build_provider(name: str, stated: ProviderSettings, settings: Settings, ups
         passthrough=frozenset((route.split(" ")[0], route.split(" ")[1]) for route in stated.passthrough),
         on_unknown=OnUnknown(stated.on_unknown),
         unknown_grace_s=stated.unknown_grace_s,
+        shadow=stated.shadow,
     )

@@ -236,6 +236,7 @@ class ProviderSettings(Section):
     passthrough: tuple[str, ...] = ()
     on_unknown: Literal["release", "charge", "keep"] = "release"
     unknown_grace_s: float = Field(60, ge=0, description="How long an unknown outcome is waited for.")
+    shadow: bool = Field(False, description="Nothing that goes to it is refused; docs/shadow.md says what is.")
     connections_max: int = Field(1000, ge=1, description="Beyond it requests wait for a free one.")
 
     @model_validator(mode="after")

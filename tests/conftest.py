@@ -1,9 +1,11 @@
 """Rules for all tests: where everything must run, one left out has failed; none logs into another's stream; none fails
 because the machine was slow for a moment; and what they import is compiled once."""
 
+import gc
 import os
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -22,12 +24,25 @@ settings.load_profile("gatekeeper")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tests start the program again and again. Where the environment forbids bytecode beside the sources, each start
-    would compile everything anew, which takes longer than most tests: it is kept apart then."""
+    would compile everything anew, which takes longer than most tests: it is kept apart then.
+
+    While tests are collected nothing is thrown away, and half the time went into looking for what could be.
+    """
     if sys.dont_write_bytecode:
         directory = str(config.rootpath / ".pytest_cache" / "bytecode")
         sys.dont_write_bytecode, sys.pycache_prefix = False, directory
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = directory
+    gc.disable()
+    # Every client of an SDK reads all the authorities there are anew, which takes longer than its test. No test calls
+    # anybody out there; the one authority left has signed nothing, and its key was thrown away.
+    os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected and imported stays to the end: the garbage collector looks at the rest alone."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

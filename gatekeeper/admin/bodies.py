@@ -16,6 +16,7 @@ from gatekeeper.ledger import bounds
 from gatekeeper.ledger.keyring import OVERLAP_MAX_MS
 from gatekeeper.ledger.teamrecord import THRESHOLDS_PERCENT, Per
 from gatekeeper.ledger.teamrecord import Scope as KeyScope
+from gatekeeper.web.usagereport import DEFAULT_BY, DIMENSIONS
 from gatekeeper.yamlfile import mistake
 
 PAGE_MAX = 1000
@@ -276,6 +277,15 @@ class JournalQuery(Query):
 
     after: Annotated[int, BeforeValidator(_digits), Field(ge=0)] = 0
     count: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=PAGE_MAX)] = PAGE
+
+
+class UsageQuery(Query):
+    """Of which days, both included, and by what: days or instants of the team's time zone, words between commas."""
+
+    from_: str = Field("", alias="from", max_length=64, description="a day like 2026-11-01; the first by default")
+    to: str = Field("", max_length=64, description="a day like 2026-11-30; today by default")
+    by: str = Field("", max_length=200, description=f"of {', '.join(DIMENSIONS)}; {','.join(DEFAULT_BY)} by default")
+    format: str = Field("", max_length=16, description="json or csv; json by default")
 
 
 class VerifyQuery(Query):

@@ -18,7 +18,7 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def plain(self) -> dict[str, Any]:
-        return self.model_dump()
+        return self.model_dump(by_alias=True, exclude_unset=True)
 
     def json_text(self) -> bytes:
         """As bytes, with exact amounts."""
@@ -248,103 +248,3 @@ class AlertsDocument(Document):
 
     thresholds: list[int]
     alert_url: str
-
-
-class HoldDocument(Document):
-    """Credits that are kept aside. Without a deadline time does not end it."""
-
-    id: str
-    state: str
-    credits: Credits
-    held_at: At
-    deadline: At | None
-    grace_s: float
-    on_unknown: str
-    follows_job: bool
-    project: str | None
-    member: str | None
-    key_id: str | None
-    price_list: str | None
-    seq: int
-
-
-class HoldList(Document):
-    """Open holds, the oldest first."""
-
-    holds: list[HoldDocument]
-    next_cursor: str | None
-
-
-class HoldEnded(Document):
-    """How a hold ended. `status` is what this call met: settled, released, late or duplicate."""
-
-    id: str
-    status: str
-    was: str | None
-    credits_charged: Credits
-    credits_freed: Credits
-    credits_available: Credits
-
-
-class EntryDocument(Document):
-    """A journal entry. `id` is what it is about: a hold, a grant, a key, a revision of the team."""
-
-    seq: int
-    at: At
-    kind: str
-    id: str
-    credits: Credits
-    charged: Credits
-    hold_seq: int | None
-    project: str | None
-    member: str | None
-    key: str | None
-    price_list: str | None
-    usage: str | None
-    why: str | None
-    actor: str | None
-    meta: str | None
-
-
-class JournalDocument(Document):
-    """Entries in their order. `next_after` is for the next page, null at the end; entries up to `cut_seq` were exported
-    and cut off."""
-
-    entries: list[EntryDocument]
-    next_after: int | None
-    cut_seq: int
-
-
-class DifferenceDocument(Document):
-    """A figure that the journal does not confirm."""
-
-    what: str
-    stored: str
-    derived: str
-
-
-class VerdictDocument(Document):
-    """One team's verdict; `trusted_seq` is the checkpoint that was added to, 0 if there was none."""
-
-    team: str
-    clean: bool
-    seq: int
-    entries: int
-    trusted_seq: int
-    differences: list[DifferenceDocument]
-
-
-class VerifyDocument(Document):
-    """The verdict on the books."""
-
-    clean: bool
-    teams: list[VerdictDocument]
-
-
-class ReloadDocument(Document):
-    """What came of reading the catalog again; with problems the old one stays."""
-
-    ok: bool
-    models: int
-    digest: str
-    problems: list[str]

@@ -32,13 +32,13 @@ _SIGNED = {"type": "number", "description": "credits, at most six decimals"}
 def read_instant(value: Any) -> int:
     """An ISO time with its offset, or an aware datetime, in milliseconds since 1970."""
     mend = "Write it like 2026-12-31T23:59:59Z, with Z or an offset."
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _ISO.fullmatch(value)):
+        raise mistake("this is no time with an offset", mend)
     try:
-        at = datetime.fromisoformat(value) if isinstance(value, str) and _ISO.fullmatch(value) else value
-        if not isinstance(at, datetime) or at.tzinfo is None:
-            raise mistake("this is no time with an offset", mend)
+        at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         at_ms = (at - _EPOCH) // timedelta(milliseconds=1)
         bounds.check_instant("time", at_ms)
-    except (LedgerInvalid, OverflowError, ValueError) as error:
+    except (LedgerInvalid, OverflowError, TypeError, ValueError) as error:
         raise mistake("this is no time", mend) from error
     return at_ms
 

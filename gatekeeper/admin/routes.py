@@ -1,8 +1,13 @@
 """The admin API's routes, all of them: the table that the application and its OpenAPI document are made from."""
 
-from gatekeeper.admin import bodies, documents
+import orjson
+
+from gatekeeper.admin import bodies, bookdocuments, documents, signaldocuments
 from gatekeeper.admin.operations import books, grants, holds, keys, limits, plans, teams, wallet
+from gatekeeper.admin.operations.asking import team_of
 from gatekeeper.admin.routing import Asked, Reply, Route, written
+from gatekeeper.signals.report import report
+from gatekeeper.web.usagereport import csv_name, usage_csv
 
 TEAMS = "/admin/v1/teams"
 TEAM = f"{TEAMS}/{{team}}"
@@ -13,6 +18,22 @@ MADE = (201, 200)
 async def _reload(asked: Asked) -> Reply:
     done = await asked.parts.reloaded()
     return done if done.ok else written(done.json_text(), 422)
+
+
+async def _usage(asked: Asked) -> Reply:
+    found = await books.read_usage(asked.ledger, asked.team, asked.query)
+    if not found.query.as_csv:
+        return books.usage_document(found)
+    answer = written(usage_csv(found).encode(), 200, "text/csv")
+    answer.charset = "utf-8"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{csv_name(found)}"'
+    return answer
+
+
+async def _signals(asked: Asked) -> Reply:
+    await team_of(asked.ledger, asked.team)
+    found = await report(asked.ledger, asked.parts.catalog(), asked.team)
+    return written(orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE), 200)
 
 
 async def _verify(asked: Asked) -> Reply:
@@ -170,46 +191,62 @@ LIMIT_ROUTES = (
         call=lambda a: plans.put_alerts(a.ledger, a.team, a.body, a.who),
         body=bodies.AlertsBody, answer=documents.AlertsDocument, problems=("changed_meanwhile",),
     ),
+    Route(
+        method="GET", path=f"{TEAM}/alerts/deliveries", name="listDeliveries",
+        summary="The attempts to call the team's alert address, the latest first.",
+        call=lambda a: plans.list_deliveries(a.ledger, a.team, a.query),
+        query=bodies.PageQuery, answer=bookdocuments.DeliveryList,
+    ),
 )  # fmt: skip
 
 BOOK_ROUTES = (
     Route(
         method="GET", path=f"{TEAM}/holds", name="listHolds", summary="The team's open holds, the oldest first.",
         call=lambda a: holds.list_holds(a.ledger, a.team, a.query),
-        query=bodies.PageQuery, answer=documents.HoldList,
+        query=bodies.PageQuery, answer=bookdocuments.HoldList,
     ),
     Route(
         method="GET", path=f"{TEAM}/holds/{{hold}}", name="getHold", summary="One open hold.",
         call=lambda a: holds.get_hold(a.ledger, a.team, a.ids["hold"]),
-        answer=documents.HoldDocument, problems=("hold_not_found",),
+        answer=bookdocuments.HoldDocument, problems=("hold_not_found",),
     ),
     Route(
         method="POST", path=f"{TEAM}/holds/{{hold}}/settle", name="settleHold",
         summary="End a hold by hand and charge what it came to.",
         call=lambda a: holds.settle_hold(a.ledger, a.team, a.ids["hold"], a.body, a.who),
-        body=bodies.SettleBody, answer=documents.HoldEnded,
+        body=bodies.SettleBody, answer=bookdocuments.HoldEnded,
         problems=("hold_not_found", "hold_running", "hold_ended"),
     ),
     Route(
         method="POST", path=f"{TEAM}/holds/{{hold}}/release", name="releaseHold",
         summary="End a hold by hand and charge nothing.",
         call=lambda a: holds.release_hold(a.ledger, a.team, a.ids["hold"], a.body, a.who),
-        body=bodies.ReleaseBody, answer=documents.HoldEnded,
+        body=bodies.ReleaseBody, answer=bookdocuments.HoldEnded,
         problems=("hold_not_found", "hold_running", "hold_ended"),
     ),
     Route(
         method="GET", path=f"{TEAM}/journal", name="readJournal", summary="So many journal entries behind that one.",
         call=lambda a: books.read_journal(a.ledger, a.team, a.query),
-        query=bodies.JournalQuery, answer=documents.JournalDocument,
+        query=bodies.JournalQuery, answer=bookdocuments.JournalDocument,
+    ),
+    Route(
+        method="GET", path=f"{TEAM}/signals", name="readSignals",
+        summary="How budgets and limits stand, and why spend runs ahead of plan.",
+        call=_signals, answer=signaldocuments.SignalsDocument,
+    ),
+    Route(
+        method="GET", path=f"{TEAM}/usage", name="readUsage", summary="What the team's credits went into.",
+        call=_usage, query=bodies.UsageQuery, answer=bookdocuments.UsageDocument,
+        media=("application/json", "text/csv"),
     ),
     Route(
         method="GET", path="/admin/v1/verify", name="verify", summary="Derive every figure from the journal again.",
-        call=_verify, query=bodies.VerifyQuery, answer=documents.VerifyDocument, problems=("team_not_found",),
+        call=_verify, query=bodies.VerifyQuery, answer=bookdocuments.VerifyDocument, problems=("team_not_found",),
     ),
     Route(
         method="POST", path="/admin/v1/catalog/reload", name="reloadCatalog",
         summary="Read the catalog again; with problems (422) the old one stays.",
-        call=_reload, answer=documents.ReloadDocument, answers=(200, 422),
+        call=_reload, answer=bookdocuments.ReloadDocument, answers=(200, 422),
     ),
 )  # fmt: skip
 

@@ -14,9 +14,11 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from gatekeeper.admin.bodies import Body, NoQuery, Query
-from gatekeeper.admin.documents import Document, ReloadDocument
+from gatekeeper.admin.bookdocuments import ReloadDocument
+from gatekeeper.admin.documents import Document
 from gatekeeper.admin.operations.asking import Made, Who
 from gatekeeper.admin.problems import AdminProblem, translated, unreadable
+from gatekeeper.catalog import Catalog
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.dialects.strictjson import parse_object
 from gatekeeper.ledger import bounds
@@ -49,6 +51,9 @@ class Parts(Protocol):
 
     @property
     def metrics(self) -> Metrics: ...
+
+    @property
+    def catalog(self) -> Callable[[], Catalog]: ...
 
     async def reloaded(self) -> ReloadDocument: ...
 

@@ -8,6 +8,7 @@ from typing import ParamSpec
 
 import typer
 
+from gatekeeper.admin.problems import AdminProblem
 from gatekeeper.cli.show import say
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.ledger.errors import LedgerConflict, LedgerError, LedgerUnavailable
@@ -28,16 +29,18 @@ def told_plainly(command: Callable[Parameters, None]) -> Callable[Parameters, No
             command(*args, **kwargs)
         except BrokenPipeError:
             raise  # whoever read our output has had enough; that is no failure to tell
-        except (ConfigError, LedgerError, Rejected, OSError) as error:
+        except (AdminProblem, ConfigError, LedgerError, Rejected, OSError) as error:
             say(told(error))
             raise typer.Exit(1) from None
 
     return run
 
 
-def told(error: ConfigError | LedgerError | Rejected | OSError) -> str:
+def told(error: AdminProblem | ConfigError | LedgerError | Rejected | OSError) -> str:
     """What happened and what to do."""
     match error:
+        case AdminProblem():
+            return "\n".join(f"{v.field}: {v.detail}. {v.mend}".rstrip() for v in error.violations) or error.detail
         case Rejected():
             return error.rejection.detail
         case LedgerUnavailable():

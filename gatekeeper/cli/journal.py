@@ -6,17 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
+from gatekeeper.admin.bodies import JournalQuery
+from gatekeeper.admin.bookdocuments import JournalDocument
+from gatekeeper.admin.operations.asking import team_of
+from gatekeeper.admin.operations.books import read_journal
 from gatekeeper.app import open_ledger
 from gatekeeper.cli.locate import find_settings
+from gatekeeper.cli.operating import operate
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument, TeamsArgument
-from gatekeeper.cli.show import new_table, print_json, progress, say, terminal
-from gatekeeper.cli.stores import chosen_teams, counted, instant
+from gatekeeper.cli.show import cell, new_table, plain, print_json, progress, say, terminal
+from gatekeeper.cli.stores import chosen_teams, counted
 from gatekeeper.clock import SystemClock
-from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger.errors import ExportBroken, LedgerBroken, LedgerConflict
 from gatekeeper.ledger.export import Exported, Trimmed, export_team, trim_team
-from gatekeeper.ledger.exportfile import entry_document
-from gatekeeper.ledger.records import Entry
+from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.settings import Settings
 
 KEEP_DAYS = 7
@@ -48,32 +51,27 @@ def show(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a team's journal: one entry for everything that ever moved its credits.
+    """Show a team's journal: one entry for everything that ever moved its credits, and for every change by hand."""
 
-    With --json each entry is as in the exported files: amounts are whole micro-credits, a millionth of a credit.
-    """
-    entries, cut = asyncio.run(_entries(find_settings(config), team, after, limit))
+    async def read(ledger: Ledger) -> JournalDocument:
+        await team_of(ledger, team)
+        begin = max(0, (await ledger.balance(team)).seq - limit) if after is None else after
+        return await read_journal(ledger, team, JournalQuery(after=begin, count=limit))
+
+    document = operate(config, read, team=team).plain()
     if as_json:
-        print_json({"team": team, "cut_seq": cut, "entries": [entry_document(team, entry) for entry in entries]})
+        print_json(document)
         return
-    if entries:
-        _print_entries(entries)
-    else:
+    found = plain(document)
+    _print_entries(found["entries"])
+    if found["cut_seq"] and (after or 0) < found["cut_seq"]:
+        print(f"Entries 1 to {found['cut_seq']} were exported and cut off.")
+
+
+def _print_entries(entries: list[dict[str, Any]]) -> None:
+    if not entries:
         print("There are no entries here.")
-    if cut and (after or 0) < cut:
-        print(f"Entries 1 to {cut} were exported and cut off.")
-
-
-async def _entries(settings: Settings, team: str, after: int | None, limit: int) -> tuple[tuple[Entry, ...], int]:
-    async with open_ledger(settings) as store:
-        await chosen_teams(store.ledger, [team])
-        last = (await store.ledger.balance(team)).seq
-        begin = max(0, last - limit) if after is None else after
-        cut = (await store.ledger.checkpoint(team)).seq
-        return await store.ledger.journal(team, begin, limit), cut
-
-
-def _print_entries(entries: tuple[Entry, ...]) -> None:
+        return
     table = new_table(
         "Seq",
         "At",
@@ -87,11 +85,9 @@ def _print_entries(entries: tuple[Entry, ...]) -> None:
         whole=("At", "For"),
     )
     for entry in entries:
-        who = [entry.fields[name] for name in ("project", "member", "key", "actor") if entry.fields[name]]
-        table.add_row(
-            str(entry.seq), instant(entry.at_ms), entry.kind, credits_text(entry.amount), credits_text(entry.charged),
-            entry.hold_id, ", ".join(who), entry.fields["why"],
-        )  # fmt: skip
+        who = ", ".join(entry[name] for name in ("project", "member", "key", "actor") if entry[name])
+        facts = (entry[name] for name in ("seq", "at", "kind", "credits", "charged", "id"))
+        table.add_row(*map(cell, facts), who, cell(entry["why"]))
     terminal().print(table)
 
 

@@ -21,46 +21,49 @@ from gatekeeper.admin.operations.asking import Who, team_of
 from gatekeeper.admin.problems import AdminProblem, unreadable
 from gatekeeper.app import open_ledger
 from gatekeeper.cli.locate import find_settings
+from gatekeeper.cli.stores import those_there_are
 from gatekeeper.cli.who import who
 from gatekeeper.ledger.ledger import Ledger
 
 Done = TypeVar("Done")
 Model = TypeVar("Model", bound=BaseModel)
+Operation = Callable[[Ledger], Awaitable[Done]]
 
-NAMED_MAX = 10
-"""How many names are told to somebody who named one that is not there."""
+NEAR_MAX = 3
+"""How many names that are near are worth reading."""
+
+NEAR = 0.5
+"""How alike two names are that differ in one letter of two."""
+
+HOLDS_LOOKED_AT = 1000
+"""Open holds among which a near one is looked for."""
 
 _DURATION = re.compile(r"(\d{1,6})(s|min|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 
 
-def operate(config: Path | None, team: str, operation: Callable[[Ledger], Awaitable[Done]]) -> Done:
-    """Do it on the store of this config. Raises AdminProblem; one about a name that is not there says which are."""
-    return asyncio.run(_operate(config, team, operation))
+def operate(config: Path | None, operation: Operation[Done], *, team: str = "", name: str = "") -> Done:
+    """Do it on the store of this config. `team` and `name` are what it is about, as they were written: raises
+    AdminProblem, and one about a thing that is not there says which ones are."""
+    return asyncio.run(_operate(config, operation, team, name))
 
 
-async def _operate(config: Path | None, team: str, operation: Callable[[Ledger], Awaitable[Done]]) -> Done:
+async def _operate(config: Path | None, operation: Operation[Done], team: str, name: str) -> Done:
     async with open_ledger(find_settings(config)) as store:
         try:
             return await operation(store.ledger)
         except AdminProblem as problem:
-            raise await _with_names(store.ledger, team, problem) from None
+            raise await _with_names(store.ledger, problem, team, name) from None
 
 
-async def _with_names(ledger: Ledger, team: str, problem: AdminProblem) -> AdminProblem:
+async def _with_names(ledger: Ledger, problem: AdminProblem, team: str, name: str) -> AdminProblem:
     names_of = _NAMES.get(problem.code)
     if names_of is None:
         return problem
-    names, asked = await names_of(ledger, team), re.search(r"no (?:\w+) (\S+?)[.:]? *(?:$|[A-Z])", problem.detail)
-    near = get_close_matches(asked[1] if asked else "", names, n=3)
+    names = await names_of(ledger, team)
+    near = get_close_matches(team if problem.code == "team_not_found" else name, names, n=NEAR_MAX, cutoff=NEAR)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     return AdminProblem(problem.code, f"{problem.detail} {hint}{those_there_are(names)}")
-
-
-def those_there_are(names: list[str]) -> str:
-    """Some names, and how many more there are."""
-    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
-    return f"There are: {', '.join(names[:NAMED_MAX])}{more}." if names else "There are none yet."
 
 
 async def _teams(ledger: Ledger, _: str) -> list[str]:
@@ -76,12 +79,11 @@ async def _grants(ledger: Ledger, team: str) -> list[str]:
 
 
 async def _holds(ledger: Ledger, team: str) -> list[str]:
-    return [hold.hold_id for hold in await ledger.holds(team, NAMED_MAX)]
+    return [hold.hold_id for hold in await ledger.holds(team, HOLDS_LOOKED_AT)]
 
 
 async def _limits(ledger: Ledger, team: str) -> list[str]:
-    record = await team_of(ledger, team)
-    return [f"{limit.scope} per {limit.per}" for limit in record.limits]
+    return [f"{limit.scope} per {limit.per}" for limit in (await team_of(ledger, team)).limits]
 
 
 _NAMES: dict[str, Callable[[Ledger, str], Awaitable[list[str]]]] = {
@@ -110,17 +112,25 @@ def by(why: str) -> Who:
 def credits_of(text: str) -> Decimal:
     """Credits as they were written; how many can be booked is the body's question."""
     try:
-        return Decimal(text)
+        found = Decimal(text)
     except InvalidOperation:
-        raise typer.BadParameter(f"{text} is no number of credits; write it like 1000 or 73.5") from None
+        found = Decimal("NaN")
+    if not found.is_finite():
+        raise typer.BadParameter(f"{text} is no number of credits; write it like 1000 or 73.5")
+    return found
 
 
-def overlap_s(text: str) -> int:
-    """A stretch of time in seconds."""
+def maybe_credits_of(text: str | None) -> Decimal | None:
+    """The same for an option that may be left out."""
+    return None if text is None else credits_of(text)
+
+
+def stretch_of(text: str) -> timedelta:
+    """A stretch of time as people write it."""
     found = _DURATION.fullmatch(text)
     if found is None:
         raise typer.BadParameter(f"{text} is no stretch of time; write it like 24h, 90min or 7d")
-    return int(timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds())
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 async def moment(ledger: Ledger, team: str, text: str | None) -> datetime | None:
@@ -128,11 +138,12 @@ async def moment(ledger: Ledger, team: str, text: str | None) -> datetime | None
     none), or a stretch of time from now."""
     if text is None:
         return None
-    now = datetime.fromtimestamp(await ledger.now_ms(team) / 1000, UTC)
+    record = await team_of(ledger, team)
     try:
         if _DURATION.fullmatch(text):
-            return now + timedelta(seconds=overlap_s(text))
-        zone = ZoneInfo((await team_of(ledger, team)).timezone)
+            now = datetime.fromtimestamp(await ledger.now_ms(team) // 1000, UTC)
+            return now + stretch_of(text)
+        zone = ZoneInfo(record.timezone)
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             return datetime.combine(date.fromisoformat(text), time(), zone)
         found = datetime.fromisoformat(text)

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from gatekeeper.admin.bodies import PAGE_MAX
+from gatekeeper.cli.completing import team_ids
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -16,10 +19,28 @@ ConfigOption = Annotated[
     ),
 ]
 
-TeamArgument = Annotated[str, typer.Argument(help="The team.", show_default=False)]
+TeamArgument = Annotated[str, typer.Argument(help="The team.", show_default=False, autocompletion=team_ids)]
 
 TeamsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="TEAM...", help="These teams; all by default.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="TEAM...", help="These teams; all by default.", show_default=False, autocompletion=team_ids),
+]
+
+WhenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--expires", metavar="WHEN", show_default=False, help="A day, an ISO time, or a stretch from now like 30d."
+    ),
+]
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+PageOption = Annotated[
+    int, typer.Option("--limit", metavar="N", min=1, max=PAGE_MAX, help="How many are listed at most.")
+]
+
+CursorOption = Annotated[
+    str, typer.Option("--cursor", metavar="TEXT", show_default=False, help="Go on behind this one, as a list says.")
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for scripts.")]

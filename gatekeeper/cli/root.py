@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gatekeeper import __version__
+from gatekeeper.cli import apikeys, grants, limits, projects, teams
 from gatekeeper.cli.books import apply, verify
 from gatekeeper.cli.checking import check
 from gatekeeper.cli.failures import told_plainly
@@ -16,8 +17,10 @@ from gatekeeper.cli.pricing import models, quote
 from gatekeeper.cli.replaying import replay, shadow
 from gatekeeper.cli.sandboxing import sandbox
 from gatekeeper.cli.serving import demo, serve
+from gatekeeper.cli.signals import signals
+from gatekeeper.cli.usage import usage
 
-COMMANDS = (serve, demo, check, quote, models, apply, verify, replay, shadow, sandbox)
+COMMANDS = (serve, demo, check, quote, models, apply, usage, signals, verify, replay, shadow, sandbox)
 """Each is a function in a module of its group; its name is the command's, its docstring the help."""
 
 
@@ -31,6 +34,66 @@ class Group:
 
 
 GROUPS = (
+    Group(
+        "teams",
+        "Who may spend, and the switch that stops it.",
+        {
+            "list": teams.list_teams,
+            "show": teams.show_team,
+            "create": teams.create_team,
+            "set": teams.set_team,
+            "freeze": teams.freeze,
+            "unfreeze": teams.unfreeze,
+            "remove": teams.remove_team,
+        },
+    ),
+    Group(
+        "keys",
+        "Who may call.",
+        {
+            "list": apikeys.list_keys,
+            "create": apikeys.create_key,
+            "rotate": apikeys.rotate_key,
+            "revoke": apikeys.revoke_key,
+            "remove": apikeys.remove_key,
+        },
+    ),
+    Group(
+        "grants",
+        "Credits that are given, given back, handed on, or given anew each month.",
+        {
+            "list": grants.list_grants,
+            "give": grants.give,
+            "refund": grants.refund,
+            "refunds": grants.list_refunds,
+            "transfer": grants.transfer,
+            "transfers": grants.list_transfers,
+            "allowances": grants.list_allowances,
+            "allow": grants.allow,
+            "disallow": grants.disallow,
+        },
+    ),
+    Group(
+        "limits",
+        "Caps on spend, and how far each is used.",
+        {
+            "list": limits.list_limits,
+            "set": limits.set_limit,
+            "raise": limits.raise_limit,
+            "lower": limits.lower_limit,
+            "remove": limits.remove_limit,
+        },
+    ),
+    Group(
+        "projects",
+        "How a budget is meant to be spent.",
+        {"list": projects.list_projects, "set": projects.set_project, "remove": projects.remove_project},
+    ),
+    Group(
+        "alerts",
+        "Whom to tell how far limits and budgets are used.",
+        {"show": projects.show_alerts, "set": projects.set_alerts},
+    ),
     Group("holds", "What keeps credits aside now.", {"list": list_holds, "settle": settle, "release": release}),
     Group("journal", "The history of every credit.", {"show": show, "export": export, "trim": trim}),
 )

@@ -1,8 +1,9 @@
 """Printing: tables for people, JSON for scripts, one line for each thing that went wrong."""
 
 import json
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Literal
@@ -13,6 +14,9 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
+
+_FRACTION = re.compile(r"(?<=\d)\.\d{3}Z$")
+"""Of an instant: no table is about parts of a second."""
 
 WIDE_COLUMNS_MIN = 120
 """From this width on tables give every fact a column of its own."""
@@ -35,6 +39,34 @@ def new_table(*columns: str, right: Sequence[str] = (), whole: Sequence[str] = (
         justify: Literal["left", "right"] = "right" if column in right else "left"
         table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
     return table
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> None:
+    """A table of facts: for each column its heading and which fact it shows. Nothing without rows."""
+    if rows:
+        table = new_table(*columns, right=right, whole=whole)
+        for row in rows:
+            table.add_row(*(cell(row[fact]) for fact in columns.values()))
+        terminal().print(table)
+
+
+def cell(value: Any) -> str:
+    """A fact of a JSON document as a table shows it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return _FRACTION.sub("Z", str(value))
 
 
 def print_json(document: object) -> None:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from gatekeeper.ledger.errors import LedgerNoTeam
 from gatekeeper.ledger.ledger import Ledger
 
-TEAMS_NAMED_MAX = 10
-"""How many teams are named to somebody who named one that is not there."""
+NAMED_MAX = 10
+"""How many names are told to somebody who named one that is not there."""
 
 
 async def chosen_teams(ledger: Ledger, named: list[str]) -> list[str]:
@@ -15,14 +15,15 @@ async def chosen_teams(ledger: Ledger, named: list[str]) -> list[str]:
         return sorted({team_id async for team_id in ledger.teams()})
     for team_id in named:
         if await ledger.team(team_id) is None:
-            raise LedgerNoTeam(f"No team {team_id!r} in this store. {await _those_there_are(ledger)}")
+            known = sorted({each async for each in ledger.teams()})
+            raise LedgerNoTeam(f"There is no team {team_id}. {those_there_are(known)}")
     return list(dict.fromkeys(named))
 
 
-async def _those_there_are(ledger: Ledger) -> str:
-    known = sorted({team_id async for team_id in ledger.teams()})
-    more = f" and {len(known) - TEAMS_NAMED_MAX} more" if len(known) > TEAMS_NAMED_MAX else ""
-    return f"There are: {', '.join(known[:TEAMS_NAMED_MAX])}{more}." if known else "There are none yet."
+def those_there_are(known: list[str]) -> str:
+    """Some names, and how many more there are."""
+    more = f" and {len(known) - NAMED_MAX} more" if len(known) > NAMED_MAX else ""
+    return f"There are: {', '.join(known[:NAMED_MAX])}{more}." if known else "There are none yet."
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

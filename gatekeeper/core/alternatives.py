@@ -35,6 +35,13 @@ def alternatives(model: ModelSpec, request: GenerationRequest) -> tuple[Alternat
     return () if capability is None else _listed(model, _near(model, capability, request))
 
 
+def nearest_valid(model: ModelSpec, request: GenerationRequest) -> ValidRequest | None:
+    """The nearest request that the model can do. None when its operation is not the model's, or what it lacks cannot be
+    filled in."""
+    capability = model.capability(model.operation_meant(request))
+    return None if capability is None else next(_near(model, capability, request), None)
+
+
 def affordable(model: ModelSpec, request: GenerationRequest, credits_available: int) -> tuple[Alternative, ...]:
     """For a valid request that costs too much: as many outputs of it, of cheaper tiers and scales, as credits buy."""
     capability, asked = model.capability(model.operation_meant(request)), validate(model, request)

@@ -15,6 +15,7 @@ from gatekeeper.ledger.checkpoint import first_difference, from_text, to_text
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import ExportBroken, LedgerBroken, LedgerConflict
 from gatekeeper.ledger.exportfile import export_path, read_export, to_line
+from gatekeeper.ledger.halves import unbalanced
 from gatekeeper.ledger.journal import (
     JOURNAL_PAGE_MAX,
     Checkpoint,
@@ -26,7 +27,7 @@ from gatekeeper.ledger.journal import (
 from gatekeeper.ledger.records import Entry
 from gatekeeper.ledger.reports import VerifyReport
 from gatekeeper.ledger.usagebook import living_months
-from gatekeeper.ledger.verify import Replay, compare
+from gatekeeper.ledger.verify import DIFFERENCES_MAX, Replay, compare
 
 TRIES_MAX: Final = 5
 """Trims are rare: one that comes in between this often is no chance."""
@@ -61,7 +62,8 @@ async def _try(client: StoreClient, team_id: str, directory: Path | None) -> Ver
     if replay.seq < last and await _moved(client, team_id, checkpoint):
         return None
     await files.compare_rest(client, replay)
-    return VerifyReport(team_id, last, read, compare(snapshot, replay), trusted)
+    differences = compare(snapshot, replay) + await unbalanced(client, team_id, snapshot)
+    return VerifyReport(team_id, last, read, differences[:DIFFERENCES_MAX], trusted)
 
 
 async def _moved(client: StoreClient, team_id: str, checkpoint: Checkpoint) -> bool:

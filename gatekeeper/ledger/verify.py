@@ -5,7 +5,7 @@ exactly what the snapshot is made of, whatever is written while they are read.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gatekeeper.ledger.codec import PERIODS, StoredHold, grant_text, parse_hold
@@ -213,7 +213,10 @@ class Replay:
         if hold is None:
             self.differ(f"entry {entry.seq}: late, but time had not resolved it", entry.hold_id, "an expired hold")
             return
-        self.usage.end(entry.hold_id, hold.row, hold.charged, 0, self.at_ms, sign=-1)
+        if hold.state is HoldState.CHARGED and hold.amount > 0:  # counted as charged, whatever was refunded of it
+            self.usage.move(entry.hold_id, hold.row, (-hold.charged, -1, 0, 0), self.at_ms)
+        else:
+            self.usage.end(entry.hold_id, hold.row, hold.charged, 0, self.at_ms, sign=-1)
         self.usage.end(entry.hold_id, hold.row, entry.charged, _outputs(entry), self.at_ms)
         correction = entry.charged - hold.charged
         self.charged += correction
@@ -241,7 +244,11 @@ class Replay:
         for problem in self.wallet.refund(entry):
             self.differ(f"entry {entry.seq}: {problem[0]}", *problem[1:])
         self.charged -= entry.amount
-        by_time = self.by_time.get(hold_of(entry))
+        hold_id = hold_of(entry)
+        if is_hold_id(hold_id):
+            row = row_of(replace(entry, hold_id=hold_id), entry.fields["usage"])
+            self.usage.move(hold_id, row, (-entry.amount, 0, 0, 0), self.at_ms)
+        by_time = self.by_time.get(hold_id)
         if by_time is not None:  # a late result that comes yet takes the place of what is charged now
             by_time.charged -= entry.amount
         starts = [int(start) for start in entry.fields["windows"].split(":")]

@@ -8,13 +8,12 @@ are never in two places; whoever comes next finishes what a crash left there.
 import asyncio
 from typing import Final
 
-from gatekeeper.ledger import bounds, scripts, walletscripts
+from gatekeeper.ledger import bounds, looking, scripts, walletscripts
 from gatekeeper.ledger.charges import entry_at, find_charge, last_end
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerConflict, LedgerError, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.keys import TRANSFERS, TeamKeys
-from gatekeeper.ledger.looking import now_ms
 from gatekeeper.ledger.records import CREDITS_MAX, GrantStatus
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.walletrecords import Refund, Refunded, Transfer, Transferred, WalletStatus
@@ -178,7 +177,7 @@ class Wallet:
     async def _finish(self, giver: str, transfer_id: str, since_ms: int) -> bool:
         text = await self._client.command("HGET", TeamKeys(giver).transfers, transfer_id)
         if text is None:
-            if await now_ms(self._client, giver) - since_ms > NEVER_MADE_MS:
+            if await looking.now_ms(self._client, giver) - since_ms > NEVER_MADE_MS:
                 await self._client.command("ZREM", TRANSFERS, f"{giver}:{transfer_id}")
             return False
         left = parse_transfer(transfer_id, text)
@@ -206,7 +205,9 @@ class Wallet:
 
     async def _announce(self, giver: str, transfer_id: str) -> None:
         """Before anything is taken: from now on the background finds it."""
-        await self._client.command("ZADD", TRANSFERS, await now_ms(self._client, giver), f"{giver}:{transfer_id}")
+        await self._client.command(
+            "ZADD", TRANSFERS, await looking.now_ms(self._client, giver), f"{giver}:{transfer_id}"
+        )
 
     async def _check_between(self, team_id: str, to: str, amount: int) -> None:
         if team_id == to:

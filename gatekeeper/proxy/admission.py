@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.catalog.catalog import SUGGESTIONS_MAX
-from gatekeeper.core.alternatives import alternatives
+from gatekeeper.core.alternatives import alternatives, nearest_valid
 from gatekeeper.core.price import Quote, quote
 from gatekeeper.core.rejection import Code, Rejected, Rejection, Violation, refuse
 from gatekeeper.core.request import GenerationRequest, ValidRequest
@@ -16,6 +16,7 @@ from gatekeeper.core.spec import ModelSpec, Offer
 from gatekeeper.core.validate import validate
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.proxy.gate import Call, Provider
+from gatekeeper.proxy.past import ENFORCED, Past
 from gatekeeper.proxy.phases import check_phase
 
 NAME_SHOWN_MAX = 80
@@ -45,23 +46,41 @@ def admit(
     *,
     project: str | None,
     phase: str | None,
+    past: Past = ENFORCED,
 ) -> Admission:
     """Finds who offers the model, then checks lifecycle, permission, capability, the project's rule and the price.
-    Raises `Rejected`."""
+    Raises `Rejected`; in shadow only where no price can be found, not even that of the nearest valid request."""
     provider, model, offer = _find(catalog, candidates, asked)
-    _check_lifecycle(catalog, model, offer)
-    check_allowed(model, team)
-    _check_offer_operations(model, offer, provider, asked)
+    with past:
+        _check_lifecycle(catalog, model, offer)
+    with past:
+        check_allowed(model, team)
+    with past:
+        _check_offer_operations(model, offer, provider, asked)
     sold = model.sold_as(offer)
-    valid = check_capability(sold, asked)
-    check_phase(sold, asked, valid, team, project, phase)
+    valid: ValidRequest | None = None
+    with past:
+        valid = check_capability(sold, asked)
+    valid = valid or nearest_valid(sold, asked)
+    if valid is None:
+        raise refuse(Code.PRICE_UNDETERMINED, f"{model.name} does nothing near this; it has no price.")
+    with past:
+        check_phase(sold, asked, valid, team, project, phase)
     return Admission(provider, sold, offer, asked, valid, quote(sold, valid))
 
 
 def admit_call(call: Call, asked: GenerationRequest) -> Admission:
     """What a call asks for, on the account and at the providers that it has."""
     facts = call.facts
-    return admit(call.catalog, call.candidates, call.caller.team, asked, project=facts.project, phase=facts.phase)
+    return admit(
+        call.catalog,
+        call.candidates,
+        call.caller.team,
+        asked,
+        project=facts.project,
+        phase=facts.phase,
+        past=call.past,
+    )
 
 
 def names_at(model: ModelSpec, provider: Provider) -> tuple[str, ...]:

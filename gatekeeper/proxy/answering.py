@@ -35,7 +35,7 @@ from gatekeeper.proxy.webhooks.swap import own_webhook_shown
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import forwardable_response_headers
 from gatekeeper.upstream.messages import UpstreamAnswer
-from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_CHARGED, CREDITS_HELD, HOLD_ID, REQUEST_ID
+from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_CHARGED, CREDITS_HELD, HOLD_ID, REQUEST_ID, SHADOW
 
 WHOLE_ANSWER_BYTES_MAX = 64 * 1024
 """Up to here an answer is read whole before it goes out. Answers with URLs are this small, pictures are not."""
@@ -259,7 +259,13 @@ def _headers(passage: Passage) -> Headers:
         for name in OF_THE_VERY_BYTES:
             headers.popall(name, None)
     headers.update(passage.headers())
+    headers.update(shadow_headers(passage.call))
     return headers
+
+
+def shadow_headers(call: Call) -> dict[str, str]:
+    """What would have become of it, for whoever develops its client."""
+    return {} if call.trace.shadowed is None else {SHADOW: call.trace.shadowed}
 
 
 def _flight_headers(flight: Flight) -> dict[str, str]:

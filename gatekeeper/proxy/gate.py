@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.clock import Clock, SystemClock
+from gatekeeper.core.rejection import Code
 from gatekeeper.core.spec import ModelSpec
 from gatekeeper.dialects.base import Dialect, Route
 from gatekeeper.events import GenerationFacts
@@ -19,6 +20,7 @@ from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.record import Hook
+from gatekeeper.proxy.past import ENFORCED, Past, Shadow
 from gatekeeper.proxy.remembering import NONE, Habit, Habits
 from gatekeeper.proxy.webhooks.parts import Webhooks
 from gatekeeper.settings import JobSettings
@@ -35,6 +37,7 @@ class Provider:
     `bases` are its addresses by the names that routes have for them, "" the usual one; `host` is the host name that it
     has to itself. `offers_of` is the provider's name in the catalog's offers; `models` are patterns of catalog ids that
     it takes under the catalog's own names; `passthrough` are exact (method, path) pairs that are let by for free.
+    `shadow`: nothing that goes there is refused.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Provider:
     unknown_grace_s: float = 60
     host: str | None = None
     clock: Clock = field(default_factory=SystemClock)
+    shadow: bool = False
 
     def with_credential(self, headers: Headers, raw_query: str) -> tuple[Headers, str]:
         """Headers and query with the provider's credential added, signed at this moment if it is signed."""
@@ -163,6 +167,7 @@ class Trace:
 
     `started_s` is when our own work on it began: when its body was there. `answering`: its answer's head may be out.
     `hook` is where the caller wants to hear how its job ended. `asked` is the request in words, once it is read.
+    `shadowed` is the code with which it would have been refused, were it not let by.
     """
 
     facts: GenerationFacts
@@ -170,6 +175,7 @@ class Trace:
     answering: bool = False
     hook: Hook | None = None
     asked: dict[str, Any] | None = None
+    shadowed: Code | None = None
     habit: Habit = NONE
 
     @classmethod
@@ -186,6 +192,7 @@ class Call:
     """One request whose sender and route are known.
 
     `candidates` are the providers that may serve it: one when the path names it, every native one otherwise.
+    `shadow` is there for those that nothing may refuse, and remembers what would have.
     """
 
     request: web.BaseRequest
@@ -196,6 +203,12 @@ class Call:
     route: Route
     candidates: tuple[Provider, ...]
     dry_run: bool = False
+    shadow: Shadow | None = None
+
+    @property
+    def past(self) -> Past:
+        """What becomes of a refusal that can be gone past: it leaves as it is raised, but in shadow."""
+        return ENFORCED if self.shadow is None else self.shadow
 
     @property
     def facts(self) -> GenerationFacts:

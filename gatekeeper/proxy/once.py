@@ -54,7 +54,9 @@ UNNAMED: Final = Once()
 
 async def name_request(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Once:
     """How the ledger shall know this request. Raises `Rejected` (malformed_request) for a key that is none."""
-    key, count = key_of(call.request), _read_count(call)
+    key, count = None, _read_count(call)
+    with call.past:
+        key = key_of(call.request)
     if key is None and count is None:
         return UNNAMED
     print_ = await _fingerprint(call, provider, body)

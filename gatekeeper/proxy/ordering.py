@@ -37,6 +37,7 @@ def order_of(gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: fl
         price_list=admission.quote.price_list.id,
         once=once.name,
         once_within_ms=once.within_ms,
+        shadow=call.shadow.text if call.shadow else "",
         usage=usage_text(facts.model, facts.operation, facts.resolution, facts.phase, facts.provider, habit.traits),
         meta=orjson.dumps({key: value for key, value in meta.items() if value is not None}).decode(),
     )

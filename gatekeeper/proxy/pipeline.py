@@ -2,25 +2,28 @@
 
 `generate` is the whole of it and holds the control flow; every step is a leaf that returns, or raises `Rejected`.
 Nothing is forwarded before the credits are held, and no way out of the `async with` leaves a hold behind. A request
-that came before gets the answer it got then.
+that came before gets the answer it got then. Whoever is in shadow mode goes the same way: its steps note what they
+would have refused, and only what has no price leaves it, unheld.
 """
 
 from aiohttp import web
 
+from gatekeeper.core.rejection import Rejected
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.records import Repeated
 from gatekeeper.logs import one_word
 from gatekeeper.proxy.admission import Admission, admit_call
 from gatekeeper.proxy.again import answer_again
-from gatekeeper.proxy.answering import deliver, deliver_free
+from gatekeeper.proxy.answering import deliver, deliver_free, shadow_headers
 from gatekeeper.proxy.body import body_of
-from gatekeeper.proxy.flight import Flight, take_off
+from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.jobs.sourcing import check_sources, taken_over
 from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import upstream_request
+from gatekeeper.proxy.shadow import pass_unheld, take_off, tell_shadow
 from gatekeeper.proxy.telling import asked_words
 from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
 from gatekeeper.upstream.failure import UpstreamError
@@ -30,12 +33,15 @@ from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
 async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
     body = await body_of(gate, call)
-    asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
-    asked = await taken_over(gate, call, asked)
-    learn_asked(call, asked)
-    if call.dry_run:
-        return await quote_answer(gate, call, asked)
-    admission = admit_call(call, asked)
+    try:
+        asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
+        asked = await taken_over(gate, call, asked)
+        learn_asked(call, asked)
+        if call.dry_run:
+            return await quote_answer(gate, call, asked)
+        admission = admit_call(call, asked)
+    except Rejected as refused:
+        return await pass_unheld(gate, call, body, refused)
     learn(call, admission)
     await check_sources(gate, call, admission.provider, asked)
     webhook = wanted_webhook(gate, call, admission.provider, body)
@@ -56,12 +62,14 @@ async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     """Lets a free route by: the provider's credential goes on, nothing is held."""
     provider = call.candidates[0]
     body = await body_of(gate, call)
+    sent = upstream_request(call, provider, body)
+    tell_shadow(gate, call, None)
     try:
-        answer = await provider.upstream.send(upstream_request(call, provider, body))
+        answer = await provider.upstream.send(sent)
     except UpstreamError as error:
         raise from_upstream(error, provider.name) from None
     async with answer:
-        return await deliver_free(gate, call, answer, provider.credential.hidden)
+        return await deliver_free(gate, call, answer, provider.credential.hidden, shadow_headers(call))
 
 
 async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:

@@ -53,5 +53,6 @@ def passing_query(call: Call) -> str:
     if call.caller.key in unquote_plus(f"{address}?{sent}"):
         raise refuse(Code.MALFORMED_REQUEST, f"The address carries your gatekeeper key. {ONLY_IN_A_HEADER}")
     query = strip_credentials_from_query(sent)
-    _check_query(query, call.route)
+    with call.past:
+        _check_query(query, call.route)
     return query

@@ -34,6 +34,7 @@ from gatekeeper.proxy.native_routes import (
 from gatekeeper.proxy.pipeline import generate, pass_free
 from gatekeeper.proxy.refusals import ledger_away
 from gatekeeper.proxy.scopes import TO_CHOOSE, TO_GENERATE, TO_PASS, TO_PRICE, TO_READ, Scopes, check_scope
+from gatekeeper.proxy.shadow import shadow_for
 from gatekeeper.proxy.webhooks.inbound import receive
 from gatekeeper.proxy.webhooks.keys import CALLBACKS
 from gatekeeper.proxy.webhooks.secret import SECRET_PATH, answer_secret, asks_for_secret
@@ -65,6 +66,7 @@ SCOPES: dict[Answering, Scopes] = {
     answer_models: TO_CHOOSE,
     answer_model: TO_CHOOSE,
     answer_balance: TO_READ,
+    answer_usage: TO_READ,
     answer_holds: TO_READ,
     pass_free: TO_PASS,
 }
@@ -145,6 +147,7 @@ class DataPlane:
             route=target.route,
             candidates=target.candidates,
             dry_run=identity.dry_run,
+            shadow=shadow_for(caller.team, target.candidates, dry_run=identity.dry_run),
         )
         return await target.answering(self._gate, call)
 

@@ -50,8 +50,8 @@ class Judge:
         candidates = self._candidates(line)
         asked = self._asked(line, candidates)
         try:
-            account = {name: str(line.get(name) or "") or None for name in ("project", "phase")}
-            admission = admit(self.catalog, candidates, record, asked, **account)
+            project, phase = _word(line, "project"), _word(line, "phase")
+            admission = admit(self.catalog, candidates, record, asked, project=project, phase=phase)
         except Rejected as refused:
             return Verdict(None, None, tuple(refused.rejection.codes), _about(refused.rejection))
         if bank is None:

@@ -124,8 +124,13 @@ class Rerun:
 
     def _shadowed(self, line: LogLine) -> None:
         """One that was held has a line of its own as admitted."""
-        if line.fields.get("hold_id") is None:
-            self._let_by(line, 0)
+        if line.fields.get("hold_id") is not None:
+            return
+        if line.fields.get("asked") is None:
+            code = str(line.fields["code"])
+            self.left_out[code] = self.left_out.get(code, 0) + 1
+            return
+        self._let_by(line, 0)
 
     def _let_by(self, line: LogLine, held: int) -> None:
         verdict, bank = self._judged(line)

@@ -39,13 +39,17 @@ class ProjectUse:
     signals: tuple[Signal, ...]
 
 
-async def reached(ledger: Ledger, record: TeamRecord, spenders: Iterable[Spender]) -> tuple[int, list[Finding]]:
-    """The store's time, and every point of limits and budgets that these spenders' accounts have reached."""
+async def reached(
+    ledger: Ledger, record: TeamRecord, spenders: Iterable[Spender], *, rows: bool = True
+) -> tuple[int, list[Finding]]:
+    """The store's time, and every point of limits and budgets that these spenders' accounts have reached. Without
+    `rows` budgets are left out that no counter has, but usage alone."""
     spenders = list(spenders)
-    standing = await ledger.alerts.standing(record.id, spenders, [budget_limit(each) for each in record.projects])
+    projects = [each for each in record.projects if rows or not _needs_rows(each)]
+    standing = await ledger.alerts.standing(record.id, spenders, [budget_limit(each) for each in projects])
     budgets = [
         await budget_use(ledger, record, project, usage, standing.at_ms)
-        for project, usage in zip(record.projects, standing.budgets, strict=True)
+        for project, usage in zip(projects, standing.budgets, strict=True)
     ]
     points = crossings([*standing.limits, *budgets], record.thresholds, standing.at_ms, standing.timezone)
     begins = {BUDGET + project.id: project.since_ms for project in record.projects}
@@ -53,11 +57,25 @@ async def reached(ledger: Ledger, record: TeamRecord, spenders: Iterable[Spender
     return standing.at_ms, [_point(record, _since(each, begins), who) for each in points]
 
 
+def _needs_rows(project: Project) -> bool:
+    return project.per is Per.LIFETIME and project.since_ms is not None
+
+
 def _since(crossing: Crossing, begins: dict[str, int | None]) -> Crossing:
     """A budget for life that is given a new beginning is told of anew."""
     if crossing.usage.per is not Per.LIFETIME:
         return crossing
     return replace(crossing, window_start_ms=begins.get(crossing.usage.scope))
+
+
+def named(record: TeamRecord) -> list[Spender]:
+    """Whom the record itself names: its projects, and what its limits are for by name."""
+    found = {Spender(record.id, project=project.id) for project in record.projects}
+    for limit in record.limits:
+        kind, colon, name = limit.scope.partition(":")
+        if colon:
+            found.add(Spender(record.id, **{"key_id" if kind == "key" else kind: name}))
+    return sorted(found) or [Spender(record.id)]
 
 
 def budget_limit(project: Project) -> Limit:
@@ -73,7 +91,7 @@ async def budget_use(ledger: Ledger, record: TeamRecord, project: Project, usage
         ends_ms = project.until_ms
         if at_ms < (project.since_ms or 0) or (project.until_ms is not None and at_ms >= project.until_ms):
             used = held = 0
-        elif project.since_ms is not None:
+        elif _needs_rows(project):
             span = span_of(project, at_ms, record.timezone)
             rows = await ledger.usage.rows(record.id, span.rows_from_ms, at_ms + 1)
             used = max(sum(row.credits for row in rows if row.project == project.id), 0)
@@ -128,6 +146,11 @@ def _cause(record: TeamRecord, use: ProjectUse, signal: Signal) -> Finding:
         detail=signal.detail,
         facts=signal.facts,
     )
-    start_ms = project.since_ms if project.per is Per.LIFETIME else span.start_ms
-    claim = claim_text(BUDGET + project.id, project.per, start_ms, signal.diagnosis)
-    return Finding(claim, span.end_ms, event, Spender(record.id, project.id))
+    return Finding(cause_claim(use, signal), span.end_ms, event, Spender(record.id, project.id))
+
+
+def cause_claim(use: ProjectUse, signal: Signal) -> str:
+    """What a cause is told under, once per window; for life, once per beginning that it is given."""
+    project = use.project
+    start_ms = project.since_ms if project.per is Per.LIFETIME else use.span.start_ms
+    return claim_text(BUDGET + project.id, project.per, start_ms, signal.diagnosis)

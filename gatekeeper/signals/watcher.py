@@ -1,10 +1,10 @@
 """Looks at the limits and budgets of teams that spend, and tells what has been reached, once per window.
 
 Two loops. The watch looks every few seconds at whoever spent through this process; budgets of projects are diagnosed
-less often, for that reads their usage. The walk goes over all teams now and then, for what a process that is gone has
-left untold. Each thing told is a log event, a metric, and where the team has an address, a call of it, which `send`
-keeps on disk before it counts as told; what it could not keep is given back and looked at again. A crash between the
-call's keeping and its mark may tell it twice, under the same id; nothing is lost in silence.
+less often, for that reads their usage. The walk goes over all teams at the start and now and then, for what a process
+that is gone has left untold. Each thing told is a log event, a metric, and where the team has an address, a call of it,
+which `send` keeps on disk before it counts as told; what it could not keep is given back and looked at again. A crash
+between the call's keeping and its mark may tell it twice, under the same id; nothing is lost in silence.
 
 Nothing here refuses a request or moves a credit, and no request waits for it.
 """
@@ -12,6 +12,7 @@ Nothing here refuses a request or moves a credit, and no request waits for it.
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +26,7 @@ from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.sections import SignalSettings
-from gatekeeper.signals.findings import Finding, diagnosed, reached
+from gatekeeper.signals.findings import Finding, diagnosed, named, reached
 from gatekeeper.teamevents import BudgetSignal, LimitThreshold
 
 TEAMS_AT_ONCE: Final = 20
@@ -81,22 +82,23 @@ class Watcher:
         self._on_error = on_error
         self._clock = SystemClock()
         self._diagnosed_s: dict[str, float] = {}
+        self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to watch and to walk; needs a running event loop."""
+        self._stopping.clear()
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._forever(self.watch, self._settings.watch_every_s)),
-            loop.create_task(self._forever(self.walk, self._settings.walk_every_s)),
+            loop.create_task(self._forever(self.walk, self._settings.walk_every_s, at_once=True)),
         ]
 
     async def stop(self) -> None:
-        """Stop; what was being told is told by another gateway, or by this one after its start."""
+        """Stop between two looks; what is being told is finished."""
+        self._stopping.set()
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks)
 
     async def watch(self) -> int:
         """Looks at every team that spent since the last look; how much was told. Raises the ledger's errors; then the
@@ -123,8 +125,10 @@ class Watcher:
             chunk.append(team)
             if len(chunk) == TEAMS_AT_ONCE:
                 told += await self._look_at_all(chunk)
-                await asyncio.sleep(TEAMS_AT_ONCE / TEAMS_A_SECOND)
+                await self._rest(TEAMS_AT_ONCE / TEAMS_A_SECOND)
                 chunk = []
+            if self._stopping.is_set():
+                return told
         return told + await self._look_at_all(chunk)
 
     async def _look_at_all(self, teams: list[str]) -> int:
@@ -144,8 +148,9 @@ class Watcher:
         record = await self._ledger.team(team)
         if record is None:
             return 0
-        at_ms, found = await reached(self._ledger, record, spenders or _named(record))
-        if record.projects and self._may_diagnose(team):
+        may_read_rows = bool(record.projects) and self._may_diagnose(team)
+        at_ms, found = await reached(self._ledger, record, spenders or named(record), rows=may_read_rows)
+        if may_read_rows:
             found += await diagnosed(self._ledger, self._catalog(), record, at_ms)
         if not spenders:
             await self._ledger.alerts.forget(team, at_ms - FORGET_AFTER_MS)
@@ -194,23 +199,20 @@ class Watcher:
             case BudgetSignal(diagnosis=diagnosis):
                 self._metrics.signal_told(diagnosis)
 
-    async def _forever(self, step: Callable[[], Awaitable[int]], every_s: float) -> None:
-        while True:
-            await asyncio.sleep(every_s)
+    async def _forever(self, step: Callable[[], Awaitable[int]], every_s: float, *, at_once: bool = False) -> None:
+        if not at_once:
+            await self._rest(every_s)
+        while not self._stopping.is_set():
             try:
                 await step()
             except Exception as error:  # noqa: BLE001 - the supervisor: one failure must not end all later looks
                 self._on_error(error)
+            await self._rest(every_s)
 
-
-def _named(record: TeamRecord) -> list[Spender]:
-    """Whom the record itself names: its projects, and what its limits are for by name."""
-    found = {Spender(record.id, project=project.id) for project in record.projects}
-    for limit in record.limits:
-        kind, colon, name = limit.scope.partition(":")
-        if colon:
-            found.add(Spender(record.id, **{"key_id" if kind == "key" else kind: name}))
-    return sorted(found) or [Spender(record.id)]
+    async def _rest(self, seconds: float) -> None:
+        """So long, unless it is to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
 def _chunks(teams: Iterable[str], size: int) -> list[list[str]]:

@@ -19,6 +19,8 @@ CREDITS_HELD = "Gatekeeper-Credits-Held"
 CREDITS_CHARGED = "Gatekeeper-Credits-Charged"
 CREDITS_AVAILABLE = "Gatekeeper-Credits-Available"
 REPLAYED = "Gatekeeper-Replayed"
+SHADOW = "Gatekeeper-Shadow"
+"""The code with which an answer's request would have been refused, were its team or provider not in shadow."""
 
 
 SERVER = "gatekeeper"

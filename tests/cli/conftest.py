@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 from gatekeeper.cli.root import make_app
 from gatekeeper.ledger.opening import EMBEDDED, open_store
 from tests.cli.scene import CATALOG, CONFIG, TEAMS, InStore, Run, Work
+from tests.cli.storescene import a_server, emptied
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +56,18 @@ def in_store(configured: Path) -> InStore:
             await store.close()
 
     return lambda do: asyncio.run(work(do))
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The address of a real server that lives as long as the tests."""
+    with a_server() as url:
+        yield url
+
+
+@pytest.fixture
+def store_url(server_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty store, which every command of the test works on."""
+    emptied(server_url)
+    monkeypatch.setenv("GATEKEEPER_STORE__URL", server_url)
+    return server_url

@@ -182,7 +182,7 @@ def test_verify_a_team_that_is_not_there(run: Run) -> None:
 
     result = run("verify", "nobody")
 
-    assert "No team 'nobody' in this store. There are: studio.\n" == result.stderr
+    assert "There is no team nobody. There are: studio.\n" == result.stderr
     assert (1, "") == (result.exit_code, result.stdout)
 
 

@@ -17,7 +17,7 @@ from tests.cli.scene import CI_KEY, InStore, Run, hold_id, running
 
 @pytest.fixture(autouse=True)
 def _spent(run: Run, in_store: InStore) -> None:
-    """The team of the teams file, with a hold that was settled: four entries."""
+    """The team of the teams file, with a hold that was settled: five entries."""
     run("apply", "teams.yaml", CI_KEY=CI_KEY)
 
     async def spend(store: OpenStore) -> None:
@@ -37,7 +37,7 @@ def test_show(run: Run) -> None:
     """The last entries, with what they moved, for whom and why."""
     result = run("journal", "show", "studio", COLUMNS="200")
 
-    first, _, third, fourth = lines_of(result.stdout)[2:6]
+    first, *_, third, fourth = lines_of(result.stdout)[2:7]
     assert (0, True) == (result.exit_code, first.startswith("1 20"))
     assert " hold 49 0 " in third
     assert third.endswith("spring, amy")
@@ -49,27 +49,30 @@ def test_show_a_part(run: Run) -> None:
     """After an entry, and no more than asked for; without either the newest."""
     shown = [
         [entry["seq"] for entry in json.loads(run("journal", "show", "studio", "--json", *which).stdout)["entries"]]
-        for which in (("--after", "1", "--limit", "2"), ("--limit", "1"), ("--after", "4"))
+        for which in (("--after", "1", "--limit", "2"), ("--limit", "1"), ("--after", "5"))
     ]
 
-    assert [[2, 3], [4], []] == shown
-    assert "There are no entries here.\n" == run("journal", "show", "studio", "--after", "4").stdout
+    assert [[2, 3], [5], []] == shown
+    assert "There are no entries here.\n" == run("journal", "show", "studio", "--after", "5").stdout
 
 
-def test_show_for_scripts_says_what_the_files_say(run: Run, home: Path) -> None:
-    """The same document in both places."""
-    run("journal", "export", "--to", "out")
-    shown = json.loads(run("journal", "show", "studio", "--json").stdout)["entries"]
+def test_show_for_scripts_says_what_the_api_says(run: Run) -> None:
+    """Exact credits, and null for what an entry does not have."""
+    document = json.loads(run("journal", "show", "studio", "--json").stdout)
 
-    assert shown == [json.loads(line) for line in (home / "out" / "studio.jsonl").read_text().splitlines()]
+    entry = document["entries"][-1]
+    assert (None, 0) == (document["next_after"], document["cut_seq"])
+    assert ("settle", 49, 24.5, "made", None) == tuple(
+        entry[name] for name in ("kind", "credits", "charged", "why", "actor")
+    )
 
 
 def test_export_twice(run: Run, home: Path) -> None:
     """The first time everything, the second time nothing."""
     first, second = run("journal", "export", "--to", "out"), run("journal", "export", "studio", "--to", "out")
 
-    assert "studio 4 4 out/studio.jsonl" in lines_of(first.stdout)
-    assert ["4 entries of 1 team exported.", "0 entries of 1 team exported."] == [
+    assert "studio 5 5 out/studio.jsonl" in lines_of(first.stdout)
+    assert ["5 entries of 1 team exported.", "0 entries of 1 team exported."] == [
         result.stdout.splitlines()[-1] for result in (first, second)
     ]
     assert (0, "", 0) == (first.exit_code, first.stderr, second.exit_code)
@@ -79,7 +82,7 @@ def test_export_for_scripts(run: Run) -> None:
     """With --json what was done is a document."""
     document = json.loads(run("journal", "export", "--to", "out", "--json").stdout)
 
-    assert [{"team": "studio", "file": "out/studio.jsonl", "entries": 4, "seq": 4}] == document["teams"]
+    assert [{"team": "studio", "file": "out/studio.jsonl", "entries": 5, "seq": 5}] == document["teams"]
     assert {} == document["problems"]
 
 
@@ -108,11 +111,11 @@ def test_trim_and_verify(run: Run) -> None:
 
     assert ["0 entries of 1 team cut off."] * 2 == [result.stdout.splitlines()[0] for result in (untouched, kept)]
     assert "Not exported yet: 1 team. `gatekeeper journal export --to DIR` does it." == untouched.stdout.splitlines()[1]
-    assert "4 entries of 1 team to cut off; nothing was written." == dry.stdout.splitlines()[-1]
-    assert ["studio 4 4 4", "4 entries of 1 team cut off."] == [lines_of(cut.stdout)[i] for i in (2, -1)]
-    assert "studio 0 ok, on the checkpoint of entry 4" in lines_of(trusted.stdout)
-    assert "studio 4 ok" in lines_of(proven.stdout)
-    assert "Entries 1 to 4 were exported and cut off." in run("journal", "show", "studio").stdout
+    assert "5 entries of 1 team to cut off; nothing was written." == dry.stdout.splitlines()[-1]
+    assert ["studio 5 5 5", "5 entries of 1 team cut off."] == [lines_of(cut.stdout)[i] for i in (2, -1)]
+    assert "studio 0 ok, on the checkpoint of entry 5" in lines_of(trusted.stdout)
+    assert "studio 5 ok" in lines_of(proven.stdout)
+    assert "Entries 1 to 5 were exported and cut off." in run("journal", "show", "studio").stdout
 
 
 def test_trim_for_scripts(run: Run) -> None:
@@ -120,7 +123,7 @@ def test_trim_for_scripts(run: Run) -> None:
     run("journal", "export", "--to", "out")
     document = json.loads(run("journal", "trim", "--keep-days", "0", "--json").stdout)
 
-    assert [{"team": "studio", "entries": 4, "cut_seq": 4, "exported_seq": 4}] == document["teams"]
+    assert [{"team": "studio", "entries": 5, "cut_seq": 5, "exported_seq": 5}] == document["teams"]
 
 
 def test_a_journal_that_does_not_add_up_is_not_cut(run: Run, in_store: InStore) -> None:
@@ -146,7 +149,7 @@ def test_files_that_differ(run: Run, home: Path) -> None:
     result = run("verify", "--journal", "out", COLUMNS="400")
 
     assert 1 == result.exit_code
-    assert "exported entry 3" in result.stdout
+    assert "exported entry 4" in result.stdout
 
 
 def test_beside_a_running_gateway(run: Run, home: Path) -> None:
@@ -167,7 +170,7 @@ def test_no_such_team(run: Run, command: tuple[str, ...]) -> None:
     """It is answered with those there are."""
     result = run("journal", *command)
 
-    assert (1, "No team 'nobody' in this store. There are: studio.\n") == (result.exit_code, result.stderr)
+    assert (1, "There is no team nobody. There are: studio.\n") == (result.exit_code, result.stderr)
 
 
 def test_progress_is_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:

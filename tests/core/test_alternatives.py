@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gatekeeper.core.alternatives import ALTERNATIVES_MAX, affordable, alternatives
+from gatekeeper.core.alternatives import ALTERNATIVES_MAX, affordable, alternatives, at_tiers
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX, MICRO, parse_credits
 from gatekeeper.core.price import worth
 from gatekeeper.core.rejection import Alternative
@@ -219,3 +219,12 @@ def test_affordable_never_exceeds_the_credits(model: ModelSpec, data: st.DataObj
     assert all(each.credits <= available for each in found)
     for each in found:
         assert isinstance(validate(model, applied(request, each)), ValidRequest)
+
+
+def test_a_request_at_lower_tiers_keeps_its_shape() -> None:
+    """Cheapest first, each with its price; a tier that the model has not is left out."""
+    found = at_tiers(a_model(), a_request(size="4K", aspect_ratio="9:16", outputs=2), ("2K", "1K", "8K"))
+
+    assert [("1K", "9:16", 98 * MICRO), ("2K", "9:16", 147 * MICRO)] == [
+        (each.resolution, each.aspect_ratio, each.credits) for each in found
+    ]

@@ -1,5 +1,6 @@
 """The limits of reading JSON, and content types."""
 
+import json
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from gatekeeper.core.rejection import Rejected, Rejection
 from gatekeeper.dialects.complaints import VIOLATIONS_MAX
 from gatekeeper.dialects.contenttype import is_json
-from gatekeeper.dialects.fields import TEXT_LENGTH_MAX, WHOLE_BYTES_MAX, read_json
+from gatekeeper.dialects.fields import DIGEST_BYTES, TEXT_LENGTH_MAX, WHOLE_BYTES_MAX, read_json
 from gatekeeper.dialects.strictjson import DEPTH_MAX
 from tests.cases import each_case
 
@@ -185,3 +186,15 @@ def test_words_are_short_texts() -> None:
 
     assert (("TEXT", "IMAGE"), ()) == (fields.words("a"), fields.words("b"))
     assert ["b"] == [violation.field for violation in refused(fields.finish).violations]
+
+
+@each_case("prompt", ["a cat", "a cat\ud800", "x" * WHOLE_BYTES_MAX, ""])
+def test_a_text_is_known_again_by_its_digest(prompt: str) -> None:
+    """The same in every body, another for another text, and too short to tell the text."""
+    quoted = json.dumps(prompt).encode()
+    first, again = read_json([b'{"p":' + quoted + b"}"]), read_json([b'{"q":1,"p":' + quoted + b"}"])
+    other = read_json([b'{"p":"another"}'])
+
+    assert first.text_digest("p") == again.text_digest("p") != other.text_digest("p")
+    assert DIGEST_BYTES == len(first.text_digest("p") or b"")
+    assert first.text_digest("q") is None

@@ -274,7 +274,7 @@ class Raw:
     ) -> Reply:  # fmt: skip
         """refund.lua."""
         k = self.keys
-        names = [k.bal, k.refunds, k.journal, k.done_of(hold_id)]
+        names = [k.bal, k.refunds, k.journal, k.done_of(hold_id), k.usage_of(hold_id)]
         return await self.client.run(script("refund"), names, [refund_id, seq, amount, "why", "amy", hold_id, sure])
 
     async def transfer(self, transfer_id: str, amount: str | int, *, to: str = "b", given: int = 0) -> Reply:

@@ -1,7 +1,9 @@
 """A whole gateway in this process: real store, real sandbox over HTTP, real log lines. Only the process is shared."""
 
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -12,18 +14,36 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gatekeeper.app import running_gateway
+from gatekeeper.ledger.client import connect
 from gatekeeper.logs import configure_logs
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
+from tests.ledger.conftest import start_server
 from tests.system.jobprovider import JobProvider
 from tests.system.provider import Provider
+from tests.system.storeserver import AOF
 from tests.system.world import World, settings_for
 
 StartWorld = Callable[..., Awaitable[World]]
 
 
+@pytest.fixture(scope="session")
+def store_url() -> Iterator[str]:
+    """A store as durable as the embedded one, for all tests of the session: to start one takes longer than most."""
+    directory = Path(tempfile.mkdtemp(prefix="gk-"))
+    process, socket = start_server(directory, *AOF)
+    yield f"unix://{socket}"
+    process.terminate()
+    process.wait()
+    shutil.rmtree(directory)
+
+
 @pytest.fixture(name="start_world")
-async def _start_world(tmp_path: Path) -> AsyncIterator[StartWorld]:
-    """Starts a world; settings that differ from the defaults are named. One per test is the rule."""
+async def _start_world(tmp_path: Path, store_url: str) -> AsyncIterator[StartWorld]:
+    """Starts a world; settings that differ from the defaults are named. One per test is the rule.
+
+    Worlds of one test share an empty store, but for those that name their own (`store_url="embedded"`) or a directory.
+    """
+    await emptied(store_url)
     async with AsyncExitStack() as stack:
 
         async def start(*, provider_url: str | None = None, **changes: Any) -> World:
@@ -31,6 +51,8 @@ async def _start_world(tmp_path: Path) -> AsyncIterator[StartWorld]:
             if provider_url is None:
                 sandbox = await start_sandbox(SandboxSettings())
                 stack.push_async_callback(sandbox.close)
+            if "directory" not in changes:
+                changes = {"store_url": store_url} | changes
             log = io.BytesIO()
             configure_logs("info", "json", log)
             clock = changes.pop("clock", None)
@@ -40,6 +62,13 @@ async def _start_world(tmp_path: Path) -> AsyncIterator[StartWorld]:
             return World(gateway, sandbox, session, log)
 
         yield start
+
+
+async def emptied(store_url: str) -> None:
+    """Takes everything out of a store but its scripts."""
+    redis = connect(store_url)
+    await redis.flushall()
+    await redis.aclose()
 
 
 StartProvider = Callable[..., Awaitable[str]]

@@ -8,6 +8,7 @@ import pytest
 
 from gatekeeper.app import running_gateway
 from gatekeeper.ledger.keys import TeamKeys
+from tests.system.conftest import StartWorld
 from tests.system.world import CATALOG, World, settings_for
 
 
@@ -16,8 +17,10 @@ async def _get(world: World, path: str, **options: object) -> tuple[int, str]:
         return response.status, await response.text()
 
 
-async def test_health_and_readiness_need_no_token(world: World) -> None:
+async def test_health_and_readiness_need_no_token(start_world: StartWorld) -> None:
     """They say that it lives, where credits are kept, and what a crash would lose."""
+    world = await start_world(store_url="embedded")
+
     healthy, ready = await _get(world, "/healthz"), await _get(world, "/readyz")
 
     assert (200, 200) == (healthy[0], ready[0])

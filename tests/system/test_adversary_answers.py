@@ -134,7 +134,7 @@ async def test_a_store_that_stands_still_for_a_second_loses_no_settlement(
 ) -> None:
     """Stopped while answers are due, the store books all of them when it goes on."""
     url = await start_raw(plain(PICTURE), 0.3)
-    world = await start_world(provider_url=url)
+    world = await start_world(provider_url=url, store_url="embedded")
     key = await world.key()
     answers = [asyncio.ensure_future(world.openai(key)) for _ in range(5)]
     while len(world.events("generation.admitted")) < 5:  # noqa: ASYNC110  # a log has no event to wait on

@@ -11,17 +11,10 @@ import pytest
 
 from gatekeeper.dialects import native, registry
 from gatekeeper.dialects.base import Route, RouteKind, Traits
-from gatekeeper.ledger.records import EntryKind
 from tests.system.conftest import StartWorld
 from tests.system.jobprovider import FAILED, RUNNING, SUCCEEDED, JobProvider
 from tests.system.test_logs import SCHEMA
 from tests.system.world import World
-
-
-async def kinds(world: World, team: str = "team-0") -> list[str]:
-    """What the team's journal says about holds, in order."""
-    entries = await world.gateway.store.ledger.journal(team)
-    return [entry.kind for entry in entries if entry.kind not in {EntryKind.TEAM, EntryKind.GRANT}]
 
 
 def count_commands(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -47,7 +40,7 @@ async def test_a_submitted_job_holds_its_credits(start_world: StartWorld, jobs: 
 
     assert (202, "job-1", "49") == (answer.status, answer.json["id"], answer.headers["Gatekeeper-Credits-Held"])
     assert "Gatekeeper-Credits-Charged" not in answer.headers
-    assert ["hold", "job"] == await kinds(world)
+    assert ["hold", "job"] == await world.kinds()
     accepted = await world.event("job.accepted")
     assert ("job-1", "attached", 900, 202) == tuple(
         accepted[name] for name in ("job", "status", "deadline_s", "upstream_status")
@@ -72,7 +65,7 @@ async def test_a_poll_that_finds_the_end_settles(start_world: StartWorld, jobs: 
         ended.status, ended.json["status"], ended.headers["Gatekeeper-Credits-Charged"],
         ended.headers["Gatekeeper-Hold-Id"],
     )  # fmt: skip
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     finished = await world.event("job.finished")
     assert ("made", "poll", 49) == (finished["outcome"], finished["via"], finished["credits_charged"])
     await world.assert_books_clean()
@@ -106,7 +99,7 @@ async def test_after_the_end_polls_change_nothing(start_world: StartWorld, jobs:
         answer = await world.send("GET", "/v1/generations/job-1", key)
         assert "49" == answer.headers["Gatekeeper-Credits-Charged"]
 
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     assert 49_000_000 == (await world.balance()).charged
     await world.assert_books_clean()
 
@@ -121,7 +114,7 @@ async def test_a_failed_job_is_refunded_once(start_world: StartWorld, jobs: JobP
     answers = [await world.send("GET", "/v1/generations/job-1", key) for _ in range(3)]
 
     assert ["0", "0", "0"] == [answer.headers["Gatekeeper-Credits-Charged"] for answer in answers]
-    assert ["hold", "job", "release"] == await kinds(world)
+    assert ["hold", "job", "release"] == await world.kinds()
     assert "job failed: nsfw" == (await world.event("generation.released"))["outcome"]
     await world.assert_books_clean()
 
@@ -135,7 +128,7 @@ async def test_a_cancel_that_tells_the_end_settles(start_world: StartWorld, jobs
     answer = await world.send("DELETE", "/v1/generations/job-1", key)
 
     assert (200, "0") == (answer.status, answer.headers["Gatekeeper-Credits-Charged"])
-    assert ["hold", "job", "release"] == await kinds(world)
+    assert ["hold", "job", "release"] == await world.kinds()
     await world.assert_books_clean()
 
 
@@ -178,7 +171,7 @@ async def test_an_error_of_a_poll_ends_nothing(start_world: StartWorld, jobs: Jo
     await world.send("GET", "/v1/generations/job-1", key)
 
     assert (status, "trouble") == (troubled.status, troubled.json["code"])
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
 
 
 async def test_an_end_that_is_cut_off_is_no_end(start_world: StartWorld, jobs: JobProvider) -> None:
@@ -192,7 +185,7 @@ async def test_an_end_that_is_cut_off_is_no_end(start_world: StartWorld, jobs: J
     with pytest.raises(Exception, match="payload"):
         await world.send("GET", "/v1/generations/job-1", key)
 
-    assert ["hold", "job"] == await kinds(world)
+    assert ["hold", "job"] == await world.kinds()
 
 
 async def test_a_provider_that_is_away_can_be_asked_again(start_world: StartWorld, jobs: JobProvider) -> None:
@@ -207,7 +200,7 @@ async def test_a_provider_that_is_away_can_be_asked_again(start_world: StartWorl
     assert (502, "provider_unavailable", "5") == (
         answer.status, answer.headers["Gatekeeper-Rejection"], answer.headers["Retry-After"]
     )  # fmt: skip
-    assert ["hold", "job"] == await kinds(world)
+    assert ["hold", "job"] == await world.kinds()
 
 
 async def test_polls_that_race_settle_once(start_world: StartWorld, jobs: JobProvider) -> None:
@@ -224,7 +217,7 @@ async def test_polls_that_race_settle_once(start_world: StartWorld, jobs: JobPro
     answers = await asyncio.gather(*polls)
 
     assert ["49"] * 10 == [answer.headers["Gatekeeper-Credits-Charged"] for answer in answers]
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     assert 1 == len(world.events("generation.settled")) == len(world.events("job.finished"))
 
 
@@ -341,7 +334,7 @@ async def test_a_cancel_of_what_is_made_settles_first(start_world: StartWorld, j
     answer = await world.send("DELETE", "/v1/generations/job-1", key)
 
     assert "49" == answer.headers["Gatekeeper-Credits-Charged"]
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     await world.assert_books_clean()
 
 
@@ -366,7 +359,7 @@ async def test_a_download_settles_first(
     answer = await world.send("GET", "/v1/generations/job-1/content", key)
 
     assert (200, b"film", "49") == (answer.status, answer.body, answer.headers["Gatekeeper-Credits-Charged"])
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
 
 
 async def test_a_parameter_twice_is_refused(

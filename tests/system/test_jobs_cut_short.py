@@ -12,7 +12,6 @@ from tests.system.conftest import StartWorld
 from tests.system.jobprovider import SUCCEEDED, JobProvider
 from tests.system.process import gatekeeper, write_config
 from tests.system.storeserver import AOF, store_server
-from tests.system.test_jobs import kinds
 from tests.system.test_jobs_reconciled import SOON, impatient, until_ended
 from tests.system.test_outbox import Stopped
 from tests.system.test_process import ENVIRONMENT, balance, generate
@@ -62,7 +61,7 @@ async def test_a_job_that_is_cancelled_and_forgotten_is_freed(start_world: Start
     await until_ended(world)
 
     assert 204 == cancelled.status
-    assert ["hold", "job", "release"] == await kinds(world)
+    assert ["hold", "job", "release"] == await world.kinds()
     assert "cancelled" == (await world.event("generation.released"))["outcome"]
     await world.assert_books_clean()
 
@@ -84,4 +83,4 @@ async def test_a_job_is_not_deleted_before_its_end_is_known(
 
     assert (502, "5") == (refused.status, refused.headers["Retry-After"])
     assert (204, "49") == (cancelled.status, cancelled.headers["Gatekeeper-Credits-Charged"])
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()

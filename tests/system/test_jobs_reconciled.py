@@ -17,7 +17,6 @@ from tests.system.conftest import StartWorld
 from tests.system.jobprovider import FAILED, SUCCEEDED, JobProvider
 from tests.system.process import Process, gatekeeper, write_config
 from tests.system.storeserver import AOF, store_server
-from tests.system.test_jobs import kinds
 from tests.system.test_outbox import verify_by_url
 from tests.system.test_process import ENVIRONMENT, balance, generate, verify
 from tests.system.world import World, settings_for
@@ -48,7 +47,7 @@ async def test_an_abandoned_job_is_settled(start_world: StartWorld, jobs: JobPro
     finished = await world.event("job.finished")
 
     assert ("made", "reconciler", 49) == (finished["outcome"], finished["via"], finished["credits_charged"])
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     assert 49_000_000 == (await world.balance()).charged
     await world.assert_books_clean()
 
@@ -62,7 +61,7 @@ async def test_an_abandoned_job_that_failed_is_refunded(start_world: StartWorld,
     finished = await world.event("job.finished")
 
     assert ("failed", "reconciler", 0) == (finished["outcome"], finished["via"], finished["credits_charged"])
-    assert ["hold", "job", "release"] == await kinds(world)
+    assert ["hold", "job", "release"] == await world.kinds()
     await world.assert_books_clean()
 
 
@@ -81,7 +80,7 @@ async def test_poll_and_reconciler_race(start_world: StartWorld, jobs: JobProvid
     answer, late = await poll, await world.send("GET", "/v1/generations/job-1", key)
 
     assert ["49", "49"] == [each.headers["Gatekeeper-Credits-Charged"] for each in (answer, late)]
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     assert 1 == len(world.events("job.finished"))
     await world.assert_books_clean()
 
@@ -118,7 +117,7 @@ async def test_two_gateways_ask_one_at_a_time_and_settle_once(
             await jobs.until_polled(6)
             jobs.end(SUCCEEDED)
             await until_ended(world)
-            booked = await kinds(world)
+            booked = await world.kinds()
             await world.assert_books_clean()
 
     assert (1, ["hold", "job", "settle"]) == (jobs.job.at_once_most, booked)
@@ -138,7 +137,7 @@ async def test_another_gateway_answers_polls(start_world: StartWorld, jobs: JobP
             async with world.session.get(f"{second.url}/v1/generations/job-1", headers=headers) as answer:
                 charged = answer.headers["Gatekeeper-Credits-Charged"]
             late = await world.send("GET", "/v1/generations/job-1", key)
-            booked = await kinds(world)
+            booked = await world.kinds()
 
     assert ("49", "49", ["hold", "job", "settle"]) == (charged, late.headers["Gatekeeper-Credits-Charged"], booked)
 
@@ -182,7 +181,7 @@ async def test_a_gateway_that_is_killed_in_mid_job_settles_it_after_its_start(
     assert (202, "reconciler", 951, 0, 49) == (
         status, finished["via"], after["available"], after["held"], after["charged"]
     )  # fmt: skip
-    assert 0 == await verify(tmp_path, config)
+    await verify(config)
 
 
 @pytest.mark.parametrize("moment", ["asking", "told"])
@@ -206,7 +205,7 @@ async def test_a_kill_between_the_end_and_its_booking_loses_nothing(
         after = await until_freed((await server.event("server.started"))["url"])
 
     assert (951, 0, 49) == (after["available"], after["held"], after["charged"])
-    assert 0 == await verify(tmp_path, config)
+    await verify(config)
 
 
 async def test_a_store_that_is_away_at_the_submission(
@@ -230,7 +229,7 @@ async def test_a_store_that_is_away_at_the_submission(
         finished = await world.event("job.finished")
         await until_ended(world)
         await world.event("settle.replayed")
-        booked = await kinds(world)
+        booked = await world.kinds()
         await world.assert_books_clean()
 
     assert (202, "job", "made") == (submitted.status, deferred["act"], finished["outcome"])
@@ -288,7 +287,7 @@ async def test_a_store_that_is_away_at_the_end(
         depth = world.gateway.gate.outbox.depth
     async with store_server(tmp_path / "store", port, *AOF):
         replayed = await world.event("settle.replayed")
-        booked = await kinds(world)
+        booked = await world.kinds()
         await world.assert_books_clean()
 
     assert ([200] * 3, 1) == ([answer.status for answer in answers], depth)
@@ -315,7 +314,7 @@ async def test_a_caller_that_leaves_at_any_moment_changes_nothing(start_world: S
 
     await until_ended(world)
 
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     await world.assert_books_clean()
 
 

@@ -16,7 +16,7 @@ from tests.system.conftest import StartWorld
 from tests.system.provider import Provider
 from tests.system.storeserver import AOF, store_server
 from tests.system.test_logs import SCHEMA
-from tests.system.test_outbox import kinds, metric
+from tests.system.test_outbox import metric
 from tests.system.world import Answer, World
 
 TEAM_KEYS = "gk:{team-0}:*"
@@ -63,7 +63,7 @@ async def test_a_charge_without_its_hold_is_booked(world: World, provider: Provi
         line["level"],
     )
     assert (951_000_000, 0, 49_000_000) == (balance.available, balance.held, balance.charged)
-    assert (["orphan"], "1.0") == (await kinds(world), await metric(world, FLAGGED))
+    assert (["orphan"], "1.0") == (await world.kinds(), await metric(world, FLAGGED))
     await world.assert_books_clean()
 
 

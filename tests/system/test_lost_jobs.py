@@ -25,7 +25,6 @@ from tests.ledger.topologies import free_port
 from tests.system.conftest import StartWorld
 from tests.system.jobprovider import SUCCEEDED, JobProvider
 from tests.system.storeserver import AOF, store_server
-from tests.system.test_jobs import kinds
 from tests.system.test_jobs_reconciled import SOON, until_ended
 from tests.system.world import World
 
@@ -46,7 +45,7 @@ async def test_a_job_of_the_longest_names_is_followed(start_world: StartWorld, j
     await until_ended(world)
 
     assert "attached" == world.events("job.accepted")[0]["status"]
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     await world.assert_books_clean()
 
 
@@ -102,7 +101,7 @@ async def test_the_answer_to_a_submission_survives_an_outage(
     async with store_server(tmp_path / "store", port, *AOF):
         await world.event("settle.replayed")
         again = await world.native(key, headers=named)
-        booked = await kinds(world)
+        booked = await world.kinds()
 
     assert (202, submitted.json, 1) == (again.status, again.json, len(jobs.jobs))
     assert ["hold", "job"] == booked
@@ -152,7 +151,7 @@ async def test_nothing_is_deleted_whose_end_cannot_be_kept(
 
     assert (503, "ledger_unavailable", 1) == (refused.status, refused.json["code"], known)
     assert (True, "49") == (taken.status < 300, taken.headers["Gatekeeper-Credits-Charged"])
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
 
 
 @pytest.mark.parametrize("patience", [SOON, {}], ids=["reconciler", "poll"])
@@ -171,7 +170,7 @@ async def test_a_provider_that_packs_its_answers_unasked_is_read(
     await until_ended(world)
 
     assert ("gzip", "job-1") == (submitted.headers["Content-Encoding"], submitted.json["id"])
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     await world.assert_books_clean()
 
 
@@ -214,7 +213,7 @@ async def test_a_job_that_nobody_could_keep_is_kept_when_the_store_is_back(
     await until_ended(world)
 
     assert "not_booked" == world.events("job.accepted")[0]["status"]
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     await world.assert_books_clean()
 
 
@@ -230,7 +229,7 @@ async def test_a_job_that_the_store_has_lost_is_listed_again(start_world: StartW
     jobs.end(SUCCEEDED)
     await until_ended(world)
 
-    assert ["hold", "job", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "job", "settle"] == await world.kinds()
     assert "ledger.history_lost" in {line["event"] for line in world.events()}
     await world.assert_books_clean()
 

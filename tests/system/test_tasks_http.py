@@ -4,18 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from gatekeeper.ledger.records import EntryKind
 from tests.system.tasks import ALL, ARK, MINIMAX, Tasks, film_url
 from tests.system.world import World
 
 FORMATS = pytest.mark.parametrize("tasks", ALL, ids=str)
 CANCELLED = pytest.mark.parametrize("tasks", [each for each in ALL if each.cancel], ids=str)
-
-
-async def kinds(world: World, team: str = "team-0") -> list[str]:
-    """What the team's journal says about holds, in order."""
-    entries = await world.gateway.store.ledger.journal(team)
-    return [entry.kind for entry in entries if entry.kind not in {EntryKind.TEAM, EntryKind.GRANT}]
 
 
 @FORMATS
@@ -32,7 +25,7 @@ async def test_a_task_is_submitted_polled_and_fetched(world: World, tasks: Tasks
     assert (tasks.good, tasks.credits) == (tasks.state_of(ended.json), ended.headers["Gatekeeper-Credits-Charged"])
     assert submitted.headers["Gatekeeper-Hold-Id"] == ended.headers["Gatekeeper-Hold-Id"]
     assert (200, b"ftyp", True) == (film.status, head[4:8], held >= Decimal(tasks.credits))
-    assert ["hold", "job", "settle"] == await kinds(world)
+    assert ["hold", "job", "settle"] == await world.kinds()
     assert 0 == (await world.provider())["team_key_seen"]
     await world.assert_books_clean()
 
@@ -78,7 +71,7 @@ async def test_a_task_that_failed_is_refunded_once(world: World, tasks: Tasks, w
     again = [await tasks.ask(world, key, task_id) for _ in range(3)]
 
     assert ["0"] * 3 == [answer.headers["Gatekeeper-Credits-Charged"] for answer in again]
-    assert ["hold", "job", "release"] == await kinds(world)
+    assert ["hold", "job", "release"] == await world.kinds()
     assert 0 == (await world.balance()).charged
     await world.assert_books_clean()
 
@@ -92,7 +85,7 @@ async def test_a_poll_that_fails_ends_nothing(world: World, tasks: Tasks) -> Non
 
     refused = await world.send("GET", f"/{tasks.provider}{tasks.poll.format(task_id)}", key, headers=busy)
 
-    assert ["hold", "job"] == await kinds(world)
+    assert ["hold", "job"] == await world.kinds()
     assert (429 if tasks is not MINIMAX else 200) == refused.status
     assert world.sandbox is not None
     await world.session.post(f"{world.sandbox.url}/sandbox/jobs/end")
@@ -111,7 +104,7 @@ async def test_a_cancelled_task_is_refunded(world: World, tasks: Tasks) -> None:
 
     await tasks.over(world, key, task_id)
     assert 200 == stopped.status
-    assert ["hold", "job", "release"] == await kinds(world)
+    assert ["hold", "job", "release"] == await world.kinds()
     await world.assert_books_clean()
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook
 
-from gatekeeper.ledger.records import EntryKind
 from gatekeeper.proxy.webhooks.keys import callback_path
 from gatekeeper.proxy.webhooks.signatures import standard_headers
 from gatekeeper.sandbox.settings import WEBHOOK_SECRET
@@ -111,8 +110,7 @@ class Hooked:
 
     async def kinds(self) -> list[str]:
         """What the team's journal says about holds, in order."""
-        entries = await self.world.gateway.store.ledger.journal("team-0")
-        return [entry.kind for entry in entries if entry.kind not in {EntryKind.TEAM, EntryKind.GRANT}]
+        return await self.world.kinds()
 
 
 def signed_event(event: dict[str, Any], now_s: str) -> tuple[bytes, dict[str, str]]:

@@ -14,6 +14,7 @@ from gatekeeper.app import Gateway
 from gatekeeper.core.credits import parse_credits
 from gatekeeper.demo import sandbox_addresses
 from gatekeeper.dialects.registry import DIALECTS
+from gatekeeper.ledger.records import EntryKind
 from gatekeeper.ledger.reports import Balance
 from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 from gatekeeper.sandbox import RunningSandbox
@@ -38,6 +39,10 @@ class Answer:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+OF_THE_TEAM = {EntryKind.TEAM, EntryKind.KEY, EntryKind.GRANT}
+"""Journal entries that are not about a hold."""
 
 
 @dataclass
@@ -90,6 +95,11 @@ class World:
 
     async def balance(self, team: str = "team-0") -> Balance:
         return await self.gateway.store.ledger.balance(team)
+
+    async def kinds(self, team: str = "team-0") -> list[str]:
+        """What the team's journal says about holds, in order."""
+        entries = await self.gateway.store.ledger.journal(team)
+        return [entry.kind for entry in entries if entry.kind not in OF_THE_TEAM]
 
     async def provider(self) -> Any:
         """What the sandbox says it did."""
@@ -144,13 +154,14 @@ def settings_for(tmp_path: Path, provider_url: str, **changes: Any) -> Settings:
     store = {"url": changes.pop("store_url", "embedded"), "data_dir": str(tmp_path / "data")}
     store |= {name: changes.pop(name) for name in ("outbox_max_mb",) if name in changes}
     jobs = changes.pop("jobs", {})
-    webhooks = changes.pop("webhooks", {})
+    webhooks, signals = changes.pop("webhooks", {}), changes.pop("signals", {})
     overrides = {
         "server": {"port": 0, "admin_port": 0, **changes},
         "store": store,
         "catalog": [str(path) for path in sorted(CATALOG.glob("*.yaml"))],
         "jobs": jobs,
         "webhooks": webhooks,
+        "signals": signals,
         "providers": providers,
     }
     return load_settings(None, overrides)

@@ -17,6 +17,8 @@ PAGE = 1000
 """Journal entries read at once."""
 SAMPLES = 5
 """Cases named for each kind of breach."""
+EVER_MS = 1 << 47
+"""The end of all days."""
 LATEST_MS = 60_000
 """Time may take so much longer than deadline and grace."""
 
@@ -40,7 +42,8 @@ class Verdict:
 ZEROS = (
     "authorised beyond a limit", "charged twice", "acknowledged settles lost", "kept settles lost",
     "holds not terminal", "ended too late", "charged is not billed", "billed without a hold", "asked twice",
-    "journal out of order", "verify differences", "left in an outbox", "set aside", "broken snapshots",
+    "journal out of order", "verify differences", "usage is not what ended", "left in an outbox", "set aside",
+    "broken snapshots",
     "requests without an end", "lines of what is not booked", "errors that nobody took", "processes that did not end",
 )  # fmt: skip
 
@@ -101,6 +104,12 @@ async def _judge_figures(verdict: Verdict, ledger: Ledger, books: Books) -> None
     derived = (books.granted, books.charged, books.held, books.open)
     if stored != derived:
         verdict.breach("verify differences", f"{books.team.id}: {stored} is not {derived}")
+    rows = await ledger.usage.rows(books.team.id, 0, EVER_MS)
+    used = sum(row.credits for row in rows), sum(row.generations + row.released for row in rows)
+    ended = books.charged, sum(life.end is not None for life in books.lives.values())
+    if used != ended:
+        verdict.breach("usage is not what ended", f"{books.team.id}: {used} is not {ended}")
+    verdict.figures["rows of usage"] += len(rows)
 
 
 def _judge_call(verdict: Verdict, bills: Bills, call: str, lives: list[Life]) -> None:

@@ -136,6 +136,7 @@ class Worker:
             member=("amy", "bob", "cyd")[lot("member" + call, 3)],
             key_id=self.orders.name,
             fingerprint=call[:16],
+            usage=f"{('m', 'n')[lot('model' + call, 2)]}|image.generate|1K|||",
             meta=call,
         )
 
@@ -159,7 +160,9 @@ class Worker:
             settlement = await self._book(order, made)
         except LedgerUnavailable:
             act = Act.SETTLE if made else Act.RELEASE
-            kept = Resolution(act=act, team=order.team, hold_id=order.hold_id, amount=made, held=order.amount)
+            kept = Resolution(
+                act=act, team=order.team, hold_id=order.hold_id, amount=made, held=order.amount, outputs=1
+            )
             await self._keep(kept)
             self.provider.say("kept", call, made)
             return
@@ -169,7 +172,7 @@ class Worker:
     async def _book(self, order: HoldOrder, made: int) -> Settlement:
         if not made:
             return await self.ledger.release(order.hold_id, order.team, reason="failed")
-        return await self.ledger.settle(order.hold_id, order.team, made, outcome="made")
+        return await self.ledger.settle(order.hold_id, order.team, made, outcome="made", outputs=1)
 
     async def _keep(self, resolution: Resolution) -> None:
         await self.outbox.write(resolution)

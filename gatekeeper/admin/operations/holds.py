@@ -1,7 +1,7 @@
 """Holds: what keeps credits aside now, and the way to end by hand what neither its result nor time will end."""
 
 from gatekeeper.admin.bodies import PageQuery, ReleaseBody, SettleBody
-from gatekeeper.admin.documents import HoldDocument, HoldEnded, HoldList
+from gatekeeper.admin.bookdocuments import HoldDocument, HoldEnded, HoldList
 from gatekeeper.admin.operations.asking import Who, chosen, page_of, team_of
 from gatekeeper.admin.problems import AdminProblem, invalid
 from gatekeeper.core.credits import credits_text

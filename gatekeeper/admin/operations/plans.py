@@ -3,7 +3,8 @@
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from gatekeeper.admin.bodies import AlertsBody, AllowanceBody, AllowancesBody, ProjectBody, ProjectsBody
+from gatekeeper.admin.bodies import AlertsBody, AllowanceBody, AllowancesBody, PageQuery, ProjectBody, ProjectsBody
+from gatekeeper.admin.bookdocuments import DeliveryDocument, DeliveryList
 from gatekeeper.admin.documents import (
     AlertsDocument,
     AllowanceDocument,
@@ -25,7 +26,7 @@ WHOLE_PERCENT = 100
 
 async def get_allowances(ledger: Ledger, team_id: str) -> AllowancesDocument:
     """The team's allowances."""
-    return _allowances_document(await team_of(ledger, team_id))
+    return allowances_document(await team_of(ledger, team_id))
 
 
 async def put_allowances(ledger: Ledger, team_id: str, body: AllowancesBody, who: Who) -> AllowancesDocument:
@@ -41,7 +42,7 @@ async def put_allowances(ledger: Ledger, team_id: str, body: AllowancesBody, who
     record = await change_team(
         ledger, team_id, lambda team: replace(team, allowances=_allowances(team, body, now_ms)), who.because(body.why)
     )  # fmt: skip
-    return _allowances_document(record)
+    return allowances_document(record)
 
 
 def _allowances(team: TeamRecord, body: AllowancesBody, now_ms: int) -> tuple[Allowance, ...]:
@@ -55,7 +56,8 @@ def _allowances(team: TeamRecord, body: AllowancesBody, now_ms: int) -> tuple[Al
     )
 
 
-def _allowances_document(team: TeamRecord) -> AllowancesDocument:
+def allowances_document(team: TeamRecord) -> AllowancesDocument:
+    """A team's allowances as an answer has them."""
     return AllowancesDocument(
         allowances=[
             AllowanceDocument(
@@ -68,7 +70,7 @@ def _allowances_document(team: TeamRecord) -> AllowancesDocument:
 
 async def get_projects(ledger: Ledger, team_id: str) -> ProjectsDocument:
     """The team's projects with a budget."""
-    return _projects_document(await team_of(ledger, team_id))
+    return projects_document(await team_of(ledger, team_id))
 
 
 async def put_projects(ledger: Ledger, team_id: str, body: ProjectsBody, who: Who) -> ProjectsDocument:
@@ -76,13 +78,14 @@ async def put_projects(ledger: Ledger, team_id: str, body: ProjectsBody, who: Wh
     await team_of(ledger, team_id)
     _check_twice("projects", [each.id for each in body.projects])
     for number, each in enumerate(body.projects):
-        _check_project(f"projects.{number}", each)
-    projects = tuple(_project(each) for each in body.projects)
+        check_project(f"projects.{number}", each)
+    projects = tuple(project_of(each) for each in body.projects)
     record = await change_team(ledger, team_id, lambda team: replace(team, projects=projects), who.because(body.why))
-    return _projects_document(record)
+    return projects_document(record)
 
 
-def _check_project(place: str, body: ProjectBody) -> None:
+def check_project(place: str, body: ProjectBody) -> None:
+    """Raises AdminProblem for a project that is right in its words and cannot be."""
     if sum(part.share_percent for part in body.parts) > WHOLE_PERCENT:
         raise invalid(f"{place}.parts", "the shares are more than 100 percent", "Let them come to 100 or less.")
     _check_twice(f"{place}.parts", [part.name for part in body.parts])
@@ -93,7 +96,8 @@ def _check_project(place: str, body: ProjectBody) -> None:
         raise invalid(f"{place}.until", "it ends before it begins", "Write a time after since.")
 
 
-def _project(body: ProjectBody) -> Project:
+def project_of(body: ProjectBody) -> Project:
+    """A project as the ledger keeps it."""
     parts = tuple(
         BudgetPart(part.name, part.share_percent, tuple(part.phases), tuple(part.resolutions)) for part in body.parts
     )
@@ -103,7 +107,8 @@ def _project(body: ProjectBody) -> Project:
     )  # fmt: skip
 
 
-def _projects_document(team: TeamRecord) -> ProjectsDocument:
+def projects_document(team: TeamRecord) -> ProjectsDocument:
+    """A team's projects as an answer has them."""
     return ProjectsDocument(projects=[_project_document(each) for each in team.projects])
 
 
@@ -144,6 +149,20 @@ async def put_alerts(ledger: Ledger, team_id: str, body: AlertsBody, who: Who) -
         return replace(team, thresholds=thresholds, alert_url=body.alert_url if "alert_url" in said else team.alert_url)
 
     return _alerts_document(await change_team(ledger, team_id, changed, who.because(body.why)))
+
+
+async def list_deliveries(ledger: Ledger, team_id: str, page: PageQuery) -> DeliveryList:
+    """The attempts to call the team's alert address, the latest first; a log of bounded length."""
+    await team_of(ledger, team_id)
+    found = await ledger.alerts.deliveries(team_id, page.limit, page.cursor)
+    listed = [
+        DeliveryDocument(
+            at=each.at_ms, alert=each.alert, event=each.event, host=each.host, status=each.status,
+            outcome=each.outcome, reason=each.reason,
+        )
+        for each in found
+    ]  # fmt: skip
+    return DeliveryList(deliveries=listed, next_cursor=found[-1].id if len(found) == page.limit else None)
 
 
 def _check_url(url: str) -> None:

@@ -17,7 +17,7 @@ assert(#ARGV % 2 == 0 and #ARGV <= 400, 'expire takes an id and a key index for 
 
 local book = read_book({bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[4]}, {})
 local ends, out, days = endings(), {}, (#KEYS - 4) / 2
-for i = 5, #KEYS do call('HLEN', KEYS[i]) end
+for i = 5, 4 + days do call('HLEN', KEYS[i]) end
 for i = 1, #ARGV, 2 do
   local id, index = ARGV[i], int(ARGV[i + 1])
   local reminder = match(id, '^lapse:%d+$')

@@ -141,8 +141,6 @@ local reaped = {}
 local due = call('ZRANGEBYSCORE', KEYS[3], '-inf', now_text, 'LIMIT', '0', REAP_MAX)
 if due[1] then
   call('HLEN', KEYS[5])
-  call('HLEN', KEYS[7])
-  call('HLEN', KEYS[8])
   local by_time = endings()
   for _, due_id in ipairs(due) do
     if match(due_id, '^lapse:') then later(book, 'ZREM', KEYS[3], due_id) end -- done: see read_book

@@ -294,11 +294,10 @@ local function endings()
     return row
   end
 
-  -- A row that is not there yet; nil in a month that is forgotten. Where a month has all the rows it may have, a day's
-  -- further ones are one.
+  -- A row that is not there yet. Where a month has all the rows it may have, a day's further ones are one. In a month
+  -- that is forgotten a row is written and gone, for its time is over.
   local function new_row(book, bucket, day, field)
-    local ends, count = usage_ends(bucket), counts[bucket] or call('HLEN', bucket)
-    if ends <= book.now then return nil end
+    local count = counts[bucket] or call('HLEN', bucket)
     if count >= USAGE_ROWS_MAX then
       field = day .. '\t*'
       local stored = not rows[bucket .. field] and call('HGET', bucket, field)
@@ -307,7 +306,7 @@ local function endings()
     end
     counts[bucket] = count + 1
     local row = take_row(book, bucket, field, '0:0:0:0')
-    later(book, 'PEXPIRE', bucket, str(ends - book.now))
+    later(book, 'PEXPIRE', bucket, str(usage_ends(bucket) - book.now))
     return row
   end
 
@@ -324,7 +323,6 @@ local function endings()
     if not row then
       local stored = call('HGET', bucket, field)
       row = stored and take_row(book, bucket, field, stored) or new_row(book, bucket, day, field)
-      if not row then return end
     end
     local max = math.max
     row[1], row[2] = max(0, row[1] + credits), max(0, row[2] + generations)

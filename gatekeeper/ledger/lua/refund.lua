@@ -1,11 +1,12 @@
 -- refund.lua: give credits of a charge back, once per refund id, and of a charge never more than it was.
 --
 -- What comes back never expires: it joins the common pot, whatever the hold had taken it from. It leaves the counters of
--- the hold's scopes, for life and in those of its windows that are still the current ones.
+-- the hold's scopes, for life and in those of its windows that are still the current ones, and the row of usage that the
+-- hold was counted in.
 --
--- KEYS (4, one hash tag)
+-- KEYS (5, one hash tag)
 --   1 bal HASH   2 refunds HASH (refund id -> what it was of; 'of:<seq>' -> what was refunded of that charge)
---   3 journal STREAM   4 done HASH of the UTC day in the hold id
+--   3 journal STREAM   4 done HASH of the UTC day in the hold id   5 usage HASH of its UTC month
 -- ARGV (7)
 --   1 refund id, no ':' in it   2 sequence of the journal entry that charged: settle, late, charge or orphan
 --   3 amount (micro-credits, 1 .. 9e15; '' = all that is left of it)   4 why   5 actor
@@ -21,10 +22,11 @@
 --   {'UNSURE'}         whether one came is remembered no longer: look, and say so
 --   {'NO_TEAM'}   {'INVALID', what}
 -- Example
---   EVALSHA <sha> 4 gk:{a}:bal gk:{a}:refunds gk:{a}:j gk:{a}:done:20414 black-image 3 24000000 'all black' amy 019aab... 0
+--   EVALSHA <sha> 5 gk:{a}:bal gk:{a}:refunds gk:{a}:j gk:{a}:done:20414 gk:{a}:usage:2025-11
+--     black-image 3 24000000 'all black' amy 019aab... 0
 --   -> {'REFUNDED', '24000000', '24000000', '0', '490000000', '4'}
 
-assert(#KEYS == 4, 'refund takes 4 keys')
+assert(#KEYS == 5, 'refund takes 5 keys')
 assert(#ARGV == 7, 'refund takes 7 arguments')
 
 local CHARGES = {settle = true, late = true, charge = true, orphan = true}
@@ -38,12 +40,13 @@ local seq = str(int(ARGV[2]))
 local function entry_of(place)
   local found = call('XRANGE', KEYS[3], place .. '-0', place .. '-0')[1]
   if not found then return nil end
-  local kind, about, charged, hold_seq, project, member, key, windows, price_list = match(found[2][2],
-    '^(%l+)\t%d+\t([^\t]*)\t%d+\t(%d+)\t(%d*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t')
+  local kind, about, charged, hold_seq, project, member, key, windows, price_list, usage = match(found[2][2],
+    '^(%l+)\t%d+\t([^\t]*)\t%d+\t(%d+)\t(%d*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t[^\t]*\t[^\t]*\t([^\t]*)\t')
   assert(kind, 'an entry of the journal cannot be read')
   return {
     kind = kind, about = about, charged = charged + 0, hold_seq = hold_seq, project = project, member = member,
-    key = key, windows = windows, price_list = price_list,
+    key = key, starts = windows, day = match(windows, '^%d+:(%d+)'), price_list = price_list,
+    usage = kind == 'orphan' and string.gsub(usage, '|%d*$', '') or usage, -- one has its outputs behind it
   }
 end
 
@@ -85,10 +88,16 @@ local amount = asked or left
 if amount == 0 or amount > left then return {'CAPPED', str(left), str(refunded)} end
 
 book.charged = book.charged - amount
-move_scopes(book, fields, hold.windows, -amount, 0)
+move_scopes(book, fields, hold.starts, -amount, 0)
+for field, scope in pairs(book.scopes) do -- flush would take one without windows and use for one that is not there
+  if scope[1] == 0 and scope[11] == '0:0:0:0' then
+    later(book, 'HSET', KEYS[1], field, format(COUNTERS, unpack(scope)))
+  end
+end
+endings().move_usage(book, KEYS[5], hold_id, hold, -amount, 0, 0, 0)
 local entry_seq = append(
-  book, 'refund', id, str(amount), str(left - amount), seq, charge.project, charge.member, charge.key, hold.windows,
-  charge.price_list, ARGV[4], ARGV[5], '', '{"hold":"' .. hold_id .. '","of":"' .. charge.kind .. '"}'
+  book, 'refund', id, str(amount), str(left - amount), seq, charge.project, charge.member, charge.key, hold.starts,
+  charge.price_list, ARGV[4], ARGV[5], hold.usage, '{"hold":"' .. hold_id .. '","of":"' .. charge.kind .. '"}'
 )
 flush(book)
 call('HSET', KEYS[2], id, seq .. '\t' .. str(amount) .. '\t' .. hold_id .. '\t' .. book.now_text .. '\t' .. entry_seq,

@@ -134,7 +134,11 @@ if d then
   local text = str(amount)
   ends.remember(book, id, KEYS[4], 'L', text, str(d.amount), d.fingerprint, '')
   local seq = ends.append_for(book, 'late', id, r, text, why, outputs_text, meta)
-  ends.count_end(book, bucket, id, r, before, 0, -1)
+  if d.state == 'C' and r.amount > 0 then -- counted as charged, whatever was refunded of it since
+    ends.move_usage(book, bucket, id, r, -before, -1, 0, 0)
+  else
+    ends.count_end(book, bucket, id, r, before, 0, -1)
+  end
   ends.count_end(book, bucket, id, r, amount, outputs, 1)
   if d.state == 'C' and r.parts ~= '' then (book.lots or open_lots(book, '')).divide(r.parts, amount, 'used') end
   flush(book)

@@ -21,6 +21,7 @@ from gatekeeper.ledger.records import HoldContext, HoldState, OnUnknown, Repeate
 from gatekeeper.ledger.reports import OpenHold
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission, admit_call
+from gatekeeper.proxy.answering import shadow_headers
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.decisions.asking import Wanted, read_token, read_wanted, token_sha256, usual_names
 from gatekeeper.proxy.flight import take_off
@@ -31,6 +32,7 @@ from gatekeeper.proxy.once import Once, name_request
 from gatekeeper.proxy.pipeline import learn, learn_asked
 from gatekeeper.proxy.quoting import catalog_quote_answer, quote_document
 from gatekeeper.proxy.refusals import came_before
+from gatekeeper.proxy.shadow import tell_shadow
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential
 from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_HELD, HOLD_ID, REPLAYED, iso_time, json_answer
@@ -100,6 +102,7 @@ async def decide(
         if taken.state not in again:
             raise came_before(taken, gate.clock.now())
         return await _decided_before(gate, call, admission, taken, token)
+    tell_shadow(gate, call, taken.held)
     async with taken as flight:
         began_ms = int(gate.clock.now().timestamp() * 1000)
         record = replace(
@@ -172,7 +175,7 @@ def decision_answer(call: Call, decision: Decision) -> web.Response:
         "replayed": decision.replayed,
     }
     answer = json_answer(document, call.request_id, status=CREATED)
-    answer.headers.update(hold_headers(decision))
+    answer.headers.update(hold_headers(decision) | shadow_headers(call))
     return answer
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
-from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.core.rejection import Code, Rejected, refuse
 from gatekeeper.dialects.answers import succeeded
 from gatekeeper.dialects.base import RouteKind
 from gatekeeper.ledger.records import Answer
@@ -34,6 +34,7 @@ from gatekeeper.proxy.jobs.settling import cancelled, finish
 from gatekeeper.proxy.once import UNNAMED
 from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, job_unkept, job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
+from gatekeeper.proxy.shadow import pass_unheld, tell_shadow
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer
 from gatekeeper.web.answers import CREDITS_CHARGED, CREDITS_HELD, HOLD_ID
@@ -45,12 +46,16 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
         detail = "Gatekeeper-Dry-Run is for generations; a question about a job costs nothing. Leave it out."
         raise refuse(Code.MALFORMED_REQUEST, detail)
     body = await body_of(gate, call)
-    provider, job = await _find(gate, call, body)
+    try:
+        provider, job = await _find(gate, call, body)
+    except Rejected as refused:
+        return await pass_unheld(gate, call, body, refused)
     call.trace.learn(provider=provider.name, hold_id=job.record.hold_id, model=job.record.facts.model)
     call.trace.hook = job.record.hook
     if call.route.kind is not RouteKind.POLL and not job.ended:
         await _learn_first(gate, provider, job)
     sent = upstream_request(call, provider, body, _address(call, provider, job))
+    tell_shadow(gate, call, None)
     try:
         answer = await provider.upstream.send(sent)
     except UpstreamError as error:

@@ -29,9 +29,10 @@ async def taken_over(gate: Gate, call: Call, asked: GenerationRequest) -> Genera
 
 async def check_sources(gate: Gate, call: Call, provider: Provider, asked: GenerationRequest) -> None:
     """Raises `Rejected` (job_not_found) for an earlier job, or a file of one, that was not this team's."""
-    for name in asked.sources:
-        if await gate.desk.find(call.caller.team.id, provider.name, name) is None:
-            raise _not_found(name)
+    with call.past:
+        for name in asked.sources:
+            if await gate.desk.find(call.caller.team.id, provider.name, name) is None:
+                raise _not_found(name)
 
 
 def _not_found(name: str) -> Exception:

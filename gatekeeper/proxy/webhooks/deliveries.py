@@ -87,8 +87,17 @@ class _Turns:
         return name
 
 
+OnAlert = Callable[[Letter, Called, str, float], Awaitable[None]]
+"""Hears of an attempt: the letter, how the call went, `delivered`, `retried` or `failed`, and its age in seconds."""
+
+
+async def _untold(_: Letter, __: Called, ___: str, ____: float) -> None:
+    """Nobody wants to hear of alerts."""
+
+
 class Deliveries:
-    """The deliveries of one process. `secret` is the store's, from which a team's own is derived."""
+    """The deliveries of one process. `secret` is the store's, from which a team's own is derived. `on_alert` hears how
+    each attempt to deliver an alert ended, instead of the log."""
 
     def __init__(  # every argument is a part that is wired in
         self,
@@ -114,6 +123,7 @@ class Deliveries:
         self._loop: asyncio.Task[None] | None = None
         self._disk = asyncio.Lock()
         self._hosts = _Turns()
+        self.on_alert: OnAlert = _untold
 
     async def start(self) -> None:
         """Takes up what waits on disk. Raises OSError if the directory cannot be used."""
@@ -204,18 +214,21 @@ class Deliveries:
         age_s = max(now - letter.written_at_ms / 1000, 0)
         headers = standard_headers(team_secret(self._secret, letter.team), letter.id, letter.body, int(now))
         called = await self._caller.call(letter.url, {**letter.headers, **headers}, letter.body)
-        if called.taken:
-            await asyncio.to_thread(self._box.finish, letter.name)
-            self._metrics.webhook_delivery("delivered")
-            emit(WebhookDelivered(**_facts(letter), status=called.status, age_s=round(age_s)))
-        elif called.status == GONE or age_s >= self._patience.give_up_after_s:
-            await asyncio.to_thread(self._box.finish, letter.name)
-            self._metrics.webhook_delivery("failed")
-            emit(WebhookFailed(**_facts(letter), status=called.status, reason=_why(called), final=True))
-        else:
-            self._metrics.webhook_delivery("retried")
-            emit(WebhookFailed(**_facts(letter), status=called.status, reason=_why(called), final=False))
+        is_over = called.status == GONE or age_s >= self._patience.give_up_after_s
+        outcome = "delivered" if called.taken else "failed" if is_over else "retried"
+        if outcome == "retried":
             self._line_up(letter.name, self._pause_s(age_s))
+        else:
+            await asyncio.to_thread(self._box.finish, letter.name)
+        if letter.is_alert:
+            await self.on_alert(letter, called, outcome, age_s)
+            return
+        self._metrics.webhook_delivery(outcome)
+        if called.taken:
+            emit(WebhookDelivered(**_facts(letter), status=called.status, age_s=round(age_s)))
+        else:
+            final = outcome == "failed"
+            emit(WebhookFailed(**_facts(letter), status=called.status, reason=_why(called), final=final))
 
     def _pause_s(self, age_s: float) -> float:
         patience = self._patience

@@ -35,7 +35,8 @@ TEAM_SHARE: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """An event on its way to a caller. `headers` are those that do not depend on when it is sent."""
+    """An event on its way to a caller. `headers` are those that do not depend on when it is sent. An alert, which is
+    about a team and no generation, has neither provider nor hold."""
 
     id: str
     url: str
@@ -45,6 +46,11 @@ class Letter:
     provider: str
     hold_id: str
     written_at_ms: int
+
+    @property
+    def is_alert(self) -> bool:
+        """Whether it goes to a team's alert address."""
+        return not self.provider
 
     @property
     def name(self) -> str:

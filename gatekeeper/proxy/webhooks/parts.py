@@ -10,7 +10,7 @@ from gatekeeper.clock import Clock
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.webhooks.addresses import Allowed
 from gatekeeper.proxy.webhooks.calling import Caller
-from gatekeeper.proxy.webhooks.deliveries import Deliveries, Patience
+from gatekeeper.proxy.webhooks.deliveries import Deliveries, OnAlert, Patience
 from gatekeeper.proxy.webhooks.jwks import FAL_JWKS_URL, KeyRing
 from gatekeeper.proxy.webhooks.letters import LetterBox
 from gatekeeper.sections import read_secret
@@ -39,6 +39,7 @@ async def open_webhooks(
     clock: Clock,
     metrics: Metrics,
     on_error: Callable[[Exception], None],
+    on_alert: OnAlert | None = None,
 ) -> AsyncIterator[Webhooks]:
     """Webhooks whose deliveries run inside the block. Raises OSError if their directory cannot be used."""
     stated = settings.webhooks
@@ -46,6 +47,7 @@ async def open_webhooks(
     box = LetterBox(directory / DIRECTORY, letters_max=stated.waiting_max, bytes_max=stated.waiting_max_mb * 1024**2)
     async with Caller(allowed, stated.timeout_s) as caller:
         deliveries = Deliveries(box, caller, _patience(stated), secret, clock, metrics, on_error)
+        deliveries.on_alert = on_alert or deliveries.on_alert
         await deliveries.start()
         try:
             yield Webhooks(

@@ -16,7 +16,14 @@ from gatekeeper.upstream.messages import UpstreamRequest
 
 
 def wanted_webhook(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Wanted | None:
-    """The webhook that the request asks for. Raises `Rejected` (malformed_request) for one that cannot be served."""
+    """The webhook that the request asks for. Raises `Rejected` (malformed_request) for one that cannot be served; in
+    shadow that one stays as it is, and the provider calls it."""
+    with call.past:
+        return _wanted_webhook(gate, call, provider, body)
+    return None
+
+
+def _wanted_webhook(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Wanted | None:
     trait = provider.dialect.TRAITS.webhook
     if trait is None:
         return None

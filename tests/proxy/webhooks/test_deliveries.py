@@ -219,6 +219,7 @@ async def test_a_full_box_says_so(start: Start, receiver: Any) -> None:
 
     with pytest.raises(BoxFull):
         await deliveries.put(letter(receiver.url, "msg_2"))
+    receiver.gate.set()
 
 
 async def test_a_broken_disk_is_told_and_the_event_stays(

@@ -1,0 +1,134 @@
+"""One limit, allowance or project of a team, set or taken away: what a person does who has no list at hand.
+
+Each changes the team's record from what it is at that moment, so that two people at once lose nothing of each other's.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gatekeeper.admin.bodies import AllowanceBody, LimitBody, LimitName, LimitsPatch, ProjectBody
+from gatekeeper.admin.documents import AllowancesDocument, LimitsDocument, ProjectsDocument
+from gatekeeper.admin.operations.asking import Who, change_team, team_of
+from gatekeeper.admin.operations.limits import change_limits, get_limits
+from gatekeeper.admin.operations.plans import (
+    PERIODS,
+    allowances_document,
+    check_project,
+    project_of,
+    projects_document,
+)
+from gatekeeper.admin.problems import AdminProblem, invalid
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.teamrecord import Allowance, Limit, Project, TeamRecord
+from gatekeeper.web.answers import iso_time
+
+
+async def set_limit(ledger: Ledger, team_id: str, body: LimitBody, who: Who) -> LimitsDocument:
+    """This limit in place of one of the same scope and period; a raise of it goes on."""
+    await team_of(ledger, team_id)
+
+    def changed(team: TeamRecord) -> TeamRecord:
+        before = _limit_of(team, body)
+        raised = (None, None) if before is None else (before.raised_to, before.raised_until_ms)
+        return _with_limit(team, Limit(body.scope, body.per, body.credits, *raised))
+
+    await change_team(ledger, team_id, changed, who)
+    return await get_limits(ledger, team_id)
+
+
+async def raise_limit(
+    ledger: Ledger, team_id: str, name: LimitName, to: int, until_ms: int, who: Who
+) -> LimitsDocument:  # fmt: skip
+    """Let this limit be another one until then. Raises AdminProblem if there is none, or if that is past."""
+    await team_of(ledger, team_id)
+    if until_ms <= await ledger.now_ms(team_id):
+        raise invalid("until", f"{iso_time(until_ms)} is past", "Write a later time.")
+    await change_team(ledger, team_id, _raised(name, to, until_ms), who)
+    return await get_limits(ledger, team_id)
+
+
+async def lower_limit(ledger: Ledger, team_id: str, name: LimitName, who: Who) -> LimitsDocument:
+    """End a raise of this limit now."""
+    await change_team(ledger, team_id, _raised(name, None, None), who)
+    return await get_limits(ledger, team_id)
+
+
+async def remove_limit(ledger: Ledger, team_id: str, name: LimitName, who: Who) -> LimitsDocument:
+    """Take this limit away."""
+    return await change_limits(ledger, team_id, LimitsPatch(remove=[name]), who)
+
+
+def _raised(name: LimitName, to: int | None, until_ms: int | None) -> Callable[[TeamRecord], TeamRecord]:
+    def changed(team: TeamRecord) -> TeamRecord:
+        before = _limit_of(team, name)
+        if before is None:
+            raise AdminProblem("limit_not_found", f"Team {team.id} has no limit {name.scope} per {name.per}.")
+        return _with_limit(team, replace(before, raised_to=to, raised_until_ms=until_ms))
+
+    return changed
+
+
+def _limit_of(team: TeamRecord, name: LimitName | LimitBody) -> Limit | None:
+    return next((each for each in team.limits if (each.scope, each.per) == (name.scope, name.per)), None)
+
+
+def _with_limit(team: TeamRecord, limit: Limit) -> TeamRecord:
+    limits = {(each.scope, each.per): each for each in team.limits} | {(limit.scope, limit.per): limit}
+    return replace(team, limits=tuple(limits.values()))
+
+
+async def set_allowance(ledger: Ledger, team_id: str, body: AllowanceBody, who: Who) -> AllowancesDocument:
+    """This allowance, anew or in place of the one of its id."""
+    await team_of(ledger, team_id)
+    if body.per not in PERIODS:
+        raise invalid("per", f"{body.per} is no period of an allowance", "Use day, week or month.")
+    now_ms = await ledger.now_ms(team_id)
+
+    def changed(team: TeamRecord) -> TeamRecord:
+        known = {each.id: each for each in team.allowances}
+        since_ms = known[body.id].since_ms if body.id in known else now_ms
+        since_ms = since_ms if body.since is None else body.since
+        known[body.id] = Allowance(body.id, body.credits, body.per, since_ms, body.lasts_periods)
+        return replace(team, allowances=tuple(known.values()))
+
+    return allowances_document(await change_team(ledger, team_id, changed, who))
+
+
+async def remove_allowance(ledger: Ledger, team_id: str, allowance_id: str, who: Who) -> AllowancesDocument:
+    """Give no more of it; what was given stays given."""
+
+    def changed(team: TeamRecord) -> TeamRecord:
+        left = tuple(each for each in team.allowances if each.id != allowance_id)
+        if len(left) == len(team.allowances):
+            raise _not_there(team, "allowance", allowance_id, [each.id for each in team.allowances])
+        return replace(team, allowances=left)
+
+    return allowances_document(await change_team(ledger, team_id, changed, who))
+
+
+async def set_project(ledger: Ledger, team_id: str, body: ProjectBody, who: Who) -> ProjectsDocument:
+    """This project's budget, anew or in place of the one of its id."""
+    check_project("project", body)
+
+    def changed(team: TeamRecord) -> TeamRecord:
+        known: dict[str, Project] = {each.id: each for each in team.projects}
+        return replace(team, projects=tuple((known | {body.id: project_of(body)}).values()))
+
+    return projects_document(await change_team(ledger, team_id, changed, who))
+
+
+async def remove_project(ledger: Ledger, team_id: str, project_id: str, who: Who) -> ProjectsDocument:
+    """Take a project's budget away; what it spent stays in the books, and its limits stay."""
+
+    def changed(team: TeamRecord) -> TeamRecord:
+        left = tuple(each for each in team.projects if each.id != project_id)
+        if len(left) == len(team.projects):
+            raise _not_there(team, "project", project_id, [each.id for each in team.projects])
+        return replace(team, projects=left)
+
+    return projects_document(await change_team(ledger, team_id, changed, who))
+
+
+def _not_there(team: TeamRecord, noun: str, name: str, known: list[str]) -> AdminProblem:
+    there = f"There are: {', '.join(known)}." if known else "There are none."
+    return invalid(noun, f"team {team.id} has no {noun} {name}", there)

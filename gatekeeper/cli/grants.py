@@ -1,0 +1,232 @@
+"""`grants`: credits that are given, given back, handed on, and given anew each month."""
+
+from typing import Annotated, Any
+
+import typer
+
+from gatekeeper.admin.bodies import PAGE_MAX, AllowanceBody, GrantBody, PageQuery, RefundBody, TransferBody
+from gatekeeper.admin.documents import AllowancesDocument, GrantDocument
+from gatekeeper.admin.operations import grants, plans, single, wallet
+from gatekeeper.admin.operations.asking import Made
+from gatekeeper.cli.operating import by, credits_of, given, maybe_credits_of, moment, operate
+from gatekeeper.cli.options import (
+    ConfigOption,
+    CursorOption,
+    JsonOption,
+    PageOption,
+    TeamArgument,
+    WhenOption,
+)
+from gatekeeper.cli.show import cell, plain, print_json, print_rows
+from gatekeeper.cli.teams import told_more
+from gatekeeper.cli.who import WhyOption
+from gatekeeper.ledger.ledger import Ledger
+
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="What makes it one: the same id again is the same.")]
+CreditsArgument = Annotated[str, typer.Argument(metavar="CREDITS", help="How many, like 1000 or 73.5.")]
+
+
+def list_grants(
+    team: TeamArgument,
+    limit: PageOption = PAGE_MAX,
+    cursor: CursorOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what a team was given. Of credits that never expire no rest is kept by grant: they are one pot."""
+    page = PageQuery(limit=limit, cursor=cursor)
+    document = operate(config, lambda ledger: grants.list_grants(ledger, team, page), team=team).plain()
+    if as_json:
+        print_json(document)
+        return
+    found = plain(document)
+    columns = {"Grant": "id", "Credits": "credits", "Expires": "expires_at", "Left": "remaining"}
+    print_rows(found["grants"], columns, right=("Credits", "Left"), whole=("Grant",))
+    if not found["grants"]:
+        print(f"Team {team} was given nothing yet. `gatekeeper grants give {team} ID CREDITS` does.")
+    told_more(found["next_cursor"])
+
+
+def give(  # noqa: PLR0913 - each argument is an option of the command
+    team: TeamArgument,
+    grant: IdArgument,
+    amount: CreditsArgument,
+    *,
+    expires: WhenOption = None,
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="What it is for, for the journal.")] = "",
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a team credits, once per id. What expires soonest is spent first; what is left of it then is lost."""
+
+    async def do(ledger: Ledger) -> Made[GrantDocument]:
+        at = await moment(ledger, team, expires)
+        body = given(GrantBody, id=grant, credits=credits_of(amount), expires_at=at, note=note)
+        return await grants.give_grant(ledger, team, body, by(why))
+
+    made = operate(config, do, team=team, name=grant)
+    if as_json:
+        print_json(made.document.plain())
+        return
+    facts = plain(made.document.plain())
+    until = f", until {cell(facts['expires_at'])}" if facts["expires_at"] else ""
+    done = "is given" if made.new else "was given before; nothing was changed"
+    print(f"Grant {grant} of {facts['credits']} credits{until} {done}.")
+
+
+def refund(  # noqa: PLR0913 - each argument is an option of the command
+    team: TeamArgument,
+    refund_id: IdArgument,
+    *,
+    hold: Annotated[
+        str | None, typer.Option("--hold", metavar="ID", show_default=False, help="The hold that was charged.")
+    ] = None,
+    entry: Annotated[
+        int | None, typer.Option("--entry", metavar="SEQ", min=1, show_default=False, help="Or its journal entry.")
+    ] = None,
+    amount: Annotated[
+        str | None,
+        typer.Option("--credits", metavar="CREDITS", show_default="all that is left of it", help="How many."),
+    ] = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give back what a hold was charged, or a part of it; never more than that in all."""
+    body_of: dict[str, Any] = {"id": refund_id, "hold_id": hold, "seq": entry, "credits": maybe_credits_of(amount)}
+    made = operate(
+        config, lambda ledger: wallet.give_refund(ledger, team, given(RefundBody, **body_of), by(why)), team=team,
+        name=hold or "",
+    )  # fmt: skip
+    if as_json:
+        print_json(made.document.plain())
+        return
+    facts = plain(made.document.plain())
+    done = "are given back" if made.new else "were given back before; nothing was changed"
+    print(f"{facts['credits']} credits {done}. Of this charge {facts['charged']} are left charged.")
+    print(f"Available: {facts['credits_available']} credits.")
+
+
+def list_refunds(
+    team: TeamArgument,
+    limit: PageOption = PAGE_MAX,
+    cursor: CursorOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what a team was given back."""
+    page = PageQuery(limit=limit, cursor=cursor)
+    document = operate(config, lambda ledger: wallet.list_refunds(ledger, team, page), team=team).plain()
+    if as_json:
+        print_json(document)
+        return
+    found = plain(document)
+    columns = {"Refund": "id", "Credits": "credits", "At": "at", "Hold": "hold_id", "Charge": "charge_seq"}
+    print_rows(found["refunds"], columns, right=("Credits", "Charge"), whole=("Refund", "Hold"))
+    if not found["refunds"]:
+        print(f"Team {team} was given nothing back.")
+    told_more(found["next_cursor"])
+
+
+def transfer(
+    team: TeamArgument,
+    transfer_id: IdArgument,
+    to: Annotated[str, typer.Argument(metavar="TO", help="The team that gets them.")],
+    amount: CreditsArgument,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hand credits on to another team of the same organisation: only such as never expire."""
+    body_of = {"id": transfer_id, "to": to, "credits": credits_of(amount)}
+    made = operate(
+        config, lambda ledger: wallet.make_transfer(ledger, team, given(TransferBody, **body_of), by(why)), team=team
+    )
+    if as_json:
+        print_json(made.document.plain())
+        return
+    facts = plain(made.document.plain())
+    done = "are handed on" if made.new else "were handed on before; nothing was changed"
+    print(f"{facts['credits']} credits of team {team} {done} to team {facts['to']}.")
+
+
+def list_transfers(
+    team: TeamArgument,
+    limit: PageOption = PAGE_MAX,
+    cursor: CursorOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what a team handed on."""
+    page = PageQuery(limit=limit, cursor=cursor)
+    document = operate(config, lambda ledger: wallet.list_transfers(ledger, team, page), team=team).plain()
+    if as_json:
+        print_json(document)
+        return
+    found = plain(document)
+    columns = {"Transfer": "id", "To": "to", "Credits": "credits", "At": "at", "Pending": "pending"}
+    print_rows(found["transfers"], columns, right=("Credits",), whole=("Transfer",))
+    if not found["transfers"]:
+        print(f"Team {team} handed nothing on.")
+    told_more(found["next_cursor"])
+
+
+def list_allowances(team: TeamArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List what a team is given anew each day, week or month."""
+    _print_allowances(team, operate(config, lambda ledger: plans.get_allowances(ledger, team), team=team), as_json)
+
+
+def _print_allowances(team: str, found: AllowancesDocument, as_json: bool) -> None:
+    if as_json:
+        print_json(found.plain())
+        return
+    columns = {
+        "Allowance": "id",
+        "Credits": "credits",
+        "Per": "per",
+        "Since": "since",
+        "Lasts periods": "lasts_periods",
+    }
+    rows = plain(found.plain())["allowances"]
+    print_rows(rows, columns, right=("Credits", "Lasts periods"), whole=("Allowance",))
+    if not rows:
+        print(f"Team {team} has no allowances.")
+
+
+def allow(  # noqa: PLR0913 - each argument is an option of the command
+    team: TeamArgument,
+    allowance: IdArgument,
+    amount: CreditsArgument,
+    *,
+    per: Annotated[str, typer.Option("--per", metavar="PERIOD", help="day, week or month.")] = "month",
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="WHEN", show_default="now", help="From this day or time on.")
+    ] = None,
+    lasts: Annotated[
+        int, typer.Option("--lasts", metavar="N", min=0, help="After so many periods the rest is lost; 0: never.")
+    ] = 1,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a team credits anew in every period of its time zone, or change an allowance from the next period on."""
+
+    async def do(ledger: Ledger) -> AllowancesDocument:
+        at = await moment(ledger, team, since)
+        body = given(AllowanceBody, id=allowance, credits=credits_of(amount), per=per, since=at, lasts_periods=lasts)
+        return await single.set_allowance(ledger, team, body, by(why))
+
+    _print_allowances(team, operate(config, do, team=team), as_json)
+
+
+def disallow(
+    team: TeamArgument,
+    allowance: IdArgument,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give no more of an allowance; what was given stays given."""
+    done = operate(config, lambda ledger: single.remove_allowance(ledger, team, allowance, by(why)), team=team)
+    _print_allowances(team, done, as_json)

@@ -1,0 +1,70 @@
+"""`usage`: what a team's credits went into, as a table, as JSON or as a file for spreadsheets."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gatekeeper.admin.operations.asking import team_of
+from gatekeeper.cli.operating import operate
+from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
+from gatekeeper.cli.show import plain, print_json, print_rows
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.web.usagereport import (
+    DEFAULT_BY,
+    DIMENSIONS,
+    OTHER,
+    UsageReport,
+    usage_csv,
+    usage_document,
+    usage_report,
+)
+
+
+def usage(
+    team: TeamArgument,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DAY", show_default="the first of the month", help="From this day on."),
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="DAY", show_default="today", help="Up to this day, and with it.")
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="WORDS", help=f"Added up by some of {', '.join(DIMENSIONS)}, with commas."),
+    ] = ",".join(DEFAULT_BY),
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table for spreadsheets on stdout.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a team's credits went into: this month so far, unless told otherwise.
+
+    Days are those of the team's time zone, and a generation counts in the day in which it was begun.
+    """
+    asked = {name: value for name, value in (("from", first), ("to", last), ("by", by)) if value is not None}
+
+    async def report(ledger: Ledger) -> UsageReport:
+        return await usage_report(ledger, await team_of(ledger, team), asked)
+
+    found = operate(config, report, team=team)
+    if as_json:
+        print_json(usage_document(found))
+    elif as_csv:
+        sys.stdout.write(usage_csv(found))
+    else:
+        _print(found)
+
+
+def _print(report: UsageReport) -> None:
+    document = plain(usage_document(report))
+    columns = {word.capitalize(): word for word in document["by"]}
+    rows = [
+        {**row, **{word: row[word] or (OTHER if row["other"] else "none") for word in document["by"]}}
+        for row in document["rows"]
+    ]
+    counts = {"Credits": "credits", "Generations": "generations", "Released": "released", "Outputs": "outputs"}
+    print_rows(rows, columns | counts, right=tuple(counts))
+    total = document["total"]
+    days = f"{document['from']} to {document['to']} ({document['timezone']})"
+    print(f"{days}: {total['credits']} credits for {total['generations']} generations, {total['outputs']} outputs.")

@@ -1,0 +1,125 @@
+"""Shadow mode: everything is checked, priced, held and logged, and nothing is refused.
+
+A request goes the way of every other: what says no on that way is noted (`past.py`), and the hold is made all the same.
+What no price can be found for goes by without a hold. Here is who is in shadow, what is special about such a hold, the
+way of those without one, and how all of it is told. A frozen team is not let by, nor is anybody without a valid key.
+"""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from gatekeeper.core.outcome import Outcome
+from gatekeeper.core.rejection import FACTS, Code, Rejected, refuse
+from gatekeeper.dialects.base import RouteKind
+from gatekeeper.events import GenerationShadowed
+from gatekeeper.ledger.records import Answer, Held, Repeated
+from gatekeeper.ledger.teamrecord import TeamRecord
+from gatekeeper.logs import emit, one_word
+from gatekeeper.proxy import flight
+from gatekeeper.proxy.admission import Admission
+from gatekeeper.proxy.again import AnswerCopy
+from gatekeeper.proxy.answering import (
+    Passage,
+    carry,
+    content_type_of,
+    deliver_free,
+    reader_of,
+    refused_credential,
+    shadow_headers,
+)
+from gatekeeper.proxy.gate import Call, Gate, Provider
+from gatekeeper.proxy.once import UNNAMED, Once
+from gatekeeper.proxy.past import Shadow
+from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, came_before, codes_of, from_upstream
+from gatekeeper.proxy.sending import upstream_request
+from gatekeeper.upstream.failure import UpstreamError
+from gatekeeper.upstream.messages import UpstreamAnswer
+
+
+def shadow_for(team: TeamRecord, candidates: tuple[Provider, ...], *, dry_run: bool) -> Shadow | None:
+    """A shadow for a request that may not be refused: its team is in shadow, or whoever may serve it. A dry run
+    forwards nothing, and says what would be."""
+    is_in_shadow = team.shadow or (bool(candidates) and all(provider.shadow for provider in candidates))
+    return Shadow() if is_in_shadow and not dry_run else None
+
+
+async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> flight.Flight | Repeated:
+    """As the flight's own. In shadow a request that comes again is sent again where its answer was not kept, and a name
+    that another request has is no name; what would have refused the hold is told."""
+    if call.shadow is None:
+        return await flight.take_off(gate, call, admission, once)
+    try:
+        taken = await flight.take_off(gate, call, admission, once)
+        if isinstance(taken, Repeated) and await gate.ledger.answer(call.caller.team.id, taken.hold_id) is None:
+            raise came_before(taken, gate.clock.now())
+    except Rejected as refused:
+        if refused.rejection.earlier is None:
+            raise
+        call.shadow.note(refused.rejection)
+        taken = await flight.take_off(gate, call, admission, UNNAMED)
+    if isinstance(taken, flight.Flight):
+        tell_shadow(gate, call, taken.held)
+    return taken
+
+
+async def pass_unheld(gate: Gate, call: Call, body: Sequence[bytes], refused: Rejected) -> web.StreamResponse:
+    """Lets by what has no price, or is about a job that nobody here knows: nothing is held, nothing is booked. Raises
+    what refused it, where it is not in shadow."""
+    if call.shadow is None or not call.candidates:
+        raise refused
+    if call.caller.team.frozen:
+        raise refuse(Code.TEAM_FROZEN, "This team is frozen; nothing is forwarded until its lead lifts that.")
+    call.shadow.note(refused.rejection)
+    provider = call.candidates[0]
+    call.trace.learn(provider=provider.name)
+    sent = upstream_request(call, provider, body)
+    tell_shadow(gate, call, None)
+    try:
+        answer = await provider.upstream.send(sent)
+    except UpstreamError as error:
+        raise from_upstream(error, provider.name) from None
+    async with answer:
+        return await _pass_on(gate, call, provider, answer)
+
+
+def tell_shadow(gate: Gate, call: Call, held: Held | None) -> None:
+    """One log line and one metric for what would have been refused; nothing for what would not."""
+    shadow, money = call.shadow, held.shadowed if held else ()
+    codes = tuple(dict.fromkeys((*shadow.codes, *codes_of(money)))) if shadow else ()
+    if shadow is None or not codes:
+        return
+    call.trace.shadowed = codes[0]
+    gate.metrics.shadowed(codes[0])
+    emit(
+        GenerationShadowed(
+            facts=call.facts,
+            code=codes[0],
+            codes=codes,
+            violations=tuple(
+                {"code": v.code, "field": v.field, "requested": one_word(v.requested)} for v in shadow.violations
+            ),
+            credits_required=held.amount if held and money else None,
+            credits_available=money[0].available if money else None,
+            credits_held=held.amount if held else None,
+            status=FACTS[codes[0]].status,
+            asked=call.trace.asked,
+        )
+    )
+
+
+async def _pass_on(gate: Gate, call: Call, provider: Provider, answer: UpstreamAnswer) -> web.StreamResponse:
+    """The answer as it is, but for links, which lead through the gateway as always."""
+    if answer.status == HTTP_UNAUTHORIZED:
+        raise refused_credential(call, provider)
+    if call.route.kind is RouteKind.DOWNLOAD:
+        return await deliver_free(gate, call, answer, provider.credential.hidden, shadow_headers(call))
+
+    async def land(_outcome: Outcome, _kept: Answer | None) -> None:
+        """Nothing was held: there is nothing to book."""
+
+    nothing_kept = AnswerCopy(UNNAMED, answer.status, content_type_of(answer))
+    reader = reader_of(call, call.route, answer)
+    return await carry(
+        Passage(gate, call, provider, answer, reader, nothing_kept, land, lambda _at_s, _waits_s: None, dict)
+    )
