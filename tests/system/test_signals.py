@@ -109,6 +109,21 @@ async def test_a_limit_is_told_and_tried_again_until_it_is_taken(world: World, r
     assert ([False, False], "127.0.0.1") == ([each["final"] for each in failed], delivered["host"])
 
 
+async def test_two_gateways_tell_it_once(start_world: StartWorld, receiver: Receiver) -> None:
+    """Both see the spend of the team; each point is one line and one call."""
+    first, second = [await start_world(signals=SOON, webhooks=LOCAL) for _ in range(2)]
+    limit = Limit("team", Per.DAY, 196 * MICRO)
+    key = await first.key(limits=(limit,), thresholds=(50, 100), alert_url=receiver.url)
+
+    for number in (1, 2):
+        await asyncio.gather(first.native(key), second.native(key))
+        await second.event("limit.threshold", number)
+        await receiver.until_received(number)
+
+    assert [50, 100] == [line["percent"] for line in second.events("limit.threshold")]
+    assert 2 == len({headers["webhook-id"] for headers, _ in receiver.received}) == len(receiver.received)
+
+
 async def test_an_address_that_leads_inside_is_never_called(start_world: StartWorld, receiver: Receiver) -> None:
     """Whoever manages a team must not reach the gateway's neighbours by it; the log says why nothing came."""
     world = await start_world(signals=SOON)
