@@ -68,21 +68,25 @@ class Books:
             if entry.seq != self.seq + 1:
                 self.disorder.append(f"entry {entry.seq} follows {self.seq}")
             self.seq = entry.seq
-            if entry.kind is EntryKind.GRANT:
+            self._book(entry)
+
+    def _book(self, entry: Entry) -> None:
+        match entry.kind:
+            case EntryKind.GRANT:
                 self.granted += entry.amount
-            elif entry.kind is EntryKind.HOLD:
-                self._hold(entry, entry.fields[self.call_field])
-            elif entry.kind in ENDS:
-                self._end(entry)
-            elif entry.kind is EntryKind.LATE:
-                self._late(entry)
-            elif entry.kind is EntryKind.LAPSE:
-                self.expired += entry.amount
-            elif entry.kind is EntryKind.TRANSFER:
+            case EntryKind.TRANSFER:
                 self.granted -= entry.amount
-            elif entry.kind is EntryKind.REFUND:
+            case EntryKind.HOLD:
+                self._hold(entry, entry.fields[self.call_field])
+            case kind if kind in ENDS:
+                self._end(entry)
+            case EntryKind.LATE:
+                self._late(entry)
+            case EntryKind.REFUND:
                 self._refund(entry)
-            elif entry.kind is EntryKind.ORPHAN:
+            case EntryKind.LAPSE:
+                self.expired += entry.amount
+            case EntryKind.ORPHAN:
                 self.disorder.append(f"{self.team.id} entry {entry.seq}: an orphan")
 
     def _hold(self, entry: Entry, call: str) -> None:
