@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document of the admin API, made from the route table and from the models of bodies and answers."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -44,6 +45,7 @@ def openapi_document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": {str(status): _problem(codes, refs) for status, codes in _by_status(ALWAYS).items()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "GATEKEEPER_ADMIN_TOKEN"}},
         },
     }
@@ -117,26 +119,33 @@ def _who_parameters(route: Route) -> list[dict[str, Any]]:
 def _responses(route: Route, refs: Refs) -> dict[str, Any]:
     shown = {"type": "string"} if route.answer is None else refs[route.answer, "serialization"]
     content = {media: {"schema": shown if media == "application/json" else {"type": "string"}} for media in route.media}
-    found: dict[str, Any] = {
-        str(status): {"description": TITLE_OF_STATUS[status], "content": content} for status in route.answers
-    }
+    done = {str(status): {"description": TITLE_OF_STATUS[status], "content": content} for status in route.answers}
     codes = [*ALWAYS, *route.problems, *(["team_not_found"] if "{team}" in route.path else [])]
     codes += ["payload_too_large"] if route.body else []
-    for status in sorted({TITLES[code][0] for code in codes}):
-        _add_problem(found, str(status), [code for code in dict.fromkeys(codes) if TITLES[code][0] == status], refs)
-    return dict(sorted(found.items()))
+    problems: dict[str, Any] = {}
+    for status, found in _by_status(codes).items():
+        usual = found == _by_status(ALWAYS).get(status) and str(status) not in done
+        problems[str(status)] = {"$ref": f"#/components/responses/{status}"} if usual else _problem(found, refs)
+        if str(status) in done:
+            content = done[str(status)]["content"] | problems[str(status)]["content"]
+            problems[str(status)] = done[str(status)] | {"content": content}
+    return dict(sorted((done | problems).items()))
 
 
-def _add_problem(found: dict[str, Any], status: str, codes: list[str], refs: Refs) -> None:
+def _by_status(codes: Iterable[str]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        found.setdefault(TITLES[code][0], []).append(code)
+    return found
+
+
+def _problem(codes: list[str], refs: Refs) -> dict[str, Any]:
     told = "; ".join(f"`{code}`: {TITLES[code][1]}" for code in codes)
-    problem = {_PROBLEM_MEDIA: {"schema": refs[ProblemDocument, "serialization"]}}
-    if status in found:
-        found[status] = {**found[status], "content": {**found[status]["content"], **problem}}
-        return
-    found[status] = {"description": told, "content": problem}
+    found = {"description": told, "content": {_PROBLEM_MEDIA: {"schema": refs[ProblemDocument, "serialization"]}}}
     if "ledger_unavailable" in codes:
         schema = {"type": "integer", "const": RETRY_AFTER_S}
-        found[status]["headers"] = {"Retry-After": {"description": "seconds", "schema": schema}}
+        found["headers"] = {"Retry-After": {"description": "seconds", "schema": schema}}
+    return found
 
 
 def _own() -> dict[str, Any]:

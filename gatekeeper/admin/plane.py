@@ -16,6 +16,7 @@ from gatekeeper.admin.openapi import OPENAPI_PATH, openapi_text
 from gatekeeper.admin.problems import AdminProblem
 from gatekeeper.admin.routes import ROUTES
 from gatekeeper.admin.routing import BODY_BYTES_MAX, Route, answered, problem_answer
+from gatekeeper.catalog import Catalog
 from gatekeeper.core.rejection import quoted
 from gatekeeper.events import InternalError
 from gatekeeper.ledger.ledger import Ledger
@@ -58,6 +59,7 @@ class AdminPlane:
     ledger: Ledger
     readiness: Callable[[], Awaitable[Readiness]]
     reload: Callable[[], Awaitable[Reload]]
+    catalog: Callable[[], Catalog]
 
     def application(self) -> web.Application:
         """The aiohttp application with every admin route."""

@@ -1,8 +1,12 @@
 """The admin API's routes, all of them: the table that the application and its OpenAPI document are made from."""
 
-from gatekeeper.admin import bodies, bookdocuments, documents
+import orjson
+
+from gatekeeper.admin import bodies, bookdocuments, documents, signaldocuments
 from gatekeeper.admin.operations import books, grants, holds, keys, limits, plans, teams, wallet
+from gatekeeper.admin.operations.asking import team_of
 from gatekeeper.admin.routing import Asked, Reply, Route, written
+from gatekeeper.signals.report import report
 from gatekeeper.web.usagereport import csv_name, usage_csv
 
 TEAMS = "/admin/v1/teams"
@@ -17,13 +21,19 @@ async def _reload(asked: Asked) -> Reply:
 
 
 async def _usage(asked: Asked) -> Reply:
-    report = await books.read_usage(asked.ledger, asked.team, asked.query)
-    if not report.query.as_csv:
-        return books.usage_document(report)
-    answer = written(usage_csv(report).encode(), 200, "text/csv")
+    found = await books.read_usage(asked.ledger, asked.team, asked.query)
+    if not found.query.as_csv:
+        return books.usage_document(found)
+    answer = written(usage_csv(found).encode(), 200, "text/csv")
     answer.charset = "utf-8"
-    answer.headers["Content-Disposition"] = f'attachment; filename="{csv_name(report)}"'
+    answer.headers["Content-Disposition"] = f'attachment; filename="{csv_name(found)}"'
     return answer
+
+
+async def _signals(asked: Asked) -> Reply:
+    await team_of(asked.ledger, asked.team)
+    found = await report(asked.ledger, asked.parts.catalog(), asked.team)
+    return written(orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE), 200)
 
 
 async def _verify(asked: Asked) -> Reply:
@@ -218,6 +228,11 @@ BOOK_ROUTES = (
         method="GET", path=f"{TEAM}/journal", name="readJournal", summary="So many journal entries behind that one.",
         call=lambda a: books.read_journal(a.ledger, a.team, a.query),
         query=bodies.JournalQuery, answer=bookdocuments.JournalDocument,
+    ),
+    Route(
+        method="GET", path=f"{TEAM}/signals", name="readSignals",
+        summary="How budgets and limits stand, and why spend runs ahead of plan.",
+        call=_signals, answer=signaldocuments.SignalsDocument,
     ),
     Route(
         method="GET", path=f"{TEAM}/usage", name="readUsage", summary="What the team's credits went into.",

@@ -18,6 +18,7 @@ from gatekeeper.admin.bookdocuments import ReloadDocument
 from gatekeeper.admin.documents import Document
 from gatekeeper.admin.operations.asking import Made, Who
 from gatekeeper.admin.problems import AdminProblem, translated, unreadable
+from gatekeeper.catalog import Catalog
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.dialects.strictjson import parse_object
 from gatekeeper.ledger import bounds
@@ -50,6 +51,9 @@ class Parts(Protocol):
 
     @property
     def metrics(self) -> Metrics: ...
+
+    @property
+    def catalog(self) -> Callable[[], Catalog]: ...
 
     async def reloaded(self) -> ReloadDocument: ...
 

@@ -66,6 +66,7 @@ SCOPES: dict[Answering, Scopes] = {
     answer_models: TO_CHOOSE,
     answer_model: TO_CHOOSE,
     answer_balance: TO_READ,
+    answer_usage: TO_READ,
     answer_holds: TO_READ,
     pass_free: TO_PASS,
 }

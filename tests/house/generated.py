@@ -24,10 +24,13 @@ from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.events import LEVELS, Event, GenerationFacts
 from gatekeeper.eventschema import log_event_schema
 from gatekeeper.ledger.states import ROWS
+from tests.house.admintables import api_text, problem_table, route_table
 
 ROOT = Path(__file__).parents[2]
 
 SCHEMA = Path("docs/log-events.schema.json")
+
+ADMIN_API = Path("docs/admin-api.json")
 
 BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -203,6 +206,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "generation-facts": generation_facts,
     "hold-states": state_table,
     "providers": provider_sections,
+    "admin-routes": route_table,
+    "admin-problems": problem_table,
 }
 
 
@@ -213,7 +218,7 @@ def with_blocks(text: str) -> str:
 
 def documents() -> dict[Path, str]:
     """Every document that has something generated, as it should be, by its path in the project."""
-    found = {SCHEMA: schema_text()}
+    found = {SCHEMA: schema_text(), ADMIN_API: api_text()}
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         text = path.read_text()
         if BLOCK.search(text):

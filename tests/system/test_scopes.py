@@ -14,13 +14,16 @@ ASKED = {
     "model": ("GET", "/v1/models/nano-banana-2", {}),
     "balance": ("GET", "/v1/balance", {}),
     "holds": ("GET", "/v1/holds", {}),
+    "usage": ("GET", "/v1/usage", {}),
+    "decision": ("POST", "/v1/decisions", {"json": BODY}),
+    "forward-auth": ("GET", "/v1/forward-auth?model=nano-banana-2", {}),
     "secret": ("GET", SECRET_PATH, {}),
 }
 
 OPEN = {
-    "generate": {"generate", "poll", "secret"},
+    "generate": {"generate", "poll", "secret", "decision", "forward-auth"},
     "quote": {"quote", "dry run", "models", "model"},
-    "read": {"balance", "holds", "models", "model"},
+    "read": {"balance", "holds", "usage", "models", "model"},
     None: set(ASKED),
 }
 

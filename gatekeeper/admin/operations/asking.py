@@ -14,7 +14,7 @@ from gatekeeper.ledger.teamrecord import TeamRecord
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
 
-TRIES_MAX = 5
+TRIES_MAX = 20
 """Whoever changes the same team at the same moment is let go first so many times."""
 
 

@@ -50,7 +50,7 @@ async def create_key(ledger: Ledger, team_id: str, body: KeyBody, who: Who) -> M
         if await ledger.keyring.put_new(wanted, actor=why.actor, why=why.why):
             return Made(_created(wanted, secret), new=True)
         before = await _key_of(ledger, team_id, body.id)
-    other = _differing(before, wanted)
+    other = _differing(before, wanted, body)
     if other:
         raise differs(f"a key {body.id} of team {team_id}", other)
     return Made(_created(before, None), new=False)
@@ -133,9 +133,11 @@ def _scopes(scopes: list[Any]) -> tuple[str, ...]:
     return tuple(sorted({str(scope) for scope in scopes}))
 
 
-def _differing(before: KeyRecord, wanted: KeyRecord) -> dict[str, tuple[Any, Any]]:
-    is_, asked = key_document(before).plain(), key_document(replace(wanted, older=before.older)).plain()
-    return {name: (is_[name], asked[name]) for name in asked if is_[name] != asked[name]}
+def _differing(before: KeyRecord, wanted: KeyRecord, body: KeyBody) -> dict[str, tuple[Any, Any]]:
+    """What a key has otherwise than a create says; and one that is revoked is not the one that is asked for."""
+    is_, asked = key_document(before).plain(), key_document(wanted).plain()
+    said = body.model_fields_set | {"revoked"}
+    return {name: (is_[name], asked[name]) for name in asked if name in said and is_[name] != asked[name]}
 
 
 def key_document(key: KeyRecord) -> KeyDocument:
