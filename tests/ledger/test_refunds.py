@@ -91,7 +91,7 @@ async def test_several_refunds_together_never_pass_the_charge(ledger: Ledger, or
     with pytest.raises(LedgerInvalid, match="has 4 credits left to refund, after 20 refunded"):
         await ledger.wallet.refund(team.id, "c", 10 * CREDIT, hold_id=hold_id)
     rest = await ledger.wallet.refund(team.id, "d", hold_id=hold_id)
-    with pytest.raises(LedgerInvalid, match="has 0 micro-credits left"):
+    with pytest.raises(LedgerInvalid, match="has 0 credits left"):
         await ledger.wallet.refund(team.id, "e", hold_id=hold_id)
 
     assert (4 * CREDIT, 24 * CREDIT, 0) == (rest.amount, rest.refunded, rest.charged)
