@@ -399,10 +399,11 @@ async def use(ledger: Ledger, team: TeamRecord, order: Order, made: list[HoldOrd
     match dice.choice(["hold", "hold", "hold", "settle", "settle", "unknown", "job", "undo", "lost"]):
         case "hold":
             policy, ttl_ms = dice.choice(list(OnUnknown)), dice.choice([0, 0, 60_000])
-            made.append(order(amount=dice.randrange(9), ttl_ms=ttl_ms, on_unknown=policy, member=dice.choice("ab")))
+            named = {"member": dice.choice("ab"), "usage": dice.choice(["", "m|||||", "n|||||"])}
+            made.append(order(amount=dice.randrange(9), ttl_ms=ttl_ms, on_unknown=policy, **named))
             await ledger.hold(made[-1])
         case "settle":
-            await ledger.settle(any_id, team.id, dice.randrange(9))
+            await ledger.settle(any_id, team.id, dice.randrange(9), outputs=dice.randrange(3))
         case "unknown":
             await ledger.mark_unknown(any_id, team.id)
         case "job":
@@ -410,7 +411,7 @@ async def use(ledger: Ledger, team: TeamRecord, order: Order, made: list[HoldOrd
         case "undo":
             await ledger.undo(order().hold_id, team.id)
         case _:
-            lost = HoldContext(5, member="amy", windows="0:0:0:0")
+            lost = HoldContext(5, member="amy", windows="0:0:0:0", usage="o|||||")
             await ledger.settle(order().hold_id, team.id, dice.randrange(5), context=lost)
 
 
