@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import LedgerBroken, LedgerInvalid
 from gatekeeper.ledger.keys import TeamKeys
@@ -84,8 +85,8 @@ async def refund(client: StoreClient, team: str, order: RefundOrder) -> Refunded
             return Refunded(said, int(amount), int(refunded), int(charged), int(available), int(seq))
         case ["CAPPED", left, refunded]:
             raise LedgerInvalid(
-                f"entry {order.seq} of team {team} has {left} micro-credits left to refund, after {refunded} refunded: "
-                "ask for that at most"
+                f"entry {order.seq} of team {team} has {credits_text(int(left))} credits left to refund, after "
+                f"{credits_text(int(refunded))} refunded: ask for that at most"
             )
         case ["NO_CHARGE", kind]:
             raise LedgerInvalid(f"entry {order.seq} of team {team} is a {kind} and charged nothing: nothing to refund")
@@ -106,8 +107,8 @@ async def transfer(client: StoreClient, team: str, order: TransferOrder, *, give
             return Other(to, int(amount))
         case ["SHORT", pot, available]:
             raise LedgerInvalid(
-                f"team {team} can hand on {pot} micro-credits, not {order.amount}: of its {available} available ones "
-                "only those that never expire"
+                f"team {team} can hand on {credits_text(int(pot))} credits, not {credits_text(order.amount)}: of its "
+                f"{credits_text(int(available))} available ones only those that never expire"
             )
         case ["NONE"]:
             raise LedgerBroken(f"team {team} has no transfer {order.transfer_id}: the store has lost it")

@@ -88,10 +88,10 @@ async def test_several_refunds_together_never_pass_the_charge(ledger: Ledger, or
     hold_id = await charged(ledger, order())
     for name in "ab":
         await ledger.wallet.refund(team.id, name, 10 * CREDIT, hold_id=hold_id)
-    with pytest.raises(LedgerInvalid, match="has 4000000 micro-credits left to refund, after 20000000 refunded"):
+    with pytest.raises(LedgerInvalid, match="has 4 credits left to refund, after 20 refunded"):
         await ledger.wallet.refund(team.id, "c", 10 * CREDIT, hold_id=hold_id)
     rest = await ledger.wallet.refund(team.id, "d", hold_id=hold_id)
-    with pytest.raises(LedgerInvalid, match="has 0 micro-credits left"):
+    with pytest.raises(LedgerInvalid, match="has 0 credits left"):
         await ledger.wallet.refund(team.id, "e", hold_id=hold_id)
 
     assert (4 * CREDIT, 24 * CREDIT, 0) == (rest.amount, rest.refunded, rest.charged)
