@@ -1,7 +1,7 @@
 """Who runs what when tests run in several processes: a file is one process's, unless its tests are long.
 
-So what a file sets up once is set up once, and a store of several servers is started by one process only. pytest-xdist
-would do it by its marks if the version in use still saw them. How long a test takes it does not know: that stands here.
+So what a file sets up once is set up once, and a store of several servers is started by one process only. The marks
+of pytest-xdist for it are not seen by the version in use, and how long a test takes it does not know: that stands here.
 """
 
 import re
@@ -25,24 +25,29 @@ LONG_FIRST = (
 ONE_BY_ONE = {*LONG_FIRST} - {"tests/ledger/test_failover.py", "tests/ledger/test_sentinel.py"}
 """Those of them whose tests take seconds each and share nothing."""
 
-STORE = re.compile(r"\[(cluster|sentinel)\b")
-"""Begins the parameters of a test in `tests/ledger/test_everywhere.py`."""
+STORE = re.compile(r"[\[-](cluster|sentinel)[-\]]")
+"""Among the parameters of each test in `tests/ledger/test_everywhere.py`."""
 
 
 class ByFile(LoadScopeScheduling):
     """Gives each process a file at a time, or one test of a long file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        if path in ONE_BY_ONE:
-            return nodeid
-        store = STORE.search(nodeid)
-        return f"{path} {store[1]}" if store and path.endswith("test_everywhere.py") else path
+        return unit_of(nodeid)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         """Hands out the next unit: those of long files before the others, which come larger ones first."""
         self.workqueue.move_to_end(min(self.workqueue, key=_rank), last=False)
         super()._assign_work_unit(node)
+
+
+def unit_of(nodeid: str) -> str:
+    """What a test is handed out with: its file, its store, or itself alone."""
+    path = nodeid.partition("::")[0]
+    if path in ONE_BY_ONE:
+        return nodeid
+    store = STORE.search(nodeid)
+    return f"{path} {store[1]}" if store and path.endswith("test_everywhere.py") else path
 
 
 def _rank(unit: str) -> int:

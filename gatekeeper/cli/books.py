@@ -13,6 +13,7 @@ from gatekeeper.admin.teams_file import apply_teams_file, plan
 from gatekeeper.admin.teams_plan import Change, Plan
 from gatekeeper.admin.teams_schema import load_teams
 from gatekeeper.app import open_ledger
+from gatekeeper.cli.completing import team_ids
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
 from gatekeeper.cli.show import new_table, print_json, progress, terminal
@@ -72,7 +73,10 @@ def _documents(changes: Iterable[Change]) -> list[dict[str, Any]]:
 
 
 def verify(
-    team: Annotated[str | None, typer.Argument(help="One team; all of them by default.", show_default=False)] = None,
+    team: Annotated[
+        str | None,
+        typer.Argument(help="One team; all of them by default.", show_default=False, autocompletion=team_ids),
+    ] = None,
     journal: Annotated[
         Path | None,
         typer.Option("--journal", metavar="DIR", exists=True, file_okay=False, help="Where journals were exported to."),

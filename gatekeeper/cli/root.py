@@ -17,9 +17,10 @@ from gatekeeper.cli.pricing import models, quote
 from gatekeeper.cli.replaying import replay, shadow
 from gatekeeper.cli.sandboxing import sandbox
 from gatekeeper.cli.serving import demo, serve
+from gatekeeper.cli.signals import signals
 from gatekeeper.cli.usage import usage
 
-COMMANDS = (serve, demo, check, quote, models, apply, usage, verify, replay, shadow, sandbox)
+COMMANDS = (serve, demo, check, quote, models, apply, usage, signals, verify, replay, shadow, sandbox)
 """Each is a function in a module of its group; its name is the command's, its docstring the help."""
 
 

@@ -86,7 +86,8 @@ async def refund(client: StoreClient, team: str, order: RefundOrder) -> Refunded
         case ["CAPPED", left, refunded]:
             raise LedgerInvalid(
                 f"entry {order.seq} of team {team} has {credits_text(int(left))} credits left to refund, after "
-                f"{credits_text(int(refunded))} refunded: ask for that at most"
+                f"{credits_text(int(refunded))} refunded: "
+                "ask for that at most"
             )
         case ["NO_CHARGE", kind]:
             raise LedgerInvalid(f"entry {order.seq} of team {team} is a {kind} and charged nothing: nothing to refund")
@@ -108,7 +109,8 @@ async def transfer(client: StoreClient, team: str, order: TransferOrder, *, give
         case ["SHORT", pot, available]:
             raise LedgerInvalid(
                 f"team {team} can hand on {credits_text(int(pot))} credits, not {credits_text(order.amount)}: of its "
-                f"{credits_text(int(available))} available ones only those that never expire"
+                f"{credits_text(int(available))} available ones "
+                "only those that never expire"
             )
         case ["NONE"]:
             raise LedgerBroken(f"team {team} has no transfer {order.transfer_id}: the store has lost it")

@@ -6,10 +6,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.admin.teams_schema import TeamEntry
 from gatekeeper.catalog import Catalog
 from gatekeeper.core.credits import parse_credits
 from gatekeeper.dialects.facts import credits_number
-from gatekeeper.replaying.accounts import Accounts, TeamRules
+from gatekeeper.replaying.accounts import Accounts
 from gatekeeper.replaying.judging import Judge
 from gatekeeper.replaying.lines import LogFiles, LogLine, Progress
 from gatekeeper.replaying.rerun import Rerun
@@ -24,7 +25,7 @@ class OtherWorld:
 
     catalog: Catalog
     providers: Mapping[str, ProviderSettings]
-    teams: Mapping[str, TeamRules]
+    teams: Mapping[str, TeamEntry]
     opening_from_log: bool = False
 
 

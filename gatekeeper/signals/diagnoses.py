@@ -8,7 +8,7 @@ would have come to less by the catalog's prices of today (`pricing`), rounded do
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger.reports import UsageRow
@@ -58,26 +58,27 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is looked at: a project's rows in its window. `spent` is their sum."""
+    """What is looked at: a project's rows in its window, `high` those at resolutions that are high for the project, and
+    the sum of each."""
 
     project: Project
     rows: Sequence[UsageRow]
     span: Span
     prices: Prices
+    spent: int
+    high: Sequence[UsageRow]
+    spent_high: int
 
-    @property
-    def spent(self) -> int:
-        return _sum(self.rows)
+    @classmethod
+    def of(cls, project: Project, rows: Sequence[UsageRow], span: Span, prices: Prices) -> Self:
+        """The same from the rows alone."""
+        high = [row for row in rows if is_high(project, row.resolution)]
+        return cls(project, rows, span, prices, _sum(rows), high, _sum(high))
 
     @property
     def has_evidence(self) -> bool:
         """Whether enough was spent to judge it by."""
         return self.project.credits > 0 and self.spent * 100 >= self.project.credits * EVIDENCE_PERCENT
-
-    @property
-    def high(self) -> list[UsageRow]:
-        """The rows at resolutions that are high for the project."""
-        return [row for row in self.rows if is_high(self.project, row.resolution)]
 
     def having(self, trait: str) -> list[UsageRow]:
         """The rows with this trait."""
@@ -90,7 +91,7 @@ class Case:
 
 def diagnose(project: Project, rows: Iterable[UsageRow], span: Span, prices: Prices) -> tuple[Signal, ...]:
     """Every cause that is there, in a fixed order. Rows of other projects are left out."""
-    case = Case(project, [row for row in rows if row.project == project.id and not row.other], span, prices)
+    case = Case.of(project, [row for row in rows if row.project == project.id and not row.other], span, prices)
     found = (_too_high_too_early(case), _burning(case), _audio(case), _retries(case), _repeats(case))
     return tuple(signal for signal in found if signal is not None)
 
@@ -99,7 +100,7 @@ def _too_high_too_early(case: Case) -> Signal | None:
     """Fires while the budget is used to less than all that the plan has for other than high resolutions, if the high
     share of what was spent is `HIGH_MARGIN_POINTS` above the planned one."""
     budget, spent, planned = case.project.credits, case.spent, high_share_percent(case.project)
-    high = _sum(case.high)
+    high = case.spent_high
     early = spent * 100 < budget * (100 - planned)
     if not case.has_evidence or not early or high * 100 < spent * (planned + HIGH_MARGIN_POINTS):
         return None
@@ -229,12 +230,12 @@ def _repeats(case: Case) -> Signal | None:
 
 def beyond_plan(case: Case) -> int:
     """What was spent at high resolutions beyond their planned share of all that was spent."""
-    return max(_sum(case.high) - case.spent * high_share_percent(case.project) // 100, 0)
+    return max(case.spent_high - case.spent * high_share_percent(case.project) // 100, 0)
 
 
 def _saved_beyond(case: Case, beyond: int) -> int:
     """The saving of all high rows, for the part of them that is beyond the plan: finals are to be made anyway."""
-    high = _sum(case.high)
+    high = case.spent_high
     whole = sum(case.prices.saved_lower(case.project, row) for row in case.high)
     return whole * min(beyond, high) // high if high > 0 else 0
 

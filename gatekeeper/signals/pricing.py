@@ -18,7 +18,11 @@ from gatekeeper.signals.shape import is_high
 INPUT = Pixels(1024, 1024)
 """The picture that goes in where a price depends on it; in a ratio of two prices it hardly matters which."""
 
-_Known = tuple[str, str, str, bool | None]
+_Sold = tuple[str, str, str]
+"""A model, an operation and a tier."""
+
+Ratio = tuple[int, int] | None
+"""A dear and a cheap price; None where the catalog has no two."""
 
 
 class Prices:
@@ -26,36 +30,39 @@ class Prices:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._known: dict[_Known, int | None] = {}
+        self._lower: dict[tuple[tuple[str, ...], _Sold], Ratio] = {}
+        self._silent: dict[_Sold, Ratio] = {}
 
     def saved_lower(self, project: Project, row: UsageRow) -> int:
         """What the row would have cost less at its model's best tier that is not high for the project."""
-        model, capability = self._sold(row)
-        if model is None or capability is None:
-            return 0
-        lower = lower_tier(project, capability, row.resolution)
-        if lower is None:
-            return 0
-        return _saved(row.credits, self._price(model, row, row.resolution), self._price(model, row, lower))
+        known = (project.high_resolutions, (row.model, row.operation, row.resolution))
+        if known not in self._lower:
+            self._lower[known] = self._find_lower(project, row)
+        return _saved(row.credits, self._lower[known])
 
     def saved_silent(self, row: UsageRow) -> int:
         """What the row would have cost less without sound."""
+        known = (row.model, row.operation, row.resolution)
+        if known not in self._silent:
+            self._silent[known] = self._find_silent(row)
+        return _saved(row.credits, self._silent[known])
+
+    def _find_lower(self, project: Project, row: UsageRow) -> Ratio:
+        model, capability = self._sold(row)
+        lower = None if capability is None else lower_tier(project, capability, row.resolution)
+        if model is None or lower is None:
+            return None
+        return _ratio(_price(model, row, row.resolution), _price(model, row, lower))
+
+    def _find_silent(self, row: UsageRow) -> Ratio:
         model, capability = self._sold(row)
         if model is None or capability is None or capability.audio is not Audio.OPTIONAL:
-            return 0
-        loud, silent = (self._price(model, row, row.resolution, audio=sound) for sound in (True, False))
-        return _saved(row.credits, loud, silent)
+            return None
+        return _ratio(*(_price(model, row, row.resolution, audio=sound) for sound in (True, False)))
 
     def _sold(self, row: UsageRow) -> tuple[ModelSpec | None, Capability | None]:
-        model = self._catalog.find(row.model) if row.model else None
-        operation = _operation(row.operation)
+        model, operation = self._catalog.find(row.model) if row.model else None, _operation(row.operation)
         return model, None if model is None or operation is None else model.capability(operation)
-
-    def _price(self, model: ModelSpec, row: UsageRow, resolution: str, *, audio: bool | None = None) -> int | None:
-        known = (row.model, row.operation, resolution, audio)
-        if known not in self._known:
-            self._known[known] = _price(model, _operation(row.operation), resolution, audio)
-        return self._known[known]
 
 
 def lower_tier(project: Project, capability: Capability, resolution: str) -> str | None:
@@ -68,8 +75,9 @@ def lower_tier(project: Project, capability: Capability, resolution: str) -> str
     return max(lower, key=ranks.__getitem__, default=None)
 
 
-def _price(model: ModelSpec, operation: Operation | None, resolution: str, audio: bool | None) -> int | None:
+def _price(model: ModelSpec, row: UsageRow, resolution: str, *, audio: bool | None = None) -> int | None:
     """One output with nothing else said, None where that cannot be asked."""
+    operation = _operation(row.operation)
     capability = None if operation is None else model.capability(operation)
     if capability is None:
         return None
@@ -87,11 +95,16 @@ def _price(model: ModelSpec, operation: Operation | None, resolution: str, audio
 
 
 def _operation(name: str) -> Operation | None:
-    return Operation(name) if name in Operation.__members__.values() else None
+    return Operation(name) if name in set(Operation) else None
 
 
-def _saved(credits: int, dear: int | None, cheap: int | None) -> int:  # noqa: A002
+def _ratio(dear: int | None, cheap: int | None) -> Ratio:
+    return None if dear is None or cheap is None or not 0 <= cheap < dear else (dear, cheap)
+
+
+def _saved(credits: int, ratio: Ratio) -> int:  # noqa: A002
     """The part of an amount that the cheaper of two prices would have spared, rounded down; 0 if it is no cheaper."""
-    if dear is None or cheap is None or not 0 <= cheap < dear or credits <= 0:
+    if ratio is None or credits <= 0:
         return 0
+    dear, cheap = ratio
     return credits * (dear - cheap) // dear

@@ -5,10 +5,11 @@ for finals above that, 5 % for fixes of pictures there are. A project that state
 1K, which 1080P is: what a film is delivered in. Nothing here refuses or counts anything.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from gatekeeper.core.request import Operation, ValidRequest
-from gatekeeper.core.sizes import tier_rank
+from gatekeeper.core.sizes import SPELLINGS_REMEMBERED, tier_rank
 from gatekeeper.ledger.teamrecord import BudgetPart, Project
 
 ITERATION: Final = BudgetPart("iteration", 70, ("iteration",))
@@ -86,6 +87,7 @@ def _usual_part(project: Project, resolution: str, operation: str) -> BudgetPart
     return FINAL if is_high(project, resolution) else ITERATION
 
 
+@lru_cache(SPELLINGS_REMEMBERED)
 def _lines(resolution: str) -> int:
     """How many lines a tier has, 0 for what is none."""
     try:

@@ -1,10 +1,10 @@
 """Looks at the limits and budgets of teams that spend, and tells what has been reached, once per window.
 
 Two loops. The watch looks every few seconds at whoever spent through this process; budgets of projects are diagnosed
-less often, for that reads their usage. The walk goes over all teams now and then, for what a process that is gone has
-left untold. Each thing told is a log event, a metric, and where the team has an address, a call of it, which `send`
-keeps on disk before it counts as told; what it could not keep is given back and looked at again. A crash between the
-call's keeping and its mark may tell it twice, under the same id; nothing is lost in silence.
+less often, for that reads their usage. The walk goes over all teams at the start and now and then, for what a process
+that is gone has left untold. Each thing told is a log event, a metric, and where the team has an address, a call of it,
+which `send` keeps on disk before it counts as told; what it could not keep is given back and looked at again. A crash
+between the call's keeping and its mark may tell it twice, under the same id; nothing is lost in silence.
 
 Nothing here refuses a request or moves a credit, and no request waits for it.
 """
@@ -91,7 +91,7 @@ class Watcher:
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._forever(self.watch, self._settings.watch_every_s)),
-            loop.create_task(self._forever(self.walk, self._settings.walk_every_s)),
+            loop.create_task(self._forever(self.walk, self._settings.walk_every_s, at_once=True)),
         ]
 
     async def stop(self) -> None:
@@ -199,13 +199,15 @@ class Watcher:
             case BudgetSignal(diagnosis=diagnosis):
                 self._metrics.signal_told(diagnosis)
 
-    async def _forever(self, step: Callable[[], Awaitable[int]], every_s: float) -> None:
-        while not self._stopping.is_set():
+    async def _forever(self, step: Callable[[], Awaitable[int]], every_s: float, *, at_once: bool = False) -> None:
+        if not at_once:
             await self._rest(every_s)
+        while not self._stopping.is_set():
             try:
                 await step()
             except Exception as error:  # noqa: BLE001 - the supervisor: one failure must not end all later looks
                 self._on_error(error)
+            await self._rest(every_s)
 
     async def _rest(self, seconds: float) -> None:
         """So long, unless it is to stop."""

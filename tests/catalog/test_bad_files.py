@@ -6,6 +6,7 @@ import pytest
 
 from gatekeeper.catalog import load_catalog
 from gatekeeper.yamlfile import ConfigError
+from tests.cases import each_case
 
 BAD = Path(__file__).parent / "bad"
 NAMES = sorted(path.stem for path in BAD.glob("*.yaml"))
@@ -21,7 +22,7 @@ def expected_of(name: str) -> list[str]:
     return (BAD / f"{name}.txt").read_text().splitlines()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_case("name", NAMES)
 def test_a_mistake_has_its_message(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """File, line, place, what is wrong and how to mend it, word for word."""
     monkeypatch.chdir(BAD)

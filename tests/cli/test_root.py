@@ -32,7 +32,8 @@ def test_help_lists_every_command(run: Run) -> None:
     """The help names each command that the contract has, with what it does."""
     result = run("--help")
 
-    names = ["serve", "demo", "check", "quote", "models", "apply", "verify", "sandbox", "holds", "journal"]
+    names = ["serve", "demo", "check", "quote", "models", "apply", "usage", "signals", "verify", "replay", "shadow"]
+    names += ["sandbox", "teams", "keys", "grants", "limits", "projects", "alerts", "holds", "journal"]
     assert names == [*(command.__name__ for command in COMMANDS), *(group.name for group in GROUPS)]
     assert [] == [name for name in names if f" {name} " not in result.stdout]
 

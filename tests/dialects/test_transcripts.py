@@ -100,6 +100,27 @@ def check_request(dialect: str, told_of: Case) -> None:
 
 
 @each_case("dialect", DIALECTS)
+def test_a_prompt_that_is_measured_is_known_again(dialect: str) -> None:
+    """Whatever a dialect calls it: the digest is there with the length, and the same whenever it is read. Only the
+    prompts of a film's shots, each of which is measured, have none."""
+    for told_of in load_cases(dialect, "requests"):
+        with case(told_of["fact"]):
+            route = route_of(dialect, told_of, RouteKind.GENERATION)
+            if "asks" in told_of:
+                check_digest(dialect, route, told_of)
+
+
+def check_digest(dialect: str, route: Route, told_of: Case) -> None:
+    first, again = (
+        DIALECTS[dialect].read_request(route, content_type_of(told_of), in_pieces(body_of(told_of), size))
+        for size in (7, 10**6)
+    )
+    assert first.prompt_digest == again.prompt_digest
+    in_shots = "multi_prompt" in told_of.get("json", {})
+    assert in_shots or not first.prompt_length or first.prompt_digest is not None
+
+
+@each_case("dialect", DIALECTS)
 def test_answer_reads_as_written_down(dialect: str) -> None:
     """An answer comes to the outcome of its transcript, in pieces of any size."""
     for told_of, piece_bytes in product(load_cases(dialect, "answers"), (1, 10, 10**6)):

@@ -21,8 +21,6 @@ from tests.ledger.topologies import ClusterOf, Server, happens, until
 
 TEAMS = [f"team-{number}" for number in range(6)]
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[ClusterOf]:

@@ -23,8 +23,6 @@ SHORT = Patience(budget_s=5, attempts=2, wait_s=0.01)
 ONE_REPLICA = Confirm(replicas=1, timeout_ms=100)
 BOTH_DISKS = Confirm(replicas=1, fsync=True, timeout_ms=100)
 
-pytestmark = pytest.mark.xdist_group("confirm")
-
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Pair]:

@@ -1,6 +1,6 @@
 """The ledger's own tests once more: on a cluster of three masters, and through sentinels with a replica that confirms.
 
-Each store is started once, by the first test that needs it; with `--dist loadgroup` all its tests are one worker's.
+Each store is started once, by the first test that needs it; `tests/scheduling.py` gives all its tests to one process.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -31,10 +31,6 @@ with_lots = test_verify.with_lots
 _replay = test_jobs._replay
 
 
-def _mark(kind: str) -> object:
-    return pytest.param(kind, marks=pytest.mark.xdist_group(f"store-{kind}"))
-
-
 @pytest.fixture(scope="session")
 def started() -> Iterator[dict[str, Topology]]:
     """The stores that were needed so far; they end with the session."""
@@ -44,7 +40,7 @@ def started() -> Iterator[dict[str, Topology]]:
         each.close()
 
 
-@pytest.fixture(params=[_mark("cluster"), _mark("sentinel")])
+@pytest.fixture(params=["cluster", "sentinel"])
 def topology(request: pytest.FixtureRequest, started: dict[str, Topology]) -> Topology:
     """A store of several servers."""
     if request.param not in started:

@@ -20,8 +20,6 @@ EVERY_SECOND = ("--appendonly", "yes")
 TEAMS = [f"team-{number}" for number in range(12)]
 ONE_REPLICA = Confirm(replicas=1, timeout_ms=500)
 
-pytestmark = pytest.mark.xdist_group("failover")
-
 
 @pytest.fixture
 def cluster() -> Iterator[ClusterOf]:

@@ -270,9 +270,12 @@ async def test_a_settle_of_a_hold_that_the_store_lost_is_booked(
     """A resolution that says what the hold was is booked from that, once, and counts in the scopes of the hold."""
     hold, windows = order(project="p"), "3600000:0:0:0"
     for _ in range(2):
-        await outbox.write(settling(hold, project="p", fingerprint="print", windows=windows))
+        told = {"project": "p", "fingerprint": "print", "windows": windows, "usage": "m|||||", "outputs": 3}
+        await outbox.write(settling(hold, **told))
     await replayer.replay()
+    rows = await ledger.usage.rows(hold.team, 0, 1 << 47)
 
+    assert [("m", "p", 49 * CREDIT, 3)] == [(row.model, row.project, row.credits, row.outputs) for row in rows]
     assert [("orphan", True), ("duplicate", False)] == [(each.status, each.booked) for each in ears.replayed]
     assert (49 * CREDIT, True) == ((await ledger.balance(hold.team)).charged, (await ledger.verify(hold.team)).clean)
 

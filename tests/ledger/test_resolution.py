@@ -71,9 +71,9 @@ def test_a_record_of_an_earlier_version_is_read() -> None:
 def test_the_context_is_what_the_hold_was() -> None:
     """All that books the charge if the store has lost the hold."""
     resolution = a_resolution(held=50, project="p", member="m", key_id="k", fingerprint="f", price_list="l",
-                              windows="1:2:3:4")  # fmt: skip
+                              windows="1:2:3:4", usage="a|b|||x|")  # fmt: skip
 
-    assert HoldContext(50, "p", "m", "k", "f", "l", "1:2:3:4") == resolution.context
+    assert HoldContext(50, "p", "m", "k", "f", "l", "1:2:3:4", "a|b|||x|") == resolution.context
 
 
 def test_records_are_read_in_order_and_done_ones_are_not() -> None:

@@ -15,8 +15,6 @@ from tests.ledger.topologies import MASTER, Pair, SentinelSet, happens
 
 SHORT = Patience(budget_s=2, attempts=3, wait_s=0.01)
 
-pytestmark = pytest.mark.xdist_group("sentinel")
-
 
 @pytest.fixture(scope="module")
 def sentinels() -> Iterator[SentinelSet]:

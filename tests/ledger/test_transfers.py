@@ -78,10 +78,10 @@ async def test_only_what_is_free_and_never_expires(pair: Ledger, order: Order):
     """Neither held credits nor those of a grant with an expiry; what the message names can be handed on."""
     await pair.grant(HERE, "soon", 50 * CREDIT, expires_at_ms=await pair.now_ms(HERE) + DAY_MS)
     await pair.hold(order(team=HERE, amount=60 * CREDIT))
-    with pytest.raises(LedgerInvalid, match="can hand on 90 credits, not 90.000001: of its 90 "):
+    with pytest.raises(LedgerInvalid, match=r"can hand on 90 credits, not 90\.000001: of its 90 "):
         await pair.wallet.transfer(HERE, "t", THERE, 90 * CREDIT + 1)
     await pair.grant(HERE, "later", 7 * CREDIT, expires_at_ms=await pair.now_ms(HERE) + DAY_MS)
-    with pytest.raises(LedgerInvalid, match="can hand on 90 credits, not 90.000001: of its 97 "):
+    with pytest.raises(LedgerInvalid, match=r"can hand on 90 credits, not 90\.000001: of its 97 "):
         await pair.wallet.transfer(HERE, "t", THERE, 90 * CREDIT + 1)
     await pair.wallet.transfer(HERE, "t", THERE, 90 * CREDIT)
 

@@ -10,7 +10,7 @@ from gatekeeper.core.outcome import Cost, Failed, Made
 from gatekeeper.core.rules import FlatPrice
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import ModelSpec, OverRun
-from gatekeeper.proxy.owing import LIST_GONE, Owed, cost_facts, made_as, outcome_meta, owed
+from gatekeeper.proxy.owing import LIST_GONE, Owed, cost_facts, made_as, outcome_meta, outputs_made, owed
 from tests.cases import each_case
 from tests.factories import a_capability, a_model, a_price, a_valid_request
 
@@ -42,6 +42,15 @@ def test_no_more_is_owed_than_an_entry_can_hold(over: OverRun) -> None:
 
     assert due.worth == AMOUNT_MICROCREDITS_MAX
     assert due.amount <= AMOUNT_MICROCREDITS_MAX
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [(Made(3), 3), (Made(-1), 0), (Made(10**12), 1_000_000), (Failed("moderated", billable=True), 0)],
+)
+def test_outputs_that_are_counted(outcome: Made | Failed, expected: int) -> None:
+    """As many as the answer says, in the bounds of what is believed; none of a failure."""
+    assert expected == outputs_made(outcome)
 
 
 @pytest.mark.parametrize("over", list(OverRun))

@@ -231,3 +231,31 @@ async def test_a_team_whose_books_cannot_be_read_is_passed_by(
     await make_watcher().watch()
 
     assert ([("team", 50)], 1) == (points(told), len(failures))
+
+
+async def test_it_watches_by_itself_until_it_is_stopped(
+    ledger: Ledger, team: TeamRecord, make_watcher: MakeWatcher, told: list[Any], failures: list[Exception]
+) -> None:
+    """What fails once is told and tried again; after its stop nothing is looked at."""
+    await ledger.put_team(replace(team, limits=(MEMBER_A_DAY,), thresholds=(50,)))
+    watcher = make_watcher(watch_every_s=0.01, walk_every_s=0.01)
+    look_at, looks = watcher.look_at, list[str]()
+
+    async def fails_once(team_id: str, spenders: Any) -> int:
+        looks.append(team_id)
+        if len(looks) == 1:
+            raise LedgerUnavailable("away", maybe_executed=False)
+        return await look_at(team_id, spenders)
+
+    watcher.look_at = fails_once  # type: ignore[method-assign]
+    await spend(ledger, team, 50, member="amy")
+    watcher.start()
+    for _ in range(500):
+        if told:
+            break
+        await asyncio.sleep(0.01)
+    await watcher.stop()
+    count = len(looks)
+    await spend(ledger, team, 50, member="bob")
+
+    assert ([("member:amy", 50)], 1, count) == (points(told), len(failures), len(looks))

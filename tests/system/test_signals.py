@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 from standardwebhooks.webhooks import Webhook
 
 from gatekeeper.core.credits import MICRO
+from gatekeeper.eventschema import log_event_schema
 from gatekeeper.ledger.reports import UsageRow
 from gatekeeper.ledger.teamrecord import Limit, Per, Project
 from gatekeeper.proxy.webhooks.keys import team_secret
@@ -107,6 +109,21 @@ async def test_a_limit_is_told_and_tried_again_until_it_is_taken(world: World, r
     assert ([False, False], "127.0.0.1") == ([each["final"] for each in failed], delivered["host"])
 
 
+async def test_two_gateways_tell_it_once(start_world: StartWorld, receiver: Receiver) -> None:
+    """Both see the spend of the team; each point is one line and one call."""
+    first, second = [await start_world(signals=SOON, webhooks=LOCAL) for _ in range(2)]
+    limit = Limit("team", Per.DAY, 196 * MICRO)
+    key = await first.key(limits=(limit,), thresholds=(50, 100), alert_url=receiver.url)
+
+    for number in (1, 2):
+        await asyncio.gather(first.native(key), second.native(key))
+        await second.event("limit.threshold", number)
+        await receiver.until_received(number)
+
+    assert [50, 100] == [line["percent"] for line in second.events("limit.threshold")]
+    assert 2 == len({headers["webhook-id"] for headers, _ in receiver.received}) == len(receiver.received)
+
+
 async def test_an_address_that_leads_inside_is_never_called(start_world: StartWorld, receiver: Receiver) -> None:
     """Whoever manages a team must not reach the gateway's neighbours by it; the log says why nothing came."""
     world = await start_world(signals=SOON)
@@ -174,6 +191,18 @@ async def test_habits_are_counted_as_traits(world: World) -> None:
     found = {(row.resolution, row.traits): row.generations for row in await rows(world)}
 
     assert {("1K", ("retry",)): 1, ("2K", ()): 2, ("2K", ("repeated_prompt",)): 1} == found
+
+
+async def test_the_lines_match_the_schema(world: World, receiver: Receiver) -> None:
+    """Thresholds, signals, and alerts that are taken or not."""
+    receiver.statuses[:] = [500]
+    key = await world.key("10000", projects=(SPRING,), alert_url=receiver.url, thresholds=(10,))
+    await render(world, key, times=2)
+    for name in ("limit.threshold", "budget.signal", "alert.failed", "alert.delivered"):
+        await world.event(name)
+
+    validator = jsonschema.Draft202012Validator(log_event_schema())
+    assert [] == [error.message for line in world.events() for error in validator.iter_errors(line)]
 
 
 async def test_no_prompt_is_told(world: World, receiver: Receiver) -> None:

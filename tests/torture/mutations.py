@@ -6,6 +6,7 @@ The piece occurs once in the file, so that a guard that changes has to be change
 
 from gatekeeper.ledger.lua import NAMES
 from tests.torture.bench import Mutation
+from tests.torture.mutations_wallet import REFUND, TRANSFER
 
 BY_FILE = {
     "prelude": (
@@ -58,6 +59,8 @@ BY_FILE = {
         ("a kept hold is not due", "later(book, 'ZREM', book.keys.due, id)", "", "time_and_its_policies"),
     ),
     "hold": (
+        ("raised", "if raised_to and now < raised_until + 0 then", "if false then", "raised_limits"),
+        ("raised: until", "if raised_to and now < raised_until + 0 then", "if raised_to then", "raised_limits"),
         ("within", "if not within then", "if false then", "names_are_remembered"),
         ("once: types first", "local named = once ~= '' and call('HGET', KEYS[9], once)", "local named = false",
          "names_are_remembered"),
@@ -132,6 +135,7 @@ BY_FILE = {
         ("a hold has a deadline", "call('ZADD', KEYS[3], str(now + ttl), id)", "", "a_hold_has_a_deadline"),
     ),
     "settle": (
+        ("late after a refund", "if d.state == 'C' and r.amount > 0 then", "if false then", "refund_of_a_guess"),
         ("undo of nothing", "if is_undo and asked > 0 then", "if false then", "what_cannot_be_undone"),
         ("time of an answer", "if KEYS[8] and (int(ARGV[10]) or 0) == 0 then", "if false then", "kept_answers"),
         ("context", "if not r then", "if false then", "a_lost_hold"),
@@ -211,7 +215,7 @@ BY_FILE = {
         ("retry guard", "if not match(ARGV[10], '^[01]$') then", "if false then", "odd_team_arguments"),
         ("time zone", "if ARGV[2] == '' then", "if false then", "odd_team_arguments"),
         ("frozen", "if not match(ARGV[3], '^[01]$') then", "if false then", "odd_team_arguments"),
-        ("limits", "if not int(match(line,", "if false and (match(line,", "odd_team_arguments"),
+        ("limits", "if not is_right then", "if false then", "odd_team_arguments"),
         ("caps", "if ARGV[i] ~= '' and not int(ARGV[i]) then", "if false then", "odd_team_arguments"),
         ("revision", "if ARGV[1] ~= '' and ARGV[1] ~= str(revision) then", "if false then", "team_revisions"),
         ("the same changes nothing", "if same then", "if false then", "team_revisions"),
@@ -237,6 +241,8 @@ BY_FILE = {
         ("known again", "if r.state == 'H' and tonumber", "if tonumber", "more_time"),
         ("a new deadline", "call('ZADD', KEYS[3], text, id)", "", "more_time"),
     ),
+    "refund": REFUND,
+    "transfer": TRANSFER,
     "exported": (
         ("sequence", "if not seq then", "if false then", "a_note_of_an_export"),
         ("what is there", "if seq > last_seq(book) then", "if false then", "a_note_of_an_export"),

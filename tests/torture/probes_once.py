@@ -35,7 +35,7 @@ async def released_is_as_if_never_asked(bench: Bench) -> None:
 async def names_are_remembered(bench: Bench) -> None:
     """For 48 hours; a key of another type stops the hold before anything is written."""
     await bench.held(once="n")
-    bucket = bench.client.sent["hold"][0][6]
+    bucket = bench.client.sent["hold"][0][8]
     left_ms = await bench.client.command("PTTL", bucket)
     assert ONCE_MS - 60_000 < left_ms <= ONCE_MS
     await bench.client.command("SET", bucket, "x")
@@ -119,7 +119,7 @@ async def kept_answers(bench: Bench) -> None:
     """Kept with the charge, for its time; one without a time is refused."""
     hold = await bench.held()
     settled = bench.ledger.settle(hold.hold_id, bench.team, 5, answer=Answer("text", HOUR_MS))
-    assert "refuses its answer" in await bench.bent("settle", 8, "0", settled)
+    assert "refuses its answer" in await bench.bent("settle", 9, "0", settled)
     await bench.ledger.settle(hold.hold_id, bench.team, 5, answer=Answer("text", HOUR_MS))
     await bench.ledger.settle(hold.hold_id, bench.team, 5, answer=Answer("another", HOUR_MS))
     assert "text" == await bench.ledger.answer(bench.team, hold.hold_id)

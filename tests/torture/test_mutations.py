@@ -20,12 +20,17 @@ from tests.torture.probes_lots import LOT_PROBES
 from tests.torture.probes_once import ONCE_PROBES
 from tests.torture.probes_terms import TERM_PROBES
 from tests.torture.probes_usage import USAGE_PROBES
+from tests.torture.probes_wallet import WALLET_PROBES
 
 ALL_PROBES = (
     *HOLD_PROBES, *END_PROBES, *ONCE_PROBES, *LOT_PROBES, *KEY_PROBES, *JOURNAL_PROBES, *TERM_PROBES, *USAGE_PROBES,
+    *WALLET_PROBES,
 )  # fmt: skip
 PROBES = {probe.__name__: probe for probe in ALL_PROBES}
-WORDS = "INVALID|NO_TEAM|STALE|MISMATCH|REPEAT|DUPLICATE|RESOLVED|KEPT|GONE|CONFLICT|UNCHANGED|RETRY|MOVED|NOT_EXPORTED"
+WORDS = (
+    "INVALID|NO_TEAM|STALE|MISMATCH|REPEAT|DUPLICATE|RESOLVED|KEPT|GONE|CONFLICT|UNCHANGED|RETRY|MOVED|NOT_EXPORTED|"
+    "CAPPED|NO_CHARGE|SUPERSEDED|UNSURE|SHORT|NONE"
+)
 """With these a script refuses, or says that it was asked before."""
 GUARD = re.compile(rf"return (?:\{{|reply\()'(?:{WORDS})")
 CODE = re.compile(r"(?:return \{|reply\(|or |status = )'([A-Z][A-Z_]+)'")

@@ -64,6 +64,26 @@ async def test_two_processes_with_one_reading_tell_of_it_once(scene: Scene, line
     assert (1, 0) == (len(lines("generation.settled")), len(lines("settle.failed")))
 
 
+@pytest.mark.parametrize("away", [False, True])
+async def test_outputs_are_told(scene: Scene, away: bool) -> None:
+    """How many outputs a job made goes to the ledger with its end, and to the outbox if the store is away."""
+    process = scene.process()
+    record = scene.submit(process).record
+    told: list[int] = []
+    real = scene.store.settle
+
+    async def settle(*arguments: Any, **named: Any) -> Any:
+        told.append(named["outputs"])
+        return await real(*arguments, **named)
+
+    scene.store.settle = settle  # type: ignore[method-assign]
+    scene.store.away = away
+    await finish(process.gate, record, Made(1), "poll")
+
+    assert [1] == told
+    assert [1] * away == [each.outputs for each in process.gate.outbox.written]
+
+
 async def test_a_caller_that_leaves_does_not_stop_a_booking(scene: Scene) -> None:
     """Cancelled while the ledger is asked: it is booked all the same."""
     process = scene.process()

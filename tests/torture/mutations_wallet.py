@@ -1,0 +1,37 @@
+"""The guards of the wallet's scripts; in the form of `mutations`, of which this is a part."""
+
+REFUND = (
+    ("id", "if not match(id, '^[^%c:]+$') then", "if false then", "odd_refunds"),
+    ("sequence", "if not int(ARGV[2]) then", "if false then", "odd_refunds"),
+    ("amount", "if ARGV[3] ~= '' and (asked or 0) == 0 then", "if false then", "odd_refunds"),
+    ("its hold", "if charge.about ~= hold_id then", "if false then", "odd_refunds"),
+    ("team", "if not book.rules then", "if false then", "refund_of_nobody"),
+    ("once", "if before[1] then", "if false then", "refunds_once"),
+    ("the same words", "of_seq == seq and (not asked or str(asked) == amount)", "true", "refunds_once"),
+    ("the same charge", "of_seq == seq and (not", "(not", "refunds_once"),
+    ("cut", "if not charge then", "if false then", "refund_of_what"),
+    ("what charges", "if not CHARGES[charge.kind] or charge.charged == 0 then", "if false then", "refund_of_what"),
+    ("charged nothing", "or charge.charged == 0 then", "then", "refund_of_what"),
+    ("the hold is cut", "if not hold then", "if false then", "refund_of_what"),
+    ("forgotten", "if not raw and ARGV[7] ~= '1' then", "if false then", "refund_of_a_guess"),
+    ("replaced", "if d and d.state ~= 'C' then", "if false then", "refund_of_a_guess"),
+    ("a result comes against what is left", "if d then", "if false then", "refund_of_a_guess"),
+    ("capped", "if amount == 0 or amount > left then", "if false then", "refunds_are_capped"),
+    ("nothing left", "if amount == 0 or", "if", "refunds_are_capped"),
+    ("those before", "if before[2] then", "if false then", "refunds_are_capped"),
+    ("counters of nothing", "if scope[1] == 0 and scope[11] == '0:0:0:0' then", "if false then", "refund_of_an_orphan"),
+    ("an orphan's outputs", "kind == 'orphan' and string", "false and string", "refund_of_an_orphan"),
+)
+TRANSFER = (
+    ("id", "if not match(id, '^[^%c:]+$') then", "if false then", "odd_transfers"),
+    ("to", "if not match(to, '^[%w._-]+$') then", "if false then", "odd_transfers"),
+    ("amount", "if (amount or 0) == 0 then", "if false then", "odd_transfers"),
+    ("team", "if not book.rules then", "if false then", "transfer_of_nobody"),
+    ("once", "if before then", "if false then", "transfers_once"),
+    ("the same words", "if there ~= to or taken ~= str(amount) then", "if false then", "transfers_once"),
+    ("the same receiver", "if there ~= to or", "if", "transfers_once"),
+    ("given", "if given and state == 'p' then", "if false then", "transfers_once"),
+    ("nothing to note", "if given then return", "if false then return", "transfers_once"),
+    ("what there is", "if amount > pot then", "if false then", "only_the_pot"),
+    ("what expires", "ipairs(book.lots or {})", "ipairs({})", "only_the_pot"),
+)
