@@ -117,7 +117,7 @@ async def test_a_limit_is_told_and_tried_again_until_it_is_taken(world: World, r
 
 
 async def test_the_next_gateway_goes_on_with_a_call(start_world: StartWorld, receiver: Receiver) -> None:
-    """What was told and not taken is on disk; whoever starts there calls again, under the same id, and tells nothing."""
+    """What was told and not taken is on disk; whoever starts there calls again under the same id, and tells nothing."""
     receiver.statuses[:] = [500]
     first = await start_world(signals=SOON, webhooks=LOCAL | {"retry_min_s": 3600, "retry_max_s": 3600})
     key = await first.key(limits=(Limit("team", Per.DAY, 49 * MICRO),), thresholds=(100,), alert_url=receiver.url)
