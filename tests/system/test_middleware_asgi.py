@@ -61,6 +61,22 @@ async def calling(studio: Studio, key: str | None) -> AsyncIterator[httpx.AsyncC
     transport = httpx.ASGITransport(studio.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://studio.test", headers=headers) as client:
         yield client
+    await shut_down(studio.app)
+
+
+async def shut_down(app: FastAPI) -> None:
+    """As a server does in the end: it starts and stops the application, which closes what it has open."""
+    said = [{"type": "lifespan.shutdown"}, {"type": "lifespan.startup"}]
+    heard: list[str] = []
+
+    async def receive() -> Any:
+        return said.pop()
+
+    async def send(message: Any) -> None:
+        heard.append(message["type"])
+
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+    assert ["lifespan.startup.complete", "lifespan.shutdown.complete"] == heard
 
 
 @pytest.mark.parametrize(
@@ -88,9 +104,9 @@ async def test_a_refusal_is_the_gateways_own(world: World):
     poor, studio = await world.key("1"), Studio(world.url)
     answers = []
 
-    for key, body in ((None, ASKED), (poor, ASKED), (poor, {**ASKED, "aspect_ratio": "7:5"})):
-        async with calling(studio, key) as client:
-            answers.append(await client.post("/images", json=body))
+    async with calling(studio, None) as client:
+        for key, body in (("", ASKED), (poor, ASKED), (poor, {**ASKED, "aspect_ratio": "7:5"})):
+            answers.append(await client.post("/images", json=body, headers={"Authorization": f"Bearer {key}"}))
 
     codes = ["unauthenticated", "insufficient_credits", "unsupported_aspect_ratio"]
     assert codes == [each.json()["code"] for each in answers] == [e.headers["gatekeeper-rejection"] for e in answers]
