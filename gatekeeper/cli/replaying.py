@@ -88,27 +88,27 @@ def shadow(logs: LogsArgument, as_json: JsonOption = False) -> None:
 
 
 def _print_replay(found: dict[str, Any]) -> None:
-    out = terminal()
     _print_logs(found["logs"])
     if not found["requests"] and not found["not_judged"]["begun_before"]:
         print("There is no request in it that can be judged.")
     for name in ("team", "model"):
         if found[f"{name}s"]:
-            out.print(_sums(name, found))
+            _print_table(_sums(name, found))
     if found["codes"]:
         table = new_table("Refused for", "Before", "After", right=("Before", "After"))
         for row in found["codes"]:
             table.add_row(row["code"], str(row["before"]), str(row["after"]))
-        out.print(table)
+        _print_table(table)
     if found["refusals"]:
-        out.print(_who(found["refusals"]))
+        _print_table(_who(found["refusals"]))
+    print()
     for line in _remarks(found):
         print(line)
 
 
 def _sums(name: str, found: dict[str, Any]) -> Table:
     """A row for each team or model, and one for all."""
-    numbers = ("Requests", "Refused before", "after", "Credits before", "after ")
+    numbers = ("Requests", "Refused before", "Refused after", "Credits before", "Credits after")
     table = new_table(name.capitalize(), *numbers, right=numbers, whole=(name.capitalize(),))
     for row in _shown(found[f"{name}s"]):
         table.add_row(row[name] or "(none)", *_numbers(row))
@@ -141,9 +141,9 @@ def _remarks(found: dict[str, Any]) -> list[str]:
     for code, number in left["refused_for_other_reasons"].items():
         said.append(f"Not judged: {counted(number, 'request')} refused then as {code}.")
     if left["untold"]:
-        said.append(f"Not judged: {counted(left['untold'], 'line')} that do not say what was asked.")
+        said.append(f"Not judged: {counted(left['untold'], 'line that does', 'lines that do')} not say what was asked.")
     if left["still_running"]:
-        said.append(f"{counted(left['still_running'], 'request')} had no end in the log; nothing is charged for them.")
+        said.append(f"{counted(left['still_running'], 'request')} had no end in the log; nothing is charged for that.")
     if left["begun_before"]:
         said.append(f"{left['credits_begun_before']} credits, the same in both, are of requests from before the log.")
     if left["teams_without_rules"]:
@@ -163,7 +163,7 @@ def _print_shadow(found: dict[str, Any]) -> None:
             table.add_row(row[name] or "(none)", *_at_stake(row))
         table.add_section()
         table.add_row("all", *_at_stake(found), style="bold")
-        terminal().print(table)
+        _print_table(table)
 
 
 def _at_stake(row: dict[str, Any]) -> tuple[str, ...]:
@@ -171,11 +171,19 @@ def _at_stake(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _print_logs(logs: dict[str, Any]) -> None:
-    print(f"{counted(logs['lines'], 'line')} read, {logs['unreadable']} of them no log lines of a gateway.")
-    if logs["from"] is not None:
-        print(f"From {logs['from']} to {logs['to']}.")
+    span = "" if logs["from"] is None else f", from {logs['from']} to {logs['to']}"
+    print(f"{counted(logs['lines'], 'line')} read{span}.")
+    if logs["unreadable"]:
+        lines = "line passed by, for it is no log line", "lines passed by, for they are no log lines"
+        print(f"{counted(logs['unreadable'], *lines)} of a gateway.")
     for name in logs["cut"]:
         print(f"{name} ends before its end.")
+
+
+def _print_table(table: Table) -> None:
+    """Apart from what stands above it."""
+    print()
+    terminal().print(table)
 
 
 def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

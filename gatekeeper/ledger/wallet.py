@@ -8,6 +8,7 @@ are never in two places; whoever comes next finishes what a crash left there.
 import asyncio
 from typing import Final
 
+from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger import bounds, looking, scripts, walletscripts
 from gatekeeper.ledger.charges import entry_at, find_charge, last_end
 from gatekeeper.ledger.client import StoreClient
@@ -220,7 +221,9 @@ class Wallet:
             )
         figures = await scripts.balance(self._client, to, ["team"])
         if figures.granted + amount > CREDITS_MAX:
-            raise LedgerInvalid(f"team {to} would have been granted more than {CREDITS_MAX} micro-credits in all")
+            raise LedgerInvalid(
+                f"team {to} would have been granted more than {credits_text(CREDITS_MAX)} credits in all"
+            )
 
     async def _team(self, team_id: str) -> TeamRecord:
         stored = pairs(await self._client.command("HGETALL", TeamKeys(team_id).team))

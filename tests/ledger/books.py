@@ -20,6 +20,9 @@ from gatekeeper.ledger.records import (
     SettleStatus,
 )
 from gatekeeper.ledger.teamrecord import Caps, Limit, Per, TeamRecord
+from gatekeeper.ledger.usage import in_force
+from gatekeeper.ledger.walletrecords import WalletStatus
+from gatekeeper.ledger.walletscripts import Stage
 from gatekeeper.ledger.windows import Window, Windows
 
 MOST = 9_000_000_000_000_000
@@ -35,7 +38,7 @@ TEAMS = [
     TeamRecord(TEAM),
     TeamRecord(TEAM, frozen=True),
     TeamRecord(TEAM, caps=Caps(per_request=50, open_holds=3, held_credits=100)),
-    TeamRecord(TEAM, limits=(Limit("team", Per.DAY, 120), Limit("member", Per.LIFETIME, 60))),
+    TeamRecord(TEAM, limits=(Limit("team", Per.DAY, 50, 120, 60_000), Limit("member", Per.LIFETIME, 60))),
     TeamRecord(
         TEAM, limits=(Limit("member", Per.HOUR, 6), Limit("member:amy", Per.HOUR, 100), Limit("key", Per.WEEK, 50))
     ),
@@ -56,6 +59,13 @@ class Hold:
     job: str = ""
     parts: dict[str, int] = field(default_factory=dict)
     outputs: int = 0
+    refunded: int = 0
+    refunds: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def left(self) -> int:
+        """What may be refunded yet; a charge by policy is no more than what is left of it."""
+        return self.charged - self.refunded
 
     @property
     def row(self) -> str:
@@ -114,6 +124,7 @@ class Books:
     use: dict[str, Use] = field(default_factory=dict)
     names: dict[tuple[int, str], str] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
+    transfers: dict[str, int] = field(default_factory=dict)
     minute: tuple[int, int] = (0, 0)
     team: TeamRecord = TEAMS[0]
 
@@ -268,7 +279,9 @@ class Books:
                 general = scope.partition(":")[0] == limit.scope and (scope, limit.per) not in named
                 if scope == limit.scope or general:
                     period = None if limit.per is Per.LIFETIME else PERIODS.index(limit.per)
-                    checks.append(self.use.get(scope, Use()).counted(period, starts) + amount > limit.credits)
+                    checks.append(
+                        self.use.get(scope, Use()).counted(period, starts) + amount > in_force(limit, self.now)[0]
+                    )
         return sum(checks)
 
     def lets_by(self, order: HoldOrder) -> bool:
@@ -284,8 +297,9 @@ class Books:
             if hold.state in (*OPEN, HoldState.VOID):
                 continue
             row = rows.setdefault(hold_id_month(hold.order.hold_id), {}).setdefault(hold.row, [0, 0, 0, 0])
-            is_made = hold.charged > 0 or hold.outputs > 0
-            for at, more in enumerate((hold.charged, is_made, not is_made, hold.outputs)):
+            by_policy = hold.order.amount if hold.state is HoldState.CHARGED else 0
+            is_made = hold.charged + hold.outputs + by_policy > 0
+            for at, more in enumerate((hold.charged - hold.refunded, is_made, not is_made, hold.outputs)):
                 row[at] += more
         return {month: {row: ":".join(map(str, n)) for row, n in of.items()} for month, of in rows.items()}
 
@@ -368,8 +382,40 @@ class Books:
         self.charged += amount - hold.charged
         for scope in scopes_of(hold.order):
             self.use[scope].move(hold.starts, amount - hold.charged, 0)
-        hold.charged = amount
+        hold.charged, hold.refunded = amount, 0
         self._give_back(hold)
+
+    # Credits that move otherwise
+
+    def refund(self, hold_id: str, name: str, amount: int | None) -> tuple[WalletStatus, int] | None:
+        """What a refund says, and how much it is or was; None if it is refused."""
+        for known, hold in self.holds.items():
+            if name in hold.refunds:
+                same = "duplicate" if known == hold_id and amount in {None, hold.refunds[name]} else "mismatch"
+                return WalletStatus(same), hold.refunds[name]
+        hold = self.holds.get(hold_id, Hold(HoldOrder(hold_id, TEAM, 0, 0), [0] * 4))
+        wanted = hold.left if amount is None else amount
+        if not 0 < wanted <= hold.left:
+            return None
+        if hold.state is HoldState.CHARGED:
+            hold.charged -= wanted
+        else:
+            hold.refunded += wanted
+        hold.refunds[name] = wanted
+        self.charged -= wanted
+        for scope in scopes_of(hold.order):
+            self.use[scope].move(hold.starts, -wanted, 0)
+        return WalletStatus.GRANTED, wanted
+
+    def transfer(self, name: str, amount: int) -> Stage | int | None:
+        """Where a transfer stands, what was taken under this name before, or None if it is refused."""
+        if before := self.transfers.get(name):
+            return Stage.PENDING if before == amount else before
+        if not 0 < amount <= self.available - sum(lot.free for lot in self.lots.values()):
+            return None
+        self.transfers[name] = amount
+        self.granted -= amount
+        return Stage.TAKEN
 
     def _settle_lost(self, ending: Ending) -> tuple[SettleStatus, int]:
         """What a settle of a hold that is not there says, and what is charged after it."""

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
-from gatekeeper.ledger import jobs, scripts
+from gatekeeper.ledger import jobs, scripts, walletscripts
 from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import open_client
@@ -44,6 +44,7 @@ from gatekeeper.ledger.records import (
 )
 from gatekeeper.ledger.scripts import Figures
 from gatekeeper.ledger.teamrecord import TeamRecord
+from gatekeeper.ledger.walletscripts import Staged, TransferOrder
 from tests.ledger.books import AGE_MAX_MS, BY_TIME, MOST, OPEN, TEAM, TEAMS, Books, Use, id_ms
 
 KEYS = TeamKeys(TEAM)
@@ -177,8 +178,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(team=st.sampled_from(TEAMS))
     def change_team(self, team: TeamRecord) -> None:
-        self.run(scripts.put_team(self.client, team, "", "", None))
-        self.books.team = team
+        since = (replace(each, raised_until_ms=self.begin + each.raised_until_ms) if each.raised_until_ms else each
+                 for each in team.limits)  # fmt: skip
+        self.books.team = replace(team, limits=tuple(since))
+        self.run(scripts.put_team(self.client, self.books.team, "", "", None))
 
     # Holds
 
@@ -286,6 +289,34 @@ class Machine(RuleBasedStateMachine):
     def mark_unknown(self, hold_id: str) -> None:
         expected = self.books.mark_unknown(hold_id)
         assert expected is self.run(scripts.mark_unknown(self.client, TEAM, hold_id, "")).status
+
+    # Credits that move otherwise
+
+    @rule(hold_id=ids, name=st.sampled_from("abcdefgh"), amount=st.sampled_from([None, None, 1, 5, 20, MOST]))
+    def refund(self, hold_id: str, name: str, amount: int | None) -> None:
+        expected = self.books.refund(hold_id, name, amount)
+        try:
+            met = self.run(Ledger(self.client).wallet.refund(TEAM, name, amount, hold_id=hold_id))
+        except LedgerInvalid:
+            assert expected is None
+            return
+        assert expected == (met.status, met.amount)
+        assert self.books.available == met.available
+
+    @rule(amount=st.sampled_from([None, 1, 7]))
+    def refund_some(self, amount: int | None) -> None:
+        for hold_id in [hold_id for hold_id, hold in self.books.holds.items() if hold.left > 0][:3]:
+            self.refund(hold_id, secrets.token_hex(4), amount)
+
+    @rule(name=st.sampled_from("abcdef"), amount=st.sampled_from([1, 20, 100, MOST]))
+    def transfer(self, name: str, amount: int) -> None:
+        expected = self.books.transfer(name, amount)
+        try:
+            met = self.run(walletscripts.transfer(self.client, TEAM, TransferOrder(name, "other", amount)))
+        except LedgerInvalid:
+            assert expected is None
+            return
+        assert expected == (met.stage if isinstance(met, Staged) else met.amount)
 
     # What is always so
 

@@ -54,9 +54,9 @@ def make_watcher(ledger: Ledger, sent: list[Alert], failures: list[Exception]) -
                 return True
             return False
 
-        settings = SignalSettings(diagnose_every_s=1e-9)
-        of = parts.get("ledger", ledger)
-        return Watcher(of, lambda: CATALOG, settings, parts.get("metrics", Metrics()), owner, send, failures.append)
+        metrics = parts.pop("metrics", Metrics())
+        settings = SignalSettings(diagnose_every_s=1e-9, **parts)
+        return Watcher(ledger, lambda: CATALOG, settings, metrics, owner, send, failures.append)
 
     return make
 

@@ -148,6 +148,32 @@ async def test_a_store_that_is_away_is_asked_again(
     assert (1, [("member:amy", 50)]) == (await watcher.watch(), points(told))
 
 
+async def test_one_team_that_is_away_keeps_no_other_from_being_told(
+    ledger: Ledger, team: TeamRecord, make_watcher: MakeWatcher, told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in the watch nor in the walk; it is looked at again itself."""
+    limits = (Limit("team", Per.MONTH, 10 * MICRO),)
+    for each in (team.id, "other"):
+        await ledger.put_team(TeamRecord(each, limits=limits, thresholds=(50,)))
+        await ledger.grant(each, "more", 100 * MICRO)
+        await spend(ledger, TeamRecord(each), 10)
+    find, watcher = ledger.team, make_watcher()
+
+    async def away_for_one(team_id: str) -> TeamRecord | None:
+        if team_id == team.id:
+            raise LedgerUnavailable("away", maybe_executed=False)
+        return await find(team_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "team", away_for_one)
+        with pytest.raises(LedgerUnavailable):
+            await watcher.watch()
+        counts = [len(told), await watcher.walk()]
+    counts.append(await watcher.watch())
+
+    assert [1, 0, 1] == counts
+
+
 async def test_the_walk_finds_what_nobody_saw(
     ledger: Ledger, team: TeamRecord, make_watcher: MakeWatcher, told: list[Any]
 ) -> None:
@@ -231,3 +257,31 @@ async def test_a_team_whose_books_cannot_be_read_is_passed_by(
     await make_watcher().watch()
 
     assert ([("team", 50)], 1) == (points(told), len(failures))
+
+
+async def test_it_watches_by_itself_until_it_is_stopped(
+    ledger: Ledger, team: TeamRecord, make_watcher: MakeWatcher, told: list[Any], failures: list[Exception]
+) -> None:
+    """What fails once is told and tried again; after its stop nothing is looked at."""
+    await ledger.put_team(replace(team, limits=(MEMBER_A_DAY,), thresholds=(50,)))
+    watcher = make_watcher(watch_every_s=0.01, walk_every_s=0.01)
+    look_at, looks = watcher.look_at, list[str]()
+
+    async def fails_once(team_id: str, spenders: Any) -> int:
+        looks.append(team_id)
+        if len(looks) == 1:
+            raise LedgerUnavailable("away", maybe_executed=False)
+        return await look_at(team_id, spenders)
+
+    watcher.look_at = fails_once  # type: ignore[method-assign]
+    await spend(ledger, team, 50, member="amy")
+    watcher.start()
+    for _ in range(500):
+        if told:
+            break
+        await asyncio.sleep(0.01)
+    await watcher.stop()
+    count = len(looks)
+    await spend(ledger, team, 50, member="bob")
+
+    assert ([("member:amy", 50)], 1, count) == (points(told), len(failures), len(looks))

@@ -71,12 +71,12 @@ async def refunds_once(bench: Bench) -> None:
 async def refunds_are_capped(bench: Bench) -> None:
     """Together they are at most the charge, and when it is used up there is nothing."""
     hold_id, seq = await charged(bench)
-    assert "30 micro-credits left" in await bench.refused_as(given(bench, "r", seq, 31, hold_id))
+    assert "has 0.00003 credits left" in await bench.refused_as(given(bench, "r", seq, 31, hold_id))
     assert ("granted", 20, 10) == await given(bench, "r", seq, 20, hold_id)
-    assert "10 micro-credits left" in await bench.refused_as(given(bench, "s", seq, 11, hold_id))
+    assert "has 0.00001 credits left" in await bench.refused_as(given(bench, "s", seq, 11, hold_id))
     assert ("granted", 10, 0) == await given(bench, "s", seq, None, hold_id)
     for amount in (1, None):
-        assert "0 micro-credits left" in await bench.refused_as(given(bench, "t", seq, amount, hold_id))
+        assert "has 0 credits left" in await bench.refused_as(given(bench, "t", seq, amount, hold_id))
     assert (GRANT, 0, 0) == await bench.figures()
     await bench.assert_clean()
 
