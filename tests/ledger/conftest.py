@@ -295,6 +295,13 @@ class Raw:
         k = self.keys
         return await self.client.run(script("team"), [k.team, k.bal, k.journal], list(args.values()))
 
+    async def key(self, key_id: str, before: str, after: str) -> Reply:
+        """key.lua."""
+        k = self.keys
+        return await self.client.run(
+            script("key"), [k.team, k.keys, k.bal, k.journal], [key_id, before, after, "", "", ""]
+        )
+
     async def balance(self, *scopes: str) -> Reply:
         """balance.lua."""
         k = self.keys

@@ -228,6 +228,9 @@ async def every_other_answer(raw: Raw, nobody: Raw, new_id: NewId) -> None:
     await raw.trim(0, 1)
     await raw.trim(0, 2)
     await every_answer_of_the_wallet(raw, nobody, new_id)
+    for key_id, before, after in (("", "", "x"), ("ci", "", "x"), ("ci", "", "x"), ("ci", "", "y"), ("ci", "x", "")):
+        await raw.key(key_id, before, after)
+    await nobody.key("ci", "", "x")
     await nobody.hold()
     await nobody.grant()
     await nobody.balance("team")

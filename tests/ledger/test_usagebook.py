@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from redis.asyncio import Redis
 
 from gatekeeper.ledger import bounds
+from gatekeeper.ledger.checkpoint import to_text
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import LedgerBroken, LedgerInvalid
 from gatekeeper.ledger.holdid import DAY_MS, hold_id_month, month_of_day, new_hold_id
@@ -31,8 +33,10 @@ from gatekeeper.ledger.usagebook import (
     parse_row,
     usage_text,
 )
+from gatekeeper.ledger.verify import Replay
 from gatekeeper.ledger.windows import windows_at
 from tests.ledger.conftest import CREDIT, fresh_id
+from tests.torture.bench import Bench, MutantClient, Mutation
 
 Order = Callable[..., HoldOrder]
 FOR = "seedream|image.generate|2K|draft|ark|audio_default+retry"
@@ -240,6 +244,33 @@ def test_the_books_forget_like_the_store():
     usage.end(hold_id, "7\t\t\t", 1, 1, ends_ms)
 
     assert (1, {}) == (len(before), usage.texts(hold_id_month(hold_id)))
+
+
+async def test_full_months_replay_too(real_redis: Redis, team_id: str, monkeypatch: pytest.MonkeyPatch):
+    """With room for few rows, where most of a random history is counted in one, the journal confirms each of them, and
+    so it does from a checkpoint in the midst of it."""
+    few = Mutation("few rows", "prelude", "local USAGE_ROWS_MAX = 10000", "local USAGE_ROWS_MAX = 3", "")
+    monkeypatch.setattr("gatekeeper.ledger.tally.ROWS_MAX", 3)
+    client, dice = MutantClient(real_redis, few), random.Random(7)
+    bench = Bench(client, team_id)
+    await bench.found()
+    for number in range(80):
+        hold = await bench.hold(1, usage=dice.choice("abcdefgh") + "|||||", ttl_ms=dice.choice([0, DAY_MS]),
+                                on_unknown=dice.choice(list(OnUnknown)), shadow="shadow")  # fmt: skip
+        if dice.random() < 0.7:
+            await bench.settle(hold.hold_id, dice.randrange(3), outputs=dice.randrange(2))
+        await bench.ledger.expire_due(team_id)
+        if number == 40:
+            replay = Replay()
+            replay.add(await bench.ledger.journal(team_id, 0, 1000))
+            await bench.ledger.confirm_exported(team_id, replay.seq)
+            await bench.ledger.cut_journal(team_id, 0, replay.seq, to_text(replay))
+    rows = await bench.ledger.usage.rows(team_id, 0, EVER_MS)
+    await bench.assert_clean()
+    await client.close()
+
+    assert [False, False, False, True] == [row.other for row in rows]
+    assert rows[-1].generations + rows[-1].released > 20
 
 
 async def test_rows_are_sums_over_the_journal(ledger: Ledger, team: TeamRecord, order: Order):

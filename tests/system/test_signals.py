@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import jsonschema
-import orjson
 import pytest
 from standardwebhooks.webhooks import Webhook
 
@@ -14,7 +13,6 @@ from gatekeeper.eventschema import log_event_schema
 from gatekeeper.ledger.reports import UsageRow
 from gatekeeper.ledger.teamrecord import Limit, Per, Project
 from gatekeeper.proxy.webhooks.keys import team_secret
-from gatekeeper.signals.report import report
 from tests.receiver import Receiver, listening
 from tests.system.conftest import StartWorld
 from tests.system.webhooking import LOCAL
@@ -47,6 +45,15 @@ async def render(world: World, key: str, resolution: str = "4K", *, times: int =
     return answer
 
 
+async def signals(world: World) -> Any:
+    """What the admin plane answers about the team."""
+    token = {"Authorization": f"Bearer {world.gateway.admin_token}"}
+    url = f"{world.gateway.admin_url}/admin/v1/teams/team-0/signals"
+    async with world.session.get(url, headers=token) as response:
+        assert 200 == response.status
+        return await response.json()
+
+
 async def until_attempts(world: World, count: int) -> list[tuple[str, int, str]]:
     """The team's delivery log, the first attempt first, once so many are in it (bounded)."""
     for _ in range(2000):
@@ -59,13 +66,13 @@ async def until_attempts(world: World, count: int) -> list[tuple[str, int, str]]
 
 async def test_a_project_that_renders_4k_early_is_told_so(world: World, receiver: Receiver) -> None:
     """Two pictures at 98 credits of a budget of 1000: all high where a quarter is planned, 147 beyond the plan, half of
-    that to be saved at 1K. The event, the call and the report say the same."""
+    that to be saved at 1K. The event, the call and `GET .../signals` say the same."""
     key = await world.key("10000", projects=(SPRING,), alert_url=receiver.url)
 
     await render(world, key, times=2)
     line = await world.event("budget.signal")
     await receiver.until_received(1)
-    document = await report(world.gateway.store.ledger, world.gateway.gate.shelf.catalog, "team-0")
+    document = await signals(world)
 
     assert (TOO_EARLY, "spring", 1000, 196, 73.5) == (
         line["diagnosis"],
@@ -78,7 +85,7 @@ async def test_a_project_that_renders_4k_early_is_told_so(world: World, receiver
         line["facts"][name]
         for name in ("credits_high", "high_percent", "planned_percent", "used_percent", "credits_beyond_plan")
     )
-    (shown,) = orjson.loads(orjson.dumps(document))["projects"]
+    (shown,) = document["projects"]
     signal = next(each for each in shown["signals"] if each["diagnosis"] == TOO_EARLY)
     assert (line["facts"], line["detail"], 73.5) == (signal["facts"], signal["detail"], signal["credits_saved"])
     headers, body = receiver.received[0]
