@@ -55,7 +55,7 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> OtherWorld:
     return Place(directory).world(limits=[{"scope": "member", "per": "day", "credits": 100}])
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(LINES, max_size=8))
 def test_any_line_is_judged_or_counted(world: OtherWorld, lines: list[Any]) -> None:
     """No exception, and every sum can be told."""
