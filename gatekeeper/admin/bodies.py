@@ -38,7 +38,7 @@ OVERLAP_S_MAX = OVERLAP_MAX_MS // 1000
 class Body(BaseModel):
     """What every body that changes something may say."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     why: Note = ""
 
@@ -46,7 +46,7 @@ class Body(BaseModel):
 class Part(BaseModel):
     """A piece of a body."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 Word = Annotated[str, Field(min_length=1, max_length=64), WithJsonSchema({"type": "string", "maxLength": 64})]
@@ -262,7 +262,7 @@ def _digits(value: object) -> object:
 class Query(BaseModel):
     """What stands behind the question mark: texts, each at most once."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class PageQuery(Query):

@@ -45,7 +45,7 @@ _ALERT_URL = re.compile(r"https?://[^/?#\s@]+([/?][^#\s]*)?")
 class Strict(BaseModel):
     """No unknown keys, no guessing of types, no change after reading."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 def _team_id(value: str) -> str:

@@ -5,20 +5,12 @@ from typing import Annotated
 
 import typer
 
-from gatekeeper.admin.operations.asking import team_of
-from gatekeeper.cli.operating import operate
+from gatekeeper.admin.bodies import UsageQuery
+from gatekeeper.admin.operations import books
+from gatekeeper.cli.operating import given, operate
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
 from gatekeeper.cli.show import plain, print_json, print_rows
-from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.web.usagereport import (
-    DEFAULT_BY,
-    DIMENSIONS,
-    OTHER,
-    UsageReport,
-    usage_csv,
-    usage_document,
-    usage_report,
-)
+from gatekeeper.web.usagereport import DEFAULT_BY, DIMENSIONS, OTHER, UsageReport, usage_csv
 
 
 def usage(
@@ -42,14 +34,10 @@ def usage(
 
     Days are those of the team's time zone, and a generation counts in the day in which it was begun.
     """
-    asked = {name: value for name, value in (("from", first), ("to", last), ("by", by)) if value is not None}
-
-    async def report(ledger: Ledger) -> UsageReport:
-        return await usage_report(ledger, await team_of(ledger, team), asked)
-
-    found = operate(config, report, team=team)
+    query = given(UsageQuery, **{"from": first, "to": last, "by": by})
+    found = operate(config, lambda ledger: books.read_usage(ledger, team, query), team=team)
     if as_json:
-        print_json(usage_document(found))
+        print_json(books.usage_document(found).plain())
     elif as_csv:
         sys.stdout.write(usage_csv(found))
     else:
@@ -57,7 +45,7 @@ def usage(
 
 
 def _print(report: UsageReport) -> None:
-    document = plain(usage_document(report))
+    document = plain(books.usage_document(report).plain())
     columns = {word.capitalize(): word for word in document["by"]}
     rows = [
         {**row, **{word: row[word] or (OTHER if row["other"] else "none") for word in document["by"]}}

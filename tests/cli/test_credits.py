@@ -166,3 +166,19 @@ def test_what_was_spent(run: Run, spend: Spend) -> None:
     assert lines_of(table.stdout)[4].endswith("(UTC): 147 credits for 3 generations, 3 outputs.")
     assert ["nano-banana-2", "98", "2", "0", "2"] == list(csv.reader(io.StringIO(text.stdout)))[1]
     assert (["model", "resolution"], 147) == (found["by"], found["total"]["credits"])
+
+
+def test_how_a_budget_stands(run: Run, spend: Spend) -> None:
+    """What of it is used, what runs ahead of its plan, and the document of the admin API."""
+    run("projects", "set", "studio", "spring", "100", "--part", "drafts=90:1K", "--part", "finals=10:final")
+    run("limits", "set", "studio", "team", "month", "100")
+    spend(project="spring")
+
+    result = run("signals", "studio")
+    found = document(run, "signals", "studio")
+
+    lines = lines_of(result.stdout)
+    assert any(line.startswith("spring month 100 49 49") for line in lines)
+    assert any(line.startswith("team month 100 49 0 49") for line in lines)
+    assert ("studio", ["spring"]) == (found["team"], [project["project"] for project in found["projects"]])
+    assert len(found["projects"][0]["signals"]) == len([line for line in lines if line.startswith("spring: ")])

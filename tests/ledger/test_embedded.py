@@ -78,7 +78,7 @@ async def test_a_store_in_another_format_is_refused(store: OpenStore, tmp_path: 
     """Records that this version cannot read are not guessed at: the message says what to do."""
     await store.client.command("SET", "gk:schema", "1")
 
-    with pytest.raises(StoreRefused, match="in format 1, this version reads 2"):
+    with pytest.raises(StoreRefused, match="in format 1, this version reads 3"):
         await open_store(EMBEDDED, tmp_path / "data")
 
 

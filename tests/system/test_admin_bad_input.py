@@ -108,7 +108,7 @@ BODIES: dict[str, tuple[str, str, Any, int, str]] = {
     "no text": ("POST", "/grants", b"\xff\xfe", 400, "is not UTF-8"),
     "a key twice": ("POST", "/grants", b'{"id":"g","id":"h","credits":5}', 400, "is there twice"),
     "deep": ("POST", "/grants", b'{"id":' + b"[" * 5000 + b"]" * 5000 + b"}", 400, "levels deep"),
-    "lone surrogate": ("POST", "/grants", b'{"id":"g","credits":5,"note":"\\ud800"}', 422, "no line of text"),
+    "lone surrogate": ("POST", "/grants", b'{"id":"g","credits":5,"note":"\\ud800"}', 400, "half a character"),
     "too large": ("POST", "/grants", b'{"id":"' + b"g" * 1024 * 1024 + b'"}', 413, "at most 1048576 bytes"),
     "no such route": ("GET", "/wishes", None, 404, "is no route"),
     "no such method": ("PUT", "/keys", {}, 405, "it takes GET, POST"),

@@ -248,6 +248,16 @@ async def test_a_dry_run_says_what_would_be(start_world: StartWorld, provider: P
     assert [False, 0] == [answers[0].json["admissible"], provider.calls]
 
 
+async def test_a_quote_says_what_would_be(start_world: StartWorld, provider: Provider) -> None:
+    """What is retired everywhere is not admissible, in shadow or not."""
+    world = await start_world(provider_url=provider.url, models=[])
+    key = await world.key(shadow=True)
+
+    answer = await world.send("POST", "/v1/quotes", key, json={"model": "gpt-image-1"})
+
+    assert (False, ["model_retired"]) == (answer.json["admissible"], answer.json["codes"])
+
+
 async def test_a_request_that_comes_again_is_sent_again_where_no_answer_was_kept(
     start_world: StartWorld, provider: Provider
 ) -> None:

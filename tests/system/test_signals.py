@@ -116,6 +116,22 @@ async def test_a_limit_is_told_and_tried_again_until_it_is_taken(world: World, r
     assert ([False, False], "127.0.0.1") == ([each["final"] for each in failed], delivered["host"])
 
 
+async def test_the_next_gateway_goes_on_with_a_call(start_world: StartWorld, receiver: Receiver) -> None:
+    """What was told and not taken is on disk; whoever starts there calls again under the same id, and tells nothing."""
+    receiver.statuses[:] = [500]
+    first = await start_world(signals=SOON, webhooks=LOCAL | {"retry_min_s": 3600, "retry_max_s": 3600})
+    key = await first.key(limits=(Limit("team", Per.DAY, 49 * MICRO),), thresholds=(100,), alert_url=receiver.url)
+    await first.native(key)
+    await until_attempts(first, 1)
+
+    second = await start_world(signals=SOON, webhooks=LOCAL)
+    await second.event("alert.delivered")
+
+    assert ["retried", "delivered"] == [outcome for outcome, *_ in await until_attempts(first, 2)]
+    assert 1 == len({headers["webhook-id"] for headers, _ in receiver.received})
+    assert [] == second.events("limit.threshold")
+
+
 async def test_two_gateways_tell_it_once(start_world: StartWorld, receiver: Receiver) -> None:
     """Both see the spend of the team; each point is one line and one call."""
     first, second = [await start_world(signals=SOON, webhooks=LOCAL) for _ in range(2)]
