@@ -40,6 +40,10 @@ TEAMS = [
         timezone="America/St_Johns",
         limits=(Limit("member", Per.HOUR, 30), Limit("member:amy", Per.HOUR, 70), Limit("key", Per.WEEK, 90)),
     ),
+    TeamRecord(
+        "a",
+        limits=(Limit("team", Per.DAY, 40, 90, BEGIN_MS + 6 * HOUR_MS), Limit("key", Per.LIFETIME, 0, 50, BEGIN_MS)),
+    ),
     TeamRecord("a", timezone="Asia/Kathmandu", limits=(Limit("project", Per.MONTH, 80), Limit("team", Per.WEEK, 120))),
 ]
 WHO = st.fixed_dictionaries(
