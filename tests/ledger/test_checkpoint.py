@@ -59,6 +59,7 @@ def journal() -> Journal:
     made.add("grant", "may", amount=9, windows=str(START_MS + 90 * DAY_MS))
     made.add("grant", "april", amount=8, windows=str(START_MS + 60 * DAY_MS))
     following = made.add("hold", amount=12)
+    made.add("extend", unknown, amount=10)
     made.add("job", following, amount=12)
     made.add("orphan", amount=2, charged=2, windows="1:2:3:4")
     made.add("void")
@@ -105,8 +106,8 @@ def test_what_the_store_has_forgotten_is_left_out(journal: Journal) -> None:
     """A hold that time resolved is kept for as long as a late result may come, and no longer."""
     charged = journal.entries[4].hold_id
     soon, late = START_MS + FORGOTTEN_AFTER_MS, START_MS + FORGOTTEN_AFTER_MS + 1
-    kept = replayed([*journal.entries, Entry(24, soon, EntryKind.TEAM, "1", 0, 0, BLANK)])
-    gone = replayed([*journal.entries, Entry(24, late, EntryKind.TEAM, "1", 0, 0, BLANK)])
+    kept = replayed([*journal.entries, Entry(25, soon, EntryKind.TEAM, "1", 0, 0, BLANK)])
+    gone = replayed([*journal.entries, Entry(25, late, EntryKind.TEAM, "1", 0, 0, BLANK)])
 
     assert (True, False) == (charged in by_time(kept), charged in by_time(gone))
 

@@ -18,6 +18,7 @@ from tests.ledger import (
     test_lua_hold,
     test_lua_team,
     test_sweeper,
+    test_terms,
     test_transfers,
     test_verify,
 )
@@ -39,6 +40,8 @@ test_credits_go_from_one_team_to_another = test_transfers.test_credits_go_from_o
 test_the_same_transfer_again_changes_nothing = test_transfers.test_the_same_transfer_again_changes_nothing
 test_a_receiver_that_cannot_take_it_yet = test_transfers.test_a_receiver_that_cannot_take_it_yet
 test_a_half_that_is_gone_is_named = test_transfers.test_a_half_that_is_gone_is_named
+
+test_a_deadline_is_put_off_and_journalled = test_terms.test_a_deadline_is_put_off_and_journalled
 
 pair = test_transfers.pair
 busy = test_verify.busy
