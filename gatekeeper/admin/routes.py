@@ -187,7 +187,12 @@ LIMIT_ROUTES = (
         call=lambda a: plans.get_alerts(a.ledger, a.team), answer=documents.AlertsDocument,
     ),
     Route(
-        method="PUT", path=f"{TEAM}/alerts", name="putAlerts", summary="Change at which percents it is told, or whom.",
+        method="PUT", path=f"{TEAM}/alerts", name="putAlerts", summary="At which percents it is to be told, and whom.",
+        call=lambda a: plans.replace_alerts(a.ledger, a.team, a.body, a.who),
+        body=bodies.AlertsBody, answer=documents.AlertsDocument, problems=("changed_meanwhile",),
+    ),
+    Route(
+        method="PATCH", path=f"{TEAM}/alerts", name="changeAlerts", summary="Change one of the two.",
         call=lambda a: plans.put_alerts(a.ledger, a.team, a.body, a.who),
         body=bodies.AlertsBody, answer=documents.AlertsDocument, problems=("changed_meanwhile",),
     ),

@@ -37,6 +37,11 @@ def _print(team: str, found: LimitsDocument, as_json: bool) -> None:
         "Resets": "resets_at", "Exhausted": "exhausted",
     }  # fmt: skip
     print_rows(shown, columns, right=("Limit", "Used", "Held"))
+    for row in rows:
+        if row["exhausted"]:
+            spent = f"{row['used'] + row['held']} of {row['in_force']} credits are used or held"
+            then = f"until {cell(row['resets_at'])}" if row["resets_at"] else "as long as it stands"
+            print(f"{row['scope']} per {row['per']}: {spent}, so nothing more is admitted {then}.")
     if not rows:
         print(f"Team {team} has no limits.")
 

@@ -10,6 +10,7 @@ from gatekeeper.admin.operations import books
 from gatekeeper.cli.operating import given, operate
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
 from gatekeeper.cli.show import plain, print_json, print_rows
+from gatekeeper.cli.stores import counted
 from gatekeeper.web.usagereport import DEFAULT_BY, DIMENSIONS, OTHER, UsageReport, usage_csv
 
 
@@ -55,4 +56,5 @@ def _print(report: UsageReport) -> None:
     print_rows(rows, columns | counts, right=tuple(counts))
     total = document["total"]
     days = f"{document['from']} to {document['to']} ({document['timezone']})"
-    print(f"{days}: {total['credits']} credits for {total['generations']} generations, {total['outputs']} outputs.")
+    made = f"{counted(total['generations'], 'generation')}, {counted(total['outputs'], 'output')}"
+    print(f"{days}: {total['credits']} credits for {made}.")

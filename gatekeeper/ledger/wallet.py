@@ -145,8 +145,7 @@ class Wallet:
         staged = await walletscripts.transfer(self._client, team_id, order)
         if isinstance(staged, Other):
             return Transferred(WalletStatus.MISMATCH, staged.to, staged.amount, 0, 0)
-        if staged.stage is not Stage.GIVEN:
-            await self._give(team_id, order)
+        await self._give(team_id, order)  # also if it was: a store may have lost that half alone
         status = WalletStatus.GRANTED if staged.stage is Stage.TAKEN else WalletStatus.DUPLICATE
         return Transferred(status, to, amount, staged.available, staged.seq)
 

@@ -143,10 +143,14 @@ def test_a_limit_and_its_raise(run: Run, spend: Spend) -> None:
     """Set, below what is spent too; raised with an end, lowered again, and a change of it keeps a raise."""
     spend(member="amy")
     exhausted = document(run, "limits", "set", "studio", "member:amy", "month", "10")["limits"]
+    told = lines_of(run("limits", "list", "studio", COLUMNS="160").stdout)[-1]
     run("limits", "raise", "studio", "member:amy", "month", "100", "--until", "2999-01-01T00:00:00Z")
     raised = run("limits", "set", "studio", "member:amy", "month", "20", COLUMNS="160")
     (lowered,) = document(run, "limits", "lower", "studio", "member:amy", "month")["limits"]
 
+    assert told.startswith(
+        "member:amy per month: 49 of 10 credits are used or held, so nothing more is admitted until "
+    )
     assert [(10, 49, True)] == [(each["credits"], each["used"], each["exhausted"]) for each in exhausted]
     assert lines_of(raised.stdout)[2].startswith("member:amy month 20 100 until 2999-01-01T00:00:00Z 49 0 ")
     assert (20, None, 20) == (lowered["credits"], lowered["raised_to"], lowered["in_force"])

@@ -99,6 +99,18 @@ def test_a_freeze_and_its_end(run: Run) -> None:
     assert 2 == run("teams", "set", "studio").exit_code
 
 
+def test_what_is_not_named_stays(run: Run) -> None:
+    """One cap, or one list of patterns, changes no other."""
+    run("teams", "create", "studio", "--open-holds", "5", "--allow", "a-*")
+    run("teams", "set", "studio", "--per-request", "73.5")
+    found = document(run, "teams", "set", "studio", "--deny", "a-dear-*")
+    bare = document(run, "teams", "set", "studio", "--no-caps")
+
+    assert (5, 73.5) == (found["caps"]["open_holds"], found["caps"]["per_request"])
+    assert {"allow": ["a-*"], "deny": ["a-dear-*"]} == found["models"] == bare["models"]
+    assert {None} == set(bare["caps"].values())
+
+
 def test_a_team_is_removed(run: Run) -> None:
     """Not without a word of consent; then it is frozen without keys, and its books stay."""
     run("teams", "create", "studio")

@@ -217,6 +217,22 @@ async def test_a_half_that_is_gone_is_named(pair: Ledger, client: StoreClient, l
     assert [names[lost]] == [each.what for each in (await pair.verify(side)).differences]
 
 
+@pytest.mark.parametrize("lost", [HERE, THERE])
+async def test_doing_it_again_mends_what_a_store_lost(pair: Ledger, client: StoreClient, lost: str):
+    """One team's whole history is gone and was made again: the same transfer does the half that is missing, once."""
+    await pair.wallet.transfer(HERE, "t", THERE, 30 * CREDIT)
+    keys = TeamKeys(lost)
+    for key in (keys.team, keys.bal, keys.grants, keys.transfers, keys.journal):
+        await client.command("DEL", key)
+    await pair.put_team(TeamRecord(lost, organisation="studio"))
+    if lost == HERE:
+        await pair.grant(HERE, "opening", 100 * CREDIT)
+    for _ in range(2):
+        await pair.wallet.transfer(HERE, "t", THERE, 30 * CREDIT)
+
+    assert (70 * CREDIT, 30 * CREDIT) == await available(pair)
+
+
 @pytest.mark.parametrize("grant_id", ["transfer:here:t", "allowance:monthly:2026-01-01"])
 async def test_nobody_gives_under_the_names_of_the_ledger(pair: Ledger, grant_id: str):
     """A grant by hand can be mistaken for neither a transfer nor a recurring grant."""

@@ -1,15 +1,19 @@
 """Credits that are moved by hand: holds that are ended, refunds, transfers; what is refused of it changes nothing."""
 
+import re
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from gatekeeper.admin.routes import ROUTES
 from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.records import Held, HoldOrder, OnUnknown
 from tests.system.adminworld import TEAM, Admin
 from tests.system.conftest import StartWorld
+
+LATER = "2099-01-01T00:00:00Z"
 
 
 @pytest.fixture(name="admin")
@@ -125,3 +129,42 @@ async def test_a_transfer_stays_in_the_organisation(admin: Admin) -> None:
     assert "can hand on 1000 credits, not 1000.5" in too_much[2]
     shown = [(await admin.done("GET", f"/teams/{team}"))["balance"]["available"] for team in ("studio", "sister")]
     assert [700, 300] == shown
+
+
+async def test_every_change_has_its_entry_with_who_and_why(admin: Admin) -> None:
+    """Whatever moves or changes something adds one entry to the team's journal, which names both."""
+    await admin.done("POST", "/teams", {"id": "sister", "organisation": "house"})
+    spent = (await admin.world.native(await admin.new_key())).headers["Gatekeeper-Hold-Id"]
+    first, second = await held(admin), await held(admin)
+    limit = {"scope": "team", "per": "month", "credits": 5}
+    acts: list[tuple[str, str, Any]] = [
+        ("PATCH", "", {"frozen": True}), ("PATCH", "", {"frozen": False}), ("POST", "/keys", {"id": "two"}),
+        ("PATCH", "/keys/two", {"member": "amy"}), ("POST", "/keys/two/rotate", {}), ("DELETE", "/keys/two", {}),
+        ("POST", "/grants", {"id": "more", "credits": 5}), ("POST", "/refunds", {"id": "back", "hold_id": spent}),
+        ("POST", "/transfers", {"id": "on", "to": "sister", "credits": 5}), ("PUT", "/limits", {"limits": [limit]}),
+        ("PATCH", "/limits", {"remove": [{"scope": "team", "per": "month"}]}),
+        ("PUT", "/allowances", {"allowances": [{"id": "a", "credits": 5, "per": "month", "since": LATER}]}),
+        ("PUT", "/projects", {"projects": [{"id": "p", "credits": 5}]}), ("PUT", "/alerts", {"thresholds": [5]}),
+        ("PATCH", "/alerts", {"thresholds": [6]}),
+        ("POST", f"/holds/{first}/settle", {"credits": 5, "running": True}),
+        ("POST", f"/holds/{second}/release", {"running": True}), ("DELETE", "", {}),
+    ]  # fmt: skip
+    told = []
+
+    for number, (method, path, body) in enumerate(acts):
+        after = (await admin.world.gateway.store.ledger.balance("studio")).seq
+        who, why = f"who-{number}", f"why-{number}"
+        await admin.done(method, TEAM + path, body, Gatekeeper_Actor=who, Gatekeeper_Why=why)
+        entries = await admin.world.gateway.store.ledger.journal("studio", after)
+        words = [f"{entry.fields['actor']} {entry.fields['why']}" for entry in entries]
+        told.append(bool(words) and all(who in each and why in each for each in words))
+
+    assert {route.name for route in ROUTES if route.body} - {"createTeam"} == {name_of(*act[:2]) for act in acts}
+    assert [True] * len(acts) == told
+
+
+def name_of(method: str, path: str) -> str:
+    """The route of a call."""
+    whole = f"/admin/v1{TEAM}{path}"
+    fits = (r.name for r in ROUTES if r.method == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", r.path), whole))
+    return next(fits)

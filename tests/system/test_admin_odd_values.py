@@ -31,6 +31,7 @@ BODIES: dict[str, dict[str, Any]] = {
                                   "high_resolutions": ["4K"], "high_in_final_only": True, "parts": [
                                       {"name": "a", "share_percent": 5, "phases": ["x"], "resolutions": ["1K"]}]}]},
     "putAlerts": {"thresholds": [50], "alert_url": "https://example.com/"},
+    "changeAlerts": {"thresholds": [50], "alert_url": ""},
     "settleHold": {"credits": 5, "running": True, "why": "w"},
     "releaseHold": {"running": True, "why": "w"},
 }  # fmt: skip

@@ -359,3 +359,21 @@ async def test_a_decision_is_made_in_shadow_too(start_world: StartWorld, provide
     assert (200, 404) == (settled.status, unknown.status)
     assert 39 * MICRO == (await world.balance()).debt
     await world.assert_books_clean()
+
+
+async def test_a_webhook_that_may_not_be_called_stays_the_providers_to_call(
+    start_world: StartWorld, provider: Provider
+) -> None:
+    """Every byte goes on as it came: the gateway puts no address of its own in its place."""
+    world = await start_world(provider_url=provider.url)
+    provider.document = {"id": "p1", "status": "starting", "urls": {}}
+    key = await world.key(shadow=True)
+    wanted = {"version": "nano-banana-2", "input": {"prompt": "a"}, "webhook": "https://10.0.0.1/hook"}
+    body = json.dumps(wanted).encode() + b"  "
+
+    answer = await world.send(
+        "POST", "/replicate/v1/predictions", key, data=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert ("malformed_request", 49) == (answer.headers["Gatekeeper-Shadow"], shadowed(world)["credits_held"])
+    assert [body] == provider.bodies

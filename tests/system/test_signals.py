@@ -19,7 +19,8 @@ from tests.system.webhooking import LOCAL
 from tests.system.world import Answer, World
 
 SOON = {"watch_every_s": 0.05, "diagnose_every_s": 0.05, "walk_every_s": 3600}
-SPRING = Project("spring", 1000 * MICRO)
+SPRING = Project("spring", 1000 * MICRO, Per.LIFETIME)
+"""Its budget has no end, and so no pace: whatever day of the month it is."""
 TOO_EARLY = "too_many_high_resolution_renders_too_early"
 FINAL = {"Gatekeeper-Project": "spring", "Gatekeeper-Phase": "final"}
 
@@ -214,6 +215,25 @@ async def test_habits_are_counted_as_traits(world: World) -> None:
     found = {(row.resolution, row.traits): row.generations for row in await rows(world)}
 
     assert {("1K", ("retry",)): 1, ("2K", ()): 2, ("2K", ("repeated_prompt",)): 1} == found
+
+
+async def test_sound_that_nobody_refused_is_told(start_world: StartWorld) -> None:
+    """Two videos of 8 s whose sound was left open: charged 337.6 credits with it, a fifth more than without."""
+    world = await start_world(signals=SOON, jobs={"first_poll_s": 0.05, "poll_min_s": 0.05})
+    key = await world.key("10000", projects=(SPRING,))
+    for number in (1, 2):
+        body, project = {"prompt": f"sea {number}"}, {"Gatekeeper-Project": "spring"}
+        submitted = await world.send("POST", "/fal/queue/fal-ai/veo3.1/fast", key, json=body, headers=project)
+        assert 200 == submitted.status
+
+    await world.event("job.finished", 2)
+    line = await world.event("budget.signal")
+
+    assert ("audio_by_default", 67.52, 337.6) == (
+        line["diagnosis"],
+        line["credits_saved"],
+        line["facts"]["credits_with_audio"],
+    )
 
 
 async def test_the_lines_match_the_schema(world: World, receiver: Receiver) -> None:

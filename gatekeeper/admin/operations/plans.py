@@ -151,6 +151,12 @@ async def put_alerts(ledger: Ledger, team_id: str, body: AlertsBody, who: Who) -
     return _alerts_document(await change_team(ledger, team_id, changed, who.because(body.why)))
 
 
+async def replace_alerts(ledger: Ledger, team_id: str, body: AlertsBody, who: Who) -> AlertsDocument:
+    """All of it; what the body leaves out is as with a new team."""
+    whole = AlertsBody(thresholds=body.thresholds, alert_url=body.alert_url, why=body.why)
+    return await put_alerts(ledger, team_id, whole, who)
+
+
 async def list_deliveries(ledger: Ledger, team_id: str, page: PageQuery) -> DeliveryList:
     """The attempts to call the team's alert address, the latest first; a log of bounded length."""
     await team_of(ledger, team_id)

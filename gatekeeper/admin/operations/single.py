@@ -1,13 +1,22 @@
-"""One limit, allowance or project of a team, set or taken away: what a person does who has no list at hand.
+"""One cap, limit, allowance or project of a team, set or taken away: what a person does who has no list at hand.
 
 Each changes the team's record from what it is at that moment, so that two people at once lose nothing of each other's.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from gatekeeper.admin.bodies import AllowanceBody, LimitBody, LimitName, LimitsPatch, ProjectBody
-from gatekeeper.admin.documents import AllowancesDocument, LimitsDocument, ProjectsDocument
+from gatekeeper.admin.bodies import (
+    AllowanceBody,
+    CapsBody,
+    LimitBody,
+    LimitName,
+    LimitsPatch,
+    ModelsBody,
+    ProjectBody,
+    TeamPatch,
+)
+from gatekeeper.admin.documents import AllowancesDocument, LimitsDocument, ProjectsDocument, TeamDocument
 from gatekeeper.admin.operations.asking import Who, change_team, team_of
 from gatekeeper.admin.operations.limits import change_limits, get_limits
 from gatekeeper.admin.operations.plans import (
@@ -17,10 +26,31 @@ from gatekeeper.admin.operations.plans import (
     project_of,
     projects_document,
 )
+from gatekeeper.admin.operations.teams import patched, team_document
 from gatekeeper.admin.problems import AdminProblem, invalid
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.teamrecord import Allowance, Limit, Project, TeamRecord
 from gatekeeper.web.answers import iso_time
+
+
+async def set_team(ledger: Ledger, team_id: str, body: TeamPatch, who: Who) -> TeamDocument:
+    """Change what the body says; of caps and models, too, what it does not name stays as it is."""
+    record = await change_team(ledger, team_id, lambda team: patched(team, _completed(team, body)), who)
+    return team_document(record, await ledger.balance(team_id))
+
+
+def _completed(team: TeamRecord, body: TeamPatch) -> TeamPatch:
+    """The body with the caps and patterns that the team has where it says none."""
+    caps, models = body.caps, body.models
+    has = asdict(team.caps)
+    named = {name: getattr(caps, name) for name in caps.model_fields_set}
+    allow = models.allow if "allow" in models.model_fields_set else list(team.models_allow)
+    deny = models.deny if "deny" in models.model_fields_set else list(team.models_deny)
+    whole = {
+        "caps": CapsBody.model_construct(**has | named),
+        "models": ModelsBody.model_construct(allow=allow, deny=deny),
+    }
+    return body.model_copy(update={name: value for name, value in whole.items() if name in body.model_fields_set})
 
 
 async def set_limit(ledger: Ledger, team_id: str, body: LimitBody, who: Who) -> LimitsDocument:

@@ -51,7 +51,7 @@ async def get_team(ledger: Ledger, team_id: str) -> TeamDocument:
 async def create_team(ledger: Ledger, body: TeamBody, who: Who) -> Made[TeamDocument]:
     """A new team; the same again changes nothing. Raises AdminProblem if one of this id is otherwise."""
     why = who.because(body.why)
-    wanted = _patched(TeamRecord(body.id), body)
+    wanted = patched(TeamRecord(body.id), body)
     before = await ledger.team(body.id)
     if before is None:
         try:
@@ -67,7 +67,7 @@ async def create_team(ledger: Ledger, body: TeamBody, who: Who) -> Made[TeamDocu
 
 async def change(ledger: Ledger, team_id: str, body: TeamPatch, who: Who) -> TeamDocument:
     """Change what the body says; all else stays as it is."""
-    record = await change_team(ledger, team_id, lambda before: _patched(before, body), who.because(body.why))
+    record = await change_team(ledger, team_id, lambda before: patched(before, body), who.because(body.why))
     return team_document(record, await ledger.balance(team_id))
 
 
@@ -89,7 +89,7 @@ async def remove_team(ledger: Ledger, team_id: str, who: Who) -> TeamRemoved:
     return TeamRemoved(id=team_id, frozen=True, keys_removed=sum(gone))
 
 
-def _patched(before: TeamRecord, body: TeamPatch) -> TeamRecord:
+def patched(before: TeamRecord, body: TeamPatch) -> TeamRecord:
     """The record with what the body says; fields that it leaves out stay."""
     said = body.model_fields_set
     record = before
