@@ -111,10 +111,10 @@ def _amount(value: Any) -> int:
 
 
 def _gift(value: Any) -> int:
-    amount = _amount(value)
-    if amount == 0:
-        raise mistake("a grant of 0 credits gives nothing", "Write an amount above 0, or remove the grant.")
-    return amount
+    """The same, above 0."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and value <= 0:
+        raise mistake(f"`{value}` credits give nothing", "Write an amount above 0.")
+    return _amount(value)
 
 
 def _secret(value: Any) -> SecretSource:

@@ -222,7 +222,7 @@ async def test_a_revoked_key_gets_no_overlap(ledger: Ledger, tmp_path: Path, mon
     [
         ('organisation: "a\\nb"', "this is no organisation"),
         ("allowances: [{id: a, credits: 5, per: hour}]", "`hour` is not known here. It can be: day, week, month."),
-        ("allowances: [{id: a, credits: 0, per: day}]", "a grant of 0 credits gives nothing"),
+        ("allowances: [{id: a, credits: 0, per: day}]", "`0` credits give nothing"),
         ("allowances: [{id: a, credits: 5, per: day, since: soon}]", "this is no day and no instant"),
         ("allowances: [{id: a, credits: 5, per: day, since: 2026-11-01T00:00:00}]", "this is no day and no instant"),
         ("allowances: [{id: a, credits: 5, per: day, lasts_periods: 121}]", "`121` is out of bounds"),

@@ -92,6 +92,20 @@ async def test_a_settle_that_cannot_be_understood_books_nothing(world: World):
     assert 49_000_000 == (await world.balance()).held
 
 
+async def test_each_request_about_a_decision_has_an_id_of_its_own(world: World):
+    """A refusal has the id of the request that was refused, not of the decision; and names the nearest field."""
+    key = await world.key()
+    decided = await decide(world, key)
+    path = f"/v1/decisions/{decided.json['id']}/settle"
+
+    refused = [await world.send("POST", path, key, json={"output": 1}) for _ in range(2)]
+
+    assert ["outputs"] * 2 == [each.json["violations"][0]["nearest"] for each in refused]
+    ids = {each.json["request_id"] for each in refused}
+    assert {each.headers["Gatekeeper-Request-Id"] for each in refused} == ids
+    assert 3 == len(ids | {decided.headers["Gatekeeper-Request-Id"]})
+
+
 async def test_the_same_end_again_is_the_same_answer_and_another_end_is_refused(world: World):
     """Whoever lost the answer asks again; what contradicts what is booked changes nothing and tells what is."""
     key = await world.key()
