@@ -108,9 +108,8 @@ async def _job_of(gate: Gate, call: Call, *, to_end: bool = True) -> Job:
         raise _not_found()
     if to_end:
         check_token(call.request, job.record)
-    own_id = call.request_id
     call.trace.facts = job.record.facts
-    call.trace.learn(request_id=own_id)
+    call.trace.learn(request_id=call.request_id)
     return job
 
 
