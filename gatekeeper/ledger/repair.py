@@ -26,6 +26,7 @@ from gatekeeper.ledger.records import (
     Held,
     HoldOrder,
     HoldResult,
+    HoldState,
     JobStatus,
     Marked,
     MarkStatus,
@@ -120,7 +121,8 @@ class Repair:
         if settlement.seq:
             self.acked(team, settlement.seq, ending)
         elif settlement.status is SettleStatus.DUPLICATE:
-            self._history.remember(Acked(asyncio.get_running_loop().time(), team, 0, ending))
+            if settlement.was is not HoldState.EXPIRED:  # that end is time's, and a late result may yet replace it
+                self._history.remember(Acked(asyncio.get_running_loop().time(), team, 0, ending))
             with suppress(LedgerError):
                 last = await self._last(team)
                 if last is not None and team not in self._closed:
