@@ -316,7 +316,7 @@ def raise_it(error: Exception) -> None:
 
 
 async def test_what_the_store_has_lost_is_given_again(team: Team, client: StoreClient):
-    """A store that fails over may have the record and lack the grant; a gateway that knows it as given looks again."""
+    """A store that fails over may have the record and lack the grant: who gave it sees."""
     await client.each("FLUSHALL")
     await scripts.put_team(client, team.record, "", "", None)
     await team.ledger.allowances.give(team.record.id)

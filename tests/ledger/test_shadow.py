@@ -104,7 +104,7 @@ async def test_the_books_have_an_end(funded: Raw, new_id: NewId):
 
 
 async def test_a_settle_at_the_end_of_the_books(funded: Raw, new_id: NewId):
-    """A hold that is let by may be charged up to the last unit, though it and the charge are no exact number together."""
+    """A hold that is let by may be charged to the last unit, though both together are no exact number."""
     hold_id = new_id()
     await funded.hold(hold_id, amount=MOST // 3 + 3, shadow="shadow")
 
