@@ -15,6 +15,7 @@ from gatekeeper.admin.documents import (
 )
 from gatekeeper.admin.operations.asking import Who, change_team, team_of
 from gatekeeper.admin.problems import invalid
+from gatekeeper.ledger.allowances import begins_ms
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.teamrecord import Allowance, BudgetPart, Per, Project, TeamRecord
 
@@ -46,10 +47,8 @@ async def put_allowances(ledger: Ledger, team_id: str, body: AllowancesBody, who
 
 
 def _allowances(team: TeamRecord, body: AllowancesBody, now_ms: int) -> tuple[Allowance, ...]:
-    since = {each.id: each.since_ms for each in team.allowances}
-
     def begin(each: AllowanceBody) -> int:
-        return since.get(each.id, now_ms) if each.since is None else each.since
+        return begins_ms(team, each.id, each.per, now_ms) if each.since is None else each.since
 
     return tuple(
         Allowance(each.id, each.credits, each.per, begin(each), each.lasts_periods) for each in body.allowances

@@ -18,6 +18,7 @@ from gatekeeper.admin.operations.plans import (
     projects_document,
 )
 from gatekeeper.admin.problems import AdminProblem, invalid
+from gatekeeper.ledger.allowances import begins_ms
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.teamrecord import Allowance, Limit, Project, TeamRecord
 from gatekeeper.web.answers import iso_time
@@ -86,8 +87,7 @@ async def set_allowance(ledger: Ledger, team_id: str, body: AllowanceBody, who: 
 
     def changed(team: TeamRecord) -> TeamRecord:
         known = {each.id: each for each in team.allowances}
-        since_ms = known[body.id].since_ms if body.id in known else now_ms
-        since_ms = since_ms if body.since is None else body.since
+        since_ms = begins_ms(team, body.id, body.per, now_ms) if body.since is None else body.since
         known[body.id] = Allowance(body.id, body.credits, body.per, since_ms, body.lasts_periods)
         return replace(team, allowances=tuple(known.values()))
 
