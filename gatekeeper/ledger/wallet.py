@@ -144,8 +144,7 @@ class Wallet:
         staged = await walletscripts.transfer(self._client, team_id, order)
         if isinstance(staged, Other):
             return Transferred(WalletStatus.MISMATCH, staged.to, staged.amount, 0, 0)
-        if staged.stage is not Stage.GIVEN:
-            await self._give(team_id, order)
+        await self._give(team_id, order)  # noted as given too: the receiver's place may have lost it since
         status = WalletStatus.GRANTED if staged.stage is Stage.TAKEN else WalletStatus.DUPLICATE
         return Transferred(status, to, amount, staged.available, staged.seq)
 

@@ -217,6 +217,18 @@ async def test_a_half_that_is_gone_is_named(pair: Ledger, client: StoreClient, l
     assert [names[lost]] == [each.what for each in (await pair.verify(side)).differences]
 
 
+async def test_a_half_that_the_receivers_place_has_lost(pair: Ledger, client: StoreClient):
+    """A part of a cluster that fails over may lose the grant and not the giver's note of it: the same call again mends
+    it."""
+    await pair.wallet.transfer(HERE, "t", THERE, 5)
+    await client.command("DEL", *(getattr(TeamKeys(THERE), key) for key in ("team", "bal", "grants", "journal")))
+    await pair.put_team(TeamRecord(THERE, organisation="studio"))
+    again = await pair.wallet.transfer(HERE, "t", THERE, 5)
+
+    assert WalletStatus.DUPLICATE is again.status
+    assert (100 * CREDIT - 5, 5) == await available(pair)
+
+
 @pytest.mark.parametrize("grant_id", ["transfer:here:t", "allowance:monthly:2026-01-01"])
 async def test_nobody_gives_under_the_names_of_the_ledger(pair: Ledger, grant_id: str):
     """A grant by hand can be mistaken for neither a transfer nor a recurring grant."""
