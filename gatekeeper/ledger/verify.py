@@ -319,7 +319,7 @@ def _compare_lots(replay: Replay, snapshot: Snapshot) -> None:
     for lot in replay.lots.by_use:
         reminder = snapshot.due.get(f"{REMINDER}{lot.seq}")
         if reminder is None and (not lot.free or replay.available <= 0):
-            continue  # what comes back to the lot brings its reminder along; one that covers a debt lapses without a word
+            continue  # what comes back to the lot brings it along; and what covers a debt lapses without an entry
         if lot.expires_ms > int(snapshot.bal.get("at", "0")) and (
             reminder is None or float(reminder) != lot.expires_ms
         ):
