@@ -147,6 +147,7 @@ async def running_gateway(
         stack.push_async_callback(in_flight.until_none, BOOKING_TIMEOUT_S)
         store = await stack.enter_async_context(open_ledger(settings))
         watch = _start_watch(store, metrics, stack)
+        store.ledger.allowances.on_given = report_given
         await _apply_teams(settings, store.ledger)
         books = Books(store.ledger, outbox, in_flight)
         gate = await _build_gate(settings, shelf, books, metrics, static_keys, clock or SystemClock(), stack)
@@ -268,7 +269,6 @@ def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> N
 
 
 def _start_allowances(ledger: Ledger, stack: AsyncExitStack) -> None:
-    ledger.allowances.on_given = report_given
     loop = AllowanceLoop(ledger.allowances, ledger.wallet, on_error=partial(report_error, "allowances"))
     loop.start()
     stack.push_async_callback(loop.stop)

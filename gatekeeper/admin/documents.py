@@ -15,7 +15,7 @@ from gatekeeper.admin.fields import At, Credits
 class Document(BaseModel):
     """An answer. `plain` is what goes out, ready for orjson: exact amounts, ISO times."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     def plain(self) -> dict[str, Any]:
         return self.model_dump(by_alias=True, exclude_unset=True)

@@ -2,6 +2,7 @@
 the command line as a line. What the ledger says no with is translated here.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ DETAIL_LENGTH_MAX = 300
 VIOLATIONS_MAX = 20
 """More of them in one answer would help nobody."""
 
+_SCRIPT = re.compile(r"^\w+\.lua refuses its ")
+"""Which script it was that refused concerns nobody out here."""
+
 TITLES: dict[str, tuple[int, str]] = {
     "unauthenticated": (401, "The admin token is missing or wrong"),
     "not_found": (404, "There is no such route"),
@@ -42,7 +46,6 @@ TITLES: dict[str, tuple[int, str]] = {
     "changed_meanwhile": (409, "It was changed meanwhile"),
     "hold_running": (409, "The generation of this hold runs"),
     "hold_ended": (409, "This hold has ended otherwise"),
-    "not_enough_credits": (409, "There are not enough credits for this"),
     "ledger_unavailable": (503, "The credit ledger cannot be reached"),
     "ledger_broken": (500, "The store holds something that the ledger did not write"),
     "internal_error": (500, "gatekeeper failed inside"),
@@ -119,7 +122,7 @@ def translated(error: LedgerError) -> AdminProblem:
         case LedgerNoTeam():
             return AdminProblem("team_not_found", str(error))
         case LedgerInvalid():
-            return AdminProblem("invalid", str(error))
+            return AdminProblem("invalid", _SCRIPT.sub("", str(error)))
         case LedgerConflict():
             return AdminProblem("changed_meanwhile", f"{error}. Nothing was changed.")
         case LedgerUnavailable():

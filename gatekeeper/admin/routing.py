@@ -140,11 +140,27 @@ async def _body(model: type[Body], request: web.Request) -> Body:
     except TimeoutError:
         raise AdminProblem("malformed_request", f"The body did not come within {BODY_TIMEOUT_S} seconds.") from None
     try:
-        return model.model_validate(parse_object(raw) if raw.strip() else {})
+        data = parse_object(raw) if raw.strip() else {}
     except Rejected as refused:
         raise AdminProblem("malformed_request", refused.rejection.detail) from None
+    if not _is_text(data):
+        raise AdminProblem("malformed_request", "The body has half a character (a lone surrogate) in it.")
+    try:
+        return model.model_validate(data)
     except ValidationError as error:
         raise unreadable(error, model) from None
+
+
+def _is_text(value: object) -> bool:
+    """Whether every text in it can be written as UTF-8; what JSON escapes need not be."""
+    match value:
+        case str():
+            return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
+        case dict():
+            return all(_is_text(each) for pair in value.items() for each in pair)
+        case list():
+            return all(map(_is_text, value))
+    return True
 
 
 def _query(model: type[Query], request: web.Request) -> Query:

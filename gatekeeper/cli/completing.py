@@ -4,6 +4,7 @@ import asyncio
 
 from gatekeeper.app import open_ledger
 from gatekeeper.cli.locate import find_settings
+from gatekeeper.ledger.embedded import owner_lives
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.opening import EMBEDDED
 from gatekeeper.yamlfile import ConfigError
@@ -16,7 +17,7 @@ OFFERED_MAX = 200
 
 
 def team_ids(incomplete: str) -> list[str]:
-    """The teams that begin so. None when the store is not at hand: Tab says nothing then, and starts nothing."""
+    """The teams that begin so. None when the store is not at hand: Tab says nothing then, and starts no store."""
     try:
         return asyncio.run(asyncio.wait_for(_team_ids(incomplete), PATIENCE_S))
     except (ConfigError, LedgerError, OSError, TimeoutError):
@@ -25,7 +26,7 @@ def team_ids(incomplete: str) -> list[str]:
 
 async def _team_ids(incomplete: str) -> list[str]:
     settings = find_settings(None)
-    if settings.store.url == EMBEDDED and not (settings.base_dir / settings.store.data_dir).is_dir():
+    if settings.store.url == EMBEDDED and not owner_lives(settings.base_dir / settings.store.data_dir):
         return []
     async with open_ledger(settings) as store:
         found = {team async for team in store.ledger.teams() if team.startswith(incomplete)}

@@ -4,12 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from gatekeeper.admin.bodies import AlertsBody, ProjectBody
+from gatekeeper.admin.bodies import PAGE_MAX, AlertsBody, PageQuery, ProjectBody
 from gatekeeper.admin.documents import ProjectsDocument
 from gatekeeper.admin.operations import plans, single
 from gatekeeper.cli.operating import by, credits_of, given, moment, operate
-from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
+from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageOption, TeamArgument
 from gatekeeper.cli.show import plain, print_json, print_rows
+from gatekeeper.cli.teams import told_more
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.web.auth import PHASES
@@ -135,3 +136,24 @@ def _print_alerts(document: dict[str, Any], as_json: bool) -> None:
         return
     percents = ", ".join(f"{each} %" for each in document["thresholds"]) or "never"
     print(f"Told at {percents}, in the log{' and to ' + document['alert_url'] if document['alert_url'] else ''}.")
+
+
+def list_deliveries(
+    team: TeamArgument,
+    limit: PageOption = PAGE_MAX,
+    cursor: CursorOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the attempts to call the team's alert address, the latest first."""
+    page = PageQuery(limit=limit, cursor=cursor)
+    document = operate(config, lambda ledger: plans.list_deliveries(ledger, team, page), team=team).plain()
+    if as_json:
+        print_json(document)
+        return
+    found = plain(document)
+    columns = {"At": "at", "Event": "event", "Alert": "alert", "Host": "host", "Status": "status"}
+    print_rows(found["deliveries"], columns | {"Outcome": "outcome", "Reason": "reason"}, whole=("At",))
+    if not found["deliveries"]:
+        print(f"Nobody was called about team {team} yet.")
+    told_more(found["next_cursor"])

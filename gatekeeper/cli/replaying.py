@@ -34,10 +34,10 @@ LogsArgument = Annotated[
 def replay(
     logs: LogsArgument,
     catalog: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
-            "--catalog", metavar="FILE", exists=True, dir_okay=False, show_default="the configured one",
-            help="A catalog file to judge by; may be repeated.",
+            "--catalog", metavar="FILE", show_default="the configured one",
+            help="The catalog to judge by: a file, a directory of them, or a pattern in quotes; may be repeated.",
         ),
     ] = None,
     teams: Annotated[
@@ -64,7 +64,7 @@ def replay(
     settings = find_settings(config)
     file = teams or settings.teams_file()
     world = OtherWorld(
-        load_catalog(tuple(catalog) if catalog else settings.catalog_files()),
+        load_catalog(_catalog_files(catalog) if catalog else settings.catalog_files()),
         settings.providers,
         rules_of(load_teams(file)) if file is not None else {},
         opening_from_log,
@@ -75,6 +75,26 @@ def replay(
         print_json(document)
     else:
         _print_replay(plain(document))
+
+
+def _catalog_files(named: list[str]) -> tuple[Path, ...]:
+    """The files that are meant, each once."""
+    found: dict[Path, None] = {}
+    for each in named:
+        path = Path(each)
+        files = (
+            sorted(path.glob("*.yaml"))
+            if path.is_dir()
+            else [path]
+            if path.is_file()
+            else sorted(path.parent.glob(path.name))
+        )
+        if not files:
+            raise typer.BadParameter(
+                f"{each!r} is no catalog file, and no directory that has any", param_hint="--catalog"
+            )
+        found.update(dict.fromkeys(map(Path, files)))
+    return tuple(found)
 
 
 def shadow(logs: LogsArgument, as_json: JsonOption = False) -> None:

@@ -92,7 +92,7 @@ GROUPS = (
     Group(
         "alerts",
         "Whom to tell how far limits and budgets are used.",
-        {"show": projects.show_alerts, "set": projects.set_alerts},
+        {"show": projects.show_alerts, "set": projects.set_alerts, "log": projects.list_deliveries},
     ),
     Group("holds", "What keeps credits aside now.", {"list": list_holds, "settle": settle, "release": release}),
     Group("journal", "The history of every credit.", {"show": show, "export": export, "trim": trim}),

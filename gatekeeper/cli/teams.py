@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from gatekeeper.admin.bodies import PAGE_MAX, PageQuery, TeamBody, TeamPatch
-from gatekeeper.admin.operations import teams
+from gatekeeper.admin.operations import single, teams
 from gatekeeper.admin.operations.asking import Who
+from gatekeeper.admin.pieces import CapsBody
 from gatekeeper.cli.operating import by, given, maybe_credits_of, operate
 from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageOption, TeamArgument, YesOption
 from gatekeeper.cli.show import plain, print_json, print_rows
@@ -53,6 +54,10 @@ PerMinuteOption = Annotated[
     int | None,
     typer.Option("--requests-per-minute", metavar="N", show_default=False, help="The most requests in a minute."),
 ]
+
+
+NO_CAPS = dict.fromkeys(CapsBody.model_fields)
+"""All of them, off."""
 
 
 def list_teams(
@@ -158,19 +163,16 @@ def set_team(  # noqa: PLR0913 - each argument is an option of the command
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a team. What is not named stays as it is.
-
-    Caps are one setting: those that are named replace all of them. So are --allow and --deny.
-    """
+    """Change a team. What is not named stays as it is. Patterns of --allow replace those before, and so do --deny's."""
     settings = _settings(
         timezone=timezone, organisation=organisation, shadow=shadow, retry_guard=retry_guard,
-        caps={} if no_caps else _caps(per_request, open_holds, held_credits, requests_per_minute),
+        caps=NO_CAPS if no_caps else _caps(per_request, open_holds, held_credits, requests_per_minute),
         models=_models(allow, deny),
     )  # fmt: skip
     if not settings:
         raise typer.BadParameter("name what is to be changed; --help lists it")
     _change(
-        config, team, lambda ledger, who: teams.change(ledger, team, given(TeamPatch, **settings), who), why, as_json
+        config, team, lambda ledger, who: single.set_team(ledger, team, given(TeamPatch, **settings), who), why, as_json
     )
 
 

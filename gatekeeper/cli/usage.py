@@ -5,20 +5,13 @@ from typing import Annotated
 
 import typer
 
-from gatekeeper.admin.operations.asking import team_of
-from gatekeeper.cli.operating import operate
+from gatekeeper.admin.bodies import UsageQuery
+from gatekeeper.admin.operations import books
+from gatekeeper.cli.operating import given, operate
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
 from gatekeeper.cli.show import plain, print_json, print_rows
-from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.web.usagereport import (
-    DEFAULT_BY,
-    DIMENSIONS,
-    OTHER,
-    UsageReport,
-    usage_csv,
-    usage_document,
-    usage_report,
-)
+from gatekeeper.cli.stores import counted
+from gatekeeper.web.usagereport import DEFAULT_BY, DIMENSIONS, OTHER, UsageReport, usage_csv, usage_document
 
 
 def usage(
@@ -42,12 +35,8 @@ def usage(
 
     Days are those of the team's time zone, and a generation counts in the day in which it was begun.
     """
-    asked = {name: value for name, value in (("from", first), ("to", last), ("by", by)) if value is not None}
-
-    async def report(ledger: Ledger) -> UsageReport:
-        return await usage_report(ledger, await team_of(ledger, team), asked)
-
-    found = operate(config, report, team=team)
+    query = given(UsageQuery, **{"from": first, "to": last, "by": by})
+    found = operate(config, lambda ledger: books.read_usage(ledger, team, query), team=team)
     if as_json:
         print_json(usage_document(found))
     elif as_csv:
@@ -67,4 +56,5 @@ def _print(report: UsageReport) -> None:
     print_rows(rows, columns | counts, right=tuple(counts))
     total = document["total"]
     days = f"{document['from']} to {document['to']} ({document['timezone']})"
-    print(f"{days}: {total['credits']} credits for {total['generations']} generations, {total['outputs']} outputs.")
+    made = f"{counted(total['generations'], 'generation')}, {counted(total['outputs'], 'output')}"
+    print(f"{days}: {total['credits']} credits for {made}.")

@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import islice, product
 
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
-from gatekeeper.core.nearest import nearest_size
+from gatekeeper.core.nearest import nearest_number, nearest_size
 from gatekeeper.core.price import worth
 from gatekeeper.core.rejection import Alternative, Code
 from gatekeeper.core.request import GenerationRequest, ValidRequest
@@ -39,7 +39,11 @@ def nearest_valid(model: ModelSpec, request: GenerationRequest) -> ValidRequest 
     """The nearest request that the model can do. None when its operation is not the model's, or what it lacks cannot be
     filled in."""
     capability = model.capability(model.operation_meant(request))
-    return None if capability is None else next(_near(model, capability, request), None)
+    if capability is None:
+        return None
+    if request.scale is not None:
+        request = replace(request, scale=nearest_number(request.scale, capability.scales))
+    return next(_near(model, capability, request), None)
 
 
 def affordable(model: ModelSpec, request: GenerationRequest, credits_available: int) -> tuple[Alternative, ...]:

@@ -32,6 +32,7 @@ class GenerationRequest:
     `size` is any size spelling, `resolution` and `aspect_ratio` their own; each may say "auto". `scale` is the factor
     of an upscale, `input_pixels` the size of the picture that goes in, `prompt_length` its characters, never itself.
     `prompt_digest` tells a prompt from another one while it is remembered in memory; it is not logged or stored.
+    `audio_unsaid`: it was the wire format's own default that filled `audio`, not the caller.
     `duration_auto`: the caller leaves the length to the model. `reference_images` counts pictures that go in beside the
     prompt, `input_video` says that a video does.
     `sources` are the provider's names of earlier jobs, and of files of theirs, that it is made from: each must be the
@@ -46,6 +47,7 @@ class GenerationRequest:
     outputs: int | None = None
     duration_s: Fraction | None = None
     audio: bool | None = None
+    audio_unsaid: bool = field(default=False, compare=False)
     scale: Fraction | None = None
     input_pixels: Pixels | None = None
     quality: str | None = None

@@ -170,8 +170,7 @@ def _ask_video(fields: JsonFields) -> GenerationRequest:
         _check_part(part)
     flags = read_flags(texts, fields.complaints)
     model, audio = fields.text("model"), fields.flag("generate_audio")
-    if audio is None and model is not None and _SOUND_UNLESS_REFUSED.search(model):
-        audio = True
+    unsaid = audio is None and model is not None and _SOUND_UNLESS_REFUSED.search(model) is not None
     seconds, auto = _length(fields, flags)
     ratio = _same(fields, "ratio", fields.text("ratio"), flags.get("ratio"))
     videos = sum(part.given("video_url") for part in parts)
@@ -182,7 +181,8 @@ def _ask_video(fields: JsonFields) -> GenerationRequest:
         aspect_ratio=AUTO if ratio == "adaptive" else ratio,
         duration_s=seconds,
         duration_auto=auto,
-        audio=audio,
+        audio=True if unsaid else audio,
+        audio_unsaid=unsaid,
         prompt_length=sum(map(len, texts)) if texts else None,
         prompt_digest=joined_digest(map(digest_of, texts)),
         reference_images=sum(part.given("image_url") for part in parts) or None,

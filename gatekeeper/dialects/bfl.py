@@ -210,6 +210,7 @@ def _film(fields: JsonFields) -> GenerationRequest:
         duration_s=None if auto else fields.quantity("duration", "s"),
         duration_auto=auto,
         audio=True if sound is None else sound,
+        audio_unsaid=sound is None,
         enhance_prompt=fields.flag("prompt_upsampling"),
         prompt_length=fields.text_length("prompt"),
         prompt_digest=fields.text_digest("prompt"),

@@ -126,10 +126,12 @@ class Alerts:
 
     async def told(self, team_id: str, claims: Sequence[str]) -> frozenset[str]:
         """Which of these were told already."""
-        if not claims:
-            return frozenset()
-        marks = await self._client.command("HMGET", TeamKeys(team_id).alerts, *claims)
-        return frozenset(claim for claim, mark in zip(claims, marks, strict=True) if mark is not None)
+        key, found = TeamKeys(team_id).alerts, list[str]()
+        for first in range(0, len(claims), _PAGE):
+            some = claims[first : first + _PAGE]
+            marks = await self._client.command("HMGET", key, *some)
+            found += [claim for claim, mark in zip(some, marks, strict=True) if mark is not None]
+        return frozenset(found)
 
     async def claim(self, team_id: str, claim: str, owner: str, ttl_ms: int) -> bool:
         """Whether this owner, and for `ttl_ms` nobody else, is to tell this now: it was not told, nobody is at it."""

@@ -122,7 +122,7 @@ async def open_embedded(data_dir: Path) -> EmbeddedStore:
             if lock is not None:
                 await store.own(lock)
                 return store
-            if _owner_lives(data_dir) and await answers(store.socket):
+            if owner_lives(data_dir) and await answers(store.socket):
                 store.watch()
                 return store
             await asyncio.sleep(_POLL_S)
@@ -178,7 +178,7 @@ def _make_socket_directory(directory: Path, data_dir: Path) -> None:
         raise StoreRefused(f"{directory} is not a directory of ours alone: remove it, or use a shorter data directory")
 
 
-def _owner_lives(data_dir: Path) -> bool:
+def owner_lives(data_dir: Path) -> bool:
     """False while there is no owner, or it died and its server still ends."""
     with suppress(OSError, ValueError, KeyError):
         state = json.loads((data_dir / _STATE_NAME).read_text("utf-8"))

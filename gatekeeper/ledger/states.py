@@ -7,7 +7,8 @@ The theory, in six points.
 2. Whatever comes twice answers what was found, `DUPLICATE` or `REPEAT`, and changes nothing; what contradicts that is
    told as `MISMATCH` and changes nothing either. So every call may be sent again when its answer was lost.
 3. Only a **fact** changes a resolved hold: time resolved it for want of one (`expired`, `charged`), and the first
-   result that comes after that is booked as what it is (`late`). Then it is final.
+   result that comes after that is booked as what it is (`late`). Then it is final. A refund moves credits and no hold:
+   of a charge by time it is the rest that a late result replaces.
 4. Time acts in steps: past its deadline a held one becomes unknown and gets its grace, past that its policy acts. With
    no grace both steps are one. **A hold that follows a job is never resolved by time**: it is kept until its result
    comes.

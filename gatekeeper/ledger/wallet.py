@@ -8,6 +8,7 @@ are never in two places; whoever comes next finishes what a crash left there.
 import asyncio
 from typing import Final
 
+from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger import bounds, looking, scripts, walletscripts
 from gatekeeper.ledger.charges import entry_at, find_charge, last_end
 from gatekeeper.ledger.client import StoreClient
@@ -144,7 +145,7 @@ class Wallet:
         staged = await walletscripts.transfer(self._client, team_id, order)
         if isinstance(staged, Other):
             return Transferred(WalletStatus.MISMATCH, staged.to, staged.amount, 0, 0)
-        await self._give(team_id, order)  # noted as given too: the receiver's place may have lost it since
+        await self._give(team_id, order)  # also if it was: a store may have lost that half alone
         status = WalletStatus.GRANTED if staged.stage is Stage.TAKEN else WalletStatus.DUPLICATE
         return Transferred(status, to, amount, staged.available, staged.seq)
 
@@ -219,7 +220,9 @@ class Wallet:
             )
         figures = await scripts.balance(self._client, to, ["team"])
         if figures.granted + amount > CREDITS_MAX:
-            raise LedgerInvalid(f"team {to} would have been granted more than {CREDITS_MAX} micro-credits in all")
+            raise LedgerInvalid(
+                f"team {to} would have been granted more than {credits_text(CREDITS_MAX)} credits in all"
+            )
 
     async def _team(self, team_id: str) -> TeamRecord:
         stored = pairs(await self._client.command("HGETALL", TeamKeys(team_id).team))

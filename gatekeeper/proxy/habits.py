@@ -53,10 +53,13 @@ def _project(call: Call) -> Project | None:
 
 
 def _is_unasked_sound(admission: Admission) -> bool:
-    """Sound that the caller said nothing about, of a model that could do without."""
-    if not admission.valid.audio or admission.asked.audio is not None:
+    """Sound that the caller said nothing about, of a model that could do without. What is left open counts: as nobody
+    knows, it is held, and charged unless the answer tells, with sound."""
+    asked, valid = admission.asked, admission.valid
+    is_said = asked.audio is not None and not asked.audio_unsaid
+    if is_said or not (valid.audio or valid.audio_open):
         return False
-    capability = admission.model.capability(admission.valid.operation)
+    capability = admission.model.capability(valid.operation)
     return capability is not None and capability.audio is Audio.OPTIONAL
 
 

@@ -260,6 +260,7 @@ def _limit_document(limit: LimitUsage) -> dict[str, Any]:
         "used": credits_number(limit.used),
         "held": credits_number(limit.held),
         "resets_at": None if limit.resets_at_ms is None else iso_time(limit.resets_at_ms),
+        "raised_until": None if limit.raised_until_ms is None else iso_time(limit.raised_until_ms),
     }
 
 

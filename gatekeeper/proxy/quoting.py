@@ -71,7 +71,7 @@ def _codes_anywhere(gate: Gate, call: Call, model: ModelSpec, asked: GenerationR
     for provider in gate.providers.values():
         for name in names_at(model, provider):
             try:
-                admit_call(replace(call, candidates=(provider,)), replace(asked, model=name))
+                admit_call(replace(call, candidates=(provider,), shadow=None), replace(asked, model=name))
             except Rejected as refused:
                 codes.add(refused.rejection.code)
             else:

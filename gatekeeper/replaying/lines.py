@@ -21,6 +21,9 @@ LINE_BYTES_MAX: Final = 1024 * 1024
 TOLD_EVERY: Final = 1000
 """So many lines go by between two words about how far it is."""
 
+YEARS: Final = range(2000, 2200)
+"""A line of another time is none of the gateway's, and calendars end somewhere."""
+
 _GZIP: Final = b"\x1f\x8b"
 
 Progress = Callable[[int, int], None]
@@ -96,6 +99,8 @@ def read_line(text: bytes) -> LogLine | None:
             return None
         event, at = found["event"], datetime.fromisoformat(found["timestamp"])
     except (KeyError, TypeError, ValueError):
+        return None
+    if at.year not in YEARS:
         return None
     at_ms = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
     return LogLine(at_ms, event, found) if isinstance(event, str) else None

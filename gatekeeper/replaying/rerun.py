@@ -175,7 +175,7 @@ class Rerun:
 
     def _replayed(self, line: LogLine) -> None:
         """Booked from the outbox: what was made is not told, so the same part of the hold is charged."""
-        if line.fields.get("status") not in {"settled", "released", "late", "orphan"}:
+        if line.fields.get("status") not in ("settled", "released", "late", "orphan"):
             return
         charged = _credits(line.fields["credits_charged"])
         self._end(line, charged, lambda running, hold: (_share(hold.amount, charged, running.then), False))

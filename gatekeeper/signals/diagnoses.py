@@ -172,8 +172,8 @@ def _audio(case: Case) -> Signal | None:
         "budget_percent": percent(saved, case.project.credits),
     }
     detail = (
-        f"{facts['generations']} videos were made with sound because nothing was said about it. Without, they would "
-        f"have cost {credits_text(saved)} credits less: ask for audio false until the final."
+        f"{facts['generations']} videos were charged with sound because nothing was said about it. Without, they would "
+        f"have cost {credits_text(saved)} credits less: ask for no audio until the final."
     )
     return Signal("audio_by_default", detail, saved, facts)
 

@@ -11,7 +11,7 @@ Nothing here refuses a request or moves a credit, and no request waits for it.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -101,39 +101,57 @@ class Watcher:
         await asyncio.gather(*tasks)
 
     async def watch(self) -> int:
-        """Looks at every team that spent since the last look; how much was told. Raises the ledger's errors; then the
-        same teams are looked at again."""
-        seen = self._ledger.alerts.take_seen()
+        """Looks at every team that spent since the last look; how much was told. Raises the ledger's error if one could
+        not be looked at, after all the others; it is looked at again."""
         by_team: dict[str, list[Spender]] = defaultdict(list)
-        for spender in seen:
+        for spender in self._ledger.alerts.take_seen():
             by_team[spender.team].append(spender)
-        told = 0
-        try:
-            for some in _chunks(by_team, TEAMS_AT_ONCE):
-                told += sum(await asyncio.gather(*(self.look_at(team, by_team[team]) for team in some)))
-        except LedgerError:
-            for spender in seen:
-                self._ledger.alerts.see_again(spender)
-            raise
+        told, failures = 0, list[LedgerError]()
+        for some in _chunks(by_team, TEAMS_AT_ONCE):
+            for team, result in await self._look_at_each({team: by_team[team] for team in some}):
+                if isinstance(result, int):
+                    told += result
+                    continue
+                failures.append(result)
+                for spender in by_team[team]:
+                    self._ledger.alerts.see_again(spender)
+        if failures:
+            raise failures[0]
         return told
 
     async def walk(self) -> int:
         """Looks once at every team and its projects, at a pace, and forgets marks of windows long over; how much was
-        told. Raises the ledger's errors; a team that cannot be read is passed by."""
+        told. A team that cannot be read is told of and passed by. Raises the ledger's errors."""
         told, chunk = 0, list[str]()
         async for team in self._ledger.teams():
             chunk.append(team)
             if len(chunk) == TEAMS_AT_ONCE:
-                told += await self._look_at_all(chunk)
+                told += await self._walk_by(chunk)
                 await self._rest(TEAMS_AT_ONCE / TEAMS_A_SECOND)
                 chunk = []
             if self._stopping.is_set():
                 return told
-        return told + await self._look_at_all(chunk)
+        return told + await self._walk_by(chunk)
 
-    async def _look_at_all(self, teams: list[str]) -> int:
-        found = await asyncio.gather(*(self.look_at(team, ()) for team in teams))
-        return sum(found)
+    async def _walk_by(self, teams: list[str]) -> int:
+        told = 0
+        for _, result in await self._look_at_each(dict.fromkeys(teams, ())):
+            if isinstance(result, int):
+                told += result
+            else:
+                self._on_error(result)
+        return told
+
+    async def _look_at_each(self, teams: Mapping[str, Iterable[Spender]]) -> list[tuple[str, int | LedgerError]]:
+        """What was told to each, or what kept it from being looked at: one node may be away, and not the others."""
+
+        async def look(team: str, spenders: Iterable[Spender]) -> tuple[str, int | LedgerError]:
+            try:
+                return team, await self.look_at(team, spenders)
+            except LedgerError as error:
+                return team, error
+
+        return await asyncio.gather(*(look(team, spenders) for team, spenders in teams.items()))
 
     async def look_at(self, team: str, spenders: Iterable[Spender]) -> int:
         """Tells what this team has reached and nobody told; how much that was. Without spenders: the team, its projects

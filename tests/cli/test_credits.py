@@ -135,7 +135,7 @@ def test_credits_given_anew(run: Run) -> None:
 
     assert [("monthly", 500, "month", 2)] == [(a["id"], a["credits"], a["per"], a["lasts_periods"]) for a in first]
     assert [(600, 0, first[0]["since"])] == [(a["credits"], a["lasts_periods"], a["since"]) for a in changed]
-    assert "per: hour is no period of an allowance. Use day, week or month.\n" == wrong.stderr
+    assert "per: `hour` is not known here. It can be: day, week, month.\n" == wrong.stderr
     assert "Team studio has no allowances.\n" == gone.stdout
 
 
@@ -143,10 +143,14 @@ def test_a_limit_and_its_raise(run: Run, spend: Spend) -> None:
     """Set, below what is spent too; raised with an end, lowered again, and a change of it keeps a raise."""
     spend(member="amy")
     exhausted = document(run, "limits", "set", "studio", "member:amy", "month", "10")["limits"]
+    told = lines_of(run("limits", "list", "studio", COLUMNS="160").stdout)[-1]
     run("limits", "raise", "studio", "member:amy", "month", "100", "--until", "2999-01-01T00:00:00Z")
     raised = run("limits", "set", "studio", "member:amy", "month", "20", COLUMNS="160")
     (lowered,) = document(run, "limits", "lower", "studio", "member:amy", "month")["limits"]
 
+    assert told.startswith(
+        "member:amy per month: 49 of 10 credits are used or held, so nothing more is admitted until "
+    )
     assert [(10, 49, True)] == [(each["credits"], each["used"], each["exhausted"]) for each in exhausted]
     assert lines_of(raised.stdout)[2].startswith("member:amy month 20 100 until 2999-01-01T00:00:00Z 49 0 ")
     assert (20, None, 20) == (lowered["credits"], lowered["raised_to"], lowered["in_force"])
@@ -166,3 +170,19 @@ def test_what_was_spent(run: Run, spend: Spend) -> None:
     assert lines_of(table.stdout)[4].endswith("(UTC): 147 credits for 3 generations, 3 outputs.")
     assert ["nano-banana-2", "98", "2", "0", "2"] == list(csv.reader(io.StringIO(text.stdout)))[1]
     assert (["model", "resolution"], 147) == (found["by"], found["total"]["credits"])
+
+
+def test_how_a_budget_stands(run: Run, spend: Spend) -> None:
+    """What of it is used, what runs ahead of its plan, and the document of the admin API."""
+    run("projects", "set", "studio", "spring", "100", "--part", "drafts=90:1K", "--part", "finals=10:final")
+    run("limits", "set", "studio", "team", "month", "100")
+    spend(project="spring")
+
+    result = run("signals", "studio")
+    found = document(run, "signals", "studio")
+
+    lines = lines_of(result.stdout)
+    assert any(line.startswith("spring month 100 49 49") for line in lines)
+    assert any(line.startswith("team month 100 49 0 49") for line in lines)
+    assert ("studio", ["spring"]) == (found["team"], [project["project"] for project in found["projects"]])
+    assert len(found["projects"][0]["signals"]) == len([line for line in lines if line.startswith("spring: ")])

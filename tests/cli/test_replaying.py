@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.scene import Run
+from tests.cli.scene import CATALOG, Run
 from tests.replaying.scene import Place, admitted, line, settled
 
 
@@ -60,6 +60,21 @@ def test_a_wrong_teams_file_is_told_line_by_line(place: Place, run: Run) -> None
 
     assert 1 == result.exit_code
     assert "wrong.yaml:3" in result.stderr
+
+
+def test_a_catalog_is_a_file_a_directory_or_a_pattern(place: Place, run: Run) -> None:
+    """All three name the same one; what names none is told."""
+    (place.directory / "next").mkdir()
+    (place.directory / "next" / "prices.yaml").write_text(CATALOG.replace("1K: 49", "1K: 60"))
+
+    found = [
+        document(run, "replay", "gateway.log", "--catalog", named)["credits_after"]
+        for named in ("next/prices.yaml", "next", "next/*.yaml")
+    ]
+    wrong = run("replay", "gateway.log", "--catalog", "none")
+
+    assert ([60] * 3, 2) == (found, wrong.exit_code)
+    assert "none" in wrong.stderr
 
 
 def test_a_log_without_requests_says_so(place: Place, run: Run) -> None:

@@ -1,6 +1,7 @@
 """The command as a whole: help, version, where the config is found, how failures are told."""
 
 import errno
+import getpass
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from gatekeeper import __version__
 from gatekeeper.cli.failures import told
 from gatekeeper.cli.locate import default_config_path, find_settings, packaged_config_dir
 from gatekeeper.cli.root import COMMANDS, GROUPS, make_app
+from gatekeeper.cli.who import who
 from gatekeeper.ledger.errors import LedgerConflict
 from tests.cases import each_case
 from tests.cli.scene import CONFIG, Run
@@ -124,3 +126,16 @@ def test_the_option_comes_first(run: Run, home: Path) -> None:
 def test_failures_in_words(error: OSError | LedgerConflict, line: str) -> None:
     """What cannot be done is told with what to do."""
     assert line == told(error)
+
+
+def test_who_is_asked_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal has the user's name, or the number of a user who has none, as containers do."""
+
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    known = who()
+    monkeypatch.setattr("getpass.getuser", nobody)
+
+    assert (getpass.getuser is nobody, f"uid {os.getuid()}") == (True, who())
+    assert known

@@ -99,6 +99,18 @@ def test_a_freeze_and_its_end(run: Run) -> None:
     assert 2 == run("teams", "set", "studio").exit_code
 
 
+def test_what_is_not_named_stays(run: Run) -> None:
+    """One cap, or one list of patterns, changes no other."""
+    run("teams", "create", "studio", "--open-holds", "5", "--allow", "a-*")
+    run("teams", "set", "studio", "--per-request", "73.5")
+    found = document(run, "teams", "set", "studio", "--deny", "a-dear-*")
+    bare = document(run, "teams", "set", "studio", "--no-caps")
+
+    assert (5, 73.5) == (found["caps"]["open_holds"], found["caps"]["per_request"])
+    assert {"allow": ["a-*"], "deny": ["a-dear-*"]} == found["models"] == bare["models"]
+    assert {None} == set(bare["caps"].values())
+
+
 def test_a_team_is_removed(run: Run) -> None:
     """Not without a word of consent; then it is frozen without keys, and its books stay."""
     run("teams", "create", "studio")
@@ -146,7 +158,7 @@ def test_a_name_that_is_not_there(run: Run, command: tuple[str, ...], told: str)
         (("teams", "create", "../etc"), 1, "id: `../etc` is no team id."),
         (("teams", "create", "new", "--timezone", "Europe/Berln"), 1, "Did you mean `Europe/Berlin`?"),
         (("teams", "create", "new", "--per-request", "much"), 2, "much is no number of credits"),
-        (("grants", "give", "studio", "g", "0"), 1, "credits: a grant of 0 credits gives nothing."),
+        (("grants", "give", "studio", "g", "0"), 1, "credits: 0 credits are nothing."),
         (("grants", "give", "studio", "g", "--", "-1"), 1, "credits: `-1` credits is less than nothing."),
         (("grants", "give", "studio", "g", "1e16"), 1, "cannot be booked exactly"),
         (("grants", "give", "studio", "g", "nan"), 2, "nan is no number of credits"),
@@ -179,14 +191,17 @@ def test_what_cannot_be(run: Run, command: tuple[str, ...], exit_code: int, told
 def test_a_key_is_shown_once(run: Run) -> None:
     """Its secret is printed when it is made and when it is renewed, and is in no list and no journal."""
     run("teams", "create", "studio")
-    made = run("keys", "create", "studio", "ci", "--project", "spring", "--scope", "quote", "--expires", "30d")
-    again = run("keys", "create", "studio", "ci", "--project", "spring", "--scope", "quote")
+    made = run("keys", "create", "studio", "ci", "--project", "spring", "--scope", "quote", "--expires", "2999-01-01")
+    again = run("keys", "create", "studio", "ci", "--project", "spring", "--scope", "quote", "--expires", "2999-01-01")
+    other = run("keys", "create", "studio", "ci", "--project", "autumn")
     rotated = document(run, "keys", "rotate", "studio", "ci", "--overlap", "24h")
 
     first = made.stdout.split()[5]
     (key,) = document(run, "keys", "list", "studio")["keys"]
     assert KEY_PATTERN.fullmatch(first.encode())
-    assert (1, "differs in expires_at") == (again.exit_code, again.stderr.split(", and it ")[1][:21])
+    assert (0, None) == (again.exit_code, KEY_PATTERN.search(again.stdout.encode()))
+    assert again.stdout.startswith("Key ci is there already; nothing was changed.")
+    assert (1, True) == (other.exit_code, "it differs in project" in other.stderr)
     assert first != rotated["secret"]
     assert ("ci", "spring", ["quote"], rotated["older_until"]) == (
         key["id"], key["project"], key["scopes"], key["older_until"],
@@ -233,3 +248,4 @@ def test_whom_to_tell(run: Run) -> None:
     assert {"thresholds": [50, 90], "alert_url": "https://hooks.example.test/x"} == document(
         run, "alerts", "show", "studio"
     )
+    assert "Nobody was called about team studio yet.\n" == run("alerts", "log", "studio").stdout

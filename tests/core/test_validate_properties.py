@@ -3,6 +3,8 @@
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from gatekeeper.core.alternatives import nearest_valid
+from gatekeeper.core.price import worth
 from gatekeeper.core.rejection import Code
 from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.spec import ModelSpec
@@ -47,3 +49,17 @@ def test_every_nearest_choice_is_a_supported_one(model: ModelSpec, data: st.Data
     if not isinstance(found, ValidRequest):
         enumerated = [v for v in found if v.nearest and v.code not in {Code.TOO_MANY_OUTPUTS, Code.UNSUPPORTED_SIZE}]
         assert [] == [v for v in enumerated if v.nearest not in v.supported]
+
+
+@PROPERTY
+@given(models, st.data())
+def test_what_is_nearest_to_any_request_is_valid_and_has_a_price(model: ModelSpec, data: st.DataObject) -> None:
+    """Whatever is asked: something that the model makes, or nothing; what is valid is nearest to itself."""
+    asked = data.draw(any_requests(model))
+    found, near = validate(model, asked), nearest_valid(model, asked)
+
+    if isinstance(found, ValidRequest):
+        assert near is not None
+        assert worth(model, found).credits == worth(model, near).credits
+    elif near is not None:
+        assert worth(model, near).credits >= 0

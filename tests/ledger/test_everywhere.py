@@ -11,7 +11,17 @@ from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, open_client
 from gatekeeper.ledger.confirm import Confirm
-from tests.ledger import test_jobs, test_ledger, test_lua_end, test_lua_hold, test_lua_team, test_sweeper, test_verify
+from tests.ledger import (
+    test_jobs,
+    test_ledger,
+    test_lua_end,
+    test_lua_hold,
+    test_lua_team,
+    test_sweeper,
+    test_terms,
+    test_transfers,
+    test_verify,
+)
 from tests.ledger.conftest import close_without_leaks
 from tests.ledger.test_model import run_machine
 from tests.ledger.topologies import ClusterOf, SentinelSet, Topology
@@ -26,6 +36,14 @@ for module in AGAIN:
 for name in NOT_HERE:
     del globals()[name]  # an error where the test has another name by now
 
+test_credits_go_from_one_team_to_another = test_transfers.test_credits_go_from_one_team_to_another
+test_the_same_transfer_again_changes_nothing = test_transfers.test_the_same_transfer_again_changes_nothing
+test_a_receiver_that_cannot_take_it_yet = test_transfers.test_a_receiver_that_cannot_take_it_yet
+test_a_half_that_is_gone_is_named = test_transfers.test_a_half_that_is_gone_is_named
+
+test_a_deadline_is_put_off_and_journalled = test_terms.test_a_deadline_is_put_off_and_journalled
+
+pair = test_transfers.pair
 busy = test_verify.busy
 with_lots = test_verify.with_lots
 _replay = test_jobs._replay

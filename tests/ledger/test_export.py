@@ -3,6 +3,8 @@
 import asyncio
 import errno
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -396,7 +398,9 @@ async def test_what_was_exported_stays_exported(ledger: Ledger, busy: TeamRecord
 async def use(ledger: Ledger, team: TeamRecord, order: Order, made: list[HoldOrder], dice: Random) -> None:
     """Something that a gateway does, to a new hold or to any that was made before."""
     any_id = dice.choice(made).hold_id
-    match dice.choice(["hold", "hold", "hold", "settle", "settle", "unknown", "job", "undo", "lost"]):
+    match dice.choice(
+        ["hold", "hold", "hold", "settle", "settle", "refund", "transfer", "unknown", "job", "undo", "lost"]
+    ):
         case "hold":
             policy, ttl_ms = dice.choice(list(OnUnknown)), dice.choice([0, 0, 60_000])
             named = {"member": dice.choice("ab"), "usage": dice.choice(["", "m|||||", "n|||||"])}
@@ -404,6 +408,14 @@ async def use(ledger: Ledger, team: TeamRecord, order: Order, made: list[HoldOrd
             await ledger.hold(made[-1])
         case "settle":
             await ledger.settle(any_id, team.id, dice.randrange(9), outputs=dice.randrange(3))
+        case "refund":
+            with suppress(LedgerInvalid):  # nothing was charged, or its entries were cut
+                await ledger.wallet.refund(team.id, f"r{dice.randrange(99)}", dice.choice([None, 1, 2]), hold_id=any_id)
+        case "transfer":
+            with suppress(LedgerInvalid):
+                other = replace(team, id=f"{team.id}-too", organisation="o")
+                await asyncio.gather(ledger.put_team(other), ledger.put_team(replace(team, organisation="o")))
+                await ledger.wallet.transfer(team.id, f"t{dice.randrange(99)}", other.id, dice.randrange(1, 50))
         case "unknown":
             await ledger.mark_unknown(any_id, team.id)
         case "job":

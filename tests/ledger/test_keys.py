@@ -24,11 +24,12 @@ def test_every_key_has_its_exact_name():
         "gk:{studio-1}:answer:01a2",
         "gk:{studio-1}:job:fal/01a2",
         "gk:{studio-1}:lease:01a2",
+        "gk:{studio-1}:usage:2025-11",
         "gk:secret",
     ] == [
         TEAMS, api_key("a" * 64), keys.team, keys.keys, keys.grants, keys.bal, keys.open, keys.due,
         keys.journal, keys.done(20414), keys.once(20414), keys.jobs, keys.answer("01a2"),
-        keys.job("fal/01a2"), keys.lease("01a2"), SECRET,
+        keys.job("fal/01a2"), keys.lease("01a2"), keys.usage("2025-11"), SECRET,
     ]  # fmt: skip
 
 
@@ -37,3 +38,11 @@ def test_a_hold_is_remembered_under_the_day_of_its_id():
     hold_id = new_hold_id(20_414 * DAY_MS + DAY_MS - 1, 0)
 
     assert "gk:{a}:done:20414" == TeamKeys("a").done_of(hold_id)
+
+
+def test_a_hold_is_counted_under_the_month_of_its_id():
+    """So is the bucket of its usage: the UTC month, whatever the team's time zone is."""
+    last = new_hold_id(1_764_547_199_999, 0)
+    first = new_hold_id(1_764_547_200_000, 0)
+
+    assert ["gk:{a}:usage:2025-11", "gk:{a}:usage:2025-12"] == [TeamKeys("a").usage_of(each) for each in (last, first)]

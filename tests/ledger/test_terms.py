@@ -14,12 +14,6 @@ Order = Callable[..., HoldOrder]
 MINUTE_MS = 60_000
 
 
-@pytest.fixture(autouse=True)
-async def _funded(ledger: Ledger, team: TeamRecord) -> None:
-    await ledger.put_team(team)
-    await ledger.grant(team.id, "opening", 10**9)
-
-
 async def test_a_deadline_is_put_off_and_journalled(ledger: Ledger, team: TeamRecord, order: Order):
     """The hold stands as before with a later deadline, the journal has an entry, and the books verify."""
     wanted = order(ttl_ms=MINUTE_MS)

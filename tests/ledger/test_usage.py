@@ -213,6 +213,22 @@ async def test_a_month_is_forgotten_400_days_after_it(funded: Raw, new_id: NewId
     assert 400 * DAY_MS < left_ms <= LIFE_DAYS * DAY_MS
 
 
+async def test_the_end_of_any_month_is_known(funded: Raw, new_id: NewId):
+    """Leap years and turns of the year make no difference to when a bucket ends."""
+    now_ms = time.time_ns() // 1_000_000
+    record = await funded.client.command("HGET", funded.keys.open, await held(funded, new_id(), amount=0))
+    figures = str(await funded.client.command("HGET", funded.keys.bal, "figures"))
+    await funded.client.command("HSET", funded.keys.bal, "figures", figures[: figures.rindex(":")] + ":99")
+    ids = [new_hold_id(now_ms + days * DAY_MS, 1) for days in range(-360, 1500, 25)]
+    for hold_id in ids:
+        await funded.client.command("HSET", funded.keys.open, hold_id, record)
+        assert "RELEASED" == (await funded.settle(hold_id, 0))[0]
+
+    for month in {hold_id_month(hold_id) for hold_id in ids}:
+        left_ms = int(await funded.client.command("PTTL", funded.keys.usage(month)))
+        assert abs(now_ms + left_ms - bucket_ends_ms(month)) < 10_000
+
+
 async def test_what_is_forgotten_is_not_counted_again(funded: Raw, new_id: NewId):
     """A hold that was kept for longer than its month is remembered ends without a row."""
     hold_id = await held(funded, new_id())

@@ -34,6 +34,7 @@ async def busy(ledger: Ledger, team: TeamRecord, order: Order) -> TeamRecord:
     await ledger.release(released.hold_id, team.id)
     await ledger.expire_due(team.id)
     await ledger.settle(expired.hold_id, team.id, 3)
+    await ledger.terms.extend(running.hold_id, team.id, 120_000)
     await ledger.attach_job(running.hold_id, team.id, "job", ttl_ms=60_000)
     await ledger.undo(order().hold_id, team.id)
     await ledger.settle(order().hold_id, team.id, 5, context=HoldContext(5, member="bob", windows="0:1:2:3"))
@@ -48,7 +49,7 @@ async def test_clean_books(ledger: Ledger, busy: TeamRecord):
     assert ((), report.seq) == (report.differences, report.entries)
     assert {
         "team", "grant", "hold", "settle", "release", "unknown", "expire", "charge", "keep", "late", "job", "void",
-        "orphan",
+        "orphan", "extend",
     } == kinds  # fmt: skip
 
 

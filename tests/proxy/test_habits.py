@@ -25,6 +25,7 @@ CATALOG = Catalog.of(
     [
         a_model(a_capability(), id="painter", offers=(Offer("acme", "painter"),)),
         a_model(a_video_capability(audio_default=True), id="mover", offers=(Offer("acme", "mover"),)),
+        a_model(a_video_capability(), id="unsure", offers=(Offer("acme", "unsure"),)),
     ],
     "made up",
 )
@@ -138,6 +139,18 @@ def test_the_project_says_what_is_high(world: World) -> None:
 def test_sound_that_nobody_asked_for(world: World, audio: bool | None, traits: tuple[str, ...]) -> None:
     """What was said, either way, is no habit."""
     assert traits == world.ask(model="mover", resolution="720P", audio=audio).traits
+
+
+def test_sound_that_is_left_open(world: World) -> None:
+    """Nobody knows the default, and the dearer is held."""
+    assert ("audio_default",) == world.ask(model="unsure", resolution="720P").traits
+
+
+def test_a_formats_own_default_is_not_the_callers_word(world: World) -> None:
+    """Ark and BFL make sound unless it is refused, and their dialects say so."""
+    habit = world.ask(model="mover", resolution="720P", audio=True, audio_unsaid=True)
+
+    assert ("audio_default",) == habit.traits
 
 
 def test_what_has_no_digest_is_not_remembered(world: World) -> None:

@@ -41,6 +41,8 @@ def test_files_are_one_stream_in_the_order_of_time(place: Place) -> None:
         (b'Mar 1 host gk[7]: {"event":"x","timestamp":"2027-03-01T10:00:00+01:00"}', True),
         (b'{"event":"x","timestamp":"2027-03-01 10:00:00"}', True),
         (b'{"event":"x"}', False),
+        (b'{"event":"x","timestamp":"9999-12-31T23:59:59Z"}', False),
+        (b'{"event":"x","timestamp":"0001-01-01T00:00:00+14:00"}', False),
         (b'{"event":7,"timestamp":"2027-03-01T10:00:00Z"}', False),
         (b'{"event":"x","timestamp":"yesterday"}', False),
         (b'{"event":"x","timestamp":12}', False),

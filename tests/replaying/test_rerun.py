@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.replaying import rerun
 from tests.cli.scene import CATALOG
 from tests.replaying.scene import Place, admitted, line, rejected, settled, sums
 
@@ -202,3 +203,22 @@ def test_a_line_that_nobody_wrote_is_counted_and_passed_by(place: Place, broken:
 
     assert (1, 0, 0, 49, 49) == sums(found)
     assert 1 == found["not_judged"]["untold"]
+
+
+def test_what_has_no_end_is_kept_in_mind_to_a_bound(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest is forgotten; its end, if it comes after all, counts as one from before the log."""
+    monkeypatch.setattr(rerun, "OPEN_MAX", 2)
+
+    found = place.replay(*(admitted(name) for name in "abc"), settled("a"), settled("b"), catalog=DEARER)
+
+    assert (3, 0, 0, 98, 109) == sums(found)
+    assert (2, 1) == (found["not_judged"]["still_running"], found["not_judged"]["begun_before"])
+
+
+def test_a_retired_offer_is_refused_by_its_own_name(place: Place) -> None:
+    """The provider's old id for a model, asked where it is sold."""
+    old = admitted("a", provider="acme", dialect="openai", asked={"model": "acme-0", "prompt": True})
+
+    found = place.replay(old)
+
+    assert ["model_retired"] == [row["code"] for row in found["refusals"]]

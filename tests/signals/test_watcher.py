@@ -148,6 +148,32 @@ async def test_a_store_that_is_away_is_asked_again(
     assert (1, [("member:amy", 50)]) == (await watcher.watch(), points(told))
 
 
+async def test_one_team_that_is_away_keeps_no_other_from_being_told(
+    ledger: Ledger, team: TeamRecord, make_watcher: MakeWatcher, told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in the watch nor in the walk; it is looked at again itself."""
+    limits = (Limit("team", Per.MONTH, 10 * MICRO),)
+    for each in (team.id, "other"):
+        await ledger.put_team(TeamRecord(each, limits=limits, thresholds=(50,)))
+        await ledger.grant(each, "more", 100 * MICRO)
+        await spend(ledger, TeamRecord(each), 10)
+    find, watcher = ledger.team, make_watcher()
+
+    async def away_for_one(team_id: str) -> TeamRecord | None:
+        if team_id == team.id:
+            raise LedgerUnavailable("away", maybe_executed=False)
+        return await find(team_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "team", away_for_one)
+        with pytest.raises(LedgerUnavailable):
+            await watcher.watch()
+        counts = [len(told), await watcher.walk()]
+    counts.append(await watcher.watch())
+
+    assert [1, 0, 1] == counts
+
+
 async def test_the_walk_finds_what_nobody_saw(
     ledger: Ledger, team: TeamRecord, make_watcher: MakeWatcher, told: list[Any]
 ) -> None:

@@ -69,6 +69,7 @@ async def play(admin: Admin) -> None:
     parts = [{"name": "drafts", "share_percent": 70, "phases": ["iteration"], "resolutions": ["1K"]}]
     await done("PUT", f"{TEAM}/projects", {"projects": [{"id": "spring", "credits": 500, "parts": parts}]})
     await done("PUT", f"{TEAM}/alerts", {"thresholds": [90, 50], "alert_url": "https://hooks.example.com/x"})
+    await done("PATCH", f"{TEAM}/alerts", {"thresholds": [90, 50, 20]})
     first, second, third = await a_hold(admin), await a_hold(admin), await a_hold(admin)
     await done("GET", f"{TEAM}/holds/{first}")
     await done("GET", f"{TEAM}/holds")
@@ -240,6 +241,19 @@ async def test_a_limit_below_what_is_spent_is_taken_and_says_so(admin: Admin) ->
     told = [(each["scope"], each["used"], each["in_force"], each["exhausted"]) for each in limits["limits"]]
     assert [("member:amy", 49, 10, True), ("member", None, 10, False)] == told
     assert 402 == (await admin.world.native(key)).status
+
+
+async def test_alerts_are_put_whole_or_changed_in_part(admin: Admin) -> None:
+    """A PATCH leaves what it does not say; a PUT does not."""
+    await admin.found(0)
+    url = {"alert_url": "https://hooks.example.com/x"}
+
+    first = await admin.done("PUT", f"{TEAM}/alerts", {"thresholds": [90, 50], **url})
+    second = await admin.done("PATCH", f"{TEAM}/alerts", {"thresholds": [70]})
+    third = await admin.done("PUT", f"{TEAM}/alerts", {"thresholds": [60]})
+
+    assert [{"thresholds": [50, 90], **url}, {"thresholds": [70], **url}] == [first, second]
+    assert {"thresholds": [60], "alert_url": ""} == third
 
 
 async def test_a_removed_team_keeps_its_books_and_its_name(admin: Admin) -> None:

@@ -173,10 +173,17 @@ async def ask_and_leave(world: World, key: str, after_s: float) -> None:
     writer.transport.abort()
 
 
+CALM_LOOKS = 10
+"""A request may be read when its client has left already: so often in a row there is nothing to see of any."""
+
+
 async def until_settled(world: World) -> None:
-    """Waits (bounded) until the gateway has nothing in flight and no hold is open."""
+    """Waits (bounded) until the gateway has nothing in flight and no hold is open, and stays so."""
+    calm = 0
     for _ in range(500):
-        if world.gateway.gate.in_flight.count == 0 and not await world.gateway.store.ledger.holds("team-0"):
+        busy = world.gateway.gate.in_flight.count or await world.gateway.store.ledger.holds("team-0")
+        calm = 0 if busy else calm + 1
+        if calm == CALM_LOOKS:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("still in flight")

@@ -210,6 +210,58 @@ async def test_a_model_may_be_asked_for_as_a_provider_calls_it(world: World):
     assert (201, "nano-banana-2") == (decided.status, decided.json["model"])
 
 
+async def test_a_team_in_shadow_gets_its_decision(world: World):
+    """Held into debt and told in the log; what has no price is refused all the same."""
+    key = await world.key("1", shadow=True)
+
+    decided, unpriced = await decide(world, key), await decide(world, key, model="none-such")
+    settled = await tell(world, key, decided.json["id"], "settle")
+
+    assert [201, 404, 200] == [each.status for each in (decided, unpriced, settled)]
+    assert "insufficient_credits" == world.events("generation.shadowed")[0]["code"]
+    assert 48_000_000 == (await world.balance()).debt
+    await world.assert_books_clean()
+
+
+async def test_a_key_needs_the_scope_to_generate(world: World):
+    """To decide, to end and to ask for another; a dry run is a quote."""
+    key = await world.key()
+    readers = await world.another_key("team-0", scopes=("read", "quote"))
+    hold = (await decide(world, key)).json["id"]
+
+    answers = [await decide(world, readers), await tell(world, readers, hold, "settle")]
+    answers += [await world.send("GET", "/v1/forward-auth?model=nano-banana-2", readers)]
+    quoted = await decide(world, readers, {"Gatekeeper-Dry-Run": "true"})
+
+    assert [(403, "scope_missing")] * 3 == [(each.status, each.json["code"]) for each in answers]
+    assert 200 == quoted.status
+    assert 49_000_000 == (await world.balance()).held
+
+
+async def test_decisions_at_once_never_overspend(world: World):
+    """Of sixty at once for credits for ten, ten are held; and what they are worth, not more, is charged."""
+    key = await world.key("499")
+
+    decided = await asyncio.gather(*(decide(world, key) for _ in range(60)))
+    held = [each.json["id"] for each in decided if each.status == 201]
+    await asyncio.gather(*(tell(world, key, hold, "settle") for hold in held))
+
+    balance = await world.balance()
+    assert (10, {201, 402}) == (len(held), {each.status for each in decided})
+    assert (490_000_000, 9_000_000, 0) == (balance.charged, balance.available, balance.held)
+    await world.assert_books_clean()
+
+
+async def test_nothing_is_no_number_of_outputs(world: World):
+    """It would cost nothing, and be let by."""
+    key = await world.key()
+
+    answers = [await decide(world, key, outputs=0), await decide(world, key, outputs=-1)]
+    answers += [await world.send("GET", "/v1/forward-auth?model=nano-banana-2&outputs=0", key)]
+
+    assert all(each.status in {400, 422} for each in answers)
+
+
 async def test_a_dry_run_holds_nothing(world: World):
     """It is a quote, and no decision."""
     key = await world.key()

@@ -194,6 +194,24 @@ async def test_refusals_for_a_proxy_that_knows_two_statuses(world: World):
     await world.assert_books_clean()
 
 
+async def test_a_team_in_shadow_is_let_by(world: World):
+    """Without credits, with an aspect ratio that is none, without a model at all; not when it is frozen."""
+    key, frozen = await world.key("1", shadow=True), await world.key(shadow=True, frozen=True)
+
+    answers = [
+        await ask(world, key, "?model=nano-banana-2"), await ask(world, key, "?model=nano-banana-2&aspect_ratio=7:5"),
+        await ask(world, key), await ask(world, frozen, "?model=nano-banana-2"), await ask(world, frozen),
+    ]  # fmt: skip
+    settled = await settle(world, key, answers[0])
+
+    assert [200, 200, 200, 403, 403] == [each.status for each in answers]
+    assert ["49", "49", None] == [each.headers.get("Gatekeeper-Credits-Held") for each in answers[:3]]
+    assert ["insufficient_credits", "unsupported_aspect_ratio", "missing_parameter"] == [
+        each["code"] for each in world.events("generation.shadowed")
+    ][:3]
+    assert (200, 49) == (settled.status, settled.json["credits_charged"])
+
+
 async def test_odd_headers_are_refused(world: World):
     """Twice, no number, no truth value, no text: nothing is let by."""
     key = await world.key()

@@ -66,6 +66,10 @@ async def test_a_poll_that_finds_the_end_settles(start_world: StartWorld, jobs: 
         ended.headers["Gatekeeper-Hold-Id"],
     )  # fmt: skip
     assert ["hold", "job", "settle"] == await world.kinds()
+    (row,) = await world.gateway.store.ledger.usage.rows("team-0", 0, 1 << 47)
+    assert ("nano-banana-2", "studio", 49_000_000, 1, 1) == (
+        row.model, row.provider, row.credits, row.generations, row.outputs,
+    )  # fmt: skip
     finished = await world.event("job.finished")
     assert ("made", "poll", 49) == (finished["outcome"], finished["via"], finished["credits_charged"])
     await world.assert_books_clean()

@@ -204,3 +204,15 @@ async def test_a_quote_offers_only_what_a_hold_would_take(world: World) -> None:
     quote = (await world.send("POST", "/v1/quotes", key, json=body)).json
 
     assert (False, [49]) == (quote["admissible"], [alternative["credits"] for alternative in quote["alternatives"]])
+
+
+async def test_a_raised_limit_says_until_when(world: World) -> None:
+    """The balance tells the amount that is in force and when the raise ends, and requests go by it."""
+    ledger = world.gateway.store.ledger
+    until_ms = await ledger.now_ms("team-0") + 60_000
+    key = await world.key(limits=(Limit("team", Per.MONTH, 50 * CREDIT, 100 * CREDIT, until_ms),))
+    statuses = [(await world.native(key)).status for _ in range(3)]
+
+    (limit,) = (await world.send("GET", "/v1/balance", key)).json["limits"]
+    assert ([200, 200, 402], 100) == (statuses, limit["limit"])
+    assert limit["raised_until"].endswith("Z")

@@ -14,6 +14,7 @@ from gatekeeper.replaying.accounts import rules_of
 from gatekeeper.replaying.report import OtherWorld, replay
 from tests.system.conftest import StartWorld
 from tests.system.jobprovider import FAILED, SUCCEEDED, JobProvider
+from tests.system.provider import Provider
 from tests.system.world import CATALOG, World, settings_for
 
 MICRO = 1_000_000
@@ -144,6 +145,57 @@ async def test_jobs_end_in_a_replay_as_they_ended(start_world: StartWorld, jobs:
     assert (3, 0, 0, 49, 49) == sums(found)
     assert 1 == found["not_judged"]["still_running"]
     assert 49 * MICRO == (await world.balance()).charged
+
+
+MADE = {"outputs": [{"url": "http://pictures/1.png", "width": 1024, "height": 1024}]}
+KINDS: tuple[dict[str, Any], ...] = (
+    {"model": "veo-3.1"},
+    {"model": "veo-3.1", "resolution": "4K", "duration_s": 8, "audio": False, "aspect_ratio": "9:16"},
+    {"model": "veo-3.1", "duration_s": "auto", "outputs": 2},
+    {"model": "topaz", "operation": "image.upscale", "scale": "3x", "input": {"width": 1920, "height": 1080}},
+    {"model": "gpt-image-2", "size": "1536x1024", "quality": "low"},
+    {"model": "gpt-image-2", "size": "1024x1024"},
+    {"model": "chatgpt-1.5", "size": "auto", "outputs": 3},
+    {"model": "seedream-v4.5", "resolution": "2k", "enhance_prompt": True},
+    {"model": "nano-banana-2", "size": "2K", "aspect_ratio": "landscape_16_9"},
+    {"model": "topaz", "operation": "image.upscale", "scale": "3x"},
+    {"model": "veo-3.1", "duration_s": 5, "audio": True, "quality": "best"},
+)
+"""Requests with everything that a price may depend on: nine that are sold, two that are not."""
+
+
+async def test_every_kind_of_request_is_judged_as_it_was(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
+    """Tiers, sizes, lengths, sound, scales, qualities, inputs, and what was left open."""
+    world = await start_world(provider_url=provider.url)
+    provider.document = MADE
+    key = await world.key("9000")
+    answers = [await world.send("POST", "/v1/generations", key, json={"prompt": "a cat", **fields}) for fields in KINDS]
+
+    grants = [{"id": "opening", "credits": 9000}]
+    found = replayed([log_of(world, tmp_path)], other_world(tmp_path, grants=grants, limits=[], caps={}))
+
+    charged = (await world.balance()).charged / MICRO
+    assert [200] * 9 + [422] * 2 == [answer.status for answer in answers]
+    assert (11, 2, 2, charged, charged) == sums(found)
+    assert 0 == found["not_judged"]["untold"]
+
+
+async def test_what_shadow_let_by_would_be_refused(start_world: StartWorld, tmp_path: Path) -> None:
+    """Shadow is not looked at: what it let by counts as let by before, and as refused after."""
+    world = await start_world()
+    key = await world.key("60", shadow=True)
+    for fields in ({}, {}, {"aspect_ratio": "7:1"}, {"model": "no-such-model"}):
+        await world.native(key, **fields)
+
+    found = replayed([log_of(world, tmp_path)], other_world(tmp_path, grants=[{"id": "opening", "credits": 60}]))
+
+    assert (4, 0, 3, 49) == (*sums(found)[:3], found["credits_after"])
+    assert (await world.balance()).charged / MICRO == found["credits_before"]
+    assert ["insufficient_credits", "model_not_found", "unsupported_aspect_ratio"] == [
+        row["code"] for row in found["codes"]
+    ]
 
 
 async def test_a_log_of_pieces_is_the_same_log(start_world: StartWorld, tmp_path: Path) -> None:

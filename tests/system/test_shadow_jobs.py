@@ -1,12 +1,15 @@
 """Jobs in shadow: those that were let by have all that jobs have, and those that nobody here knows are passed on."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.system.conftest import StartWorld
 from tests.system.jobprovider import FAILED, SUCCEEDED, JobProvider
+from tests.system.test_logs import SCHEMA
 from tests.system.world import World
 
 MICRO = 1_000_000
@@ -105,3 +108,33 @@ async def test_a_download_of_an_unknown_job_is_passed_on(start_world: StartWorld
     answer = await world.send("GET", "/openai/v1/videos/video_none/content", key)
 
     assert (404, "job_not_found") == (answer.status, answer.headers["Gatekeeper-Shadow"])
+
+
+async def test_what_nobody_here_reads_is_forwarded_with_it(start_world: StartWorld, jobs: JobProvider) -> None:
+    """A parameter that might cost what was not paid for; but never the caller's key."""
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key(shadow=True)
+    body = {"model": "nano-banana-2", "prompt": "a"}
+
+    by_query = await world.send("POST", "/v1/generations?strange=1", key, json=ODD | body)
+    refused = await world.send("POST", f"/v1/generations?key={key}", key, json=body)
+
+    codes = world.events("generation.shadowed")[0]["codes"]
+    assert (202, 400) == (by_query.status, refused.status)
+    assert ["unsupported_aspect_ratio", "malformed_request"] == codes
+    assert 1 == len(jobs.jobs)
+
+
+async def test_lines_of_shadow_match_the_schema(start_world: StartWorld, jobs: JobProvider) -> None:
+    """Held or not, about a request or about a job."""
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key("10", shadow=True)
+    await world.native(key, **ODD)
+    await world.native(key, model="no-such-model")
+    await world.send("GET", "/v1/generations/job-2", key)
+
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+    lines = world.events("generation.shadowed")
+
+    assert 3 == len(lines)
+    assert [] == [error.message for line in lines for error in validator.iter_errors(line)]

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import jsonschema
-import orjson
 import pytest
 from standardwebhooks.webhooks import Webhook
 
@@ -14,14 +13,14 @@ from gatekeeper.eventschema import log_event_schema
 from gatekeeper.ledger.reports import UsageRow
 from gatekeeper.ledger.teamrecord import Limit, Per, Project
 from gatekeeper.proxy.webhooks.keys import team_secret
-from gatekeeper.signals.report import report
 from tests.receiver import Receiver, listening
 from tests.system.conftest import StartWorld
 from tests.system.webhooking import LOCAL
 from tests.system.world import Answer, World
 
 SOON = {"watch_every_s": 0.05, "diagnose_every_s": 0.05, "walk_every_s": 3600}
-SPRING = Project("spring", 1000 * MICRO)
+SPRING = Project("spring", 1000 * MICRO, Per.LIFETIME)
+"""Its budget has no end, and so no pace: whatever day of the month it is."""
 TOO_EARLY = "too_many_high_resolution_renders_too_early"
 FINAL = {"Gatekeeper-Project": "spring", "Gatekeeper-Phase": "final"}
 
@@ -47,6 +46,15 @@ async def render(world: World, key: str, resolution: str = "4K", *, times: int =
     return answer
 
 
+async def signals(world: World) -> Any:
+    """What the admin plane answers about the team."""
+    token = {"Authorization": f"Bearer {world.gateway.admin_token}"}
+    url = f"{world.gateway.admin_url}/admin/v1/teams/team-0/signals"
+    async with world.session.get(url, headers=token) as response:
+        assert 200 == response.status
+        return await response.json()
+
+
 async def until_attempts(world: World, count: int) -> list[tuple[str, int, str]]:
     """The team's delivery log, the first attempt first, once so many are in it (bounded)."""
     for _ in range(2000):
@@ -59,13 +67,13 @@ async def until_attempts(world: World, count: int) -> list[tuple[str, int, str]]
 
 async def test_a_project_that_renders_4k_early_is_told_so(world: World, receiver: Receiver) -> None:
     """Two pictures at 98 credits of a budget of 1000: all high where a quarter is planned, 147 beyond the plan, half of
-    that to be saved at 1K. The event, the call and the report say the same."""
+    that to be saved at 1K. The event, the call and `GET .../signals` say the same."""
     key = await world.key("10000", projects=(SPRING,), alert_url=receiver.url)
 
     await render(world, key, times=2)
     line = await world.event("budget.signal")
     await receiver.until_received(1)
-    document = await report(world.gateway.store.ledger, world.gateway.gate.shelf.catalog, "team-0")
+    document = await signals(world)
 
     assert (TOO_EARLY, "spring", 1000, 196, 73.5) == (
         line["diagnosis"],
@@ -78,7 +86,7 @@ async def test_a_project_that_renders_4k_early_is_told_so(world: World, receiver
         line["facts"][name]
         for name in ("credits_high", "high_percent", "planned_percent", "used_percent", "credits_beyond_plan")
     )
-    (shown,) = orjson.loads(orjson.dumps(document))["projects"]
+    (shown,) = document["projects"]
     signal = next(each for each in shown["signals"] if each["diagnosis"] == TOO_EARLY)
     assert (line["facts"], line["detail"], 73.5) == (signal["facts"], signal["detail"], signal["credits_saved"])
     headers, body = receiver.received[0]
@@ -107,6 +115,22 @@ async def test_a_limit_is_told_and_tried_again_until_it_is_taken(world: World, r
     assert 1 == len({headers["webhook-id"] for headers, _ in receiver.received})
     failed, delivered = world.events("alert.failed"), await world.event("alert.delivered")
     assert ([False, False], "127.0.0.1") == ([each["final"] for each in failed], delivered["host"])
+
+
+async def test_the_next_gateway_goes_on_with_a_call(start_world: StartWorld, receiver: Receiver) -> None:
+    """What was told and not taken is on disk; whoever starts there calls again under the same id, and tells nothing."""
+    receiver.statuses[:] = [500]
+    first = await start_world(signals=SOON, webhooks=LOCAL | {"retry_min_s": 3600, "retry_max_s": 3600})
+    key = await first.key(limits=(Limit("team", Per.DAY, 49 * MICRO),), thresholds=(100,), alert_url=receiver.url)
+    await first.native(key)
+    await until_attempts(first, 1)
+
+    second = await start_world(signals=SOON, webhooks=LOCAL)
+    await second.event("alert.delivered")
+
+    assert ["retried", "delivered"] == [outcome for outcome, *_ in await until_attempts(first, 2)]
+    assert 1 == len({headers["webhook-id"] for headers, _ in receiver.received})
+    assert [] == second.events("limit.threshold")
 
 
 async def test_two_gateways_tell_it_once(start_world: StartWorld, receiver: Receiver) -> None:
@@ -191,6 +215,25 @@ async def test_habits_are_counted_as_traits(world: World) -> None:
     found = {(row.resolution, row.traits): row.generations for row in await rows(world)}
 
     assert {("1K", ("retry",)): 1, ("2K", ()): 2, ("2K", ("repeated_prompt",)): 1} == found
+
+
+async def test_sound_that_nobody_refused_is_told(start_world: StartWorld) -> None:
+    """Two videos of 8 s whose sound was left open: charged 337.6 credits with it, a fifth more than without."""
+    world = await start_world(signals=SOON, jobs={"first_poll_s": 0.05, "poll_min_s": 0.05})
+    key = await world.key("10000", projects=(SPRING,))
+    for number in (1, 2):
+        body, project = {"prompt": f"sea {number}"}, {"Gatekeeper-Project": "spring"}
+        submitted = await world.send("POST", "/fal/queue/fal-ai/veo3.1/fast", key, json=body, headers=project)
+        assert 200 == submitted.status
+
+    await world.event("job.finished", 2)
+    line = await world.event("budget.signal")
+
+    assert ("audio_by_default", 67.52, 337.6) == (
+        line["diagnosis"],
+        line["credits_saved"],
+        line["facts"]["credits_with_audio"],
+    )
 
 
 async def test_the_lines_match_the_schema(world: World, receiver: Receiver) -> None:

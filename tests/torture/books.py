@@ -4,12 +4,14 @@ At each hold every limit and cap of the team is checked with counters of its own
 call it was made for, which stands in one field of its entry.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gatekeeper.ledger.records import Entry, EntryKind
 from gatekeeper.ledger.teamrecord import Per, TeamRecord
+from gatekeeper.ledger.usage import in_force
 
 PERIODS = (Per.HOUR, Per.DAY, Per.WEEK, Per.MONTH)
 ENDS = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}
@@ -32,6 +34,7 @@ class Life:
     ended_ms: int = 0
     charged: int = 0
     late: bool = False
+    refunded: int = 0
 
 
 @dataclass(eq=False)
@@ -65,17 +68,25 @@ class Books:
             if entry.seq != self.seq + 1:
                 self.disorder.append(f"entry {entry.seq} follows {self.seq}")
             self.seq = entry.seq
-            if entry.kind is EntryKind.GRANT:
+            self._book(entry)
+
+    def _book(self, entry: Entry) -> None:
+        match entry.kind:
+            case EntryKind.GRANT:
                 self.granted += entry.amount
-            elif entry.kind is EntryKind.HOLD:
+            case EntryKind.TRANSFER:
+                self.granted -= entry.amount
+            case EntryKind.HOLD:
                 self._hold(entry, entry.fields[self.call_field])
-            elif entry.kind in ENDS:
+            case kind if kind in ENDS:
                 self._end(entry)
-            elif entry.kind is EntryKind.LATE:
+            case EntryKind.LATE:
                 self._late(entry)
-            elif entry.kind is EntryKind.LAPSE:
+            case EntryKind.REFUND:
+                self._refund(entry)
+            case EntryKind.LAPSE:
                 self.expired += entry.amount
-            elif entry.kind is EntryKind.ORPHAN:
+            case EntryKind.ORPHAN:
                 self.disorder.append(f"{self.team.id} entry {entry.seq}: an orphan")
 
     def _hold(self, entry: Entry, call: str) -> None:
@@ -108,7 +119,8 @@ class Books:
                 general = limit.scope == scope.partition(":")[0] and (scope, per) not in by_name
                 if per is limit.per and (limit.scope == scope or general):
                     wanted = self.used[place] + self.aside[place] + amount
-                    self._bound(entry, f"the limit of {scope} per {per}", wanted, limit.credits)
+                    most, _ = in_force(limit, entry.at_ms)
+                    self._bound(entry, f"the limit of {scope} per {per}", wanted, most)
 
     def _bound(self, entry: Entry, what: str, wanted: int, most: int | None) -> None:
         if most is not None and wanted > most:
@@ -127,12 +139,23 @@ class Books:
             self.aside[place] -= life.amount
             self.used[place] += entry.charged
 
+    def _refund(self, entry: Entry) -> None:
+        life = self.lives.get(json.loads(entry.fields["meta"])["hold"])
+        if life is None or entry.amount > life.charged - life.refunded:
+            self.twice.append(f"{self.team.id} entry {entry.seq}: refunded more than was charged")
+            return
+        life.refunded += entry.amount
+        self.charged -= entry.amount
+        for place in life.places:
+            self.used[place] -= entry.amount
+
     def _late(self, entry: Entry) -> None:
         life = self.lives.get(entry.hold_id)
         if life is None or life.end not in BY_TIME or life.late:
             self.twice.append(f"{self.team.id} entry {entry.seq}: late, but time had not ended it")
             return
-        correction, life.late, life.charged = entry.charged - life.charged, True, entry.charged
+        correction = entry.charged - life.charged + life.refunded
+        life.late, life.charged, life.refunded = True, entry.charged, 0
         self.charged += correction
         for place in life.places:
             self.used[place] += correction

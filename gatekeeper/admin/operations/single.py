@@ -1,36 +1,62 @@
-"""One limit, allowance or project of a team, set or taken away: what a person does who has no list at hand.
+"""One cap, limit, allowance or project of a team, set or taken away: what a person does who has no list at hand.
 
 Each changes the team's record from what it is at that moment, so that two people at once lose nothing of each other's.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from gatekeeper.admin.bodies import AllowanceBody, LimitBody, LimitName, LimitsPatch, ProjectBody
-from gatekeeper.admin.documents import AllowancesDocument, LimitsDocument, ProjectsDocument
+from gatekeeper.admin.bodies import (
+    AllowanceBody,
+    LimitName,
+    LimitsPatch,
+    ModelsBody,
+    ProjectBody,
+    TeamPatch,
+)
+from gatekeeper.admin.documents import AllowancesDocument, LimitsDocument, ProjectsDocument, TeamDocument
 from gatekeeper.admin.operations.asking import Who, change_team, team_of
 from gatekeeper.admin.operations.limits import change_limits, get_limits
 from gatekeeper.admin.operations.plans import (
-    PERIODS,
+    allowance_of,
     allowances_document,
-    check_project,
     project_of,
     projects_document,
 )
+from gatekeeper.admin.operations.teams import patched, team_document
+from gatekeeper.admin.pieces import CapsBody, LimitBody, raise_going_on
 from gatekeeper.admin.problems import AdminProblem, invalid
-from gatekeeper.ledger.allowances import begins_ms
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.teamrecord import Allowance, Limit, Project, TeamRecord
+from gatekeeper.ledger.teamrecord import Limit, Project, TeamRecord
 from gatekeeper.web.answers import iso_time
 
 
+async def set_team(ledger: Ledger, team_id: str, body: TeamPatch, who: Who) -> TeamDocument:
+    """Change what the body says; of caps and models, too, what it does not name stays as it is."""
+    record = await change_team(ledger, team_id, lambda team: patched(team, _completed(team, body)), who)
+    return team_document(record, await ledger.balance(team_id))
+
+
+def _completed(team: TeamRecord, body: TeamPatch) -> TeamPatch:
+    """The body with the caps and patterns that the team has where it says none."""
+    caps, models = body.caps, body.models
+    has = asdict(team.caps)
+    named = {name: getattr(caps, name) for name in caps.model_fields_set}
+    allow = models.allow if "allow" in models.model_fields_set else list(team.models_allow)
+    deny = models.deny if "deny" in models.model_fields_set else list(team.models_deny)
+    whole = {
+        "caps": CapsBody.model_construct(**has | named),
+        "models": ModelsBody.model_construct(allow=allow, deny=deny),
+    }
+    return body.model_copy(update={name: value for name, value in whole.items() if name in body.model_fields_set})
+
+
 async def set_limit(ledger: Ledger, team_id: str, body: LimitBody, who: Who) -> LimitsDocument:
-    """This limit in place of one of the same scope and period; a raise of it goes on."""
+    """This limit in place of one of the same scope and period; a raise of it goes on where it is more."""
     await team_of(ledger, team_id)
 
     def changed(team: TeamRecord) -> TeamRecord:
-        before = _limit_of(team, body)
-        raised = (None, None) if before is None else (before.raised_to, before.raised_until_ms)
+        raised = raise_going_on(_limit_of(team, body), body.credits)
         return _with_limit(team, Limit(body.scope, body.per, body.credits, *raised))
 
     await change_team(ledger, team_id, changed, who)
@@ -81,15 +107,11 @@ def _with_limit(team: TeamRecord, limit: Limit) -> TeamRecord:
 async def set_allowance(ledger: Ledger, team_id: str, body: AllowanceBody, who: Who) -> AllowancesDocument:
     """This allowance, anew or in place of the one of its id."""
     await team_of(ledger, team_id)
-    if body.per not in PERIODS:
-        raise invalid("per", f"{body.per} is no period of an allowance", "Use day, week or month.")
     now_ms = await ledger.now_ms(team_id)
 
     def changed(team: TeamRecord) -> TeamRecord:
         known = {each.id: each for each in team.allowances}
-        since_ms = begins_ms(team, body.id, body.per, now_ms) if body.since is None else body.since
-        known[body.id] = Allowance(body.id, body.credits, body.per, since_ms, body.lasts_periods)
-        return replace(team, allowances=tuple(known.values()))
+        return replace(team, allowances=tuple((known | {body.id: allowance_of(body, team, now_ms)}).values()))
 
     return allowances_document(await change_team(ledger, team_id, changed, who))
 
@@ -108,7 +130,6 @@ async def remove_allowance(ledger: Ledger, team_id: str, allowance_id: str, who:
 
 async def set_project(ledger: Ledger, team_id: str, body: ProjectBody, who: Who) -> ProjectsDocument:
     """This project's budget, anew or in place of the one of its id."""
-    check_project("project", body)
 
     def changed(team: TeamRecord) -> TeamRecord:
         known: dict[str, Project] = {each.id: each for each in team.projects}

@@ -5,7 +5,7 @@ import heapq
 from dataclasses import replace
 from typing import Any
 
-from gatekeeper.admin.bodies import CapsBody, PageQuery, TeamBody, TeamPatch
+from gatekeeper.admin.bodies import PageQuery, TeamBody, TeamPatch
 from gatekeeper.admin.documents import (
     BalanceDocument,
     CapsDocument,
@@ -16,6 +16,7 @@ from gatekeeper.admin.documents import (
     TeamRemoved,
 )
 from gatekeeper.admin.operations.asking import Made, Who, change_team, team_of
+from gatekeeper.admin.pieces import CapsBody
 from gatekeeper.admin.problems import differs
 from gatekeeper.ledger.allowances import moved
 from gatekeeper.ledger.errors import LedgerConflict
@@ -52,7 +53,7 @@ async def get_team(ledger: Ledger, team_id: str) -> TeamDocument:
 async def create_team(ledger: Ledger, body: TeamBody, who: Who) -> Made[TeamDocument]:
     """A new team; the same again changes nothing. Raises AdminProblem if one of this id is otherwise."""
     why = who.because(body.why)
-    wanted = _patched(TeamRecord(body.id), body)
+    wanted = patched(TeamRecord(body.id), body)
     before = await ledger.team(body.id)
     if before is None:
         try:
@@ -68,7 +69,7 @@ async def create_team(ledger: Ledger, body: TeamBody, who: Who) -> Made[TeamDocu
 
 async def change(ledger: Ledger, team_id: str, body: TeamPatch, who: Who) -> TeamDocument:
     """Change what the body says; all else stays as it is."""
-    record = await change_team(ledger, team_id, lambda before: _patched(before, body), who.because(body.why))
+    record = await change_team(ledger, team_id, lambda before: patched(before, body), who.because(body.why))
     return team_document(record, await ledger.balance(team_id))
 
 
@@ -90,7 +91,7 @@ async def remove_team(ledger: Ledger, team_id: str, who: Who) -> TeamRemoved:
     return TeamRemoved(id=team_id, frozen=True, keys_removed=sum(gone))
 
 
-def _patched(before: TeamRecord, body: TeamPatch) -> TeamRecord:
+def patched(before: TeamRecord, body: TeamPatch) -> TeamRecord:
     """The record with what the body says; fields that it leaves out stay."""
     said = body.model_fields_set
     record = before

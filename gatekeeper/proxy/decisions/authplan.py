@@ -6,6 +6,7 @@ may be the sender's too, unless the proxy sets them. So where the configuration'
 only as far as it says.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -41,6 +42,9 @@ SETTINGS: Final = ("deny", "settle", "ttl_s", "on_unknown", "once", "headers")
 
 ONCE_LENGTH: Final = range(8, 256)
 """Characters of what names one request of the proxy's: shorter ones would come twice."""
+
+
+_WHOLE = re.compile("[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +120,8 @@ def _from_headers(plan: AuthPlan, request: web.BaseRequest) -> dict[str, str]:
 def _read_facts(facts: Mapping[str, str]) -> GenerationRequest:
     """Texts, in the words of a body: whole numbers and truth values are written as such."""
     document: dict[str, Any] = {**facts}
-    if facts.get("outputs", "").isdecimal():
-        document["outputs"] = int(facts["outputs"][:19])
+    if _WHOLE.fullmatch(facts.get("outputs", "")):
+        document["outputs"] = int(facts["outputs"])
     if facts.get("audio", "").lower() in {"true", "false"}:
         document["audio"] = facts["audio"].lower() == "true"
     try:
@@ -139,9 +143,9 @@ def _read_headers(text: str | None, *, fixed: bool) -> tuple[str, ...]:
 def _read_ttl_s(text: str | None) -> int:
     if text is None:
         return TTL_DEFAULT_S
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= TTL_MAX_S:
+    if not _WHOLE.fullmatch(text) or int(text) > TTL_MAX_S:
         raise _misconfigured(f"ttl_s takes 1 to {TTL_MAX_S} seconds")
-    return int(text[:9])
+    return int(text)
 
 
 def _one_of(query: Mapping[str, str], name: str, words: tuple[str, ...]) -> str | None:

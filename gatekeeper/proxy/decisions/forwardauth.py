@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.outcome import Made
-from gatekeeper.core.rejection import Code, Rejection, refuse
+from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.dialects.base import Rendered
 from gatekeeper.ledger.records import HoldState, OnUnknown
@@ -25,6 +25,7 @@ from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.jobs.settling import finish
 from gatekeeper.proxy.once import UNNAMED, Once, fingerprint, key_of, named
 from gatekeeper.proxy.refusals import LEDGER_RETRY_AFTER_S
+from gatekeeper.proxy.shadow import tell_shadow
 from gatekeeper.proxy.webhooks.keys import settle_token
 from gatekeeper.web.answers import CREDITS_CHARGED, REQUEST_ID, SERVER, RendersRejections
 
@@ -36,6 +37,9 @@ WHO: Final = "forward-auth"
 
 NAME_BYTES: Final = 16
 """As random as it takes that no two requests have the same token."""
+
+NEVER_LET_BY: Final = frozenset({Code.TEAM_FROZEN, Code.LEDGER_UNAVAILABLE})
+"""What shadow mode refuses too."""
 
 DENIED = 403
 UNAUTHENTICATED = 401
@@ -69,6 +73,22 @@ async def answer_forward_auth(gate: Gate, call: Call) -> web.Response:
         # A proxy that is told 200 lets the request by, and nothing would be held for it.
         raise refuse(Code.MALFORMED_REQUEST, "Gatekeeper-Dry-Run has no place here; ask POST /v1/quotes.")
     plan = read_plan(call.request.raw_path)
+    try:
+        return await _let_by(gate, call, plan, body)
+    except Rejected as refused:
+        if call.shadow is None or refused.rejection.code in NEVER_LET_BY:
+            raise
+        if call.caller.team.frozen:
+            raise refuse(
+                Code.TEAM_FROZEN, "This team is frozen; nothing is let by until its lead lifts that."
+            ) from None
+        # In shadow what cannot be held goes by all the same, and nothing is booked for it.
+        call.shadow.note(refused.rejection)
+        tell_shadow(gate, call, None)
+        return web.Response(status=200, headers={REQUEST_ID: call.request_id, "Server": SERVER})
+
+
+async def _let_by(gate: Gate, call: Call, plan: AuthPlan, body: list[bytes]) -> web.Response:
     asked = read_asked(plan, call.request, body)
     wanted = Wanted(asked, plan.ttl_s, OnUnknown.RELEASE if plan.settle_now else plan.on_unknown, WHO)
     token = settle_token(gate.webhooks.secret, call.caller.team.id, plan.once or secrets.token_hex(NAME_BYTES))
