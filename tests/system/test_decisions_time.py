@@ -62,20 +62,48 @@ async def test_a_key_of_a_route_is_no_key_of_a_decision(world: World):
     assert [200, 422] == [made.status, decided.status]
 
 
-async def test_a_decision_whose_gateway_died_before_it_answered(world: World):
-    """The hold is there and nobody knows what for: who asks again under its key gets it, and can settle it."""
+async def test_a_decision_whose_gateway_died_before_it_answered(world: World, monkeypatch: pytest.MonkeyPatch):
+    """The hold is there and nobody knows what for: who asks again under its key gets it, and can settle it; but not at
+    once, for whoever held it may be about to say so."""
     key = await world.key()
     first = await decide(world, key, ONCE)
     hold = first.json["id"]
     await world.gateway.store.client.command("DEL", f"gk:{{team-0}}:job:decisions/{hold}")
     world.gateway.gate.desk._by_name.clear()
 
+    too_soon = await decide(world, key, ONCE)
+    monkeypatch.setattr("gatekeeper.proxy.decisions.deciding.KEPT_WITHIN_S", 0)
     again = await decide(world, key, ONCE)
     settled = await tell(world, key, hold, "settle", {"credits": 7})
 
+    assert (409, "generation_in_progress") == (too_soon.status, too_soon.json["code"])
     assert (201, hold, True) == (again.status, again.json["id"], again.json["replayed"])
     assert (200, 7) == (settled.status, settled.json["credits_charged"])
     await world.assert_books_clean()
+
+
+async def test_nobody_takes_a_decision_over_while_it_is_made(world: World, monkeypatch: pytest.MonkeyPatch):
+    """Asked the same between the hold and the record of what it is for, with another token: that is never the one."""
+    key, ledger = await world.key(), world.gateway.store.ledger
+    name_job, waits, may_go_on = ledger.name_job, asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments: Any) -> None:
+        waits.set()
+        await may_go_on.wait()
+        await name_job(*arguments)
+
+    monkeypatch.setattr(ledger, "name_job", slow)
+    first = asyncio.create_task(decide(world, key, {"Gatekeeper-Settle-Token": TOKEN, **ONCE}))
+    await waits.wait()
+    monkeypatch.setattr(ledger, "name_job", name_job)
+    second = await decide(world, key, {"Gatekeeper-Settle-Token": "another-token-altogether", **ONCE})
+    may_go_on.set()
+    hold = (await first).json["id"]
+    freed = await tell(world, key, hold, "release", Gatekeeper_Settle_Token="another-token-altogether")
+    settled = await tell(world, key, hold, "settle", Gatekeeper_Settle_Token=TOKEN)
+
+    assert [409, 404, 200] == [each.status for each in (second, freed, settled)]
+    assert 49_000_000 == (await world.balance()).charged
 
 
 async def test_only_who_has_its_token_ends_it(world: World):

@@ -17,6 +17,7 @@ from gatekeeper.core.price import Quote
 from gatekeeper.dialects.base import Dialect, JobLink
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.events import GenerationReplayed
+from gatekeeper.ledger.holdid import hold_id_ms
 from gatekeeper.ledger.records import HoldContext, HoldState, OnUnknown, Repeated
 from gatekeeper.ledger.reports import OpenHold
 from gatekeeper.logs import emit
@@ -39,6 +40,9 @@ from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_HELD, HOLD_ID, REP
 
 GRACE_S: Final = 60
 """How long an outcome is waited for when the time of a decision is over."""
+
+KEPT_WITHIN_S: Final = 30
+"""Whoever held it has said by then what for, or is gone: the store's patience twice, and a gateway that is busy."""
 
 CREATED: Final = 201
 
@@ -86,10 +90,18 @@ async def answer_decision(gate: Gate, call: Call) -> web.Response:
 
 
 async def decide(
-    gate: Gate, call: Call, wanted: Wanted, once: Once, token: str | None, again: Collection[HoldState] = RUNNING
+    gate: Gate,
+    call: Call,
+    wanted: Wanted,
+    once: Once,
+    token: str | None,
+    again: Collection[HoldState] = RUNNING,
+    *,
+    same_token: bool = False,
 ) -> Decision:
     """Holds what is wanted, or gives the decision of the same request before, if its hold is in one of the states in
-    `again`. Raises `Rejected`, or the ledger's error: then nothing is held, or the outbox sees to that."""
+    `again`; `same_token`: that one has this token too. Raises `Rejected`, or the ledger's error: then nothing is held,
+    or the outbox sees to that."""
     asked = usual_names(call.catalog, wanted.asked)
     learn_asked(call, asked)
     admission = admit_call(call, asked)
@@ -101,7 +113,7 @@ async def decide(
         call.trace.learn(hold_id=taken.hold_id, credits=taken.amount)
         if taken.state not in again:
             raise came_before(taken, gate.clock.now())
-        return await _decided_before(gate, call, admission, taken, token)
+        return await _decided_before(gate, call, admission, taken, token, same_token=same_token)
     tell_shadow(gate, call, taken.held)
     async with taken as flight:
         began_ms = int(gate.clock.now().timestamp() * 1000)
@@ -125,14 +137,17 @@ async def keep(gate: Gate, record: JobRecord, until_s: int | None = None) -> Job
 
 
 async def _decided_before(
-    gate: Gate, call: Call, admission: Admission, earlier: Repeated, token: str | None
+    gate: Gate, call: Call, admission: Admission, earlier: Repeated, token: str | None, *, same_token: bool
 ) -> Decision:
-    """The decision that the same request got. Raises `Rejected`: nobody knows any more what its hold was for."""
+    """The decision that the same request got. Raises `Rejected`: nobody knows any more what its hold was for, or not
+    yet; who asks at the same moment may be another, and would take the decision over with a token of his own."""
     team, hold_id = call.caller.team.id, earlier.hold_id
     hold = await gate.ledger.open_hold(hold_id, team)
     job = await gate.desk.find(team, DECISIONS, hold_id)
-    if job is None and hold is None:
-        raise came_before(earlier, gate.clock.now())
+    now = gate.clock.now()
+    is_new = now.timestamp() - hold_id_ms(hold_id) / 1000 < KEPT_WITHIN_S
+    if job is None and (hold is None or (is_new and not same_token)):
+        raise came_before(earlier, now)
     if job is None and hold is not None:
         # Whoever held it was gone before it could say what for, and before anybody heard of it.
         job = await keep(gate, replace(_record_of(call, admission, hold), token_sha256=token_sha256(token)))
