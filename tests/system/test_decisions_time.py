@@ -21,6 +21,7 @@ from tests.system.world import World, settings_for
 
 TOKEN = "a-token-of-the-backend"
 ONCE = {"Idempotency-Key": "order-7"}
+OTHER = {"Idempotency-Key": "order-8"}
 
 
 async def lapse(world: World, hold: str, steps: int = 2) -> None:
@@ -50,6 +51,22 @@ async def test_the_same_request_again_is_the_same_decision(world: World):
     ]
     assert 49_000_000 == (await world.balance()).charged
     await world.assert_books_clean()
+
+
+async def test_in_shadow_a_decision_that_came_before_is_held_anew(world: World):
+    """Also for another body, and for a proxy: none is refused, and none goes by without its credits."""
+    key = await world.key(shadow=True)
+
+    first = await decide(world, key, ONCE)
+    await tell(world, key, first.json["id"], "settle")
+    again = [await decide(world, key, ONCE, **more) for more in ({}, {"resolution": "2K"})]
+    proxied = [await world.send("POST", "/v1/forward-auth?model=nano-banana-2", key, headers=OTHER) for _ in range(2)]
+
+    assert ["already_generated", "idempotency_conflict"] == [each.headers["Gatekeeper-Shadow"] for each in again]
+    assert [(200, "49")] * 2 == [(each.status, each.headers["Gatekeeper-Credits-Held"]) for each in proxied]
+    assert (49_000_000, 49_000_000 * 3 + 73_500_000) == (
+        (await world.balance()).charged, (await world.balance()).held,
+    )  # fmt: skip
 
 
 async def test_a_key_of_a_route_is_no_key_of_a_decision(world: World):

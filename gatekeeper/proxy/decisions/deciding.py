@@ -14,6 +14,7 @@ from aiohttp import web
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.outcome import Pending
 from gatekeeper.core.price import Quote
+from gatekeeper.core.rejection import Rejected
 from gatekeeper.dialects.base import Dialect, JobLink
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.events import GenerationReplayed
@@ -25,11 +26,11 @@ from gatekeeper.proxy.admission import Admission, admit_call
 from gatekeeper.proxy.answering import shadow_headers
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.decisions.asking import Wanted, read_token, read_wanted, token_sha256, usual_names
-from gatekeeper.proxy.flight import take_off
+from gatekeeper.proxy.flight import Flight, take_off
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.desk import Job, name_of
 from gatekeeper.proxy.jobs.record import DECISIONS, JobRecord, record_text
-from gatekeeper.proxy.once import Once, name_request
+from gatekeeper.proxy.once import UNNAMED, Once, name_request
 from gatekeeper.proxy.pipeline import learn, learn_asked
 from gatekeeper.proxy.quoting import catalog_quote_answer, quote_document
 from gatekeeper.proxy.refusals import came_before
@@ -108,11 +109,8 @@ async def decide(
     admission = replace(admission, provider=replace(admission.provider, on_unknown=wanted.on_unknown))
     learn(call, admission)
     call.trace.learn(provider=wanted.provider)
-    taken = await take_off(gate, call, admission, once, wanted.ttl_s)
+    taken = await _held(gate, call, admission, once, wanted.ttl_s, again)
     if isinstance(taken, Repeated):
-        call.trace.learn(hold_id=taken.hold_id, credits=taken.amount)
-        if taken.state not in again:
-            raise came_before(taken, gate.clock.now())
         return await _decided_before(gate, call, admission, taken, token, same_token=same_token)
     tell_shadow(gate, call, taken.held)
     async with taken as flight:
@@ -124,6 +122,25 @@ async def decide(
         flight.resolved = True
     expires_at_ms = began_ms + wanted.ttl_s * 1000
     return Decision(record, wanted.on_unknown, flight.available, expires_at_ms, admission.quote)
+
+
+async def _held(
+    gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: int, again: Collection[HoldState]
+) -> Flight | Repeated:
+    """The hold, or the same request before, in one of the states in `again`. What came before otherwise is held under
+    no name in shadow, and refused outside of it."""
+    try:
+        taken = await take_off(gate, call, admission, once, ttl_s)
+        if isinstance(taken, Repeated):
+            call.trace.learn(hold_id=taken.hold_id, credits=taken.amount)
+            if taken.state not in again:
+                raise came_before(taken, gate.clock.now())
+    except Rejected as refused:
+        if call.shadow is None or refused.rejection.earlier is None:
+            raise
+        call.shadow.note(refused.rejection)
+        taken = await take_off(gate, call, admission, UNNAMED, ttl_s)
+    return taken
 
 
 async def keep(gate: Gate, record: JobRecord, until_s: int | None = None) -> Job:
