@@ -256,8 +256,10 @@ async def test_another_gateway_ends_it(world: World, start_world: StartWorld, tm
     assert 409 == differs.status
 
 
-async def test_the_store_is_away(start_world: StartWorld, tmp_path: Path):
-    """No store, no decision, and nothing stays held; an end waits on disk and is booked when it is back, once."""
+async def test_the_store_is_away(start_world: StartWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """No store, no decision, and nothing stays held; an end waits on disk and is booked when it is back, once. It is
+    told by a key that was not looked up since the store went."""
+    monkeypatch.setattr("gatekeeper.web.auth.REMEMBER_S", 0)
     port = free_port()
     async with store_server(tmp_path / "store", port, *AOF) as store:
         world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")
