@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from gatekeeper.admin.bodies import LimitBody, LimitName
+from gatekeeper.admin.bodies import LimitName
 from gatekeeper.admin.documents import LimitsDocument
 from gatekeeper.admin.operations import limits, single
+from gatekeeper.admin.pieces import LimitBody
 from gatekeeper.admin.problems import invalid
 from gatekeeper.cli.operating import by, credits_of, given, moment, operate
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
@@ -87,9 +88,7 @@ def raise_limit(  # noqa: PLR0913 - each argument is an option of the command
 
     async def do(ledger: Ledger) -> LimitsDocument:
         at = await moment(ledger, team, until)
-        body = given(
-            LimitBody, scope=scope, per=per, credits=credits_of(amount), raised_to=credits_of(amount), raised_until=at
-        )
+        body = given(LimitBody, scope=scope, per=per, credits=0, raised_to=credits_of(amount), raised_until=at)
         if body.raised_to is None or body.raised_until is None:
             raise invalid("until", "is missing", "Write when the raise ends.")
         name = LimitName(scope=body.scope, per=body.per)

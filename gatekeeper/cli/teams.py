@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gatekeeper.admin.bodies import PAGE_MAX, CapsBody, PageQuery, TeamBody, TeamPatch
+from gatekeeper.admin.bodies import PAGE_MAX, PageQuery, TeamBody, TeamPatch
 from gatekeeper.admin.operations import single, teams
 from gatekeeper.admin.operations.asking import Who
+from gatekeeper.admin.pieces import CapsBody
 from gatekeeper.cli.operating import by, given, maybe_credits_of, operate
 from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageOption, TeamArgument, YesOption
 from gatekeeper.cli.show import plain, print_json, print_rows

@@ -5,13 +5,14 @@ given once. The loop also finishes transfers that a crash cut in two. It does no
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from gatekeeper.ledger import bounds, scripts
-from gatekeeper.ledger.allowances import due, next_due_ms
+from gatekeeper.ledger.allowances import Due, due, next_due_ms
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerError
@@ -22,8 +23,10 @@ from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.walletrecords import Given
 
 LOOK_S: Final = 30.0
-"""Pause between two looks at all teams with a recurring grant, and for how long a look at one team is believed: so late
-at most is a change noticed that somebody else made."""
+"""Longest pause between two looks at all teams with a recurring grant, and for how long a look at one team is believed:
+so late at most is a change noticed that somebody else made."""
+LOOK_LEAST_S: Final = 0.1
+"""Shortest pause: so soon after a period has begun its credits are there."""
 TEAMS_AT_ONCE: Final = 50
 """Teams looked at in one pipeline."""
 TEAMS_KNOWN_MAX: Final = 100_000
@@ -34,10 +37,11 @@ _SCAN_COUNT: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A look at a team at a time of the loop: nothing is due before `next_ms` of the store but the grants that are
-    known to be there."""
+    """A look at a team at a time of the loop: nothing is due before `next_ms` of the store, which is at `next_s` of the
+    loop, but the grants that are known to be there."""
 
     at_s: float
+    next_s: float
     next_ms: int
     known: tuple[str, ...] = ()
 
@@ -100,6 +104,10 @@ class Allowances:
         bounds.check_team_id(team_id)
         return await self._together(team_id)
 
+    def next_s(self) -> float:
+        """When, by the loop's clock, the next grant of a team that was looked at comes due."""
+        return min((seen.next_s for seen in self._seen.values()), default=inf)
+
     async def teams(self) -> list[str]:
         """Every team that has a recurring grant."""
         found: set[str] = set()
@@ -122,19 +130,31 @@ class Allowances:
         asked_s = asyncio.get_running_loop().time()
         record = await self._record(team_id)
         if not record.allowances:
-            self._remember(team_id, _Seen(asked_s, bounds.INSTANT_MAX_MS))
+            self._remember(team_id, _Seen(asked_s, inf, bounds.INSTANT_MAX_MS))
             return False
         now_ms = (await scripts.balance(self._client, team_id, ["team"])).at_ms
         wanted, next_ms = due(record, now_ms), next_due_ms(record, now_ms) or bounds.INSTANT_MAX_MS
+        next_s = asyncio.get_running_loop().time() + (next_ms - now_ms) / 1000
         seen = self._seen.get(team_id)
         known = seen.known if seen is not None else ()
-        new = [each for each in wanted if each[0] not in known]
-        self._remember(team_id, _Seen(asked_s, next_ms, known))  # if one is refused now, it is for a while
-        for each in new:
+        missing = await self._missing(team_id, wanted)
+        came = any(grant_id not in known for grant_id, _, _ in wanted)
+        self._remember(team_id, _Seen(asked_s, next_s, next_ms, known))  # if one is refused now, it is for a while
+        for each in missing:
             await self._give_one(team_id, *each)
             self._came_s[team_id] = asyncio.get_running_loop().time()
-        self._remember(team_id, _Seen(asked_s, next_ms, tuple(grant_id for grant_id, _, _ in wanted)))
-        return bool(new)
+        if came:  # it may have been another process
+            self._came_s[team_id] = asyncio.get_running_loop().time()
+        self._remember(team_id, _Seen(asked_s, next_s, next_ms, tuple(grant_id for grant_id, _, _ in wanted)))
+        return came or bool(missing)
+
+    async def _missing(self, team_id: str, wanted: Sequence[Due]) -> list[Due]:
+        """Those that the store does not have: what this process once gave, a fail-over may have lost."""
+        if not wanted:
+            return []
+        ids = [grant_id for grant_id, _, _ in wanted]
+        there = await self._client.command("HMGET", TeamKeys(team_id).grants, *ids)
+        return [each for each, text in zip(wanted, there, strict=True) if text is None]
 
     async def _record(self, team_id: str) -> TeamRecord:
         stored = pairs(await self._client.command("HGETALL", TeamKeys(team_id).team))
@@ -193,7 +213,8 @@ class AllowanceLoop:
                 await self.look()
             except Exception as error:  # noqa: BLE001 - the supervisor: one failure must not end all later looks
                 self._on_error(error)
-            await asyncio.sleep(self._look_s)
+            until_next_s = self._allowances.next_s() - asyncio.get_running_loop().time()
+            await asyncio.sleep(min(self._look_s, max(LOOK_LEAST_S, until_next_s)))
 
     def _tell(self, met: BaseException) -> None:
         if not isinstance(met, Exception):

@@ -42,7 +42,8 @@ class BookedUsage:
             if len(bucket) >= ROWS_MAX:
                 row = f"{row.partition(chr(9))[0]}\t{OTHER}"
         counted = bucket.setdefault(row, [0, 0, 0, 0])
-        counted[:] = (max(0, number + more) for number, more in zip(counted, by, strict=True))
+        for place in range(4):
+            counted[place] = max(0, counted[place] + by[place])
 
     def forget(self, at_ms: int) -> None:
         """Drop what the store has forgotten by now."""

@@ -4,7 +4,7 @@ Pure. The journal is append-only and its ids are the sequence, so the entries up
 exactly what the snapshot is made of, whatever is written while they are read.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -94,6 +94,12 @@ class Replay:
         self.at_ms = 0
         self.written: dict[int, int] = {}
         self.differences: list[Difference] = []
+        self._booked_by: dict[EntryKind, Callable[[Entry], None]] = {
+            EntryKind.GRANT: self._grant, EntryKind.HOLD: self._hold, EntryKind.LATE: self._late,
+            EntryKind.ORPHAN: self._orphan, EntryKind.JOB: self._job, EntryKind.REFUND: self._refund,
+            EntryKind.TRANSFER: self._transfer, EntryKind.EXTEND: self._extend,
+            **dict.fromkeys(_RESOLVING, self._resolve),
+        }  # fmt: skip
 
     @property
     def available(self) -> int:
@@ -137,17 +143,8 @@ class Replay:
             self.written[day] = self.at_ms
 
     def _book(self, entry: Entry) -> None:
-        book = {
-            EntryKind.GRANT: self._grant, EntryKind.HOLD: self._hold, EntryKind.LATE: self._late,
-            EntryKind.ORPHAN: self._orphan, EntryKind.JOB: self._job, EntryKind.REFUND: self._refund,
-            EntryKind.TRANSFER: self._transfer, EntryKind.EXTEND: self._extend,
-        }.get(entry.kind)  # fmt: skip
-        if book is not None:
-            book(entry)
-        elif entry.kind in _RESOLVING:
-            self._resolve(entry)
-        elif entry.kind not in _WITHOUT_CREDITS:
-            self._unknown(entry)
+        if entry.kind not in _WITHOUT_CREDITS:
+            self._booked_by.get(entry.kind, self._unknown)(entry)
 
     def _grant(self, entry: Entry) -> None:
         expires_ms = int(entry.fields["windows"]) if entry.fields["windows"] else None

@@ -12,7 +12,7 @@ from typing import Final
 from gatekeeper.ledger.lots import Lot, Lots, Parts
 from gatekeeper.ledger.records import Refusal, RefusalCode, Refused
 from gatekeeper.ledger.teamrecord import Limit, Per, TeamRecord
-from gatekeeper.ledger.usage import applying, scopes_of
+from gatekeeper.ledger.usage import applying, in_force, scopes_of
 from gatekeeper.ledger.windows import Windows, windows_at
 
 MINUTE_MS: Final = 60_000
@@ -175,16 +175,12 @@ class Bank:
 
     def _over_limit(self, scope: str, limit: Limit, amount: int) -> Iterator[Refusal]:
         window, (used, held) = self._now().of(limit.per), self.use(scope, limit.per)
-        most = self._in_force(limit)
+        most, _ = in_force(limit, self.now_ms)
         if used + held + amount > most:
             yield self._refusal(
                 RefusalCode.LIMIT_EXCEEDED, limit.per, most, used, held, scope=scope,
                 resets_at_ms=None if window is None else window.end_ms, fits=used + amount <= most,
             )  # fmt: skip
-
-    def _in_force(self, limit: Limit) -> int:
-        raised, until_ms = limit.raised_to, limit.raised_until_ms
-        return raised if raised is not None and until_ms is not None and self.now_ms < until_ms else limit.credits
 
     def _refusal(  # noqa: PLR0913  # what a refusal has, each by its name
         self, code: RefusalCode, per: str = "", limit: int = 0, used: int = 0, held: int = 0, *,

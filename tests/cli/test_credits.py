@@ -135,7 +135,7 @@ def test_credits_given_anew(run: Run) -> None:
 
     assert [("monthly", 500, "month", 2)] == [(a["id"], a["credits"], a["per"], a["lasts_periods"]) for a in first]
     assert [(600, 0, first[0]["since"])] == [(a["credits"], a["lasts_periods"], a["since"]) for a in changed]
-    assert "per: hour is no period of an allowance. Use day, week or month.\n" == wrong.stderr
+    assert "per: `hour` is not known here. It can be: day, week, month.\n" == wrong.stderr
     assert "Team studio has no allowances.\n" == gone.stdout
 
 

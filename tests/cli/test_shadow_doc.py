@@ -1,5 +1,6 @@
 """docs/shadow.md: every command of it does what the document shows."""
 
+import json
 import re
 from pathlib import Path
 
@@ -58,3 +59,18 @@ def test_a_command_prints_what_the_document_shows(place: Place, run: Run, comman
     result = run(*command.split())
 
     assert (0, output) == (result.exit_code, "".join(f"{each.rstrip()}\n" for each in result.stdout.splitlines()))
+
+
+def test_a_team_goes_into_shadow_and_out_of_it(place: Place, run: Run) -> None:
+    """By the command that the document names."""
+    (place.directory / "teams.yaml").write_text("teams: [{id: studio}]\n")
+    command = re.search(r"`gatekeeper (teams set studio --shadow)`", DOCUMENT)
+    assert command is not None
+    assert 0 == run("apply", "teams.yaml").exit_code
+
+    shown = []
+    for prefix in ("--", "--no-"):
+        assert 0 == run(*command[1].replace("--", prefix).split()).exit_code
+        shown.append(json.loads(run("teams", "show", "studio", "--json").stdout)["shadow"])
+
+    assert [True, False] == shown

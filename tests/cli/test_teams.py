@@ -158,7 +158,7 @@ def test_a_name_that_is_not_there(run: Run, command: tuple[str, ...], told: str)
         (("teams", "create", "../etc"), 1, "id: `../etc` is no team id."),
         (("teams", "create", "new", "--timezone", "Europe/Berln"), 1, "Did you mean `Europe/Berlin`?"),
         (("teams", "create", "new", "--per-request", "much"), 2, "much is no number of credits"),
-        (("grants", "give", "studio", "g", "0"), 1, "credits: a grant of 0 credits gives nothing."),
+        (("grants", "give", "studio", "g", "0"), 1, "credits: 0 credits are nothing."),
         (("grants", "give", "studio", "g", "--", "-1"), 1, "credits: `-1` credits is less than nothing."),
         (("grants", "give", "studio", "g", "1e16"), 1, "cannot be booked exactly"),
         (("grants", "give", "studio", "g", "nan"), 2, "nan is no number of credits"),

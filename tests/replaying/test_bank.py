@@ -18,7 +18,7 @@ from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, open_client
 from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import Held, HoldOrder, Refused
+from gatekeeper.ledger.records import Held, HoldOrder, OnUnknown, Refused
 from gatekeeper.ledger.teamrecord import Caps, Limit, Per, TeamRecord
 from gatekeeper.replaying.bank import Bank, BankHold
 from tests.ledger.conftest import start_server
@@ -40,6 +40,10 @@ TEAMS = [
         timezone="America/St_Johns",
         limits=(Limit("member", Per.HOUR, 30), Limit("member:amy", Per.HOUR, 70), Limit("key", Per.WEEK, 90)),
     ),
+    TeamRecord(
+        "a",
+        limits=(Limit("team", Per.DAY, 40, 90, BEGIN_MS + 6 * HOUR_MS), Limit("key", Per.LIFETIME, 0, 50, BEGIN_MS)),
+    ),
     TeamRecord("a", timezone="Asia/Kathmandu", limits=(Limit("project", Per.MONTH, 80), Limit("team", Per.WEEK, 120))),
 ]
 WHO = st.fixed_dictionaries(
@@ -56,6 +60,8 @@ ACTS = st.one_of(
     st.tuples(st.just("hold"), AMOUNTS, WHO),
     st.tuples(st.just("settle"), AMOUNTS, st.booleans()),
     st.tuples(st.just("wait"), WAITS_MS),
+    st.tuples(st.just("time_out"), AMOUNTS),
+    st.tuples(st.just("come_late"), AMOUNTS),
     st.tuples(st.just("grant"), st.integers(1, 80), st.sampled_from([None, 5_000, HOUR_MS, 2 * DAY_MS])),
 )
 
@@ -69,6 +75,7 @@ class Both:
         self.bank = Bank(record)
         self.now_ms = BEGIN_MS
         self.open: list[tuple[str, BankHold]] = []
+        self.timed_out: list[tuple[str, BankHold, int]] = []
         self.grants = self.holds = 0
 
     async def begin(self) -> None:
@@ -90,7 +97,9 @@ class Both:
 
     async def hold(self, amount: int, who: dict[str, str]) -> None:
         self.holds += 1
-        order = HoldOrder(new_hold_id(self.now_ms, self.holds), "a", amount, ttl_ms=30 * DAY_MS, **who)
+        policy = OnUnknown.CHARGE if self.holds % 2 else OnUnknown.RELEASE
+        hold_id = new_hold_id(self.now_ms, self.holds)
+        order = HoldOrder(hold_id, "a", amount, ttl_ms=30 * DAY_MS, on_unknown=policy, **who)
         result, own = await self.ledger.hold(order), self.bank.hold(amount, **who)
         if isinstance(own, Refused):
             assert isinstance(result, Refused)
@@ -104,6 +113,23 @@ class Both:
             hold_id, hold = self.open.pop(amount % len(self.open))
             told = await self.ledger.settle(hold_id, "a", amount, within_available=within)
             assert told.charged == self.bank.settle(hold, amount, within_available=within)
+
+    async def time_out(self, number: int) -> None:
+        """Nobody knows what came of a hold, and its policy acts at once."""
+        if self.open:
+            hold_id, hold = self.open.pop(number % len(self.open))
+            await self.ledger.mark_unknown(hold_id, "a")
+            charged = sum(
+                each.amount for each in (await self.ledger.expire_due("a")).transitions if each.kind == "charge"
+            )
+            assert charged == self.bank.settle(hold, charged)
+            self.timed_out.append((hold_id, hold, charged))
+
+    async def come_late(self, amount: int) -> None:
+        if self.timed_out:
+            hold_id, hold, charged = self.timed_out.pop(amount % len(self.timed_out))
+            await self.ledger.settle(hold_id, "a", amount)
+            self.bank.correct(hold, charged, amount)
 
     async def compare(self) -> None:
         told = await self.ledger.balance("a", project="p", member="amy", key_id="ci")

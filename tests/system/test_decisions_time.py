@@ -239,7 +239,7 @@ async def test_extends_and_time_race(world: World):
     assert (await world.gateway.store.ledger.verify("team-0")).clean
 
 
-async def test_another_gateway_ends_it(world: World, start_world: StartWorld, tmp_path: Path):
+async def test_another_gateway_ends_it(start_world: StartWorld, tmp_path: Path):
     """A decision is known by the store, so any process settles it; what one ended the other repeats."""
     port = free_port()
     async with store_server(tmp_path / "store", port, *AOF):
@@ -331,3 +331,30 @@ async def test_a_killed_gateway_forgets_no_decision(tmp_path: Path):
 
     assert ("settled", 12.5) == (settled["state"], settled["credits_charged"])
     assert HoldState.SETTLED == settled["state"]
+
+
+async def test_an_end_that_nobody_can_keep_is_to_be_told_again(world: World, monkeypatch: pytest.MonkeyPatch):
+    """Neither the store nor the disk takes it: 503, nothing is let by for it, and told again it is booked once."""
+    key, ledger = await world.key(), world.gateway.store.ledger
+    hold = (await decide(world, key)).json["id"]
+
+    async def away(*_arguments: Any, **_named: Any) -> None:
+        raise LedgerUnavailable("gone", maybe_executed=True)
+
+    async def full(*_arguments: Any) -> bool:
+        return False
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "settle", away)
+        patched.setattr("gatekeeper.proxy.jobs.settling.defer", full)
+        refused = await tell(world, key, hold, "settle")
+        at_once = await world.send("GET", "/v1/forward-auth?model=nano-banana-2&settle=now", key)
+    told = [await tell(world, key, hold, "settle") for _ in range(2)]
+
+    assert [503, 503] == [refused.status, at_once.status]
+    assert "2" == refused.headers["Retry-After"]
+    assert [(200, 49)] * 2 == [(each.status, each.json["credits_charged"]) for each in told]
+    (left,) = await ledger.holds("team-0")
+    await lapse(world, left.hold_id)
+    assert (49_000_000, 951_000_000) == ((await world.balance()).charged, (await world.balance()).available)
+    await world.assert_books_clean()

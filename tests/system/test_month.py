@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from gatekeeper.core.credits import MICRO
+from gatekeeper.ledger.allowing import AllowanceLoop
 from gatekeeper.ledger.records import Entry, EntryKind
 from tests.system.adminworld import TEAM, Admin
 from tests.system.almanac import Almanac, turned_by_hand
@@ -176,6 +177,37 @@ async def test_a_month_adds_up(start_world: StartWorld, almanac: Almanac) -> Non
     pictures = {"2027-02": 2, "2027-03": 13, "2027-04": 1}
     assert {month: count * PICTURE for month, count in pictures.items()} == dict(by_month)
     assert 40 == (await life.world.balance("sister")).available // MICRO
+
+
+async def test_a_recurring_grant_is_there_when_its_period_begins(
+    start_world: StartWorld, almanac: Almanac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asks for credits at the turn of the month: whoever looks now and then looks just then."""
+    life = Life(await start_world(clock=almanac), almanac)
+    await life.at("2027-02-28T22:59:59.500")
+    await life.founded()
+    ledger = life.world.gateway.store.ledger
+    loop = AllowanceLoop(ledger.allowances, ledger.wallet, on_error=fail, look_s=3600)
+    look, looked = loop.look, asyncio.Event()
+
+    async def tell() -> None:
+        await look()
+        looked.set()
+
+    monkeypatch.setattr(loop, "look", tell)
+    loop.start()
+    await looked.wait()
+    await life.at("2027-02-28T23:00:00")
+
+    given = await life.world.event("allowance.given", 2)
+    await loop.stop()
+
+    assert "allowance:monthly:2027-03-01" == given["grant"]
+
+
+def fail(error: Exception) -> None:
+    """Nothing may go wrong on the way."""
+    raise error
 
 
 def charged_by(journal: tuple[Entry, ...]) -> dict[tuple[str, ...], int]:

@@ -5,9 +5,10 @@ is taken: it says so, and nothing more is admitted under it until its window end
 import asyncio
 from dataclasses import replace
 
-from gatekeeper.admin.bodies import LimitBody, LimitsBody, LimitsPatch
+from gatekeeper.admin.bodies import LimitsBody, LimitsPatch
 from gatekeeper.admin.documents import LimitDocument, LimitsDocument
 from gatekeeper.admin.operations.asking import Who, change_team, team_of
+from gatekeeper.admin.pieces import LimitBody
 from gatekeeper.admin.problems import AdminProblem, invalid
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.reports import LimitUsage
@@ -56,8 +57,6 @@ async def _check(ledger: Ledger, team_id: str, limits: list[LimitBody], field: s
         if (each.scope, each.per) in seen:
             raise invalid(place, f"{each.scope} per {each.per} is there twice", "Keep one of the two.")
         seen.add((each.scope, each.per))
-        if (each.raised_to is None) is not (each.raised_until is None):
-            raise invalid(place, "a raise has an amount and an end, or neither", "Write raised_to and raised_until.")
         if each.raised_until is not None and each.raised_until <= now_ms:
             raise invalid(f"{place}.raised_until", f"{iso_time(each.raised_until)} is past", "Write a later time.")
 

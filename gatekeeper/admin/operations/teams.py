@@ -5,7 +5,7 @@ import heapq
 from dataclasses import replace
 from typing import Any
 
-from gatekeeper.admin.bodies import CapsBody, PageQuery, TeamBody, TeamPatch
+from gatekeeper.admin.bodies import PageQuery, TeamBody, TeamPatch
 from gatekeeper.admin.documents import (
     BalanceDocument,
     CapsDocument,
@@ -16,6 +16,7 @@ from gatekeeper.admin.documents import (
     TeamRemoved,
 )
 from gatekeeper.admin.operations.asking import Made, Who, change_team, team_of
+from gatekeeper.admin.pieces import CapsBody
 from gatekeeper.admin.problems import differs
 from gatekeeper.ledger.errors import LedgerConflict
 from gatekeeper.ledger.ledger import Ledger
