@@ -5,14 +5,14 @@ given once. The loop also finishes transfers that a crash cut in two. It does no
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import Final
 
 from gatekeeper.ledger import bounds, scripts
-from gatekeeper.ledger.allowances import due, next_due_ms
+from gatekeeper.ledger.allowances import Due, due, next_due_ms
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerError
@@ -137,13 +137,24 @@ class Allowances:
         next_s = asyncio.get_running_loop().time() + (next_ms - now_ms) / 1000
         seen = self._seen.get(team_id)
         known = seen.known if seen is not None else ()
-        new = [each for each in wanted if each[0] not in known]
+        missing = await self._missing(team_id, wanted)
+        came = any(grant_id not in known for grant_id, _, _ in wanted)
         self._remember(team_id, _Seen(asked_s, next_s, next_ms, known))  # if one is refused now, it is for a while
-        for each in new:
+        for each in missing:
             await self._give_one(team_id, *each)
             self._came_s[team_id] = asyncio.get_running_loop().time()
+        if came:  # it may have been another process
+            self._came_s[team_id] = asyncio.get_running_loop().time()
         self._remember(team_id, _Seen(asked_s, next_s, next_ms, tuple(grant_id for grant_id, _, _ in wanted)))
-        return bool(new)
+        return came or bool(missing)
+
+    async def _missing(self, team_id: str, wanted: Sequence[Due]) -> list[Due]:
+        """Those that the store does not have: what this process once gave, a fail-over may have lost."""
+        if not wanted:
+            return []
+        ids = [grant_id for grant_id, _, _ in wanted]
+        there = await self._client.command("HMGET", TeamKeys(team_id).grants, *ids)
+        return [each for each, text in zip(wanted, there, strict=True) if text is None]
 
     async def _record(self, team_id: str) -> TeamRecord:
         stored = pairs(await self._client.command("HGETALL", TeamKeys(team_id).team))

@@ -32,7 +32,7 @@ class GateMiddleware:
             return
         fixed = None
         if scope["type"] == "http":
-            fixed = self._gating.rules.fixed_for(scope["method"], scope["path"])
+            fixed = self._gating.rules.fixed_for(scope["method"], scope["path"], scope.get("root_path", ""))
         if fixed is None:
             await self._app(scope, receive, send)
         else:

@@ -90,7 +90,7 @@ if is_within and amount > r.amount then
   amount = math.min(amount, r.amount + math.max(0, available(book) - r.amount + before))
 end
 -- What others hold counts, because time may yet charge it.
-if book.charged + book.held + amount - before > CREDITS_MAX then
+if book.charged + book.held - before + amount > CREDITS_MAX then
   return {'INVALID', 'amount: the charged total would pass 9e15'}
 end
 local outputs_text = str(outputs)
