@@ -1,7 +1,5 @@
 """What the ledger's background parts have to say, as log lines and metrics. `app` wires it; it decides nothing."""
 
-from datetime import UTC, datetime
-
 from gatekeeper.events import HoldExpired, InternalError
 from gatekeeper.ledger.checks import StoreReport
 from gatekeeper.ledger.records import EntryKind, Transition
@@ -11,6 +9,7 @@ from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.serverevents import HistoryLost, StoreWarning
 from gatekeeper.teamevents import AllowanceGiven
+from gatekeeper.web.answers import iso_time
 
 
 def report_store(metrics: Metrics, report: StoreReport) -> None:
@@ -44,15 +43,10 @@ def report_lost_history(metrics: Metrics, lost: LostHistory) -> None:
 
 def report_given(team: str, given: Given) -> None:
     """A recurring grant was given."""
-    emit(AllowanceGiven(team=team, grant=given.grant_id, credits=given.amount, expires_at=_iso(given.expires_at_ms)))
+    expires_at = None if given.expires_at_ms is None else iso_time(given.expires_at_ms)
+    emit(AllowanceGiven(team=team, grant=given.grant_id, credits=given.amount, expires_at=expires_at))
 
 
 def report_error(where: str, error: Exception) -> None:
     """What nobody foresaw in a part that runs by itself."""
     emit(InternalError(where=where, error=type(error).__name__))
-
-
-def _iso(at_ms: int | None) -> str | None:
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

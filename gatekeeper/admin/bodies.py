@@ -4,18 +4,41 @@ Nothing unknown, nothing guessed: a field that is not here is refused, a text is
 for the journal, in every body that changes something.
 """
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from gatekeeper.admin.fields import Amount, Gift, Instant, Name, Note, Scope, TeamId, Timezone
-from gatekeeper.admin.teams_budget import ALLOWANCES_MAX, PARTS_MAX, PERIODS_MAX, PROJECTS_MAX
-from gatekeeper.admin.teams_schema import OPEN_HOLDS_MAX, THRESHOLDS_MAX
-from gatekeeper.admin.teams_words import Patterns
+from gatekeeper.admin.pieces import (
+    PROJECTS_MAX,
+    AllowanceId,
+    AllowancePer,
+    BudgetParts,
+    CapsBody,
+    KeyScopes,
+    LastsPeriods,
+    LimitBody,
+    Period,
+    Resolutions,
+    check_project,
+)
+from gatekeeper.admin.teams_words import (
+    AlertUrl,
+    Amount,
+    Gift,
+    Instant,
+    Name,
+    Note,
+    Organisation,
+    Patterns,
+    Scope,
+    Strict,
+    TeamId,
+    Thresholds,
+    Timezone,
+)
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.keyring import OVERLAP_MAX_MS
 from gatekeeper.ledger.teamrecord import THRESHOLDS_PERCENT, Per
-from gatekeeper.ledger.teamrecord import Scope as KeyScope
 from gatekeeper.web.usagereport import DEFAULT_BY, DIMENSIONS
 from gatekeeper.yamlfile import mistake
 
@@ -25,63 +48,28 @@ PAGE_MAX = 1000
 PAGE = 100
 """What one answer lists unless asked otherwise."""
 
-WORDS_MAX = 32
-"""Phases or resolutions of a part."""
-
-URL_CHARS_MAX = 2000
-"""An address that people can still paste."""
-
 OVERLAP_S_MAX = OVERLAP_MAX_MS // 1000
 """Thirty days."""
 
 
-class Body(BaseModel):
+class Body(Strict):
     """What every body that changes something may say."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     why: Note = ""
 
 
-class Part(BaseModel):
-    """A piece of a body."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
-
-
-Word = Annotated[str, Field(min_length=1, max_length=64), WithJsonSchema({"type": "string", "maxLength": 64})]
-Period = Annotated[Per, Field(strict=False)]
-Percent = Annotated[int, Field(ge=1, le=100)]
-ProjectPercent = Annotated[int, Field(ge=0, le=100)]
-
-
-class CapsBody(Part):
-    """Bounds on one request, on what runs at once and on requests in a minute. What is left out has no bound."""
-
-    per_request: Amount | None = None
-    open_holds: Annotated[int, Field(ge=0, le=OPEN_HOLDS_MAX)] | None = None
-    held_credits: Amount | None = None
-    requests_per_minute: Annotated[int, Field(ge=1, le=bounds.REQUESTS_PER_MINUTE_MAX)] | None = None
-
-
-class ModelsBody(Part):
+class ModelsBody(Strict):
     """Patterns of the model ids that a team may use. Deny wins."""
 
     allow: Patterns = Field(default_factory=lambda: ["*"])
     deny: Patterns = Field(default_factory=list)
 
 
-def _organisation(value: str) -> str:
-    if not value.isprintable() or len(value) > bounds.NAME_CHARS_MAX:
-        raise mistake("the organisation is no name", f"Write one line of at most {bounds.NAME_CHARS_MAX} characters.")
-    return value
-
-
 class TeamPatch(Body):
     """What is to be otherwise; caps and models are replaced as a whole, and all else stays as it is."""
 
     timezone: Timezone = "UTC"
-    organisation: Annotated[str, AfterValidator(_organisation)] = ""
+    organisation: Organisation = ""
     frozen: bool = False
     shadow: bool = False
     retry_guard: bool = True
@@ -121,17 +109,7 @@ class TransferBody(Body):
     credits: Gift
 
 
-class LimitBody(Part):
-    """A cap on spend in a stretch of time; until `raised_until` it is `raised_to`."""
-
-    scope: Scope
-    per: Period
-    credits: Amount
-    raised_to: Amount | None = None
-    raised_until: Instant | None = None
-
-
-class LimitName(Part):
+class LimitName(Strict):
     """Which limit is meant."""
 
     scope: Scope
@@ -151,15 +129,12 @@ class LimitsPatch(Body):
     remove: Annotated[list[LimitName], Field(max_length=bounds.LIMITS_MAX)] = Field(default_factory=list)
 
 
-Scopes = Annotated[list[Annotated[KeyScope, Field(strict=False)]], Field(max_length=len(KeyScope))]
-
-
 class KeyPatch(Body):
     """What is to be otherwise with a key; all else stays as it is. `scopes` [] means all of them."""
 
     project: Name | None = None
     member: Name | None = None
-    scopes: Scopes = Field(default_factory=list)
+    scopes: KeyScopes = Field(default_factory=list)
     expires_at: Instant | None = None
     revoked: bool = False
 
@@ -170,7 +145,7 @@ class KeyBody(Body):
     id: Name
     project: Name | None = None
     member: Name | None = None
-    scopes: Scopes = Field(default_factory=list)
+    scopes: KeyScopes = Field(default_factory=list)
     expires_at: Instant | None = None
 
 
@@ -180,43 +155,39 @@ class RotateBody(Body):
     overlap_s: Annotated[int, Field(ge=0, le=OVERLAP_S_MAX)] = 0
 
 
-class AllowanceBody(Part):
+class AllowanceBody(Strict):
     """Credits given anew at the beginning of each period of the team's time zone, from `since` on (by default now).
     What is left of them lapses after so many periods; after 0 never."""
 
-    id: Name
+    id: AllowanceId
     credits: Gift
-    per: Period
+    per: AllowancePer
     since: Instant | None = None
-    lasts_periods: Annotated[int, Field(ge=0, le=PERIODS_MAX)] = 1
+    lasts_periods: LastsPeriods = 1
 
 
 class AllowancesBody(Body):
     """All of a team's allowances, in place of those it has."""
 
-    allowances: Annotated[list[AllowanceBody], Field(max_length=ALLOWANCES_MAX)]
+    allowances: Annotated[list[AllowanceBody], Field(max_length=bounds.ALLOWANCES_MAX)]
 
 
-class BudgetPartBody(Part):
-    """A part of a project's budget: requests of these phases, and of those that name none the ones of these tiers."""
-
-    name: Word
-    share_percent: ProjectPercent
-    phases: Annotated[list[Word], Field(max_length=WORDS_MAX)] = Field(default_factory=list)
-    resolutions: Annotated[list[Word], Field(max_length=WORDS_MAX)] = Field(default_factory=list)
-
-
-class ProjectBody(Part):
+class ProjectBody(Strict):
     """What a project may come to, and how it is meant to be spent."""
 
     id: Name
     credits: Gift
     per: Period = Per.MONTH
-    parts: Annotated[list[BudgetPartBody], Field(max_length=PARTS_MAX)] = Field(default_factory=list)
-    high_resolutions: Annotated[list[Word], Field(max_length=WORDS_MAX)] = Field(default_factory=list)
+    parts: BudgetParts = Field(default_factory=list)
+    high_resolutions: Resolutions = Field(default_factory=list)
     high_in_final_only: bool = False
     since: Instant | None = None
     until: Instant | None = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        check_project(self.parts, self.per, self.since, self.until)
+        return self
 
 
 class ProjectsBody(Body):
@@ -228,10 +199,8 @@ class ProjectsBody(Body):
 class AlertsBody(Body):
     """At which percents of limits and budgets it is told, and whom; an empty address tells only the log."""
 
-    thresholds: Annotated[list[Percent], Field(max_length=THRESHOLDS_MAX)] = Field(
-        default_factory=lambda: [*THRESHOLDS_PERCENT]
-    )
-    alert_url: Annotated[str, Field(max_length=URL_CHARS_MAX)] = ""
+    thresholds: Thresholds = Field(default_factory=lambda: [*THRESHOLDS_PERCENT])
+    alert_url: AlertUrl = ""
 
 
 class SettleBody(Body):

@@ -1,5 +1,5 @@
 """What the admin API answers of a team's books: deliveries, usage, holds, journal, verdicts. As `documents`, which has
-the rest.
+the rest; but usage is written by `web.usagereport`, for both planes, and only described here.
 """
 
 from pydantic import Field

@@ -7,7 +7,7 @@ from gatekeeper.admin.operations import books, grants, holds, keys, limits, plan
 from gatekeeper.admin.operations.asking import team_of
 from gatekeeper.admin.routing import Asked, Reply, Route, written
 from gatekeeper.signals.report import report
-from gatekeeper.web.usagereport import csv_name, usage_csv
+from gatekeeper.web.usagereport import csv_name, usage_csv, usage_document
 
 TEAMS = "/admin/v1/teams"
 TEAM = f"{TEAMS}/{{team}}"
@@ -23,7 +23,7 @@ async def _reload(asked: Asked) -> Reply:
 async def _usage(asked: Asked) -> Reply:
     found = await books.read_usage(asked.ledger, asked.team, asked.query)
     if not found.query.as_csv:
-        return books.usage_document(found)
+        return written(orjson.dumps(usage_document(found), option=orjson.OPT_APPEND_NEWLINE), 200)
     answer = written(usage_csv(found).encode(), 200, "text/csv")
     answer.charset = "utf-8"
     answer.headers["Content-Disposition"] = f'attachment; filename="{csv_name(found)}"'

@@ -207,7 +207,7 @@ def _grant_problems(teams: TeamsFile, index: int, entry: TeamEntry, stored: _Sto
         found.append(teams.file.problem(("teams", index, "grants", number, word), what, mend))
     for number, grant in late_grants(entry, stored.given, stored.now_ms):
         place = ("teams", index, "grants", number, "expires_at")
-        what = f"grant {grant.id} was never given, and expired at {instant(grant.expires_at_ms)}"
+        what = f"grant {grant.id} was never given, and expired at {instant(grant.expires_at)}"
         found.append(teams.file.problem(place, what, "Write a later time, or remove the grant."))
     return found
 

@@ -122,10 +122,10 @@ def grant_steps(entry: TeamEntry, given: Mapping[str, Grant]) -> Iterator[GiveGr
     """The grants whose ids were never given."""
     for grant in entry.grants:
         if grant.id not in given:
-            expiry = "" if grant.expires_at_ms is None else f", expires {instant(grant.expires_at_ms)}"
+            expiry = "" if grant.expires_at is None else f", expires {instant(grant.expires_at)}"
             line = f"new grant {grant.id}, {amount_text(grant.credits)}{expiry}"
             change = Change(entry.id, ChangeKind.NEW_GRANT, line)
-            yield GiveGrant(entry.id, grant.id, grant.credits, grant.note, grant.expires_at_ms, (change,))
+            yield GiveGrant(entry.id, grant.id, grant.credits, grant.note, grant.expires_at, (change,))
 
 
 def changed_grants(entry: TeamEntry, given: Mapping[str, Grant]) -> Iterator[tuple[int, Grant, str]]:
@@ -135,14 +135,14 @@ def changed_grants(entry: TeamEntry, given: Mapping[str, Grant]) -> Iterator[tup
         before = given.get(grant.id)
         if before is not None and before.amount != grant.credits:
             yield index, before, "credits"
-        if before is not None and before.expires_at_ms != grant.expires_at_ms:
+        if before is not None and before.expires_at_ms != grant.expires_at:
             yield index, before, "expires_at"
 
 
 def late_grants(entry: TeamEntry, given: Mapping[str, Grant], now_ms: int) -> Iterator[tuple[int, GrantEntry]]:
     """The grants that were never given and would have lapsed already, each with its place in the file's list."""
     for index, grant in enumerate(entry.grants):
-        if grant.id not in given and grant.expires_at_ms is not None and grant.expires_at_ms <= now_ms:
+        if grant.id not in given and grant.expires_at is not None and grant.expires_at <= now_ms:
             yield index, grant
 
 

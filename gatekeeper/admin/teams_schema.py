@@ -9,49 +9,38 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AwareDatetime, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
-from gatekeeper.admin.teams_budget import ALLOWANCES_MAX, PROJECTS_MAX, AllowanceEntry, ProjectEntry
+from gatekeeper.admin.pieces import PROJECTS_MAX, CapsBody, KeyScopes, LimitBody
+from gatekeeper.admin.teams_budget import AllowanceEntry, ProjectEntry
 from gatekeeper.admin.teams_twice import said_twice
 from gatekeeper.admin.teams_words import (
     AlertUrl,
-    Amount,
     DurationMs,
     Gift,
+    Instant,
     Name,
     Note,
     Organisation,
     Patterns,
-    Scope,
     Secret,
     Strict,
     TeamId,
+    Thresholds,
     Timezone,
 )
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.keyring import OVERLAP_MAX_MS
-from gatekeeper.ledger.teamrecord import Per
-from gatekeeper.ledger.teamrecord import Scope as KeyScope
 from gatekeeper.yamlfile import (
     ConfigError,
     DataPath,
-    Mistake,
     Problem,
     YamlFile,
     load_yaml,
     problems_of,
-    raise_mistakes,
 )
-
-OPEN_HOLDS_MAX = 1_000_000
-"""More generations at once than any team will run; a typing error of many digits is caught."""
-
-THRESHOLDS_MAX = 16
-"""More warnings on the way are not read any more."""
-
-Percent = Annotated[int, Field(ge=1, le=100)]
 
 
 class GrantEntry(Strict):
@@ -59,44 +48,8 @@ class GrantEntry(Strict):
 
     id: Name
     credits: Gift
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
     note: Note = ""
-
-    @property
-    def expires_at_ms(self) -> int | None:
-        """The expiry as the store keeps it."""
-        return None if self.expires_at is None else int(self.expires_at.timestamp() * 1000)
-
-
-class LimitEntry(Strict):
-    """A cap on spend in a stretch of time, and another one in its place until then."""
-
-    scope: Scope
-    per: Annotated[Per, Field(strict=False)]
-    credits: Amount
-    raised_to: Amount | None = None
-    raised_until: AwareDatetime | None = None
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        for one, other in (("raised_to", "raised_until"), ("raised_until", "raised_to")):
-            if getattr(self, one) is not None and getattr(self, other) is None:
-                raise_mistakes([Mistake((one,), f"stands without `{other}`", f"A raise has an end: add `{other}`.")])
-        return self
-
-    @property
-    def raised_until_ms(self) -> int | None:
-        """The end of the raise as the store keeps it."""
-        return None if self.raised_until is None else int(self.raised_until.timestamp() * 1000)
-
-
-class CapsEntry(Strict):
-    """Bounds on one request, on what runs at once and on requests in a minute. What is left out stays as it is."""
-
-    per_request: Amount | None = None
-    open_holds: Annotated[int, Field(ge=0, le=OPEN_HOLDS_MAX)] | None = None
-    held_credits: Amount | None = None
-    requests_per_minute: Annotated[int, Field(ge=1, le=bounds.REQUESTS_PER_MINUTE_MAX)] | None = None
 
 
 class ModelsEntry(Strict):
@@ -115,9 +68,9 @@ class KeyEntry(Strict):
     overlap: Annotated[DurationMs, Field(le=OVERLAP_MAX_MS)] = 0
     project: Name | None = None
     member: Name | None = None
-    scopes: Annotated[list[Annotated[KeyScope, Field(strict=False)]], Field(max_length=len(KeyScope))] | None = None
+    scopes: KeyScopes | None = None
     revoked: bool | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
 
 
 class TeamEntry(Strict):
@@ -129,13 +82,13 @@ class TeamEntry(Strict):
     frozen: bool | None = None
     shadow: bool | None = None
     grants: list[GrantEntry] = Field(default_factory=list)
-    allowances: Annotated[list[AllowanceEntry], Field(max_length=ALLOWANCES_MAX)] | None = None
-    limits: Annotated[list[LimitEntry], Field(max_length=bounds.LIMITS_MAX)] | None = None
-    caps: CapsEntry | None = None
+    allowances: Annotated[list[AllowanceEntry], Field(max_length=bounds.ALLOWANCES_MAX)] | None = None
+    limits: Annotated[list[LimitBody], Field(max_length=bounds.LIMITS_MAX)] | None = None
+    caps: CapsBody | None = None
     models: ModelsEntry | None = None
     retry_guard: bool | None = None
     projects: Annotated[list[ProjectEntry], Field(max_length=PROJECTS_MAX)] | None = None
-    thresholds: Annotated[list[Percent], Field(max_length=THRESHOLDS_MAX)] | None = None
+    thresholds: Thresholds | None = None
     alert_url: AlertUrl | None = None
     keys: list[KeyEntry] = Field(default_factory=list)
 

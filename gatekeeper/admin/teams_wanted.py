@@ -9,17 +9,22 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from gatekeeper.admin.teams_schema import CapsEntry, KeyEntry, LimitEntry, ModelsEntry, TeamEntry
-from gatekeeper.ledger.teamrecord import Allowance, Caps, KeyRecord, Limit, Project, TeamRecord
+from gatekeeper.admin.pieces import CapsBody, LimitBody, raise_going_on
+from gatekeeper.admin.teams_budget import AllowanceEntry
+from gatekeeper.admin.teams_schema import KeyEntry, ModelsEntry, TeamEntry
+from gatekeeper.ledger.allowances import begins_ms, moved
+from gatekeeper.ledger.teamrecord import Allowance, Caps, KeyRecord, Limit, Per, Project, TeamRecord
 
 Thing = TypeVar("Thing")
 
 
 def wanted_team(entry: TeamEntry, base: TeamRecord, *, now_ms: int, prune: bool = False) -> TeamRecord:
     """The team's record as the file wants it. `now_ms` is since when an allowance is given that does not say."""
+    timezone = base.timezone if entry.timezone is None else entry.timezone
     record = replace(
         base,
-        timezone=base.timezone if entry.timezone is None else entry.timezone,
+        timezone=timezone,
+        allowances=moved(base.allowances, base.timezone, timezone),
         frozen=base.frozen if entry.frozen is None else entry.frozen,
         shadow=base.shadow if entry.shadow is None else entry.shadow,
         retry_guard=base.retry_guard if entry.retry_guard is None else entry.retry_guard,
@@ -29,8 +34,8 @@ def wanted_team(entry: TeamEntry, base: TeamRecord, *, now_ms: int, prune: bool 
         record,
         organisation=blank.organisation if entry.organisation is None else entry.organisation,
         alert_url=blank.alert_url if entry.alert_url is None else entry.alert_url,
-        thresholds=blank.thresholds if entry.thresholds is None else tuple(sorted(set(entry.thresholds))),
-        caps=_caps(entry.caps or CapsEntry(), blank.caps),
+        thresholds=blank.thresholds if entry.thresholds is None else tuple(entry.thresholds),
+        caps=_caps(entry.caps or CapsBody(), blank.caps),
     )
     record = _with_models(entry.models or ModelsEntry(), record, blank)
     return replace(
@@ -52,7 +57,7 @@ def wanted_key(team: str, entry: KeyEntry, sha256: str, before: KeyRecord | None
         project=entry.project or "",
         member=entry.member or "",
         scopes=_scopes(entry, before),
-        expires_at_ms=None if entry.expires_at is None else int(entry.expires_at.timestamp() * 1000),
+        expires_at_ms=entry.expires_at,
         revoked=kept_revoked if entry.revoked is None else entry.revoked,
         older=before.older if before is not None and before.sha256 == sha256 else (),
     )
@@ -65,7 +70,7 @@ def _scopes(entry: KeyEntry, before: KeyRecord | None) -> tuple[str, ...]:
     return before.scopes if before and set(before.scopes) == set(wanted) else wanted
 
 
-def _caps(entry: CapsEntry, blank: Caps) -> Caps:
+def _caps(entry: CapsBody, blank: Caps) -> Caps:
     return replace(blank, **{name: value for name, value in entry.model_dump().items() if value is not None})
 
 
@@ -76,19 +81,21 @@ def _with_models(entry: ModelsEntry, record: TeamRecord, blank: TeamRecord) -> T
 
 
 def _limits(entry: TeamEntry, base: TeamRecord, *, prune: bool) -> list[Limit]:
-    raised = {} if prune else {_of_limit(limit): (limit.raised_to, limit.raised_until_ms) for limit in base.limits}
-    return [_limit(limit, raised.get((limit.scope, limit.per), (None, None))) for limit in entry.limits or ()]
+    known = {} if prune else {_of_limit(limit): limit for limit in base.limits}
+    return [_limit(limit, known.get((limit.scope, limit.per))) for limit in entry.limits or ()]
 
 
-def _limit(entry: LimitEntry, raised: tuple[int | None, int | None]) -> Limit:
+def _limit(entry: LimitBody, before: Limit | None) -> Limit:
     """A raise that somebody made by hand is not taken back by a file that says nothing of one."""
-    to, until_ms = raised if entry.raised_to is None else (entry.raised_to, entry.raised_until_ms)
-    return Limit(entry.scope, entry.per, entry.credits, to, until_ms)
+    said = entry.raised_to, entry.raised_until
+    return Limit(entry.scope, entry.per, entry.credits, *(said if any(said) else raise_going_on(before, entry.credits)))
 
 
 def _allowances(entry: TeamEntry, base: TeamRecord, now_ms: int) -> list[Allowance]:
-    since_ms = {each.id: each.since_ms for each in base.allowances}
-    return [each.allowance(base.timezone, since_ms.get(each.id, now_ms)) for each in entry.allowances or ()]
+    def begin(each: AllowanceEntry) -> int:
+        return begins_ms(base, each.id, Per(each.per), now_ms)
+
+    return [each.allowance(base.timezone, begin(each)) for each in entry.allowances or ()]
 
 
 def _projects(entry: TeamEntry, base: TeamRecord) -> list[Project]:

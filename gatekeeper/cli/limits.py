@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from gatekeeper.admin.bodies import LimitBody, LimitName
+from gatekeeper.admin.bodies import LimitName
 from gatekeeper.admin.documents import LimitsDocument
 from gatekeeper.admin.operations import limits, single
+from gatekeeper.admin.pieces import LimitBody
 from gatekeeper.admin.problems import invalid
 from gatekeeper.cli.operating import by, credits_of, given, moment, operate
-from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
+from gatekeeper.cli.options import ConfigOption, CreditsArgument, JsonOption, TeamArgument
 from gatekeeper.cli.show import cell, plain, print_json, print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
@@ -18,7 +19,6 @@ ScopeArgument = Annotated[
     str, typer.Argument(metavar="SCOPE", help="team, project, member, key (each by itself), or one: member:amy.")
 ]
 PerArgument = Annotated[str, typer.Argument(metavar="PER", help="lifetime, hour, day, week or month.")]
-CreditsArgument = Annotated[str, typer.Argument(metavar="CREDITS", help="How many, like 1000 or 73.5.")]
 
 
 def list_limits(team: TeamArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -87,9 +87,7 @@ def raise_limit(  # noqa: PLR0913 - each argument is an option of the command
 
     async def do(ledger: Ledger) -> LimitsDocument:
         at = await moment(ledger, team, until)
-        body = given(
-            LimitBody, scope=scope, per=per, credits=credits_of(amount), raised_to=credits_of(amount), raised_until=at
-        )
+        body = given(LimitBody, scope=scope, per=per, credits=0, raised_to=credits_of(amount), raised_until=at)
         if body.raised_to is None or body.raised_until is None:
             raise invalid("until", "is missing", "Write when the raise ends.")
         name = LimitName(scope=body.scope, per=body.per)

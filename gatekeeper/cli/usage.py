@@ -11,7 +11,7 @@ from gatekeeper.cli.operating import given, operate
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
 from gatekeeper.cli.show import plain, print_json, print_rows
 from gatekeeper.cli.stores import counted
-from gatekeeper.web.usagereport import DEFAULT_BY, DIMENSIONS, OTHER, UsageReport, usage_csv
+from gatekeeper.web.usagereport import DEFAULT_BY, DIMENSIONS, OTHER, UsageReport, usage_csv, usage_document
 
 
 def usage(
@@ -38,7 +38,7 @@ def usage(
     query = given(UsageQuery, **{"from": first, "to": last, "by": by})
     found = operate(config, lambda ledger: books.read_usage(ledger, team, query), team=team)
     if as_json:
-        print_json(books.usage_document(found).plain())
+        print_json(usage_document(found))
     elif as_csv:
         sys.stdout.write(usage_csv(found))
     else:
@@ -46,7 +46,7 @@ def usage(
 
 
 def _print(report: UsageReport) -> None:
-    document = plain(books.usage_document(report).plain())
+    document = plain(usage_document(report))
     columns = {word.capitalize(): word for word in document["by"]}
     rows = [
         {**row, **{word: row[word] or (OTHER if row["other"] else "none") for word in document["by"]}}

@@ -5,16 +5,15 @@ given once. The loop also finishes transfers that a crash cut in two. It does no
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from gatekeeper.ledger import bounds, scripts
-from gatekeeper.ledger.allowances import due, next_due_ms
+from gatekeeper.ledger import bounds, looking, scripts
+from gatekeeper.ledger.allowances import Due, due, next_due_ms
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.keys import ALLOWANCES, TeamKeys
 from gatekeeper.ledger.records import GrantStatus, HoldOrder, HoldResult, RefusalCode, Refused
@@ -31,8 +30,6 @@ TEAMS_AT_ONCE: Final = 50
 """Teams looked at in one pipeline."""
 TEAMS_KNOWN_MAX: Final = 100_000
 """Teams of which the next grant is remembered; a forgotten one costs a refused hold one more look."""
-
-_SCAN_COUNT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +107,7 @@ class Allowances:
 
     async def teams(self) -> list[str]:
         """Every team that has a recurring grant."""
-        found: set[str] = set()
-        cursor = "0"
-        while True:
-            cursor, page = await self._client.command("SSCAN", ALLOWANCES, cursor, "COUNT", _SCAN_COUNT, bulk=True)
-            found.update(page)
-            if str(cursor) == "0":
-                return sorted(found)
+        return sorted({team_id async for page in looking.scan(self._client, "SSCAN", ALLOWANCES) for team_id in page})
 
     async def _together(self, team_id: str) -> bool:
         """Many holds are refused at once: one of them looks, for all."""
@@ -137,17 +128,27 @@ class Allowances:
         next_s = asyncio.get_running_loop().time() + (next_ms - now_ms) / 1000
         seen = self._seen.get(team_id)
         known = seen.known if seen is not None else ()
-        new = [each for each in wanted if each[0] not in known]
+        missing = await self._missing(team_id, wanted)
+        came = any(grant_id not in known for grant_id, _, _ in wanted)
         self._remember(team_id, _Seen(asked_s, next_s, next_ms, known))  # if one is refused now, it is for a while
-        for each in new:
+        for each in missing:
             await self._give_one(team_id, *each)
             self._came_s[team_id] = asyncio.get_running_loop().time()
+        if came:  # it may have been another process
+            self._came_s[team_id] = asyncio.get_running_loop().time()
         self._remember(team_id, _Seen(asked_s, next_s, next_ms, tuple(grant_id for grant_id, _, _ in wanted)))
-        return bool(new)
+        return came or bool(missing)
+
+    async def _missing(self, team_id: str, wanted: Sequence[Due]) -> list[Due]:
+        """Those that the store does not have: what this process once gave, a fail-over may have lost."""
+        if not wanted:
+            return []
+        ids = [grant_id for grant_id, _, _ in wanted]
+        there = await self._client.command("HMGET", TeamKeys(team_id).grants, *ids)
+        return [each for each, text in zip(wanted, there, strict=True) if text is None]
 
     async def _record(self, team_id: str) -> TeamRecord:
-        stored = pairs(await self._client.command("HGETALL", TeamKeys(team_id).team))
-        return parse_team(team_id, stored) if stored else TeamRecord(team_id)
+        return await looking.team(self._client, team_id) or TeamRecord(team_id)
 
     async def _give_one(self, team_id: str, grant_id: str, amount: int, expires_at_ms: int | None) -> None:
         """One that is there with other credits stays as it was given, until the next period."""

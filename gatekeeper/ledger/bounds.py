@@ -14,7 +14,7 @@ from gatekeeper.ledger.allowances import PERIODS_BACK_MAX, PERS
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import is_hold_id
 from gatekeeper.ledger.records import CREDITS_MAX, Answer, Ending, HoldContext, HoldOrder, Job
-from gatekeeper.ledger.teamrecord import Allowance, KeyRecord, Limit, Scope, TeamRecord
+from gatekeeper.ledger.teamrecord import Allowance, KeyRecord, KeyScope, Limit, TeamRecord
 
 NAME_CHARS_MAX: Final = 128
 """Projects, members, key and grant ids: room for an e-mail address or a path, small enough to count by."""
@@ -76,7 +76,7 @@ _WINDOWS: Final = re.compile(r"(\d+:\d+:\d+:\d+)?")
 _DELIVERY_ID: Final = re.compile(r"[0-9]{1,16}-[0-9]{1,16}")
 _JOB_NAME: Final = re.compile(rf"(?=.{{3,{JOB_NAME_CHARS_MAX}}}$)[a-z][a-z0-9-]{{0,31}}/[!-~]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_KEY_SCOPES: Final = tuple(scope.value for scope in Scope)
+_KEY_SCOPES: Final = tuple(scope.value for scope in KeyScope)
 _SCOPE_KINDS: Final = ("team", "project", "member", "key")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from gatekeeper.ledger.records import Ending, HoldOrder, Job
+from gatekeeper.ledger.records import Ending, EntryKind, HoldOrder, Job
 
 REMEMBER_S: Final = 60.0
 """How long an act is remembered: far longer than a replica that may be promoted is behind."""
@@ -65,11 +65,40 @@ class Acked:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The last journal entry that was seen of a team, and which hold it is about."""
+    """The last journal entry that was seen of a team, which hold it is about, and what it says of it (`told_as`)."""
 
     team: str
     seq: int
     hold_id: str
+    kind: EntryKind
+
+
+_ENDS: Final = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.LATE, EntryKind.ORPHAN, EntryKind.VOID}
+
+
+def told_as(kind: EntryKind) -> EntryKind:
+    """The kind of an entry, of which all ends that somebody told are one."""
+    return EntryKind.SETTLE if kind in _ENDS else kind
+
+
+def kind_of(act: Act) -> EntryKind:
+    """What the entry of an act is told as."""
+    match act:
+        case HoldOrder():
+            return EntryKind.HOLD
+        case Ending():
+            return EntryKind.SETTLE
+        case Doubt():
+            return EntryKind.UNKNOWN
+        case Following():
+            return EntryKind.JOB
+        case Extension():
+            return EntryKind.EXTEND
+
+
+def seen_as(team: str, seq: int, act: Act) -> Seen:
+    """The entry of an act that the store acknowledged."""
+    return Seen(team, seq, act.hold_id, kind_of(act))
 
 
 class History:
@@ -89,7 +118,7 @@ class History:
     def note(self, acked: Acked) -> bool:
         """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
         self.remember(acked)
-        return self.see(Seen(acked.team, acked.seq, acked.act.hold_id))
+        return self.see(seen_as(acked.team, acked.seq, acked.act))
 
     def remember(self, acked: Acked) -> None:
         """Remembers an act and lets go of those that are too old or too many."""

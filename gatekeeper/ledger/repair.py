@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import parse_entry
 from gatekeeper.ledger.errors import LedgerError, LedgerHistoryLost, LedgerUnavailable
-from gatekeeper.ledger.history import Acked, Act, Doubt, Extension, Following, History, Seen
+from gatekeeper.ledger.history import Acked, Act, Doubt, Extension, Following, History, Seen, seen_as, told_as
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.records import (
     Attached,
@@ -26,6 +26,7 @@ from gatekeeper.ledger.records import (
     Held,
     HoldOrder,
     HoldResult,
+    HoldState,
     JobStatus,
     Marked,
     MarkStatus,
@@ -120,7 +121,8 @@ class Repair:
         if settlement.seq:
             self.acked(team, settlement.seq, ending)
         elif settlement.status is SettleStatus.DUPLICATE:
-            self._history.remember(Acked(asyncio.get_running_loop().time(), team, 0, ending))
+            if settlement.was is not HoldState.EXPIRED:  # that end is time's, and a late result may yet replace it
+                self._history.remember(Acked(asyncio.get_running_loop().time(), team, 0, ending))
             with suppress(LedgerError):
                 last = await self._last(team)
                 if last is not None and team not in self._closed:
@@ -186,7 +188,8 @@ class Repair:
         keys, place = TeamKeys(seen.team), f"{seen.seq}-0"
         rows = await self._client.command("XRANGE", keys.journal, place, place, bulk=True)
         if rows:
-            return parse_entry(*rows[0]).hold_id == seen.hold_id
+            entry = parse_entry(*rows[0])
+            return (entry.hold_id, told_as(entry.kind)) == (seen.hold_id, seen.kind)
         return int(await self._client.command("HGET", keys.base, "seq", bulk=True) or 0) >= seen.seq
 
     def _close_teams(self, lost: list[Seen]) -> None:
@@ -217,16 +220,16 @@ class Repair:
         seq = result.seq if isinstance(result, Held | Settlement | Marked | Attached | Extended) else 0
         self._history.remember(Acked(asyncio.get_running_loop().time(), team, seq, act))
         if seq:
-            self._history.see(Seen(team, seq, act.hold_id))
+            self._history.see(seen_as(team, seq, act))
         return _told(result)
 
     async def _last_kept(self, lost: Seen, acts: list[Acked]) -> int:
         """The sequence of the last remembered entry, of those before the lost one, that is still in its place. If none
         is: that before the first, or where the journal ends now if that is before it."""
-        ends = [at for at, acked in enumerate(acts) if (acked.seq, acked.act.hold_id) == (lost.seq, lost.hold_id)]
+        ends = [at for at, acked in enumerate(acts) if seen_as(lost.team, acked.seq, acked.act) == lost]
         placed = [acked for acked in acts[: ends[-1] + 1 if ends else None] if acked.seq]
         for acked in reversed(placed):
-            if await self._is_kept(Seen(lost.team, acked.seq, acked.act.hold_id)):
+            if await self._is_kept(seen_as(lost.team, acked.seq, acked.act)):
                 return acked.seq
         last = await self._last(lost.team)
         last_seq = last.seq if last else 0
@@ -238,7 +241,7 @@ class Repair:
         if not rows:
             return None
         entry = parse_entry(*rows[0])
-        return Seen(team, entry.seq, entry.hold_id)
+        return Seen(team, entry.seq, entry.hold_id, told_as(entry.kind))
 
     @staticmethod
     async def _surely(ask: Callable[[], Awaitable[Said]]) -> Said | None:

@@ -119,7 +119,7 @@ class OlderSecret:
     expires_at_ms: int
 
 
-class Scope(StrEnum):
+class KeyScope(StrEnum):
     """What a key may be used for: to generate, to ask for prices and models, to read the team's books."""
 
     GENERATE = "generate"

@@ -32,7 +32,7 @@ class GateMiddleware:
             return
         fixed = None
         if scope["type"] == "http":
-            fixed = self._gating.rules.fixed_for(scope["method"], scope["path"])
+            fixed = self._gating.rules.fixed_for(scope["method"], scope["path"], scope.get("root_path", ""))
         if fixed is None:
             await self._app(scope, receive, send)
         else:
@@ -89,7 +89,8 @@ class _Watched:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            self._is_json = any(n.lower() == b"content-type" and b"json" in v.lower() for n, v in message["headers"])
+            headers = message.get("headers", ())
+            self._is_json = any(n.lower() == b"content-type" and b"json" in v.lower() for n, v in headers)
         elif message["type"] == "http.response.body":
             if len(self._answer) <= ANSWER_BYTES_MAX:
                 self._answer += message.get("body", b"")

@@ -28,7 +28,9 @@ TOKEN_BYTES: Final = 24
 HOLD_ID: Final = "Gatekeeper-Hold-Id"
 SETTLE_TOKEN: Final = "Gatekeeper-Settle-Token"  # noqa: S105  # a header's name
 
-KEY_HEADERS: Final = ("Authorization", "x-api-key", "api-key", "x-goog-api-key", "x-key")
+KEY_HEADERS: Final = (
+    "Authorization", "x-api-key", "api-key", "x-goog-api-key", "x-key", "x-freepik-api-key", "x-magnific-api-key",
+)  # fmt: skip
 """Where SDKs put a key."""
 
 

@@ -69,10 +69,18 @@ class Rules:
     ttl_s: int = 900
     on_unknown: str = "release"
 
-    def fixed_for(self, method: str, path: str) -> Mapping[str, Any] | None:
-        """What is fixed for this endpoint; None: it is not gated."""
+    def fixed_for(self, method: str, path: str, root: str = "") -> Mapping[str, Any] | None:
+        """What is fixed for this endpoint; None: it is not gated. `root` is where the application is mounted: its
+        router finds an endpoint with that before its path and without."""
         if method in FREE_METHODS:
             return None
+        # A line break in the end is none to a router that matches by `$`, which it would be got around by.
+        spelled = path.removesuffix("\n")
+        below = spelled.removeprefix(root)
+        found = (self._fixed_at(each) for each in (spelled, below if below.startswith("/") else spelled))
+        return next((fixed for fixed in found if fixed is not None), None)
+
+    def _fixed_at(self, path: str) -> Mapping[str, Any] | None:
         whole = self.paths.get(path)
         if whole is not None:
             return whole
@@ -97,7 +105,7 @@ class Gating:
         """May this request be served? Its credits are held if so."""
         try:
             found = self.rules.ask(json.loads(body)) if body else {}
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             return refusal(400, "malformed_request", "The body cannot be read.")
         facts = {**found, **fixed, "ttl_s": self.rules.ttl_s, "on_unknown": self.rules.on_unknown}
         try:
@@ -126,7 +134,7 @@ class Gating:
     def _made_of(self, answer: bytes | None) -> Mapping[str, Any]:
         try:
             return {} if answer is None else self.rules.made(json.loads(answer))
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             return {}
 
     def _passed_on(self, headers: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -4,16 +4,16 @@ A key without scopes may do all of it. A route that is not named here needs `gen
 """
 
 from gatekeeper.core.rejection import Code, refuse
-from gatekeeper.ledger.teamrecord import KeyRecord, Scope
+from gatekeeper.ledger.teamrecord import KeyRecord, KeyScope
 
-Scopes = tuple[Scope, ...]
+Scopes = tuple[KeyScope, ...]
 """Any one of these will do."""
 
-TO_GENERATE: Scopes = (Scope.GENERATE,)
-TO_PRICE: Scopes = (Scope.QUOTE,)
-TO_CHOOSE: Scopes = (Scope.QUOTE, Scope.READ)
-TO_READ: Scopes = (Scope.READ,)
-TO_PASS: Scopes = (Scope.GENERATE, Scope.READ)
+TO_GENERATE: Scopes = (KeyScope.GENERATE,)
+TO_PRICE: Scopes = (KeyScope.QUOTE,)
+TO_CHOOSE: Scopes = (KeyScope.QUOTE, KeyScope.READ)
+TO_READ: Scopes = (KeyScope.READ,)
+TO_PASS: Scopes = (KeyScope.GENERATE, KeyScope.READ)
 """A provider's route that costs nothing."""
 
 

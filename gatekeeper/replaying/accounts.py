@@ -73,7 +73,7 @@ class Accounts:
             self._given[bank.record.id] = {grant_id for grant_id, *_ in due(bank.record, bank.now_ms)}
             return
         for grant in entry.grants:
-            bank.grant(grant.id, grant.credits, grant.expires_at_ms)
+            bank.grant(grant.id, grant.credits, grant.expires_at)
 
 
 def _balance_before(fields: Mapping[str, Any]) -> int:

@@ -35,7 +35,7 @@ FORMATS: Final = ("json", "csv")
 PARAMETERS: Final = ("from", "to", "by", "format")
 
 DAYS_MAX: Final = 800
-"""Usage is kept for 400 days after it was last written to: twice that has all there is."""
+"""A month of usage is kept for 400 days after its end: twice that has all there is."""
 
 YEARS: Final = range(2000, 3000)
 """No gateway ran before, and none is asked about later days; a typing error is caught."""

@@ -150,6 +150,18 @@ async def test_a_raise_by_hand_stays(ledger: Ledger, tmp_path: Path) -> None:
     assert (Limit("team", Per.DAY, 2 * CREDIT, 9 * CREDIT, NOVEMBER_MS),) == record.limits
 
 
+async def test_a_raise_by_hand_ends_where_the_file_allows_as_much(ledger: Ledger, tmp_path: Path) -> None:
+    """A limit that the file sets to what it was raised to, or above, is raised no longer: the file can be applied."""
+    await ledger.put_team(TeamRecord("studio", limits=(Limit("team", Per.DAY, CREDIT, 9 * CREDIT, NOVEMBER_MS),)))
+
+    told = await applied(ledger, tmp_path, "    limits: [{scope: team, per: day, credits: 9}]\n")
+
+    record = await ledger.team("studio")
+    assert ["limit team per day 1 -> 9 credits", "limit team per day no longer raised"] == told
+    assert record is not None
+    assert (Limit("team", Per.DAY, 9 * CREDIT),) == record.limits
+
+
 async def test_scopes_of_a_key(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are stored and told; a file that is silent about them leaves them as they are."""
     monkeypatch.setenv("CI_KEY", OLD)
@@ -222,10 +234,10 @@ async def test_a_revoked_key_gets_no_overlap(ledger: Ledger, tmp_path: Path, mon
     [
         ('organisation: "a\\nb"', "this is no organisation"),
         ("allowances: [{id: a, credits: 5, per: hour}]", "`hour` is not known here. It can be: day, week, month."),
-        ("allowances: [{id: a, credits: 0, per: day}]", "`0` credits give nothing"),
+        ("allowances: [{id: a, credits: 0, per: day}]", "0 credits are nothing"),
         ("allowances: [{id: a, credits: 5, per: day, since: soon}]", "this is no day and no instant"),
         ("allowances: [{id: a, credits: 5, per: day, since: 2026-11-01T00:00:00}]", "this is no day and no instant"),
-        ("allowances: [{id: a, credits: 5, per: day, lasts_periods: 121}]", "`121` is out of bounds"),
+        ("allowances: [{id: a, credits: 5, per: day, lasts_periods: 32}]", "`32` is out of bounds"),
         (
             "allowances: [{id: a, credits: 5, per: day}, {id: a, credits: 6, per: day}]",
             "the allowance `a` is already on line 3",
@@ -244,16 +256,19 @@ async def test_a_revoked_key_gets_no_overlap(ledger: Ledger, tmp_path: Path, mon
             "`draft` is no phase. Use iteration, final, fix.",
         ),
         ("projects: [{id: p, credits: 5, high_resolutions: [big]}]", "`big` is no resolution"),
-        ("projects: [{id: p, credits: 5, high_in_final_only: true}]", "there is nothing that it could refuse"),
         ("projects: [{id: p, credits: 5, since: 2026-11-01}]", "a budget per month begins and ends with it"),
         (
             "projects: [{id: p, credits: 5, per: lifetime, since: 2026-11-02, until: 2026-11-01}]",
             "the project ends before it begins",
         ),
         ("thresholds: [0]", "`0` is out of bounds. It must be at least 1."),
-        ("alert_url: ftp://example.test", "this is no address that alerts can be sent to"),
-        ("alert_url: https://user:secret@example.test", "this is no address that alerts can be sent to"),
+        ("alert_url: ftp://example.test", "this is no address to send to"),
+        ("alert_url: https://user:secret@example.test", "this is no address to send to"),
         ("limits: [{scope: team, per: day, credits: 1, raised_to: 2}]", "stands without `raised_until`"),
+        (
+            "limits: [{scope: team, per: day, credits: 2, raised_to: 2, raised_until: 2999-01-01T00:00:00Z}]",
+            "2 is not more than the limit itself",
+        ),
         (
             "limits: [{scope: team, per: day, credits: 1, raised_until: 2026-12-01T00:00:00Z}]",
             "stands without `raised_to`",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.ledger import scripts
 from gatekeeper.ledger.allowing import AllowanceLoop
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import LedgerInvalid, LedgerUnavailable
@@ -312,3 +313,12 @@ async def test_too_many_of_them(ledger: Ledger, team_id: str, allowances: list[A
 def raise_it(error: Exception) -> None:
     """What a loop that must not fail does."""
     raise error
+
+
+async def test_what_the_store_has_lost_is_given_again(team: Team, client: StoreClient):
+    """A store that fails over may have the record and lack the grant: who gave it sees."""
+    await client.each("FLUSHALL")
+    await scripts.put_team(client, team.record, "", "", None)
+    await team.ledger.allowances.give(team.record.id)
+
+    assert 100 == await team.available()

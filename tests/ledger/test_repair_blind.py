@@ -115,3 +115,42 @@ async def test_the_loss_of_nothing_but_such_a_settle_is_noticed(
     report = await asyncio.wait_for(lost.get(), LOST_WITHIN_S)
     balance = await ledger.balance(team.id)
     assert (40 * CREDIT, 0, 1, 0) == (balance.charged, balance.held, report.told_again, report.missing)
+
+
+async def test_a_release_that_time_had_done_does_not_undo_a_late_charge(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: Lost
+) -> None:
+    """A release of an expired hold ends nothing; told again before its late result it would be the end."""
+    past = await Past.take(bytes_redis, team.id)
+    expired = order(ttl_ms=0)
+    held = await ledger.hold(expired)
+    await ledger.expire_due(team.id)
+    amounts = (0, 40 * CREDIT)
+    told = [await ledger.settle(expired.hold_id, team.id, n, context=context(expired, held)) for n in amounts]
+    await past.come_back()
+
+    ledger.repair.check_soon()
+
+    await asyncio.wait_for(lost.get(), LOST_WITHIN_S)
+    assert [SettleStatus.DUPLICATE, SettleStatus.LATE] == [each.status for each in told]
+    assert (40 * CREDIT, True) == ((await ledger.balance(team.id)).charged, (await ledger.verify(team.id)).clean)
+
+
+async def test_another_entry_of_the_same_hold_hides_no_loss(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: Lost, server: Server
+) -> None:
+    """In the place of a lost settle another gateway's sweep has put that its hold is unknown."""
+    due = order(ttl_ms=0, grace_ms=60_000)
+    held = await ledger.hold(due)
+    past = await Past.take(bytes_redis, team.id)
+    await ledger.settle(due.hold_id, team.id, 40 * CREDIT, context=context(due, held))
+    await past.come_back()
+    other = Ledger(StoreClient(connect(f"redis://127.0.0.1:{server.port}")))
+    await other.expire_due(team.id)
+    await other.close()
+
+    ledger.repair.check_soon()
+
+    report = await asyncio.wait_for(lost.get(), LOST_WITHIN_S)
+    assert (1, 0) == (report.told_again, report.missing)
+    assert 40 * CREDIT == (await ledger.balance(team.id)).charged

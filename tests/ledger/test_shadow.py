@@ -103,6 +103,24 @@ async def test_the_books_have_an_end(funded: Raw, new_id: NewId):
     assert ["HELD", "REFUSED", "HELD"] == [reply[0] for reply in replies]
 
 
+async def test_a_settle_at_the_end_of_the_books(funded: Raw, new_id: NewId):
+    """A hold that is let by may be charged to the last unit, though both together are no exact number."""
+    hold_id = new_id()
+    await funded.hold(hold_id, amount=MOST // 3 + 3, shadow="shadow")
+
+    assert ["SETTLED", str(MOST)] == (await funded.settle(hold_id, MOST))[:2]
+
+
+async def test_a_late_result_at_the_end_of_the_books(funded: Raw, ledger: Ledger, new_id: NewId):
+    """What takes the place of a charge by policy is counted to the unit, though both together are no exact number."""
+    hold_id = new_id()
+    await funded.hold(hold_id, amount=MOST - 1, ttl=0, policy="c", shadow="shadow")
+    await funded.expire(hold_id)
+
+    assert ["LATE", str(MOST - 4)] == (await funded.settle(hold_id, MOST - 4))[:2]
+    assert MOST - 4 == (await ledger.balance(funded.keys.team_id)).charged
+
+
 async def test_asked_again(ledger: Ledger, order: Order):
     """The same call again is the same hold, once."""
     asked = order(amount=500 * CREDIT, shadow="shadow")

@@ -129,3 +129,35 @@ def test_which_endpoints_are_gated():
 
     asked = [("POST", "/images"), ("PUT", "/v1/x"), ("GET", "/images"), ("POST", "/images/"), ("POST", "/v1")]
     assert ["a", "b", None, None, None] == [(rules.fixed_for(*each) or {}).get("model") for each in asked]
+
+
+@pytest.mark.parametrize(
+    ("path", "root"), [("/images\n", ""), ("/api/images", "/api"), ("/api/images\n", "/api"), ("/api/v1/x", "/api")]
+)
+def test_a_spelling_that_a_router_takes_is_gated(path: str, root: str):
+    """Starlette finds `/images` by a line break behind it, and below the path that the application is mounted at."""
+    rules = Rules(paths={"/images": {"model": "a"}, "/v1/*": {"model": "a"}})
+
+    assert {"model": "a"} == rules.fixed_for("POST", path, root)
+    assert rules.fixed_for("POST", f"{root}.images", root) is None
+
+
+async def test_json_that_is_far_too_deep_is_refused(gateway: Gateway):
+    """It is no crash of the service, and nothing is asked."""
+    deep = {"type": "http.request", "body": b"[" * 100_000, "more_body": False}
+
+    sent = await serve(gateway, None, deep)
+
+    assert (400, []) == (sent[0]["status"], gateway.told)
+
+
+async def test_an_answer_without_headers_passes(gateway: Gateway):
+    """ASGI lets an application leave them out."""
+
+    async def app(_scope: Any, _receive: Any, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    sent = await serve(gateway, app)
+
+    assert (204, ["decisions", "settle"]) == (sent[0]["status"], [act for act, _ in gateway.told])

@@ -3,7 +3,8 @@
 import pytest
 from aiohttp import web
 
-from gatekeeper.middleware.client import Decision, DecisionsClient, GateAway, GateRefused
+from gatekeeper.middleware.client import KEY_HEADERS, Decision, DecisionsClient, GateAway, GateRefused
+from gatekeeper.web.auth import KEY_HEADERS as TAKEN_FROM
 from tests.middleware.conftest import Gateway
 
 
@@ -65,3 +66,8 @@ def test_what_a_proxy_hands_over():
 
     assert Decision("h", "t", {"Authorization": "Bearer gk_x"}) == Decision.behind_proxy(headers)
     assert None is Decision.behind_proxy({"Gatekeeper-Hold-Id": "h"})
+
+
+def test_a_key_is_looked_for_where_the_gateway_does() -> None:
+    """Every header that the gateway takes a key from is handed on to it."""
+    assert {name.decode() for name in TAKEN_FROM} == {name.lower() for name in KEY_HEADERS}

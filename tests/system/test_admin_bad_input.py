@@ -1,5 +1,6 @@
 """What the admin API says no to: a clear problem each, and nothing is changed."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,7 +14,7 @@ LATE = "2000-01-01T00:00:00Z"
 LIMIT = {"scope": "team", "per": "month", "credits": 5}
 
 BODIES: dict[str, tuple[str, str, Any, int, str]] = {
-    "grant of 0": ("POST", "/grants", {"id": "g", "credits": 0}, 422, "a grant of 0 credits gives nothing"),
+    "grant of 0": ("POST", "/grants", {"id": "g", "credits": 0}, 422, "0 credits are nothing"),
     "grant of -1": ("POST", "/grants", {"id": "g", "credits": -1}, 422, "less than nothing"),
     "grant of 10^16": ("POST", "/grants", {"id": "g", "credits": 10**16}, 422, "cannot be booked exactly"),
     "grant past 9e15": ("POST", "/grants", {"id": "g", "credits": 9 * 10**9}, 422, "would pass 9e15"),
@@ -24,11 +25,11 @@ BODIES: dict[str, tuple[str, str, Any, int, str]] = {
     "not a number": ("POST", "/grants", b'{"id":"g","credits":NaN}', 400, "NaN is no JSON number"),
     "no credits": ("POST", "/grants", {"id": "g"}, 422, "is missing"),
     "grant that has expired": ("POST", "/grants", {"id": "g", "credits": 5, "expires_at": LATE}, 422, "is past"),
-    "no time": ("POST", "/grants", {"id": "g", "credits": 5, "expires_at": "tomorrow"}, 422, "no time with an offset"),
+    "no time": ("POST", "/grants", {"id": "g", "credits": 5, "expires_at": "tomorrow"}, 422, "not a time"),
     "a time without offset": (
-        "POST", "/grants", {"id": "g", "credits": 5, "expires_at": "2099-01-01T00:00"}, 422, "no time with an offset",
+        "POST", "/grants", {"id": "g", "credits": 5, "expires_at": "2099-01-01T00:00"}, 422, "not a time with its zone",
     ),
-    "no day": ("POST", "/grants", {"id": "g", "credits": 5, "expires_at": "2099-02-30T00:00:00Z"}, 422, "no time"),
+    "no day": ("POST", "/grants", {"id": "g", "credits": 5, "expires_at": "2099-02-30T00:00:00Z"}, 422, "not a time"),
     "grant given otherwise": ("POST", "/grants", {"id": "opening", "credits": 7}, 409, "differs in credits"),
     "grant with another end": (
         "POST", "/grants", {"id": "opening", "credits": 1000, "expires_at": "2099-01-01T00:00:00Z"}, 409, "expires_at",
@@ -55,7 +56,7 @@ BODIES: dict[str, tuple[str, str, Any, int, str]] = {
     "limit of no scope": ("PUT", "/limits", {"limits": [{**LIMIT, "scope": "planet"}]}, 422, "is no scope"),
     "limit of no period": ("PUT", "/limits", {"limits": [{**LIMIT, "per": "year"}]}, 422, "It can be: lifetime"),
     "limit below 0": ("PUT", "/limits", {"limits": [{**LIMIT, "credits": -1}]}, 422, "less than nothing"),
-    "raise without end": ("PUT", "/limits", {"limits": [{**LIMIT, "raised_to": 9}]}, 422, "an amount and an end"),
+    "raise without end": ("PUT", "/limits", {"limits": [{**LIMIT, "raised_to": 9}]}, 422, "stands without"),
     "raise that is over": (
         "PATCH", "/limits", {"set": [{**LIMIT, "raised_to": 9, "raised_until": LATE}]}, 422, "is past",
     ),
@@ -76,10 +77,10 @@ BODIES: dict[str, tuple[str, str, Any, int, str]] = {
     "rotation of nothing": ("POST", "/keys/nobody/rotate", {}, 404, "has no key"),
     "change of no key": ("PATCH", "/keys/nobody", {"revoked": True}, 404, "has no key"),
     "allowance per hour": (
-        "PUT", "/allowances", {"allowances": [{"id": "a", "credits": 5, "per": "hour"}]}, 422, "day, week or month",
+        "PUT", "/allowances", {"allowances": [{"id": "a", "credits": 5, "per": "hour"}]}, 422, "day, week, month",
     ),
     "allowance of nothing": (
-        "PUT", "/allowances", {"allowances": [{"id": "a", "credits": 0, "per": "month"}]}, 422, "gives nothing",
+        "PUT", "/allowances", {"allowances": [{"id": "a", "credits": 0, "per": "month"}]}, 422, "are nothing",
     ),
     "two allowances alike": (
         "PUT", "/allowances", {"allowances": [{"id": "a", "credits": 5, "per": "month"}] * 2}, 422, "is there twice",
@@ -87,7 +88,7 @@ BODIES: dict[str, tuple[str, str, Any, int, str]] = {
     "more than all": (
         "PUT", "/projects",
         {"projects": [{"id": "p", "credits": 5, "parts": [{"name": n, "share_percent": 60} for n in "ab"]}]},
-        422, "more than 100 percent",
+        422, "come to 120 %",
     ),
     "project with an end per month": (
         "PUT", "/projects", {"projects": [{"id": "p", "credits": 5, "until": "2099-01-01T00:00:00Z"}]}, 422, "lifetime",
@@ -235,3 +236,20 @@ async def test_odd_headers_of_who_and_why(admin: Admin) -> None:
 
     assert [422, 422, 422, 400] == [long.status, longer.status, tab.status, twice.status]
     assert before == await admin.state()
+
+
+async def test_a_body_that_cannot_be_unpacked_or_breaks_off(admin: Admin) -> None:
+    """400 or nobody left to tell: its sender's doing, and no failure inside."""
+    before = await admin.state()
+    garbled = await admin.ask("POST", f"{TEAM}/grants", raw=b"{}", Content_Encoding="gzip")
+    host, port = admin.world.gateway.admin_url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /admin/v1/teams HTTP/1.1\r\nHost: x\r\nAuthorization: {admin.headers['Authorization']}\r\n"
+    writer.write(f"{head}Expect: 100-continue\r\nContent-Length: 50\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b'{"id":')
+    writer.transport.abort()
+    answered = await admin.ask("GET", TEAM)
+
+    assert (400, "malformed_request", 200) == (garbled.status, garbled.json["code"], answered.status)
+    assert (before, []) == (await admin.state(), admin.world.events("error"))

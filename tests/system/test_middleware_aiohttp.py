@@ -25,6 +25,9 @@ async def make(request: web.Request) -> web.StreamResponse:
             raise web.HTTPCreated(text='{"outputs": [1]}', content_type="application/json")
         case "bug":
             raise RuntimeError
+        case "cut":
+            await web.StreamResponse().prepare(request)
+            raise ConnectionResetError
         case "stream":
             response = web.StreamResponse()
             await response.prepare(request)
@@ -48,16 +51,18 @@ async def post(world: World, key: str, **fields: Any) -> int:
         ):
             await answer.read()
             return answer.status
+    except aiohttp.ClientPayloadError:
+        return 0
     finally:
         await server.close()
 
 
 @pytest.mark.parametrize(
     ("prompt", "status", "charged"),
-    [("a cat", 200, 24), ("fail", 502, 0), ("made", 201, 48), ("bug", 500, 0), ("stream", 200, 48)],
+    [("a cat", 200, 24), ("fail", 502, 0), ("made", 201, 48), ("bug", 500, 0), ("stream", 200, 48), ("cut", 0, 48)],
 )
 async def test_what_a_handler_makes_is_charged(world: World, prompt: str, status: int, charged: int):
-    """What came of a success, all of one that does not say, nothing of an error."""
+    """What came of a success, all of one that does not say or breaks off, nothing of an error."""
     key = await world.key()
 
     assert status == await post(world, key, prompt=prompt)

@@ -125,6 +125,20 @@ async def test_what_is_fixed_stands_above_the_body(world: World):
     assert (200, 48_000_000) == (answer.status_code, (await world.balance()).charged)
 
 
+@pytest.mark.parametrize(("path", "root"), [("/images%0A", ""), ("/api/images", "/api")])
+async def test_no_spelling_of_a_path_gets_around_the_gate(world: World, path: str, root: str):
+    """What FastAPI serves as this endpoint is held and charged, however its caller writes it."""
+    studio = Studio(world.url)
+    transport = httpx.ASGITransport(studio.app, root_path=root)
+    headers = {"Authorization": f"Bearer {await world.key()}"}
+
+    async with httpx.AsyncClient(transport=transport, base_url="http://studio.test", headers=headers) as client:
+        answer = await client.post(path, json=ASKED)
+    await shut_down(studio.app)
+
+    assert (200, 1, 48_000_000) == (answer.status_code, studio.made, (await world.balance()).charged)
+
+
 async def test_what_is_not_gated_passes(world: World):
     """Other paths and methods that make nothing."""
     studio = Studio(world.url)

@@ -1,15 +1,10 @@
 """The books: the journal page by page, what credits went into, and whether every figure can be derived again."""
 
-from typing import Any
-
 from gatekeeper.admin.bodies import JournalQuery, UsageQuery
 from gatekeeper.admin.bookdocuments import (
     DifferenceDocument,
     EntryDocument,
     JournalDocument,
-    UsageDocument,
-    UsageRowDocument,
-    UsageSumDocument,
     VerdictDocument,
     VerifyDocument,
 )
@@ -19,7 +14,7 @@ from gatekeeper.core.rejection import Rejected
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import Entry
 from gatekeeper.ledger.reports import VerifyReport
-from gatekeeper.web.usagereport import UsageReport, UsageSum, add_up, read_usage_query
+from gatekeeper.web.usagereport import UsageReport, usage_report
 
 
 async def read_journal(ledger: Ledger, team_id: str, query: JournalQuery) -> JournalDocument:
@@ -35,41 +30,13 @@ async def read_journal(ledger: Ledger, team_id: str, query: JournalQuery) -> Jou
 
 
 async def read_usage(ledger: Ledger, team_id: str, query: UsageQuery) -> UsageReport:
-    """What the team's credits went into; `usage_document` has it for JSON, `web.usagereport` for CSV."""
+    """What the team's credits went into; `web.usagereport` has it as JSON and as CSV."""
     team = await team_of(ledger, team_id)
     asked = {name: value for name, value in query.model_dump(by_alias=True).items() if value}
     try:
-        wanted = read_usage_query(asked, team.timezone, await ledger.now_ms(team_id))
+        return await usage_report(ledger, team, asked)
     except Rejected as refused:
         raise AdminProblem("invalid", refused.rejection.detail) from None
-    return add_up(team_id, wanted, await ledger.usage.rows(team_id, wanted.from_ms, wanted.to_ms))
-
-
-def usage_document(report: UsageReport) -> UsageDocument:
-    """The report as an answer has it."""
-    names = report.query.by
-    facts: dict[str, Any] = {
-        "team": report.team,
-        "timezone": report.query.timezone,
-        "from": report.query.first.isoformat(),
-        "to": report.query.last.isoformat(),
-        "by": list(names),
-        "rows": [
-            UsageRowDocument(**dict(zip(names, group.keys, strict=True)), other=group.other, **_sum(group.sum))
-            for group in report.groups
-        ],
-        "total": UsageSumDocument(**_sum(report.total)),
-    }
-    return UsageDocument(**facts)
-
-
-def _sum(added: UsageSum) -> dict[str, Any]:
-    return {
-        "credits": added.credits,
-        "generations": added.generations,
-        "released": added.released,
-        "outputs": added.outputs,
-    }
 
 
 async def verify(ledger: Ledger, team_id: str | None) -> VerifyDocument:

@@ -1,7 +1,6 @@
 """What a team is given anew, what its projects may come to, and whom to tell: lists that are replaced as a whole."""
 
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from gatekeeper.admin.bodies import AlertsBody, AllowanceBody, AllowancesBody, PageQuery, ProjectBody, ProjectsBody
 from gatekeeper.admin.bookdocuments import DeliveryDocument, DeliveryList
@@ -14,14 +13,11 @@ from gatekeeper.admin.documents import (
     ProjectsDocument,
 )
 from gatekeeper.admin.operations.asking import Who, change_team, team_of
+from gatekeeper.admin.pieces import budget_parts
 from gatekeeper.admin.problems import invalid
+from gatekeeper.ledger.allowances import begins_ms
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.teamrecord import Allowance, BudgetPart, Per, Project, TeamRecord
-
-PERIODS = (Per.DAY, Per.WEEK, Per.MONTH)
-"""How often credits are given anew."""
-
-WHOLE_PERCENT = 100
+from gatekeeper.ledger.teamrecord import Allowance, Per, Project, TeamRecord
 
 
 async def get_allowances(ledger: Ledger, team_id: str) -> AllowancesDocument:
@@ -33,11 +29,6 @@ async def put_allowances(ledger: Ledger, team_id: str, body: AllowancesBody, who
     """All of the team's allowances, in place of those it has. What was given stays given."""
     await team_of(ledger, team_id)
     _check_twice("allowances", [each.id for each in body.allowances])
-    for number, each in enumerate(body.allowances):
-        if each.per not in PERIODS:
-            raise invalid(
-                f"allowances.{number}.per", f"{each.per} is no period of an allowance", "Use day, week or month."
-            )
     now_ms = await ledger.now_ms(team_id)
     record = await change_team(
         ledger, team_id, lambda team: replace(team, allowances=_allowances(team, body, now_ms)), who.because(body.why)
@@ -46,14 +37,14 @@ async def put_allowances(ledger: Ledger, team_id: str, body: AllowancesBody, who
 
 
 def _allowances(team: TeamRecord, body: AllowancesBody, now_ms: int) -> tuple[Allowance, ...]:
-    since = {each.id: each.since_ms for each in team.allowances}
+    return tuple(allowance_of(each, team, now_ms) for each in body.allowances)
 
-    def begin(each: AllowanceBody) -> int:
-        return since.get(each.id, now_ms) if each.since is None else each.since
 
-    return tuple(
-        Allowance(each.id, each.credits, each.per, begin(each), each.lasts_periods) for each in body.allowances
-    )
+def allowance_of(body: AllowanceBody, team: TeamRecord, now_ms: int) -> Allowance:
+    """An allowance as the ledger keeps it; one that does not say since when began when it was first stored, with this
+    period."""
+    since_ms = begins_ms(team, body.id, Per(body.per), now_ms) if body.since is None else body.since
+    return Allowance(body.id, body.credits, Per(body.per), since_ms, body.lasts_periods)
 
 
 def allowances_document(team: TeamRecord) -> AllowancesDocument:
@@ -77,33 +68,16 @@ async def put_projects(ledger: Ledger, team_id: str, body: ProjectsBody, who: Wh
     """All of the team's projects with a budget, in place of those it has."""
     await team_of(ledger, team_id)
     _check_twice("projects", [each.id for each in body.projects])
-    for number, each in enumerate(body.projects):
-        check_project(f"projects.{number}", each)
     projects = tuple(project_of(each) for each in body.projects)
     record = await change_team(ledger, team_id, lambda team: replace(team, projects=projects), who.because(body.why))
     return projects_document(record)
 
 
-def check_project(place: str, body: ProjectBody) -> None:
-    """Raises AdminProblem for a project that is right in its words and cannot be."""
-    if sum(part.share_percent for part in body.parts) > WHOLE_PERCENT:
-        raise invalid(f"{place}.parts", "the shares are more than 100 percent", "Let them come to 100 or less.")
-    _check_twice(f"{place}.parts", [part.name for part in body.parts])
-    is_bounded = body.since is not None or body.until is not None
-    if is_bounded and body.per is not Per.LIFETIME:
-        raise invalid(place, f"a budget per {body.per} has no since and until", "Use per lifetime, or leave them out.")
-    if body.since is not None and body.until is not None and body.since >= body.until:
-        raise invalid(f"{place}.until", "it ends before it begins", "Write a time after since.")
-
-
 def project_of(body: ProjectBody) -> Project:
     """A project as the ledger keeps it."""
-    parts = tuple(
-        BudgetPart(part.name, part.share_percent, tuple(part.phases), tuple(part.resolutions)) for part in body.parts
-    )
     return Project(
-        body.id, body.credits, body.per, parts, tuple(body.high_resolutions), body.high_in_final_only,
-        body.since, body.until,
+        body.id, body.credits, body.per, budget_parts(body.parts), tuple(body.high_resolutions),
+        body.high_in_final_only, body.since, body.until,
     )  # fmt: skip
 
 
@@ -139,13 +113,10 @@ async def get_alerts(ledger: Ledger, team_id: str) -> AlertsDocument:
 
 async def put_alerts(ledger: Ledger, team_id: str, body: AlertsBody, who: Who) -> AlertsDocument:
     """Change what the body says; all else stays as it is."""
-    _check_url(body.alert_url)
-    if len(set(body.thresholds)) < len(body.thresholds):
-        raise invalid("thresholds", "one is there twice", "Keep one of the two.")
     said = body.model_fields_set
 
     def changed(team: TeamRecord) -> TeamRecord:
-        thresholds = tuple(sorted(body.thresholds)) if "thresholds" in said else team.thresholds
+        thresholds = tuple(body.thresholds) if "thresholds" in said else team.thresholds
         return replace(team, thresholds=thresholds, alert_url=body.alert_url if "alert_url" in said else team.alert_url)
 
     return _alerts_document(await change_team(ledger, team_id, changed, who.because(body.why)))
@@ -169,18 +140,6 @@ async def list_deliveries(ledger: Ledger, team_id: str, page: PageQuery) -> Deli
         for each in found
     ]  # fmt: skip
     return DeliveryList(deliveries=listed, next_cursor=found[-1].id if len(found) == page.limit else None)
-
-
-def _check_url(url: str) -> None:
-    mend = "Write it like https://hooks.example.com/budget, or leave it empty."
-    try:
-        parts = urlsplit(url)
-        is_right = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
-        is_right = is_right and parts.port != 0 and url.isascii() and url.isprintable() and " " not in url
-    except ValueError:
-        is_right = False
-    if url and not is_right:
-        raise invalid("alert_url", "this is no address to send to", mend)
 
 
 def _alerts_document(team: TeamRecord) -> AlertsDocument:

@@ -8,8 +8,6 @@ from dataclasses import asdict, replace
 
 from gatekeeper.admin.bodies import (
     AllowanceBody,
-    CapsBody,
-    LimitBody,
     LimitName,
     LimitsPatch,
     ModelsBody,
@@ -20,16 +18,16 @@ from gatekeeper.admin.documents import AllowancesDocument, LimitsDocument, Proje
 from gatekeeper.admin.operations.asking import Who, change_team, team_of
 from gatekeeper.admin.operations.limits import change_limits, get_limits
 from gatekeeper.admin.operations.plans import (
-    PERIODS,
+    allowance_of,
     allowances_document,
-    check_project,
     project_of,
     projects_document,
 )
 from gatekeeper.admin.operations.teams import patched, team_document
+from gatekeeper.admin.pieces import CapsBody, LimitBody, raise_going_on
 from gatekeeper.admin.problems import AdminProblem, invalid
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.teamrecord import Allowance, Limit, Project, TeamRecord
+from gatekeeper.ledger.teamrecord import Limit, Project, TeamRecord
 from gatekeeper.web.answers import iso_time
 
 
@@ -54,12 +52,11 @@ def _completed(team: TeamRecord, body: TeamPatch) -> TeamPatch:
 
 
 async def set_limit(ledger: Ledger, team_id: str, body: LimitBody, who: Who) -> LimitsDocument:
-    """This limit in place of one of the same scope and period; a raise of it goes on."""
+    """This limit in place of one of the same scope and period; a raise of it goes on where it is more."""
     await team_of(ledger, team_id)
 
     def changed(team: TeamRecord) -> TeamRecord:
-        before = _limit_of(team, body)
-        raised = (None, None) if before is None else (before.raised_to, before.raised_until_ms)
+        raised = raise_going_on(_limit_of(team, body), body.credits)
         return _with_limit(team, Limit(body.scope, body.per, body.credits, *raised))
 
     await change_team(ledger, team_id, changed, who)
@@ -110,16 +107,11 @@ def _with_limit(team: TeamRecord, limit: Limit) -> TeamRecord:
 async def set_allowance(ledger: Ledger, team_id: str, body: AllowanceBody, who: Who) -> AllowancesDocument:
     """This allowance, anew or in place of the one of its id."""
     await team_of(ledger, team_id)
-    if body.per not in PERIODS:
-        raise invalid("per", f"{body.per} is no period of an allowance", "Use day, week or month.")
     now_ms = await ledger.now_ms(team_id)
 
     def changed(team: TeamRecord) -> TeamRecord:
         known = {each.id: each for each in team.allowances}
-        since_ms = known[body.id].since_ms if body.id in known else now_ms
-        since_ms = since_ms if body.since is None else body.since
-        known[body.id] = Allowance(body.id, body.credits, body.per, since_ms, body.lasts_periods)
-        return replace(team, allowances=tuple(known.values()))
+        return replace(team, allowances=tuple((known | {body.id: allowance_of(body, team, now_ms)}).values()))
 
     return allowances_document(await change_team(ledger, team_id, changed, who))
 
@@ -138,7 +130,6 @@ async def remove_allowance(ledger: Ledger, team_id: str, allowance_id: str, who:
 
 async def set_project(ledger: Ledger, team_id: str, body: ProjectBody, who: Who) -> ProjectsDocument:
     """This project's budget, anew or in place of the one of its id."""
-    check_project("project", body)
 
     def changed(team: TeamRecord) -> TeamRecord:
         known: dict[str, Project] = {each.id: each for each in team.projects}

@@ -90,7 +90,7 @@ if is_within and amount > r.amount then
   amount = math.min(amount, r.amount + math.max(0, available(book) - r.amount + before))
 end
 -- What others hold counts, because time may yet charge it.
-if book.charged + book.held + amount - before > CREDITS_MAX then
+if book.charged + book.held - before + amount > CREDITS_MAX then
   return {'INVALID', 'amount: the charged total would pass 9e15'}
 end
 local outputs_text = str(outputs)
@@ -128,7 +128,7 @@ if d then
   if d.state == 'X' then
     ends.spend(book, r, amount)
   else
-    book.charged = book.charged + amount - before
+    book.charged = book.charged - before + amount
     move_scopes(book, r.fields, r.starts, amount - before, 0)
   end
   local text = str(amount)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from gatekeeper.admin.teams_words import ALERT_URL_CHARS_MAX
 from gatekeeper.proxy.webhooks.addresses import (
     URL_CHARS_MAX,
     Allowed,
@@ -192,3 +193,8 @@ async def test_allowed_names_may_lead_inside(allowed: Allowed) -> None:
 def test_a_provider_of_ones_own_network_is_known_by_its_address(url: str, expected: bool) -> None:
     """Such a provider can call a gateway that has no public address."""
     assert expected == leads_inside(url)
+
+
+def test_an_alert_address_is_as_long_as_any() -> None:
+    """What a team may state as its alert address is not too long to be called."""
+    assert URL_CHARS_MAX == ALERT_URL_CHARS_MAX
