@@ -11,12 +11,12 @@ from typing import Final
 from gatekeeper.ledger.codec import PERIODS, StoredHold, grant_text, parse_hold
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.holdid import hold_id_day, is_hold_id
+from gatekeeper.ledger.limituse import scopes_of
 from gatekeeper.ledger.lots import REMINDER, Lot, Lots, Parts, parts_text
 from gatekeeper.ledger.records import Entry, EntryKind, HoldState
 from gatekeeper.ledger.reports import Difference
 from gatekeeper.ledger.scripts import Snapshot
 from gatekeeper.ledger.tally import BookedUsage, row_of
-from gatekeeper.ledger.usage import scopes_of
 from gatekeeper.ledger.walletbooks import BookedWallet, hold_of
 
 DIFFERENCES_MAX: Final = 100
