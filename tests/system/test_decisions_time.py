@@ -99,6 +99,18 @@ async def test_a_decision_whose_gateway_died_before_it_answered(world: World, mo
     await world.assert_books_clean()
 
 
+async def test_a_dry_run_of_an_end_is_refused(world: World):
+    """It would be booked all the same: nothing is, and the hold stands as before."""
+    key = await world.key()
+    hold = (await decide(world, key)).json["id"]
+
+    acts: list[tuple[str, Any]] = [("settle", {}), ("release", {}), ("extend", {"ttl_s": 9000})]
+    answers = [await tell(world, key, hold, act, body, Gatekeeper_Dry_Run="true") for act, body in acts]
+
+    assert [(400, "malformed_request")] * 3 == [(each.status, each.json["code"]) for each in answers]
+    assert (0, 49_000_000) == ((await world.balance()).charged, (await world.balance()).held)
+
+
 async def test_nobody_takes_a_decision_over_while_it_is_made(world: World, monkeypatch: pytest.MonkeyPatch):
     """Asked the same between the hold and the record of what it is for, with another token: that is never the one."""
     key, ledger = await world.key(), world.gateway.store.ledger

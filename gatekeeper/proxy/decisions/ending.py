@@ -101,6 +101,8 @@ def _read_extend(content_type: str, body: list[bytes]) -> int:
 
 async def _job_of(gate: Gate, call: Call, *, to_end: bool = True) -> Job:
     """The decision that the path names. Raises `Rejected` (hold_not_found): none of this team, or not the caller's."""
+    if to_end and call.dry_run:
+        raise refuse(Code.MALFORMED_REQUEST, "Gatekeeper-Dry-Run has no place here: what is told is booked.")
     hold_id = call.route.job or ""
     job = await gate.desk.find(call.caller.team.id, DECISIONS, hold_id) if is_hold_id(hold_id) else None
     if job is None:
