@@ -82,6 +82,7 @@ async def test_a_change_of_a_key_that_is_removed_meanwhile(
     get = keyring.get
 
     async def get_and_lose(team_id: str, key_id: str) -> Any:
+        monkeypatch.setattr(keyring, "get", get)
         found = await get(team_id, key_id)
         await keyring.remove(team_id, key_id)
         return found
