@@ -160,11 +160,17 @@ def _day_or_instant(value: Any) -> date | datetime:
     return value
 
 
+def duration_ms(text: str) -> int | None:
+    """A stretch of time as people write it, like 24h, 90min or 7d; None for what is none."""
+    found = _DURATION.fullmatch(text)
+    return None if found is None else int(found[1]) * _UNIT_MS[found[2]]
+
+
 def _duration_ms(value: Any) -> int:
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    found = duration_ms(value) if isinstance(value, str) else None
     if found is None:
         raise mistake("this is no stretch of time", "Write it like 24h, 90min or 7d.")
-    return int(found[1]) * _UNIT_MS[found[2]]
+    return found
 
 
 def _tier(value: str) -> str:

@@ -18,8 +18,7 @@ from gatekeeper.cli.options import (
     WhenOption,
     YesOption,
 )
-from gatekeeper.cli.show import plain, print_json, print_rows
-from gatekeeper.cli.teams import told_more
+from gatekeeper.cli.show import plain, print_json, print_rows, tell_more
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 
@@ -45,7 +44,7 @@ def list_keys(
     print_rows(rows, columns | {"Old secret until": "older_until", "Revoked": "revoked"}, whole=("Key",))
     if not rows:
         print(f"Team {team} has no keys. `gatekeeper keys create {team} NAME` makes one.")
-    told_more(found["next_cursor"])
+    tell_more(found["next_cursor"])
 
 
 def create_key(  # noqa: PLR0913 - each argument is an option of the command

@@ -11,19 +11,18 @@ from gatekeeper.admin.operations.asking import Made
 from gatekeeper.cli.operating import by, credits_of, given, maybe_credits_of, moment, operate
 from gatekeeper.cli.options import (
     ConfigOption,
+    CreditsArgument,
     CursorOption,
     JsonOption,
     PageOption,
     TeamArgument,
     WhenOption,
 )
-from gatekeeper.cli.show import cell, plain, print_json, print_rows
-from gatekeeper.cli.teams import told_more
+from gatekeeper.cli.show import cell, plain, print_json, print_page, print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="What makes it one: the same id again is the same.")]
-CreditsArgument = Annotated[str, typer.Argument(metavar="CREDITS", help="How many, like 1000 or 73.5.")]
 
 
 def list_grants(
@@ -36,15 +35,11 @@ def list_grants(
     """List what a team was given. Of credits that never expire no rest is kept by grant: they are one pot."""
     page = PageQuery(limit=limit, cursor=cursor)
     document = operate(config, lambda ledger: grants.list_grants(ledger, team, page), team=team).plain()
-    if as_json:
-        print_json(document)
-        return
-    found = plain(document)
     columns = {"Grant": "id", "Credits": "credits", "Expires": "expires_at", "Left": "remaining"}
-    print_rows(found["grants"], columns, right=("Credits", "Left"), whole=("Grant",))
-    if not found["grants"]:
-        print(f"Team {team} was given nothing yet. `gatekeeper grants give {team} ID CREDITS` does.")
-    told_more(found["next_cursor"])
+    none = f"Team {team} was given nothing yet. `gatekeeper grants give {team} ID CREDITS` does."
+    print_page(
+        document, "grants", columns, none=none, right=("Credits", "Left"), whole=("Grant",), as_json=as_json
+    )  # fmt: skip
 
 
 def give(  # noqa: PLR0913 - each argument is an option of the command
@@ -118,15 +113,11 @@ def list_refunds(
     """List what a team was given back."""
     page = PageQuery(limit=limit, cursor=cursor)
     document = operate(config, lambda ledger: wallet.list_refunds(ledger, team, page), team=team).plain()
-    if as_json:
-        print_json(document)
-        return
-    found = plain(document)
     columns = {"Refund": "id", "Credits": "credits", "At": "at", "Hold": "hold_id", "Charge": "charge_seq"}
-    print_rows(found["refunds"], columns, right=("Credits", "Charge"), whole=("Refund", "Hold"))
-    if not found["refunds"]:
-        print(f"Team {team} was given nothing back.")
-    told_more(found["next_cursor"])
+    none = f"Team {team} was given nothing back."
+    print_page(
+        document, "refunds", columns, none=none, right=("Credits", "Charge"), whole=("Refund", "Hold"), as_json=as_json
+    )
 
 
 def transfer(
@@ -161,15 +152,9 @@ def list_transfers(
     """List what a team handed on."""
     page = PageQuery(limit=limit, cursor=cursor)
     document = operate(config, lambda ledger: wallet.list_transfers(ledger, team, page), team=team).plain()
-    if as_json:
-        print_json(document)
-        return
-    found = plain(document)
     columns = {"Transfer": "id", "To": "to", "Credits": "credits", "At": "at", "Pending": "pending"}
-    print_rows(found["transfers"], columns, right=("Credits",), whole=("Transfer",))
-    if not found["transfers"]:
-        print(f"Team {team} handed nothing on.")
-    told_more(found["next_cursor"])
+    none = f"Team {team} handed nothing on."
+    print_page(document, "transfers", columns, none=none, right=("Credits",), whole=("Transfer",), as_json=as_json)
 
 
 def list_allowances(team: TeamArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:

@@ -10,16 +10,12 @@ from gatekeeper.admin.bodies import PAGE_MAX, PageQuery, ReleaseBody, SettleBody
 from gatekeeper.admin.operations import holds
 from gatekeeper.cli.operating import by, credits_of, given, operate
 from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageOption, TeamArgument
-from gatekeeper.cli.show import cell, plain, print_json, print_rows
+from gatekeeper.cli.show import cell, plain, print_json, print_rows, tell_more
 from gatekeeper.cli.stores import counted, span
-from gatekeeper.cli.teams import told_more
+from gatekeeper.cli.who import WhyOption
 from gatekeeper.clock import SystemClock
 
 HoldArgument = Annotated[str, typer.Argument(help="The hold's id, as `holds list` has it.", show_default=False)]
-
-ReasonOption = Annotated[
-    str, typer.Option("--why", metavar="TEXT", help="The reason, for the journal; who did it is added.")
-]
 
 RunningOption = Annotated[
     bool, typer.Option("--running", help="End a hold whose generation runs, too: what it comes to is then not booked.")
@@ -53,7 +49,7 @@ def list_holds(
     print_rows(rows, columns, right=("Credits",), whole=("Hold",))
     held = sum((Decimal(hold["credits"]) for hold in found["holds"]), Decimal(0))
     print(f"{counted(len(rows), 'open hold')}, {held} credits." if rows else f"Team {team} has no open holds.")
-    told_more(found["next_cursor"])
+    tell_more(found["next_cursor"])
 
 
 def _ago(at: str, now: datetime) -> str:
@@ -71,7 +67,7 @@ def settle(
     team: TeamArgument,
     hold: HoldArgument,
     amount: Annotated[str, typer.Argument(metavar="CREDITS", help="What to charge.", show_default=False)],
-    why: ReasonOption,
+    why: WhyOption,
     running: RunningOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -91,7 +87,7 @@ def settle(
 def release(
     team: TeamArgument,
     hold: HoldArgument,
-    why: ReasonOption,
+    why: WhyOption,
     running: RunningOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,

@@ -10,7 +10,7 @@ from gatekeeper.admin.operations import limits, single
 from gatekeeper.admin.pieces import LimitBody
 from gatekeeper.admin.problems import invalid
 from gatekeeper.cli.operating import by, credits_of, given, moment, operate
-from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
+from gatekeeper.cli.options import ConfigOption, CreditsArgument, JsonOption, TeamArgument
 from gatekeeper.cli.show import cell, plain, print_json, print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
@@ -19,7 +19,6 @@ ScopeArgument = Annotated[
     str, typer.Argument(metavar="SCOPE", help="team, project, member, key (each by itself), or one: member:amy.")
 ]
 PerArgument = Annotated[str, typer.Argument(metavar="PER", help="lifetime, hour, day, week or month.")]
-CreditsArgument = Annotated[str, typer.Argument(metavar="CREDITS", help="How many, like 1000 or 73.5.")]
 
 
 def list_limits(team: TeamArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:

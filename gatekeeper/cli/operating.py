@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from gatekeeper.admin.operations.asking import Who, team_of
 from gatekeeper.admin.problems import AdminProblem, unreadable
+from gatekeeper.admin.teams_words import duration_ms
 from gatekeeper.app import open_ledger
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.stores import those_there_are
@@ -37,9 +38,6 @@ NEAR = 0.5
 
 HOLDS_LOOKED_AT = 1000
 """Open holds among which a near one is looked for."""
-
-_DURATION = re.compile(r"(\d{1,6})(s|min|h|d)")
-_UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 
 
 def operate(config: Path | None, operation: Operation[Done], *, team: str = "", name: str = "") -> Done:
@@ -127,10 +125,10 @@ def maybe_credits_of(text: str | None) -> Decimal | None:
 
 def stretch_of(text: str) -> timedelta:
     """A stretch of time as people write it."""
-    found = _DURATION.fullmatch(text)
+    found = duration_ms(text)
     if found is None:
         raise typer.BadParameter(f"{text} is no stretch of time; write it like 24h, 90min or 7d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(milliseconds=found)
 
 
 async def moment(ledger: Ledger, team: str, text: str | None) -> datetime | None:
@@ -140,7 +138,7 @@ async def moment(ledger: Ledger, team: str, text: str | None) -> datetime | None
         return None
     record = await team_of(ledger, team)
     try:
-        if _DURATION.fullmatch(text):
+        if duration_ms(text) is not None:
             now = datetime.fromtimestamp(await ledger.now_ms(team) // 1000, UTC)
             return now + stretch_of(text)
         zone = ZoneInfo(record.timezone)

@@ -26,6 +26,8 @@ TeamsArgument = Annotated[
     typer.Argument(metavar="TEAM...", help="These teams; all by default.", show_default=False, autocompletion=team_ids),
 ]
 
+CreditsArgument = Annotated[str, typer.Argument(metavar="CREDITS", help="How many, like 1000 or 73.5.")]
+
 WhenOption = Annotated[
     str | None,
     typer.Option(

@@ -9,8 +9,7 @@ from gatekeeper.admin.documents import ProjectsDocument
 from gatekeeper.admin.operations import plans, single
 from gatekeeper.cli.operating import by, credits_of, given, moment, operate
 from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageOption, TeamArgument
-from gatekeeper.cli.show import plain, print_json, print_rows
-from gatekeeper.cli.teams import told_more
+from gatekeeper.cli.show import plain, print_json, print_page, print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.web.auth import PHASES
@@ -148,12 +147,7 @@ def list_deliveries(
     """List the attempts to call the team's alert address, the latest first."""
     page = PageQuery(limit=limit, cursor=cursor)
     document = operate(config, lambda ledger: plans.list_deliveries(ledger, team, page), team=team).plain()
-    if as_json:
-        print_json(document)
-        return
-    found = plain(document)
     columns = {"At": "at", "Event": "event", "Alert": "alert", "Host": "host", "Status": "status"}
-    print_rows(found["deliveries"], columns | {"Outcome": "outcome", "Reason": "reason"}, whole=("At",))
-    if not found["deliveries"]:
-        print(f"Nobody was called about team {team} yet.")
-    told_more(found["next_cursor"])
+    columns |= {"Outcome": "outcome", "Reason": "reason"}
+    none = f"Nobody was called about team {team} yet."
+    print_page(document, "deliveries", columns, none=none, whole=("At",), as_json=as_json)

@@ -56,6 +56,33 @@ def print_rows(
         terminal().print(table)
 
 
+def print_page(
+    document: Mapping[str, Any],
+    things: str,
+    columns: Mapping[str, str],
+    *,
+    none: str,
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+    as_json: bool,
+) -> None:
+    """A page of a list: the document for scripts; for people a table, or `none`, and how to see the rest."""
+    if as_json:
+        print_json(document)
+        return
+    found = plain(document)
+    print_rows(found[things], columns, right=right, whole=whole)
+    if not found[things]:
+        print(none)
+    tell_more(found["next_cursor"])
+
+
+def tell_more(cursor: str | None) -> None:
+    """How to see the rest of a list."""
+    if cursor is not None:
+        print(f"There are more: --cursor {cursor}")
+
+
 def cell(value: Any) -> str:
     """A fact of a JSON document as a table shows it."""
     match value:

@@ -12,7 +12,7 @@ from gatekeeper.admin.operations.asking import Who
 from gatekeeper.admin.pieces import CapsBody
 from gatekeeper.cli.operating import by, given, maybe_credits_of, operate
 from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageOption, TeamArgument, YesOption
-from gatekeeper.cli.show import plain, print_json, print_rows
+from gatekeeper.cli.show import plain, print_json, print_rows, tell_more
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 
@@ -74,13 +74,7 @@ def list_teams(
     print_rows(rows, columns | {"State": "state"}, right=("Available", "Held", "Charged"), whole=("Team",))
     if not rows:
         print("There are no teams here. `gatekeeper teams create NAME` makes one.")
-    told_more(found["next_cursor"])
-
-
-def told_more(cursor: str | None) -> None:
-    """How to see the rest of a list."""
-    if cursor is not None:
-        print(f"There are more: --cursor {cursor}")
+    tell_more(found["next_cursor"])
 
 
 def _state(team: dict[str, Any]) -> str:

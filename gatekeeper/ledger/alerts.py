@@ -15,15 +15,15 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from gatekeeper.ledger import bounds, scripts
+from gatekeeper.ledger import bounds, looking, scripts
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.keys import TeamKeys
+from gatekeeper.ledger.limituse import applying, limit_usage, scopes_of
 from gatekeeper.ledger.records import HoldContext, HoldOrder
 from gatekeeper.ledger.reports import LimitUsage
 from gatekeeper.ledger.teamrecord import Limit
-from gatekeeper.ledger.usage import applying, limit_usage, scopes_of
 from gatekeeper.ledger.windows import WindowCache
 
 SEEN_MAX: Final = 10_000
@@ -156,12 +156,9 @@ class Alerts:
 
     async def forget(self, team_id: str, before_ms: int) -> int:
         """Removes the marks of windows that ended before this instant; how many."""
-        key, cursor, ended = TeamKeys(team_id).alerts, "0", list[str]()
-        while True:
-            cursor, flat = await self._client.command("HSCAN", key, cursor, "COUNT", _PAGE, bulk=True)
-            ended += [claim for claim, mark in pairs(flat).items() if _ended(mark, before_ms)]
-            if str(cursor) == "0":
-                break
+        key = TeamKeys(team_id).alerts
+        marks = await looking.whole_hash(self._client, key)
+        ended = [claim for claim, mark in marks.items() if _ended(mark, before_ms)]
         for first in range(0, len(ended), _PAGE):
             await self._client.command("HDEL", key, *ended[first : first + _PAGE])
         return len(ended)
@@ -169,12 +166,8 @@ class Alerts:
     async def told_since(self, team_id: str) -> dict[str, int]:
         """Everything that is marked as told, with when, for people to see."""
         bounds.check_team_id(team_id)
-        key, cursor, found = TeamKeys(team_id).alerts, "0", dict[str, str]()
-        while True:
-            cursor, flat = await self._client.command("HSCAN", key, cursor, "COUNT", _PAGE, bulk=True)
-            found |= pairs(flat)
-            if str(cursor) == "0":
-                return {claim: int(mark.partition("\t")[0]) for claim, mark in found.items()}
+        marks = await looking.whole_hash(self._client, TeamKeys(team_id).alerts)
+        return {claim: int(mark.partition("\t")[0]) for claim, mark in marks.items()}
 
     async def note(self, team_id: str, delivery: Delivery) -> None:
         """Adds an attempt to the team's delivery log."""

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from gatekeeper.ledger import bounds, scripts
+from gatekeeper.ledger import bounds, looking, scripts
 from gatekeeper.ledger.allowances import Due, due, next_due_ms
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.keys import ALLOWANCES, TeamKeys
 from gatekeeper.ledger.records import GrantStatus, HoldOrder, HoldResult, RefusalCode, Refused
@@ -31,8 +30,6 @@ TEAMS_AT_ONCE: Final = 50
 """Teams looked at in one pipeline."""
 TEAMS_KNOWN_MAX: Final = 100_000
 """Teams of which the next grant is remembered; a forgotten one costs a refused hold one more look."""
-
-_SCAN_COUNT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +107,7 @@ class Allowances:
 
     async def teams(self) -> list[str]:
         """Every team that has a recurring grant."""
-        found: set[str] = set()
-        cursor = "0"
-        while True:
-            cursor, page = await self._client.command("SSCAN", ALLOWANCES, cursor, "COUNT", _SCAN_COUNT, bulk=True)
-            found.update(page)
-            if str(cursor) == "0":
-                return sorted(found)
+        return sorted({team_id async for page in looking.scan(self._client, "SSCAN", ALLOWANCES) for team_id in page})
 
     async def _together(self, team_id: str) -> bool:
         """Many holds are refused at once: one of them looks, for all."""
@@ -157,8 +148,7 @@ class Allowances:
         return [each for each, text in zip(wanted, there, strict=True) if text is None]
 
     async def _record(self, team_id: str) -> TeamRecord:
-        stored = pairs(await self._client.command("HGETALL", TeamKeys(team_id).team))
-        return parse_team(team_id, stored) if stored else TeamRecord(team_id)
+        return await looking.team(self._client, team_id) or TeamRecord(team_id)
 
     async def _give_one(self, team_id: str, grant_id: str, amount: int, expires_at_ms: int | None) -> None:
         """One that is there with other credits stays as it was given, until the next period."""

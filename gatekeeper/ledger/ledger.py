@@ -18,12 +18,12 @@ from gatekeeper.ledger import bounds, jobs, looking, scripts
 from gatekeeper.ledger.alerts import Alerts
 from gatekeeper.ledger.allowing import Allowances
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import pairs, parse_team
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.history import Act, Doubt, Extension, Following, History
 from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
 from gatekeeper.ledger.keyring import KeyRing
 from gatekeeper.ledger.keys import TEAMS, TeamKeys
+from gatekeeper.ledger.limituse import scopes_of
 from gatekeeper.ledger.proof import prove
 from gatekeeper.ledger.records import (
     Answer,
@@ -46,7 +46,6 @@ from gatekeeper.ledger.repair import Answered, Repair
 from gatekeeper.ledger.reports import Balance, Grant, OpenHold, VerifyReport
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.terms import Terms
-from gatekeeper.ledger.usage import scopes_of
 from gatekeeper.ledger.usagebook import UsageBook
 from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.windows import WindowCache
@@ -112,11 +111,9 @@ class Ledger:
     async def team(self, team_id: str) -> TeamRecord | None:
         """The team's record, or None."""
         bounds.check_team_id(team_id)
-        stored = pairs(await self._client.command("HGETALL", TeamKeys(team_id).team))
-        if not stored:
-            return None
-        record = parse_team(team_id, stored)
-        self._remember_timezone(team_id, record.timezone)
+        record = await looking.team(self._client, team_id)
+        if record is not None:
+            self._remember_timezone(team_id, record.timezone)
         return record
 
     def teams(self) -> AsyncIterator[str]:

@@ -10,11 +10,12 @@ from typing import Final
 from gatekeeper.ledger import scripts
 from gatekeeper.ledger.bounds import INSTANT_MAX_MS
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import open_hold, pairs, parse_ended, parse_grant
+from gatekeeper.ledger.codec import open_hold, pairs, parse_ended, parse_grant, parse_team
 from gatekeeper.ledger.keys import TEAMS, TeamKeys
+from gatekeeper.ledger.limituse import applying, limit_usage
 from gatekeeper.ledger.lots import parse_lots
 from gatekeeper.ledger.reports import Balance, EndedHold, Grant, OpenHold
-from gatekeeper.ledger.usage import applying, limit_usage
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.windows import WindowCache
 
 HOLDS_MAX: Final = 10_000
@@ -23,15 +24,36 @@ HOLDS_MAX: Final = 10_000
 _SCAN_COUNT: Final = 500
 
 
-async def team_ids(client: StoreClient) -> AsyncIterator[str]:
-    """Every team id, each at least once; teams made meanwhile may or may not appear."""
+async def scan(client: StoreClient, command: str, key: str) -> AsyncIterator[list[str]]:
+    """A hash (HSCAN, field and value in turn) or a set (SSCAN) in pages. Nothing is missing that was there throughout;
+    what is written meanwhile may be in or not, and something may come twice."""
     cursor = "0"
     while True:
-        cursor, page = await client.command("SSCAN", TEAMS, cursor, "COUNT", _SCAN_COUNT, bulk=True)
-        for team_id in page:
-            yield team_id
+        cursor, page = await client.command(command, key, cursor, "COUNT", _SCAN_COUNT, bulk=True)
+        yield page
         if str(cursor) == "0":
             return
+
+
+async def whole_hash(client: StoreClient, key: str) -> dict[str, str]:
+    """A hash that may be large, read in pages."""
+    found: dict[str, str] = {}
+    async for page in scan(client, "HSCAN", key):
+        found |= pairs(page)
+    return found
+
+
+async def team_ids(client: StoreClient) -> AsyncIterator[str]:
+    """Every team id, each at least once; teams made meanwhile may or may not appear."""
+    async for page in scan(client, "SSCAN", TEAMS):
+        for team_id in page:
+            yield team_id
+
+
+async def team(client: StoreClient, team_id: str) -> TeamRecord | None:
+    """The team's record as it is now."""
+    stored = pairs(await client.command("HGETALL", TeamKeys(team_id).team))
+    return parse_team(team_id, stored) if stored else None
 
 
 async def now_ms(client: StoreClient, team_id: str) -> int:
@@ -99,11 +121,10 @@ async def balance(client: StoreClient, cache: WindowCache, team_id: str, scopes:
 
 async def holds(client: StoreClient, team_id: str, max_holds: int) -> tuple[OpenHold, ...]:
     """Up to `max_holds` of the team's open holds, oldest first."""
-    keys, found, cursor = TeamKeys(team_id), dict[str, str](), "0"
-    while True:
-        cursor, page = await client.command("HSCAN", keys.open, cursor, "COUNT", _SCAN_COUNT, bulk=True)
+    keys, found = TeamKeys(team_id), dict[str, str]()
+    async for page in scan(client, "HSCAN", keys.open):
         found |= pairs(page)
-        if str(cursor) == "0" or len(found) >= min(max_holds, HOLDS_MAX):
+        if len(found) >= min(max_holds, HOLDS_MAX):
             break
     if not found:
         return ()

@@ -12,7 +12,6 @@ from typing import Final
 
 from gatekeeper.ledger import bounds, looking
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import pairs
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.holdid import DAY_MS, month_of_day
 from gatekeeper.ledger.keys import TeamKeys
@@ -28,7 +27,6 @@ OTHER: Final = "*"
 _AWAY_DAYS: Final = 4
 """A hold's id and the beginning of its day in the team's zone are less than this apart: an id is at most two days old
 or a day ahead when it is held, and a day begins at most 25 hours before."""
-_PAGE: Final = 1000
 _UNFIT: Final = re.compile(r"[\x00-\x1f\x7f|\ud800-\udfff]")
 _PART_CHARS_MAX: Final = (bounds.USAGE_CHARS_MAX - bounds.USAGE_PARTS + 1) // bounds.USAGE_PARTS
 _EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -49,18 +47,9 @@ class UsageBook:
         last = min(to_ms // DAY_MS, now_ms // DAY_MS) + _AWAY_DAYS
         found: list[UsageRow] = []
         for month in months(first, last):
-            stored = await self._bucket(TeamKeys(team).usage(month))
+            stored = await looking.whole_hash(self._client, TeamKeys(team).usage(month))
             found += (parse_row(name, counted) for name, counted in stored.items())
         return sorted((row for row in found if from_ms <= row.day_ms < to_ms), key=_order)
-
-    async def _bucket(self, key: str) -> dict[str, str]:
-        found: dict[str, str] = {}
-        cursor = "0"
-        while True:
-            cursor, flat = await self._client.command("HSCAN", key, cursor, "COUNT", _PAGE, bulk=True)
-            found |= pairs(flat)
-            if str(cursor) == "0":
-                return found
 
 
 def usage_text(

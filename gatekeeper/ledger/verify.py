@@ -11,12 +11,12 @@ from typing import Final
 from gatekeeper.ledger.codec import PERIODS, StoredHold, grant_text, parse_hold
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.holdid import hold_id_day, is_hold_id
+from gatekeeper.ledger.limituse import scopes_of
 from gatekeeper.ledger.lots import REMINDER, Lot, Lots, Parts, parts_text
 from gatekeeper.ledger.records import Entry, EntryKind, HoldState
 from gatekeeper.ledger.reports import Difference
 from gatekeeper.ledger.scripts import Snapshot
 from gatekeeper.ledger.tally import BookedUsage, row_of
-from gatekeeper.ledger.usage import scopes_of
 from gatekeeper.ledger.walletbooks import BookedWallet, hold_of
 
 DIFFERENCES_MAX: Final = 100
@@ -315,8 +315,8 @@ def _compare_lots(replay: Replay, snapshot: Snapshot) -> None:
     _match(replay, "order of lots", " ".join(stored), " ".join(derived))
     for lot in replay.lots.by_use:
         reminder = snapshot.due.get(f"{REMINDER}{lot.seq}")
-        if reminder is None and not lot.free:
-            continue  # what comes back to the lot brings its reminder along
+        if reminder is None and (not lot.free or replay.available <= 0):
+            continue  # what comes back to the lot brings it along; and what covers a debt lapses without an entry
         if lot.expires_ms > int(snapshot.bal.get("at", "0")) and (
             reminder is None or float(reminder) != lot.expires_ms
         ):

@@ -12,7 +12,7 @@ from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger import bounds, looking, scripts, walletscripts
 from gatekeeper.ledger.charges import entry_at, find_charge, last_end
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import pairs, parse_team
+from gatekeeper.ledger.codec import pairs
 from gatekeeper.ledger.errors import LedgerConflict, LedgerError, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.keys import TRANSFERS, TeamKeys
 from gatekeeper.ledger.records import CREDITS_MAX, GrantStatus
@@ -225,10 +225,10 @@ class Wallet:
             )
 
     async def _team(self, team_id: str) -> TeamRecord:
-        stored = pairs(await self._client.command("HGETALL", TeamKeys(team_id).team))
-        if not stored:
+        record = await looking.team(self._client, team_id)
+        if record is None:
             raise LedgerNoTeam(f"the ledger knows no team {team_id}")
-        return parse_team(team_id, stored)
+        return record
 
 
 def transfer_grant(giver: str, transfer_id: str) -> str:

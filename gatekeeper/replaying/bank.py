@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from gatekeeper.ledger.limituse import applying, in_force, scopes_of
 from gatekeeper.ledger.lots import Lot, Lots, Parts
 from gatekeeper.ledger.records import Refusal, RefusalCode, Refused
 from gatekeeper.ledger.teamrecord import Limit, Per, TeamRecord
-from gatekeeper.ledger.usage import applying, in_force, scopes_of
 from gatekeeper.ledger.windows import Windows, windows_at
 
 MINUTE_MS: Final = 60_000

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gatekeeper.ledger.codec import PERIODS
 from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, hold_id_month
+from gatekeeper.ledger.limituse import in_force
 from gatekeeper.ledger.records import (
     Ending,
     GrantStatus,
@@ -20,7 +21,6 @@ from gatekeeper.ledger.records import (
     SettleStatus,
 )
 from gatekeeper.ledger.teamrecord import Caps, Limit, Per, TeamRecord
-from gatekeeper.ledger.usage import in_force
 from gatekeeper.ledger.walletrecords import WalletStatus
 from gatekeeper.ledger.walletscripts import Stage
 from gatekeeper.ledger.windows import Window, Windows

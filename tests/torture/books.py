@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gatekeeper.ledger.limituse import in_force
 from gatekeeper.ledger.records import Entry, EntryKind
 from gatekeeper.ledger.teamrecord import Per, TeamRecord
-from gatekeeper.ledger.usage import in_force
 
 PERIODS = (Per.HOUR, Per.DAY, Per.WEEK, Per.MONTH)
 ENDS = {EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.EXPIRE, EntryKind.CHARGE}

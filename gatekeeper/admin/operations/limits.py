@@ -11,6 +11,7 @@ from gatekeeper.admin.operations.asking import Who, change_team, team_of
 from gatekeeper.admin.pieces import LimitBody
 from gatekeeper.admin.problems import AdminProblem, invalid
 from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.limituse import in_force
 from gatekeeper.ledger.reports import LimitUsage
 from gatekeeper.ledger.teamrecord import Limit, TeamRecord
 from gatekeeper.web.answers import iso_time
@@ -84,17 +85,16 @@ def _parted(scope: str) -> tuple[str, str, str]:
 
 def _limit_document(limit: Limit, usage: Usage, now_ms: int) -> LimitDocument:
     use = usage.get((limit.scope, limit.per))
-    is_raised = limit.raised_to is not None and limit.raised_until_ms is not None and now_ms < limit.raised_until_ms
-    in_force = limit.raised_to if is_raised and limit.raised_to is not None else limit.credits
+    most, _ = in_force(limit, now_ms)
     return LimitDocument(
         scope=limit.scope,
         per=limit.per,
         credits=limit.credits,
         raised_to=limit.raised_to,
         raised_until=limit.raised_until_ms,
-        in_force=in_force,
+        in_force=most,
         used=use.used if use else None,
         held=use.held if use else None,
         resets_at=use.resets_at_ms if use else None,
-        exhausted=use is not None and use.used + use.held >= in_force,
+        exhausted=use is not None and use.used + use.held >= most,
     )
