@@ -139,6 +139,9 @@ async def _body(model: type[Body], request: web.Request) -> Body:
         raise AdminProblem("payload_too_large", f"A body has at most {BODY_BYTES_MAX} bytes.") from None
     except TimeoutError:
         raise AdminProblem("malformed_request", f"The body did not come within {BODY_TIMEOUT_S} seconds.") from None
+    except (web.RequestPayloadError, ConnectionError):
+        detail = "The body cannot be unpacked as its Content-Encoding says, or it broke off."
+        raise AdminProblem("malformed_request", detail) from None
     try:
         data = parse_object(raw) if raw.strip() else {}
     except Rejected as refused:

@@ -10,17 +10,21 @@ from dataclasses import replace
 from typing import TypeVar
 
 from gatekeeper.admin.pieces import CapsBody, LimitBody, raise_going_on
+from gatekeeper.admin.teams_budget import AllowanceEntry
 from gatekeeper.admin.teams_schema import KeyEntry, ModelsEntry, TeamEntry
-from gatekeeper.ledger.teamrecord import Allowance, Caps, KeyRecord, Limit, Project, TeamRecord
+from gatekeeper.ledger.allowances import begins_ms, moved
+from gatekeeper.ledger.teamrecord import Allowance, Caps, KeyRecord, Limit, Per, Project, TeamRecord
 
 Thing = TypeVar("Thing")
 
 
 def wanted_team(entry: TeamEntry, base: TeamRecord, *, now_ms: int, prune: bool = False) -> TeamRecord:
     """The team's record as the file wants it. `now_ms` is since when an allowance is given that does not say."""
+    timezone = base.timezone if entry.timezone is None else entry.timezone
     record = replace(
         base,
-        timezone=base.timezone if entry.timezone is None else entry.timezone,
+        timezone=timezone,
+        allowances=moved(base.allowances, base.timezone, timezone),
         frozen=base.frozen if entry.frozen is None else entry.frozen,
         shadow=base.shadow if entry.shadow is None else entry.shadow,
         retry_guard=base.retry_guard if entry.retry_guard is None else entry.retry_guard,
@@ -88,8 +92,10 @@ def _limit(entry: LimitBody, before: Limit | None) -> Limit:
 
 
 def _allowances(entry: TeamEntry, base: TeamRecord, now_ms: int) -> list[Allowance]:
-    since_ms = {each.id: each.since_ms for each in base.allowances}
-    return [each.allowance(base.timezone, since_ms.get(each.id, now_ms)) for each in entry.allowances or ()]
+    def begin(each: AllowanceEntry) -> int:
+        return begins_ms(base, each.id, Per(each.per), now_ms)
+
+    return [each.allowance(base.timezone, begin(each)) for each in entry.allowances or ()]
 
 
 def _projects(entry: TeamEntry, base: TeamRecord) -> list[Project]:

@@ -4,7 +4,8 @@ Pure. A period is a day, a week or a month of the team's own time zone, as `wind
 the allowance and the date on which the period begins, so it is given once, by whomever and however often it is asked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -34,6 +35,26 @@ def due(record: TeamRecord, now_ms: int) -> tuple[Due, ...]:
 def next_due_ms(record: TeamRecord, now_ms: int) -> int | None:
     """When the next grant is due: the first instant of a next period, or of a first one; None without allowances."""
     return min((_next_of(allowance, record.timezone, now_ms) for allowance in record.allowances), default=None)
+
+
+def begins_ms(before: TeamRecord, allowance_id: str, per: Per, now_ms: int) -> int:
+    """Since when an allowance is given that does not say: since it was there with this period, else from now on. Of a
+    new period those that were over before it came are not made up for: the old ones were given for that time."""
+    known = next((each for each in before.allowances if each.id == allowance_id), None)
+    return known.since_ms if known is not None and known.per == per else now_ms
+
+
+def moved(allowances: Iterable[Allowance], before: str, after: str) -> tuple[Allowance, ...]:
+    """Allowances of a team that goes from one time zone to another: each begins on the same day and hour there, or a
+    zone further west would find a period before its first one, and give that too."""
+    if before == after:
+        return tuple(allowances)
+    return tuple(replace(each, since_ms=_same_there(each.since_ms, before, after)) for each in allowances)
+
+
+def _same_there(at_ms: int, before: str, after: str) -> int:
+    here = datetime.fromtimestamp(at_ms // 1000, tz=UTC).astimezone(ZoneInfo(before))
+    return max(0, int(here.replace(tzinfo=ZoneInfo(after), fold=0).timestamp()) * 1000 + at_ms % 1000)
 
 
 def _next_of(allowance: Allowance, timezone: str, now_ms: int) -> int:

@@ -315,8 +315,8 @@ def _compare_lots(replay: Replay, snapshot: Snapshot) -> None:
     _match(replay, "order of lots", " ".join(stored), " ".join(derived))
     for lot in replay.lots.by_use:
         reminder = snapshot.due.get(f"{REMINDER}{lot.seq}")
-        if reminder is None and not lot.free:
-            continue  # what comes back to the lot brings its reminder along
+        if reminder is None and (not lot.free or replay.available <= 0):
+            continue  # what comes back to the lot brings it along; and what covers a debt lapses without an entry
         if lot.expires_ms > int(snapshot.bal.get("at", "0")) and (
             reminder is None or float(reminder) != lot.expires_ms
         ):

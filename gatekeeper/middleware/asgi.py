@@ -89,7 +89,8 @@ class _Watched:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            self._is_json = any(n.lower() == b"content-type" and b"json" in v.lower() for n, v in message["headers"])
+            headers = message.get("headers", ())
+            self._is_json = any(n.lower() == b"content-type" and b"json" in v.lower() for n, v in headers)
         elif message["type"] == "http.response.body":
             if len(self._answer) <= ANSWER_BYTES_MAX:
                 self._answer += message.get("body", b"")

@@ -2,7 +2,8 @@
 
 Keys are compared by their SHA-256 only; the key itself is kept no longer than the request, to keep it from going
 upstream. Key and team records are remembered for at most a second, so a revoked key or a frozen team stops within
-that time on every worker (money itself is always checked in the ledger's own step).
+that time on every worker (money itself is always checked in the ledger's own step). Older ones are only gone by while
+the store is away, to be told how work ended that it was asked for before.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Generic, TypeVar
 
 from gatekeeper.clock import Clock
 from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 
 Value = TypeVar("Value")
@@ -67,16 +69,17 @@ class Authenticator:
         self._keys = _Remembered(find_key_record, clock)
         self._teams = _Remembered(find_team, clock)
 
-    async def caller(self, raw_headers: Iterable[tuple[bytes, bytes]]) -> Caller:
-        """The caller. Raises `Rejected` (unauthenticated, key_expired), or the ledger's error when it is away."""
+    async def caller(self, raw_headers: Iterable[tuple[bytes, bytes]], *, or_older: bool = False) -> Caller:
+        """The caller. Raises `Rejected` (unauthenticated, key_expired), or the ledger's error when it is away:
+        `or_older` for what spends nothing, and may go by older records then."""
         key = find_key(raw_headers, self._key_headers)
         sha256 = key_sha256(key)
-        record = self._static.get(sha256) or await self._keys.get(sha256)
+        record = self._static.get(sha256) or await self._keys.get(sha256, or_older=or_older)
         if record is None or not hmac.compare_digest(record.sha256, sha256) or record.revoked:
             raise refuse(Code.UNAUTHENTICATED, "This gatekeeper key is not known here, or was revoked.")
         if record.expires_at_ms is not None and record.expires_at_ms <= self._clock.now().timestamp() * 1000:
             raise refuse(Code.KEY_EXPIRED, f"The key {record.key_id} has expired; ask your team's lead for a new one.")
-        team = await self._teams.get(record.team)
+        team = await self._teams.get(record.team, or_older=or_older)
         if team is None:
             raise refuse(Code.UNAUTHENTICATED, "The team of this gatekeeper key does not exist any more.")
         return Caller(key, record, team)
@@ -96,7 +99,7 @@ class _Remembered(Generic[Value]):
         self._unknown: dict[str, tuple[float, None]] = {}
         self._asking: dict[str, asyncio.Task[Value | None]] = {}
 
-    async def get(self, name: str) -> Value | None:
+    async def get(self, name: str, *, or_older: bool = False) -> Value | None:
         now_s = self._clock.monotonic_s()
         for remembered in (self._known.get(name), self._unknown.get(name)):
             if remembered is not None and remembered[0] > now_s:
@@ -106,7 +109,13 @@ class _Remembered(Generic[Value]):
             asking = self._asking[name] = asyncio.get_running_loop().create_task(self._ask(name))
             # Whoever asked may be gone when it fails; the next one asks anew and hears of it.
             asking.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return await asyncio.shield(asking)
+        try:
+            return await asyncio.shield(asking)
+        except LedgerUnavailable:
+            older = self._known.get(name)
+            if not or_older or older is None:
+                raise
+            return older[1]
 
     async def _ask(self, name: str) -> Value | None:
         until_s = self._clock.monotonic_s() + REMEMBER_S  # from before the look-up: what it reads may be that old

@@ -111,6 +111,16 @@ async def test_a_settle_at_the_end_of_the_books(funded: Raw, new_id: NewId):
     assert ["SETTLED", str(MOST)] == (await funded.settle(hold_id, MOST))[:2]
 
 
+async def test_a_late_result_at_the_end_of_the_books(funded: Raw, ledger: Ledger, new_id: NewId):
+    """What takes the place of a charge by policy is counted to the unit, though both together are no exact number."""
+    hold_id = new_id()
+    await funded.hold(hold_id, amount=MOST - 1, ttl=0, policy="c", shadow="shadow")
+    await funded.expire(hold_id)
+
+    assert ["LATE", str(MOST - 4)] == (await funded.settle(hold_id, MOST - 4))[:2]
+    assert MOST - 4 == (await ledger.balance(funded.keys.team_id)).charged
+
+
 async def test_asked_again(ledger: Ledger, order: Order):
     """The same call again is the same hold, once."""
     asked = order(amount=500 * CREDIT, shadow="shadow")

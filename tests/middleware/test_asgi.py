@@ -149,3 +149,15 @@ async def test_json_that_is_far_too_deep_is_refused(gateway: Gateway):
     sent = await serve(gateway, None, deep)
 
     assert (400, []) == (sent[0]["status"], gateway.told)
+
+
+async def test_an_answer_without_headers_passes(gateway: Gateway):
+    """ASGI lets an application leave them out."""
+
+    async def app(_scope: Any, _receive: Any, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    sent = await serve(gateway, app)
+
+    assert (204, ["decisions", "settle"]) == (sent[0]["status"], [act for act, _ in gateway.told])

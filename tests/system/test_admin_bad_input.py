@@ -1,5 +1,6 @@
 """What the admin API says no to: a clear problem each, and nothing is changed."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
@@ -235,3 +236,20 @@ async def test_odd_headers_of_who_and_why(admin: Admin) -> None:
 
     assert [422, 422, 422, 400] == [long.status, longer.status, tab.status, twice.status]
     assert before == await admin.state()
+
+
+async def test_a_body_that_cannot_be_unpacked_or_breaks_off(admin: Admin) -> None:
+    """400 or nobody left to tell: its sender's doing, and no failure inside."""
+    before = await admin.state()
+    garbled = await admin.ask("POST", f"{TEAM}/grants", raw=b"{}", Content_Encoding="gzip")
+    host, port = admin.world.gateway.admin_url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /admin/v1/teams HTTP/1.1\r\nHost: x\r\nAuthorization: {admin.headers['Authorization']}\r\n"
+    writer.write(f"{head}Expect: 100-continue\r\nContent-Length: 50\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b'{"id":')
+    writer.transport.abort()
+    answered = await admin.ask("GET", TEAM)
+
+    assert (400, "malformed_request", 200) == (garbled.status, garbled.json["code"], answered.status)
+    assert (before, []) == (await admin.state(), admin.world.events("error"))

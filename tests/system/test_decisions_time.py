@@ -21,6 +21,7 @@ from tests.system.world import World, settings_for
 
 TOKEN = "a-token-of-the-backend"
 ONCE = {"Idempotency-Key": "order-7"}
+OTHER = {"Idempotency-Key": "order-8"}
 
 
 async def lapse(world: World, hold: str, steps: int = 2) -> None:
@@ -52,6 +53,22 @@ async def test_the_same_request_again_is_the_same_decision(world: World):
     await world.assert_books_clean()
 
 
+async def test_in_shadow_a_decision_that_came_before_is_held_anew(world: World):
+    """Also for another body, and for a proxy: none is refused, and none goes by without its credits."""
+    key = await world.key(shadow=True)
+
+    first = await decide(world, key, ONCE)
+    await tell(world, key, first.json["id"], "settle")
+    again = [await decide(world, key, ONCE, **more) for more in ({}, {"resolution": "2K"})]
+    proxied = [await world.send("POST", "/v1/forward-auth?model=nano-banana-2", key, headers=OTHER) for _ in range(2)]
+
+    assert ["already_generated", "idempotency_conflict"] == [each.headers["Gatekeeper-Shadow"] for each in again]
+    assert [(200, "49")] * 2 == [(each.status, each.headers["Gatekeeper-Credits-Held"]) for each in proxied]
+    assert (49_000_000, 49_000_000 * 3 + 73_500_000) == (
+        (await world.balance()).charged, (await world.balance()).held,
+    )  # fmt: skip
+
+
 async def test_a_key_of_a_route_is_no_key_of_a_decision(world: World):
     """The same key for a generation and for a decision are two requests under one name: a conflict."""
     key = await world.key()
@@ -62,20 +79,48 @@ async def test_a_key_of_a_route_is_no_key_of_a_decision(world: World):
     assert [200, 422] == [made.status, decided.status]
 
 
-async def test_a_decision_whose_gateway_died_before_it_answered(world: World):
-    """The hold is there and nobody knows what for: who asks again under its key gets it, and can settle it."""
+async def test_a_decision_whose_gateway_died_before_it_answered(world: World, monkeypatch: pytest.MonkeyPatch):
+    """The hold is there and nobody knows what for: who asks again under its key gets it, and can settle it; but not at
+    once, for whoever held it may be about to say so."""
     key = await world.key()
     first = await decide(world, key, ONCE)
     hold = first.json["id"]
     await world.gateway.store.client.command("DEL", f"gk:{{team-0}}:job:decisions/{hold}")
     world.gateway.gate.desk._by_name.clear()
 
+    too_soon = await decide(world, key, ONCE)
+    monkeypatch.setattr("gatekeeper.proxy.decisions.deciding.KEPT_WITHIN_S", 0)
     again = await decide(world, key, ONCE)
     settled = await tell(world, key, hold, "settle", {"credits": 7})
 
+    assert (409, "generation_in_progress") == (too_soon.status, too_soon.json["code"])
     assert (201, hold, True) == (again.status, again.json["id"], again.json["replayed"])
     assert (200, 7) == (settled.status, settled.json["credits_charged"])
     await world.assert_books_clean()
+
+
+async def test_nobody_takes_a_decision_over_while_it_is_made(world: World, monkeypatch: pytest.MonkeyPatch):
+    """Asked the same between the hold and the record of what it is for, with another token: that is never the one."""
+    key, ledger = await world.key(), world.gateway.store.ledger
+    name_job, waits, may_go_on = ledger.name_job, asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments: Any) -> None:
+        waits.set()
+        await may_go_on.wait()
+        await name_job(*arguments)
+
+    monkeypatch.setattr(ledger, "name_job", slow)
+    first = asyncio.create_task(decide(world, key, {"Gatekeeper-Settle-Token": TOKEN, **ONCE}))
+    await waits.wait()
+    monkeypatch.setattr(ledger, "name_job", name_job)
+    second = await decide(world, key, {"Gatekeeper-Settle-Token": "another-token-altogether", **ONCE})
+    may_go_on.set()
+    hold = (await first).json["id"]
+    freed = await tell(world, key, hold, "release", Gatekeeper_Settle_Token="another-token-altogether")
+    settled = await tell(world, key, hold, "settle", Gatekeeper_Settle_Token=TOKEN)
+
+    assert [409, 404, 200] == [each.status for each in (second, freed, settled)]
+    assert 49_000_000 == (await world.balance()).charged
 
 
 async def test_only_who_has_its_token_ends_it(world: World):
@@ -211,8 +256,10 @@ async def test_another_gateway_ends_it(start_world: StartWorld, tmp_path: Path):
     assert 409 == differs.status
 
 
-async def test_the_store_is_away(start_world: StartWorld, tmp_path: Path):
-    """No store, no decision, and nothing stays held; an end waits on disk and is booked when it is back, once."""
+async def test_the_store_is_away(start_world: StartWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """No store, no decision, and nothing stays held; an end waits on disk and is booked when it is back, once. It is
+    told by a key that was not looked up since the store went."""
+    monkeypatch.setattr("gatekeeper.web.auth.REMEMBER_S", 0)
     port = free_port()
     async with store_server(tmp_path / "store", port, *AOF) as store:
         world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")

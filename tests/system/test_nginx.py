@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from gatekeeper.middleware.client import Decision, DecisionsClient
 from tests.system.nginx import nginx
@@ -92,6 +93,21 @@ async def test_what_nginx_lets_by_is_held_and_settled(world: World, tmp_path: Pa
     assert 1 == len(service.seen)
     assert (49_000_000, 0) == ((await world.balance()).charged, (await world.balance()).held)
     await world.assert_books_clean()
+
+
+async def test_the_service_gets_the_path_that_was_paid_for(world: World, tmp_path: Path, stack: AsyncExitStack):
+    """Not its caller's spelling of it, in which the service might see an endpoint that is shut."""
+    key = await world.key()
+    url, service = await behind(stack, world, tmp_path)
+
+    for path in ("/shut/%2e%2e/images?a=1", "/shut/x/../../thumbnails", "//images"):
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session,
+            session.post(URL(url + path, encoded=True), json={}) as answer,
+        ):
+            await answer.read()
+
+    assert ["/images?a=1", "/thumbnails", "/images"] == [each.raw_path for each in service.seen]
 
 
 async def test_a_callers_own_hold_never_reaches_the_service(world: World, tmp_path: Path, stack: AsyncExitStack):

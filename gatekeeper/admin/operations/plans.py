@@ -15,6 +15,7 @@ from gatekeeper.admin.documents import (
 from gatekeeper.admin.operations.asking import Who, change_team, team_of
 from gatekeeper.admin.pieces import budget_parts
 from gatekeeper.admin.problems import invalid
+from gatekeeper.ledger.allowances import begins_ms
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.teamrecord import Allowance, Per, Project, TeamRecord
 
@@ -40,9 +41,9 @@ def _allowances(team: TeamRecord, body: AllowancesBody, now_ms: int) -> tuple[Al
 
 
 def allowance_of(body: AllowanceBody, team: TeamRecord, now_ms: int) -> Allowance:
-    """An allowance as the ledger keeps it; one that does not say since when began when it was first stored."""
-    known = next((each.since_ms for each in team.allowances if each.id == body.id), now_ms)
-    since_ms = known if body.since is None else body.since
+    """An allowance as the ledger keeps it; one that does not say since when began when it was first stored, with this
+    period."""
+    since_ms = begins_ms(team, body.id, Per(body.per), now_ms) if body.since is None else body.since
     return Allowance(body.id, body.credits, Per(body.per), since_ms, body.lasts_periods)
 
 

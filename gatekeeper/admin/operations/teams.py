@@ -18,6 +18,7 @@ from gatekeeper.admin.documents import (
 from gatekeeper.admin.operations.asking import Made, Who, change_team, team_of
 from gatekeeper.admin.pieces import CapsBody
 from gatekeeper.admin.problems import differs
+from gatekeeper.ledger.allowances import moved
 from gatekeeper.ledger.errors import LedgerConflict
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.reports import Balance
@@ -94,6 +95,8 @@ def patched(before: TeamRecord, body: TeamPatch) -> TeamRecord:
     """The record with what the body says; fields that it leaves out stay."""
     said = body.model_fields_set
     record = before
+    if "timezone" in said:
+        record = replace(record, allowances=moved(record.allowances, before.timezone, body.timezone))
     for name in ("timezone", "organisation", "frozen", "shadow", "retry_guard"):
         if name in said:
             record = replace(record, **{name: getattr(body, name)})

@@ -128,7 +128,7 @@ if d then
   if d.state == 'X' then
     ends.spend(book, r, amount)
   else
-    book.charged = book.charged + amount - before
+    book.charged = book.charged - before + amount
     move_scopes(book, r.fields, r.starts, amount - before, 0)
   end
   local text = str(amount)

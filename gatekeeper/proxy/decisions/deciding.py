@@ -14,9 +14,11 @@ from aiohttp import web
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.outcome import Pending
 from gatekeeper.core.price import Quote
+from gatekeeper.core.rejection import Rejected
 from gatekeeper.dialects.base import Dialect, JobLink
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.events import GenerationReplayed
+from gatekeeper.ledger.holdid import hold_id_ms
 from gatekeeper.ledger.records import HoldContext, HoldState, OnUnknown, Repeated
 from gatekeeper.ledger.reports import OpenHold
 from gatekeeper.logs import emit
@@ -24,11 +26,11 @@ from gatekeeper.proxy.admission import Admission, admit_call
 from gatekeeper.proxy.answering import shadow_headers
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.decisions.asking import Wanted, read_token, read_wanted, token_sha256, usual_names
-from gatekeeper.proxy.flight import take_off
+from gatekeeper.proxy.flight import Flight, take_off
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.desk import Job, name_of
 from gatekeeper.proxy.jobs.record import DECISIONS, JobRecord, record_text
-from gatekeeper.proxy.once import Once, name_request
+from gatekeeper.proxy.once import UNNAMED, Once, name_request
 from gatekeeper.proxy.pipeline import learn, learn_asked
 from gatekeeper.proxy.quoting import catalog_quote_answer, quote_document
 from gatekeeper.proxy.refusals import came_before
@@ -39,6 +41,9 @@ from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_HELD, HOLD_ID, REP
 
 GRACE_S: Final = 60
 """How long an outcome is waited for when the time of a decision is over."""
+
+KEPT_WITHIN_S: Final = 30
+"""Whoever held it has said by then what for, or is gone: the store's patience twice, and a gateway that is busy."""
 
 CREATED: Final = 201
 
@@ -86,22 +91,27 @@ async def answer_decision(gate: Gate, call: Call) -> web.Response:
 
 
 async def decide(
-    gate: Gate, call: Call, wanted: Wanted, once: Once, token: str | None, again: Collection[HoldState] = RUNNING
+    gate: Gate,
+    call: Call,
+    wanted: Wanted,
+    once: Once,
+    token: str | None,
+    again: Collection[HoldState] = RUNNING,
+    *,
+    same_token: bool = False,
 ) -> Decision:
     """Holds what is wanted, or gives the decision of the same request before, if its hold is in one of the states in
-    `again`. Raises `Rejected`, or the ledger's error: then nothing is held, or the outbox sees to that."""
+    `again`; `same_token`: that one has this token too. Raises `Rejected`, or the ledger's error: then nothing is held,
+    or the outbox sees to that."""
     asked = usual_names(call.catalog, wanted.asked)
     learn_asked(call, asked)
     admission = admit_call(call, asked)
     admission = replace(admission, provider=replace(admission.provider, on_unknown=wanted.on_unknown))
     learn(call, admission)
     call.trace.learn(provider=wanted.provider)
-    taken = await take_off(gate, call, admission, once, wanted.ttl_s)
+    taken = await _held(gate, call, admission, once, wanted.ttl_s, again)
     if isinstance(taken, Repeated):
-        call.trace.learn(hold_id=taken.hold_id, credits=taken.amount)
-        if taken.state not in again:
-            raise came_before(taken, gate.clock.now())
-        return await _decided_before(gate, call, admission, taken, token)
+        return await _decided_before(gate, call, admission, taken, token, same_token=same_token)
     tell_shadow(gate, call, taken.held)
     async with taken as flight:
         began_ms = int(gate.clock.now().timestamp() * 1000)
@@ -112,6 +122,25 @@ async def decide(
         flight.resolved = True
     expires_at_ms = began_ms + wanted.ttl_s * 1000
     return Decision(record, wanted.on_unknown, flight.available, expires_at_ms, admission.quote)
+
+
+async def _held(
+    gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: int, again: Collection[HoldState]
+) -> Flight | Repeated:
+    """The hold, or the same request before, in one of the states in `again`. What came before otherwise is held under
+    no name in shadow, and refused outside of it."""
+    try:
+        taken = await take_off(gate, call, admission, once, ttl_s)
+        if isinstance(taken, Repeated):
+            call.trace.learn(hold_id=taken.hold_id, credits=taken.amount)
+            if taken.state not in again:
+                raise came_before(taken, gate.clock.now())
+    except Rejected as refused:
+        if call.shadow is None or refused.rejection.earlier is None:
+            raise
+        call.shadow.note(refused.rejection)
+        taken = await take_off(gate, call, admission, UNNAMED, ttl_s)
+    return taken
 
 
 async def keep(gate: Gate, record: JobRecord, until_s: int | None = None) -> Job:
@@ -125,14 +154,17 @@ async def keep(gate: Gate, record: JobRecord, until_s: int | None = None) -> Job
 
 
 async def _decided_before(
-    gate: Gate, call: Call, admission: Admission, earlier: Repeated, token: str | None
+    gate: Gate, call: Call, admission: Admission, earlier: Repeated, token: str | None, *, same_token: bool
 ) -> Decision:
-    """The decision that the same request got. Raises `Rejected`: nobody knows any more what its hold was for."""
+    """The decision that the same request got. Raises `Rejected`: nobody knows any more what its hold was for, or not
+    yet; who asks at the same moment may be another, and would take the decision over with a token of his own."""
     team, hold_id = call.caller.team.id, earlier.hold_id
     hold = await gate.ledger.open_hold(hold_id, team)
     job = await gate.desk.find(team, DECISIONS, hold_id)
-    if job is None and hold is None:
-        raise came_before(earlier, gate.clock.now())
+    now = gate.clock.now()
+    is_new = now.timestamp() - hold_id_ms(hold_id) / 1000 < KEPT_WITHIN_S
+    if job is None and (hold is None or (is_new and not same_token)):
+        raise came_before(earlier, now)
     if job is None and hold is not None:
         # Whoever held it was gone before it could say what for, and before anybody heard of it.
         job = await keep(gate, replace(_record_of(call, admission, hold), token_sha256=token_sha256(token)))

@@ -92,7 +92,8 @@ async def _let_by(gate: Gate, call: Call, plan: AuthPlan, body: list[bytes]) -> 
     asked = read_asked(plan, call.request, body)
     wanted = Wanted(asked, plan.ttl_s, OnUnknown.RELEASE if plan.settle_now else plan.on_unknown, WHO)
     token = settle_token(gate.webhooks.secret, call.caller.team.id, plan.once or secrets.token_hex(NAME_BYTES))
-    decision = await decide(gate, call, wanted, _once(call, plan, asked), token, _again(plan))
+    once = _once(call, plan, asked)
+    decision = await decide(gate, call, wanted, once, token, _again(plan), same_token=bool(plan.once))
     headers = {**hold_headers(decision), REQUEST_ID: call.request_id, "Server": SERVER}
     if plan.settle_now:
         headers[CREDITS_CHARGED] = await _charge(gate, decision)
