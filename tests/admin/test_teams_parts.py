@@ -240,6 +240,11 @@ async def test_a_revoked_key_gets_no_overlap(ledger: Ledger, tmp_path: Path, mon
         ("allowances: [{id: a, credits: 5, per: day, since: 2026-11-01T00:00:00}]", "this is no day and no instant"),
         ("allowances: [{id: a, credits: 5, per: day, lasts_periods: 32}]", "`32` is out of bounds"),
         (
+            "allowances: [{id: a, credits: 5, per: day, lasts_periods: 25}, "
+            "{id: b, credits: 6, per: day, lasts_periods: 24}]",
+            "they roll over for 49 periods in all",
+        ),
+        (
             "allowances: [{id: a, credits: 5, per: day}, {id: a, credits: 6, per: day}]",
             "the allowance `a` is already on line 3",
         ),
