@@ -125,7 +125,7 @@ async def test_a_crash_at_any_step(pair: Ledger, client: StoreClient, calls: int
         begun = 1
         await pair.wallet.transfer(HERE, "t", THERE, 30 * CREDIT, why="w")
     await pair.wallet.finish_pending()
-    again = await pair.wallet.finish_pending(HERE)
+    again = await pair.wallet.finish_pending()
 
     assert ((100 - 30 * begun) * CREDIT, 30 * begun * CREDIT) == await available(pair)
     assert (0, [False] * begun) == (again, [each.pending for each in await pair.wallet.transfers(HERE)])

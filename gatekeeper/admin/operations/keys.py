@@ -6,7 +6,7 @@ from typing import Any
 
 from gatekeeper.admin.bodies import KeyBody, KeyPatch, PageQuery, RotateBody
 from gatekeeper.admin.documents import KeyCreated, KeyDocument, KeyList, KeyRemoved
-from gatekeeper.admin.operations.asking import Made, Who, chosen, page_of, team_of
+from gatekeeper.admin.operations.asking import Created, Who, chosen, page_of, team_of
 from gatekeeper.admin.problems import AdminProblem, differs, invalid
 from gatekeeper.core.rejection import quoted
 from gatekeeper.ledger.errors import LedgerInvalid
@@ -31,7 +31,7 @@ async def get_key(ledger: Ledger, team_id: str, key_id: str) -> KeyDocument:
     return key_document(await _key_of(ledger, team_id, key_id))
 
 
-async def create_key(ledger: Ledger, team_id: str, body: KeyBody, who: Who) -> Made[KeyCreated]:
+async def create_key(ledger: Ledger, team_id: str, body: KeyBody, who: Who) -> Created[KeyCreated]:
     """A new key with a secret; the same again changes nothing and has none, because it is not kept."""
     await team_of(ledger, team_id)
     why = who.because(body.why)
@@ -49,12 +49,12 @@ async def create_key(ledger: Ledger, team_id: str, body: KeyBody, who: Who) -> M
     if before is None:
         await _check_expiry(ledger, team_id, body.expires_at)
         if await ledger.keyring.put_new(wanted, actor=why.actor, why=why.why):
-            return Made(_created(wanted, secret), new=True)
+            return Created(_created(wanted, secret), new=True)
         before = await _key_of(ledger, team_id, body.id)
     other = _differing(before, wanted, body)
     if other:
         raise differs(f"a key {body.id} of team {team_id}", other)
-    return Made(_created(before, None), new=False)
+    return Created(_created(before, None), new=False)
 
 
 async def change_key(ledger: Ledger, team_id: str, key_id: str, body: KeyPatch, who: Who) -> KeyDocument:
