@@ -173,6 +173,8 @@ def test_a_name_that_is_not_there(run: Run, command: tuple[str, ...], told: str)
         (("limits", "raise", "studio", "team", "month", "9", "--until", "2020-01-01"), 1, "is past."),
         (("projects", "set", "studio", "p", "5", "--part", "a"), 2, "a is no part; write it like"),
         (("projects", "set", "studio", "p", "5", "--part", "a=70:final", "--part", "b=31:fix"), 1, "more than 100"),
+        (("projects", "set", "studio", "p", "5", "--part", "a=70"), 1, "parts.0: nothing would belong to the part a."),
+        (("projects", "set", "studio", "p", "5", "--part", "a=70:itration"), 1, "Did you mean `iteration`?"),
         (("alerts", "set", "studio", "--threshold", "0"), 1, "thresholds.0: `0` is out of bounds."),
         (("alerts", "set", "studio", "--url", "ftp://x"), 1, "alert_url: this is no address to send to."),
         (("usage", "studio", "--by", "colour"), 1, "`by` has colour: use model,"),
