@@ -7,12 +7,8 @@ import typer
 from gatekeeper.admin.bodies import OVERLAP_S_MAX, PAGE_MAX, KeyBody, PageQuery, RotateBody
 from gatekeeper.admin.documents import KeyCreated
 from gatekeeper.admin.operations import keys
-<<<<<<< HEAD
 from gatekeeper.admin.operations.asking import Created
-=======
-from gatekeeper.admin.operations.asking import Made
 from gatekeeper.admin.problems import invalid
->>>>>>> e-mend1
 from gatekeeper.cli.operating import by, given, moment, operate, stretch_of
 from gatekeeper.cli.options import (
     ConfigOption,

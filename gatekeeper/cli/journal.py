@@ -71,25 +71,6 @@ def _print_entries(entries: list[dict[str, Any]]) -> None:
     if not entries:
         print("There are no entries here.")
         return
-<<<<<<< HEAD
-    table = new_table(
-        "Seq",
-        "At",
-        "Entry",
-        "Credits",
-        "Charged",
-        "For",
-        "Who",
-        "Why",
-        right=("Seq", "Credits", "Charged"),
-        whole=("At", "For"),
-    )
-    for entry in entries:
-        who = ", ".join(entry[name] for name in ("project", "member", "key_id", "actor") if entry[name])
-        facts = (entry[name] for name in ("seq", "at", "kind", "credits", "charged", "id"))
-        table.add_row(*map(cell, facts), who, cell(entry["why"]))
-    print_table(table)
-=======
     rows = [{**entry, **_in_few_words(entry)} for entry in entries]
     if is_wide():
         columns = {"Seq": "seq", "At": "at", "Entry": "kind", "Credits": "credits", "Charged": "charged"}
@@ -108,7 +89,6 @@ def _in_few_words(entry: dict[str, Any]) -> dict[str, str]:
         "entry": "\n".join(filter(None, lines)),
         "who_why": "\n".join(filter(None, (who, entry["why"]))),
     }
->>>>>>> e-mend1
 
 
 def export(

@@ -101,14 +101,9 @@ class _Shadow:
     def feed(self, line: LogLine) -> None:
         self.begun_at_ms = line.at_ms if self.begun_at_ms is None else self.begun_at_ms
         self.ended_at_ms = line.at_ms
-<<<<<<< HEAD
-        amount = read_credits(line.fields.get("credits_held"))
-=======
         if line.event != "generation.shadowed":
             return
-        held = line.fields.get("credits_held")
-        amount = parse_credits(f"{held:.6f}") if isinstance(held, int | float) else None
->>>>>>> e-mend1
+        amount = read_credits(line.fields.get("credits_held"))
         rows = [table.row(str(line.fields.get(name) or "")) for name, table in self.by.items()]
         for row in (self.whole, *rows):
             row.requests += 1

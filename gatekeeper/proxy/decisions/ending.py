@@ -112,10 +112,11 @@ async def _job_of(gate: Gate, call: Call, *, to_end: bool = True) -> Job:
         raise over
     if job is None:
         raise _not_found()
+    # As with a job: this request is itself, and how the work ended is told with the facts of the one that began it.
+    begun = job.record.facts
+    call.trace.learn(provider=begun.provider, hold_id=job.record.hold_id, model=begun.model)
     if to_end:
         check_token(call.request, job.record)
-    call.trace.facts = job.record.facts
-    call.trace.learn(request_id=call.request_id)
     return job
 
 
