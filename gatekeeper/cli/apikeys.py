@@ -7,7 +7,7 @@ import typer
 from gatekeeper.admin.bodies import OVERLAP_S_MAX, PAGE_MAX, KeyBody, PageQuery, RotateBody
 from gatekeeper.admin.documents import KeyCreated
 from gatekeeper.admin.operations import keys
-from gatekeeper.admin.operations.asking import Made
+from gatekeeper.admin.operations.asking import Created
 from gatekeeper.admin.problems import invalid
 from gatekeeper.cli.operating import by, given, moment, operate, stretch_of
 from gatekeeper.cli.options import (
@@ -73,7 +73,7 @@ def create_key(  # noqa: PLR0913 - each argument is an option of the command
     The same again changes nothing and shows no secret; for a new one there is `keys rotate`.
     """
 
-    async def create(ledger: Ledger) -> Made[KeyCreated]:
+    async def create(ledger: Ledger) -> Created[KeyCreated]:
         at = await moment(ledger, team, expires)
         body = given(KeyBody, id=key, project=project, member=member, scopes=scope or None, expires_at=at)
         return await keys.create_key(ledger, team, body, by(why))

@@ -19,13 +19,12 @@ from gatekeeper.cli.stores import chosen_teams, counted
 from gatekeeper.clock import SystemClock
 from gatekeeper.ledger.errors import ExportBroken, LedgerBroken, LedgerConflict
 from gatekeeper.ledger.export import Exported, Trimmed, export_team, trim_team
+from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.settings import Settings
 
 KEEP_DAYS = 7
 """What is kept in the store unless told otherwise: the last week is what people ask about."""
-
-DAY_MS = 86_400_000
 
 SHOWN = 50
 """Entries shown unless told otherwise: a screen or two."""
@@ -83,7 +82,7 @@ def _print_entries(entries: list[dict[str, Any]]) -> None:
 
 def _in_few_words(entry: dict[str, Any]) -> dict[str, str]:
     """Who it was, and the columns of a narrow window, in which related facts share one."""
-    who = ", ".join(entry[name] for name in ("project", "member", "key", "actor") if entry[name])
+    who = ", ".join(entry[name] for name in ("project", "member", "key_id", "actor") if entry[name])
     lines = f"{entry['kind']} {cell(entry['at'])}", cell(entry["id"])
     return {
         "who": who,
@@ -168,7 +167,7 @@ async def _trim(
     settings: Settings, teams: list[str], keep_days: int, dry_run: bool, *, silent: bool
 ) -> tuple[list[Trimmed], Problems]:
     done, problems = list[Trimmed](), Problems()
-    before_ms = _young_from_ms(keep_days)
+    before_ms = _young_from_ms(int(SystemClock().now().timestamp() * 1000), keep_days)
     async with open_ledger(settings) as store:
         chosen = await chosen_teams(store.ledger, teams)
         with progress("Cutting", len(chosen), silent=silent) as step:
@@ -184,9 +183,8 @@ async def _trim(
     return done, problems
 
 
-def _young_from_ms(keep_days: int) -> int:
-    """Entries from this instant on are kept; none are if 0 days are, whatever this machine's clock says."""
-    now_ms = int(SystemClock().now().timestamp() * 1000)
+def _young_from_ms(now_ms: int, keep_days: int) -> int:
+    """Entries from this instant on are kept; none are if 0 days are, however far this machine's clock is behind."""
     return now_ms - keep_days * DAY_MS if keep_days else now_ms + DAY_MS
 
 

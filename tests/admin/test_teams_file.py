@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gatekeeper.admin.teams_file import apply_plan, apply_teams_file, plan
-from gatekeeper.admin.teams_plan import ChangeKind, Plan
 from gatekeeper.admin.teams_schema import TeamsFile, idle_patterns, load_teams
 from gatekeeper.admin.teams_secrets import read_secrets
+from gatekeeper.admin.teams_steps import ChangeKind, Plan
 from gatekeeper.ledger.errors import LedgerConflict
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import EMBEDDED, open_store
