@@ -184,6 +184,6 @@ def test_how_a_budget_stands(run: Run, spend: Spend) -> None:
     lines = lines_of(result.stdout)
     assert any(line.startswith("spring month 100 49 0 49") for line in lines)
     assert any(line.startswith("team month 100 49 0 49") for line in lines)
-    assert {"spring drafts 90 49 90 100.0 1", "spring finals 10 0 10 0.0 0"} <= {*lines}
+    assert {"spring drafts 90 0 90 0.0 0", "spring finals 10 49 10 100.0 1"} <= {*lines}
     assert ("studio", ["spring"]) == (found["team"], [project["project"] for project in found["projects"]])
     assert len(found["projects"][0]["signals"]) == len([line for line in lines if line.startswith("spring: ")])

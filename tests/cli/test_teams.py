@@ -192,7 +192,7 @@ def test_a_raise_to_less_than_the_limit_is_told_in_credits(run: Run) -> None:
         ),
         (("projects", "set", "studio", "p", "5", "--part", "a"), 2, "a is no part; write it like"),
         (("projects", "set", "studio", "p", "5", "--part", "a=70:final", "--part", "b=31:fix"), 1, "more than 100"),
-        (("projects", "set", "studio", "p", "5", "--part", "a=70"), 1, "parts.0: nothing would belong to the part a."),
+        (("projects", "set", "studio", "p", "5", "--part", "a=70"), 1, "--part: nothing would belong to the part a."),
         (("projects", "set", "studio", "p", "5", "--part", "a=70:itration"), 1, "Did you mean `iteration`?"),
         (("alerts", "set", "studio", "--threshold", "0"), 1, "--threshold: `0` is out of bounds."),
         (("alerts", "set", "studio", "--url", "ftp://x"), 1, "--url ftp://x: this is no address to send to."),
