@@ -65,6 +65,7 @@ async def test_in_shadow_a_decision_that_came_before_is_held_anew(world: World):
 
     assert ["already_generated", "idempotency_conflict"] == [each.headers["Gatekeeper-Shadow"] for each in again]
     assert [(200, "49")] * 2 == [(each.status, each.headers["Gatekeeper-Credits-Held"]) for each in proxied]
+    assert [None, "generation_in_progress"] == [each.headers.get("Gatekeeper-Shadow") for each in proxied]
     assert (49_000_000, 49_000_000 * 3 + 73_500_000) == (
         (await world.balance()).charged, (await world.balance()).held,
     )  # fmt: skip
