@@ -37,9 +37,15 @@ def list_grants(
     document = operate(config, lambda ledger: grants.list_grants(ledger, team, page), team=team).plain()
     columns = {"Grant": "id", "Credits": "credits", "Expires": "expires_at", "Left": "remaining"}
     none = f"Team {team} was given nothing yet. `gatekeeper grants give {team} ID CREDITS` does."
+    shown = {**document, "grants": [{**each, "remaining": _left(each["remaining"])} for each in document["grants"]]}
     print_page(
-        document, "grants", columns, none=none, right=("Credits", "Left"), whole=("Grant",), as_json=as_json
+        document if as_json else shown, "grants", columns,
+        none=none, right=("Credits", "Left"), whole=("Grant",), as_json=as_json,
     )  # fmt: skip
+
+
+def _left(remaining: Any) -> Any:
+    return "one pot" if remaining is None else remaining
 
 
 def give(  # noqa: PLR0913 - each argument is an option of the command

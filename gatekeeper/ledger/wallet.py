@@ -28,8 +28,9 @@ from gatekeeper.ledger.walletscripts import (
     parse_transfer,
 )
 
-PENDING_MAX: Final = 100
-"""Transfers finished in one look: what crashes left is a handful."""
+PENDING_MAX: Final = 10_000
+"""Transfers looked at in one go, the oldest first. What crashes left is a handful; but what was refused is announced
+too, for an hour, and whoever tries hundreds of those must not keep the others from being finished."""
 NEVER_MADE_MS: Final = 3_600_000
 """A transfer that was announced and not made for so long never will be: a call is over within seconds."""
 

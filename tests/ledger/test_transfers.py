@@ -151,6 +151,18 @@ async def test_an_announcement_of_nothing_goes_after_an_hour(pair: Ledger, clien
     assert [f"{HERE}:young"] == await waiting(pair)
 
 
+async def test_many_that_were_refused_are_in_nobodys_way(pair: Ledger, client: StoreClient):
+    """Each that is asked for in vain stays announced for an hour; one that a crash left is finished all the same."""
+    now_ms = await pair.now_ms(HERE)
+    refused = [text for n in range(300) for text in (now_ms - 60_000, f"{HERE}:refused-{n}")]
+    await client.command("ZADD", TRANSFERS, *refused)
+    with pytest.raises(LedgerUnavailable):
+        await Ledger(Breaking(client, 7, after=True)).wallet.transfer(HERE, "t", THERE, 30 * CREDIT)
+
+    assert 1 == await pair.wallet.finish_pending()
+    assert (70 * CREDIT, 30 * CREDIT) == await available(pair)
+
+
 async def test_a_receiver_that_cannot_take_it_yet(pair: Ledger, client: StoreClient):
     """It was taken, and the receiver got too much in between: it waits, is told, and is given when there is room."""
     with pytest.raises(LedgerUnavailable):

@@ -174,6 +174,16 @@ async def demo_commands(demo: Process) -> list[str]:
     return [line.strip() for line in demo.lines if re.match(r"curl .*/v1/generations", line)]
 
 
+async def test_the_demos_admin_command_finds_its_token(tmp_path: Path) -> None:
+    """It is pasted as it is printed, and answered."""
+    async with gatekeeper("demo", "--port", "0", "--admin-port", "0", cwd=tmp_path) as demo:
+        await demo.until_line("Ctrl-C")
+        (line,) = [line for line in demo.lines if line.startswith("Admin API:")]
+        status, teams = await run_printed(line.partition(":")[2].strip())
+
+    assert (200, ["demo"]) == (status, [team["id"] for team in teams["teams"]])
+
+
 async def test_the_demos_two_commands_do_what_it_says(tmp_path: Path) -> None:
     """The first gives a picture that opens, the second a 422 that names the allowed set."""
     async with gatekeeper("demo", "--port", "0", "--admin-port", "0", cwd=tmp_path) as demo:
