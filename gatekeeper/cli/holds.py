@@ -125,5 +125,5 @@ def _report(document: dict[str, Any], as_json: bool) -> None:
         case "late":
             print(f"Time had {was} the hold; now it is charged with {charged} credits.")
         case _:
-            print(f"The hold was {was}: {charged} credits charged, {freed} freed.")
+            print(f"{charged} credits charged, {freed} freed; the hold's state was {was}.")
     print(f"Available: {done['credits_available']} credits.")

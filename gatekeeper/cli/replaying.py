@@ -167,7 +167,7 @@ def _remarks(found: dict[str, Any]) -> list[str]:
     if left["begun_before"]:
         said.append(f"{left['credits_begun_before']} credits, the same in both, are of requests from before the log.")
     if left["teams_without_rules"]:
-        said.append(f"Only validated and priced, for want of rules: {', '.join(left['teams_without_rules'])}.")
+        said.append(f"Not in the teams file, so only validated and priced: {', '.join(left['teams_without_rules'])}.")
     return said
 
 
@@ -195,7 +195,7 @@ def _print_logs(logs: dict[str, Any]) -> None:
     print(f"{counted(logs['lines'], 'line')} read{span}.")
     if logs["unreadable"]:
         lines = "line passed by, for it is no log line", "lines passed by, for they are no log lines"
-        print(f"{counted(logs['unreadable'], *lines)} of a gateway.")
+        print(f"{counted(logs['unreadable'], *lines)} of a gateway: those are JSON (log.format: json).")
     for name in logs["cut"]:
         print(f"{name} ends before its end.")
 

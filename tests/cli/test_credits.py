@@ -119,7 +119,7 @@ def test_credits_handed_on(run: Run) -> None:
     refused = run("grants", "transfer", "studio", "t-2", "other", "100")
 
     assert "100 credits of team studio are handed on to team film.\n" == done.stdout
-    assert "were handed on before; nothing was changed" in again.stdout
+    assert "were handed on to team film before; nothing was changed.\n" in again.stdout
     assert 1 == refused.exit_code
     balances = [document(run, "teams", "show", team)["balance"]["available"] for team in ("studio", "film", "other")]
     assert [900, 100, 0] == balances

@@ -69,7 +69,9 @@ def test_settle(run: Run, kept: str) -> None:
     again = run("holds", "settle", "studio", kept, "24.5", "--why", "once more")
     entry = last_entry(run)
 
-    assert "The hold was unknown: 24.5 credits charged, 24.5 freed.\nAvailable: 975.5 credits.\n" == first.stdout
+    assert (
+        "24.5 credits charged, 24.5 freed; the hold's state was unknown.\nAvailable: 975.5 credits.\n" == first.stdout
+    )
     assert (
         "The hold is settled already, with 24.5 credits charged; nothing was changed." == again.stdout.splitlines()[0]
     )
@@ -106,7 +108,10 @@ def test_a_running_hold_is_left_alone(run: Run, in_store: InStore) -> None:
 
     assert 1 == refused.exit_code
     assert refused.stderr.startswith(f"Hold {running} is held: its generation runs")
-    assert (0, "The hold was held: 0 credits charged, 49 freed.") == (forced.exit_code, forced.stdout.splitlines()[0])
+    assert (0, "0 credits charged, 49 freed; the hold's state was held.") == (
+        forced.exit_code,
+        forced.stdout.splitlines()[0],
+    )
 
 
 def test_more_than_was_held(run: Run, kept: str) -> None:

@@ -142,6 +142,7 @@ def test_a_team_is_removed(run: Run) -> None:
         (("grants", "disallow", "studio", "x"), "ID: team studio has no allowance x. There are none."),
         (("holds", "release", "studio", "0" * 32, "--why", "x"), "There are none yet."),
         (("usage", "studi"), "There is no team studi. Did you mean studio?"),
+        (("grants", "transfer", "studio", "t", "fim", "5"), "There is no team fim. There are: studio."),
     ],
 )
 @pytest.mark.usefixtures("unchanged")
