@@ -17,7 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gatekeeper import __version__
-from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
+from gatekeeper.admin.plane import AdminPlane, Readiness, Reload, refuse_unparsable, refused_by_http
 from gatekeeper.admin.teams_file import apply_teams_file, teams_problems
 from gatekeeper.admin.token import admin_token
 from gatekeeper.catalog import Catalog, load_catalog
@@ -50,7 +50,7 @@ from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStoppe
 from gatekeeper.settings import Settings
 from gatekeeper.signals.watcher import Watcher
 from gatekeeper.web.auth import Authenticator
-from gatekeeper.web.front import FrontServer
+from gatekeeper.web.front import FrontRunner, FrontServer
 from gatekeeper.yamlfile import ConfigError
 
 HEADER_LINE_BYTES_MAX = 16 * 1024
@@ -351,7 +351,8 @@ def _store_name(store: OpenStore) -> str:
 
 
 async def _listen_admin(settings: Settings, admin: AdminPlane, stack: AsyncExitStack) -> str:
-    runner = web.AppRunner(admin.application(), access_log=None, handle_signals=False)
+    application = admin.application()
+    runner = FrontRunner(application, refuse_unparsable, refused_by_http, access_log=None, handle_signals=False)
     return await _listen(runner, settings.server.admin_host, settings.server.admin_port, stack)
 
 

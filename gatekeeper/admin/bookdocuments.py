@@ -113,7 +113,7 @@ class EntryDocument(Document):
     hold_seq: int | None
     project: str | None
     member: str | None
-    key: str | None
+    key_id: str | None
     price_list: str | None
     usage: str | None
     why: str | None

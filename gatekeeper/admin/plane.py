@@ -96,7 +96,7 @@ class AdminPlane:
         except AdminProblem as problem:
             return problem_answer(problem)
         except web.HTTPException as refused:
-            return _refused(request, refused)
+            return refused_by_http(request, refused)
         except Exception as error:  # noqa: BLE001  # the outermost edge: a bug is told, not swallowed by the server
             self.metrics.internal_error()
             emit(InternalError(where=place_of(error), error=type(error).__name__))
@@ -134,8 +134,14 @@ class AdminPlane:
         return web.Response(body=openapi_text(), content_type="application/json")
 
 
-def _refused(request: web.Request, refused: web.HTTPException) -> web.Response:
-    """What the router or the body's reader said no with."""
+def refuse_unparsable() -> web.Response:
+    """The answer to bytes that are no HTTP request. None of them are repeated: a token may be among them."""
+    detail = "This is no well-formed HTTP request, or one of its lines is too long."
+    return problem_answer(AdminProblem("malformed_request", detail))
+
+
+def refused_by_http(request: web.Request, refused: web.HTTPException) -> web.Response:
+    """What the router, the body's reader or the server said no with."""
     asked = f"{request.method} {quoted(request.path)}"
     match refused:
         case web.HTTPMethodNotAllowed():

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from gatekeeper.admin.bodies import Body, NoQuery, Query
 from gatekeeper.admin.bookdocuments import ReloadDocument
 from gatekeeper.admin.documents import Document
-from gatekeeper.admin.operations.asking import Made, Who
+from gatekeeper.admin.operations.asking import Created, Who
 from gatekeeper.admin.problems import AdminProblem, translated, unreadable
 from gatekeeper.catalog import Catalog
 from gatekeeper.core.rejection import Rejected
@@ -77,7 +77,7 @@ class Asked:
         return self.ids["team"]
 
 
-Reply = Document | Made[Any] | web.Response
+Reply = Document | Created[Any] | web.Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ async def answered(route: Route, parts: Parts, request: web.Request) -> web.Resp
     except LedgerError as error:
         raise translated(error) from error
     match reply:
-        case Made(document, new):
+        case Created(document, new):
             return written(document.json_text(), 201 if new else 200)
         case Document():
             return written(reply.json_text(), 200)

@@ -2,7 +2,7 @@
 
 Credits that were spent are never touched, and a grant that was given is never changed: the same id with another
 amount or expiry is a problem to be told, not a correction to be made. What a file may say is `teams_schema`'s, what
-follows from a difference `teams_plan`'s.
+follows from a difference `teams_steps`'s.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gatekeeper.admin.teams_difference import instant
-from gatekeeper.admin.teams_plan import (
+from gatekeeper.admin.teams_schema import TeamEntry, TeamsFile, load_teams
+from gatekeeper.admin.teams_secrets import Secrets, read_secrets
+from gatekeeper.admin.teams_steps import (
     Change,
     GiveGrant,
     Plan,
@@ -28,8 +30,6 @@ from gatekeeper.admin.teams_plan import (
     remove_keys,
     team_steps,
 )
-from gatekeeper.admin.teams_schema import TeamEntry, TeamsFile, load_teams
-from gatekeeper.admin.teams_secrets import Secrets, read_secrets
 from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger.errors import LedgerConflict
 from gatekeeper.ledger.keyring import SECRETS_MAX

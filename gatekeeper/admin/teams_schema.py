@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from gatekeeper.admin.pieces import PROJECTS_MAX, CapsBody, KeyScopes, LimitBody
 from gatekeeper.admin.teams_budget import AllowanceEntry, ProjectEntry
@@ -36,10 +36,12 @@ from gatekeeper.ledger.keyring import OVERLAP_MAX_MS
 from gatekeeper.yamlfile import (
     ConfigError,
     DataPath,
+    Mistake,
     Problem,
     YamlFile,
     load_yaml,
     problems_of,
+    raise_mistakes,
 )
 
 
@@ -91,6 +93,14 @@ class TeamEntry(Strict):
     thresholds: Thresholds | None = None
     alert_url: AlertUrl | None = None
     keys: list[KeyEntry] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        lasting = sum(each.lasts_periods for each in self.allowances or ())
+        if lasting > bounds.ALLOWANCE_LOTS_MAX:
+            mend = f"Let them come to {bounds.ALLOWANCE_LOTS_MAX} or less."
+            raise_mistakes([Mistake(("allowances",), f"they roll over for {lasting} periods in all", mend)])
+        return self
 
 
 class _Schema(Strict):

@@ -125,10 +125,10 @@ def _amount(value: Any) -> int:
 
 
 def _gift(value: Any) -> int:
-    amount = _amount(value)
-    if amount == 0:
-        raise mistake("0 credits are nothing", "Write an amount above 0.")
-    return amount
+    """The same, above 0."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and value <= 0:
+        raise mistake(f"{value} credits are nothing", "Write an amount above 0.")
+    return _amount(value)
 
 
 def _secret(value: Any) -> SecretSource:

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from gatekeeper.admin.operations.books import verdict_document
 from gatekeeper.admin.teams_file import apply_teams_file, plan
-from gatekeeper.admin.teams_plan import Change, Plan
 from gatekeeper.admin.teams_schema import load_teams
+from gatekeeper.admin.teams_steps import Change, Plan
 from gatekeeper.app import open_ledger
 from gatekeeper.cli.completing import team_ids
 from gatekeeper.cli.locate import find_settings

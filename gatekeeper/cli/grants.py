@@ -7,7 +7,7 @@ import typer
 from gatekeeper.admin.bodies import PAGE_MAX, AllowanceBody, GrantBody, PageQuery, RefundBody, TransferBody
 from gatekeeper.admin.documents import AllowancesDocument, GrantDocument
 from gatekeeper.admin.operations import grants, plans, single, wallet
-from gatekeeper.admin.operations.asking import Made
+from gatekeeper.admin.operations.asking import Created
 from gatekeeper.cli.operating import by, credits_of, given, maybe_credits_of, moment, operate
 from gatekeeper.cli.options import (
     ConfigOption,
@@ -37,9 +37,15 @@ def list_grants(
     document = operate(config, lambda ledger: grants.list_grants(ledger, team, page), team=team).plain()
     columns = {"Grant": "id", "Credits": "credits", "Expires": "expires_at", "Left": "remaining"}
     none = f"Team {team} was given nothing yet. `gatekeeper grants give {team} ID CREDITS` does."
+    shown = {**document, "grants": [{**each, "remaining": _left(each["remaining"])} for each in document["grants"]]}
     print_page(
-        document, "grants", columns, none=none, right=("Credits", "Left"), whole=("Grant",), as_json=as_json
+        document if as_json else shown, "grants", columns,
+        none=none, right=("Credits", "Left"), whole=("Grant",), as_json=as_json,
     )  # fmt: skip
+
+
+def _left(remaining: Any) -> Any:
+    return "one pot" if remaining is None else remaining
 
 
 def give(  # noqa: PLR0913 - each argument is an option of the command
@@ -55,7 +61,7 @@ def give(  # noqa: PLR0913 - each argument is an option of the command
 ) -> None:
     """Give a team credits, once per id. What expires soonest is spent first; what is left of it then is lost."""
 
-    async def do(ledger: Ledger) -> Made[GrantDocument]:
+    async def do(ledger: Ledger) -> Created[GrantDocument]:
         at = await moment(ledger, team, expires)
         body = given(GrantBody, id=grant, credits=credits_of(amount), expires_at=at, note=note)
         return await grants.give_grant(ledger, team, body, by(why))

@@ -99,13 +99,6 @@ class KeyRing:
             raise _no_key(team_id, key_id)
         return after
 
-    async def revoke(self, team_id: str, key_id: str, *, actor: str = "", why: str = "") -> KeyRecord:
-        """End a key and keep its record. Raises LedgerInvalid if there is none."""
-        after = await self.change(team_id, key_id, lambda key: replace(key, revoked=True), actor=actor, why=why)
-        if after is None:
-            raise _no_key(team_id, key_id)
-        return after
-
     async def remove(self, team_id: str, key_id: str, *, actor: str = "", why: str = "") -> bool:
         """Forget a key, which stops working; False if there was none."""
         _, changed = await self._change(team_id, key_id, lambda _: None, actor, why)

@@ -289,7 +289,8 @@ def compare(snapshot: Snapshot, replay: Replay) -> tuple[Difference, ...]:
     }  # fmt: skip
     for name, number in derived.items():
         _match(replay, name, snapshot.bal.get(name, "0"), str(number))
-    for scope in sorted({*snapshot.use, *replay.use}):
+    unwritten = {scope for scope, counters in replay.use.items() if counters == BookedCounters()}
+    for scope in sorted({*snapshot.use, *replay.use} - (unwritten - snapshot.use.keys())):
         _match(replay, f"counters of {scope}", snapshot.use.get(scope, "none"), _text(replay.use.get(scope)))
     for grant in sorted({*snapshot.grants, *replay.grants}):
         _match(replay, f"grant {grant}", snapshot.grants.get(grant, "none"), str(replay.grants.get(grant, "none")))

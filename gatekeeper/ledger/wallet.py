@@ -28,8 +28,9 @@ from gatekeeper.ledger.walletscripts import (
     parse_transfer,
 )
 
-PENDING_MAX: Final = 100
-"""Transfers finished in one look: what crashes left is a handful."""
+PENDING_MAX: Final = 10_000
+"""Transfers looked at in one go, the oldest first. What crashes left is a handful; but what was refused is announced
+too, for an hour, and whoever tries hundreds of those must not keep the others from being finished."""
 NEVER_MADE_MS: Final = 3_600_000
 """A transfer that was announced and not made for so long never will be: a call is over within seconds."""
 
@@ -155,8 +156,8 @@ class Wallet:
         stored = pairs(await self._client.command("HGETALL", TeamKeys(team_id).transfers, bulk=True))
         return tuple(sorted((parse_transfer(*each) for each in stored.items()), key=lambda each: each.seq))
 
-    async def finish_pending(self, team_id: str = "") -> int:
-        """Give what was taken and, because of a crash, not given yet: of this team, or of all; how many were finished.
+    async def finish_pending(self) -> int:
+        """Give what was taken and, because of a crash, not given yet; how many were finished.
 
         Raises the first error after all were tried.
         """
@@ -166,8 +167,7 @@ class Wallet:
         for member, since in rows.items():
             giver, _, transfer_id = member.partition(":")
             try:
-                if not team_id or giver == team_id:
-                    finished += await self._finish(giver, transfer_id, int(float(since)))
+                finished += await self._finish(giver, transfer_id, int(float(since)))
             except LedgerError as error:
                 problems.append(error)
         if problems:

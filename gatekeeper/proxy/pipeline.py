@@ -22,7 +22,7 @@ from gatekeeper.proxy.jobs.sourcing import check_sources, taken_over
 from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
-from gatekeeper.proxy.sending import upstream_request
+from gatekeeper.proxy.sending import send_unheld, upstream_request
 from gatekeeper.proxy.shadow import pass_unheld, take_off, tell_shadow
 from gatekeeper.proxy.telling import asked_words
 from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
@@ -64,11 +64,7 @@ async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     body = await body_of(gate, call)
     sent = upstream_request(call, provider, body)
     tell_shadow(gate, call, None)
-    try:
-        answer = await provider.upstream.send(sent)
-    except UpstreamError as error:
-        raise from_upstream(error, provider.name) from None
-    async with answer:
+    async with await send_unheld(provider, sent) as answer:
         return await deliver_free(gate, call, answer, provider.credential.hidden, shadow_headers(call))
 
 

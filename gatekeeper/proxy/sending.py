@@ -10,8 +10,10 @@ from gatekeeper.core.rejection import Code, quoted, refuse
 from gatekeeper.dialects.base import Route
 from gatekeeper.proxy.body import ONLY_IN_A_HEADER
 from gatekeeper.proxy.gate import Call, Provider
+from gatekeeper.proxy.refusals import from_upstream
+from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import forwardable_request_headers, strip_credentials_from_query
-from gatekeeper.upstream.messages import Headers, UpstreamRequest
+from gatekeeper.upstream.messages import Headers, UpstreamAnswer, UpstreamRequest
 
 READABLE_TYPES = frozenset({"application/json", "text/event-stream", "*/*"})
 """What outcomes are read from."""
@@ -27,6 +29,14 @@ def upstream_request(
     headers, query = provider.with_credential(headers, passing_query(call))
     url = (address or f"{provider.bases[call.route.base]}{call.route.upstream_path}") + (f"?{query}" if query else "")
     return UpstreamRequest(call.request.method, url, headers, body, provider.timeouts)
+
+
+async def send_unheld(provider: Provider, request: UpstreamRequest) -> UpstreamAnswer:
+    """The head of the answer to what nothing is held for. Raises `Rejected` where none came."""
+    try:
+        return await provider.upstream.send(request)
+    except UpstreamError as error:
+        raise from_upstream(error, provider.name) from None
 
 
 def _check_query(query: str, route: Route) -> None:

@@ -128,9 +128,9 @@ class DataPlane:
             return self._failed(request, error, trace)
 
     async def _answer(self, request: web.BaseRequest, target: Target, trace: Trace) -> web.StreamResponse:
-        # An end is told also while the store is away, and is kept on disk.
+        # An end is told also while the store is away, and with a key that was good when the work was asked for.
         is_end = target.answering in OF_ONE.values()
-        caller = await self._gate.authenticator.caller(request.raw_headers, or_older=is_end)
+        caller = await self._gate.authenticator.caller(request.raw_headers, to_end=is_end)
         identity = identify(request, caller)
         trace.learn(
             team=caller.team.id, key_id=caller.record.key_id, project=identity.project, member=identity.member,

@@ -31,9 +31,8 @@ from gatekeeper.proxy.answering import (
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.once import UNNAMED, Once
 from gatekeeper.proxy.past import Shadow
-from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, came_before, codes_of, from_upstream
-from gatekeeper.proxy.sending import upstream_request
-from gatekeeper.upstream.failure import UpstreamError
+from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, came_before, codes_of
+from gatekeeper.proxy.sending import send_unheld, upstream_request
 from gatekeeper.upstream.messages import UpstreamAnswer
 
 
@@ -75,11 +74,7 @@ async def pass_unheld(gate: Gate, call: Call, body: Sequence[bytes], refused: Re
     call.trace.learn(provider=provider.name)
     sent = upstream_request(call, provider, body)
     tell_shadow(gate, call, None)
-    try:
-        answer = await provider.upstream.send(sent)
-    except UpstreamError as error:
-        raise from_upstream(error, provider.name) from None
-    async with answer:
+    async with await send_unheld(provider, sent) as answer:
         return await _pass_on(gate, call, provider, answer)
 
 

@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from gatekeeper.admin.teams_schema import TeamEntry, TeamsFile
 from gatekeeper.admin.teams_wanted import wanted_team
-from gatekeeper.core.credits import parse_credits
 from gatekeeper.ledger.allowances import due, next_due_ms
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.replaying.bank import Bank
-from gatekeeper.replaying.lines import LogLine
+from gatekeeper.replaying.lines import LogLine, read_credits
 
 OPENING: Final = "opening balance"
 """The grant in whose name a team has what the log shows."""
@@ -79,4 +78,4 @@ class Accounts:
 def _balance_before(fields: Mapping[str, Any]) -> int:
     """What the team had before this line's hold."""
     left, held = fields.get("credits_available"), fields.get("credits") if fields.get("hold_id") else 0
-    return sum(parse_credits(f"{value:.6f}") for value in (left, held) if isinstance(value, int | float))
+    return sum(read_credits(value) or 0 for value in (left, held))

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, Final, cast
 
 import orjson
 
+from gatekeeper.core.credits import parse_credits
+
 LINE_BYTES_MAX: Final = 1024 * 1024
 """The longest line of the gateway's has some KB; a longer one is passed by, and never in memory as a whole."""
 
@@ -88,6 +90,16 @@ class LogFiles:
             elif text.strip():
                 self.lines += 1
                 yield text
+
+
+def read_credits(value: Any) -> int | None:
+    """Credits of a line, which JSON has read as a number, in micro-credits; None for what no line of ours has there."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return parse_credits(value if isinstance(value, int) else f"{value:.6f}")
+    except ValueError:
+        return None
 
 
 def read_line(text: bytes) -> LogLine | None:

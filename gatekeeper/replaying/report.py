@@ -8,11 +8,10 @@ from typing import Any
 
 from gatekeeper.admin.teams_schema import TeamEntry
 from gatekeeper.catalog import Catalog
-from gatekeeper.core.credits import parse_credits
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.replaying.accounts import Accounts
 from gatekeeper.replaying.judging import Judge
-from gatekeeper.replaying.lines import LogFiles, LogLine, Progress
+from gatekeeper.replaying.lines import LogFiles, LogLine, Progress, read_credits
 from gatekeeper.replaying.rerun import Rerun
 from gatekeeper.replaying.tally import Reason, Table, Tally, refusal_document
 from gatekeeper.settings import ProviderSettings
@@ -100,12 +99,11 @@ class _Shadow:
     ended_at_ms: int | None = None
 
     def feed(self, line: LogLine) -> None:
-        if line.event != "generation.shadowed":
-            return
         self.begun_at_ms = line.at_ms if self.begun_at_ms is None else self.begun_at_ms
         self.ended_at_ms = line.at_ms
-        held = line.fields.get("credits_held")
-        amount = parse_credits(f"{held:.6f}") if isinstance(held, int | float) else None
+        if line.event != "generation.shadowed":
+            return
+        amount = read_credits(line.fields.get("credits_held"))
         rows = [table.row(str(line.fields.get(name) or "")) for name, table in self.by.items()]
         for row in (self.whole, *rows):
             row.requests += 1

@@ -11,7 +11,6 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, Final
 
-from gatekeeper.core.credits import parse_credits
 from gatekeeper.core.outcome import Made
 from gatekeeper.core.rejection import Code
 from gatekeeper.proxy.owing import owed
@@ -19,7 +18,7 @@ from gatekeeper.proxy.telling import read_made
 from gatekeeper.replaying.accounts import Accounts
 from gatekeeper.replaying.bank import Bank, BankHold
 from gatekeeper.replaying.judging import Judge, Verdict
-from gatekeeper.replaying.lines import LogLine
+from gatekeeper.replaying.lines import LogLine, read_credits
 from gatekeeper.replaying.tally import CodeTally, Reason, Refusals, Table, Tally
 
 OPEN_MAX: Final = 200_000
@@ -320,7 +319,8 @@ def _scopes(line: LogLine) -> Mapping[str, str]:
 
 
 def _credits(value: Any) -> int:
-    """Credits of a log line, which JSON has read as a number, in micro-credits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """Credits of a log line in micro-credits. Raises ValueError for what is none."""
+    found = read_credits(value)
+    if found is None:
         raise ValueError("no number of credits")
-    return parse_credits(value if isinstance(value, int) else f"{value:.6f}")
+    return found

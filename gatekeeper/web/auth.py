@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from gatekeeper.clock import Clock
-from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.core.rejection import Code, Rejected, refuse
 from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 
@@ -45,11 +45,15 @@ REMEMBERED_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The key's record and its team's; `key` is what the caller sent, to be stripped from all that goes upstream."""
+    """The key's record and its team's; `key` is what the caller sent, to be stripped from all that goes upstream.
+
+    `over` says why nothing may be begun with the key any more: how something ended may yet be told with it.
+    """
 
     key: str
     record: KeyRecord
     team: TeamRecord
+    over: Rejected | None = None
 
 
 class Authenticator:
@@ -69,20 +73,32 @@ class Authenticator:
         self._keys = _Remembered(find_key_record, clock)
         self._teams = _Remembered(find_team, clock)
 
-    async def caller(self, raw_headers: Iterable[tuple[bytes, bytes]], *, or_older: bool = False) -> Caller:
-        """The caller. Raises `Rejected` (unauthenticated, key_expired), or the ledger's error when it is away:
-        `or_older` for what spends nothing, and may go by older records then."""
+    async def caller(self, raw_headers: Iterable[tuple[bytes, bytes]], *, to_end: bool = False) -> Caller:
+        """The caller. Raises `Rejected` (unauthenticated, key_expired), or the ledger's error when it is away.
+        `to_end`: one who may only tell how something ended; then older records will do, and a key that is `over`."""
         key = find_key(raw_headers, self._key_headers)
         sha256 = key_sha256(key)
-        record = self._static.get(sha256) or await self._keys.get(sha256, or_older=or_older)
-        if record is None or not hmac.compare_digest(record.sha256, sha256) or record.revoked:
-            raise refuse(Code.UNAUTHENTICATED, "This gatekeeper key is not known here, or was revoked.")
-        if record.expires_at_ms is not None and record.expires_at_ms <= self._clock.now().timestamp() * 1000:
-            raise refuse(Code.KEY_EXPIRED, f"The key {record.key_id} has expired; ask your team's lead for a new one.")
-        team = await self._teams.get(record.team, or_older=or_older)
+        record = self._static.get(sha256) or await self._keys.get(sha256, or_older=to_end)
+        if record is None or not hmac.compare_digest(record.sha256, sha256):
+            raise _unknown()
+        over = self._over(record)
+        if over is not None and not to_end:
+            raise over
+        team = await self._teams.get(record.team, or_older=to_end)
         if team is None:
             raise refuse(Code.UNAUTHENTICATED, "The team of this gatekeeper key does not exist any more.")
-        return Caller(key, record, team)
+        return Caller(key, record, team, over)
+
+    def _over(self, record: KeyRecord) -> Rejected | None:
+        if record.revoked:
+            return _unknown()
+        if record.expires_at_ms is not None and record.expires_at_ms <= self._clock.now().timestamp() * 1000:
+            return refuse(Code.KEY_EXPIRED, f"The key {record.key_id} has expired; ask your team's lead for a new one.")
+        return None
+
+
+def _unknown() -> Rejected:
+    return refuse(Code.UNAUTHENTICATED, "This gatekeeper key is not known here, or was revoked.")
 
 
 class _Remembered(Generic[Value]):

@@ -1,4 +1,4 @@
-"""The HTTP server of the data plane, where requests are refused that are no HTTP at all.
+"""The HTTP servers of both planes, where requests are refused that are no HTTP at all.
 
 aiohttp answers those itself, as a page that names the library, with no request id and no log line. Here they leave
 like every other refusal. What is parsed well is not touched.
@@ -16,13 +16,45 @@ Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class FrontServer(web.Server):
     """Hands parsed requests to `handle`; `refuse` makes the answer to what could not be parsed."""
 
-    def __init__(self, handle: Handle, refuse: Callable[[], web.Response], **options: Any) -> None:
-        super().__init__(handle, **options)
+    def __init__(
+        self,
+        handle: Handle,
+        refuse: Callable[[], web.Response],
+        request_factory: Callable[..., web.BaseRequest] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(handle, request_factory=request_factory, **options)
         self._refuse = refuse
         self._options = options
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, self._refuse, loop=asyncio.get_running_loop(), **self._options)
+
+
+class FrontRunner(web.AppRunner):
+    """Runs an application behind such a server; `refused` makes the answer to what aiohttp says no to by itself."""
+
+    def __init__(
+        self,
+        app: web.Application,
+        refuse: Callable[[], web.Response],
+        refused: Callable[[web.Request, web.HTTPException], web.Response],
+        **options: Any,
+    ) -> None:
+        super().__init__(app, **options)
+        self._refuse = refuse
+        self._refused = refused
+
+    async def _make_server(self) -> web.Server:
+        await super()._make_server()  # starts the application
+        make_request = self._app._make_request  # noqa: SLF001  # as the runner's own server has it
+        return FrontServer(self._handle, self._refuse, make_request, **self._kwargs)
+
+    async def _handle(self, request: Any) -> web.StreamResponse:
+        try:
+            return await self._app._handle(request)  # noqa: SLF001  # as above
+        except web.HTTPException as refused:
+            return self._refused(request, refused)
 
 
 class _Connection(web.RequestHandler):

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from gatekeeper.admin.teams_file import apply_plan, apply_teams_file, plan
-from gatekeeper.admin.teams_plan import ChangeKind, Plan
 from gatekeeper.admin.teams_schema import TeamsFile, idle_patterns, load_teams
 from gatekeeper.admin.teams_secrets import read_secrets
+from gatekeeper.admin.teams_steps import ChangeKind, Plan
 from gatekeeper.ledger.errors import LedgerConflict
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import EMBEDDED, open_store
@@ -370,7 +370,7 @@ teams:
     assert [
         "3: teams[studio].timezone: `Europe/Berln` is no time zone known here. Did you mean `Europe/Berlin`?",
         "4: teams[studio].grants[a].id: the grant `a` is already on line 4. Keep one of the two.",
-        "4: teams[studio].grants[a].credits: `-1` credits is less than nothing. It must be 0 or more.",
+        "4: teams[studio].grants[a].credits: -1 credits are nothing. Write an amount above 0.",
         "4: teams[studio].grants[a].credits: 0 credits are nothing. Write an amount above 0.",
         "6: teams[studio].limits[0].scope: `tem` is no scope. "
         "Use team, project, member, key, or one by name like member:amy.",

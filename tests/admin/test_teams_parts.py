@@ -1,6 +1,7 @@
 """What a teams file says beyond limits and keys: raises, allowances, projects, alerts, scopes, overlaps."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -220,7 +221,7 @@ async def test_a_revoked_key_gets_no_overlap(ledger: Ledger, tmp_path: Path, mon
     """A new secret brings a revoked key back; the secret that it was revoked for stays out."""
     monkeypatch.setenv("CI_KEY", OLD)
     await applied(ledger, tmp_path, KEY)
-    await ledger.keyring.revoke("studio", "ci")
+    await ledger.keyring.change("studio", "ci", lambda key: replace(key, revoked=True))
     monkeypatch.setenv("CI_KEY", NEW)
 
     told = await applied(ledger, tmp_path, KEY)
@@ -238,6 +239,11 @@ async def test_a_revoked_key_gets_no_overlap(ledger: Ledger, tmp_path: Path, mon
         ("allowances: [{id: a, credits: 5, per: day, since: soon}]", "this is no day and no instant"),
         ("allowances: [{id: a, credits: 5, per: day, since: 2026-11-01T00:00:00}]", "this is no day and no instant"),
         ("allowances: [{id: a, credits: 5, per: day, lasts_periods: 32}]", "`32` is out of bounds"),
+        (
+            "allowances: [{id: a, credits: 5, per: day, lasts_periods: 25}, "
+            "{id: b, credits: 6, per: day, lasts_periods: 24}]",
+            "they roll over for 49 periods in all",
+        ),
         (
             "allowances: [{id: a, credits: 5, per: day}, {id: a, credits: 6, per: day}]",
             "the allowance `a` is already on line 3",

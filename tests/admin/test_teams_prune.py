@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.admin.teams_file import apply_teams_file, plan
-from gatekeeper.admin.teams_plan import ChangeKind, Plan
 from gatekeeper.admin.teams_schema import load_teams
+from gatekeeper.admin.teams_steps import ChangeKind, Plan
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import EMBEDDED, open_store
 from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, Per, Project, TeamRecord

@@ -113,7 +113,7 @@ def test_more_than_was_held(run: Run, kept: str) -> None:
     """A typing error does not cost a hundred times as much."""
     result = run("holds", "settle", "studio", kept, "4900", "--why", "4900 for 49.00")
 
-    assert (1, "credits: the hold is of 49 credits: nobody agreed to more.\n") == (
+    assert (1, "CREDITS 4900: the hold is of 49 credits: nobody agreed to more.\n") == (
         result.exit_code, result.stderr,
     )  # fmt: skip
 
@@ -123,7 +123,7 @@ def test_more_than_was_held_by_what_time_had_ended(run: Run, in_store: InStore) 
     expired = made(in_store, ttl_ms=0)
     result = run("holds", "settle", "studio", expired, "4900", "--why", "4900 for 49.00")
 
-    assert (1, "credits: the hold is of 49 credits: nobody agreed to more.\n") == (
+    assert (1, "CREDITS 4900: the hold is of 49 credits: nobody agreed to more.\n") == (
         result.exit_code, result.stderr,
     )  # fmt: skip
     assert "Team studio has no open holds.\n" == run("holds", "list", "studio").stdout

@@ -8,6 +8,7 @@ import pytest
 from gatekeeper.cli import journal as commands
 from gatekeeper.cli.show import progress
 from gatekeeper.cli.stores import span
+from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.opening import OpenStore
 from gatekeeper.ledger.records import HoldOrder
@@ -183,7 +184,7 @@ def test_progress_is_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_days_that_are_kept() -> None:
     """No days keep nothing, however far this machine's clock is behind."""
-    assert commands._young_from_ms(0) - commands._young_from_ms(1) >= 2 * commands.DAY_MS
+    assert (11 * DAY_MS, 9 * DAY_MS) == tuple(commands._young_from_ms(10 * DAY_MS, days) for days in (0, 1))
 
 
 @each_case(("seconds", "text"), [(0, "0 s"), (59.9, "59 s"), (3600, "1 h"), (3661, "1 h 1 min"), (200_000, "2 d 7 h")])

@@ -125,7 +125,7 @@ async def test_a_crash_at_any_step(pair: Ledger, client: StoreClient, calls: int
         begun = 1
         await pair.wallet.transfer(HERE, "t", THERE, 30 * CREDIT, why="w")
     await pair.wallet.finish_pending()
-    again = await pair.wallet.finish_pending(HERE)
+    again = await pair.wallet.finish_pending()
 
     assert ((100 - 30 * begun) * CREDIT, 30 * begun * CREDIT) == await available(pair)
     assert (0, [False] * begun) == (again, [each.pending for each in await pair.wallet.transfers(HERE)])
@@ -149,6 +149,18 @@ async def test_an_announcement_of_nothing_goes_after_an_hour(pair: Ledger, clien
     await pair.wallet.finish_pending()
 
     assert [f"{HERE}:young"] == await waiting(pair)
+
+
+async def test_many_that_were_refused_are_in_nobodys_way(pair: Ledger, client: StoreClient):
+    """Each that is asked for in vain stays announced for an hour; one that a crash left is finished all the same."""
+    now_ms = await pair.now_ms(HERE)
+    refused = [text for n in range(300) for text in (now_ms - 60_000, f"{HERE}:refused-{n}")]
+    await client.command("ZADD", TRANSFERS, *refused)
+    with pytest.raises(LedgerUnavailable):
+        await Ledger(Breaking(client, 7, after=True)).wallet.transfer(HERE, "t", THERE, 30 * CREDIT)
+
+    assert 1 == await pair.wallet.finish_pending()
+    assert (70 * CREDIT, 30 * CREDIT) == await available(pair)
 
 
 async def test_a_receiver_that_cannot_take_it_yet(pair: Ledger, client: StoreClient):

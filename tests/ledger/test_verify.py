@@ -11,12 +11,12 @@ from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import parse_figures
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldOrder, OnUnknown
+from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldOrder, OnUnknown, SettleStatus
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.verify import Replay
 from gatekeeper.ledger.windows import Window, Windows
 from tests.cases import each_case
-from tests.ledger.conftest import Raw, fresh_id
+from tests.ledger.conftest import CREDIT, Raw, fresh_id
 
 Order = Callable[..., HoldOrder]
 
@@ -262,3 +262,14 @@ async def test_long_journal_is_read_in_pages(ledger: Ledger, team: TeamRecord, o
     report = await ledger.verify(team.id)
 
     assert (True, 1102) == (report.clean, report.entries)
+
+
+async def test_a_scope_in_which_nothing_was_ever_held(ledger: Ledger, team: TeamRecord, order: Order):
+    """Of a lost hold of nothing, whose windows nobody knows, a team in debt pays nothing: no counters tell of it."""
+    lost = order()
+    context = HoldContext(0, member="amy", windows="0:0:0:0")
+    await ledger.hold(order(amount=500 * CREDIT, shadow="shadow"))
+    settled = await ledger.settle(lost.hold_id, team.id, 5, context=context, within_available=True)
+
+    assert (SettleStatus.ORPHAN, 0) == (settled.status, settled.charged)
+    assert () == (await ledger.verify(team.id)).differences

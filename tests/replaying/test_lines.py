@@ -123,3 +123,14 @@ def test_a_shadow_is_summed_up(place: Place) -> None:
     ]
     assert ["studio", "other"] == [row["team"] for row in found["teams"]]
     assert {"a-model": 2, "none": 1} == {row["model"]: row["requests"] for row in found["models"]}
+
+
+@pytest.mark.parametrize("held", [True, "many", 1e30, {}])
+def test_a_shadow_of_odd_credits_is_without_a_price(place: Place, held: object) -> None:
+    """Whatever a line has in the place of credits, the sum of the others stands."""
+    odd = line("generation.shadowed", code="limit_exceeded", codes=[], credits_held=held)
+    log = place.log(odd, line("generation.shadowed", code="limit_exceeded", codes=[], credits_held=49))
+
+    found = shadow_of(log)
+
+    assert (2, 1, 49) == (found["requests"], found["unpriced"], found["credits_at_stake"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -262,3 +263,21 @@ async def test_a_body_that_cannot_be_unpacked_or_breaks_off(admin: Admin) -> Non
 
     assert (400, "malformed_request", 200) == (garbled.status, garbled.json["code"], answered.status)
     assert (before, []) == (await admin.state(), admin.world.events("error"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["GARBAGE", "GET /healthz HTTP/1.1\r\nAuthorization: Bearer TOKEN\0", "POST /admin/v1/teams HTTP/1.1\r\nExpect: x"],
+)
+async def test_what_is_no_request_is_a_problem_too(admin: Admin, text: str) -> None:
+    """As every other no, and none of it is repeated: a token may be in it."""
+    token = admin.world.gateway.admin_token
+    host, port = admin.world.gateway.admin_url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"{text.replace('TOKEN', token)}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+
+    assert (b"400", "malformed_request") == (head.split()[1], json.loads(body)["code"])
+    assert b"application/problem+json" in head
+    assert token.encode() not in head + body

@@ -41,6 +41,16 @@ async def refused(admin: Admin, path: str, body: Any) -> tuple[int, str, str]:
     return answer.status, answer.json["code"], answer.json["detail"]
 
 
+async def test_a_note_and_a_reason_are_both_kept(admin: Admin) -> None:
+    """What a grant is for, and why it was given, stand in its journal entry."""
+    await admin.done(
+        "POST", f"{TEAM}/grants", {"id": "more", "credits": 5, "note": "spring"}, Gatekeeper_Why="asked for"
+    )
+
+    (entry,) = (await admin.done("GET", f"{TEAM}/journal"))["entries"][-1:]
+    assert ("more", "spring: asked for") == (entry["id"], entry["why"])
+
+
 async def test_a_hold_that_runs_is_ended_only_on_purpose(admin: Admin) -> None:
     """409 tells when it ends by itself; with `running` it is ended, and its credits are free."""
     hold = await held(admin)

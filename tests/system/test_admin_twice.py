@@ -71,6 +71,28 @@ async def test_changes_at_the_same_time_are_all_there(admin: Admin) -> None:
     assert [70] == (await admin.done("GET", f"{TEAM}/alerts"))["thresholds"]
 
 
+@pytest.mark.parametrize(("method", "act", "body"), [("PATCH", "", {"member": "amy"}), ("POST", "/rotate", {})])
+async def test_a_change_of_a_key_that_is_removed_meanwhile(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch, method: str, act: str, body: Any
+) -> None:
+    """There is none any more, and the answer says so: no change was made."""
+    await admin.found()
+    await admin.new_key()
+    keyring = admin.world.gateway.store.ledger.keyring
+    get = keyring.get
+
+    async def get_and_lose(team_id: str, key_id: str) -> Any:
+        monkeypatch.setattr(keyring, "get", get)
+        found = await get(team_id, key_id)
+        await keyring.remove(team_id, key_id)
+        return found
+
+    monkeypatch.setattr(keyring, "get", get_and_lose)
+    answer = await admin.ask(method, f"{TEAM}/keys/ci{act}", body)
+
+    assert (404, "key_not_found") == (answer.status, answer.json["code"])
+
+
 async def test_a_change_that_changes_nothing_is_not_in_the_journal(admin: Admin) -> None:
     """The same once more adds no entry."""
     await admin.found()

@@ -92,6 +92,16 @@ async def test_a_settle_that_cannot_be_understood_books_nothing(world: World):
     assert 49_000_000 == (await world.balance()).held
 
 
+async def test_a_field_that_is_not_known_is_refused_with_the_nearest(world: World):
+    """So a typing mistake in a settle can be mended."""
+    key = await world.key()
+    path = f"/v1/decisions/{(await decide(world, key)).json['id']}/settle"
+
+    refused = await world.send("POST", path, key, json={"output": 1})
+
+    assert [("output", "outputs")] == [(each["field"], each["nearest"]) for each in refused.json["violations"]]
+
+
 async def test_the_same_end_again_is_the_same_answer_and_another_end_is_refused(world: World):
     """Whoever lost the answer asks again; what contradicts what is booked changes nothing and tells what is."""
     key = await world.key()

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,40 @@ async def test_a_decision_whose_gateway_died_before_it_answered(world: World, mo
     assert (201, hold, True) == (again.status, again.json["id"], again.json["replayed"])
     assert (200, 7) == (settled.status, settled.json["credits_charged"])
     await world.assert_books_clean()
+
+
+@pytest.mark.parametrize(("end", "code"), [("revoked", "unauthenticated"), ("expires_at_ms", "key_expired")])
+async def test_work_that_outlives_its_key_is_paid_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, end: str, code: str
+):
+    """Who has the decision's token tells how it ended, under a key that was good when it was asked; nobody else does
+    anything with that key."""
+    monkeypatch.setattr("gatekeeper.web.auth.REMEMBER_S", 0)
+    key, ledger = await world.key(), world.gateway.store.ledger
+    held = [(await decide(world, key, headers)).json["id"] for headers in ({"Gatekeeper-Settle-Token": TOKEN}, {})]
+    (record,) = await ledger.keyring.of_team("team-0")
+    changed = {"revoked": True} if end == "revoked" else {"expires_at_ms": 1}
+    await ledger.keyring.change("team-0", record.key_id, lambda before: replace(before, **changed))
+
+    told = [await tell(world, key, held[1], "release"), await tell(world, key, "0" * 32, "settle")]
+    told += [await decide(world, key), await world.send("GET", f"/v1/decisions/{held[0]}", key)]
+    told += [await tell(world, key, held[0], "release", Gatekeeper_Settle_Token=each) for each in ("x" * 16, "x" * 20)]
+    settled = await tell(world, key, held[0], "settle", Gatekeeper_Settle_Token=TOKEN)
+
+    assert [(401, code)] * 6 == [(each.status, each.json["code"]) for each in told]
+    assert (200, 49_000_000) == (settled.status, (await world.balance()).charged)
+
+
+async def test_a_dry_run_of_an_end_is_refused(world: World):
+    """It would be booked all the same: nothing is, and the hold stands as before."""
+    key = await world.key()
+    hold = (await decide(world, key)).json["id"]
+
+    acts: list[tuple[str, Any]] = [("settle", {}), ("release", {}), ("extend", {"ttl_s": 9000})]
+    answers = [await tell(world, key, hold, act, body, Gatekeeper_Dry_Run="true") for act, body in acts]
+
+    assert [(400, "malformed_request")] * 3 == [(each.status, each.json["code"]) for each in answers]
+    assert (0, 49_000_000) == ((await world.balance()).charged, (await world.balance()).held)
 
 
 async def test_nobody_takes_a_decision_over_while_it_is_made(world: World, monkeypatch: pytest.MonkeyPatch):

@@ -31,7 +31,7 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True)
-class Made(Generic[Answer]):
+class Created(Generic[Answer]):
     """What a create came to; `new` is False if the same was there already."""
 
     document: Answer

@@ -75,7 +75,7 @@ def entry_document(entry: Entry) -> EntryDocument:
         hold_seq=int(entry.fields.get("hold_seq") or 0) or None,
         project=said.get("project"),
         member=said.get("member"),
-        key=said.get("key"),
+        key_id=said.get("key"),
         price_list=said.get("price_list"),
         usage=said.get("usage"),
         why=said.get("why"),

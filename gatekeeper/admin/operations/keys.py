@@ -6,9 +6,10 @@ from typing import Any
 
 from gatekeeper.admin.bodies import KeyBody, KeyPatch, PageQuery, RotateBody
 from gatekeeper.admin.documents import KeyCreated, KeyDocument, KeyList, KeyRemoved
-from gatekeeper.admin.operations.asking import Made, Who, chosen, page_of, team_of
+from gatekeeper.admin.operations.asking import Created, Who, chosen, page_of, team_of
 from gatekeeper.admin.problems import AdminProblem, differs, invalid
 from gatekeeper.core.rejection import quoted
+from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.web.answers import iso_time
@@ -30,7 +31,7 @@ async def get_key(ledger: Ledger, team_id: str, key_id: str) -> KeyDocument:
     return key_document(await _key_of(ledger, team_id, key_id))
 
 
-async def create_key(ledger: Ledger, team_id: str, body: KeyBody, who: Who) -> Made[KeyCreated]:
+async def create_key(ledger: Ledger, team_id: str, body: KeyBody, who: Who) -> Created[KeyCreated]:
     """A new key with a secret; the same again changes nothing and has none, because it is not kept."""
     await team_of(ledger, team_id)
     why = who.because(body.why)
@@ -48,24 +49,26 @@ async def create_key(ledger: Ledger, team_id: str, body: KeyBody, who: Who) -> M
     if before is None:
         await _check_expiry(ledger, team_id, body.expires_at)
         if await ledger.keyring.put_new(wanted, actor=why.actor, why=why.why):
-            return Made(_created(wanted, secret), new=True)
+            return Created(_created(wanted, secret), new=True)
         before = await _key_of(ledger, team_id, body.id)
     other = _differing(before, wanted, body)
     if other:
         raise differs(f"a key {body.id} of team {team_id}", other)
-    return Made(_created(before, None), new=False)
+    return Created(_created(before, None), new=False)
 
 
 async def change_key(ledger: Ledger, team_id: str, key_id: str, body: KeyPatch, who: Who) -> KeyDocument:
     """Change what the body says; its secret stays."""
-    before = await _key_of(ledger, team_id, key_id)
+    await _key_of(ledger, team_id, key_id)
     if "expires_at" in body.model_fields_set:
         await _check_expiry(ledger, team_id, body.expires_at)
     why = who.because(body.why)
     after = await ledger.keyring.change(
         team_id, key_id, lambda key: _patched(key, body), actor=why.actor, why=why.why
     )  # fmt: skip
-    return key_document(after or before)
+    if after is None:  # removed meanwhile
+        raise _no_key(team_id, key_id)
+    return key_document(after)
 
 
 async def rotate_key(ledger: Ledger, team_id: str, key_id: str, body: RotateBody, who: Who) -> KeyCreated:
@@ -73,9 +76,13 @@ async def rotate_key(ledger: Ledger, team_id: str, key_id: str, body: RotateBody
     await _key_of(ledger, team_id, key_id)
     why = who.because(body.why)
     secret = f"gk_{secrets.token_urlsafe(SECRET_BYTES)}"
-    key = await ledger.keyring.rotate(
-        team_id, key_id, key_sha256(secret), body.overlap_s * 1000, actor=why.actor, why=why.why
-    )  # fmt: skip
+    try:
+        key = await ledger.keyring.rotate(
+            team_id, key_id, key_sha256(secret), body.overlap_s * 1000, actor=why.actor, why=why.why
+        )  # fmt: skip
+    except LedgerInvalid:
+        await _key_of(ledger, team_id, key_id)  # removed meanwhile
+        raise
     return _created(key, secret)
 
 

@@ -16,7 +16,7 @@ from gatekeeper.ledger.reports import LimitUsage
 from gatekeeper.ledger.teamrecord import Limit, TeamRecord
 from gatekeeper.web.answers import iso_time
 
-Usage = dict[tuple[str, str], LimitUsage]
+Uses = dict[tuple[str, str], LimitUsage]
 """How far limits are used, by scope and period."""
 
 
@@ -71,7 +71,7 @@ async def _document(ledger: Ledger, team: TeamRecord) -> LimitsDocument:
     return LimitsDocument(limits=[_limit_document(limit, usage, now_ms) for limit in team.limits])
 
 
-async def _usage(ledger: Ledger, team: TeamRecord) -> Usage:
+async def _usage(ledger: Ledger, team: TeamRecord) -> Uses:
     """The use of every limit that has a name or is the team's: one question for each name."""
     names = dict.fromkeys(limit.scope for limit in team.limits if ":" in limit.scope)
     asked = [{}, *({kind if kind != "key" else "key_id": name} for kind, _, name in map(_parted, names))]
@@ -83,7 +83,7 @@ def _parted(scope: str) -> tuple[str, str, str]:
     return scope.partition(":")
 
 
-def _limit_document(limit: Limit, usage: Usage, now_ms: int) -> LimitDocument:
+def _limit_document(limit: Limit, usage: Uses, now_ms: int) -> LimitDocument:
     use = usage.get((limit.scope, limit.per))
     most, _ = in_force(limit, now_ms)
     return LimitDocument(

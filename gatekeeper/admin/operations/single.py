@@ -5,6 +5,7 @@ Each changes the team's record from what it is at that moment, so that two peopl
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import TypeVar
 
 from gatekeeper.admin.bodies import (
     AllowanceBody,
@@ -27,8 +28,10 @@ from gatekeeper.admin.operations.teams import patched, team_document
 from gatekeeper.admin.pieces import CapsBody, LimitBody, raise_going_on
 from gatekeeper.admin.problems import AdminProblem, invalid
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.teamrecord import Limit, Project, TeamRecord
+from gatekeeper.ledger.teamrecord import Allowance, Limit, Project, TeamRecord
 from gatekeeper.web.answers import iso_time
+
+Thing = TypeVar("Thing", Allowance, Project)
 
 
 async def set_team(ledger: Ledger, team_id: str, body: TeamPatch, who: Who) -> TeamDocument:
@@ -120,10 +123,7 @@ async def remove_allowance(ledger: Ledger, team_id: str, allowance_id: str, who:
     """Give no more of it; what was given stays given."""
 
     def changed(team: TeamRecord) -> TeamRecord:
-        left = tuple(each for each in team.allowances if each.id != allowance_id)
-        if len(left) == len(team.allowances):
-            raise _not_there(team, "allowance", allowance_id, [each.id for each in team.allowances])
-        return replace(team, allowances=left)
+        return replace(team, allowances=_without(team.id, "allowance", team.allowances, allowance_id))
 
     return allowances_document(await change_team(ledger, team_id, changed, who))
 
@@ -142,14 +142,15 @@ async def remove_project(ledger: Ledger, team_id: str, project_id: str, who: Who
     """Take a project's budget away; what it spent stays in the books, and its limits stay."""
 
     def changed(team: TeamRecord) -> TeamRecord:
-        left = tuple(each for each in team.projects if each.id != project_id)
-        if len(left) == len(team.projects):
-            raise _not_there(team, "project", project_id, [each.id for each in team.projects])
-        return replace(team, projects=left)
+        return replace(team, projects=_without(team.id, "project", team.projects, project_id))
 
     return projects_document(await change_team(ledger, team_id, changed, who))
 
 
-def _not_there(team: TeamRecord, noun: str, name: str, known: list[str]) -> AdminProblem:
-    there = f"There are: {', '.join(known)}." if known else "There are none."
-    return invalid(noun, f"team {team.id} has no {noun} {name}", there)
+def _without(team_id: str, noun: str, things: tuple[Thing, ...], name: str) -> tuple[Thing, ...]:
+    """The others. Raises AdminProblem if there is none of this id."""
+    known = [each.id for each in things]
+    if name not in known:
+        there = f"There are: {', '.join(known)}." if known else "There are none."
+        raise invalid(noun, f"team {team_id} has no {noun} {name}", there)
+    return tuple(each for each in things if each.id != name)

@@ -15,7 +15,7 @@ from gatekeeper.admin.documents import (
     TeamList,
     TeamRemoved,
 )
-from gatekeeper.admin.operations.asking import Made, Who, change_team, team_of
+from gatekeeper.admin.operations.asking import Created, Who, change_team, team_of
 from gatekeeper.admin.pieces import CapsBody
 from gatekeeper.admin.problems import differs
 from gatekeeper.ledger.allowances import moved
@@ -50,7 +50,7 @@ async def get_team(ledger: Ledger, team_id: str) -> TeamDocument:
     return team_document(await team_of(ledger, team_id), await ledger.balance(team_id))
 
 
-async def create_team(ledger: Ledger, body: TeamBody, who: Who) -> Made[TeamDocument]:
+async def create_team(ledger: Ledger, body: TeamBody, who: Who) -> Created[TeamDocument]:
     """A new team; the same again changes nothing. Raises AdminProblem if one of this id is otherwise."""
     why = who.because(body.why)
     wanted = patched(TeamRecord(body.id), body)
@@ -58,13 +58,13 @@ async def create_team(ledger: Ledger, body: TeamBody, who: Who) -> Made[TeamDocu
     if before is None:
         try:
             record = await ledger.put_team(wanted, actor=why.actor, why=why.why, expected_revision=0)
-            return Made(team_document(record, await ledger.balance(body.id)), new=True)
+            return Created(team_document(record, await ledger.balance(body.id)), new=True)
         except LedgerConflict:
             before = await team_of(ledger, body.id)
     other = _differing(before, wanted, body)
     if other:
         raise differs(f"a team {body.id}", other)
-    return Made(team_document(before, await ledger.balance(body.id)), new=False)
+    return Created(team_document(before, await ledger.balance(body.id)), new=False)
 
 
 async def change(ledger: Ledger, team_id: str, body: TeamPatch, who: Who) -> TeamDocument:

@@ -4,7 +4,7 @@ from typing import Any
 
 from gatekeeper.admin.bodies import PageQuery, RefundBody, TransferBody
 from gatekeeper.admin.documents import RefundDocument, RefundList, RefundMade, TransferDocument, TransferList
-from gatekeeper.admin.operations.asking import Made, Who, page_of, team_of
+from gatekeeper.admin.operations.asking import Created, Who, page_of, team_of
 from gatekeeper.admin.problems import AdminProblem, differs, invalid
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.ledger import Ledger
@@ -18,7 +18,7 @@ async def list_refunds(ledger: Ledger, team_id: str, page: PageQuery) -> RefundL
     return RefundList(refunds=[RefundDocument(**_refund_facts(refund)) for refund in refunds], next_cursor=cursor)
 
 
-async def give_refund(ledger: Ledger, team_id: str, body: RefundBody, who: Who) -> Made[RefundMade]:
+async def give_refund(ledger: Ledger, team_id: str, body: RefundBody, who: Who) -> Created[RefundMade]:
     """Give back what a hold was charged, or a part of it; the same again changes nothing."""
     await team_of(ledger, team_id)
     if (body.hold_id is None) is (body.seq is None):
@@ -35,7 +35,7 @@ async def give_refund(ledger: Ledger, team_id: str, body: RefundBody, who: Who) 
     document = RefundMade(
         **_refund_facts(given), refunded=done.refunded, charged=done.charged, credits_available=max(0, done.available)
     )
-    return Made(document, new=done.status is WalletStatus.GRANTED)
+    return Created(document, new=done.status is WalletStatus.GRANTED)
 
 
 def _refund_facts(refund: Refund) -> dict[str, Any]:
@@ -67,7 +67,7 @@ async def list_transfers(ledger: Ledger, team_id: str, page: PageQuery) -> Trans
     return TransferList(transfers=[_transfer_document(each) for each in transfers], next_cursor=cursor)
 
 
-async def make_transfer(ledger: Ledger, team_id: str, body: TransferBody, who: Who) -> Made[TransferDocument]:
+async def make_transfer(ledger: Ledger, team_id: str, body: TransferBody, who: Who) -> Created[TransferDocument]:
     """Hand credits on to a team of the same organisation; the same again changes nothing."""
     await team_of(ledger, team_id)
     await team_of(ledger, body.to)
@@ -78,7 +78,7 @@ async def make_transfer(ledger: Ledger, team_id: str, body: TransferBody, who: W
     made = next((each for each in await ledger.wallet.transfers(team_id) if each.id == body.id), None)
     if made is None:
         raise AdminProblem("changed_meanwhile", f"Transfer {body.id} of team {team_id} is not there; send it again.")
-    return Made(_transfer_document(made), new=done.status is WalletStatus.GRANTED)
+    return Created(_transfer_document(made), new=done.status is WalletStatus.GRANTED)
 
 
 def _differing_transfer(done: Transferred, body: TransferBody) -> dict[str, tuple[Any, Any]]:

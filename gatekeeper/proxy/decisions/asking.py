@@ -109,10 +109,16 @@ def token_sha256(token: str | None) -> str:
     return "" if token is None else sha256(token.encode()).hexdigest()
 
 
+def has_token(request: web.BaseRequest, record: JobRecord) -> bool:
+    """Whether the decision has a token, and the request the same. Raises `Rejected` (malformed_request)."""
+    sent = token_sha256(read_token(request))
+    return bool(record.token_sha256) and hmac.compare_digest(record.token_sha256, sent)
+
+
 def check_token(request: web.BaseRequest, record: JobRecord) -> None:
     """Raises `Rejected` (hold_not_found) for whoever may not end this decision: the caller whose key pays for it need
     not be the one who does the work, and could say that nothing came of it."""
-    if record.token_sha256 and not hmac.compare_digest(record.token_sha256, token_sha256(read_token(request))):
+    if record.token_sha256 and not has_token(request, record):
         detail = (
             f"This decision was made with a {SETTLE_TOKEN}; only with the same can it be settled, or anything else."
         )

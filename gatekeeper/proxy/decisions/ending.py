@@ -14,10 +14,11 @@ from gatekeeper.core.rejection import Code, EarlierFacts, Rejected, Rejection, r
 from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.dialects.fields import read_json
+from gatekeeper.dialects.native import nearest_name
 from gatekeeper.ledger.holdid import is_hold_id
 from gatekeeper.ledger.records import ExtendStatus
 from gatekeeper.proxy.body import body_of
-from gatekeeper.proxy.decisions.asking import TTL_MAX_S, check_json, check_token, read_ttl_s
+from gatekeeper.proxy.decisions.asking import TTL_MAX_S, check_json, check_token, has_token, read_ttl_s
 from gatekeeper.proxy.decisions.deciding import keep
 from gatekeeper.proxy.decisions.outcome import Stated, read_release, read_settle
 from gatekeeper.proxy.gate import Call, Gate
@@ -89,7 +90,7 @@ def _read_extend(content_type: str, body: list[bytes]) -> int:
     fields = read_json(body)
     for name in fields.names():
         if name != "ttl_s":
-            fields.complaints.unknown(name, ("ttl_s",), None)
+            fields.complaints.unknown(name, ("ttl_s",), nearest_name(name, ("ttl_s",)))
             break
     ttl_s = read_ttl_s(fields)
     if not fields.given("ttl_s"):
@@ -100,9 +101,15 @@ def _read_extend(content_type: str, body: list[bytes]) -> int:
 
 
 async def _job_of(gate: Gate, call: Call, *, to_end: bool = True) -> Job:
-    """The decision that the path names. Raises `Rejected` (hold_not_found): none of this team, or not the caller's."""
+    """The decision that the path names. Raises `Rejected` (hold_not_found): none of this team, or not the caller's.
+    With a key that is over only who has the decision's token gets on: work is paid for that outlives its key."""
+    if to_end and call.dry_run:
+        raise refuse(Code.MALFORMED_REQUEST, "Gatekeeper-Dry-Run has no place here: what is told is booked.")
     hold_id = call.route.job or ""
     job = await gate.desk.find(call.caller.team.id, DECISIONS, hold_id) if is_hold_id(hold_id) else None
+    over = call.caller.over
+    if over is not None and (job is None or not to_end or not has_token(call.request, job.record)):
+        raise over
     if job is None:
         raise _not_found()
     # As with a job: this request is itself, and how the work ended is told with the facts of the one that began it.
