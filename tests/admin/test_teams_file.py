@@ -370,7 +370,7 @@ teams:
     assert [
         "3: teams[studio].timezone: `Europe/Berln` is no time zone known here. Did you mean `Europe/Berlin`?",
         "4: teams[studio].grants[a].id: the grant `a` is already on line 4. Keep one of the two.",
-        "4: teams[studio].grants[a].credits: -1 credits are nothing. Write an amount above 0.",
+        "4: teams[studio].grants[a].credits: `-1` credits is less than nothing. Write an amount above 0.",
         "4: teams[studio].grants[a].credits: 0 credits are nothing. Write an amount above 0.",
         "6: teams[studio].limits[0].scope: `tem` is no scope. "
         "Use team, project, member, key, or one by name like member:amy.",
