@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.app import Gateway, serve
+from gatekeeper.admin.token import shell_word
+from gatekeeper.app import Gateway, data_dir, serve
 from gatekeeper.core.credits import MICRO
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.opening import EMBEDDED
@@ -47,7 +48,7 @@ async def demo(settings: Settings) -> None:
         with tempfile.TemporaryDirectory(prefix="gatekeeper-demo-", ignore_cleanup_errors=True) as scratch:
             ready = demo_settings(settings, sandbox.url, Path(scratch))
             key = KeyRecord(sha256=key_sha256(DEMO_KEY), team=DEMO_TEAM, key_id="demo")
-            await serve(ready, announce=partial(_announce, sandbox.url), static_keys=(key,))
+            await serve(ready, announce=partial(_announce, sandbox.url, _token_word(ready)), static_keys=(key,))
     finally:
         await sandbox.close()
 
@@ -79,14 +80,18 @@ def sandbox_addresses(name: str, sandbox_url: str) -> dict[str, Any]:
     }
 
 
-async def _announce(sandbox_url: str, gateway: Gateway) -> None:
+def _token_word(settings: Settings) -> str:
+    return shell_word(settings.admin_token, data_dir(settings))
+
+
+async def _announce(sandbox_url: str, token_word: str, gateway: Gateway) -> None:
     await gateway.store.ledger.put_team(TeamRecord(id=DEMO_TEAM), actor="demo")
     await gateway.store.ledger.grant(DEMO_TEAM, "demo", DEMO_CREDITS * MICRO, note="the demo's credits", actor="demo")
-    sys.stdout.write(banner(gateway.url, gateway.admin_url, gateway.store.url, sandbox_url))
+    sys.stdout.write(banner(gateway.url, gateway.admin_url, gateway.store.url, sandbox_url, token_word))
     sys.stdout.flush()
 
 
-def banner(url: str, admin_url: str, store_url: str, sandbox_url: str) -> str:
+def banner(url: str, admin_url: str, store_url: str, sandbox_url: str, token_word: str) -> str:
     """What a newcomer needs: two commands to paste, and where to look next."""
     return f"""
 gatekeeper demo: team {DEMO_TEAM!r} has {DEMO_CREDITS:,} credits and the key {DEMO_KEY}. The provider is a sandbox.
@@ -99,6 +104,7 @@ Refused (422; the answer names what is allowed):
 
 What is left:  curl -sS {url}/v1/balance -H 'Authorization: Bearer {DEMO_KEY}'
 Its books:     GATEKEEPER_STORE__URL='{store_url}' {_program()} verify
+Admin API:     curl -sS {admin_url}/admin/v1/teams -H "Authorization: Bearer {token_word}"
 Health:        {admin_url}/readyz   Metrics: {admin_url}/metrics
 Sandbox:       {sandbox_url} (what it was asked, and what it would bill: {sandbox_url}/sandbox/ledger)
 OpenAI's SDK:  OpenAI(base_url="{url}/openai/v1", api_key="{DEMO_KEY}")

@@ -14,6 +14,7 @@ from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.allowances import PERIODS_BACK_MAX
 from gatekeeper.ledger.teamrecord import BudgetPart, KeyScope, Limit, Per
+from gatekeeper.web.auth import PHASES
 from gatekeeper.yamlfile import Mistake, raise_mistakes
 
 OPEN_HOLDS_MAX = 1_000_000
@@ -94,6 +95,10 @@ def check_project(parts: Sequence[BudgetPartBody], per: Per, since_ms: int | Non
     if shares > WHOLE_PERCENT:
         what = f"the shares come to {shares} %, more than {WHOLE_PERCENT}"
         found.append(Mistake(("parts",), what, f"Let them come to {WHOLE_PERCENT} % or less."))
+    for index, part in enumerate(parts):
+        if not part.phases and not part.resolutions:
+            mend = f"Name phases ({', '.join(PHASES)}), or resolutions like 2K."
+            found.append(Mistake(("parts", index), f"nothing would belong to the part {part.name}", mend))
     if len({part.name for part in parts}) < len(parts):
         found.append(Mistake(("parts",), "two parts have one name", "Give each part a name of its own."))
     for name, value in (("since", since_ms), ("until", until_ms)):

@@ -16,6 +16,7 @@ from gatekeeper.admin.openapi import OPENAPI_PATH, openapi_text
 from gatekeeper.admin.problems import AdminProblem
 from gatekeeper.admin.routes import ROUTES
 from gatekeeper.admin.routing import BODY_BYTES_MAX, Route, answered, problem_answer
+from gatekeeper.admin.token import FILE_NAME, VARIABLE
 from gatekeeper.catalog import Catalog
 from gatekeeper.core.rejection import quoted
 from gatekeeper.events import InternalError
@@ -23,6 +24,12 @@ from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.logs import emit, place_of
 from gatekeeper.metrics import Metrics
 from gatekeeper.web.answers import json_answer
+
+WHERE_THE_TOKEN_IS = (
+    "Send the admin token: Authorization: Bearer <token>. It is what "
+    f"{VARIABLE} says where the gateway runs, else what the file {FILE_NAME} in its data directory holds."
+)
+"""Which directory that is, nobody is told who has no token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ class AdminPlane:
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
         matches = hmac.compare_digest(sent.strip().encode("utf-8", "replace"), self.token.encode())
         if not (matches and scheme.lower() == "bearer") and request.path not in self._open():
-            raise AdminProblem("unauthenticated", "Send the admin token: Authorization: Bearer <token>")
+            raise AdminProblem("unauthenticated", WHERE_THE_TOKEN_IS)
 
     async def reloaded(self) -> ReloadDocument:
         """Read the catalog again."""

@@ -6,7 +6,7 @@ at by itself; what stands in the store, or beside it, is not known here.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
@@ -72,8 +72,7 @@ def _name(value: str) -> str:
 
 def _timezone(value: str) -> str:
     if _refused(lambda: bounds.check_timezone(value)):
-        near = get_close_matches(value, available_timezones(), n=1)
-        mend = f"Did you mean `{near[0]}`?" if near else "Use a name like Europe/Berlin or UTC."
+        mend = _near(value, available_timezones()) or "Use a name like Europe/Berlin or UTC."
         raise mistake(f"`{value}` is no time zone known here", mend)
     return value
 
@@ -95,6 +94,12 @@ def _note(value: str) -> str:
     if _refused(lambda: bounds.check_text("note", value, NOTE_CHARS_MAX)):
         raise mistake("the note is no line of text", f"Write one line of at most {NOTE_CHARS_MAX} characters.")
     return value
+
+
+def _near(value: str, known: Iterable[str]) -> str:
+    """A question for the word that may have been meant; "" where none is near."""
+    near = get_close_matches(value, known, n=1)
+    return f"Did you mean `{near[0]}`?" if near else ""
 
 
 def _refused(check: Callable[[], None]) -> bool:
@@ -120,10 +125,10 @@ def _amount(value: Any) -> int:
 
 
 def _gift(value: Any) -> int:
-    amount = _amount(value)
-    if amount == 0:
-        raise mistake("0 credits are nothing", "Write an amount above 0.")
-    return amount
+    """The same, above 0."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and value <= 0:
+        raise mistake(f"{value} credits are nothing", "Write an amount above 0.")
+    return _amount(value)
 
 
 def _secret(value: Any) -> SecretSource:
@@ -182,7 +187,7 @@ def _tier(value: str) -> str:
 
 def _phase(value: str) -> str:
     if value not in PHASES:
-        raise mistake(f"`{value}` is no phase", f"Use {', '.join(PHASES)}.")
+        raise mistake(f"`{value}` is no phase", _near(value.lower(), PHASES) or f"Use {', '.join(PHASES)}.")
     return value
 
 

@@ -2,10 +2,12 @@
 
 import os
 import secrets
+import shlex
 from pathlib import Path
 
 from pydantic import SecretStr
 
+VARIABLE = "GATEKEEPER_ADMIN_TOKEN"
 FILE_NAME = "admin-token"
 TOKEN_BYTES = 32
 """256 random bits."""
@@ -15,11 +17,23 @@ def admin_token(stated: SecretStr | None, data_dir: Path) -> str:
     """The token. The file is made with mode 0600 and never shown."""
     if stated is not None and stated.get_secret_value().strip():
         return stated.get_secret_value().strip()
-    path = data_dir / FILE_NAME
+    path = token_file(data_dir)
     try:
         return path.read_text("ascii").strip() or _make(path)
     except FileNotFoundError:
         return _make(path)
+
+
+def token_file(data_dir: Path) -> Path:
+    """Where the token is that was made here."""
+    return data_dir / FILE_NAME
+
+
+def shell_word(stated: SecretStr | None, data_dir: Path) -> str:
+    """The token as a shell finds it, for a command to paste; it is not in there itself."""
+    if stated is not None and stated.get_secret_value().strip():
+        return f"${VARIABLE}"
+    return f"$(cat {shlex.quote(str(token_file(data_dir)))})"
 
 
 def _make(path: Path) -> str:

@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from gatekeeper.admin.bodies import PAGE_MAX, KeyBody, PageQuery, RotateBody
+from gatekeeper.admin.bodies import OVERLAP_S_MAX, PAGE_MAX, KeyBody, PageQuery, RotateBody
 from gatekeeper.admin.documents import KeyCreated
 from gatekeeper.admin.operations import keys
 from gatekeeper.admin.operations.asking import Created
+from gatekeeper.admin.problems import invalid
 from gatekeeper.cli.operating import by, given, moment, operate, stretch_of
 from gatekeeper.cli.options import (
     ConfigOption,
@@ -18,7 +19,8 @@ from gatekeeper.cli.options import (
     WhenOption,
     YesOption,
 )
-from gatekeeper.cli.show import plain, print_json, print_rows, tell_more
+from gatekeeper.cli.show import cell, plain, print_json, print_rows, tell_more
+from gatekeeper.cli.stores import span
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 
@@ -94,6 +96,8 @@ def rotate_key(
 ) -> None:
     """Give a key a new secret, which is shown this once. Without --overlap the one before ends now."""
     seconds = int(stretch_of(overlap).total_seconds())
+    if seconds > OVERLAP_S_MAX:
+        raise invalid("overlap_s", f"{overlap} is too long", f"Both secrets work for {span(OVERLAP_S_MAX)} at most.")
     document = operate(
         config,
         lambda ledger: keys.rotate_key(ledger, team, key, given(RotateBody, overlap_s=seconds), by(why)),
@@ -112,7 +116,7 @@ def _print_secret(team: str, document: dict[str, Any], as_json: bool) -> None:
         print(f"Key {key['id']} of team {team}: {key['secret']}")
         print("This is shown once and not kept. Give it to whoever calls, and to nobody else.")
     if key["older_until"] is not None:
-        print(f"The secret before works until {key['older_until']}.")
+        print(f"The secret before works until {cell(key['older_until'])}.")
 
 
 def revoke_key(

@@ -4,12 +4,13 @@ import errno
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import typer
 
 from gatekeeper.admin.problems import AdminProblem
-from gatekeeper.cli.show import say
+from gatekeeper.cli.show import cell, plain, say
+from gatekeeper.cli.typed import as_typed
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.ledger.errors import LedgerConflict, LedgerError, LedgerUnavailable
 from gatekeeper.yamlfile import ConfigError
@@ -29,18 +30,36 @@ def told_plainly(command: Callable[Parameters, None]) -> Callable[Parameters, No
             command(*args, **kwargs)
         except BrokenPipeError:
             raise  # whoever read our output has had enough; that is no failure to tell
-        except (AdminProblem, ConfigError, LedgerError, Rejected, OSError) as error:
+        except AdminProblem as problem:
+            say("\n".join(as_typed(each, command, kwargs) for each in problem.violations) or _told_by_api(problem))
+            raise typer.Exit(1) from None
+        except (ConfigError, LedgerError, Rejected, OSError) as error:
             say(told(error))
             raise typer.Exit(1) from None
 
     return run
 
 
-def told(error: AdminProblem | ConfigError | LedgerError | Rejected | OSError) -> str:
+def _told_by_api(problem: AdminProblem) -> str:
+    """What the API says, and for an id that is taken, what is there and what was asked."""
+    other: dict[str, dict[str, Any]] = plain(problem.facts).get("differs", {})
+    lines = [f"{name}: it is {_value(two['is'])}, and {_value(two['asked'])} was asked." for name, two in other.items()]
+    return "\n".join([problem.detail, *lines])
+
+
+def _value(value: Any) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{name} {_value(each)}" for name, each in value.items())
+        case None | []:
+            return "none"
+        case _:
+            return cell(value)
+
+
+def told(error: ConfigError | LedgerError | Rejected | OSError) -> str:
     """What happened and what to do."""
     match error:
-        case AdminProblem():
-            return "\n".join(f"{v.field}: {v.detail}. {v.mend}".rstrip() for v in error.violations) or error.detail
         case Rejected():
             return error.rejection.detail
         case LedgerUnavailable():

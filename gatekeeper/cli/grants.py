@@ -37,9 +37,15 @@ def list_grants(
     document = operate(config, lambda ledger: grants.list_grants(ledger, team, page), team=team).plain()
     columns = {"Grant": "id", "Credits": "credits", "Expires": "expires_at", "Left": "remaining"}
     none = f"Team {team} was given nothing yet. `gatekeeper grants give {team} ID CREDITS` does."
+    shown = {**document, "grants": [{**each, "remaining": _left(each["remaining"])} for each in document["grants"]]}
     print_page(
-        document, "grants", columns, none=none, right=("Credits", "Left"), whole=("Grant",), as_json=as_json
+        document if as_json else shown, "grants", columns,
+        none=none, right=("Credits", "Left"), whole=("Grant",), as_json=as_json,
     )  # fmt: skip
+
+
+def _left(remaining: Any) -> Any:
+    return "one pot" if remaining is None else remaining
 
 
 def give(  # noqa: PLR0913 - each argument is an option of the command
@@ -132,14 +138,15 @@ def transfer(
     """Hand credits on to another team of the same organisation: only such as never expire."""
     body_of = {"id": transfer_id, "to": to, "credits": credits_of(amount)}
     made = operate(
-        config, lambda ledger: wallet.make_transfer(ledger, team, given(TransferBody, **body_of), by(why)), team=team
-    )
+        config, lambda ledger: wallet.make_transfer(ledger, team, given(TransferBody, **body_of), by(why)), team=team,
+        name=to,
+    )  # fmt: skip
     if as_json:
         print_json(made.document.plain())
         return
     facts = plain(made.document.plain())
-    done = "are handed on" if made.new else "were handed on before; nothing was changed"
-    print(f"{facts['credits']} credits of team {team} {done} to team {facts['to']}.")
+    done = f"{facts['credits']} credits of team {team} {{}} handed on to team {facts['to']}{{}}."
+    print(done.format("are", "") if made.new else done.format("were", " before; nothing was changed"))
 
 
 def list_transfers(
@@ -186,7 +193,13 @@ def allow(  # noqa: PLR0913 - each argument is an option of the command
     *,
     per: Annotated[str, typer.Option("--per", metavar="PERIOD", help="day, week or month.")] = "month",
     since: Annotated[
-        str | None, typer.Option("--since", metavar="WHEN", show_default="now", help="From this day or time on.")
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="WHEN",
+            show_default="now",
+            help="From this day or time on; the period that it falls into counts.",
+        ),
     ] = None,
     lasts: Annotated[
         int, typer.Option("--lasts", metavar="N", min=0, help="After so many periods the rest is lost; 0: never.")
@@ -203,6 +216,10 @@ def allow(  # noqa: PLR0913 - each argument is an option of the command
         return await single.set_allowance(ledger, team, body, by(why))
 
     _print_allowances(team, operate(config, do, team=team), as_json)
+    if since is None and not as_json:
+        print(
+            f"{amount} credits come as each {per} begins, and for the {per} that runs at once unless they came before."
+        )
 
 
 def disallow(

@@ -10,7 +10,7 @@ from gatekeeper.admin.bodies import PAGE_MAX, PageQuery, ReleaseBody, SettleBody
 from gatekeeper.admin.operations import holds
 from gatekeeper.cli.operating import by, credits_of, given, operate
 from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageOption, TeamArgument
-from gatekeeper.cli.show import cell, plain, print_json, print_rows, tell_more
+from gatekeeper.cli.show import cell, is_wide, plain, print_json, print_rows, tell_more
 from gatekeeper.cli.stores import counted, span
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.clock import SystemClock
@@ -44,12 +44,25 @@ def list_holds(
     rows = [
         {**hold, "age": _ago(hold["held_at"], now), "due": _deadline(hold["deadline"], now)} for hold in found["holds"]
     ]
-    columns = {"Hold": "id", "State": "state", "Credits": "credits", "Age": "age", "Deadline": "due"}
-    columns |= {"Then": "on_unknown", "Project": "project", "Member": "member"}
-    print_rows(rows, columns, right=("Credits",), whole=("Hold",))
+    if is_wide():
+        columns = {"Hold": "id", "State": "state", "Credits": "credits", "Age": "age", "Deadline": "due"}
+        columns |= {"Then": "on_unknown", "Project": "project", "Member": "member"}
+    else:
+        columns = {"Hold, who": "hold_who", "State, then": "state_then", "Credits": "credits", "Age, deadline": "times"}
+    print_rows([row | _in_few_words(row) for row in rows], columns, right=("Credits",), whole=("Hold",))
     held = sum((Decimal(hold["credits"]) for hold in found["holds"]), Decimal(0))
     print(f"{counted(len(rows), 'open hold')}, {held} credits." if rows else f"Team {team} has no open holds.")
     tell_more(found["next_cursor"])
+
+
+def _in_few_words(row: dict[str, Any]) -> dict[str, str]:
+    """The columns of a narrow window, in which related facts share one."""
+    who = ", ".join(filter(None, (row["project"], row["member"])))
+    return {
+        "hold_who": "\n".join(filter(None, (row["id"], who))),
+        "state_then": f"{row['state']}\n{row['on_unknown']}",
+        "times": f"{row['age']}\n{row['due']}",
+    }
 
 
 def _ago(at: str, now: datetime) -> str:
@@ -112,5 +125,5 @@ def _report(document: dict[str, Any], as_json: bool) -> None:
         case "late":
             print(f"Time had {was} the hold; now it is charged with {charged} credits.")
         case _:
-            print(f"The hold was {was}: {charged} credits charged, {freed} freed.")
+            print(f"{charged} credits charged, {freed} freed; the hold's state was {was}.")
     print(f"Available: {done['credits_available']} credits.")

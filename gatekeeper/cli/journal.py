@@ -14,7 +14,7 @@ from gatekeeper.app import open_ledger
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.operating import operate
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument, TeamsArgument
-from gatekeeper.cli.show import cell, new_table, plain, print_json, progress, say, terminal
+from gatekeeper.cli.show import cell, is_wide, new_table, plain, print_json, print_rows, print_table, progress, say
 from gatekeeper.cli.stores import chosen_teams, counted
 from gatekeeper.clock import SystemClock
 from gatekeeper.ledger.errors import ExportBroken, LedgerBroken, LedgerConflict
@@ -71,23 +71,24 @@ def _print_entries(entries: list[dict[str, Any]]) -> None:
     if not entries:
         print("There are no entries here.")
         return
-    table = new_table(
-        "Seq",
-        "At",
-        "Entry",
-        "Credits",
-        "Charged",
-        "For",
-        "Who",
-        "Why",
-        right=("Seq", "Credits", "Charged"),
-        whole=("At", "For"),
-    )
-    for entry in entries:
-        who = ", ".join(entry[name] for name in ("project", "member", "key_id", "actor") if entry[name])
-        facts = (entry[name] for name in ("seq", "at", "kind", "credits", "charged", "id"))
-        table.add_row(*map(cell, facts), who, cell(entry["why"]))
-    terminal().print(table)
+    rows = [{**entry, **_in_few_words(entry)} for entry in entries]
+    if is_wide():
+        columns = {"Seq": "seq", "At": "at", "Entry": "kind", "Credits": "credits", "Charged": "charged"}
+        columns |= {"For": "id", "Who": "who", "Why": "why"}
+    else:
+        columns = {"Seq": "seq", "Entry": "entry", "Credits": "credits", "Charged": "charged", "Who, why": "who_why"}
+    print_rows(rows, columns, right=("Seq", "Credits", "Charged"), whole=("For",))
+
+
+def _in_few_words(entry: dict[str, Any]) -> dict[str, str]:
+    """Who it was, and the columns of a narrow window, in which related facts share one."""
+    who = ", ".join(entry[name] for name in ("project", "member", "key_id", "actor") if entry[name])
+    lines = f"{entry['kind']} {cell(entry['at'])}", cell(entry["id"])
+    return {
+        "who": who,
+        "entry": "\n".join(filter(None, lines)),
+        "who_why": "\n".join(filter(None, (who, entry["why"]))),
+    }
 
 
 def export(
@@ -133,7 +134,7 @@ def _print_exported(done: list[Exported]) -> None:
         if each.entries:
             table.add_row(each.team, str(each.entries), str(each.seq), str(each.file))
     if table.row_count:
-        terminal().print(table)
+        print_table(table)
     print(
         f"{counted(sum(each.entries for each in done), 'entry', 'entries')} of {counted(len(done), 'team')} exported."
     )
@@ -197,7 +198,7 @@ def _print_trimmed(done: list[Trimmed], dry_run: bool) -> None:
         if each.entries:
             table.add_row(each.team, str(each.entries), str(each.seq), str(each.exported))
     if table.row_count:
-        terminal().print(table)
+        print_table(table)
     total = f"{counted(sum(each.entries for each in done), 'entry', 'entries')} of {counted(len(done), 'team')}"
     print(f"{total} to cut off; nothing was written." if dry_run else f"{total} cut off.")
     missing = [each.team for each in done if not each.exported]

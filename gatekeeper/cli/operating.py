@@ -21,7 +21,7 @@ from gatekeeper.admin.operations.asking import Who, team_of
 from gatekeeper.admin.problems import AdminProblem, unreadable
 from gatekeeper.admin.teams_words import duration_ms
 from gatekeeper.app import open_ledger
-from gatekeeper.cli.locate import find_settings
+from gatekeeper.cli.locate import default_config_path, find_settings
 from gatekeeper.cli.stores import those_there_are
 from gatekeeper.cli.who import who
 from gatekeeper.ledger.ledger import Ledger
@@ -51,17 +51,25 @@ async def _operate(config: Path | None, operation: Operation[Done], team: str, n
         try:
             return await operation(store.ledger)
         except AdminProblem as problem:
-            raise await _with_names(store.ledger, problem, team, name) from None
+            raise await _with_names(store.ledger, problem, team, name, config) from None
 
 
-async def _with_names(ledger: Ledger, problem: AdminProblem, team: str, name: str) -> AdminProblem:
+async def _with_names(
+    ledger: Ledger, problem: AdminProblem, team: str, name: str, config: Path | None
+) -> AdminProblem:  # fmt: skip
     names_of = _NAMES.get(problem.code)
     if names_of is None:
         return problem
     names = await names_of(ledger, team)
-    near = get_close_matches(team if problem.code == "team_not_found" else name, names, n=NEAR_MAX, cutoff=NEAR)
+    missing = team if problem.code == "team_not_found" and team not in names else name
+    near = get_close_matches(missing, names, n=NEAR_MAX, cutoff=NEAR)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    return AdminProblem(problem.code, f"{problem.detail} {hint}{those_there_are(names)}")
+    store = "" if names or problem.code != "team_not_found" else f" The configuration is {_config_in_use(config)}."
+    return AdminProblem(problem.code, f"{problem.detail} {hint}{those_there_are(names)}{store}")
+
+
+def _config_in_use(config: Path | None) -> str:
+    return str(config or default_config_path() or "that of the package")
 
 
 async def _teams(ledger: Ledger, _: str) -> list[str]:

@@ -23,7 +23,7 @@ TeamArgument = Annotated[str, typer.Argument(help="The team.", show_default=Fals
 
 TeamsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TEAM...", help="These teams; all by default.", show_default=False, autocompletion=team_ids),
+    typer.Argument(metavar="TEAM", help="These teams; all by default.", show_default=False, autocompletion=team_ids),
 ]
 
 CreditsArgument = Annotated[str, typer.Argument(metavar="CREDITS", help="How many, like 1000 or 73.5.")]

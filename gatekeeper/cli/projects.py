@@ -12,7 +12,6 @@ from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageO
 from gatekeeper.cli.show import plain, print_json, print_page, print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.web.auth import PHASES
 
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="The project, as requests name it.")]
 
@@ -72,7 +71,7 @@ def set_project(  # noqa: PLR0913 - each argument is an option of the command
     async def do(ledger: Ledger) -> ProjectsDocument:
         times = [await moment(ledger, team, text) for text in (since, until)]
         body = given(
-            ProjectBody, id=project, credits=credits_of(amount), per=per, parts=[_part(text) for text in part or ()],
+            ProjectBody, id=project, credits=credits_of(amount), per=per, parts=[part_of(text) for text in part or ()],
             high_resolutions=high or None, high_in_final_only=final_only, since=times[0], until=times[1],
         )  # fmt: skip
         return await single.set_project(ledger, team, body, by(why))
@@ -80,13 +79,15 @@ def set_project(  # noqa: PLR0913 - each argument is an option of the command
     _print(team, operate(config, do, team=team), as_json)
 
 
-def _part(text: str) -> dict[str, Any]:
+def part_of(text: str) -> dict[str, Any]:
+    """A part as the option says it. Words are phases and resolutions; a bad one is refused where a body's is."""
     name, is_named, rest = text.partition("=")
     percent, _, words = rest.partition(":")
     if not is_named or not percent.isdecimal():
         raise typer.BadParameter(f"{text} is no part; write it like drafts=70:iteration,1K", param_hint="--part")
     named = [word for word in words.split(",") if word]
-    phases, resolutions = [w for w in named if w in PHASES], [w for w in named if w not in PHASES]
+    # No phase begins with a digit and every resolution does; what is neither is told as the phase that it is not.
+    phases, resolutions = [w for w in named if not w[0].isdecimal()], [w for w in named if w[0].isdecimal()]
     return {"name": name, "share_percent": int(percent), "phases": phases, "resolutions": resolutions}
 
 

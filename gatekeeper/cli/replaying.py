@@ -13,7 +13,7 @@ from gatekeeper.admin.teams_schema import load_teams
 from gatekeeper.catalog import load_catalog
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
-from gatekeeper.cli.show import new_table, plain, print_json, progress, terminal
+from gatekeeper.cli.show import new_table, plain, print_json, print_table, progress
 from gatekeeper.cli.stores import counted
 from gatekeeper.replaying.accounts import rules_of
 from gatekeeper.replaying.report import OtherWorld, sum_up_shadow
@@ -25,7 +25,7 @@ ROWS_SHOWN_MAX = 50
 LogsArgument = Annotated[
     list[Path],
     typer.Argument(
-        metavar="LOG...", exists=True, dir_okay=False, readable=True, show_default=False,
+        metavar="LOG", exists=True, dir_okay=False, readable=True, show_default=False,
         help="Log files of a gateway, in any order; packed ones (.gz) too.",
     ),
 ]  # fmt: skip
@@ -167,7 +167,7 @@ def _remarks(found: dict[str, Any]) -> list[str]:
     if left["begun_before"]:
         said.append(f"{left['credits_begun_before']} credits, the same in both, are of requests from before the log.")
     if left["teams_without_rules"]:
-        said.append(f"Only validated and priced, for want of rules: {', '.join(left['teams_without_rules'])}.")
+        said.append(f"Not in the teams file, so only validated and priced: {', '.join(left['teams_without_rules'])}.")
     return said
 
 
@@ -195,7 +195,7 @@ def _print_logs(logs: dict[str, Any]) -> None:
     print(f"{counted(logs['lines'], 'line')} read{span}.")
     if logs["unreadable"]:
         lines = "line passed by, for it is no log line", "lines passed by, for they are no log lines"
-        print(f"{counted(logs['unreadable'], *lines)} of a gateway.")
+        print(f"{counted(logs['unreadable'], *lines)} of a gateway: those are JSON (log.format: json).")
     for name in logs["cut"]:
         print(f"{name} ends before its end.")
 
@@ -203,7 +203,7 @@ def _print_logs(logs: dict[str, Any]) -> None:
 def _print_table(table: Table) -> None:
     """Apart from what stands above it."""
     print()
-    terminal().print(table)
+    print_table(table)
 
 
 def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

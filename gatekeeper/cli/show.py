@@ -15,8 +15,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-_FRACTION = re.compile(r"(?<=\d)\.\d{3}Z$")
+from gatekeeper.cli.fitting import fit
+
+_FRACTION = re.compile(r"(?<=:\d\d)\.\d{3}Z$")
 """Of an instant: no table is about parts of a second."""
+
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\dZ)")
 
 WIDE_COLUMNS_MIN = 120
 """From this width on tables give every fact a column of its own."""
@@ -52,8 +56,19 @@ def print_rows(
     if rows:
         table = new_table(*columns, right=right, whole=whole)
         for row in rows:
-            table.add_row(*(cell(row[fact]) for fact in columns.values()))
-        terminal().print(table)
+            table.add_row(*(breakable(cell(row[fact])) for fact in columns.values()))
+        print_table(table)
+
+
+def print_table(table: Table) -> None:
+    """A table on stdout, as wide as the terminal at most."""
+    out = terminal()
+    out.print(fit(table, out))
+
+
+def breakable(text: str) -> str:
+    """A cell whose times have a space where a narrow column may break them: 2026-11-30 23:00:00Z."""
+    return _INSTANT.sub(r"\1 \2", text)
 
 
 def print_page(

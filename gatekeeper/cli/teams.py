@@ -17,7 +17,10 @@ from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 
 TimezoneOption = Annotated[
-    str | None, typer.Option("--timezone", metavar="NAME", show_default="UTC", help="Where its days and months begin.")
+    str | None,
+    typer.Option(
+        "--timezone", metavar="NAME", show_default=False, help="Where its days and months begin; UTC if never said."
+    ),
 ]
 OrganisationOption = Annotated[
     str | None,
@@ -30,11 +33,20 @@ ShadowOption = Annotated[
 ]
 RetryGuardOption = Annotated[
     bool | None,
-    typer.Option("--retry-guard/--no-retry-guard", show_default="on", help="An SDK's own retry is not paid twice."),
+    typer.Option(
+        "--retry-guard/--no-retry-guard",
+        show_default=False,
+        help="An SDK's own retry is not paid twice; on if never said.",
+    ),
 ]
 AllowOption = Annotated[
     list[str] | None,
-    typer.Option("--allow", metavar="PATTERN", show_default="*", help="Models it may use; may be given again."),
+    typer.Option(
+        "--allow",
+        metavar="PATTERN",
+        show_default=False,
+        help="Models it may use, all if never said; may be given again.",
+    ),
 ]
 DenyOption = Annotated[
     list[str] | None,

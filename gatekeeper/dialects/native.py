@@ -109,7 +109,7 @@ def read_body(body: Sequence[bytes], beside: Sequence[str] = ()) -> GenerationRe
     fields, known = read_json(body), (*FIELDS, *beside)
     unknown = (name for name in fields.names() if name not in known)
     for name in islice(unknown, VIOLATIONS_MAX):
-        fields.complaints.unknown(name, known, _nearest(name, known))
+        fields.complaints.unknown(name, known, nearest_name(name, known))
     auto = fields.holds_text("duration_s") and (fields.text("duration_s") or "").lower() == AUTO
     request = GenerationRequest(
         model=fields.text("model"),
@@ -134,7 +134,8 @@ def read_body(body: Sequence[bytes], beside: Sequence[str] = ()) -> GenerationRe
     return request
 
 
-def _nearest(word: str, known: Sequence[str]) -> str | None:
+def nearest_name(word: str, known: Sequence[str]) -> str | None:
+    """The name that somebody may have meant."""
     return next(iter(difflib.get_close_matches(word[:64].lower(), known, n=1)), None)
 
 
@@ -142,7 +143,7 @@ def _read_operation(fields: JsonFields) -> Operation | None:
     text = fields.text("operation")
     if text is None or text in _OPERATIONS:
         return Operation(text) if text else None
-    fields.complaints.unknown_operation(text, _OPERATIONS, _nearest(text, _OPERATIONS))
+    fields.complaints.unknown_operation(text, _OPERATIONS, nearest_name(text, _OPERATIONS))
     return None
 
 

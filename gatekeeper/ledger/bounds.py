@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from gatekeeper.core.credits import credits_text
 from gatekeeper.ledger.allowances import PERIODS_BACK_MAX, PERS
 from gatekeeper.ledger.errors import LedgerInvalid
 from gatekeeper.ledger.holdid import is_hold_id
@@ -102,7 +103,8 @@ def check_sha256(sha256: str) -> None:
 def check_amount(amount: int, *, least: int = 0) -> None:
     """An amount is a whole number of micro-credits from `least` to 9e15."""
     if isinstance(amount, bool) or not isinstance(amount, int) or not least <= amount <= CREDITS_MAX:
-        raise LedgerInvalid(f"amount {amount!r}: use a whole number of micro-credits from {least} to {CREDITS_MAX}")
+        shown = credits_text(amount) if isinstance(amount, int) and not isinstance(amount, bool) else repr(amount)
+        raise LedgerInvalid(f"amount {shown}: use credits from {credits_text(least)} to {credits_text(CREDITS_MAX)}")
 
 
 def check_instant(what: str, at_ms: int) -> None:
@@ -373,7 +375,8 @@ def _check_limit(limit: Limit) -> None:
         check_instant("raised_until_ms", limit.raised_until_ms)
         if limit.raised_to <= limit.credits:
             raise LedgerInvalid(
-                f"limit {limit.scope} per {limit.per}: a raise is to more than the limit itself, {limit.credits}"
+                f"limit {limit.scope} per {limit.per}: a raise is to more than the limit itself, "
+                f"{credits_text(limit.credits)} credits"
             )
 
 

@@ -107,11 +107,9 @@ async def transfer(client: StoreClient, team: str, order: TransferOrder, *, give
         case ["MISMATCH", to, amount]:
             return Other(to, int(amount))
         case ["SHORT", pot, available]:
-            raise LedgerInvalid(
-                f"team {team} can hand on {credits_text(int(pot))} credits, not {credits_text(order.amount)}: of its "
-                f"{credits_text(int(available))} available ones "
-                "only those that never expire"
-            )
+            has, all_of_it = credits_text(int(pot)), credits_text(int(available))
+            others = "" if has == all_of_it else f": of its {all_of_it} available ones only those that never expire"
+            raise LedgerInvalid(f"team {team} can hand on {has} credits, not {credits_text(order.amount)}{others}")
         case ["NONE"]:
             raise LedgerBroken(f"team {team} has no transfer {order.transfer_id}: the store has lost it")
     raise unusual("transfer", team, reply)

@@ -157,7 +157,7 @@ def _refused(refused: Refused, admission: Admission, now: datetime) -> Rejected:
     return Rejected(
         Rejection(
             codes[0],
-            " ".join(_sentence(refusal, refused) for refusal in refusals),
+            _detail(refusals, refused),
             other_codes=codes[1:],
             credits=_credit_facts(refused),
             alternatives=() if retry_after_s else affordable(admission.model, admission.asked, _room(refused)),
@@ -206,28 +206,39 @@ def _room(refused: Refused) -> int:
     return max(min(rooms), 0)
 
 
-def _sentence(refusal: Refusal, refused: Refused) -> str:
+def _detail(refusals: Iterable[Refusal], refused: Refused) -> str:
+    """A sentence for each reason, and one for all that are about the cost, which is the same for each of them."""
+    told: dict[str, str] = {}
+    for refusal in refusals:
+        begun, rest = _sentence(refusal, refused)
+        told[begun] = f"{told[begun]}; {rest}" if begun in told else begun + rest
+    return " ".join(f"{sentence}." for sentence in told.values())
+
+
+def _sentence(refusal: Refusal, refused: Refused) -> tuple[str, str]:
+    """How it begins, and the rest without its full stop: what begins alike is one sentence."""
     required = credits_text(refused.required)
+    costs = f"This costs {required} credits; "
     match refusal.code:
         case RefusalCode.TEAM_FROZEN:
-            return "This team is frozen; nothing is forwarded until its lead lifts that."
+            return "This team is frozen; ", "nothing is forwarded until its lead lifts that"
         case RefusalCode.INSUFFICIENT_CREDITS:
             held = f" and {credits_text(refused.held)} held by running generations" if refused.held else ""
-            return f"This costs {required} credits; {credits_text(refused.available)} are available{held}."
+            return costs, f"{credits_text(refused.available)} are available{held}"
         case RefusalCode.REQUEST_CAP_EXCEEDED:
-            return f"This costs {required} credits; one request may cost {credits_text(refusal.limit)}."
+            return costs, f"one request may cost {credits_text(refusal.limit)}"
         case RefusalCode.RATE_LIMITED:
-            return f"{refusal.used} generations were admitted in this minute; {refusal.limit} may be."
+            return f"{refusal.used} generations were admitted in this minute; ", f"{refusal.limit} may be"
         case RefusalCode.CONCURRENCY_EXCEEDED:
             return _concurrency_sentence(refusal, required)
         case RefusalCode.LIMIT_EXCEEDED:
             used = f"{credits_text(refusal.used)} used, {credits_text(refusal.held)} held"
             per = "in all" if refusal.per == "lifetime" else f"per {refusal.per}"
-            return f"This costs {required} credits; {refusal.scope} has {credits_text(refusal.limit)} {per}: {used}."
+            return costs, f"{refusal.scope} has {credits_text(refusal.limit)} {per}: {used}"
 
 
-def _concurrency_sentence(refusal: Refusal, required: str) -> str:
+def _concurrency_sentence(refusal: Refusal, required: str) -> tuple[str, str]:
     if refusal.per == "open_holds":
-        return f"{refusal.held} generations are running; {refusal.limit} may at once."
+        return f"{refusal.held} generations are running; ", f"{refusal.limit} may at once"
     held, limit = credits_text(refusal.held), credits_text(refusal.limit)
-    return f"Running generations hold {held} credits; with {required} more that would pass {limit}."
+    return f"Running generations hold {held} credits; ", f"with {required} more that would pass {limit}"

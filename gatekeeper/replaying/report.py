@@ -99,10 +99,10 @@ class _Shadow:
     ended_at_ms: int | None = None
 
     def feed(self, line: LogLine) -> None:
-        if line.event != "generation.shadowed":
-            return
         self.begun_at_ms = line.at_ms if self.begun_at_ms is None else self.begun_at_ms
         self.ended_at_ms = line.at_ms
+        if line.event != "generation.shadowed":
+            return
         amount = read_credits(line.fields.get("credits_held"))
         rows = [table.row(str(line.fields.get(name) or "")) for name, table in self.by.items()]
         for row in (self.whole, *rows):

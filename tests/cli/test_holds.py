@@ -69,7 +69,9 @@ def test_settle(run: Run, kept: str) -> None:
     again = run("holds", "settle", "studio", kept, "24.5", "--why", "once more")
     entry = last_entry(run)
 
-    assert "The hold was unknown: 24.5 credits charged, 24.5 freed.\nAvailable: 975.5 credits.\n" == first.stdout
+    assert (
+        "24.5 credits charged, 24.5 freed; the hold's state was unknown.\nAvailable: 975.5 credits.\n" == first.stdout
+    )
     assert (
         "The hold is settled already, with 24.5 credits charged; nothing was changed." == again.stdout.splitlines()[0]
     )
@@ -106,14 +108,17 @@ def test_a_running_hold_is_left_alone(run: Run, in_store: InStore) -> None:
 
     assert 1 == refused.exit_code
     assert refused.stderr.startswith(f"Hold {running} is held: its generation runs")
-    assert (0, "The hold was held: 0 credits charged, 49 freed.") == (forced.exit_code, forced.stdout.splitlines()[0])
+    assert (0, "0 credits charged, 49 freed; the hold's state was held.") == (
+        forced.exit_code,
+        forced.stdout.splitlines()[0],
+    )
 
 
 def test_more_than_was_held(run: Run, kept: str) -> None:
     """A typing error does not cost a hundred times as much."""
     result = run("holds", "settle", "studio", kept, "4900", "--why", "4900 for 49.00")
 
-    assert (1, "credits: the hold is of 49 credits: nobody agreed to more.\n") == (
+    assert (1, "CREDITS 4900: the hold is of 49 credits: nobody agreed to more.\n") == (
         result.exit_code, result.stderr,
     )  # fmt: skip
 
@@ -123,7 +128,7 @@ def test_more_than_was_held_by_what_time_had_ended(run: Run, in_store: InStore) 
     expired = made(in_store, ttl_ms=0)
     result = run("holds", "settle", "studio", expired, "4900", "--why", "4900 for 49.00")
 
-    assert (1, "credits: the hold is of 49 credits: nobody agreed to more.\n") == (
+    assert (1, "CREDITS 4900: the hold is of 49 credits: nobody agreed to more.\n") == (
         result.exit_code, result.stderr,
     )  # fmt: skip
     assert "Team studio has no open holds.\n" == run("holds", "list", "studio").stdout

@@ -85,7 +85,7 @@ def test_a_log_without_requests_says_so(place: Place, run: Run) -> None:
 
     assert "There is no request in it that can be judged." in replayed
     assert "1 line were passed by" not in replayed
-    assert "1 line passed by, for it is no log line of a gateway." in replayed
+    assert "1 line passed by, for it is no log line of a gateway: those are JSON (log.format: json)." in replayed
     assert "Shadow mode let nothing by that would have been refused." in shadow
 
 
@@ -102,7 +102,7 @@ def test_remarks_tell_what_the_tables_do_not(place: Place, run: Run) -> None:
         "49 of the credits after are of requests that were not made then.",
         "1 request had no end in the log; nothing is charged for that.",
         "49 credits, the same in both, are of requests from before the log.",
-        "Only validated and priced, for want of rules: studio.",
+        "Not in the teams file, so only validated and priced: studio.",
         "Not judged: 1 line that does not say what was asked.",
     ):
         assert words in said

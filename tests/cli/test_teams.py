@@ -51,10 +51,11 @@ def test_a_team_is_made_once(run: Run) -> None:
     assert ["Team studio is made.", "Team studio is there already; nothing was changed."] == [
         result.stdout.splitlines()[-1] for result in (first, again)
     ]
-    assert (1, "There is a team studio already, and it differs in timezone. Nothing was changed.\n") == (
-        other.exit_code,
-        other.stderr,
-    )
+    assert 1 == other.exit_code
+    assert [
+        "There is a team studio already, and it differs in timezone. Nothing was changed.",
+        "timezone: it is Europe/Berlin, and UTC was asked.",
+    ] == other.stderr.splitlines()
     (entry,) = journal(run)
     assert ("team", getpass.getuser(), "a new client") == (entry["kind"], entry["actor"], entry["why"])
 
@@ -138,9 +139,10 @@ def test_a_team_is_removed(run: Run) -> None:
             ("limits", "remove", "studio", "team", "day"),
             "Team studio has no limit team per day. Did you mean team per month? There are: team per month.",
         ),
-        (("grants", "disallow", "studio", "x"), "allowance: team studio has no allowance x. There are none."),
+        (("grants", "disallow", "studio", "x"), "ID: team studio has no allowance x. There are none."),
         (("holds", "release", "studio", "0" * 32, "--why", "x"), "There are none yet."),
         (("usage", "studi"), "There is no team studi. Did you mean studio?"),
+        (("grants", "transfer", "studio", "t", "fim", "5"), "There is no team fim. There are: studio."),
     ],
 )
 @pytest.mark.usefixtures("unchanged")
@@ -152,29 +154,49 @@ def test_a_name_that_is_not_there(run: Run, command: tuple[str, ...], told: str)
     assert told in result.stderr
 
 
+def test_a_raise_to_less_than_the_limit_is_told_in_credits(run: Run) -> None:
+    """Micro-credits are nobody's business out here."""
+    run("teams", "create", "studio")
+    run("limits", "set", "studio", "team", "month", "10.5")
+
+    result = run("limits", "raise", "studio", "team", "month", "5", "--until", "2d")
+
+    assert "limit team per month: a raise is to more than the limit itself, 10.5 credits\n" == result.stderr
+
+
 @each_case(
     ("command", "exit_code", "told"),
     [
-        (("teams", "create", "../etc"), 1, "id: `../etc` is no team id."),
+        (("teams", "create", "../etc"), 1, "TEAM: `../etc` is no team id."),
         (("teams", "create", "new", "--timezone", "Europe/Berln"), 1, "Did you mean `Europe/Berlin`?"),
         (("teams", "create", "new", "--per-request", "much"), 2, "much is no number of credits"),
-        (("grants", "give", "studio", "g", "0"), 1, "credits: 0 credits are nothing."),
-        (("grants", "give", "studio", "g", "--", "-1"), 1, "credits: `-1` credits is less than nothing."),
+        (("grants", "give", "studio", "g", "0"), 1, "CREDITS: 0 credits are nothing. Write an amount above 0."),
+        (("grants", "give", "studio", "g", "--", "-1"), 1, "CREDITS: -1 credits are nothing."),
         (("grants", "give", "studio", "g", "1e16"), 1, "cannot be booked exactly"),
         (("grants", "give", "studio", "g", "nan"), 2, "nan is no number of credits"),
-        (("grants", "give", "studio", "g", "5", "--expires", "2020-01-01"), 1, "is past. Write a later time."),
+        (("grants", "give", "studio", "g", "5", "--expires", "2020-01-01"), 1, "--expires: 2020-01-01T00:00:00Z is"),
         (("grants", "give", "studio", "g", "5", "--expires", "soon"), 2, "soon is no time"),
         (("keys", "create", "studio", "k", "--scope", "everything"), 1, "It can be: generate, quote, read."),
-        (("keys", "create", "studio", "k/../x"), 1, "id: `k/../x` is no name."),
+        (("keys", "create", "studio", "k/../x"), 1, "KEY: `k/../x` is no name."),
         (("keys", "rotate", "studio", "ci", "--overlap", "forever"), 2, "forever is no stretch of time"),
-        (("keys", "rotate", "studio", "ci", "--overlap", "31d"), 1, "overlap_s:"),
-        (("limits", "set", "studio", "tem", "day", "5"), 1, "scope: `tem` is no scope."),
-        (("limits", "set", "studio", "team", "fortnight", "5"), 1, "per: `fortnight` is not known here."),
-        (("limits", "raise", "studio", "team", "month", "9", "--until", "2020-01-01"), 1, "is past."),
+        (
+            ("keys", "rotate", "studio", "ci", "--overlap", "31d"),
+            1,
+            "--overlap: 31d is too long. Both secrets work for 30 d",
+        ),
+        (("limits", "set", "studio", "tem", "day", "5"), 1, "SCOPE: `tem` is no scope."),
+        (("limits", "set", "studio", "team", "fortnight", "5"), 1, "PER: `fortnight` is not known here."),
+        (
+            ("limits", "raise", "studio", "team", "month", "9", "--until", "2020-01-01"),
+            1,
+            "--until: 2020-01-01T00:00:00Z is",
+        ),
         (("projects", "set", "studio", "p", "5", "--part", "a"), 2, "a is no part; write it like"),
         (("projects", "set", "studio", "p", "5", "--part", "a=70:final", "--part", "b=31:fix"), 1, "more than 100"),
-        (("alerts", "set", "studio", "--threshold", "0"), 1, "thresholds.0: `0` is out of bounds."),
-        (("alerts", "set", "studio", "--url", "ftp://x"), 1, "alert_url: this is no address to send to."),
+        (("projects", "set", "studio", "p", "5", "--part", "a=70"), 1, "--part: nothing would belong to the part a."),
+        (("projects", "set", "studio", "p", "5", "--part", "a=70:itration"), 1, "Did you mean `iteration`?"),
+        (("alerts", "set", "studio", "--threshold", "0"), 1, "--threshold: `0` is out of bounds."),
+        (("alerts", "set", "studio", "--url", "ftp://x"), 1, "--url ftp://x: this is no address to send to."),
         (("usage", "studio", "--by", "colour"), 1, "`by` has colour: use model,"),
         (("usage", "studio", "--from", "2026-13-01"), 1, "write a day like 2026-11-30"),
     ],

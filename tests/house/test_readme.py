@@ -64,7 +64,7 @@ async def ask(gateway: Gateway, body: str) -> tuple[int, dict[str, str], Any]:
 
 def test_its_requests_are_those_that_the_demo_prints() -> None:
     """Whoever reads the one and pastes the other sees the same."""
-    banner = demo.banner(URL, "", "", "")
+    banner = demo.banner(URL, "", "", "", "")
 
     assert [found[0] for found in CURL.finditer(banner)] == [
         found[0] for block in blocks("sh") for found in CURL.finditer(block)

@@ -51,7 +51,10 @@ class Reader:
         words = shlex.split(self.here(command.replace("$KEY", self.key)))
         assert words[0] != "gatekeeper" or self.finds_gatekeeper, "gatekeeper: command not found"
         if words[-1] == "&":
-            self.start(words[1], words[2:-1])
+            self.start(words[1], words[2 : words.index(">")])
+            return ""
+        if words[0] == "kill":
+            self.servers.close()
             return ""
         if words[0] == "export":
             self.set(*words[1].split("=", 1))

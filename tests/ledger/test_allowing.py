@@ -274,9 +274,9 @@ async def test_the_loop_gives_to_all_and_tells_what_fails(ledger: Ledger, client
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"credits": 0}, "from 1 to"),
-        ({"credits": -1}, "from 1 to"),
-        ({"credits": 10**16}, "from 1 to"),
+        ({"credits": 0}, "from 0.000001 to"),
+        ({"credits": -1}, "from 0.000001 to"),
+        ({"credits": 10**16}, "from 0.000001 to"),
         ({"id": ""}, "allowance id is missing"),
         ({"id": "a:b"}, "leave the ':' out"),
         ({"id": "x" * 65}, "more than 64 characters"),

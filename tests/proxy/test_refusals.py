@@ -1,15 +1,18 @@
 """How what the ledger says becomes a refusal, where a running gateway shows it only by luck."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gatekeeper.core.rejection import Code, Rejection
+from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerHistoryLost, LedgerUnavailable
 from gatekeeper.ledger.records import HoldResult, HoldState, Mismatch, Refusal, RefusalCode, Refused, Repeated
 from gatekeeper.proxy.refusals import LEDGER_RETRY_AFTER_S, ledger_away, not_held
 from tests.cases import each_case
+from tests.factories import a_model
 
 NOW = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
 NO_ADMISSION: Any = None
@@ -44,6 +47,21 @@ def test_a_full_minute_leads_over_what_ends_sooner() -> None:
 
     assert (Code.RATE_LIMITED, Code.CONCURRENCY_EXCEEDED) == rejection.codes
     assert 30 == rejection.retry_after_s
+
+
+def test_the_cost_is_told_once_for_all_that_it_is_too_much_for() -> None:
+    """Each limit that is passed has its own words behind it; what is no matter of the cost has a sentence apart."""
+    cap = Refusal(RefusalCode.REQUEST_CAP_EXCEEDED, "team", "per_request", 40_000_000, 0, 0, 0, None, False)
+    short = Refusal(RefusalCode.INSUFFICIENT_CREDITS, "team", "", 0, 0, 0, 0, None, False)
+    admission: Any = SimpleNamespace(model=a_model(), asked=GenerationRequest(prompt_length=1))
+    month = Refusal(RefusalCode.LIMIT_EXCEEDED, "team", "month", 50_000_000, 9_000_000, 0, 0, None, False)
+
+    rejection = not_held(Refused((month, refusal(), cap, short), 49_000_000, 7_000_000, 0), admission, NOW).rejection
+
+    assert (
+        "This costs 49 credits; one request may cost 40; 7 are available; team has 50 per month: 9 used, 0 held. "
+        "2 generations were admitted in this minute; 2 may be."
+    ) == rejection.detail
 
 
 def test_another_request_under_one_name_is_a_conflict() -> None:

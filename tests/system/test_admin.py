@@ -40,9 +40,13 @@ async def test_metrics_count_what_was_spent(world: World) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}])
 async def test_admin_routes_need_the_token(world: World, headers: dict[str, str]) -> None:
-    """401 without it, whatever the route."""
+    """401 without it, whatever the route, and the answer says where it is, but not which directory that is."""
     async with world.session.post(f"{world.gateway.admin_url}/admin/v1/catalog/reload", headers=headers) as response:
+        told = (await response.json())["detail"]
+
         assert 401 == response.status
+        assert "GATEKEEPER_ADMIN_TOKEN says where the gateway runs, else what the file admin-token in its data" in told
+        assert [] == [word for word in (world.gateway.admin_token, "/") if word in told]
 
 
 async def test_verify_is_clean_after_a_generation(world: World) -> None:

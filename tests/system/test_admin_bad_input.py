@@ -12,6 +12,7 @@ from tests.system.adminworld import TEAM, Admin
 from tests.system.conftest import StartWorld
 
 LATE = "2000-01-01T00:00:00Z"
+PART = {"name": "a", "share_percent": 70, "phases": ["final"]}
 LIMIT = {"scope": "team", "per": "month", "credits": 5}
 
 BODIES: dict[str, tuple[str, str, Any, int, str]] = {
@@ -88,8 +89,16 @@ BODIES: dict[str, tuple[str, str, Any, int, str]] = {
     ),
     "more than all": (
         "PUT", "/projects",
-        {"projects": [{"id": "p", "credits": 5, "parts": [{"name": n, "share_percent": 60} for n in "ab"]}]},
+        {"projects": [{"id": "p", "credits": 5, "parts": [{**PART, "name": n, "share_percent": 60} for n in "ab"]}]},
         422, "come to 120 %",
+    ),
+    "part of nothing": (
+        "PUT", "/projects", {"projects": [{"id": "p", "credits": 5, "parts": [{**PART, "phases": []}]}]},
+        422, "nothing would belong to the part",
+    ),
+    "part of a misspelt phase": (
+        "PUT", "/projects", {"projects": [{"id": "p", "credits": 5, "parts": [{**PART, "phases": ["itration"]}]}]},
+        422, "Did you mean `iteration`?",
     ),
     "project with an end per month": (
         "PUT", "/projects", {"projects": [{"id": "p", "credits": 5, "until": "2099-01-01T00:00:00Z"}]}, 422, "lifetime",

@@ -92,6 +92,16 @@ async def test_a_settle_that_cannot_be_understood_books_nothing(world: World):
     assert 49_000_000 == (await world.balance()).held
 
 
+async def test_a_field_that_is_not_known_is_refused_with_the_nearest(world: World):
+    """So a typing mistake in a settle can be mended."""
+    key = await world.key()
+    path = f"/v1/decisions/{(await decide(world, key)).json['id']}/settle"
+
+    refused = await world.send("POST", path, key, json={"output": 1})
+
+    assert [("output", "outputs")] == [(each["field"], each["nearest"]) for each in refused.json["violations"]]
+
+
 async def test_the_same_end_again_is_the_same_answer_and_another_end_is_refused(world: World):
     """Whoever lost the answer asks again; what contradicts what is booked changes nothing and tells what is."""
     key = await world.key()
@@ -271,3 +281,26 @@ async def test_a_dry_run_holds_nothing(world: World):
     assert (200, 49, True) == (answer.status, answer.json["credits"], answer.json["admissible"])
     assert "id" not in answer.json
     assert 0 == (await world.balance()).held
+
+
+async def test_every_request_about_a_decision_has_an_id_of_its_own(world: World):
+    """Its header, its refusal and that one's log line have it; how the work ended is told with the decision's."""
+    key = await world.key()
+    decided = await decide(world, key, **PAIR)
+    path = f"/v1/decisions/{decided.json['id']}"
+
+    where = await world.send("GET", path, key)
+    extended = await tell(world, key, decided.json["id"], "extend", {"ttl_s": 60})
+    malformed = await tell(world, key, decided.json["id"], "settle", {"outputs": -1})
+    settled = await tell(world, key, decided.json["id"], "settle")
+    released = await tell(world, key, decided.json["id"], "release")
+
+    asked = (decided, where, extended, malformed, settled, released)
+    ids = [each.headers["Gatekeeper-Request-Id"] for each in asked]
+    rejected = world.events("generation.rejected")
+    (booked,) = world.events("generation.settled")
+    assert ([201, 200, 200, 400, 200, 409], 6) == ([each.status for each in asked], len(set(ids)))
+    assert [ids[3], ids[5]] == [malformed.json["request_id"], released.json["request_id"]]
+    assert [ids[3], ids[5]] == [line["request_id"] for line in rejected]
+    assert {decided.json["id"]} == {line["hold_id"] for line in (booked, *rejected)}
+    assert ids[0] == booked["request_id"]

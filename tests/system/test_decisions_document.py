@@ -1,6 +1,7 @@
 """Every program in docs/decisions.md runs, as it stands there, against a real gateway."""
 
 import re
+import shlex
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -31,6 +32,24 @@ def run(name: str, world: World) -> Any:
 def test_every_program_is_run_here():
     """No snippet goes without a test."""
     assert {"client.py", "fastapi_service.py", "aiohttp_service.py", "litellm_gate.py"} == set(PROGRAMS)
+
+
+async def test_the_commands(world: World):
+    """Typed as they stand, with the key and the decision's id in their variables, they print what is shown."""
+    console = re.findall(r"^\$ curl ([^\n]+)\n([^\n]+)$", DOCUMENT.read_text(), re.MULTILINE)
+    variables = {"KEY": await world.key("100"), "ID": ""}
+
+    for command, shown in console:
+        known = command.replace("$KEY", variables["KEY"]).replace("$ID", variables["ID"])
+        words = shlex.split(known.replace("http://127.0.0.1:8080", world.url))
+        headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
+        async with httpx.AsyncClient(headers=headers) as curl:
+            answer = await curl.post(words[1], content=words[words.index("-d") + 1])
+        variables["ID"] = answer.json()["id"]
+        pattern = ".*".join(map(re.escape, shown.split("…")))
+        assert re.fullmatch(pattern, answer.text.strip()), answer.text
+
+    assert 2 == len(console)
 
 
 async def test_the_client(world: World):

@@ -351,7 +351,7 @@ async def test_a_hold_whose_purpose_the_store_did_not_take_is_freed(world: World
 async def test_a_killed_gateway_forgets_no_decision(tmp_path: Path):
     """kill -9 between the hold and its settle: the next process settles it."""
     config = write_config(tmp_path, "http://127.0.0.1:9")
-    headers = {"Authorization": "Bearer gk_process"}
+    headers = {"Authorization": "Bearer gk_the_process_of_the_tests"}
 
     async def call(url: str, path: str, body: Any) -> Any:
         async with aiohttp.ClientSession() as session, session.post(url + path, json=body, headers=headers) as answer:

@@ -20,8 +20,8 @@ from gatekeeper.settings import load_settings
 from tests.system.process import CATALOG_FILES, Process, gatekeeper, write_config
 from tests.system.world import CATALOG
 
-KEY = {"Authorization": "Bearer gk_process"}
-ENVIRONMENT = {"STUDIO_KEY": "gk_process"}
+KEY = {"Authorization": "Bearer gk_the_process_of_the_tests"}
+ENVIRONMENT = {"STUDIO_KEY": "gk_the_process_of_the_tests"}
 
 
 @pytest.fixture(name="sandbox")
@@ -172,6 +172,16 @@ async def demo_commands(demo: Process) -> list[str]:
     """The two curl lines that the demo prints."""
     await demo.until_line("Ctrl-C")
     return [line.strip() for line in demo.lines if re.match(r"curl .*/v1/generations", line)]
+
+
+async def test_the_demos_admin_command_finds_its_token(tmp_path: Path) -> None:
+    """It is pasted as it is printed, and answered."""
+    async with gatekeeper("demo", "--port", "0", "--admin-port", "0", cwd=tmp_path) as demo:
+        await demo.until_line("Ctrl-C")
+        (line,) = [line for line in demo.lines if line.startswith("Admin API:")]
+        status, teams = await run_printed(line.partition(":")[2].strip())
+
+    assert (200, ["demo"]) == (status, [team["id"] for team in teams["teams"]])
 
 
 async def test_the_demos_two_commands_do_what_it_says(tmp_path: Path) -> None:

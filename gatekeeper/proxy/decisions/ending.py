@@ -14,6 +14,7 @@ from gatekeeper.core.rejection import Code, EarlierFacts, Rejected, Rejection, r
 from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.dialects.fields import read_json
+from gatekeeper.dialects.native import nearest_name
 from gatekeeper.ledger.holdid import is_hold_id
 from gatekeeper.ledger.records import ExtendStatus
 from gatekeeper.proxy.body import body_of
@@ -89,7 +90,7 @@ def _read_extend(content_type: str, body: list[bytes]) -> int:
     fields = read_json(body)
     for name in fields.names():
         if name != "ttl_s":
-            fields.complaints.unknown(name, ("ttl_s",), None)
+            fields.complaints.unknown(name, ("ttl_s",), nearest_name(name, ("ttl_s",)))
             break
     ttl_s = read_ttl_s(fields)
     if not fields.given("ttl_s"):
@@ -111,10 +112,11 @@ async def _job_of(gate: Gate, call: Call, *, to_end: bool = True) -> Job:
         raise over
     if job is None:
         raise _not_found()
+    # As with a job: this request is itself, and how the work ended is told with the facts of the one that began it.
+    begun = job.record.facts
+    call.trace.learn(provider=begun.provider, hold_id=job.record.hold_id, model=begun.model)
     if to_end:
         check_token(call.request, job.record)
-    call.trace.facts = job.record.facts
-    call.trace.learn(request_id=call.request_id)
     return job
 
 

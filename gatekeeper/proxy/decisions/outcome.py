@@ -16,7 +16,7 @@ from gatekeeper.core.sizes import Pixels, Tier, read_size
 from gatekeeper.dialects.answers import read_pixels
 from gatekeeper.dialects.complaints import VIOLATIONS_MAX
 from gatekeeper.dialects.fields import JsonFields, read_json
-from gatekeeper.dialects.native import DURATION_MAX_S
+from gatekeeper.dialects.native import DURATION_MAX_S, nearest_name
 from gatekeeper.logs import one_word
 from gatekeeper.proxy.decisions.asking import check_json
 from gatekeeper.proxy.jobs.record import JobRecord
@@ -72,7 +72,7 @@ def read_release(content_type: str, body: Sequence[bytes]) -> Failed:
 
 def _note_unknown(fields: JsonFields, known: Sequence[str]) -> None:
     for name in islice((name for name in fields.names() if name not in known), VIOLATIONS_MAX):
-        fields.complaints.unknown(name, known, None)
+        fields.complaints.unknown(name, known, nearest_name(name, known))
 
 
 def _read_credits(fields: JsonFields, held: int) -> int | None:
