@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gatekeeper.admin.operations.asking import noted
 from gatekeeper.admin.teams_difference import instant
 from gatekeeper.admin.teams_schema import TeamEntry, TeamsFile, load_teams
 from gatekeeper.admin.teams_secrets import Secrets, read_secrets
@@ -128,9 +129,8 @@ async def _do(ledger: Ledger, step: Step, actor: str, why: str) -> None:
         case PutTeam(record):
             await ledger.put_team(record, actor=actor, why=why, expected_revision=record.revision)
         case GiveGrant(team, grant_id, amount, note, expires_at_ms):
-            status = await ledger.grant(
-                team, grant_id, amount, note=note or why, actor=actor, expires_at_ms=expires_at_ms
-            )
+            told = noted(note, why)
+            status = await ledger.grant(team, grant_id, amount, note=told, actor=actor, expires_at_ms=expires_at_ms)
             if status is GrantStatus.MISMATCH:
                 raise LedgerConflict(f"grant {grant_id} of team {team} was given otherwise meanwhile")
         case PutKey(key):

@@ -7,8 +7,19 @@ from gatekeeper.sections import describe_secret, read_secret
 from gatekeeper.web.auth import KEY_PATTERN, key_sha256
 from gatekeeper.yamlfile import DataPath, Problem
 
+KEY_PREFIX = "gk_"
+
 PUBLIC_KEYS = frozenset({"gk_demo"})
 """Keys that everybody knows: in a store they would be an open door."""
+
+SECRET_CHARS_MIN = 20
+"""Behind `gk_`: 20 characters drawn from 64 are 120 random bits. What is shorter was thought up, and a public port lets
+anybody try."""
+
+MEND = (
+    "Draw one: python3 -c 'import secrets; print(\"gk_\" + secrets.token_hex(24))'. It is gk_ and then "
+    f"{SECRET_CHARS_MIN} to 128 letters, digits, - and _ that nobody can guess."
+)
 
 
 @dataclass(slots=True)
@@ -33,8 +44,7 @@ def read_secrets(teams: TeamsFile) -> Secrets:
             secrets.missing.append(teams.file.problem(place, str(error), mend))
             continue
         if what := _unusable(secret, key):
-            mend = "Write gk_ and then up to 128 letters, digits, - and _ that nobody can guess."
-            secrets.wrong.append(teams.file.problem(place, what, mend))
+            secrets.wrong.append(teams.file.problem(place, what, MEND))
             continue
         sha256 = key_sha256(secret)
         name = f"key {key.id} of team {team.id}"
@@ -51,4 +61,6 @@ def _unusable(secret: str, key: KeyEntry) -> str | None:
         return f"{describe_secret(key.secret)} holds the demo's key, which everybody knows"
     if not secret.isascii() or not KEY_PATTERN.fullmatch(secret.encode()):
         return f"{describe_secret(key.secret)} holds no gatekeeper key"
+    if len(secret) < len(KEY_PREFIX) + SECRET_CHARS_MIN:
+        return f"{describe_secret(key.secret)} holds a key that is too short to be safe"
     return None

@@ -127,7 +127,8 @@ def _amount(value: Any) -> int:
 def _gift(value: Any) -> int:
     """The same, above 0."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool) and value <= 0:
-        raise mistake(f"{value} credits are nothing", "Write an amount above 0.")
+        what = f"`{value}` credits is less than nothing" if value else "0 credits are nothing"
+        raise mistake(what, "Write an amount above 0.")
     return _amount(value)
 
 

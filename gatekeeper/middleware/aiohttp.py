@@ -53,7 +53,7 @@ async def _serve(
     try:
         response = await handler(request)
     except web.HTTPException as answered:
-        await gating.ended(decision, answered.status, None)
+        await gating.ended(decision, begun() or answered.status, None)
         raise
     except BaseException as broken:
         await _broke_off(gating, decision, begun(), broken)

@@ -1,6 +1,9 @@
 """Teams files: what they may say, what follows from them, and that doing it twice changes nothing."""
 
 import asyncio
+import shlex
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -202,13 +205,13 @@ async def test_the_retry_guard(ledger: Ledger, tmp_path: Path) -> None:
 async def test_a_new_secret(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key whose secret changed works with the new one only, and no line tells either."""
     await apply_teams_file(ledger, written(tmp_path, FULL), actor="test")
-    monkeypatch.setenv("CI_KEY", "gk_another")
+    monkeypatch.setenv("CI_KEY", "gk_another_secret_of_mine")
 
     todo = await apply_teams_file(ledger, written(tmp_path, FULL), actor="test")
 
     assert ["studio: key ci gets a new secret"] == lines_of(todo)
     assert await ledger.keyring.find(key_sha256(SECRET)) is None
-    assert await ledger.keyring.find(key_sha256("gk_another")) is not None
+    assert await ledger.keyring.find(key_sha256("gk_another_secret_of_mine")) is not None
 
 
 async def test_a_revoked_key_stays_revoked(ledger: Ledger, tmp_path: Path) -> None:
@@ -367,7 +370,7 @@ teams:
     assert [
         "3: teams[studio].timezone: `Europe/Berln` is no time zone known here. Did you mean `Europe/Berlin`?",
         "4: teams[studio].grants[a].id: the grant `a` is already on line 4. Keep one of the two.",
-        "4: teams[studio].grants[a].credits: -1 credits are nothing. Write an amount above 0.",
+        "4: teams[studio].grants[a].credits: `-1` credits is less than nothing. Write an amount above 0.",
         "4: teams[studio].grants[a].credits: 0 credits are nothing. Write an amount above 0.",
         "6: teams[studio].limits[0].scope: `tem` is no scope. "
         "Use team, project, member, key, or one by name like member:amy.",
@@ -433,6 +436,8 @@ def test_no_teams_file_at_all(tmp_path: Path, text: str) -> None:
         ("sk-other", "environment variable CI_KEY holds no gatekeeper key"),
         ("gk_" + "x" * 129, "environment variable CI_KEY holds no gatekeeper key"),
         ("gk_ü", "environment variable CI_KEY holds no gatekeeper key"),
+        ("gk_1", "environment variable CI_KEY holds a key that is too short to be safe"),
+        ("gk_" + "x" * 19, "environment variable CI_KEY holds a key that is too short to be safe"),
         ("gk_demo", "environment variable CI_KEY holds the demo's key, which everybody knows"),
     ],
 )
@@ -443,7 +448,25 @@ def test_a_secret_that_cannot_be_a_key(tmp_path: Path, monkeypatch: pytest.Monke
     found = read_secrets(a_file(tmp_path, FULL))
 
     assert [told] == [problem.what for problem in found.wrong]
+    assert "secrets.token_hex(24)" in found.wrong[0].mend
     assert ({}, []) == (found.sha256, found.missing)
+
+
+def test_what_is_told_to_draw_a_secret_draws_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command of the mend, pasted into a shell, prints a secret that is taken."""
+    monkeypatch.setenv("CI_KEY", "gk_1")
+    (problem,) = read_secrets(a_file(tmp_path, FULL)).wrong
+    command = (
+        problem.mend.removeprefix("Draw one: ")
+        .partition(". It is")[0]
+        .replace("python3", shlex.quote(sys.executable), 1)
+    )
+    drawn = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    monkeypatch.setenv("CI_KEY", drawn)
+
+    found = read_secrets(a_file(tmp_path, FULL))
+
+    assert ([], [key_sha256(drawn)]) == (found.wrong, list(found.sha256.values()))
 
 
 def test_a_secret_in_a_file(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from gatekeeper.web.auth import key_sha256
 from gatekeeper.yamlfile import ConfigError
 
 CREDIT = 1_000_000
-OLD, NEW, NEWER, NEWEST = "gk_the_old_secret", "gk_the_new_secret", "gk_a_newer_secret", "gk_the_newest_secret"
+OLD, NEW, NEWER, NEWEST = (f"gk_the_{age}_of_four_secrets" for age in ("first", "second", "third", "fourth"))
 NOVEMBER_MS = 1_793_487_600_000
 """The first of November 2026 begins in Berlin."""
 

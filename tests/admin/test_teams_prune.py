@@ -16,7 +16,7 @@ from gatekeeper.web.auth import key_sha256
 from gatekeeper.yamlfile import ConfigError
 
 CREDIT = 1_000_000
-SECRET, THEIRS, ALSO_THEIRS = "gk_the_files_secret", "gk_a_secret_by_hand", "gk_the_other_teams_secret"
+SECRET, THEIRS, ALSO_THEIRS = "gk_the_secret_of_the_file", "gk_a_secret_by_hand", "gk_the_other_teams_own_secret"
 
 FILE = """\
 teams:

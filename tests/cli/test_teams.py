@@ -171,7 +171,7 @@ def test_a_raise_to_less_than_the_limit_is_told_in_credits(run: Run) -> None:
         (("teams", "create", "new", "--timezone", "Europe/Berln"), 1, "Did you mean `Europe/Berlin`?"),
         (("teams", "create", "new", "--per-request", "much"), 2, "much is no number of credits"),
         (("grants", "give", "studio", "g", "0"), 1, "CREDITS: 0 credits are nothing. Write an amount above 0."),
-        (("grants", "give", "studio", "g", "--", "-1"), 1, "CREDITS: -1 credits are nothing."),
+        (("grants", "give", "studio", "g", "--", "-1"), 1, "CREDITS: `-1` credits is less than nothing."),
         (("grants", "give", "studio", "g", "1e16"), 1, "cannot be booked exactly"),
         (("grants", "give", "studio", "g", "nan"), 2, "nan is no number of credits"),
         (("grants", "give", "studio", "g", "5", "--expires", "2020-01-01"), 1, "--expires: 2020-01-01T00:00:00Z is"),

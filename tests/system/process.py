@@ -88,7 +88,7 @@ async def gatekeeper(*arguments: str, cwd: Path, **environment: str) -> AsyncIte
 
 
 def write_config(directory: Path, provider_url: str, *, grant: str = "1000", **server: Any) -> Path:
-    """A config with a native and an openai provider, and a team with a key `gk_process`."""
+    """A config with a native and an openai provider, and a team with a key `gk_the_process_of_the_tests`."""
     teams = {
         "teams": [
             {

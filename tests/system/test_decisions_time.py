@@ -65,6 +65,7 @@ async def test_in_shadow_a_decision_that_came_before_is_held_anew(world: World):
 
     assert ["already_generated", "idempotency_conflict"] == [each.headers["Gatekeeper-Shadow"] for each in again]
     assert [(200, "49")] * 2 == [(each.status, each.headers["Gatekeeper-Credits-Held"]) for each in proxied]
+    assert [None, "generation_in_progress"] == [each.headers.get("Gatekeeper-Shadow") for each in proxied]
     assert (49_000_000, 49_000_000 * 3 + 73_500_000) == (
         (await world.balance()).charged, (await world.balance()).held,
     )  # fmt: skip
@@ -350,7 +351,7 @@ async def test_a_hold_whose_purpose_the_store_did_not_take_is_freed(world: World
 async def test_a_killed_gateway_forgets_no_decision(tmp_path: Path):
     """kill -9 between the hold and its settle: the next process settles it."""
     config = write_config(tmp_path, "http://127.0.0.1:9")
-    headers = {"Authorization": "Bearer gk_process"}
+    headers = {"Authorization": "Bearer gk_the_process_of_the_tests"}
 
     async def call(url: str, path: str, body: Any) -> Any:
         async with aiohttp.ClientSession() as session, session.post(url + path, json=body, headers=headers) as answer:

@@ -18,7 +18,7 @@ MB = 1024 * 1024
 LARGE_MB = 200
 STUCK_AFTER_S = 2.0
 """A provider that could write nothing for this long is held back; one that is not writes 200 MB in less."""
-KEY = {"Authorization": "Bearer gk_process"}
+KEY = {"Authorization": "Bearer gk_the_process_of_the_tests"}
 
 
 async def _large_answer(request: web.Request) -> web.StreamResponse:
@@ -50,7 +50,9 @@ async def running(tmp_path: Path, handler: object, **server_settings: object) ->
     await provider.start_server()
     config = write_config(tmp_path, str(provider.make_url("")).rstrip("/"), **server_settings)
     try:
-        async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, STUDIO_KEY="gk_process") as server:
+        async with gatekeeper(
+            "serve", "--config", str(config), cwd=tmp_path, STUDIO_KEY="gk_the_process_of_the_tests"
+        ) as server:
             yield (await server.event("server.started"))["url"], server
     finally:
         await provider.close()

@@ -28,6 +28,13 @@ async def make(request: web.Request) -> web.StreamResponse:
         case "cut":
             await web.StreamResponse().prepare(request)
             raise ConnectionResetError
+        case "refused too late":
+            begun = web.StreamResponse(headers={"Connection": "close"})
+            begun.force_close()
+            await begun.prepare(request)
+            assert request.transport is not None
+            request.transport.close()
+            raise web.HTTPBadGateway
         case "stream":
             response = web.StreamResponse()
             await response.prepare(request)
@@ -51,7 +58,7 @@ async def post(world: World, key: str, **fields: Any) -> int:
         ):
             await answer.read()
             return answer.status
-    except aiohttp.ClientPayloadError:
+    except aiohttp.ClientError:
         return 0
     finally:
         await server.close()
@@ -59,7 +66,15 @@ async def post(world: World, key: str, **fields: Any) -> int:
 
 @pytest.mark.parametrize(
     ("prompt", "status", "charged"),
-    [("a cat", 200, 24), ("fail", 502, 0), ("made", 201, 48), ("bug", 500, 0), ("stream", 200, 48), ("cut", 0, 48)],
+    [
+        ("a cat", 200, 24),
+        ("fail", 502, 0),
+        ("made", 201, 48),
+        ("bug", 500, 0),
+        ("stream", 200, 48),
+        ("cut", 0, 48),
+        ("refused too late", 0, 48),
+    ],
 )
 async def test_what_a_handler_makes_is_charged(world: World, prompt: str, status: int, charged: int):
     """What came of a success, all of one that does not say or breaks off, nothing of an error."""

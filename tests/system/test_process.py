@@ -20,8 +20,8 @@ from gatekeeper.settings import load_settings
 from tests.system.process import CATALOG_FILES, Process, gatekeeper, write_config
 from tests.system.world import CATALOG
 
-KEY = {"Authorization": "Bearer gk_process"}
-ENVIRONMENT = {"STUDIO_KEY": "gk_process"}
+KEY = {"Authorization": "Bearer gk_the_process_of_the_tests"}
+ENVIRONMENT = {"STUDIO_KEY": "gk_the_process_of_the_tests"}
 
 
 @pytest.fixture(name="sandbox")

@@ -75,3 +75,8 @@ def page_of(items: Iterable[Item], page: PageQuery, name: Callable[[Item], str])
 def chosen(value: str) -> str | None:
     """Text that may be empty, as an answer has it."""
     return value or None
+
+
+def noted(note: str, why: str) -> str:
+    """A grant's note and why it is given, as the journal has both in one place."""
+    return ": ".join(filter(None, (note, why)))[: bounds.REASON_CHARS_MAX]

@@ -4,11 +4,10 @@ from typing import Any
 
 from gatekeeper.admin.bodies import GrantBody, PageQuery
 from gatekeeper.admin.documents import GrantDocument, GrantList
-from gatekeeper.admin.operations.asking import Created, Who, page_of, team_of
+from gatekeeper.admin.operations.asking import Created, Who, noted, page_of, team_of
 from gatekeeper.admin.problems import AdminProblem, differs, invalid
 from gatekeeper.core.rejection import quoted
 from gatekeeper.dialects.facts import credits_number
-from gatekeeper.ledger import bounds
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import GrantStatus
 from gatekeeper.ledger.reports import Grant
@@ -35,9 +34,8 @@ async def give_grant(ledger: Ledger, team_id: str, body: GrantBody, who: Who) ->
     if body.expires_at is not None and body.id not in given and body.expires_at <= await ledger.now_ms(team_id):
         raise invalid("expires_at", f"{iso_time(body.expires_at)} is past", "Write a later time.")
     why = who.because(body.why)
-    note = ": ".join(filter(None, (body.note, why.why)))[: bounds.REASON_CHARS_MAX]
     status = await ledger.grant(
-        team_id, body.id, body.credits, note=note, actor=why.actor, expires_at_ms=body.expires_at
+        team_id, body.id, body.credits, note=noted(body.note, why.why), actor=why.actor, expires_at_ms=body.expires_at
     )
     grant = await _grant_of(ledger, team_id, body.id)
     if status is GrantStatus.MISMATCH:

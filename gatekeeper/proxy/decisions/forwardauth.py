@@ -17,6 +17,7 @@ from gatekeeper.core.rejection import Code, Rejected, Rejection, refuse
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.dialects.base import Rendered
 from gatekeeper.ledger.records import HoldState, OnUnknown
+from gatekeeper.proxy.answering import shadow_headers
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.decisions.asking import SETTLE_TOKEN, Wanted
 from gatekeeper.proxy.decisions.authplan import AuthPlan, denies_with_403, read_asked, read_plan
@@ -85,7 +86,8 @@ async def answer_forward_auth(gate: Gate, call: Call) -> web.Response:
         # In shadow what cannot be held goes by all the same, and nothing is booked for it.
         call.shadow.note(refused.rejection)
         tell_shadow(gate, call, None)
-        return web.Response(status=200, headers={REQUEST_ID: call.request_id, "Server": SERVER})
+        headers = {REQUEST_ID: call.request_id, "Server": SERVER, **shadow_headers(call)}
+        return web.Response(status=200, headers=headers)
 
 
 async def _let_by(gate: Gate, call: Call, plan: AuthPlan, body: list[bytes]) -> web.Response:
@@ -94,7 +96,7 @@ async def _let_by(gate: Gate, call: Call, plan: AuthPlan, body: list[bytes]) -> 
     token = settle_token(gate.webhooks.secret, call.caller.team.id, plan.once or secrets.token_hex(NAME_BYTES))
     once = _once(call, plan, asked)
     decision = await decide(gate, call, wanted, once, token, _again(plan), same_token=bool(plan.once))
-    headers = {**hold_headers(decision), REQUEST_ID: call.request_id, "Server": SERVER}
+    headers = {**hold_headers(decision), REQUEST_ID: call.request_id, "Server": SERVER, **shadow_headers(call)}
     if plan.settle_now:
         headers[CREDITS_CHARGED] = await _charge(gate, decision)
     else:
