@@ -10,6 +10,7 @@ from gatekeeper import __version__
 from gatekeeper.cli import apikeys, grants, limits, projects, teams
 from gatekeeper.cli.books import apply, verify
 from gatekeeper.cli.checking import check
+from gatekeeper.cli.exporting import export_teams
 from gatekeeper.cli.failures import told_plainly
 from gatekeeper.cli.holds import list_holds, release, settle
 from gatekeeper.cli.journal import export, show, trim
@@ -45,6 +46,7 @@ GROUPS = (
             "freeze": teams.freeze,
             "unfreeze": teams.unfreeze,
             "remove": teams.remove_team,
+            "export": export_teams,
         },
     ),
     Group(
