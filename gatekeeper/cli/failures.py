@@ -10,7 +10,7 @@ import typer
 
 from gatekeeper.admin.problems import AdminProblem
 from gatekeeper.cli.show import cell, plain, say
-from gatekeeper.cli.typed import as_typed
+from gatekeeper.cli.typed import as_typed, in_options
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.ledger.errors import LedgerConflict, LedgerError, LedgerUnavailable
 from gatekeeper.yamlfile import ConfigError
@@ -31,7 +31,10 @@ def told_plainly(command: Callable[Parameters, None]) -> Callable[Parameters, No
         except BrokenPipeError:
             raise  # whoever read our output has had enough; that is no failure to tell
         except AdminProblem as problem:
-            say("\n".join(as_typed(each, command, kwargs) for each in problem.violations) or _told_by_api(problem))
+            say(
+                "\n".join(as_typed(each, command, kwargs) for each in problem.violations)
+                or _told_by_api(problem, command)
+            )
             raise typer.Exit(1) from None
         except (ConfigError, LedgerError, Rejected, OSError) as error:
             say(told(error))
@@ -40,11 +43,11 @@ def told_plainly(command: Callable[Parameters, None]) -> Callable[Parameters, No
     return run
 
 
-def _told_by_api(problem: AdminProblem) -> str:
+def _told_by_api(problem: AdminProblem, command: Callable[..., None]) -> str:
     """What the API says, and for an id that is taken, what is there and what was asked."""
     other: dict[str, dict[str, Any]] = plain(problem.facts).get("differs", {})
     lines = [f"{name}: it is {_value(two['is'])}, and {_value(two['asked'])} was asked." for name, two in other.items()]
-    return "\n".join([problem.detail, *lines])
+    return "\n".join([in_options(problem.detail, command), *lines])
 
 
 def _value(value: Any) -> str:

@@ -35,6 +35,9 @@ _TYPED_AS: dict[str, tuple[str, ...]] = {
 }
 """For each field that is called otherwise there, the parameter that says it; the first that the command has."""
 
+_NO_WORDS = ("expires_at", "hold_id", "overlap_s", "raised_until", "seq")
+"""Fields whose names are no words of a sentence, so that one which has them can only mean the fields."""
+
 _FRACTION = re.compile(r"(?<=:\d\d)\.\d{3}Z")
 
 
@@ -46,7 +49,16 @@ def as_typed(violation: Violation, command: Callable[..., None], said: Mapping[s
     where = violation.field if name is None else parameters[name]
     value = said.get(name) if name is not None else None
     typed = f" {value}" if isinstance(value, str) and value and value not in detail else ""
-    return f"{where}{typed}: {detail}. {violation.mend}".rstrip()
+    return in_options(f"{where}{typed}: {detail}. {violation.mend}".rstrip(), command)
+
+
+def in_options(text: str, command: Callable[..., None]) -> str:
+    """A text of the API's with the options of the command in place of its fields."""
+    parameters = _words(command)
+    for field in _NO_WORDS:
+        name = next((name for name in _TYPED_AS.get(field, ()) if name in parameters), None)
+        text = text if name is None else re.sub(rf"\b{field}\b", parameters[name], text)
+    return text.replace("`running`", parameters.get("running", "`running`"))
 
 
 def _candidates(field: str) -> list[str]:

@@ -108,6 +108,7 @@ def test_a_running_hold_is_left_alone(run: Run, in_store: InStore) -> None:
 
     assert 1 == refused.exit_code
     assert refused.stderr.startswith(f"Hold {running} is held: its generation runs")
+    assert refused.stderr.endswith("With --running it is ended now and the result not booked.\n")
     assert (0, "0 credits charged, 49 freed; the hold's state was held.") == (
         forced.exit_code,
         forced.stdout.splitlines()[0],

@@ -191,6 +191,8 @@ def test_a_raise_to_less_than_the_limit_is_told_in_credits(run: Run) -> None:
             1,
             "--until: 2020-01-01T00:00:00Z is",
         ),
+        (("grants", "refund", "studio", "r"), 1, "--hold: a charge is named by its hold or by its journal entry."),
+        (("grants", "refund", "studio", "r"), 1, "Write --hold, or --entry."),
         (("projects", "set", "studio", "p", "5", "--part", "a"), 2, "a is no part; write it like"),
         (("projects", "set", "studio", "p", "5", "--part", "a=70:final", "--part", "b=31:fix"), 1, "more than 100"),
         (("projects", "set", "studio", "p", "5", "--part", "a=70"), 1, "--part: nothing would belong to the part a."),
