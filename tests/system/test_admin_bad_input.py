@@ -17,7 +17,7 @@ LIMIT = {"scope": "team", "per": "month", "credits": 5}
 
 BODIES: dict[str, tuple[str, str, Any, int, str]] = {
     "grant of 0": ("POST", "/grants", {"id": "g", "credits": 0}, 422, "0 credits are nothing"),
-    "grant of -1": ("POST", "/grants", {"id": "g", "credits": -1}, 422, "-1 credits are nothing"),
+    "grant of -1": ("POST", "/grants", {"id": "g", "credits": -1}, 422, "credits is less than nothing"),
     "grant of 10^16": ("POST", "/grants", {"id": "g", "credits": 10**16}, 422, "cannot be booked exactly"),
     "grant past 9e15": ("POST", "/grants", {"id": "g", "credits": 9 * 10**9}, 422, "would pass 9e15"),
     "a huge number": ("POST", "/grants", b'{"id":"g","credits":1e999999}', 422, "cannot be booked exactly"),
