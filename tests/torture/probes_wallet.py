@@ -158,7 +158,7 @@ async def only_the_pot(bench: Bench) -> None:
     """Neither what is held nor what expires is handed on."""
     await bench.ledger.grant(bench.team, "lot", 50, expires_at_ms=bench.now_ms + DAY_MS)
     await bench.held(70)
-    assert "not 0.000081: of its 0.00008 " in await bench.refused_as(handed_on(bench, "t", 81))
+    assert "can hand on 0.00008 credits, not 0.000081" in await bench.refused_as(handed_on(bench, "t", 81))
     await bench.ledger.grant(bench.team, "more", 50, expires_at_ms=bench.now_ms + DAY_MS)
     assert "not 0.000081: of its 0.00013 " in await bench.refused_as(handed_on(bench, "t", 81))
     assert (Stage.TAKEN, 50) == await handed_on(bench, "t", 80)
