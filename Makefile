@@ -12,6 +12,9 @@ UV_VERSION := 0.13.9
 PY := .venv/bin/python
 UV := UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(PY) -m uv
 
+# Where this is set, each of the many processes of a run compiles all that it imports, which takes longer than all else.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Stamps: what was set up, and when. The environment for tests contains the one for running.
 HAS_UV := .venv/.has-uv-$(UV_VERSION)
 TO_RUN := .venv/.ready-to-run
