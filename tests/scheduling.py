@@ -19,6 +19,12 @@ LONG_FIRST = (
     "tests/ledger/test_sentinel.py",
     "tests/ledger/test_states.py",
     "tests/cli/test_running.py",
+    "tests/system/test_decisions_time.py",
+    "tests/house/test_teams_guide.py",
+    "tests/system/test_lost_holds.py",
+    "tests/system/test_memory.py",
+    "tests/system/test_webhooks_trouble.py",
+    "tests/cli/test_api_documents.py",
 )
 """Files that take longest: they begin first, so that at the end all processes end at about the same time."""
 

@@ -303,10 +303,13 @@ async def test_the_store_is_away(start_world: StartWorld, tmp_path: Path, monkey
         hold = (await decide(world, key, **PAIR)).json["id"]
         store.kill()
         await store.wait()
-        told = [await tell(world, key, hold, "settle", {"outputs": 1}) for _ in range(2)]
-        differs = await tell(world, key, hold, "settle", {"outputs": 2})
-        extended = await tell(world, key, hold, "extend", {"ttl_s": 60})
-        refused = await decide(world, key)
+        first = await tell(world, key, hold, "settle", {"outputs": 1})
+        second, differs, extended, refused = await asyncio.gather(  # each waits for the store until its time is over
+            tell(world, key, hold, "settle", {"outputs": 1}),
+            tell(world, key, hold, "settle", {"outputs": 2}),
+            tell(world, key, hold, "extend", {"ttl_s": 60}),
+            decide(world, key),
+        )
     async with store_server(tmp_path / "store", port, *AOF):
         await world.event("settle.replayed")
         for _ in range(1000):
@@ -319,7 +322,7 @@ async def test_the_store_is_away(start_world: StartWorld, tmp_path: Path, monkey
         await world.assert_books_clean()
 
     assert [(202, "deferred", None)] * 2 == [
-        (each.status, each.json["state"], each.json["credits_charged"]) for each in told
+        (each.status, each.json["state"], each.json["credits_charged"]) for each in (first, second)
     ]
     assert [409, 409, 503] == [each.status for each in (differs, extended, refused)]
     assert (24_000_000, 201) == (charged, again.status)
