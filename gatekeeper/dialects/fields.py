@@ -266,7 +266,7 @@ def joined_digest(digests: Iterable[bytes | None]) -> bytes | None:
 
 def read_quantity(text: str, unit: str) -> Fraction | None:
     """A number at or above 0 as a text, with its unit or without, or None for any other text."""
-    match = re.fullmatch(f"{_NUMBER}{unit}?", text)
+    match = re.fullmatch(f"{_NUMBER}(?:{unit})?", text)
     return None if match is None else Fraction(match[1])
 
 

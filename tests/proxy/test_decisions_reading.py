@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -41,6 +41,7 @@ bodies = st.one_of(
 
 
 @given(bodies)
+@example(b'{"credits":""}')
 def test_any_settle_is_an_end_within_bounds_or_a_refusal(body: bytes):
     """Stated credits are above nothing and at most what is held; outputs are few; numbers are at or above nothing."""
     try:
