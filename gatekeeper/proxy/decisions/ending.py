@@ -4,7 +4,7 @@ Only a decision is found here. A hold of a route that the gateway forwards is en
 nobody's word, and a hold of another team is none at all: to either this says that there is no such hold.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -163,27 +163,20 @@ def _ended(record: JobRecord, charged: int | None) -> Rejected:
 
 
 def _hold_answer(call: Call, record: JobRecord, state: str, deadline_ms: int | None) -> web.Response:
-    document = {
-        "id": record.hold_id,
-        "state": state,
-        "credits": credits_number(record.held),
-        "expires_at": None if deadline_ms is None else iso_time(deadline_ms),
-    }
-    answer = json_answer(document, call.request_id)
-    answer.headers.update({HOLD_ID: record.hold_id, CREDITS_HELD: credits_text(record.held)})
-    return answer
+    return _answer(call, record, state, {"expires_at": None if deadline_ms is None else iso_time(deadline_ms)})
 
 
 def _ended_answer(call: Call, record: JobRecord, state: str, charged: int | None) -> web.Response:
     """202 as long as it waits for the store: it is on disk, and will be booked."""
-    document = {
-        "id": record.hold_id,
-        "state": state,
-        "credits": credits_number(record.held),
-        "credits_charged": None if charged is None else credits_number(charged),
-    }
-    answer = json_answer(document, call.request_id, status=200 if charged is not None else ACCEPTED)
+    if charged is None:
+        return _answer(call, record, state, {"credits_charged": None}, status=ACCEPTED)
+    answer = _answer(call, record, state, {"credits_charged": credits_number(charged)})
+    answer.headers[CREDITS_CHARGED] = credits_text(charged)
+    return answer
+
+
+def _answer(call: Call, record: JobRecord, state: str, more: dict[str, Any], status: int = 200) -> web.Response:
+    document = {"id": record.hold_id, "state": state, "credits": credits_number(record.held), **more}
+    answer = json_answer(document, call.request_id, status=status)
     answer.headers.update({HOLD_ID: record.hold_id, CREDITS_HELD: credits_text(record.held)})
-    if charged is not None:
-        answer.headers[CREDITS_CHARGED] = credits_text(charged)
     return answer
