@@ -3,6 +3,8 @@
 Strict, because a length that two sides read in two ways lets one answer pass for another: whatever llhttp does not
 take without leniency is no answer, a transfer coding other than `chunked` has an end that is not ours to find, and
 bytes that nobody asked for make the connection unusable. A body of stated length goes past the parser, uncopied.
+One thing it cannot see: over TLS the event loop does not tell a farewell from a connection cut by somebody else, so an
+answer without a stated end may be short. No provider is known to send such.
 """
 
 import asyncio
