@@ -18,16 +18,7 @@ from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.logs import emit, one_word
 from gatekeeper.proxy import flight
 from gatekeeper.proxy.admission import Admission
-from gatekeeper.proxy.again import AnswerCopy
-from gatekeeper.proxy.answering import (
-    Passage,
-    carry,
-    content_type_of,
-    deliver_free,
-    reader_of,
-    refused_credential,
-    shadow_headers,
-)
+from gatekeeper.proxy.answering import carry, deliver_free, passage_of, refused_credential, shadow_headers
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.once import UNNAMED, Once
 from gatekeeper.proxy.past import Shadow
@@ -113,8 +104,4 @@ async def _pass_on(gate: Gate, call: Call, provider: Provider, answer: UpstreamA
     async def land(_outcome: Outcome, _kept: Answer | None) -> None:
         """Nothing was held: there is nothing to book."""
 
-    nothing_kept = AnswerCopy(UNNAMED, answer.status, content_type_of(answer))
-    reader = reader_of(call, call.route, answer)
-    return await carry(
-        Passage(gate, call, provider, answer, reader, nothing_kept, land, lambda _at_s, _waits_s: None, dict)
-    )
+    return await carry(passage_of(gate, call, provider, answer, land, dict))
