@@ -183,6 +183,9 @@ async def _pass_whole(client: ClientSide, answer: UpstreamAnswer) -> web.StreamR
 
 async def _read_whole(answer: UpstreamAnswer) -> tuple[bytes, bool]:
     """What came of the body, and whether that is all of it."""
+    here = answer.whole()
+    if here is not None:
+        return here, True
     pieces = list[bytes]()
     try:
         async for piece in answer.chunks():
@@ -194,6 +197,10 @@ async def _read_whole(answer: UpstreamAnswer) -> tuple[bytes, bool]:
 
 async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamResponse:
     """Reads the whole answer before anything of it goes out; one that turns out larger than this goes on in pieces."""
+    here = passage.answer.whole()
+    if here is not None and len(here) <= bytes_max:
+        passage.reader.feed(here)
+        return await _deliver_whole(passage, here, complete=True)
     chunks, pieces, size, complete = passage.answer.chunks(), list[bytes](), 0, True
     try:
         async for piece in chunks:
@@ -204,8 +211,12 @@ async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamRes
                 return await _deliver_streaming(passage, chunks, pieces)
     except UpstreamError:
         complete = False
+    return await _deliver_whole(passage, b"".join(pieces), complete=complete)
+
+
+async def _deliver_whole(passage: Passage, whole: bytes, *, complete: bool) -> web.StreamResponse:
+    """Books what was read, and sends what is known of it with the answer."""
     passage.ended(passage.gate.clock.monotonic_s(), 0)
-    whole = b"".join(pieces)
     plain, body = None, whole
     if passage.has_links:
         plain = await _unpacked(passage, whole)

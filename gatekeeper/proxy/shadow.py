@@ -30,6 +30,8 @@ from gatekeeper.upstream.messages import UpstreamAnswer
 def shadow_for(team: TeamRecord, candidates: tuple[Provider, ...], *, dry_run: bool) -> Shadow | None:
     """A shadow for a request that may not be refused: its team is in shadow, or whoever may serve it. A dry run
     forwards nothing, and says what would be."""
+    if not team.shadow and not (candidates and candidates[0].shadow):
+        return None
     is_in_shadow = team.shadow or (bool(candidates) and all(provider.shadow for provider in candidates))
     return Shadow() if is_in_shadow and not dry_run else None
 
