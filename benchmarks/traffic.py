@@ -13,10 +13,39 @@ from benchmarks.servers import KEY, MODEL
 SIZES: Final = ("1024x1024", "1536x1024", "1024x1536", "auto")
 WRONG_SIZES: Final = ("1000x1024", "1792x1024", "2048x2048", "512x512", "1024x1792", "1000x1000", "4096x4096")
 QUALITIES: Final = ("low", "medium", "high", "auto")
-WORDS: Final = (
-    "lighthouse storm harbour oil canvas fog neon rain cathedral kite glacier tram lantern market owl desert bridge "
-    "orchard violin copper moss comet ferry mirror dune piano meadow river balcony rooftop thunder"
-).split()
+WORDS: Final = [
+    "lighthouse",
+    "storm",
+    "harbour",
+    "oil",
+    "canvas",
+    "fog",
+    "neon",
+    "rain",
+    "cathedral",
+    "kite",
+    "glacier",
+    "tram",
+    "lantern",
+    "market",
+    "owl",
+    "desert",
+    "bridge",
+    "orchard",
+    "violin",
+    "copper",
+    "moss",
+    "comet",
+    "ferry",
+    "mirror",
+    "dune",
+    "piano",
+    "meadow",
+    "river",
+    "balcony",
+    "rooftop",
+    "thunder",
+]
 AGENT: Final = "OpenAI/Python 2.8.1"
 
 
