@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,9 +14,10 @@ SIZES: Final = ("1024x1024", "1536x1024", "1024x1536", "auto")
 WRONG_SIZES: Final = ("1000x1024", "1792x1024", "2048x2048", "512x512", "1024x1792", "1000x1000", "4096x4096")
 QUALITIES: Final = ("low", "medium", "high", "auto")
 WORDS: Final = (
-    "lighthouse storm harbour oil canvas fog neon rain cathedral kite glacier tram lantern market owl desert bridge "
-    "orchard violin copper moss comet ferry mirror dune piano meadow river balcony rooftop thunder"
-).split()
+    "lighthouse", "storm", "harbour", "oil", "canvas", "fog", "neon", "rain", "cathedral", "kite", "glacier", "tram",
+    "lantern", "market", "owl", "desert", "bridge", "orchard", "violin", "copper", "moss", "comet", "ferry", "mirror",
+    "dune", "piano", "meadow", "river", "balcony", "rooftop", "thunder",
+)  # fmt: skip
 AGENT: Final = "OpenAI/Python 2.8.1"
 
 
@@ -73,5 +74,9 @@ def gets(url: str, key: str = KEY, header: str = "Bearer") -> Make:
 
 def in_turn(makers: Sequence[Make]) -> Make:
     """From each of them one, round and round."""
-    turns: Iterator[Callable[[], bytes]] = itertools.cycle(makers)
-    return lambda: next(turns)()
+    turns = itertools.cycle(makers)
+
+    def make() -> bytes:
+        return next(turns)()
+
+    return make
