@@ -21,14 +21,13 @@ from rich.console import Console
 
 from benchmarks.bench import FULL, QUICK, Bench, Sizes, open_bench
 from benchmarks.books import check_books, line
-from benchmarks.machine import ROOT, describe, own_cores, raise_open_files
+from benchmarks.machine import ROOT, describe, own_cores
 from benchmarks.plot import draw
-from benchmarks.report import show
+from benchmarks.report import WIDTH, show
 from benchmarks.results import Results
 from benchmarks.sections import bodies, flying, large, latency, ledger, small
 from benchmarks.servers import FSYNC
 
-OPEN_FILES: Final = 65_536
 SECTIONS: Final = {
     "small": (small.run, 60),
     "large": (large.run, 15),
@@ -60,7 +59,7 @@ def sizes_of(stated: argparse.Namespace) -> Sizes:
     return replace(sizes, rounds=rounds, budget_s=stated.budget_s or sizes.budget_s)
 
 
-async def measure(stated: argparse.Namespace, say: Console, open_files: int) -> Results:
+async def measure(stated: argparse.Namespace, say: Console) -> Results:
     """Everything that was asked for."""
     sizes, machine, cores = sizes_of(stated), describe(), own_cores()
     results = Results(datetime.now(UTC).isoformat(timespec="seconds"), sizes.mode, machine)
@@ -69,12 +68,12 @@ async def measure(stated: argparse.Namespace, say: Console, open_files: int) -> 
         for name in stated.only.split(",") if stated.only else SECTIONS:
             run, least_s = SECTIONS[name]
             if bench.budget.allows(least_s, f"section {name}"):
-                results.sections += await run(bench, open_files) if run is flying.run else await run(bench)
-        await _close(bench, results)
+                results.sections += await run(bench)
+        await close(bench, results)
     return results
 
 
-async def _close(bench: Bench, results: Results) -> None:
+async def close(bench: Bench, results: Results) -> None:
     """The verdict on the books, and what else has to be known."""
     results.books = [book | {"line": line(book)} for book in await check_books(bench)]
     results.left_out = bench.budget.left_out
@@ -82,10 +81,10 @@ async def _close(bench: Bench, results: Results) -> None:
     results.machine["load_after"] = os.getloadavg()[0]
 
 
-def keep(results: Results, directory: Path, *, plot: bool) -> Path:
+def keep(results: Results, directory: Path, *, plot: bool, suffix: str = "") -> Path:
     """Write the file, and the picture beside it."""
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{results.at[:19].replace(':', '-')}.json"
+    path = directory / f"{results.at[:19].replace(':', '-')}{suffix}.json"
     path.write_text(json.dumps(results.document(), indent=1) + "\n", "utf-8")
     if plot:
         draw(results.document(), path.with_suffix(".svg"))
@@ -94,10 +93,9 @@ def keep(results: Results, directory: Path, *, plot: bool) -> Path:
 
 def main() -> int:
     """One run; gives the exit code."""
-    stated, console = arguments(), Console()
-    open_files = raise_open_files(OPEN_FILES)
+    stated, console = arguments(), Console(width=None if sys.stdout.isatty() else WIDTH)
     console.print(f"{own_cores().note}", highlight=False)
-    results = uvloop.run(measure(stated, console, open_files))
+    results = uvloop.run(measure(stated, console))
     show(results.document(), console)
     path = keep(results, stated.results, plot=not stated.no_plot)
     for book in results.books:

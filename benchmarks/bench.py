@@ -3,14 +3,18 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from benchmarks.client import ask
 from benchmarks.lab import Lab, Running
+from benchmarks.machine import raise_open_files
 from benchmarks.rounds import Budget
 from benchmarks.servers import Gateway, gateway_settings, start_aio, start_gateway, start_mock, start_store
+
+OPEN_FILES: Final = 65_536
+"""Asked of the system, for two connections of each request in flight; it may allow less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Bench:
     fsync: str
     mock: Running
     say: Callable[[str], None]
+    open_files: int
+    """How many each of its processes may have."""
     stores: dict[str, str] = field(default_factory=dict)
     sites: dict[str, Site] = field(default_factory=dict)
 
@@ -88,5 +94,6 @@ class Bench:
 @asynccontextmanager
 async def open_bench(sizes: Sizes, fsync: str, say: Callable[[str], None]) -> AsyncIterator[Bench]:
     """A run's own processes, gone at its end."""
+    open_files = raise_open_files(OPEN_FILES)
     async with Lab() as lab:
-        yield Bench(lab, sizes, Budget(sizes.budget_s), fsync, await start_mock(lab), say)
+        yield Bench(lab, sizes, Budget(sizes.budget_s), fsync, await start_mock(lab), say, open_files)

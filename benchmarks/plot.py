@@ -6,6 +6,8 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.report import reached
+
 WIDTH_IN: Final = 9.0
 ROW_IN: Final = 0.34
 HEAD_IN: Final = 0.9
@@ -33,8 +35,8 @@ def _bars(ax: Axes, section: dict[str, Any]) -> None:
         [max(0.0, row["ratio"]["median"] - row["ratio"]["min"]) for row in rows],
         [max(0.0, row["ratio"]["max"] - row["ratio"]["median"]) for row in rows],
     ]
-    met = [None if row["reach"] is None else row["ratio"]["median"] <= row["reach"] for row in rows]
-    ax.barh(range(len(rows)), middles, xerr=ranges, color=[COLOURS[each] for each in met], height=0.6, ecolor="#333333")
+    colours = [COLOURS[reached(row)] for row in rows]
+    ax.barh(range(len(rows)), middles, xerr=ranges, color=colours, height=0.6, ecolor="#333333")
     for place, row in enumerate(rows):
         if row["reach"] is not None:
             ax.plot([row["reach"]] * 2, [place - 0.42, place + 0.42], color="black", linewidth=2)

@@ -17,6 +17,8 @@ from rich.table import Table
 
 BEGIN: Final = "<!-- results:begin -->"
 END: Final = "<!-- results:end -->"
+WIDTH: Final = 132
+"""Columns of what is no terminal."""
 HEADINGS: Final = ("", "Median", "Range", "Ratio", "Range", "To reach", "Of")
 
 Document = dict[str, Any]
@@ -39,7 +41,7 @@ def cells(row: Document) -> tuple[str, ...]:
     texts = [row["name"], number(value["median"]), f"{number(value['min'])} to {number(value['max'])}"]
     if ratio is None:
         return (*texts, "", "", "", row["base"])
-    reach = f"{row['reach']:g}" if row["reach"] is not None else ""
+    reach = "" if row["reach"] is None else f"{'≥' if row['at_least'] else '≤'} {row['reach']:g}"
     return (*texts, number(ratio["median"]), f"{number(ratio['min'])} to {number(ratio['max'])}", reach, row["base"])
 
 
@@ -47,7 +49,8 @@ def reached(row: Document) -> bool | None:
     """Whether the median ratio is what it shall be; None where nothing was set."""
     if row["reach"] is None or row["ratio"] is None:
         return None
-    return bool(row["ratio"]["median"] <= row["reach"])
+    median, reach = row["ratio"]["median"], row["reach"]
+    return bool(median >= reach if row["at_least"] else median <= reach)
 
 
 def show(document: Document, console: Console) -> None:
@@ -87,13 +90,8 @@ def _lines(document: Document) -> Iterator[str]:
     yield from (f"{condition[0].upper()}{condition[1:]}." for condition in document["conditions"])
     for section in document["sections"]:
         unit = f" ({section['unit']})" if section["unit"] else ""
-        yield from (
-            "",
-            f"### {section['title']}{unit}",
-            "",
-            f"| {' | '.join(HEADINGS)} |",
-            f"|{'---|' * len(HEADINGS)}",
-        )
+        yield from ("", f"### {section['title']}{unit}", "")
+        yield from (f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}")
         yield from (f"| {' | '.join(cells(row))} |" for row in section["rows"])
         yield from (text for note in notes(section) for text in ("", f"{note[0].upper()}{note[1:]}."))
     if document["left_out"]:

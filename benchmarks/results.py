@@ -9,7 +9,7 @@ from benchmarks.figures import Figure, ratios
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measured thing. `ratio` is to the section's base, round by round; `reach` what it shall not exceed."""
+    """One measured thing. `ratio` is to `base`, round by round; `reach` what it shall not exceed, or not fall below."""
 
     name: str
     value: Figure
@@ -17,16 +17,17 @@ class Row:
     base: str = ""
     reach: float | None = None
     note: str = ""
+    at_least: bool = False
 
     @classmethod
     def of(
         cls, name: str, values: Sequence[float], base: tuple[str, Sequence[float]] | None = None, *,
-        reach: float | None = None, note: str = "",
+        reach: float | None = None, note: str = "", at_least: bool = False,
     ) -> Self:  # fmt: skip
         """A row from its rounds and those of what it is compared with."""
         if base is None:
             return cls(name, Figure.of(values), note=note)
-        return cls(name, Figure.of(values), Figure.of(ratios(values, base[1])), base[0], reach, note)
+        return cls(name, Figure.of(values), Figure.of(ratios(values, base[1])), base[0], reach, note, at_least)
 
     def document(self) -> dict[str, Any]:
         """As it stands in a results file."""
@@ -37,6 +38,7 @@ class Row:
             "base": self.base,
             "reach": self.reach,
             "note": self.note,
+            "at_least": self.at_least,
         }
 
 

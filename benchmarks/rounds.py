@@ -82,14 +82,14 @@ Readings = dict[str, list[Reading]]
 
 async def measure(cells: Sequence[Cell], rounds: int, seconds: float, budget: Budget, seed: int = 1) -> Readings:
     """The readings of each cell, one for each round. Stops early, after a whole round, where the budget ends."""
-    lots, found = random.Random(seed), Readings()
+    lots, found = random.Random(seed), Readings((cell.name, []) for cell in cells)
     for cell in cells:
         await _window(cell, seconds * WARM_UP_SHARE)
     for done in range(rounds):
         begun, order = time.monotonic(), list(cells)
         lots.shuffle(order)
         for cell in order:
-            found.setdefault(cell.name, []).append(await _window(cell, seconds))
+            found[cell.name].append(await _window(cell, seconds))
         took_s, missing = time.monotonic() - begun, rounds - done - 1
         if missing and not budget.allows(took_s, f"{missing} of {rounds} rounds of {cells[0].name} and its neighbours"):
             break

@@ -2,8 +2,8 @@
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -38,6 +38,7 @@ class Generations:
     sizes: Sequence[str] = SIZES
     once: bool = False
     seed: int = 1
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def maker(self) -> Make:
         """A function that makes the next one each time."""
@@ -46,7 +47,7 @@ class Generations:
             f"POST {found.path} HTTP/1.1\r\nHost: {found.netloc}\r\nAuthorization: Bearer {self.key}\r\n"
             f"Content-Type: application/json\r\nAccept: application/json\r\nUser-Agent: {AGENT}\r\n"
             "Accept-Encoding: gzip, deflate\r\nX-Stainless-Lang: python\r\nX-Stainless-Retry-Count: 0\r\n"
-        )
+        ) + "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
         prompt, sizes = prompts(self.seed), self.sizes
         run, numbers = f"{random.SystemRandom().getrandbits(64):016x}", itertools.count()
 

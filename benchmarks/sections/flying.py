@@ -35,7 +35,7 @@ class Flight:
     ended_s: float
 
 
-async def run(bench: Bench, open_files: int) -> list[Section]:
+async def run(bench: Bench) -> list[Section]:
     """A table against aio, and one for the most in one process."""
     sizes, sections = bench.sizes, list[Section]()
     found: dict[str, list[Flight]] = {"aio": [], "gateway": []}
@@ -48,13 +48,15 @@ async def run(bench: Bench, open_files: int) -> list[Section]:
         if missing and not bench.budget.allows(took_s, f"{missing} rounds of {sizes.flying} in flight"):
             break
     kb = {name: [each.kb_each for each in flights] for name, flights in found.items()}
-    rows = [Row.of(name, kb[name], ("aio", kb["aio"]), reach=REACH if name == "gateway" else None) for name in kb]
+    notes = {name: f"all had reached the provider after {_seconds(flights)} s" for name, flights in found.items()}
+    reach = {"gateway": REACH}
+    rows = [Row.of(name, kb[name], ("aio", kb["aio"]), reach=reach.get(name), note=notes[name]) for name in kb]
     sections.append(
         Section("flying", f"{sizes.flying} requests in flight: memory (RSS)", "KB a request", tuple(rows), NOTES)
     )
-    most = min(sizes.flying_most, (open_files - FILES_SPARE) // 2)
+    most = min(sizes.flying_most, (bench.open_files - FILES_SPARE) // 2)
     if most < sizes.flying_most:
-        bench.budget.left_out.append(f"{sizes.flying_most} in flight: this system allows {open_files} open files")
+        bench.budget.left_out.append(f"{sizes.flying_most} in flight: this system allows {bench.open_files} open files")
     if bench.budget.allows(took_s, f"{most} generations in flight in one process"):
         bench.say(f"{most} generations in flight in one process")
         sections.append(_most(most, await _fly(bench, "gateway", most)))
@@ -65,6 +67,10 @@ NOTES: Final = (
     "no request failed, or the run would have",
     "the process's own memory; the kernel's socket buffers are nobody's",
 )
+
+
+def _seconds(flights: list[Flight]) -> str:
+    return " / ".join(f"{flight.arrived_s:.1f}" for flight in flights)
 
 
 def _most(count: int, flight: Flight) -> Section:

@@ -42,7 +42,7 @@ async def run(bench: Bench) -> list[Section]:
 
 async def _measure(bench: Bench, targets: dict[str, Target]) -> tuple[Latencies, list[float]]:
     """The ordered latencies of each target's rounds, and how late requests were sent."""
-    lots, found, late = random.Random(1), Latencies(), list[float]()
+    lots, found, late = random.Random(1), Latencies((name, []) for name in targets), list[float]()
     seconds = bench.sizes.latency_seconds
     for name, target in targets.items():
         expect(name, await _window(target, seconds / 3), 200)
@@ -52,7 +52,7 @@ async def _measure(bench: Bench, targets: dict[str, Target]) -> tuple[Latencies,
         for name in order:
             window = await _window(targets[name], seconds)
             expect(name, window, 200)
-            found.setdefault(name, []).append(sorted(window.latencies_s))
+            found[name].append(sorted(window.latencies_s))
             late += window.late_s
         missing = bench.sizes.rounds - done - 1
         if missing and not bench.budget.allows(len(targets) * seconds, f"{missing} rounds of latency"):

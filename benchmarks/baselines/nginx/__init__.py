@@ -65,14 +65,15 @@ async def _start(lab: Lab, name: str, template: str, upstream: str, **environmen
         text = text.replace(mark, str(value))
     config = cwd / "nginx.conf"
     config.write_text(text)
-    command = [str(nginx_binary()), "-p", cwd, "-c", config, "-e", cwd / "error.log"]
+    command: list[str | Path] = [str(nginx_binary()), "-p", cwd, "-c", config, "-e", cwd / "error.log"]
     found = lab.start(name, command, lab.cores.measured, cwd=cwd, **environment)
     found.url = f"http://127.0.0.1:{port}"
-    await _until_listening(found, port)
+    await until_listening(found, port)
     return found
 
 
-async def _until_listening(process: Running, port: int) -> None:
+async def until_listening(process: Running, port: int) -> None:
+    """Wait for its port. Raises NotStartedError if it ends before, or takes too long."""
     until = time.monotonic() + READY_S
     while time.monotonic() < until and process.process.poll() is None:
         try:
@@ -83,4 +84,4 @@ async def _until_listening(process: Running, port: int) -> None:
         writer.close()
         return
     told = [path.read_text() for path in process.log.parent.glob("*.log")]
-    raise NotStartedError(f"nginx did not start: {' '.join(told)}")
+    raise NotStartedError(f"{process.name} did not start: {' '.join(told)}")
