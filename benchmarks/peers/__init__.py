@@ -119,8 +119,8 @@ PEERS: Final = (
     ),
     Peer(
         f"Portkey {PORTKEY}", 4,
-        "a key of the caller, budgets, sizes and qualities, a price, a ledger. What it does: route by headers, and read "
-        "and write the JSON anew",
+        "a key of the caller, budgets, sizes and qualities, a price, a ledger. What it does: route by headers, and "
+        "read and write the JSON anew",
         _setup_portkey, _start_portkey, _portkey_headers,
     ),
 )  # fmt: skip
