@@ -4,7 +4,7 @@ Retries are `batch.Lane`'s alone: the library's own would run a command again be
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from redis.asyncio import ConnectionPool, Redis
@@ -122,7 +122,9 @@ class StoreClient:
         """How many of a cluster's slots are served; None if the store is no cluster."""
         return None if self._cluster is None else self._cluster.covered
 
-    async def run(self, script: Script, keys: list[str], args: list[str | int], *, bulk: bool = False) -> list[Reply]:
+    async def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[str | int], *, bulk: bool = False
+    ) -> list[Reply]:
         """The reply of a script. Raises LedgerUnavailable or LedgerBroken."""
         node = self._one if self._cluster is None else self._cluster.node(keys[0])
         lane = node.bulk if bulk else node.money
