@@ -31,6 +31,7 @@ from gatekeeper.background import (
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
+from gatekeeper.garbage import leave_in_peace
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
@@ -130,6 +131,7 @@ async def serve(settings: Settings, *, announce: Announce | None = None, static_
     loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
     async with running_gateway(settings, static_keys=static_keys) as gateway:
         reloading = loop.create_task(_reload_when_asked(gateway, reload_asked))
+        leave_in_peace()
         if announce is not None:
             await announce(gateway)
         await stopping.wait()
@@ -307,6 +309,7 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
     """Reads the catalog anew. A bad file keeps the old one; event and answer say what is wrong."""
     done = await read_catalog(settings, shelf)
+    leave_in_peace()
     report_reload(metrics, done)
     return done
 
