@@ -228,7 +228,8 @@ class Ledger:
         bounds.check_ending(ending)
         self.alerts.seen(team_id, ending.context)
         settlement = await scripts.settle(self._client, team_id, ending)
-        await self.repair.settled(team_id, settlement, replace(ending, answer=None))
+        # What is remembered of it is the charge: its answer may be large, and is not told again.
+        await self.repair.settled(team_id, settlement, replace(ending, answer=None) if ending.answer else ending)
         return settlement
 
     async def answer(self, team_id: str, hold_id: str) -> str | None:
