@@ -261,7 +261,7 @@ async def _build_gate(  # every argument is a part that is wired in
         clock=clock,
         metrics=metrics,
         in_flight=books.in_flight,
-        new_id=partial(secrets.token_hex, REQUEST_ID_BYTES),
+        new_id=lambda: os.urandom(REQUEST_ID_BYTES).hex(),
         max_body_bytes=server.max_body_mb * 1024**2,
         body_timeout_s=server.body_timeout_s,
         client_write_timeout_s=server.client_write_timeout_s,
