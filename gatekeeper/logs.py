@@ -46,17 +46,16 @@ _OUTPUT: Final = _Output()
 def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream: BinaryIO | None = None) -> None:
     """Sets structlog up for this process. Called once, by whoever starts it; `stream` is stdout unless given."""
     pretty = style == "pretty" or (style == "auto" and stream is None and sys.stdout.isatty())
-    shared: list[structlog.typing.Processor] = [_as_it_is, structlog.processors.add_log_level, _stamped]
     if pretty:
-        renderer: list[structlog.typing.Processor] = [_for_people, structlog.dev.ConsoleRenderer(sort_keys=False)]
+        renderer: list[Any] = [_for_people, structlog.dev.ConsoleRenderer(sort_keys=False)]
         factory: Any = structlog.PrintLoggerFactory(sys.stdout)
     else:
-        renderer = [structlog.processors.JSONRenderer(serializer=_to_json)]
+        renderer = [_for_programs]
         factory = structlog.BytesLoggerFactory(stream or sys.stdout.buffer)
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
-        processors=[*shared, *renderer],
+        processors=[_stamped, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVEL_NUMBERS[level]),
         logger_factory=factory,
         cache_logger_on_first_use=False,
@@ -105,7 +104,7 @@ class _Kind:
         line = dict(zip(self._names, _FACTS(event.facts) + own if self._has_facts else own, strict=True))
         for name in self._amounts:
             amount = line[name]
-            if amount is not None:
+            if amount:
                 line[name] = credits_number(amount)
         for name in self._figures:
             line[name] = _numbers(line[name])
@@ -163,14 +162,10 @@ def credits_number(amount_microcredits: int) -> int | CreditsNumber:
     return CreditsNumber(amount_microcredits) if rest else whole
 
 
-def _as_it_is(_: object, __: str, told: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """The line that `emit` made, in the place of the one that structlog puts together."""
+def _stamped(_: object, level: str, told: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The line that `emit` made, in the place of the one that structlog puts together, with its level and the time."""
     line: structlog.typing.EventDict = told["line"]
-    return line
-
-
-def _stamped(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """With the time, to the microsecond."""
+    line["level"] = level
     seconds, microseconds = divmod(time_ns() // 1000, 1_000_000)
     line["timestamp"] = f"{_second_text(seconds)}.{microseconds:06d}Z"
     return line
@@ -182,7 +177,7 @@ def _second_text(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).replace(tzinfo=None).isoformat()
 
 
-def _to_json(line: dict[str, Any], **_: Any) -> bytes:
+def _to_json(line: dict[str, Any]) -> bytes:
     return orjson.dumps(line, default=_default)
 
 
@@ -190,6 +185,10 @@ def _default(value: object) -> object:
     if isinstance(value, CreditsNumber):
         return orjson.Fragment(value.text)
     return str(value)
+
+
+def _for_programs(_: object, __: str, line: structlog.typing.EventDict) -> bytes:
+    return orjson.dumps(line, default=_default)
 
 
 def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

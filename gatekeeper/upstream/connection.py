@@ -3,6 +3,8 @@
 Strict, because a length that two sides read in two ways lets one answer pass for another: whatever llhttp does not
 take without leniency is no answer, a transfer coding other than `chunked` has an end that is not ours to find, and
 bytes that nobody asked for make the connection unusable. A body of stated length goes past the parser, uncopied.
+One thing it cannot see: over TLS the event loop does not tell a farewell from a connection cut by somebody else, so an
+answer without a stated end may be short. No provider is known to send such.
 """
 
 import asyncio
@@ -26,6 +28,8 @@ BYTES_PER_TURN: Final = 1024 * 1024
 """A peer that reads as fast as we write would keep everyone else waiting."""
 
 _FIRST_BYTE: Final = ord("H")
+# Of the names that say how an answer ends: most headers have another length.
+_TELLING_LENGTHS: Final = frozenset({len("connection"), len("content-length"), len("transfer-encoding")})
 # What is read next: a head, a body of stated length, chunks, or whatever comes until the connection ends.
 _HEAD, _COUNTED, _CHUNKED, _TO_THE_END = range(4)
 
@@ -251,12 +255,16 @@ class Connection(asyncio.Protocol):
         answer, parser, headers = self._answer, self._parser, self._headers
         assert answer is not None
         assert parser is not None
-        length, chunked = _framing(headers)
+        length, chunked, on_connection = _framing(headers)
         if len(headers) > HEADERS_MAX or (self._quiet_bytes > HEAD_BYTES_MAX and _size(headers) > HEAD_BYTES_MAX):
             raise _Refused("the head is too long")
         self._reusable = parser.should_keep_alive()
-        if not self._reusable and parser.get_http_version() not in {"1.1", "1.0"}:
-            raise _Refused("not HTTP/1")
+        if on_connection or not self._reusable:
+            version = parser.get_http_version()
+            if version not in {"1.1", "1.0"}:
+                raise _Refused("not HTTP/1")
+            # Of those that HTTP/1.0 means to keep, nobody knows what stands in between.
+            self._reusable = self._reusable and version == "1.1"
         answer.status, answer.content_length, answer.raw_headers = status, length, tuple(headers)
         self._headers = []
         self._no_body = self._no_body or status in {204, 304}
@@ -322,18 +330,23 @@ class Connection(asyncio.Protocol):
         self._body = None
 
 
-def _framing(headers: Sequence[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
-    """The stated length, and whether the body is chunked. Raises _Refused for a coding whose end nobody here finds."""
-    length, chunked = None, False
+def _framing(headers: Sequence[tuple[bytes, bytes]]) -> tuple[int | None, bool, bool]:
+    """The stated length, whether the body is chunked, and whether something is said about the connection.
+
+    Raises _Refused for a coding whose end nobody here finds.
+    """
+    length, chunked, connection = None, False, False
     for name, value in headers:
-        match name.lower() if len(name) in {14, 17} else b"":
+        match name.lower() if len(name) in _TELLING_LENGTHS else b"":
             case b"content-length":
                 length = int(value)
             case b"transfer-encoding":
                 if chunked or value.lower() != b"chunked":
                     raise _Refused("the transfer coding is not chunked")
                 chunked = True
-    return length, chunked
+            case b"connection":
+                connection = True
+    return length, chunked, connection
 
 
 def _size(headers: Sequence[tuple[bytes, bytes]]) -> int:

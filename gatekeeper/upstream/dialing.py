@@ -67,17 +67,12 @@ class Dialing:
         raise failure
 
     async def _open(self, connection: Connection, place: Place, addresses: list[Address]) -> None:
+        tls = self._context() if place.tls else None
         raw = await self._first(addresses)
-        try:
-            await self._loop.create_connection(
-                lambda: connection,
-                sock=raw,
-                ssl=self._context() if place.tls else None,
-                server_hostname=place.host if place.tls else None,
-            )
-        except BaseException:
-            raw.close()
-            raise
+        # From here on the socket is the loop's to close, whatever happens.
+        await self._loop.create_connection(
+            lambda: connection, sock=raw, ssl=tls, server_hostname=place.host if tls else None
+        )
 
     def _context(self) -> ssl.SSLContext:
         """Verification is always on. The system's authorities are read on first use: it takes a moment."""

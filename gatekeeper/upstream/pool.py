@@ -10,7 +10,7 @@ from collections import deque
 from math import inf
 
 from gatekeeper.upstream.connection import Connection
-from gatekeeper.upstream.dialing import Dialing
+from gatekeeper.upstream.dialing import DialError, Dialing
 from gatekeeper.upstream.failure import Reason
 from gatekeeper.upstream.limits import Limits
 from gatekeeper.upstream.target import Place, place
@@ -27,13 +27,14 @@ class Origin:
         self.authority = authority
         self.place: Place = place(authority)
         self.count = 0
-        self.idle: list[Connection] = []
+        # A dict for its order and for taking one out of the middle.
+        self.idle: dict[Connection, None] = {}
         self.waiting: deque[asyncio.Future[Connection | None]] = deque()
 
     def take(self, now_s: float) -> Connection | None:
         """A kept connection, if there is one."""
         while self.idle:
-            connection = self.idle.pop()
+            connection, _ = self.idle.popitem()
             if connection.limit_at > now_s and connection.usable:
                 connection.limit_at = inf
                 return connection
@@ -45,7 +46,7 @@ class Origin:
         if self._pool.closed:
             connection.abort()
         elif not self.hand_on(connection):
-            self.idle.append(connection)
+            self.idle[connection] = None
             connection.limit_at = self._pool.kept_until()
             self._pool.limits.watch(connection.limit_at)
 
@@ -55,9 +56,7 @@ class Origin:
             return
         self._pool.limits.members.discard(connection)
         self.count -= 1
-        if connection.limit_at < inf:
-            with contextlib.suppress(ValueError):
-                self.idle.remove(connection)
+        self.idle.pop(connection, None)
         if not self.hand_on(None) and self.count == 0:
             self._pool.origins.pop(self.authority, None)
 
@@ -95,20 +94,27 @@ class Pool:
         return self._loop.time() + self._keepalive_s
 
     async def connect(self, origin: Origin) -> Connection:
-        """A connection that is free, or a new one, or the next that becomes free.
+        """A connection that is free, or a new one, or the next that becomes free. First come, first served.
 
         Raises `DialError` for one that cannot be made; waits as long as it takes.
         """
-        while True:
+        called = False
+        while not self.closed:
             # While nobody had a connection to it, another may have taken its place.
             origin = self.origins.setdefault(origin.authority, origin)
             connection = origin.take(self._loop.time())
-            if connection is None and origin.count < self._per_origin_max:
-                connection = await self._opened(origin)
-            elif connection is None:
-                connection = await self._next_free(origin)
             if connection is not None:
+                if called:
+                    # It was called because there is room, and did not need it.
+                    origin.hand_on(None)
                 return connection
+            if origin.count < self._per_origin_max and (called or not origin.waiting):
+                return await self._opened(origin)
+            connection = await self._next_free(origin)
+            if connection is not None and connection.usable:
+                return connection
+            called = True
+        raise DialError(Reason.CLOSED, "the client was closed")
 
     async def _opened(self, origin: Origin) -> Connection:
         connection = Connection(origin)
@@ -119,6 +125,9 @@ class Pool:
         except BaseException:
             origin.forget(connection)
             raise
+        if self.closed:
+            connection.abort()
+            raise DialError(Reason.CLOSED, "the client was closed")
         return connection
 
     async def _next_free(self, origin: Origin) -> Connection | None:
@@ -144,8 +153,8 @@ class Pool:
         """Closes every connection, those in use too, and ends every wait for one."""
         self.closed = True
         for origin in tuple(self.origins.values()):
-            for waiter in origin.waiting:
-                waiter.cancel()
+            while origin.hand_on(None):
+                pass
         for connection in tuple(self.limits.members):
             connection.fail(Reason.CUT, "the client was closed")
         self.limits.stop()

@@ -22,8 +22,8 @@ _COMMON_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PA
 
 _TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-# A user in an address would be a credential that nobody here looks after; a backslash is a slash to some readers.
-_URL = re.compile(r"(https?://[!$-.0-9:;=A-Z\[\]_a-z~]+)([!\"$-~]*)(?:#.*)?", re.DOTALL)
+# A user in an address would be a credential that nobody here looks after.
+_URL = re.compile(r"(https?://[-.0-9:A-Z\[\]_a-z]+)([!\"$-~]*)(?:#.*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
 _PORTS: Final = {"http": 80, "https": 443}
 
