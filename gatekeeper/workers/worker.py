@@ -53,7 +53,7 @@ async def _work(end: socket.socket) -> None:
     start = await channel.receive()
     if not isinstance(start, Start):
         return
-    join_lines(start.lines_fd)
+    join_lines(start.lines)
     configure_logs(start.settings.log.level, start.settings.log.format)
     try:
         await _serve(start, channel, stopping)
