@@ -101,7 +101,8 @@ async def connect(url: str, done: Callable[[Connection], None], *, keep: bool = 
     """A new connection to where the URL is. Raises OSError."""
     found = urlsplit(url)
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(lambda: Connection(done, keep=keep), found.hostname, found.port)
+    host, port = found.hostname or "127.0.0.1", found.port or 80
+    _, connection = await loop.create_connection(lambda: Connection(done, keep=keep), host, port)
     return connection
 
 
@@ -118,12 +119,12 @@ def message(method: str, url: str, body: bytes = b"", **headers: str) -> bytes:
 
 async def ask(method: str, url: str, body: bytes = b"", **headers: str) -> Answer:
     """One question over a connection of its own. Raises OSError, or TimeoutError after a minute."""
-    answered = asyncio.get_running_loop().create_future()
-    connection = await connect(url, lambda _: answered.done() or answered.set_result(None), keep=True)
+    answered = asyncio.Event()
+    connection = await connect(url, lambda _: answered.set(), keep=True)
     try:
         async with asyncio.timeout(ASK_S):
             connection.ask(message(method, url, body, **headers))
-            await answered
+            await answered.wait()
     finally:
         connection.transport.abort()
     if connection.status == LOST:

@@ -74,7 +74,7 @@ class Running:
             accounting.reset_peak(pid)
 
     async def line_with(self, text: str) -> str:
-        """The first line of its output that has the text. Raises NotStartedError if it ends before or takes too long."""
+        """The first line of its output that has the text. NotStartedError if it ends before or takes too long."""
         until = time.monotonic() + READY_S
         while time.monotonic() < until:
             lines = self.log.read_text("utf-8", "replace").splitlines(keepends=True)

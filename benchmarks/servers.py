@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def gateway_settings(mock_url: str, store_url: str, who: str = "gate", **server:
     """The gateway as it is shipped, in front of the stand-in: logs, metrics and journal on. Change it as you like.
 
     Each manner of the stand-in is a provider: `openai` answers at once, `slow` when it is released, `large` with 2 MB,
-    `fal` with jobs.
+    `fal` with jobs. `who` is how the stand-in's tally calls this gateway; its jobs are `<who>-jobs` there.
     """
 
     def openai(manner: str) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def gateway_settings(mock_url: str, store_url: str, who: str = "gate", **server:
         named = {"dialect": "openai", "offers_of": "openai", "base_url": base, "models": [MODEL]}
         return named | {"passthrough": list(FREE_ROUTES), "connections_max": 20_000}
 
-    queue = f"{mock_url}/{who}/fal"
+    queue = f"{mock_url}/{who}-jobs/fal"
     return {
         "server": {"port": 0, "admin_port": 0, **server},
         "store": {"url": store_url, "data_dir": "data"},
@@ -137,6 +138,4 @@ async def run_command(gateway: Gateway, *arguments: str) -> tuple[int, str]:
 
 
 def _environment() -> dict[str, str]:
-    import os  # noqa: PLC0415
-
     return os.environ | {"PYTHONPATH": str(ROOT), "BENCH_KEY": KEY, "BROKE_KEY": BROKE_KEY}

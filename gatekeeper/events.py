@@ -7,7 +7,16 @@ never carries a key, a credential, a prompt or an image: the fields below are al
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gatekeeper.serverevents import CatalogReloaded, HistoryLost, ServerStarted, ServerStopped, StoreWarning
+from gatekeeper.serverevents import (
+    CatalogReloaded,
+    HistoryLost,
+    ServerStarted,
+    ServerStopped,
+    StoreWarning,
+    WorkerDied,
+    WorkerStarted,
+    WorkerStopped,
+)
 from gatekeeper.teamevents import AlertDelivered, AlertFailed, AllowanceGiven, BudgetSignal, Credits, LimitThreshold
 from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed, WebhookReceived, WebhookRejected
 
@@ -344,6 +353,9 @@ Event = (
     | CatalogReloaded
     | ServerStarted
     | ServerStopped
+    | WorkerStarted
+    | WorkerStopped
+    | WorkerDied
     | StoreWarning
     | HistoryLost
     | LedgerFailed
@@ -370,6 +382,7 @@ LEVELS: dict[str, str] = {
     "limit.threshold": "warning",
     "budget.signal": "warning",
     "alert.failed": "warning",
+    "worker.died": "error",
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""

@@ -4,6 +4,7 @@ One JSON object a line on stdout; pretty where stdout is a terminal. Nothing her
 are types in `events`, and nothing but their fields reaches a line.
 """
 
+import asyncio
 import logging
 import re
 import sys
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
 from time import time_ns
-from typing import Any, BinaryIO, Final, Literal, get_args
+from typing import Any, BinaryIO, Final, Literal, Self, get_args
 
 import orjson
 import structlog
@@ -29,7 +30,48 @@ SILENCED = ("aiohttp.server", "python_multipart")
 _WORD = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}")
 """Every model id, size, ratio, quality and scale there is, and no sentence."""
 
+LINES_WAITING_MAX = 256
+"""Some hundred kilobytes: no turn of the event loop is that long, but for a start with many teams."""
+
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class _Lines:
+    """A logger that writes the lines of one turn of the event loop together, before the next turn: a write for each
+    would be the most costly part of it. What is a warning or worse is written at once, and so is all without a loop."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._out = structlog.BytesLogger(stream)
+        self._waiting: list[bytes] = []
+
+    def logger(self, *_: object) -> Self:
+        """For structlog, which asks for a logger."""
+        return self
+
+    def info(self, line: bytes) -> None:
+        """Soon."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.warning(line)
+            return
+        if not self._waiting:
+            loop.call_soon(self._write)
+        self._waiting.append(line)
+        if len(self._waiting) >= LINES_WAITING_MAX:
+            self._write()
+
+    def warning(self, line: bytes) -> None:
+        """Now, behind all before it."""
+        self._waiting.append(line)
+        self._write()
+
+    debug, error = info, warning
+
+    def _write(self) -> None:
+        lines, self._waiting = self._waiting, []
+        if lines:
+            self._out.msg(b"\n".join(lines))
 
 
 class _Output:
@@ -46,17 +88,16 @@ _OUTPUT: Final = _Output()
 def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream: BinaryIO | None = None) -> None:
     """Sets structlog up for this process. Called once, by whoever starts it; `stream` is stdout unless given."""
     pretty = style == "pretty" or (style == "auto" and stream is None and sys.stdout.isatty())
-    shared: list[structlog.typing.Processor] = [_as_it_is, structlog.processors.add_log_level, _stamped]
     if pretty:
-        renderer: list[structlog.typing.Processor] = [_for_people, structlog.dev.ConsoleRenderer(sort_keys=False)]
+        renderer: list[Any] = [_for_people, structlog.dev.ConsoleRenderer(sort_keys=False)]
         factory: Any = structlog.PrintLoggerFactory(sys.stdout)
     else:
-        renderer = [structlog.processors.JSONRenderer(serializer=_to_json)]
-        factory = structlog.BytesLoggerFactory(stream or sys.stdout.buffer)
+        renderer = [_for_programs]
+        factory = _Lines(sys.stdout.buffer).logger if stream is None else structlog.BytesLoggerFactory(stream)
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
-        processors=[*shared, *renderer],
+        processors=[_stamped, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVEL_NUMBERS[level]),
         logger_factory=factory,
         cache_logger_on_first_use=False,
@@ -105,7 +146,7 @@ class _Kind:
         line = dict(zip(self._names, _FACTS(event.facts) + own if self._has_facts else own, strict=True))
         for name in self._amounts:
             amount = line[name]
-            if amount is not None:
+            if amount:
                 line[name] = credits_number(amount)
         for name in self._figures:
             line[name] = _numbers(line[name])
@@ -163,14 +204,10 @@ def credits_number(amount_microcredits: int) -> int | CreditsNumber:
     return CreditsNumber(amount_microcredits) if rest else whole
 
 
-def _as_it_is(_: object, __: str, told: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """The line that `emit` made, in the place of the one that structlog puts together."""
+def _stamped(_: object, level: str, told: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The line that `emit` made, in the place of the one that structlog puts together, with its level and the time."""
     line: structlog.typing.EventDict = told["line"]
-    return line
-
-
-def _stamped(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """With the time, to the microsecond."""
+    line["level"] = level
     seconds, microseconds = divmod(time_ns() // 1000, 1_000_000)
     line["timestamp"] = f"{_second_text(seconds)}.{microseconds:06d}Z"
     return line
@@ -182,7 +219,7 @@ def _second_text(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).replace(tzinfo=None).isoformat()
 
 
-def _to_json(line: dict[str, Any], **_: Any) -> bytes:
+def _to_json(line: dict[str, Any]) -> bytes:
     return orjson.dumps(line, default=_default)
 
 
@@ -190,6 +227,10 @@ def _default(value: object) -> object:
     if isinstance(value, CreditsNumber):
         return orjson.Fragment(value.text)
     return str(value)
+
+
+def _for_programs(_: object, __: str, line: structlog.typing.EventDict) -> bytes:
+    return orjson.dumps(line, default=_default)
 
 
 def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -4,11 +4,12 @@ Labels are bounded: providers and models come from config and catalog, codes and
 a key or a project is never a label; the journal answers for those.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
 
 from gatekeeper.core.credits import MICRO
 
@@ -81,6 +82,7 @@ class Metrics:
         self._add_proofs(registry)
         self._add_webhooks(registry)
         self._add_signals(registry)
+        self._add_workers(registry)
 
     def _add_jobs(self, registry: CollectorRegistry) -> None:
         """What outlives its request."""
@@ -135,6 +137,20 @@ class Metrics:
         self._alert_tries = Counter(
             "gatekeeper_alert_deliveries_total", "Attempts to call a team's alert address, by result", ["result"],
             registry=registry)  # fmt: skip
+
+    def _add_workers(self, registry: CollectorRegistry) -> None:
+        """The processes of one gateway."""
+        self._workers = Gauge("gatekeeper_workers", "Processes that accept requests", registry=registry)
+        self._worker_deaths = Counter(
+            "gatekeeper_worker_deaths_total", "Workers that ended without being told to", registry=registry
+        )
+
+    def workers(self, accepting: Callable[[], int]) -> None:
+        """From now on the gauge asks this function."""
+        self._workers.set_function(accepting)
+
+    def worker_died(self) -> None:
+        self._worker_deaths.inc()
 
     def threshold_told(self, percent: int) -> None:
         """One of the few that teams state, 1 to 100."""
@@ -246,6 +262,15 @@ class Metrics:
         self._verify_differences.set(differences)
         self._verified_at_s.set_to_current_time()
 
-    def exposition(self) -> bytes:
+    def families(self) -> Iterable[Metric]:
+        """Every metric with its samples as they are now."""
+        return self._registry.collect()
+
+    async def shown(self) -> bytes:
         """The text that Prometheus scrapes."""
-        return generate_latest(self._registry)
+        return exposition(self._registry)
+
+
+def exposition(collector: Collector) -> bytes:
+    """The text of these metrics, in the format that Prometheus scrapes."""
+    return generate_latest(collector)

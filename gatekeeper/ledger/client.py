@@ -11,12 +11,13 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import AskError
 
 from gatekeeper.ledger.address import Address, Kind, read_address
-from gatekeeper.ledger.batch import Call, Lane, Patience
+from gatekeeper.ledger.batch import Lane, Patience
 from gatekeeper.ledger.cluster import Cluster
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerBroken, StoreRefused
 from gatekeeper.ledger.lua import Script
 from gatekeeper.ledger.node import Node, PoolSource
+from gatekeeper.ledger.pipeline import Call
 from gatekeeper.ledger.sentinel import MasterSource
 from gatekeeper.ledger.wire import Reply
 

@@ -222,7 +222,7 @@ class Flight:
         )
 
     async def _settle_made(self, made: Made) -> None:
-        due = owed(self.admission.model, self.admission.valid, made, self.held.amount)
+        due = owed(self.admission.model, self.admission.valid, made, self.held.amount, is_remembered=True)
         await self._settle(due, made_as(self.admission.valid, made), made, made.cost)
         if made.job_id is not None:
             await self._name(made.job_id, made.files)

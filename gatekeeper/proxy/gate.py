@@ -59,7 +59,8 @@ class Provider:
 
     def with_credential(self, headers: Headers, raw_query: str) -> tuple[Headers, str]:
         """Headers and query with the provider's credential added, signed at this moment if it is signed."""
-        return with_credential(self.credential, headers, raw_query, self.clock.now().timestamp())
+        now_s = self.clock.now().timestamp() if self.credential.kind == "signed" else 0.0
+        return with_credential(self.credential, headers, raw_query, now_s)
 
     @property
     def base_url(self) -> str:
