@@ -53,7 +53,7 @@ async def test_taken_back(limits):
 async def test_one_that_leaves_another_and_sets_a_limit(limits):
     """A member may take others away and set limits of its own while limits are kept."""
     now = asyncio.get_running_loop().time()
-    first, gone, later = Member(limits, now + 0.01), Member(limits, now + 0.02), Member(limits)
+    first, gone, later = Member(limits, now + 0.01), Member(limits, now + 1), Member(limits)
 
     def limit_reached():
         limits.members.discard(gone)
