@@ -27,7 +27,7 @@ from gatekeeper.eventschema import CREDIT_FIELDS, figure_fields, has_facts
 SILENCED = ("aiohttp.server", "python_multipart")
 """Libraries that quote what was sent when it is malformed: a key or a prompt may be in it."""
 
-_WORD = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}")
+_is_word = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}").fullmatch
 """Every model id, size, ratio, quality and scale there is, and no sentence."""
 
 LINES_WAITING_MAX = 256
@@ -147,7 +147,7 @@ class _Kind:
         for name in self._amounts:
             amount = line[name]
             if amount:
-                line[name] = credits_number(amount)
+                line[name] = amount // MICRO if amount % MICRO == 0 else CreditsNumber(amount)
         for name in self._figures:
             line[name] = _numbers(line[name])
         return line
@@ -160,7 +160,7 @@ _KINDS: Final = {each: _Kind(each) for each in get_args(Event)}
 
 def _numbers(value: dict[str, Any]) -> dict[str, Any]:
     """Within the numbers of a signal, what is called credits is an amount too."""
-    return {k: credits_number(v) if k.startswith("credits_") and isinstance(v, int) else v for k, v in value.items()}
+    return {k: CreditsNumber(v) if k.startswith("credits_") and isinstance(v, int) else v for k, v in value.items()}
 
 
 def event_json(event: Event, at_ms: int) -> bytes:
@@ -177,7 +177,7 @@ def one_word(text: str | None) -> str | None:
     """
     if text is None:
         return None
-    return text if _WORD.fullmatch(text) and "gk_" not in text else "(not logged)"
+    return text if _is_word(text) and "gk_" not in text else "(not logged)"
 
 
 def place_of(error: Exception) -> str:
@@ -187,7 +187,7 @@ def place_of(error: Exception) -> str:
 
 
 class CreditsNumber:
-    """An amount that is no whole number of credits, on its way into a line: exact in JSON, short on a terminal."""
+    """An amount on its way into a line: exact in JSON, short on a terminal. A whole number of credits needs none."""
 
     __slots__ = ("text",)
 
@@ -196,12 +196,6 @@ class CreditsNumber:
 
     def __repr__(self) -> str:
         return self.text
-
-
-def credits_number(amount_microcredits: int) -> int | CreditsNumber:
-    """An amount as a line tells it."""
-    whole, rest = divmod(amount_microcredits, MICRO)
-    return CreditsNumber(amount_microcredits) if rest else whole
 
 
 def _stamped(_: object, level: str, told: structlog.typing.EventDict) -> structlog.typing.EventDict:

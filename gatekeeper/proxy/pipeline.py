@@ -23,7 +23,7 @@ from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import send_unheld, upstream_request
 from gatekeeper.proxy.shadow import pass_unheld, take_off, tell_shadow
-from gatekeeper.proxy.telling import asked_words
+from gatekeeper.proxy.telling import admitted_words, asked_words
 from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
@@ -100,9 +100,7 @@ def learn(call: Call, admission: Admission) -> None:
     """What the request has become, for every log line from here on."""
     valid, facts, trace = admission.valid, call.facts, call.trace
     if not call.dry_run:
-        if trace.asked is None:
-            trace.asked = asked_words(admission.asked)
-        trace.asked["model"] = admission.offer.upstream_id
+        trace.asked = admitted_words(admission.asked, admission.offer.upstream_id)
     facts.provider = admission.provider.name
     facts.model = admission.model.id
     facts.operation = valid.operation
