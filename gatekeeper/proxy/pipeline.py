@@ -34,7 +34,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     body, asked = await body_of(gate, call), None
     try:
         read = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
-        asked = await taken_over(gate, call, read)
+        asked = read if call.route.job is None else await taken_over(gate, call, read)
         if call.dry_run:
             learn_asked(call, asked)
             return await quote_answer(gate, call, asked)
@@ -44,7 +44,8 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
             learn_asked(call, asked)
         return await pass_unheld(gate, call, body, refused)
     learn(call, admission)
-    await check_sources(gate, call, admission.provider, asked)
+    if asked.sources:
+        await check_sources(gate, call, admission.provider, asked)
     webhook = wanted_webhook(gate, call, admission.provider, body)
     sent = upstream_request(call, admission.provider, body)
     once = await name_request(gate, call, admission.provider, body)
