@@ -167,17 +167,17 @@ local function refuse(code, scope, per, limit, used, scope_held, resets_at, fits
 end
 
 if frozen == '1' then refuse('team_frozen', 'team', '', 0, 0, held, 0, false) end
-local cap = tonumber(request_cap)
+local cap = request_cap ~= '' and request_cap + 0
 if cap and amount > cap then refuse('request_cap_exceeded', 'team', 'per_request', cap, 0, 0, 0, false) end
-cap = tonumber(holds_cap)
+cap = holds_cap ~= '' and holds_cap + 0
 if cap and book.open + 1 > cap then
   refuse('concurrency_exceeded', 'team', 'open_holds', cap, 0, book.open, 0, cap >= 1)
 end
-cap = tonumber(held_cap)
+cap = held_cap ~= '' and held_cap + 0
 if cap and held + amount > cap then
   refuse('concurrency_exceeded', 'team', 'held_credits', cap, 0, held, 0, amount <= cap)
 end
-cap = tonumber(minute_cap)
+cap = minute_cap ~= '' and minute_cap + 0
 local minute, admitted = now - now % MINUTE_MS, 0
 if cap then
   local counted, count = match(call('HGET', KEYS[1], 'minute') or '0:0', '^(%d+):(%d+)$')

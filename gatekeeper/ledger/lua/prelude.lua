@@ -26,7 +26,7 @@ local call, match, format = redis.call, string.match, string.format
 
 -- Digits -> number, or nil for anything else: tonumber alone takes 'nan', '0x10', '1e3', ' 5 ' and '-0'.
 local function int(text)
-  local value = text and match(text, '^%d+$') and tonumber(text)
+  local value = text and match(text, '^%d+$') and text + 0
   return value and value <= CREDITS_MAX and value or nil
 end
 
@@ -225,11 +225,12 @@ local function move_scopes(book, fields, starts, used, held)
       if by ~= 0 then
         local moved = str(life + by)
         scope[first] = moved
-        for p = 1, 4 do
-          if is_same or current[p] == mine[p] then
-            local at = first + 2 * p
-            local before = scope[at] -- what is held is mostly the same in all of them: then it is made text once
-            scope[at] = before == life and moved or str(math.max(0, before + by))
+        for at = first + 2, first + 8, 2 do
+          local before, p = scope[at], (at - first) / 2
+          if is_same and before == life then -- what is held is mostly the same in all of them: made text once
+            scope[at] = moved
+          elseif is_same or current[p] == mine[p] then
+            scope[at] = str(math.max(0, before + by))
           end
         end
       end
@@ -243,7 +244,7 @@ local function endings()
   -- `policy`: r(elease) | c(harge) | k(eep) | j: it follows a job, so that time alone never resolves it.
   local function parse_record(raw)
     local state, amount, policy, seq, starts, day, project, member, key, fingerprint, price_list, usage, parts =
-      match(raw, '^(%u)\t(%d+)\t%d+\t(%l)\t(%d+)\t%d+\t(%d+:(%d+):[%d:]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t'
+      match(raw, '^(%u)\t(%d+)\t%d+\t(%l)\t(%d+)\t%d+\t(%d+:(%d+):%d+:%d+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t'
         .. '([^\t]*)\t([^\t]*)\t([^\t]*)\t([%d=,]*)$')
     assert(state, 'the record of a hold cannot be read')
     return {
@@ -274,16 +275,6 @@ local function endings()
     )
   end
 
-  -- When a usage bucket is forgotten: so long after the 1st of the month that its name ends with, at UTC.
-  local function usage_ends(bucket)
-    local year, month = match(bucket, '(%d+)-(%d+)$')
-    local y, m = year + 0, month + 0
-    if m < 3 then y, m = y - 1, m + 12 end -- years from March on: the leap day is their last
-    local floor = math.floor
-    local days = 365 * y + floor(y / 4) - floor(y / 100) + floor(y / 400) + floor((153 * m - 457) / 5) - 719468
-    return (days + USAGE_DAYS) * DAY_MS
-  end
-
   -- The rows of usage that this step changes: credits, generations, released, outputs, and what writes them.
   local rows, counts = {}, {}
   local function take_row(book, bucket, field, stored)
@@ -307,7 +298,13 @@ local function endings()
     end
     counts[bucket] = count + 1
     local row = take_row(book, bucket, field, '0:0:0:0')
-    later(book, 'PEXPIRE', bucket, str(usage_ends(bucket) - book.now))
+    -- The bucket is forgotten so long after the 1st of the month that its name ends with, at UTC.
+    local year, month = match(bucket, '(%d+)-(%d+)$')
+    local y, m = year + 0, month + 0
+    if m < 3 then y, m = y - 1, m + 12 end -- years from March on: the leap day is their last
+    local floor = math.floor
+    local days = 365 * y + floor(y / 4) - floor(y / 100) + floor(y / 400) + floor((153 * m - 457) / 5) - 719468
+    later(book, 'PEXPIRE', bucket, str((days + USAGE_DAYS) * DAY_MS - book.now))
     return row
   end
 
