@@ -26,10 +26,11 @@ PYTEST_ARGS ?= -n 4 --dist loadgroup
 RUN_ARGS ?=
 # In this time a machine with four cores makes a million holds.
 TORTURE_ARGS ?= --minutes 25
+BENCH_ARGS ?=
 
 .PHONY: help
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: $(TO_RUN) ## start the gateway with a sandbox provider and a demo team (RUN_ARGS="--port 0 --admin-port 0")
@@ -42,6 +43,14 @@ test: $(TO_TEST) ## run every test, on real servers
 .PHONY: torture
 torture: $(TO_TEST) ## kill, cut, drop, mutate, and judge the books (TORTURE_ARGS="--minutes 5 --only gateways")
 	@$(PY) -m tests.torture $(TORTURE_ARGS)
+
+.PHONY: bench
+bench: $(TO_TEST) ## the gateway against its baselines, in 20 minutes (BENCH_ARGS=--quick: in 3)
+	@$(PY) -m benchmarks $(BENCH_ARGS)
+
+.PHONY: bench-peers
+bench-peers: $(TO_TEST) ## the gateway beside LiteLLM and Portkey, which are set up in .peers
+	@$(PY) -m benchmarks.peers $(BENCH_ARGS)
 
 .PHONY: check
 check: format-check lint types floors coverage ## all that must hold before a change goes in
@@ -80,8 +89,8 @@ generate: $(TO_TEST) ## write the parts of docs/ that come from the code
 
 .PHONY: clean
 clean: ## remove what was made here; credits and tokens (config/data) stay
-	rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	find gatekeeper tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .peers dist .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find gatekeeper tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian's python3 cannot put pip into a new environment, so its own pip installs there.
 $(HAS_UV):

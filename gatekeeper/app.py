@@ -6,67 +6,57 @@ own calls `serve`; a test that wants one inside its own uses `running_gateway`.
 
 import asyncio
 import os
-import secrets
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-from aiohttp import web
+from typing import Protocol
 
 from gatekeeper import __version__
-from gatekeeper.admin.plane import AdminPlane, Readiness, Reload, refuse_unparsable, refused_by_http
+from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
 from gatekeeper.admin.teams_file import apply_teams_file, teams_problems
 from gatekeeper.admin.token import admin_token
+from gatekeeper.background import (
+    start_allowances,
+    start_reconciler,
+    start_replayer,
+    start_sweeper,
+    start_watch,
+    start_watcher,
+)
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.ledger.allowing import AllowanceLoop
+from gatekeeper.garbage import leave_in_peace
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
 from gatekeeper.ledger.outbox import Outbox, open_outbox
-from gatekeeper.ledger.repair import LostHistory
-from gatekeeper.ledger.replay import Replayed, Replayer
-from gatekeeper.ledger.sweeper import Sweeper
 from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.ledger.watch import StoreWatch
+from gatekeeper.listening import listen_admin, listen_data
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.providers import build_providers, key_headers, provider_problems
-from gatekeeper.proxy.deferring import report_replayed
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
-from gatekeeper.proxy.jobs.attaching import take_up
 from gatekeeper.proxy.jobs.desk import JobDesk
-from gatekeeper.proxy.jobs.reconciler import Reconciler
-from gatekeeper.proxy.server import DataPlane
-from gatekeeper.proxy.webhooks.alerting import AlertLog, send_alert
+from gatekeeper.proxy.webhooks.alerting import AlertLog
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
-from gatekeeper.reporting import report_error, report_given, report_lost_history, report_store, report_transition
+from gatekeeper.reporting import report_error, report_given
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
-from gatekeeper.signals.watcher import Watcher
 from gatekeeper.web.auth import Authenticator
-from gatekeeper.web.front import FrontRunner, FrontServer
 from gatekeeper.yamlfile import ConfigError
-
-HEADER_LINE_BYTES_MAX = 16 * 1024
-"""One header or request line: twice what any SDK sends, for long bearer tokens and signed queries."""
-
-SHUTDOWN_GRACE_S_MIN = 0.01
-"""At once, as near as makes no difference."""
 
 BOOKING_TIMEOUT_S = 10
 """How long the last ledger calls of a shutdown may take; each is bounded by itself far below this."""
 
 OUTBOX_NAME = "outbox"
 """The outbox's directory in the data directory."""
-
-LEASE_OWNER_BYTES = 8
-"""64 random bits name this process among all that ask about jobs."""
 
 REQUEST_ID_BYTES = 12
 """96 random bits: enough to be found alone among all the requests of a year."""
@@ -82,6 +72,17 @@ class Gateway:
     store: OpenStore
     gate: Gate
     reload: Callable[[], Coroutine[None, None, Reload]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which of how many processes that serve this one is; the first is number 1, and 0 serves alone."""
+
+    number: int
+    of: int
+
+
+ALONE = Place(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,18 @@ async def open_ledger(settings: Settings) -> AsyncIterator[OpenStore]:
         await store.close()
 
 
-Announce = Callable[[Gateway], Awaitable[None]]
+class Running(Protocol):
+    """What is known of a gateway that accepts requests, in however many processes."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def admin_url(self) -> str: ...
+    @property
+    def store(self) -> OpenStore: ...
+
+
+Announce = Callable[[Running], Awaitable[None]]
 
 
 async def serve(settings: Settings, *, announce: Announce | None = None, static_keys: Iterable[KeyRecord] = ()) -> None:
@@ -118,6 +130,7 @@ async def serve(settings: Settings, *, announce: Announce | None = None, static_
     loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
     async with running_gateway(settings, static_keys=static_keys) as gateway:
         reloading = loop.create_task(_reload_when_asked(gateway, reload_asked))
+        leave_in_peace()
         if announce is not None:
             await announce(gateway)
         await stopping.wait()
@@ -131,6 +144,17 @@ async def _reload_when_asked(gateway: Gateway, asked: asyncio.Event) -> None:
         await gateway.reload()
 
 
+def run_until_done(main: Coroutine[None, None, None]) -> None:
+    """Runs it on the fastest event loop that this system has."""
+    if sys.platform == "win32":
+        asyncio.run(main)
+        return
+    import uvloop  # noqa: PLC0415 - not there on Windows
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
 @asynccontextmanager
 async def running_gateway(
     settings: Settings, *, static_keys: Iterable[KeyRecord] = (), clock: Clock | None = None
@@ -139,35 +163,52 @@ async def running_gateway(
 
     Raises `ConfigError`, the ledger's errors, or `OSError`.
     """
-    shelf = Shelf(_load_all(settings))
+    shelf = Shelf(load_all(settings))
     metrics = Metrics()
+    metrics.workers(lambda: 1)
     async with AsyncExitStack() as stack:
-        outbox, in_flight = await _open_outbox(settings, metrics, stack), InFlight()
-        # The store comes later, so it closes before: what its closing gives back still finds the outbox open.
-        stack.push_async_callback(in_flight.until_none, BOOKING_TIMEOUT_S)
-        store = await stack.enter_async_context(open_ledger(settings))
-        watch = _start_watch(store, metrics, stack)
-        store.ledger.allowances.on_given = report_given
-        await _apply_teams(settings, store.ledger)
-        books = Books(store.ledger, outbox, in_flight)
+        store, books = await _open_books(settings, metrics, stack, ALONE)
+        watch = start_watch(store, metrics, stack)
+        await apply_teams(settings, store.ledger)
         gate = await _build_gate(settings, shelf, books, metrics, static_keys, clock or SystemClock(), stack)
-        _start_replayer(gate, stack)
-        _start_sweeper(store.ledger, metrics, stack)
-        _start_allowances(store.ledger, stack)
-        _start_reconciler(gate, stack)
-        _start_watcher(gate, settings, stack)
+        start_replayer(gate, stack)
+        start_sweeper(store.ledger, metrics, stack)
+        start_allowances(store.ledger, stack)
+        start_reconciler(gate, stack)
+        start_watcher(gate, settings, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
-        ready = partial(_readiness, store, watch, shelf)
-        admin = AdminPlane(token, metrics, store.ledger, ready, reload, lambda: shelf.catalog)
-        admin_url = await _listen_admin(settings, admin, stack)
+        ready = partial(readiness, store, watch, shelf)
+        admin = AdminPlane(token, metrics, store.ledger, ready, reload, lambda: shelf.catalog, metrics.shown)
+        admin_url = await listen_admin(settings.server, admin, stack)
         stack.push_async_callback(_await_bookings, gate)
-        url = await _listen_data(settings, gate, stack)
-        emit(_started(url, admin_url, store))
+        url = await listen_data(settings.server, gate, stack)
+        emit(server_started(url, admin_url, store))
         yield Gateway(url, admin_url, token, store, gate, reload)
 
 
-def _load_all(settings: Settings) -> Catalog:
+@asynccontextmanager
+async def running_worker(
+    settings: Settings, catalog: Catalog, place: Place, static_keys: Iterable[KeyRecord] = ()
+) -> AsyncIterator[Gate]:
+    """The data plane alone, beside others like it on the same port. Whoever leads them has the admin plane and what is
+    done once for all: teams, walks over all of them, what is told of the store. Raises the ledger's errors or OSError.
+    """
+    metrics, clock = Metrics(), SystemClock()
+    async with AsyncExitStack() as stack:
+        store, books = await _open_books(settings, metrics, stack, place)
+        start_watch(store, metrics, stack, tells=False)
+        gate = await _build_gate(settings, Shelf(catalog), books, metrics, static_keys, clock, stack)
+        start_replayer(gate, stack)
+        start_sweeper(store.ledger, metrics, stack, walks=False)
+        start_reconciler(gate, stack)
+        start_watcher(gate, settings, stack)
+        stack.push_async_callback(gate.in_flight.until_none, BOOKING_TIMEOUT_S)
+        await listen_data(settings.server, gate, stack, shared=True)
+        yield gate
+
+
+def load_all(settings: Settings) -> Catalog:
     """The catalog; and every mistake in providers, catalog and teams file at once, before anything is written."""
     problems = provider_problems(settings)
     catalog = None
@@ -188,7 +229,8 @@ def data_dir(settings: Settings) -> Path:
     return settings.base_dir / settings.store.data_dir
 
 
-async def _apply_teams(settings: Settings, ledger: Ledger) -> None:
+async def apply_teams(settings: Settings, ledger: Ledger) -> None:
+    """What the settings' teams file says is made so; without one nothing is. Raises the ledger's errors."""
     path = settings.teams_file()
     if path is not None:
         await apply_teams_file(ledger, path, actor="start")
@@ -218,7 +260,7 @@ async def _build_gate(  # every argument is a part that is wired in
         clock=clock,
         metrics=metrics,
         in_flight=books.in_flight,
-        new_id=partial(secrets.token_hex, REQUEST_ID_BYTES),
+        new_id=lambda: os.urandom(REQUEST_ID_BYTES).hex(),
         max_body_bytes=server.max_body_mb * 1024**2,
         body_timeout_s=server.body_timeout_s,
         client_write_timeout_s=server.client_write_timeout_s,
@@ -241,9 +283,21 @@ async def _open_webhooks(
     return await stack.enter_async_context(opening)
 
 
-async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Outbox:
-    directory = data_dir(settings) / OUTBOX_NAME
-    outbox = await open_outbox(directory, max_bytes=settings.store.outbox_max_mb * 1024**2)
+async def _open_books(
+    settings: Settings, metrics: Metrics, stack: AsyncExitStack, place: Place
+) -> tuple[OpenStore, Books]:  # fmt: skip
+    outbox, in_flight = await _open_outbox(settings, metrics, stack, place), InFlight()
+    # The store comes later, so it closes before: what its closing gives back still finds the outbox open.
+    stack.push_async_callback(in_flight.until_none, BOOKING_TIMEOUT_S)
+    store = await stack.enter_async_context(open_ledger(settings))
+    store.ledger.allowances.on_given = report_given
+    return store, Books(store.ledger, outbox, in_flight)
+
+
+async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack, place: Place) -> Outbox:
+    """All workers share the directory, and the room: each has files of its own in it, and adopts those of the dead."""
+    max_bytes = settings.store.outbox_max_mb * 1024**2 // place.of
+    outbox = await open_outbox(data_dir(settings) / OUTBOX_NAME, max_bytes=max_bytes, worker=place.number)
     stack.push_async_callback(outbox.close)
     metrics.outbox_depth(lambda: outbox.depth)
     for warning in outbox.warnings:
@@ -251,85 +305,32 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
     return outbox
 
 
-def _start_replayer(gate: Gate, stack: AsyncExitStack) -> None:
-    def hear(replayed: Replayed) -> None:
-        report_replayed(gate.metrics, gate.outbox.rejected, replayed)
-        take_up(gate, replayed)
-
-    replayer = Replayer(gate.ledger, gate.outbox, on_replayed=hear, on_error=partial(report_error, "outbox"))
-    replayer.start()
-    stack.push_async_callback(replayer.stop)
-
-
-def _start_sweeper(ledger: Ledger, metrics: Metrics, stack: AsyncExitStack) -> None:
-    report = partial(report_transition, metrics)
-    sweeper = Sweeper(ledger, on_transition=report, on_error=partial(report_error, "sweeper"))
-    sweeper.start()
-    stack.push_async_callback(sweeper.stop)
-
-
-def _start_allowances(ledger: Ledger, stack: AsyncExitStack) -> None:
-    loop = AllowanceLoop(ledger.allowances, ledger.wallet, on_error=partial(report_error, "allowances"))
-    loop.start()
-    stack.push_async_callback(loop.stop)
-
-
-def _start_reconciler(gate: Gate, stack: AsyncExitStack) -> None:
-    owner = secrets.token_hex(LEASE_OWNER_BYTES)
-    reconciler = Reconciler(gate, owner, on_error=partial(report_error, "reconciler"))
-
-    def hear(lost: LostHistory) -> None:
-        report_lost_history(gate.metrics, lost)
-        gate.desk.doubt_all(lost.team)
-
-    gate.ledger.repair.on_lost = hear
-    gate.metrics.jobs_open(lambda: reconciler.watched)
-    reconciler.start()
-    stack.push_async_callback(reconciler.stop)
-
-
-def _start_watcher(gate: Gate, settings: Settings, stack: AsyncExitStack) -> None:
-    """Tells of what limits and budgets have reached."""
-    report = partial(report_error, "signals")
-    send = partial(send_alert, gate.webhooks, AlertLog(gate.ledger, gate.clock, gate.metrics, report))
-    owner = secrets.token_hex(LEASE_OWNER_BYTES)
-    watcher = Watcher(
-        gate.ledger, lambda: gate.shelf.catalog, settings.signals, gate.metrics, owner, send, on_error=report
-    )
-    watcher.start()
-    stack.push_async_callback(watcher.stop)
-
-
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
-    """Reads the catalog anew, off the event loop. A bad file keeps the old one; event and answer say what is wrong."""
+    """Reads the catalog anew. A bad file keeps the old one; event and answer say what is wrong."""
+    done = await read_catalog(settings, shelf)
+    leave_in_peace()
+    report_reload(metrics, done)
+    return done
+
+
+async def read_catalog(settings: Settings, shelf: Shelf) -> Reload:
+    """Puts the catalog of the files on the shelf, read off the event loop; with a mistake in them nothing changes."""
     try:
         shelf.catalog = await asyncio.to_thread(lambda: load_catalog(settings.catalog_files()))
         problems: tuple[str, ...] = ()
     except ConfigError as error:
         problems = tuple(str(problem) for problem in error.problems)
-    done = Reload(not problems, len(shelf.catalog.models), shelf.catalog.digest, problems)
+    return Reload(not problems, len(shelf.catalog.models), shelf.catalog.digest, problems)
+
+
+def report_reload(metrics: Metrics, done: Reload) -> None:
+    """What came of it, in the log and as a metric."""
     metrics.reloaded(ok=done.ok)
-    emit(CatalogReloaded(ok=done.ok, models=done.models, digest=done.digest, problems=problems))
-    return done
+    emit(CatalogReloaded(ok=done.ok, models=done.models, digest=done.digest, problems=done.problems))
 
 
-def _start_watch(store: OpenStore, metrics: Metrics, stack: AsyncExitStack) -> StoreWatch:
-    """Tells what the store is now, and again whenever one of its servers is another."""
-    store.ledger.repair.on_lost = partial(report_lost_history, metrics)
-    report_store(metrics, store.report)
-    watch = StoreWatch(
-        store.client,
-        store.report,
-        # Not after the report, which takes every node: whoever answers may lack what the one before had acknowledged.
-        on_change=store.ledger.repair.check_soon,
-        on_report=partial(report_store, metrics),
-    )
-    watch.start()
-    stack.push_async_callback(watch.stop)
-    return watch
-
-
-async def _readiness(store: OpenStore, watch: StoreWatch, shelf: Shelf) -> Readiness:
+async def readiness(store: OpenStore, watch: StoreWatch, shelf: Shelf) -> Readiness:
+    """Whether the store answers and can keep credits, and what is served from it."""
     problems = tuple(f"store: {problem}" for problem in watch.report.problems)
     try:
         await store.client.each("PING")
@@ -350,44 +351,14 @@ def _store_name(store: OpenStore) -> str:
     return f"{where} {store.report.server} {store.report.version}"
 
 
-async def _listen_admin(settings: Settings, admin: AdminPlane, stack: AsyncExitStack) -> str:
-    application = admin.application()
-    runner = FrontRunner(application, refuse_unparsable, refused_by_http, access_log=None, handle_signals=False)
-    return await _listen(runner, settings.server.admin_host, settings.server.admin_port, stack)
-
-
-async def _listen_data(settings: Settings, gate: Gate, stack: AsyncExitStack) -> str:
-    plane = DataPlane(gate)
-    server = FrontServer(
-        plane.handle,
-        plane.refuse_unparsable,
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=settings.server.head_timeout_s,
-        max_line_size=HEADER_LINE_BYTES_MAX,
-        max_field_size=HEADER_LINE_BYTES_MAX,
-    )
-    # To aiohttp a grace of exactly 0 means no limit.
-    runner = web.ServerRunner(server, shutdown_timeout=max(settings.server.shutdown_grace_s, SHUTDOWN_GRACE_S_MIN))
-    return await _listen(runner, settings.server.host, settings.server.port, stack)
-
-
-async def _listen(runner: web.BaseRunner, host: str, port: int, stack: AsyncExitStack) -> str:
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host, port).start()
-    bound_host, bound_port = runner.addresses[0][:2]
-    shown = f"[{bound_host}]" if ":" in bound_host else bound_host
-    return f"http://{shown}:{bound_port}"
-
-
 async def _await_bookings(gate: Gate) -> None:
     """Runs when nothing is accepted any more and the grace is over: what was cut off is still booked as unknown."""
     abandoned = await gate.in_flight.until_none(BOOKING_TIMEOUT_S)
     emit(ServerStopped(pid=os.getpid(), abandoned=abandoned))
 
 
-def _started(url: str, admin_url: str, store: OpenStore) -> ServerStarted:
+def server_started(url: str, admin_url: str, store: OpenStore, workers: int = 1) -> ServerStarted:
+    """The event that tells where everything is."""
     return ServerStarted(
         url=url,
         admin_url=admin_url,
@@ -395,4 +366,5 @@ def _started(url: str, admin_url: str, store: OpenStore) -> ServerStarted:
         durability=store.report.durability,
         pid=os.getpid(),
         version=__version__,
+        workers=workers,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.admin.token import shell_word
-from gatekeeper.app import Gateway, data_dir, serve
+from gatekeeper.app import Running, data_dir
 from gatekeeper.core.credits import MICRO
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.opening import EMBEDDED
@@ -20,6 +20,7 @@ from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
 from gatekeeper.settings import ProviderSettings, Settings
 from gatekeeper.web.auth import key_sha256
+from gatekeeper.workers import serve
 
 DEMO_KEY = "gk_demo"
 DEMO_TEAM = "demo"
@@ -84,7 +85,7 @@ def _token_word(settings: Settings) -> str:
     return shell_word(settings.admin_token, data_dir(settings))
 
 
-async def _announce(sandbox_url: str, token_word: str, gateway: Gateway) -> None:
+async def _announce(sandbox_url: str, token_word: str, gateway: Running) -> None:
     await gateway.store.ledger.put_team(TeamRecord(id=DEMO_TEAM), actor="demo")
     await gateway.store.ledger.grant(DEMO_TEAM, "demo", DEMO_CREDITS * MICRO, note="the demo's credits", actor="demo")
     sys.stdout.write(banner(gateway.url, gateway.admin_url, gateway.store.url, sandbox_url, token_word))

@@ -7,7 +7,16 @@ never carries a key, a credential, a prompt or an image: the fields below are al
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gatekeeper.serverevents import CatalogReloaded, HistoryLost, ServerStarted, ServerStopped, StoreWarning
+from gatekeeper.serverevents import (
+    CatalogReloaded,
+    HistoryLost,
+    ServerStarted,
+    ServerStopped,
+    StoreWarning,
+    WorkerDied,
+    WorkerStarted,
+    WorkerStopped,
+)
 from gatekeeper.teamevents import AlertDelivered, AlertFailed, AllowanceGiven, BudgetSignal, Credits, LimitThreshold
 from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed, WebhookReceived, WebhookRejected
 
@@ -22,9 +31,13 @@ JobEnd = Literal["made", "partial", "failed", "failed_billable", "policy"]
 """How a job ended: a closed list, for it is a metric's label too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class GenerationFacts:
-    """What every generation event tells: who asked for what, at which price. None is null in the line."""
+    """What every generation event tells: who asked for what, at which price. None is null in the line.
+
+    It grows with what is known of its request, whose trace owns it; whoever keeps it for longer keeps a copy. Neither
+    it nor the events that most requests cause are frozen: to make a frozen one takes four times as long.
+    """
 
     request_id: str
     team: str | None = None
@@ -47,7 +60,7 @@ class GenerationFacts:
     hold_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class GenerationAdmitted:
     """Credits are held and the request is on its way to the provider. `asked` is the request as it was read, as far as
     a price or a refusal depends on it."""
@@ -58,7 +71,7 @@ class GenerationAdmitted:
     asked: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class GenerationRejected:
     """Nothing was forwarded, or the provider could not be reached. `code` leads, `codes` are all that apply.
     `asked` is null where nobody read what was asked, and for dry runs."""
@@ -91,7 +104,7 @@ class GenerationShadowed:
     asked: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class GenerationSettled:
     """The true outcome is booked. `credits_over` is what the outcome was worth beyond what was charged; `cost_reported`
     is what the provider says it cost, in its own unit, and `made` what its answer tells of what it made."""
@@ -340,6 +353,9 @@ Event = (
     | CatalogReloaded
     | ServerStarted
     | ServerStopped
+    | WorkerStarted
+    | WorkerStopped
+    | WorkerDied
     | StoreWarning
     | HistoryLost
     | LedgerFailed
@@ -366,6 +382,7 @@ LEVELS: dict[str, str] = {
     "limit.threshold": "warning",
     "budget.signal": "warning",
     "alert.failed": "warning",
+    "worker.died": "error",
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""

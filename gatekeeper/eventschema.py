@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, WithJsonSchema
 
 from gatekeeper.events import Event, GenerationFacts
+from gatekeeper.teamevents import Figures
 
 
 def _is_credits(hint: Any) -> bool:
@@ -24,6 +25,17 @@ def credit_fields(event_type: type) -> frozenset[str]:
 
 
 CREDIT_FIELDS: dict[type, frozenset[str]] = {each: credit_fields(each) for each in (GenerationFacts, *get_args(Event))}
+
+
+def figure_fields(event_type: type) -> tuple[str, ...]:
+    """The names of an event's fields that hold numbers by name, amounts of credits among them."""
+    hints = get_type_hints(event_type, include_extras=True)
+    return tuple(f.name for f in fields(event_type) if hints[f.name] == Figures)
+
+
+def has_facts(event_type: type) -> bool:
+    """Whether the event is one of a generation, whose facts are spread out in its line."""
+    return get_type_hints(event_type).get("facts") is GenerationFacts
 
 
 def log_event_schema() -> dict[str, Any]:

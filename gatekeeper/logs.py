@@ -4,20 +4,25 @@ One JSON object a line on stdout; pretty where stdout is a terminal. Nothing her
 are types in `events`, and nothing but their fields reaches a line.
 """
 
+import asyncio
 import logging
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal
+from functools import lru_cache
+from operator import attrgetter
+from time import time_ns
+from typing import Any, BinaryIO, Final, Literal, Self, get_args
 
 import orjson
 import structlog
 
-from gatekeeper.core.credits import credits_text
+from gatekeeper.core.credits import MICRO, credits_text
 from gatekeeper.events import LEVELS, Event, GenerationFacts
-from gatekeeper.eventschema import CREDIT_FIELDS
+from gatekeeper.eventschema import CREDIT_FIELDS, figure_fields, has_facts
 
 SILENCED = ("aiohttp.server", "python_multipart")
 """Libraries that quote what was sent when it is malformed: a key or a prompt may be in it."""
@@ -25,65 +30,142 @@ SILENCED = ("aiohttp.server", "python_multipart")
 _WORD = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}")
 """Every model id, size, ratio, quality and scale there is, and no sentence."""
 
+LINES_WAITING_MAX = 256
+"""Some hundred kilobytes: no turn of the event loop is that long, but for a start with many teams."""
+
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class _Lines:
+    """A logger that writes the lines of one turn of the event loop together, before the next turn: a write for each
+    would be the most costly part of it. What is a warning or worse is written at once, and so is all without a loop."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._out = structlog.BytesLogger(stream)
+        self._waiting: list[bytes] = []
+
+    def logger(self, *_: object) -> Self:
+        """For structlog, which asks for a logger."""
+        return self
+
+    def info(self, line: bytes) -> None:
+        """Soon."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.warning(line)
+            return
+        if not self._waiting:
+            loop.call_soon(self._write)
+        self._waiting.append(line)
+        if len(self._waiting) >= LINES_WAITING_MAX:
+            self._write()
+
+    def warning(self, line: bytes) -> None:
+        """Now, behind all before it."""
+        self._waiting.append(line)
+        self._write()
+
+    debug, error = info, warning
+
+    def _write(self) -> None:
+        lines, self._waiting = self._waiting, []
+        if lines:
+            self._out.msg(b"\n".join(lines))
+
+
+class _Output:
+    """Where lines go. `tell` has the bound logger's method for each level, None for one that is filtered."""
+
+    def __init__(self) -> None:
+        self.tell: dict[str, Callable[..., Any] | None] = {}
+
+
+_OUTPUT: Final = _Output()
+"""Kept from `configure_logs` on: a logger that is looked up for every line costs more than the line."""
 
 
 def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream: BinaryIO | None = None) -> None:
     """Sets structlog up for this process. Called once, by whoever starts it; `stream` is stdout unless given."""
     pretty = style == "pretty" or (style == "auto" and stream is None and sys.stdout.isatty())
-    shared: list[structlog.typing.Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     if pretty:
-        renderer: list[structlog.typing.Processor] = [_for_people, structlog.dev.ConsoleRenderer(sort_keys=False)]
+        renderer: list[Any] = [_for_people, structlog.dev.ConsoleRenderer(sort_keys=False)]
         factory: Any = structlog.PrintLoggerFactory(sys.stdout)
     else:
-        renderer = [structlog.processors.JSONRenderer(serializer=_to_json)]
-        factory = structlog.BytesLoggerFactory(stream or sys.stdout.buffer)
+        renderer = [_for_programs]
+        factory = _Lines(sys.stdout.buffer).logger if stream is None else structlog.BytesLoggerFactory(stream)
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
-        processors=[*shared, *renderer],
+        processors=[_stamped, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVEL_NUMBERS[level]),
         logger_factory=factory,
         cache_logger_on_first_use=False,
     )
+    _OUTPUT.tell = _methods()
+
+
+def _methods() -> dict[str, Callable[..., Any] | None]:
+    log = structlog.get_logger().bind()
+    return {level: getattr(log, level) if log.is_enabled_for(at) else None for level, at in _LEVEL_NUMBERS.items()}
 
 
 def emit(event: Event) -> None:
     """Writes an event as a line, at the level that belongs to it."""
-    log = structlog.get_logger()
-    level = LEVELS.get(event.event, "info")
-    if log.is_enabled_for(_LEVEL_NUMBERS[level]):
-        getattr(log, level)(**_line(event))
+    kind = _KINDS[type(event)]
+    tell = (_OUTPUT.tell if structlog.is_configured() else _methods())[kind.level]
+    if tell is not None:
+        tell(event.event, line=kind.line_of(event))
 
 
-def _line(event: Event) -> dict[str, Any]:
-    """The event's fields, those of a generation's `facts` spread out, credits as exact decimals."""
-    line: dict[str, Any] = {}
-    generation = getattr(event, "facts", None)
-    for part in (generation, event) if isinstance(generation, GenerationFacts) else (event,):
-        amounts = CREDIT_FIELDS[type(part)]
-        for each in fields(part):
-            value = getattr(part, each.name)
-            if isinstance(value, GenerationFacts):
-                continue
-            is_amount = each.name in amounts and value is not None
-            line[each.name] = CreditsNumber(value) if is_amount else _numbers(value)
-    return line
+def is_told(event_type: type) -> bool:
+    """Whether events of this type are written at all: what is costly to tell is made only then."""
+    return not structlog.is_configured() or _OUTPUT.tell[_KINDS[event_type].level] is not None
 
 
-def _numbers(value: Any) -> Any:
+class _Kind:
+    """How the events of one type become lines: their fields, those of a generation's facts before them, the event's
+    name last; credits as exact numbers. Which field is what is found out once."""
+
+    def __init__(self, event_type: type) -> None:
+        own = [each for each in fields(event_type) if each.name != "event"]
+        name = next(each for each in fields(event_type) if each.name == "event")
+        self.level = LEVELS.get(str(name.default), "info")
+        self._has_facts = has_facts(event_type)
+        told = [each.name for each in own if not (self._has_facts and each.name == "facts")]
+        before = [each.name for each in fields(GenerationFacts)] if self._has_facts else []
+        self._names = (*before, *told, "event")
+        self._own: Callable[[Any], tuple[Any, ...]] = attrgetter(*told, "event")
+        amounts = CREDIT_FIELDS[event_type] | (CREDIT_FIELDS[GenerationFacts] if self._has_facts else frozenset())
+        self._amounts = tuple(each for each in self._names if each in amounts)
+        self._figures = tuple(figure_fields(event_type))
+
+    def line_of(self, event: Any) -> dict[str, Any]:
+        """The line, without level and time."""
+        own = self._own(event)
+        line = dict(zip(self._names, _FACTS(event.facts) + own if self._has_facts else own, strict=True))
+        for name in self._amounts:
+            amount = line[name]
+            if amount:
+                line[name] = credits_number(amount)
+        for name in self._figures:
+            line[name] = _numbers(line[name])
+        return line
+
+
+_FACTS: Final[Callable[[GenerationFacts], tuple[Any, ...]]] = attrgetter(*(f.name for f in fields(GenerationFacts)))
+
+_KINDS: Final = {each: _Kind(each) for each in get_args(Event)}
+
+
+def _numbers(value: dict[str, Any]) -> dict[str, Any]:
     """Within the numbers of a signal, what is called credits is an amount too."""
-    if not isinstance(value, dict):
-        return value
-    return {k: CreditsNumber(v) if k.startswith("credits_") and isinstance(v, int) else v for k, v in value.items()}
+    return {k: credits_number(v) if k.startswith("credits_") and isinstance(v, int) else v for k, v in value.items()}
 
 
 def event_json(event: Event, at_ms: int) -> bytes:
     """An event's fields as in its log line, for whoever is called about it: `{"type", "timestamp", "data"}`."""
-    data = _line(event)
+    data = _KINDS[type(event)].line_of(event)
     timestamp = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
     return _to_json({"type": data.pop("event"), "timestamp": timestamp, "data": data})
 
@@ -105,7 +187,7 @@ def place_of(error: Exception) -> str:
 
 
 class CreditsNumber:
-    """An amount on its way into a line: exact in JSON, short on a terminal."""
+    """An amount that is no whole number of credits, on its way into a line: exact in JSON, short on a terminal."""
 
     __slots__ = ("text",)
 
@@ -116,7 +198,28 @@ class CreditsNumber:
         return self.text
 
 
-def _to_json(line: dict[str, Any], **_: Any) -> bytes:
+def credits_number(amount_microcredits: int) -> int | CreditsNumber:
+    """An amount as a line tells it."""
+    whole, rest = divmod(amount_microcredits, MICRO)
+    return CreditsNumber(amount_microcredits) if rest else whole
+
+
+def _stamped(_: object, level: str, told: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The line that `emit` made, in the place of the one that structlog puts together, with its level and the time."""
+    line: structlog.typing.EventDict = told["line"]
+    line["level"] = level
+    seconds, microseconds = divmod(time_ns() // 1000, 1_000_000)
+    line["timestamp"] = f"{_second_text(seconds)}.{microseconds:06d}Z"
+    return line
+
+
+@lru_cache(maxsize=2)
+def _second_text(at_s: int) -> str:
+    """The same for every line of a second; two, for a clock that is set back by a little."""
+    return datetime.fromtimestamp(at_s, UTC).replace(tzinfo=None).isoformat()
+
+
+def _to_json(line: dict[str, Any]) -> bytes:
     return orjson.dumps(line, default=_default)
 
 
@@ -124,6 +227,10 @@ def _default(value: object) -> object:
     if isinstance(value, CreditsNumber):
         return orjson.Fragment(value.text)
     return str(value)
+
+
+def _for_programs(_: object, __: str, line: structlog.typing.EventDict) -> bytes:
+    return orjson.dumps(line, default=_default)
 
 
 def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -4,10 +4,12 @@ Labels are bounded: providers and models come from config and catalog, codes and
 a key or a project is never a label; the journal answers for those.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
 
 from gatekeeper.core.credits import MICRO
 
@@ -23,18 +25,19 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        self._admitted = Counter(
+        # The children of what is counted with every request are looked up once each: their labels are bounded.
+        self._admitted = cache(Counter(
             "gatekeeper_generations_admitted_total", "Generations that were forwarded", ["provider", "model"],
-            registry=registry)  # fmt: skip
-        self._rejected = Counter(
+            registry=registry).labels)  # fmt: skip
+        self._rejected = cache(Counter(
             "gatekeeper_rejections_total", "Requests that were refused, by code", ["code"], registry=registry
-        )
+        ).labels)  # fmt: skip
         self._shadowed = Counter(
             "gatekeeper_shadowed_total", "Requests that shadow mode let by, by the code that would have refused them",
             ["code"], registry=registry)  # fmt: skip
-        self._resolved = Counter(
+        self._resolved = cache(Counter(
             "gatekeeper_generations_resolved_total", "Generations whose hold was resolved, by outcome",
-            ["provider", "outcome"], registry=registry)  # fmt: skip
+            ["provider", "outcome"], registry=registry).labels)  # fmt: skip
         self._by_time = Counter(
             "gatekeeper_hold_transitions_total",
             "What time did to holds that nobody resolved, by kind",
@@ -58,9 +61,9 @@ class Metrics:
         self._in_flight = Gauge(
             "gatekeeper_generations_in_flight", "Generations between hold and settlement", registry=registry
         )
-        self._upstream_s = Histogram(
+        self._upstream_s = cache(Histogram(
             "gatekeeper_upstream_seconds", "From sending to the end of the provider's answer", ["provider"],
-            buckets=UPSTREAM_BUCKETS_S, registry=registry)  # fmt: skip
+            buckets=UPSTREAM_BUCKETS_S, registry=registry).labels)  # fmt: skip
         self._outbox = Gauge(
             "gatekeeper_outbox_resolutions", "Resolutions on disk that wait for the store", registry=registry
         )
@@ -79,6 +82,7 @@ class Metrics:
         self._add_proofs(registry)
         self._add_webhooks(registry)
         self._add_signals(registry)
+        self._add_workers(registry)
 
     def _add_jobs(self, registry: CollectorRegistry) -> None:
         """What outlives its request."""
@@ -134,6 +138,20 @@ class Metrics:
             "gatekeeper_alert_deliveries_total", "Attempts to call a team's alert address, by result", ["result"],
             registry=registry)  # fmt: skip
 
+    def _add_workers(self, registry: CollectorRegistry) -> None:
+        """The processes of one gateway."""
+        self._workers = Gauge("gatekeeper_workers", "Processes that accept requests", registry=registry)
+        self._worker_deaths = Counter(
+            "gatekeeper_worker_deaths_total", "Workers that ended without being told to", registry=registry
+        )
+
+    def workers(self, accepting: Callable[[], int]) -> None:
+        """From now on the gauge asks this function."""
+        self._workers.set_function(accepting)
+
+    def worker_died(self) -> None:
+        self._worker_deaths.inc()
+
     def threshold_told(self, percent: int) -> None:
         """One of the few that teams state, 1 to 100."""
         self._thresholds.labels(str(percent)).inc()
@@ -158,21 +176,26 @@ class Metrics:
         self._webhooks_waiting.set_function(depth)
 
     def admitted(self, provider: str, model: str, held: int) -> None:
-        self._admitted.labels(provider, model).inc()
+        self._admitted(provider, model).inc()
         self._credits_held.inc(held / MICRO)
         self._in_flight.inc()
 
     def rejected(self, code: str) -> None:
-        self._rejected.labels(code).inc()
+        self._rejected(code).inc()
 
     def shadowed(self, code: str) -> None:
         self._shadowed.labels(code).inc()
 
     def resolved(self, provider: str, outcome: str, *, charged: int = 0, over: int = 0) -> None:
-        self._resolved.labels(provider, outcome).inc()
-        self._credits_charged.inc(charged / MICRO)
-        self._credits_over.inc(over / MICRO)
+        self._resolved(provider, outcome).inc()
         self._in_flight.dec()
+        self._credits(charged, over)
+
+    def _credits(self, charged: int, over: int) -> None:
+        if charged:
+            self._credits_charged.inc(charged / MICRO)
+        if over:
+            self._credits_over.inc(over / MICRO)
 
     def job_accepted(self, provider: str) -> None:
         """The request has its answer; from now on the job counts, and not the request."""
@@ -189,9 +212,8 @@ class Metrics:
 
     def job_resolved(self, provider: str, outcome: str, *, charged: int = 0, over: int = 0) -> None:
         """As `resolved`, for what is no request in flight any more."""
-        self._resolved.labels(provider, outcome).inc()
-        self._credits_charged.inc(charged / MICRO)
-        self._credits_over.inc(over / MICRO)
+        self._resolved(provider, outcome).inc()
+        self._credits(charged, over)
 
     def flagged(self, status: str) -> None:
         """`late` or `orphan`."""
@@ -206,7 +228,7 @@ class Metrics:
 
     def unbooked(self, provider: str, outcome: str) -> None:
         """`deferred` to the outbox, or `not_booked` at all."""
-        self._resolved.labels(provider, outcome).inc()
+        self._resolved(provider, outcome).inc()
         self._in_flight.dec()
 
     def resolved_by_time(self, kind: str, *, charged: int) -> None:
@@ -223,7 +245,7 @@ class Metrics:
         self._credits_charged.inc(charged / MICRO)
 
     def upstream_took(self, provider: str, seconds: float) -> None:
-        self._upstream_s.labels(provider).observe(seconds)
+        self._upstream_s(provider).observe(seconds)
 
     def reloaded(self, *, ok: bool) -> None:
         self._reloads.labels("ok" if ok else "refused").inc()
@@ -240,6 +262,15 @@ class Metrics:
         self._verify_differences.set(differences)
         self._verified_at_s.set_to_current_time()
 
-    def exposition(self) -> bytes:
+    def families(self) -> Iterable[Metric]:
+        """Every metric with its samples as they are now."""
+        return self._registry.collect()
+
+    async def shown(self) -> bytes:
         """The text that Prometheus scrapes."""
-        return generate_latest(self._registry)
+        return exposition(self._registry)
+
+
+def exposition(collector: Collector) -> bytes:
+    """The text of these metrics, in the format that Prometheus scrapes."""
+    return generate_latest(collector)

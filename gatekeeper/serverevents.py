@@ -17,7 +17,7 @@ class CatalogReloaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStarted:
-    """Both planes accept requests."""
+    """Both planes accept requests, the data plane in so many processes; `pid` is that of the one to send signals to."""
 
     event: Literal["server.started"] = "server.started"
     url: str
@@ -26,6 +26,7 @@ class ServerStarted:
     durability: str
     pid: int
     version: str
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,38 @@ class ServerStopped:
     event: Literal["server.stopped"] = "server.stopped"
     pid: int
     abandoned: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStarted:
+    """A worker accepts requests, for the so manieth time under its number: `starts` above 1 took a dead one's place."""
+
+    event: Literal["worker.started"] = "worker.started"
+    worker: int
+    pid: int
+    starts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStopped:
+    """A worker has ended because it was told to. `abandoned`: its generations in flight when the grace was over."""
+
+    event: Literal["worker.stopped"] = "worker.stopped"
+    worker: int
+    pid: int
+    abandoned: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerDied:
+    """A worker has ended that nobody had told to. `reason` is its exit code or signal, or what it said itself; another
+    takes its place in `again_in_s`. What it had in flight is resolved by time, or followed if it is a job."""
+
+    event: Literal["worker.died"] = "worker.died"
+    worker: int
+    pid: int
+    reason: str
+    again_in_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

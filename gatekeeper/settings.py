@@ -59,6 +59,10 @@ MONTH_S = 30 * DAY_S
 """As long as the ledger follows a job at most."""
 
 
+WORKERS_MAX = 64
+"""Beyond what one store keeps busy with its one thread; a gateway that needs more has several machines."""
+
+
 class ServerSettings(Section):
     """Where the two planes listen, and how much one request may weigh."""
 
@@ -69,7 +73,12 @@ class ServerSettings(Section):
     public_url: HttpAddress | None = Field(
         None, description="How callers reach the data plane, for links in answers; else as the caller's `Host` says."
     )
-    workers: int = Field(1, ge=1, le=1)
+    workers: int = Field(
+        1,
+        ge=1,
+        le=WORKERS_MAX,
+        description="Processes that serve: one for each core there is beside the store's.",
+    )
     max_body_mb: int = Field(64, ge=1, le=1024, description="OpenAI takes edits up to 50 MB; above that nobody sends.")
     body_timeout_s: float = Field(120, gt=0, description="A body that takes longer than this is not being sent.")
     client_write_timeout_s: float = Field(60, gt=0, description="A client that reads nothing for this long is gone.")

@@ -11,6 +11,9 @@ from pydantic import WithJsonSchema
 Credits = Annotated[int, WithJsonSchema({"type": "number", "description": "credits, at most six decimals"})]
 """Micro-credits inside, written as an exact decimal number of credits."""
 
+Figures = Annotated[dict[str, Any], "figures"]
+"""Numbers by name; what is called `credits_...` is an amount."""
+
 Diagnosis = Literal[
     "too_many_high_resolution_renders_too_early",
     "burning_faster_than_plan",
@@ -51,7 +54,7 @@ class BudgetSignal:
     credits_charged: Credits
     credits_saved: Credits
     detail: str
-    facts: dict[str, Any]
+    facts: Figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

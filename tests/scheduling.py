@@ -15,6 +15,8 @@ LONG_FIRST = (
     "tests/system/test_jobs_cut_short.py",
     "tests/ledger/test_failover.py",
     "tests/system/test_process.py",
+    "tests/system/test_workers.py",
+    "tests/system/test_workers_trouble.py",
     "tests/system/test_jobs_reconciled.py",
     "tests/ledger/test_sentinel.py",
     "tests/ledger/test_states.py",

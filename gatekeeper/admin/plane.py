@@ -42,6 +42,8 @@ class Readiness:
     catalog_models: int
     catalog_digest: str
     problems: tuple[str, ...] = ()
+    workers: int = 1
+    workers_accepting: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class AdminPlane:
     readiness: Callable[[], Awaitable[Readiness]]
     reload: Callable[[], Awaitable[Reload]]
     catalog: Callable[[], Catalog]
+    exposition: Callable[[], Awaitable[bytes]]
 
     def application(self) -> web.Application:
         """The aiohttp application with every admin route."""
@@ -123,12 +126,13 @@ class AdminPlane:
             "store": found.store,
             "durability": found.durability,
             "catalog": {"models": found.catalog_models, "digest": found.catalog_digest},
+            "workers": {"wanted": found.workers, "accepting": found.workers_accepting},
             "problems": list(found.problems),
         }
         return json_answer(document, status=200 if found.ready else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=self.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await self.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.Response(body=openapi_text(), content_type="application/json")

@@ -25,7 +25,7 @@ from gatekeeper.ledger import bounds
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.metrics import Metrics
-from gatekeeper.web.answers import SERVER
+from gatekeeper.web.outgoing import SERVER
 
 BODY_BYTES_MAX = 1024 * 1024
 """Admin bodies are small; a larger one is a mistake."""

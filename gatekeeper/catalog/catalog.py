@@ -28,6 +28,7 @@ class Catalog:
     digest: str
     _by_name: Mapping[str, ModelSpec] = field(repr=False, compare=False)
     _by_offer: Mapping[tuple[str, str], tuple[ModelSpec, Offer]] = field(repr=False, compare=False)
+    _sold: Mapping[tuple[str, str], ModelSpec] = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, models: Iterable[ModelSpec], digest: str) -> "Catalog":
@@ -35,7 +36,8 @@ class Catalog:
         models = tuple(models)
         by_name = {name: model for model in models for name in (model.id, *model.aliases)}
         by_offer = {(offer.provider, offer.upstream_id): (model, offer) for model in models for offer in model.offers}
-        return cls(models, digest, by_name, by_offer)
+        sold = {key: model.sold_as(offer) for key, (model, offer) in by_offer.items() if offer.has_defaults}
+        return cls(models, digest, by_name, by_offer, sold)
 
     def find(self, name: str) -> ModelSpec | None:
         """The model with this id or alias."""
@@ -62,6 +64,10 @@ class Catalog:
         if model is None or not any(fnmatchcase(model.id, pattern) for pattern in patterns):
             return None
         return model, Offer(provider, name)
+
+    def sold_as(self, model: ModelSpec, offer: Offer) -> ModelSpec:
+        """The model with the defaults of one of its offers: the same value every time."""
+        return self._sold[offer.provider, offer.upstream_id] if offer.has_defaults else model
 
     def suggest(self, name: str) -> tuple[str, ...]:
         """The nearest ids and aliases to a name that is none, nearest first, one for each model."""

@@ -13,6 +13,7 @@ from gatekeeper.cli.show import cell, plain, say
 from gatekeeper.cli.typed import as_typed, in_options
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.ledger.errors import LedgerConflict, LedgerError, LedgerUnavailable
+from gatekeeper.workers import WorkersFailed
 from gatekeeper.yamlfile import ConfigError
 
 Parameters = ParamSpec("Parameters")
@@ -36,7 +37,7 @@ def told_plainly(command: Callable[Parameters, None]) -> Callable[Parameters, No
                 or _told_by_api(problem, command)
             )
             raise typer.Exit(1) from None
-        except (ConfigError, LedgerError, Rejected, OSError) as error:
+        except (ConfigError, LedgerError, Rejected, WorkersFailed, OSError) as error:
             say(told(error))
             raise typer.Exit(1) from None
 
@@ -60,7 +61,7 @@ def _value(value: Any) -> str:
             return cell(value)
 
 
-def told(error: ConfigError | LedgerError | Rejected | OSError) -> str:
+def told(error: ConfigError | LedgerError | Rejected | WorkersFailed | OSError) -> str:
     """What happened and what to do."""
     match error:
         case Rejected():

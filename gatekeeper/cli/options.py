@@ -7,6 +7,7 @@ import typer
 
 from gatekeeper.admin.bodies import PAGE_MAX
 from gatekeeper.cli.completing import team_ids
+from gatekeeper.settings import WORKERS_MAX
 
 ConfigOption = Annotated[
     Path | None,
@@ -58,5 +59,6 @@ AdminPortOption = Annotated[
 ]
 
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", metavar="N", min=1, help="Processes that serve. This version runs one.")
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, max=WORKERS_MAX, help="Processes that serve, over the config's."),
 ]

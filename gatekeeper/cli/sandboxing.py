@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gatekeeper.cli.serving import run_until_done
+from gatekeeper.app import run_until_done
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
 from gatekeeper.sandbox.settings import FILES_MAX, JOBS_MAX, RECENT_REQUESTS_MAX, WAIT_S_MAX
 

@@ -1,21 +1,14 @@
 """`serve` and `demo`: the gateway, until it is told to stop."""
 
-import asyncio
-import sys
-from collections.abc import Coroutine
 from pathlib import Path
 
-import typer
-
-from gatekeeper import app
 from gatekeeper import demo as demonstration
+from gatekeeper.app import run_until_done
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import AdminPortOption, ConfigOption, PortOption, WorkersOption
 from gatekeeper.logs import configure_logs
 from gatekeeper.settings import Settings
-
-WORKERS_MAX = 1
-"""One process serves; a second one would need what a later version brings."""
+from gatekeeper.workers import serve as serve_in_processes
 
 
 def serve(
@@ -27,11 +20,12 @@ def serve(
     """Run the gateway until SIGTERM or Ctrl-C.
 
     When both planes accept requests it logs one line, server.started, with their addresses. What is in flight when it
-    is told to stop may finish and settle. SIGHUP reads the catalog anew.
+    is told to stop may finish and settle. SIGHUP reads the catalog anew. With several workers the process that was
+    started leads them: it has the admin plane, takes the signals, and starts a worker again that dies.
     """
     settings = _settings(config, port, admin_port, workers)
     configure_logs(settings.log.level, settings.log.format)
-    run_until_done(app.serve(settings))
+    run_until_done(serve_in_processes(settings))
 
 
 def demo(
@@ -52,20 +46,7 @@ def demo(
 
 def _settings(config: Path | None, port: int | None, admin_port: int | None, workers: int | None) -> Settings:
     """The settings with what the command line says over file and environment."""
-    if workers is not None and workers > WORKERS_MAX:
-        raise typer.BadParameter(f"this version serves with {WORKERS_MAX} process", param_hint="--workers")
     settings = find_settings(config)
     given = {"port": port, "admin_port": admin_port, "workers": workers}
     server = settings.server.model_copy(update={name: value for name, value in given.items() if value is not None})
     return settings.model_copy(update={"server": server})
-
-
-def run_until_done(main: Coroutine[None, None, None]) -> None:
-    """Run on the fastest event loop this system has."""
-    if sys.platform == "win32":
-        asyncio.run(main)
-        return
-    import uvloop  # noqa: PLC0415 - not there on Windows
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)

@@ -8,15 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, product
+from typing import Final
 
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
+from gatekeeper.core.decide import Priced, SettingsKey, decide, may_be_remembered, settings_key
+from gatekeeper.core.memo import Memo
 from gatekeeper.core.nearest import nearest_number, nearest_size
 from gatekeeper.core.price import worth
 from gatekeeper.core.rejection import Alternative, Code
 from gatekeeper.core.request import GenerationRequest, ValidRequest
 from gatekeeper.core.sizes import AUTO, Pixels, Ratio, Tier, ratio_value
 from gatekeeper.core.spec import Audio, Capability, ModelSpec, scale_text
-from gatekeeper.core.validate import validate
 
 ALTERNATIVES_MAX = 5
 """More would be a catalog, and the catalog has a route of its own."""
@@ -27,6 +29,14 @@ RATIOS_TRIED_MAX = 3
 
 DURATIONS_TRIED_MAX = 3
 """So many lengths, spread over all, show what time costs."""
+
+CHEAPER_REMEMBERED: Final = 2048
+"""A team whose credits are spent asks for the same again and again. Ten kilobytes where a model has many settings."""
+
+_Cheaper = tuple[tuple[Priced, int], ...]
+"""What is no dearer than what was asked, each with what one output of it costs."""
+
+_cheaper_found: Final = Memo[SettingsKey, tuple[ModelSpec, _Cheaper]](CHEAPER_REMEMBERED)
 
 
 def alternatives(model: ModelSpec, request: GenerationRequest) -> tuple[Alternative, ...]:
@@ -43,30 +53,42 @@ def nearest_valid(model: ModelSpec, request: GenerationRequest) -> ValidRequest 
         return None
     if request.scale is not None:
         request = replace(request, scale=nearest_number(request.scale, capability.scales))
-    return next(_near(model, capability, request), None)
+    found = next(_near(model, capability, request), None)
+    return None if found is None else found.valid
 
 
 def affordable(model: ModelSpec, request: GenerationRequest, credits_available: int) -> tuple[Alternative, ...]:
     """For a valid request that costs too much: as many outputs of it, of cheaper tiers and scales, as credits buy."""
-    capability, asked = model.capability(model.operation_meant(request)), validate(model, request)
-    if capability is None or not isinstance(asked, ValidRequest):
-        return ()
-    return _listed(model, _within(model, _cheaper(model, capability, request, asked), credits_available))
+    return _listed(model, _within(model, _no_dearer(model, request), credits_available))
 
 
 def at_tiers(model: ModelSpec, request: GenerationRequest, tiers: Iterable[str]) -> tuple[Alternative, ...]:
     """A valid request once more at each of these tiers, as far as the model makes it there; cheapest first."""
-    asked = validate(model, request)
-    ratio = asked.aspect_ratio if isinstance(asked, ValidRequest) else request.aspect_ratio
+    asked = decide(model, request)
+    ratio = asked.valid.aspect_ratio if isinstance(asked, Priced) else request.aspect_ratio
     shaped = replace(request, size=None, aspect_ratio=ratio)
     return _listed(model, _valid(model, [replace(shaped, resolution=tier) for tier in tiers]))
 
 
-def _cheaper(
-    model: ModelSpec, capability: Capability, request: GenerationRequest, asked: ValidRequest
-) -> Iterator[ValidRequest]:
-    """The request itself, then what is cheaper than it for each output: with one setting changed, then with more."""
-    yield asked
+def _no_dearer(model: ModelSpec, request: GenerationRequest) -> _Cheaper:
+    """None of it depends on the credits there are, so it is worked out once. Empty for what is not valid."""
+    key = settings_key(model, request)
+    known = _cheaper_found.get(key)
+    if known is not None:
+        return known[1]
+    capability, asked = model.capability(model.operation_meant(request)), decide(model, request)
+    found: _Cheaper = ()
+    if capability is not None and isinstance(asked, Priced):
+        near = (asked, *_cheaper(model, capability, request, asked))
+        found = tuple((each, worth(model, replace(each.valid, outputs=1)).credits) for each in near)
+    if may_be_remembered(request):
+        _cheaper_found.put(key, (model, found))
+    return found
+
+
+def _cheaper(model: ModelSpec, capability: Capability, request: GenerationRequest, priced: Priced) -> Iterator[Priced]:
+    """What is cheaper for each output than what is asked: with one setting changed, then with more."""
+    asked, dearest = priced.valid, priced.worth.credits
     shaped = replace(request, size=None, aspect_ratio=asked.aspect_ratio)
     tiers, shorter = capability.resolutions, _shorter(capability, asked)
     near = [replace(shaped, resolution=tier) for tier in tiers]
@@ -81,8 +103,7 @@ def _cheaper(
             replace(shaped, resolution=tier, audio=sound, duration_s=each, duration_auto=False)
             for tier, sound, each in product(tiers or (None,), sounds, shorter)
         ]
-    dearest = worth(model, asked).credits
-    yield from (valid for valid in _valid(model, near) if worth(model, valid).credits < dearest)
+    yield from (each for each in _valid(model, near) if each.worth.credits < dearest)
 
 
 def _shorter(capability: Capability, asked: ValidRequest) -> list[Fraction]:
@@ -93,17 +114,21 @@ def _shorter(capability: Capability, asked: ValidRequest) -> list[Fraction]:
     return list(dict.fromkeys([*below[::step], *below[-1:]]))
 
 
-def _within(model: ModelSpec, found: Iterable[ValidRequest], credits_available: int) -> Iterator[ValidRequest]:
-    for valid in found:
-        one = worth(model, replace(valid, outputs=1)).credits
-        if one <= credits_available:
-            yield replace(valid, outputs=min(valid.outputs, credits_available // one) if one else valid.outputs)
+def _within(model: ModelSpec, found: _Cheaper, credits_available: int) -> Iterator[Priced]:
+    for each, one in found:
+        if one > credits_available:
+            continue
+        outputs = min(each.valid.outputs, credits_available // one) if one else each.valid.outputs
+        if outputs == each.valid.outputs:
+            yield each
+        else:
+            fewer = replace(each.valid, outputs=outputs)
+            yield Priced(fewer, worth(model, fewer))
 
 
-def _listed(model: ModelSpec, found: Iterable[ValidRequest]) -> tuple[Alternative, ...]:
-    described = (_describe(model, valid) for valid in found)
-    bookable = (each for each in described if each.credits <= AMOUNT_MICROCREDITS_MAX)
-    return tuple(sorted(islice(_each_once(bookable), ALTERNATIVES_MAX), key=lambda each: each.credits))
+def _listed(model: ModelSpec, found: Iterable[Priced]) -> tuple[Alternative, ...]:
+    described = (_describe(model, each) for each in found if each.worth.credits <= AMOUNT_MICROCREDITS_MAX)
+    return tuple(sorted(islice(_each_once(described), ALTERNATIVES_MAX), key=lambda each: each.credits))
 
 
 def _each_once(found: Iterable[Alternative]) -> Iterator[Alternative]:
@@ -114,11 +139,11 @@ def _each_once(found: Iterable[Alternative]) -> Iterator[Alternative]:
             yield each
 
 
-def _valid(model: ModelSpec, requests: Iterable[GenerationRequest]) -> Iterator[ValidRequest]:
-    return (v for v in (validate(model, request) for request in requests) if isinstance(v, ValidRequest))
+def _valid(model: ModelSpec, requests: Iterable[GenerationRequest]) -> Iterator[Priced]:
+    return (each for each in (decide(model, request) for request in requests) if isinstance(each, Priced))
 
 
-def _near(model: ModelSpec, capability: Capability, request: GenerationRequest) -> Iterator[ValidRequest]:
+def _near(model: ModelSpec, capability: Capability, request: GenerationRequest) -> Iterator[Priced]:
     """Every asked setting that is valid is kept; the others run through what is allowed, nearest first."""
     quality_fits = request.quality in capability.qualities or (request.quality or "").lower() == AUTO
     base = replace(
@@ -136,8 +161,8 @@ def _near(model: ModelSpec, capability: Capability, request: GenerationRequest) 
 
 def _not_together(model: ModelSpec, request: GenerationRequest) -> bool:
     """Whether each setting is valid by itself, so that any of them may have to give way."""
-    found = validate(model, request)
-    return not isinstance(found, ValidRequest) and any(v.code is Code.UNSUPPORTED_COMBINATION for v in found)
+    found = decide(model, request)
+    return not isinstance(found, Priced) and any(v.code is Code.UNSUPPORTED_COMBINATION for v in found)
 
 
 def _lengths(capability: Capability, request: GenerationRequest, apart: bool) -> Sequence[Fraction | None]:
@@ -155,7 +180,7 @@ def _sounds(capability: Capability, request: GenerationRequest, apart: bool) -> 
     return (request.audio, not request.audio) if apart else (request.audio,)
 
 
-def _sized(model: ModelSpec, capability: Capability, request: GenerationRequest) -> Iterator[ValidRequest]:
+def _sized(model: ModelSpec, capability: Capability, request: GenerationRequest) -> Iterator[Priced]:
     """As it is if its words about size are valid, else the nearest group of sizes in which something is."""
     tiers, ratios = _tiers(capability, request), _ratios(capability, request)
     near = _ratios_near(capability, request)
@@ -211,12 +236,13 @@ def _shape(meaning: Ratio | Pixels) -> Fraction:
     return ratio_value(meaning.label) if isinstance(meaning, Ratio) else Fraction(meaning.width, meaning.height)
 
 
-def _describe(model: ModelSpec, valid: ValidRequest) -> Alternative:
+def _describe(model: ModelSpec, priced: Priced) -> Alternative:
+    valid = priced.valid
     capability = model.capability(valid.operation)
     sounds_chosen = capability is not None and capability.audio is Audio.OPTIONAL
     left_open = AUTO if valid.resolutions_possible and valid.size is None else None
     return Alternative(
-        credits=worth(model, valid).credits,
+        credits=priced.worth.credits,
         resolution=valid.resolution or left_open,
         aspect_ratio=valid.aspect_ratio,
         size=str(valid.size) if valid.size else None,

@@ -8,7 +8,7 @@ are the catalog's; this module owns no figure.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import assert_never
 
@@ -43,10 +43,10 @@ class Quote:
     lines: tuple[Line, ...]
     price_list: PriceList
     upper_bound: bool = False
+    credits: int = field(init=False)
 
-    @property
-    def credits(self) -> int:
-        return sum(line.credits for line in self.lines)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "credits", _sum(self.lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,11 @@ def quote(model: ModelSpec, request: ValidRequest) -> Quote:
 
     Raises `Rejected` (price_undetermined) when that is more than one entry of the ledger can hold.
     """
-    found = worth(model, request)
+    return bookable(worth(model, request))
+
+
+def bookable(found: Quote) -> Quote:
+    """The same quote. Raises as `quote` does."""
     if found.credits > AMOUNT_MICROCREDITS_MAX:
         largest = credits_text(AMOUNT_MICROCREDITS_MAX)
         raise refuse(

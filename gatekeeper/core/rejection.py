@@ -5,7 +5,7 @@ and what would be allowed instead. This module knows statuses because the vocabu
 format; how a format spells the refusal is its dialect's business.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
@@ -219,6 +219,8 @@ class Rejection:
     retry_after_s: int | None = None
     final: bool = False
     """An SDK must not send this again by itself: the provider may have done the work, or trying again cannot help."""
+    told: dict[object, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Parts of it as they were written before, for one that is told again and again: they follow from its facts."""
 
     @property
     def facts(self) -> CodeFacts:

@@ -55,7 +55,9 @@ class Offer:
 
     @property
     def has_defaults(self) -> bool:
-        return (self.resolution_default, self.duration_default, self.audio_default) != (None, None, None)
+        """Whether it makes anything else of what is not said than the model's row."""
+        stated = self.resolution_default is not None or self.duration_default is not None
+        return stated or self.audio_default is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ def read_content_type(value: str) -> tuple[str, dict[str, str]] | None:
 
 def is_json(value: str) -> bool:
     """Plain `application/json`, in UTF-8 if it says an encoding at all."""
+    if value == "application/json":
+        return True
     match read_content_type(value):
         case ("application/json", parameters):
             return all(name == "charset" and text.lower() == "utf-8" for name, text in parameters.items())

@@ -3,8 +3,7 @@
 Names are the published ones. Credits are written as exact decimals: a binary float never touches them.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import orjson
 
@@ -40,8 +39,8 @@ def rejection_facts(rejection: Rejection, request_id: str) -> Facts:
         "code": rejection.code.value,
         "request_id": request_id,
         "retryable": rejection.retryable,
-        "violations": [violation_facts(violation) for violation in rejection.violations],
-        "alternatives": [alternative_facts(alternative) for alternative in rejection.alternatives],
+        "violations": _written(rejection, "violations", map(violation_facts, rejection.violations)),
+        "alternatives": _written(rejection, "alternatives", map(alternative_facts, rejection.alternatives)),
     }
     if rejection.other_codes:
         facts["codes"] = [code.value for code in rejection.codes]
@@ -50,6 +49,14 @@ def rejection_facts(rejection: Rejection, request_id: str) -> Facts:
     if rejection.earlier is not None:
         facts["earlier"] = earlier_facts(rejection.earlier)
     return facts
+
+
+def _written(rejection: Rejection, name: str, facts: Iterable[Facts]) -> orjson.Fragment:
+    """A list of it as JSON, written once however often the same rejection is told."""
+    known = rejection.told.get(name)
+    if known is None:
+        known = rejection.told[name] = orjson.dumps(list(facts)).decode()
+    return orjson.Fragment(known)
 
 
 def violation_facts(violation: Violation) -> Facts:
@@ -112,15 +119,37 @@ def explain(rejection: Rejection, names: Mapping[str, str] | None = None) -> str
     Most SDKs show their user the message and nothing else, so what is allowed must be in it. `names` maps our field
     names to the dialect's own.
     """
-    detail = writable(rejection.detail)
-    unsaid = (v for v in rejection.violations if not _is_said(v, detail))
-    return " ".join(filter(None, (detail, *(_sentence(violation, names or {}) for violation in unsaid))))
+    spoken = tuple(names.items()) if names else ()
+    known = rejection.told.get(spoken)
+    if known is None:
+        detail = writable(rejection.detail)
+        unsaid = (v for v in rejection.violations if not _is_said(v, detail))
+        known = " ".join(filter(None, (detail, *(_sentence(violation, names or {}) for violation in unsaid))))
+        rejection.told[spoken] = known
+    return known
 
 
 def _is_said(violation: Violation, detail: str) -> bool:
     """Whether the detail spells out the allowed set, or for a setting with none names the field."""
     words = ", ".join(violation.supported) or violation.field
-    return re.search(rf"(?<![\w:.]){re.escape(words)}(?![\w:]|\.\d)", detail) is not None
+    at = detail.find(words)
+    while at >= 0:
+        end = at + len(words)
+        begins = at == 0 or not _goes_on(detail[at - 1], ":.")
+        if begins and not _goes_on(detail[end : end + 1], ":") and not _is_decimal(detail, end):
+            return True
+        at = detail.find(words, at + 1)
+    return False
+
+
+def _goes_on(character: str, beside: str) -> bool:
+    """Whether a word goes on with this character, so that what stands beside it is a part of that word only."""
+    return character.isalnum() or character == "_" or (character != "" and character in beside)
+
+
+def _is_decimal(text: str, at: int) -> bool:
+    """Whether a point with a digit stands there."""
+    return text[at : at + 1] == "." and text[at + 1 : at + 2].isdecimal()
 
 
 def _sentence(violation: Violation, names: Mapping[str, str]) -> str:

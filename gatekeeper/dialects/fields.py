@@ -240,8 +240,9 @@ class JsonFields:
 
     def note_lookalikes(self) -> None:
         """Notes keys, inner ones too, that a parser may take for one that was read. `finish` does it."""
-        for name, known in lookalikes(self._values, self._read):
-            self.complaints.misspelled(self._path + name, known)
+        if not self._read.issuperset(self._values):
+            for name, known in lookalikes(self._values, self._read):
+                self.complaints.misspelled(self._path + name, known)
         for inner in self._inner:
             inner.note_lookalikes()
 
@@ -295,8 +296,11 @@ def lookalikes(names: Iterable[str], read: Collection[str]) -> list[tuple[str, s
 
     Folded as Unicode has it, for some parsers take a long s in `size` for an s.
     """
+    others = [name for name in names if name not in read]
+    if not others:
+        return []
     folded = {known.casefold(): known for known in read}
-    return [(name, folded[name.casefold()]) for name in names if name not in read and name.casefold() in folded]
+    return [(name, folded[name.casefold()]) for name in others if name.casefold() in folded]
 
 
 def _readable(value: int | Decimal) -> bool:

@@ -8,6 +8,8 @@ import json
 import re
 from decimal import Decimal, InvalidOperation
 
+import orjson
+
 from gatekeeper.dialects.complaints import malformed, shown
 
 DEPTH_MAX = 64
@@ -38,6 +40,53 @@ class _Unreadable(ValueError):
 
 def parse_object(skeleton: bytes) -> dict[str, object]:
     """The object that the bytes spell. Raises `Rejected` (malformed_request) with the reason for anything else."""
+    return _read_plain(skeleton) or _read_strictly(skeleton)
+
+
+def _read_plain(skeleton: bytes) -> dict[str, object] | None:
+    """The object as a parser several times quicker reads it, where the strict one would read the same; else None.
+
+    That parser says nothing of a key that comes twice, but it drops the first, and then the text has more strings than
+    the value. Decimals are the strict one's, and so are numbers beyond 64 bits, which come out as floats.
+    """
+    if skeleton.count(b"[") + skeleton.count(b"{") > DEPTH_MAX:
+        return None
+    try:
+        value = orjson.loads(skeleton)
+    except orjson.JSONDecodeError:
+        return None
+    if type(value) is not dict or _strings_in(value) * 2 != _quotes_in(skeleton):
+        return None
+    return value
+
+
+def _strings_in(value: object) -> int:
+    """How many strings a value was made of, keys counted; below 0 if there is a float in it."""
+    strings, rest = 0, [value]
+    while rest:
+        each = rest.pop()
+        kind_ = type(each)
+        if kind_ is str:
+            strings += 1
+        elif kind_ is dict:
+            strings += len(each)  # type: ignore[arg-type]  # a dictionary
+            rest += each.values()  # type: ignore[attr-defined]
+        elif kind_ is list:
+            rest += each  # type: ignore[arg-type]  # a list
+        elif kind_ is float:
+            return -1
+    return strings
+
+
+def _quotes_in(skeleton: bytes) -> int:
+    """How many quotes of a JSON text begin or end a string."""
+    if b"\\" in skeleton:
+        skeleton = skeleton.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+    return skeleton.count(b'"')
+
+
+def _read_strictly(skeleton: bytes) -> dict[str, object]:
+    """The object, or the reason why it is none."""
     if not skeleton.strip():
         raise malformed("The body is empty; a JSON object is needed.")
     try:

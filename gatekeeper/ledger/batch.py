@@ -10,6 +10,7 @@ Which node has a key the lane does not know: a `Router` does, and takes over cal
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -17,7 +18,9 @@ from redis.exceptions import AskError, BusyLoadingError
 
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
-from gatekeeper.ledger.wire import Meaning, Reply, Source, exchange, meaning, packed, told
+from gatekeeper.ledger.line import Line, OwnLine, line_of
+from gatekeeper.ledger.pipeline import Call, Pipeline, pipeline_of
+from gatekeeper.ledger.wire import Meaning, Reply, Source, meaning, packed, told
 
 BATCH_MAX: Final = 256
 """Calls in one pipeline: about 10 ms of the store's time, and the fsync is shared by all of them."""
@@ -25,8 +28,6 @@ WAITING_MAX: Final = 10_000
 """Calls that may wait; beyond that the store is far behind and shedding is kinder than queueing."""
 REDIRECTS_AT_ONCE: Final = 2
 """Redirections that are followed without a pause; more mean that the nodes do not agree yet."""
-
-_ASKING: Final = packed(("ASKING",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +45,6 @@ class Patience:
     def pause_s(self, failures: int) -> float:
         """How long to wait after so many failures."""
         return min(self.wait_s * 2.0 ** min(failures - 1, 10), self.wait_max_s)
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """A command on its way, in the form it is sent. `load` is the text of its script, sent along when the store does
-    not know it. `asking`: its slot is just coming to the node that it is sent to."""
-
-    packed: bytes
-    deadline_s: float
-    answer: asyncio.Future[Reply]
-    load: str = ""
-    key: str = ""
-    writes: bool = False
-    needs_load: bool = False
-    asking: bool = False
-    attempts: int = 0
-    detours: int = 0
-    maybe_executed: bool = False
 
 
 class Router(Protocol):
@@ -87,7 +70,12 @@ class _Outcome:
 
 
 class Lane:
-    """Sends calls to one node, in order, one pipeline in flight."""
+    """Sends calls to one node, in order, one pipeline in flight.
+
+    While all goes well a pipeline costs no task: its replies answer the calls and send off what waits by then. What
+    takes a wait (a connection, a pause after a failure, disks that are asked apart) is done by a task, `_run`, until
+    all goes well again.
+    """
 
     def __init__(
         self,
@@ -105,34 +93,42 @@ class Lane:
         self._router = router
         self._waiting: deque[Call] = deque()
         self._aside: set[Call] = set()
+        self._line: Line | None = None
+        self._flying: Pipeline | None = None
+        self._leaving: asyncio.Handle | None = None
+        self._landed: asyncio.Future[None] | None = None
         self._runner: asyncio.Task[None] | None = None
         self.pipelines = 0
 
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way here."""
-        return not self._waiting and not self._aside and (self._runner is None or self._runner.done())
+        return not self._waiting and not self._aside and self._flying is None and self._runner is None
 
-    async def call(self, args: Sequence[str | int], load: str = "", key: str = "", writes: bool = False) -> Reply:
-        """The reply to one command. Raises LedgerUnavailable or LedgerBroken.
+    def call(
+        self, args: Sequence[str | int], load: str = "", key: str = "", writes: bool = False
+    ) -> asyncio.Future[Reply]:
+        """The reply to one command, or LedgerUnavailable or LedgerBroken. It is sent whether it is awaited or not.
 
         `key` is the one that decides on the node; `writes`: the answer counts once it is confirmed.
         """
-        if len(self._waiting) >= WAITING_MAX:
-            raise LedgerUnavailable("too many calls wait for the store", maybe_executed=False)
         loop = asyncio.get_running_loop()
-        call = Call(packed(args), loop.time() + self._patience.budget_s, loop.create_future(), load, key, writes)
+        answer: asyncio.Future[Reply] = loop.create_future()
+        call = Call(packed(args), loop.time() + self._patience.budget_s, answer, load, key, writes)
+        if len(self._waiting) >= WAITING_MAX:
+            self._fail(call, LedgerUnavailable("too many calls wait for the store", maybe_executed=False))
+            return answer
         self._waiting.append(call)
-        if self._runner is None or self._runner.done():
-            # The task starts in the next turn of the loop, so all calls of this turn are in its first pipeline.
-            self._runner = loop.create_task(self._run())
-        return await call.answer
+        if self._leaving is None and self._flying is None and self._runner is None:
+            # In the next turn of the loop, so all calls of this turn are in one pipeline.
+            self._leaving = loop.call_soon(self._leave)
+        return answer
 
     def submit(self, calls: Iterable[Call]) -> None:
         """Take over calls of another lane, behind what waits here."""
         self._waiting.extend(calls)
-        if self._waiting and (self._runner is None or self._runner.done()):
-            self._runner = asyncio.get_running_loop().create_task(self._run())
+        if self._waiting and self._leaving is None and self._flying is None and self._runner is None:
+            self._leaving = asyncio.get_running_loop().call_soon(self._leave)
 
     def give_up(self, foreign: Callable[[Call], bool]) -> list[Call]:
         """Hand over the waiting calls that do not belong here any more, in order."""
@@ -150,87 +146,166 @@ class Lane:
 
     async def close(self, timeout_s: float) -> None:
         """Let what waits be answered, for so long; then fail the rest."""
-        if self._runner is not None and not self._runner.done():
-            await asyncio.wait({self._runner}, timeout=timeout_s)
-            self._runner.cancel()
-            await asyncio.wait({self._runner})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._quiet()
+        if (runner := self._runner) is not None:
+            runner.cancel()
+            await asyncio.wait({runner})
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+        flying, self._flying = self._flying, None
+        await self._let_go()
+        for call in flying.calls if flying else ():
+            self._fail(call, LedgerUnavailable("the ledger was closed meanwhile", maybe_executed=True))
         left, self._aside = [*self._waiting, *self._aside], set()
         self._waiting.clear()
         for call in left:
             self._fail(call, LedgerUnavailable("the ledger is closed", maybe_executed=call.maybe_executed))
+
+    async def _quiet(self) -> None:
+        """Wait until nothing is under way."""
+        while self._waiting or self._flying is not None or self._runner is not None:
+            if self._runner is not None:
+                await asyncio.wait({self._runner})
+            else:
+                self._landed = asyncio.get_running_loop().create_future()
+                await self._landed
 
     def _bring_back(self, call: Call) -> None:
         if call in self._aside:
             self._aside.discard(call)
             (self._router.home(self, call) if self._router else self).submit([call])
 
-    async def _run(self) -> None:
-        failures = 0
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
-            outcome = await self._send(batch)
-            self._waiting.extendleft(reversed(outcome.again))
-            if outcome.away and self._router is not None:
-                self._router.redirect(self, outcome.away)
-            failures = failures + 1 if outcome.failed else 0
-            if failures:
-                self._shed_overdue()
-                await asyncio.sleep(self._patience.pause_s(failures))
-                if self._router is not None:
-                    await self._router.recover()
+    def _leave(self) -> None:
+        """Send off what waits, if that takes no wait; else let a task do it."""
+        self._leaving = None
+        if not self._waiting:
+            if self._landed is not None and not self._landed.done():
+                self._landed.set_result(None)
+        elif (line := self._quick()) is not None:
+            self._flying = pipeline = self._next()
+            line.send(pipeline.commands, pipeline.more_s, self._land)
+        else:
+            self._start(None)
 
-    async def _send(self, batch: list[Call]) -> _Outcome:
-        """Send a batch and answer its calls."""
-        commands, places, confirm = self._commands(batch)
-        self.pipelines += 1
+    def _quick(self) -> OwnLine | None:
+        """The line, if the next pipeline can be sent off without a wait."""
+        line = self._line
+        if not isinstance(line, OwnLine) or not line.is_open or not self._source.keeps(line.connection):
+            return None
+        return None if self._confirm is not None and self._confirm.apart else line
+
+    def _land(self, told: list[Reply] | Exception) -> None:
+        """The replies are there, or will never be: go on, or let a task do what is to be done about it."""
+        pipeline, self._flying = self._flying, None
+        if pipeline is None:
+            return  # closed meanwhile
+        if isinstance(told, Exception):
+            outcome: _Outcome | None = self._lost(pipeline.calls, told, sent=True)
+        else:
+            outcome = self._answer(pipeline, told, pipeline.confirm.settled(told) if pipeline.confirm else "")
+        if outcome is None:
+            self._leave()
+        else:
+            self._start(outcome)
+
+    def _start(self, outcome: _Outcome | None) -> None:
+        self._runner = asyncio.get_running_loop().create_task(self._run(outcome))
+
+    async def _run(self, outcome: _Outcome | None) -> None:
+        """Until all goes well: everything that takes a wait."""
+        failures = 0
+        try:
+            while True:
+                if outcome is not None and self._sort(outcome):
+                    failures += 1
+                    await self._pause(failures)
+                else:
+                    failures = 0
+                if not self._waiting or (not failures and self._quick() is not None):
+                    break
+                outcome = await self._send(self._next())
+        finally:
+            self._runner = None
+        self._leave()
+
+    def _sort(self, outcome: _Outcome) -> bool:
+        """Put each call where it is sent from next; whether the node as a whole failed."""
+        self._waiting.extendleft(reversed(outcome.again))
+        if outcome.away and self._router is not None:
+            self._router.redirect(self, outcome.away)
+        return outcome.failed
+
+    async def _pause(self, failures: int) -> None:
+        self._shed_overdue()
+        await asyncio.sleep(self._patience.pause_s(failures))
+        if self._router is not None:
+            await self._router.recover()
+
+    async def _send(self, pipeline: Pipeline) -> _Outcome | None:
+        """Send a pipeline and answer its calls."""
         sent = False
         try:
-            connection = await self._source.get_connection()
+            line = await self._open()
+            sent = True
             try:
-                sent = True
-                replies = await exchange(connection, commands, confirm.timeout_ms / 1000 if confirm else 0)
-                lacking = await confirm.settle(connection, replies) if confirm else ""
+                replies = await line.exchange(pipeline.commands, pipeline.more_s)
+                lacking = await pipeline.confirm.settle(line, replies) if pipeline.confirm else ""
             except BaseException:
                 # A reply may still be on its way: no later call may meet it.
-                await connection.disconnect(nowait=True)
+                await self._let_go()
                 raise
-            finally:
-                await self._source.release(connection)
         except asyncio.CancelledError:
-            for call in batch:
+            for call in pipeline.calls:
                 self._fail(call, LedgerUnavailable("the ledger was closed meanwhile", maybe_executed=sent))
             raise
         except Exception as error:  # noqa: BLE001 - libraries raise more than they say, and every caller waits for an end
-            return self._lost(batch, error, sent=sent and not isinstance(error, BusyLoadingError))
-        outcome = _Outcome()
-        for call, place in zip(batch, places, strict=True):
+            return self._lost(pipeline.calls, error, sent=sent)
+        return self._answer(pipeline, replies, lacking)
+
+    async def _open(self) -> Line:
+        """The line, a new one if it is broken or its server is doubted."""
+        if self._line is not None:
+            if self._line.is_open and self._source.keeps(self._line.connection):
+                return self._line
+            await self._let_go()
+        self._line = line_of(await self._source.get_connection())
+        return self._line
+
+    async def _let_go(self) -> None:
+        """Close the line and give its connection back, which the library opens anew when it is needed."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.cut()
+            try:
+                await line.connection.disconnect(nowait=True)
+            finally:
+                await self._source.release(line.connection)
+
+    def _next(self) -> Pipeline:
+        """What waits, at most `BATCH_MAX` calls of it, as it is written."""
+        waiting = self._waiting
+        calls = [waiting.popleft() for _ in range(min(BATCH_MAX, len(waiting)))]
+        self.pipelines += 1
+        return pipeline_of(calls, self._confirm, self.pipelines)
+
+    def _answer(self, pipeline: Pipeline, replies: list[Reply], lacking: str) -> _Outcome | None:
+        """Answer a pipeline's calls; what is left to do, if anything is."""
+        outcome: _Outcome | None = None
+        for call, place in zip(pipeline.calls, pipeline.places, strict=True):
             reply = replies[place]
             if isinstance(reply, Exception):
+                outcome = outcome or _Outcome()
                 self._refused(call, reply, outcome)
             elif lacking and call.writes:
+                outcome = outcome or _Outcome()
                 call.maybe_executed = True
                 self._again(call, f"the store has not confirmed the write: {lacking}", outcome)
             elif not call.answer.done():
                 call.answer.set_result(reply)
         return outcome
-
-    def _commands(self, batch: list[Call]) -> tuple[list[bytes], list[int], Confirm | None]:
-        """What to write, where each call's reply will be, and what has to be confirmed at the end."""
-        commands: list[bytes] = []
-        places: list[int] = []
-        for call in batch:
-            if call.needs_load:
-                commands.append(packed(("SCRIPT", "LOAD", call.load)))
-            if call.asking:
-                commands.append(_ASKING)
-            places.append(len(commands))
-            commands.append(call.packed)
-            call.attempts += 1
-        if self._confirm is None or not (writing := [call for call in batch if call.writes]):
-            return commands, places, None
-        # Each time another call's slot is written to: one slot that is on its way must not hold up the others' proof.
-        near = writing[self.pipelines % len(writing)]
-        return commands + self._confirm.question(near.key, asking=near.asking), places, self._confirm
 
     def _refused(self, call: Call, reply: Exception, outcome: _Outcome) -> None:
         """Note what is to be done with a call that the node did not run."""
@@ -256,8 +331,9 @@ class Lane:
             outcome.again.append(call)
         outcome.failed = True
 
-    def _lost(self, batch: list[Call], error: Exception, *, sent: bool) -> _Outcome:
+    def _lost(self, batch: Sequence[Call], error: Exception, *, sent: bool) -> _Outcome:
         """No answer to the whole pipeline: if it was sent it may have run, so say so if no later attempt tells."""
+        sent = sent and not isinstance(error, BusyLoadingError)
         outcome = _Outcome(failed=True)
         for call in batch:
             call.maybe_executed |= sent

@@ -4,19 +4,20 @@ Retries are `batch.Lane`'s alone: the library's own would run a command again be
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import AskError
 
 from gatekeeper.ledger.address import Address, Kind, read_address
-from gatekeeper.ledger.batch import Call, Lane, Patience
+from gatekeeper.ledger.batch import Lane, Patience
 from gatekeeper.ledger.cluster import Cluster
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerBroken, StoreRefused
 from gatekeeper.ledger.lua import Script
 from gatekeeper.ledger.node import Node, PoolSource
+from gatekeeper.ledger.pipeline import Call
 from gatekeeper.ledger.sentinel import MasterSource
 from gatekeeper.ledger.wire import Reply
 
@@ -122,7 +123,9 @@ class StoreClient:
         """How many of a cluster's slots are served; None if the store is no cluster."""
         return None if self._cluster is None else self._cluster.covered
 
-    async def run(self, script: Script, keys: list[str], args: list[str | int], *, bulk: bool = False) -> list[Reply]:
+    async def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[str | int], *, bulk: bool = False
+    ) -> list[Reply]:
         """The reply of a script. Raises LedgerUnavailable or LedgerBroken."""
         node = self._one if self._cluster is None else self._cluster.node(keys[0])
         lane = node.bulk if bulk else node.money

@@ -12,10 +12,11 @@ from typing import Final
 from redis.exceptions import AskError, MovedError, RedisError, ResponseError
 
 from gatekeeper.ledger.address import Address
-from gatekeeper.ledger.batch import REDIRECTS_AT_ONCE, Call, Lane, Patience
+from gatekeeper.ledger.batch import REDIRECTS_AT_ONCE, Lane, Patience
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerUnavailable, StoreRefused
 from gatekeeper.ledger.node import Node, parse_info, pool_source, where
+from gatekeeper.ledger.pipeline import Call
 from gatekeeper.ledger.slots import SLOTS, Place, Share, covered, shares, slot_of
 from gatekeeper.ledger.wire import ask
 

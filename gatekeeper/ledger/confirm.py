@@ -9,11 +9,12 @@ then not again for a second. So replicas' disks are asked apart, and a few times
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gatekeeper.ledger.keys import fence
+from gatekeeper.ledger.line import Line
 from gatekeeper.ledger.slots import hash_tag
-from gatekeeper.ledger.wire import Reply, exchange, packed
+from gatekeeper.ledger.wire import Reply, packed
 
 FENCE_TTL_MS: Final = 60_000
 """How long the small write stays: nobody reads it."""
@@ -40,22 +41,28 @@ class Confirm:
         """The commands that write near this key and ask. `asking`: the key's slot is just coming to the node."""
         small = packed(("SET", fence(hash_tag(key)), "1", "PX", FENCE_TTL_MS))
         write = [*([_ASKING] if asking else []), small]
-        return write if self._apart else [*write, self._wait(self.timeout_ms)]
+        return write if self.apart else [*write, self._wait(self.timeout_ms)]
 
-    async def settle(self, connection: Any, replies: list[Reply]) -> str:
-        """What is missing for a proof, in words, after the replies to a question; '' if nothing is."""
-        if not self._apart:
-            return self._lacks(*replies[-2:])
+    def settled(self, replies: list[Reply]) -> str:
+        """What is missing for a proof, in words, after the replies to a question that is not asked apart; '' if nothing
+        is."""
+        return self._lacks(*replies[-2:])
+
+    async def settle(self, line: Line, replies: list[Reply]) -> str:
+        """The same for any question."""
+        if not self.apart:
+            return self.settled(replies)
         spent_ms, pause_ms, lacking = 0, FIRST_MS, self._lacks(replies[-1], [0, 0])
         while lacking and replies[-1] == "OK" and spent_ms < self.timeout_ms:
-            (count,) = await exchange(connection, [self._wait(pause_ms)], pause_ms / 1000)
+            (count,) = await line.exchange([self._wait(pause_ms)], pause_ms / 1000)
             lacking = self._lacks("OK", count)
             spent_ms += pause_ms
             pause_ms = min(2 * pause_ms, max(1, self.timeout_ms - spent_ms))
         return lacking
 
     @property
-    def _apart(self) -> bool:
+    def apart(self) -> bool:
+        """Whether it takes questions of its own, after the writes."""
         return self.fsync and self.replicas > 0
 
     def _wait(self, timeout_ms: int) -> bytes:

@@ -11,10 +11,11 @@ store and telling it again is `repair`'s work.
 
 from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
-from gatekeeper.ledger.records import Ending, EntryKind, HoldOrder, Job
+from gatekeeper.ledger.records import Ending, EntryKind, HoldContext, HoldOrder, Job, OnUnknown
 
 REMEMBER_S: Final = 60.0
 """How long an act is remembered: far longer than a replica that may be promoted is behind."""
@@ -53,8 +54,7 @@ class Extension:
 Act = HoldOrder | Ending | Doubt | Following | Extension
 
 
-@dataclass(frozen=True, slots=True)
-class Acked:
+class Acked(NamedTuple):
     """An act that the store acknowledged as journal entry `seq` of its team; 0: as one of which it has an entry."""
 
     at_s: float
@@ -63,8 +63,7 @@ class Acked:
     act: Act
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """The last journal entry that was seen of a team, which hold it is about, and what it says of it (`told_as`)."""
 
     team: str
@@ -83,22 +82,55 @@ def told_as(kind: EntryKind) -> EntryKind:
 
 def kind_of(act: Act) -> EntryKind:
     """What the entry of an act is told as."""
-    match act:
-        case HoldOrder():
-            return EntryKind.HOLD
-        case Ending():
-            return EntryKind.SETTLE
-        case Doubt():
-            return EntryKind.UNKNOWN
-        case Following():
-            return EntryKind.JOB
-        case Extension():
-            return EntryKind.EXTEND
+    return _KINDS[type(act)]
+
+
+_KINDS: Final[dict[type, EntryKind]] = {
+    HoldOrder: EntryKind.HOLD,
+    Ending: EntryKind.SETTLE,
+    Doubt: EntryKind.UNKNOWN,
+    Following: EntryKind.JOB,
+    Extension: EntryKind.EXTEND,
+}
 
 
 def seen_as(team: str, seq: int, act: Act) -> Seen:
     """The entry of an act that the store acknowledged."""
-    return Seen(team, seq, act.hold_id, kind_of(act))
+    return Seen(team, seq, act.hold_id, _KINDS[type(act)])
+
+
+Kept = tuple[Any, ...]
+"""An acknowledged act as it is kept: a flat tuple of texts and numbers, which the garbage collector lets go of when it
+has seen it once. A minute's acts as objects of objects would be walked through again and again, for all to wait."""
+
+
+_ORDER: Final = tuple(each.name for each in fields(HoldOrder) if each.name != "on_unknown")
+_ENDING: Final = tuple(each.name for each in fields(Ending) if each.name not in {"context", "answer"})
+_CONTEXT: Final = tuple(each.name for each in fields(HoldContext))
+_of_order: Final = attrgetter(*_ORDER)
+_of_ending: Final = attrgetter(*_ENDING)
+_of_context: Final = attrgetter(*_CONTEXT)
+
+
+def _kept(at_s: float, team: str, seq: int, act: Act) -> Kept:
+    if isinstance(act, HoldOrder):
+        return (at_s, team, seq, "order", act.on_unknown.value, *_of_order(act))
+    if isinstance(act, Ending):
+        if act.context is None:
+            return (at_s, team, seq, "ending", *_of_ending(act))
+        return (at_s, team, seq, "ending", *_of_ending(act), *_of_context(act.context))
+    return (at_s, team, seq, act)  # seldom
+
+
+def _acked(kept: Kept) -> Acked:
+    at_s, team, seq, act, *values = kept
+    if act == "order":
+        policy, *rest = values
+        act = HoldOrder(on_unknown=OnUnknown(policy), **dict(zip(_ORDER, rest, strict=True)))
+    elif act == "ending":
+        context = dict(zip(_CONTEXT, values[len(_ENDING) :], strict=False))
+        act = Ending(**dict(zip(_ENDING, values, strict=False)), context=HoldContext(**context) if context else None)
+    return Acked(at_s, team, seq, act)
 
 
 class History:
@@ -112,27 +144,28 @@ class History:
         self._teams_max = teams_max
         self._seen: dict[str, Seen] = {}
         self._acts_max = acts_max
-        self._acts: deque[Acked] = deque()
+        self._acts: deque[Kept] = deque()
         self._latest_s: dict[str, float] = {}
 
-    def note(self, acked: Acked) -> bool:
+    def note(self, at_s: float, team: str, seq: int, act: Act) -> bool:
         """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
-        self.remember(acked)
-        return self.see(seen_as(acked.team, acked.seq, acked.act))
+        self.remember(at_s, team, seq, act)
+        return self.see(seen_as(team, seq, act))
 
-    def remember(self, acked: Acked) -> None:
+    def remember(self, at_s: float, team: str, seq: int, act: Act) -> None:
         """Remembers an act and lets go of those that are too old or too many."""
-        self._acts.append(acked)
-        self._latest_s[acked.team] = acked.at_s
-        while len(self._acts) > self._acts_max or self._is_old(self._acts[0], acked.at_s):
-            gone = self._acts.popleft()
-            if self._latest_s.get(gone.team) == gone.at_s:
-                del self._latest_s[gone.team]
+        acts = self._acts
+        acts.append(_kept(at_s, team, seq, act))
+        self._latest_s[team] = at_s
+        while len(acts) > self._acts_max or (at_s - acts[0][0] > self._remember_s and self._is_old(acts[0], at_s)):
+            gone_s, gone_team, *_ = acts.popleft()
+            if self._latest_s.get(gone_team) == gone_s:
+                del self._latest_s[gone_team]
 
-    def _is_old(self, acked: Acked, now_s: float) -> bool:
+    def _is_old(self, kept: Kept, now_s: float) -> bool:
         """Whether the team has gone on for long enough after this act. One whose store is away has not."""
-        latest_s = self._latest_s.get(acked.team, now_s)
-        return latest_s - acked.at_s > self._remember_s or now_s - acked.at_s > AWAY_S
+        at_s, team, *_ = kept
+        return bool(self._latest_s.get(team, now_s) - at_s > self._remember_s or now_s - at_s > AWAY_S)
 
     def see(self, seen: Seen) -> bool:
         """Remembers an entry of a team; False if it is not above the one that was seen before, which then stays."""
@@ -158,11 +191,13 @@ class History:
         if not teams:
             return {}
         acts: dict[str, list[Acked]] = {team: [] for team in teams}
-        kept: list[Acked] = []
-        for acked in self._acts:
-            acts.get(acked.team, kept).append(acked)
-        self._acts.clear()
-        self._acts.extend(kept)
+        kept: deque[Kept] = deque()
+        for each in self._acts:
+            if each[1] in acts:
+                acts[each[1]].append(_acked(each))
+            else:
+                kept.append(each)
+        self._acts = kept
         for team in teams:
             self._seen.pop(team, None)
             self._latest_s.pop(team, None)

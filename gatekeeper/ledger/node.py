@@ -28,6 +28,10 @@ class PoolSource:
         self.get_connection = redis.connection_pool.get_connection
         self.release = redis.connection_pool.release
 
+    def keeps(self, connection: Any) -> bool:  # noqa: ARG002 - a source's own signature
+        """There is one server: as long as it is open."""
+        return True
+
     def on_connect(self, greet: Greet) -> None:
         """Call this with each new connection."""
         self._redis.connection_pool.connection_kwargs["redis_connect_func"] = greet

@@ -1,4 +1,7 @@
-"""What goes into the ledger and what comes out of it: frozen values, no behaviour.
+"""What goes into the ledger and what comes out of it: values that nobody changes, no behaviour.
+
+What every request makes (an order, its context, its end, and the answers to them) is not frozen: Python sets the fields
+of a frozen record through a call for each, which costs as much as the whole way to the store's socket.
 
 All money is int micro-credits (10^-6 credit), all instants are int milliseconds since 1970 UTC as the store's
 own clock tells them, all intervals carry their unit in the name. Nothing here knows Redis.
@@ -119,7 +122,7 @@ class EntryKind(StrEnum):
     EXTEND = "extend"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HoldOrder:
     """What a request asks the ledger to keep aside. `hold_id` comes from `holdid.new_hold_id`.
 
@@ -156,7 +159,7 @@ class HoldOrder:
     shadow: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HoldContext:
     """What a settle has to bring along so that it can be booked even if the store has lost the hold: what was ordered,
     and the `windows` that `Held` told (empty: not known, then it counts in no calendar window)."""
@@ -180,7 +183,7 @@ class Answer:
     ttl_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ending:
     """How a hold ends, as settle.lua takes it; the words are those of `Ledger.settle` and `Ledger.undo`."""
 
@@ -218,7 +221,7 @@ class Transition:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Held:
     """The credits are aside. `available` and `held` are the team's, after it; `seq` is the journal entry.
     `repeated` is True if this id was held before (our own retry after a lost answer). `reaped` is what time did to
@@ -292,7 +295,7 @@ class Mismatch:
 HoldResult = Held | Refused | Repeated | Mismatch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settlement:
     """What a settle or a release did. For `duplicate` and `mismatch`, `charged` is what was booked before.
 

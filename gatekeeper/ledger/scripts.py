@@ -5,12 +5,13 @@ It decides nothing. A reply that a script cannot give is LedgerBroken; `INVALID`
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import STATES, context_text, pairs, parse_figures, parse_limits, team_arguments
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.holdid import hold_id_day, month_of_day
-from gatekeeper.ledger.keys import TeamKeys
+from gatekeeper.ledger.keys import TeamKeys, hold_names, once_names, settle_names
 from gatekeeper.ledger.lots import REMINDER
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import (
@@ -40,6 +41,8 @@ from gatekeeper.ledger.records import (
 from gatekeeper.ledger.teamrecord import Limit, TeamRecord
 from gatekeeper.ledger.windows import Windows
 from gatekeeper.ledger.wire import Reply
+
+_SETTLED: Final = {status.name: status for status in SettleStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,24 +137,20 @@ async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
 
 async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldResult | RetryWindows:
     """Run hold.lua."""
-    keys, day = TeamKeys(order.team), hold_id_day(order.hold_id)
-    names = [
-        keys.bal, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
-        keys.usage(month_of_day(day)), keys.usage(month_of_day(day - 1)),
-    ]  # fmt: skip
-    if order.once:
-        names += [keys.once(day), keys.once(day - 1), keys.once(day + 1), keys.done(day + 1)]
-    args: list[str | int] = [
+    day = hold_id_day(order.hold_id)
+    names = once_names(order.team, day) if order.once else hold_names(order.team, day)
+    args = (
         order.hold_id, order.amount, order.ttl_ms, order.grace_ms, order.on_unknown[0], order.fingerprint,
         order.project, order.member, order.key_id, order.price_list, order.meta,
         windows.timezone, windows.argument(), day, order.once, order.once_within_ms, order.usage, order.shadow,
-    ]  # fmt: skip
+    )  # fmt: skip
     reply = await client.run(script("hold"), names, args)
     match reply:
         case ["HELD", amount, available, held, seq, again, reaped, starts, *shadowed]:
             return Held(
-                order.hold_id, int(amount), int(available), int(held), int(seq), again == "1", _transitions(reaped),
-                starts, tuple(_refusal(refusal, int(available)) for refusal in shadowed),
+                order.hold_id, int(amount), int(available), int(held), int(seq), again == "1",
+                _transitions(reaped) if reaped else (), starts,
+                tuple(_refusal(refusal, int(available)) for refusal in shadowed) if shadowed else (),
             )  # fmt: skip
         case ["REPEAT", state, amount, charged, hold_id]:
             return Repeated(hold_id, STATES[state], int(amount), int(charged))
@@ -177,22 +176,22 @@ def _refusal(raw: list[str], available: int) -> Refusal:
 
 async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
     """Run settle.lua."""
-    keys, hold_id, context, answer = TeamKeys(team), ending.hold_id, ending.context, ending.answer
-    names = [keys.bal, keys.open, keys.due, keys.done_of(hold_id), keys.journal, keys.jobs,
-             keys.usage_of(hold_id)]  # fmt: skip
-    args: list[str | int] = [
+    hold_id, context, answer = ending.hold_id, ending.context, ending.answer
+    names = settle_names(team, hold_id_day(hold_id))
+    args: tuple[str | int, ...] = (
         hold_id, ending.amount, ending.why, ending.meta, int(ending.undo), context_text(context) if context else "",
         int(ending.within_available), ending.outputs,
-    ]  # fmt: skip
+    )  # fmt: skip
     if answer is not None:
-        names.append(keys.answer(hold_id))
-        args += [answer.text, answer.ttl_ms]
+        names += (TeamKeys(team).answer(hold_id),)
+        args += (answer.text, answer.ttl_ms)
     reply = await client.run(script("settle"), names, args)
     match reply:
         case [status, charged, freed, available, held, was, over, seq]:
+            left = int(available)
             return Settlement(
-                SettleStatus(status.lower()), int(charged), int(freed), int(available), int(held),
-                max(0, -int(available)), over == "1", STATES.get(was), int(seq),
+                _SETTLED[status], int(charged), int(freed), left, int(held), max(0, -left), over == "1",
+                STATES.get(was), int(seq),
             )  # fmt: skip
     raise unusual("settle", team, reply)
 

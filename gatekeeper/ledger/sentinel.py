@@ -49,9 +49,13 @@ class MasterSource:
         """Call this with each new connection."""
         self._greet = greet
 
+    def keeps(self, connection: Any) -> bool:
+        """Whether nobody doubts that this is to the master."""
+        self._look_again()
+        return bool(connection.generation == self._generation)
+
     async def get_connection(self) -> Any:
         """An open connection to the master. Raises the library's errors; then nothing was sent."""
-        self._look_again()
         while self._idle:
             connection = self._idle.pop()
             if connection.is_connected and not await _has_input(connection):
@@ -73,7 +77,7 @@ class MasterSource:
     def _look_again(self) -> None:
         """Once in a while, and in nobody's way: is the master still the same?"""
         loop = asyncio.get_running_loop()
-        if self._idle and loop.time() - self._looked_at_s > LOOK_EVERY_S and self._looking is None:
+        if self._master is not None and loop.time() - self._looked_at_s > LOOK_EVERY_S and self._looking is None:
             self._looked_at_s = loop.time()
             self._looking = loop.create_task(self._look())
 

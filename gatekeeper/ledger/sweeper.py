@@ -73,14 +73,13 @@ class Sweeper:
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Begin to watch and to walk; needs a running event loop."""
+    def start(self, *, walks: bool = True) -> None:
+        """Begin to watch, and to walk unless another process on the same store does; needs a running event loop."""
         self._stopping.clear()
         loop = asyncio.get_running_loop()
-        self._tasks = [
-            loop.create_task(self._forever(self.watch, TICK_S)),
-            loop.create_task(self._forever(self.walk, WALK_PAUSE_S)),
-        ]
+        self._tasks = [loop.create_task(self._forever(self.watch, TICK_S))]
+        if walks:
+            self._tasks.append(loop.create_task(self._forever(self.walk, WALK_PAUSE_S)))
 
     async def stop(self) -> None:
         """Stop between two steps; what is being expired is finished."""

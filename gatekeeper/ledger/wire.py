@@ -41,6 +41,9 @@ class Source(Protocol):
     async def get_connection(self) -> Any:
         """A connection that is open and has nothing left to read."""
 
+    def keeps(self, connection: Any) -> bool:
+        """Whether a connection that was given out is still the one to use."""
+
     async def release(self, connection: Any) -> None:
         """Take it back."""
 
@@ -101,8 +104,13 @@ async def exchange(connection: Any, commands: list[bytes], more_s: float = 0.0) 
             async with asyncio.timeout(connection.socket_timeout + more_s):
                 replies += [await _reply(connection) for _ in commands[start : start + READ_TOGETHER]]
     except TimeoutError as error:
-        raise TimeoutError("the store did not answer within the connection's time limit") from error
+        raise too_slow() from error
     return replies
+
+
+def too_slow() -> TimeoutError:
+    """The error for a store that keeps us waiting."""
+    return TimeoutError("the store did not answer within the connection's time limit")
 
 
 async def _reply(connection: Any) -> Reply:

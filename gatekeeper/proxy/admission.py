@@ -5,15 +5,18 @@ Pure given its catalog: no I/O, so a quote and a generation go through the same 
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Final
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.catalog.catalog import SUGGESTIONS_MAX
 from gatekeeper.core.alternatives import alternatives, nearest_valid
-from gatekeeper.core.price import Quote, quote
+from gatekeeper.core.decide import Priced, SettingsKey, decide, may_be_remembered, settings_key
+from gatekeeper.core.memo import Memo
+from gatekeeper.core.price import Quote, bookable, worth
 from gatekeeper.core.rejection import Code, Rejected, Rejection, Violation, refuse
 from gatekeeper.core.request import GenerationRequest, ValidRequest
 from gatekeeper.core.spec import ModelSpec, Offer
-from gatekeeper.core.validate import validate
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.proxy.gate import Call, Provider
 from gatekeeper.proxy.past import ENFORCED, Past
@@ -24,6 +27,18 @@ NAME_SHOWN_MAX = 80
 
 _LISTED = "the gateway's own GET /v1/models"
 """Beside a provider's, which has the same path below its prefix and lists what that provider has."""
+
+_EVERY_MODEL: Final = ("*",)
+"""The allow list of a team that has none of its own."""
+
+PERMISSIONS_REMEMBERED: Final = 16_384
+"""Lists of teams that have their own, each with a model: some hundred bytes."""
+
+REFUSALS_REMEMBERED: Final = 2048
+"""Whoever asks for what a model does not do asks again: a loop, or a workflow that is not mended yet. Five kilobytes
+each, with the alternatives."""
+
+_refusals: Final = Memo[SettingsKey, tuple[ModelSpec, Rejection]](REFUSALS_REMEMBERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +66,22 @@ def admit(
     """Finds who offers the model, then checks lifecycle, permission, capability, the project's rule and the price.
     Raises `Rejected`; in shadow only where no price can be found, not even that of the nearest valid request."""
     provider, model, offer = _find(catalog, candidates, asked)
-    with past:
-        _check_lifecycle(catalog, model, offer)
-    with past:
-        check_allowed(model, team)
-    with past:
-        _check_offer_operations(model, offer, provider, asked)
-    sold = model.sold_as(offer)
-    valid: ValidRequest | None = None
-    with past:
-        valid = check_capability(sold, asked)
-    valid = valid or nearest_valid(sold, asked)
-    if valid is None:
-        raise refuse(Code.PRICE_UNDETERMINED, f"{model.name} does nothing near this; it has no price.")
-    with past:
-        check_phase(sold, asked, valid, team, project, phase)
-    return Admission(provider, sold, offer, asked, valid, quote(sold, valid))
+    if offer.is_retired:
+        with past:
+            raise _retired(catalog, model, offer)
+    if not _is_allowed(model.id, team.models_allow, team.models_deny):
+        with past:
+            raise _not_allowed(model, team)
+    if offer.operations is not None:
+        with past:
+            _check_offer_operations(model, offer, provider, asked)
+    sold = catalog.sold_as(model, offer)
+    decision = decide(sold, asked)
+    priced = decision if isinstance(decision, Priced) else _past_refusal(sold, asked, past)
+    if team.projects:
+        with past:
+            check_phase(sold, asked, priced.valid, team, project, phase)
+    return Admission(provider, sold, offer, asked, priced.valid, bookable(priced.worth))
 
 
 def admit_call(call: Call, asked: GenerationRequest) -> Admission:
@@ -91,18 +106,53 @@ def names_at(model: ModelSpec, provider: Provider) -> tuple[str, ...]:
 
 def check_capability(model: ModelSpec, asked: GenerationRequest) -> ValidRequest:
     """The request with defaults filled. Raises `Rejected` with every violation and what would do instead."""
-    valid = validate(model, asked)
-    if isinstance(valid, ValidRequest):
-        return valid
+    decision = decide(model, asked)
+    if isinstance(decision, Priced):
+        return decision.valid
+    raise Rejected(_refusal(model, asked, decision))
+
+
+def _refusal(model: ModelSpec, asked: GenerationRequest, violations: tuple[Violation, ...]) -> Rejection:
+    """Why the model does not do this, in words, with what it would do instead."""
+    key = settings_key(model, asked)
+    known = _refusals.get(key)
+    if known is not None:
+        return known[1]
     near = alternatives(model, asked)
-    raise Rejected(Rejection(valid[0].code, describe(model, valid), violations=valid, alternatives=near))
+    found = Rejection(violations[0].code, describe(model, violations), violations=violations, alternatives=near)
+    if may_be_remembered(asked):
+        _refusals.put(key, (model, found))
+    return found
+
+
+def _past_refusal(model: ModelSpec, asked: GenerationRequest, past: Past) -> Priced:
+    """In shadow the nearest valid request, with its price, in place of one that is refused."""
+    with past:
+        check_capability(model, asked)
+    valid = nearest_valid(model, asked)
+    if valid is None:
+        raise refuse(Code.PRICE_UNDETERMINED, f"{model.name} does nothing near this; it has no price.")
+    return Priced(valid, worth(model, valid))
 
 
 def check_allowed(model: ModelSpec, team: TeamRecord) -> None:
     """A team's deny list wins over its allow list. Raises `Rejected` (model_not_allowed)."""
-    denied = any(fnmatchcase(model.id, pattern) for pattern in team.models_deny)
-    if denied or not any(fnmatchcase(model.id, pattern) for pattern in team.models_allow):
-        raise refuse(Code.MODEL_NOT_ALLOWED, f"Team {team.id} may not use {model.name}; its lead can change that.")
+    if not _is_allowed(model.id, team.models_allow, team.models_deny):
+        raise _not_allowed(model, team)
+
+
+def _is_allowed(model_id: str, allow: tuple[str, ...], deny: tuple[str, ...]) -> bool:
+    return (not deny and allow == _EVERY_MODEL) or _matches(model_id, allow, deny)
+
+
+@lru_cache(PERMISSIONS_REMEMBERED)
+def _matches(model_id: str, allow: tuple[str, ...], deny: tuple[str, ...]) -> bool:
+    denied = any(fnmatchcase(model_id, pattern) for pattern in deny)
+    return not denied and any(fnmatchcase(model_id, pattern) for pattern in allow)
+
+
+def _not_allowed(model: ModelSpec, team: TeamRecord) -> Rejected:
+    return refuse(Code.MODEL_NOT_ALLOWED, f"Team {team.id} may not use {model.name}; its lead can change that.")
 
 
 def describe(model: ModelSpec, violations: tuple[Violation, ...]) -> str:
@@ -169,15 +219,13 @@ def _at(model: ModelSpec | None) -> str:
     return f" at {', '.join(model.sold_at)}" if model is not None and model.sold_at else ""
 
 
-def _check_lifecycle(catalog: Catalog, model: ModelSpec, offer: Offer) -> None:
+def _retired(catalog: Catalog, model: ModelSpec, offer: Offer) -> Rejected:
     lifecycle = offer.lifecycle
-    if not offer.is_retired:
-        return
     since = f" on {lifecycle.sunset}" if lifecycle.sunset else ""
     detail = f"{model.name} ({offer.upstream_id}) was retired by {offer.provider}{since}."
     use = lifecycle.replacement
     instead = f" Use {use} instead{_sold(catalog, use)}." if use else ""
-    raise refuse(Code.MODEL_RETIRED, detail + instead)
+    return refuse(Code.MODEL_RETIRED, detail + instead)
 
 
 def _sold(catalog: Catalog, name: str) -> str:

@@ -18,7 +18,8 @@ from gatekeeper.logs import emit
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.once import Once
 from gatekeeper.proxy.refusals import came_before, is_running
-from gatekeeper.web.answers import CREDITS_CHARGED, HOLD_ID, REPLAYED, REQUEST_ID, SERVER
+from gatekeeper.web.answers import CREDITS_CHARGED, HOLD_ID, REPLAYED, REQUEST_ID
+from gatekeeper.web.outgoing import SERVER
 
 KEPT_ANSWER_BYTES_MAX: Final = 64 * 1024
 """Answers with URLs, and jobs, are far smaller; the store keeps them in memory."""

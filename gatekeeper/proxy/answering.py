@@ -8,17 +8,19 @@ booked. An answer that breaks off upstream breaks off for the client too: a cut 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
+from functools import lru_cache
+from typing import Final
 
 from aiohttp import web
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.outcome import Outcome
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.core.spec import Status
-from gatekeeper.dialects.base import OutcomeReader, Route
+from gatekeeper.dialects.base import OutcomeReader
 from gatekeeper.dialects.contenttype import is_event_stream
 from gatekeeper.events import CredentialRefused
 from gatekeeper.ledger.records import Answer
@@ -29,13 +31,15 @@ from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.rewriting import rewrite
 from gatekeeper.proxy.mounts import mount_of
+from gatekeeper.proxy.once import UNNAMED, Once
 from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, credential_refused, from_upstream
 from gatekeeper.proxy.unpacking import is_packed, reading, unpacked
 from gatekeeper.proxy.webhooks.swap import own_webhook_shown
 from gatekeeper.upstream.failure import UpstreamError
-from gatekeeper.upstream.headers import forwardable_response_headers
+from gatekeeper.upstream.headers import forwardable_response_headers, named_headers
 from gatekeeper.upstream.messages import UpstreamAnswer
 from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_CHARGED, CREDITS_HELD, HOLD_ID, REQUEST_ID, SHADOW
+from gatekeeper.web.outgoing import PassedOn
 
 WHOLE_ANSWER_BYTES_MAX = 64 * 1024
 """Up to here an answer is read whole before it goes out. Answers with URLs are this small, pictures are not."""
@@ -53,27 +57,61 @@ OF_THE_VERY_BYTES = ("ETag", "Content-MD5", "Digest", "Content-Digest", "Repr-Di
 EVENT_END = b"\n\n"
 """What ends a server-sent event."""
 
+SUNSETS_MAX: Final = 1024
+"""Days on which offers end; a catalog has some dozens."""
+
+LOCATION: Final = istr("Location")
+
 Headers = CIMultiDict[str]
 
 
-@dataclass(frozen=True, slots=True)
+def _nobody_asks(_at_s: float, _client_waits_s: float) -> None:
+    """When the provider had done its part: of interest where something is held."""
+
+
+@dataclass(slots=True)
 class Passage:
-    """An answer on its way from the provider to the caller.
+    """An answer on its way from the provider to the caller; `named` are its headers by name, in lower case.
 
     `land` is told the outcome, and the answer if it can be kept, before the last byte leaves; `ended` before that, when
     the provider had done its part and how long the client kept it waiting. `headers` are what is known about the
-    credits when the head goes out.
+    credits when the head goes out. Not frozen, like all that is made for every request: freezing takes its time.
     """
 
     gate: Gate
     call: Call
     provider: Provider
     answer: UpstreamAnswer
+    named: Mapping[str, str]
+    content_type: str
+    has_links: bool
     reader: OutcomeReader
     copy: AnswerCopy
     land: Callable[[Outcome, Answer | None], Awaitable[None]]
     ended: Callable[[float, float], None]
     headers: Callable[[], Mapping[str, str]]
+
+
+def passage_of(  # noqa: PLR0913  # what is known of an answer, and what is to be done with it
+    gate: Gate,
+    call: Call,
+    provider: Provider,
+    answer: UpstreamAnswer,
+    land: Callable[[Outcome, Answer | None], Awaitable[None]],
+    headers: Callable[[], Mapping[str, str]],
+    *,
+    once: Once = UNNAMED,
+    ended: Callable[[float, float], None] = _nobody_asks,
+) -> Passage:
+    """The passage of an answer, with the dialect's reader for it. Without `once` nothing of it is kept."""
+    named = named_headers(answer.raw_headers)
+    content_type = content_type_of(answer, named)
+    reader = call.dialect.outcome_reader(call.route, answer.status, content_type, named)
+    if "content-encoding" in named:
+        reader = reading(answer, reader)
+    copy = AnswerCopy(once, answer.status, content_type)
+    links = _may_have_links(call, content_type)
+    return Passage(gate, call, provider, answer, named, content_type, links, reader, copy, land, ended, headers)
 
 
 async def deliver(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
@@ -87,17 +125,19 @@ async def deliver(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
     def ended(at_s: float, client_waits_s: float) -> None:
         flight.upstream_ended_s, flight.client_waits_s = at_s, client_waits_s
 
-    reader, copy = reader_of(call, call.route, answer), AnswerCopy(flight.once, answer.status, content_type_of(answer))
+    def headers() -> Mapping[str, str]:
+        return _flight_headers(flight)
+
     return await carry(
-        Passage(flight.gate, call, provider, answer, reader, copy, flight.land, ended, lambda: _flight_headers(flight))
+        passage_of(flight.gate, call, provider, answer, flight.land, headers, once=flight.once, ended=ended)
     )
 
 
 async def carry(passage: Passage) -> web.StreamResponse:
     """Carries it: whole if it is small, or if it may have links in it and is not far too large; else piece by piece."""
-    length, links = passage.answer.content_length, _has_links(passage)
-    if links:
+    if passage.has_links:
         return await _deliver_read_ahead(passage, LINKED_ANSWER_BYTES_MAX)
+    length = passage.answer.content_length
     if length is not None and length <= WHOLE_ANSWER_BYTES_MAX:
         return await _deliver_read_ahead(passage, WHOLE_ANSWER_BYTES_MAX)
     return await _deliver_streaming(passage, passage.answer.chunks(), [])
@@ -114,8 +154,12 @@ async def deliver_free(
 ) -> web.StreamResponse:
     """Passes on an answer unread, with our `own` headers. Nothing is held and nothing is booked."""
     headers = _passed_headers(answer, call.request_id, hidden)
-    headers.update(own or {})
-    client = _client_side(gate, call, answer, headers, answer.content_length)
+    if own:
+        headers.update(own)
+    length = answer.content_length
+    client = _client_side(gate, call, answer, headers, length)
+    if length is not None and length <= WHOLE_ANSWER_BYTES_MAX:
+        return await _pass_whole(client, answer)
     await client.begin()
     try:
         async for piece in answer.chunks():
@@ -126,8 +170,37 @@ async def deliver_free(
     return client.response
 
 
+async def _pass_whole(client: ClientSide, answer: UpstreamAnswer) -> web.StreamResponse:
+    """A small answer in one write."""
+    body, complete = await _read_whole(answer)
+    if complete:
+        await client.send(body)
+    else:
+        await client.begin()
+        await client.break_off(body)
+    return client.response
+
+
+async def _read_whole(answer: UpstreamAnswer) -> tuple[bytes, bool]:
+    """What came of the body, and whether that is all of it."""
+    here = answer.whole()
+    if here is not None:
+        return here, True
+    pieces = list[bytes]()
+    try:
+        async for piece in answer.chunks():
+            pieces.append(piece)
+    except UpstreamError:
+        return b"".join(pieces), False
+    return b"".join(pieces), True
+
+
 async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamResponse:
     """Reads the whole answer before anything of it goes out; one that turns out larger than this goes on in pieces."""
+    here = passage.answer.whole()
+    if here is not None and len(here) <= bytes_max:
+        passage.reader.feed(here)
+        return await _deliver_whole(passage, here, complete=True)
     chunks, pieces, size, complete = passage.answer.chunks(), list[bytes](), 0, True
     try:
         async for piece in chunks:
@@ -138,10 +211,16 @@ async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamRes
                 return await _deliver_streaming(passage, chunks, pieces)
     except UpstreamError:
         complete = False
+    return await _deliver_whole(passage, b"".join(pieces), complete=complete)
+
+
+async def _deliver_whole(passage: Passage, whole: bytes, *, complete: bool) -> web.StreamResponse:
+    """Books what was read, and sends what is known of it with the answer."""
     passage.ended(passage.gate.clock.monotonic_s(), 0)
-    whole = b"".join(pieces)
-    plain = await _unpacked(passage, whole)
-    body = await _rewritten(passage, whole if plain is None else plain)
+    plain, body = None, whole
+    if passage.has_links:
+        plain = await _unpacked(passage, whole)
+        body = await _rewritten(passage, whole if plain is None else plain)
     passage.copy.feed(body)
     await passage.land(passage.reader.finish(complete=complete), passage.copy.finish(complete=complete))
     length = len(body) if complete else passage.answer.content_length
@@ -149,8 +228,11 @@ async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamRes
     if plain is not None:
         headers.popall("Content-Encoding", None)
     client = _client_side(passage.gate, passage.call, passage.answer, headers, length)
-    await client.begin()
-    await (client.end if complete else client.break_off)(body)
+    if complete:
+        await client.send(body)
+    else:
+        await client.begin()
+        await client.break_off(body)
     return client.response
 
 
@@ -161,7 +243,7 @@ async def _deliver_streaming(passage: Passage, chunks: AsyncIterator[bytes], beg
     """
     answer, reader, copy = passage.answer, passage.reader, passage.copy
     client = _client_side(passage.gate, passage.call, answer, _headers(passage), answer.content_length)
-    at_once = is_event_stream(content_type_of(answer))
+    at_once = is_event_stream(passage.content_type)
     kept, between_events, failure = b"".join(begun), False, None
     copy.feed(kept)
     await client.begin()
@@ -195,23 +277,23 @@ async def _end_broken(
         await client.end(words)
 
 
-def _has_links(passage: Passage) -> bool:
+def _may_have_links(call: Call, content_type: str) -> bool:
     """Whether an address may stand in it that is not for the caller: a link of the provider's, or the gateway's own
     where the job has a webhook. Lenient: whatever an SDK may take for JSON."""
-    said, call = content_type_of(passage.answer).lower(), passage.call
-    return bool(call.dialect.TRAITS.links or call.trace.hook) and ("json" in said or not said)
+    if not (call.dialect.TRAITS.links or call.trace.hook):
+        return False
+    return not content_type or "json" in content_type.lower()
 
 
 async def _unpacked(passage: Passage, body: bytes) -> bytes | None:
     """What is in a packed answer that may have links; None where there is nothing to unpack, or it cannot be."""
-    if not _has_links(passage) or not is_packed(passage.answer):
+    if "content-encoding" not in passage.named or not is_packed(passage.answer):
         return None
     return await asyncio.to_thread(unpacked, body, LINKED_ANSWER_BYTES_MAX)
 
 
 async def _rewritten(passage: Passage, body: bytes) -> bytes:
-    if not _has_links(passage):
-        return body
+    """The body with links that lead through the gateway."""
     change = mount_of(passage.gate, passage.call.request, passage.provider).through
     links = passage.call.dialect.TRAITS.links
     if len(body) <= REWRITTEN_AT_ONCE_BYTES:
@@ -220,26 +302,20 @@ async def _rewritten(passage: Passage, body: bytes) -> bytes:
 
 
 def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers, length: int | None) -> ClientSide:
-    response = web.StreamResponse(status=answer.status, headers=headers)
-    response.content_length = length
     call.trace.answering = True
     return ClientSide(
         call.request,
-        response,
+        PassedOn(answer.status, headers, length),
         gate.clock,
         write_timeout_s=gate.client_write_timeout_s,
         total_s=gate.client_total_s,
     )
 
 
-def reader_of(call: Call, route: Route, answer: UpstreamAnswer) -> OutcomeReader:
-    """The dialect's reader for this answer."""
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.raw_headers}
-    return reading(answer, call.dialect.outcome_reader(route, answer.status, content_type_of(answer), headers))
-
-
-def content_type_of(answer: UpstreamAnswer) -> str:
-    """What the answer says that it is; "" if it says nothing."""
+def content_type_of(answer: UpstreamAnswer, named: Mapping[str, str]) -> str:
+    """What the answer says that it is; "" if it says nothing. If it says it twice, the first counts."""
+    if len(named) == len(answer.raw_headers):
+        return named.get("content-type", "")
     found = (value for name, value in answer.raw_headers if name.lower() == b"content-type")
     return next(found, b"").decode("latin-1")
 
@@ -247,7 +323,8 @@ def content_type_of(answer: UpstreamAnswer) -> str:
 def _passed_headers(answer: UpstreamAnswer, request_id: str, hidden: Sequence[str]) -> Headers:
     headers = CIMultiDict(forwardable_response_headers(answer.raw_headers, *hidden))
     # An SDK that follows a redirect would carry the team's key past the gateway.
-    headers.popall("Location", None)
+    if LOCATION in headers:
+        headers.popall(LOCATION)
     headers[REQUEST_ID] = request_id
     return headers
 
@@ -255,11 +332,12 @@ def _passed_headers(answer: UpstreamAnswer, request_id: str, hidden: Sequence[st
 def _headers(passage: Passage) -> Headers:
     """The provider's headers and our own."""
     headers = _passed_headers(passage.answer, passage.call.request_id, passage.provider.credential.hidden)
-    if _has_links(passage):
+    if passage.has_links:
         for name in OF_THE_VERY_BYTES:
             headers.popall(name, None)
     headers.update(passage.headers())
-    headers.update(shadow_headers(passage.call))
+    if passage.call.trace.shadowed is not None:
+        headers.update(shadow_headers(passage.call))
     return headers
 
 
@@ -274,18 +352,18 @@ def _flight_headers(flight: Flight) -> dict[str, str]:
     if flight.charged is not None:
         headers[CREDITS_CHARGED] = credits_text(flight.charged)
     headers[CREDITS_AVAILABLE] = credits_text(flight.available)
-    return headers | _lifecycle_headers(flight)
+    lifecycle = flight.admission.offer.lifecycle
+    if lifecycle.status is Status.DEPRECATED:
+        headers |= _deprecated(lifecycle.sunset)
+    return headers
 
 
-def _lifecycle_headers(flight: Flight) -> dict[str, str]:
+@lru_cache(maxsize=SUNSETS_MAX)
+def _deprecated(sunset: date | None) -> Mapping[str, str]:
     """`Deprecation` and `Sunset` (RFC 8594) of a deprecated offer.
 
     RFC 9745 gives `Deprecation` the day it began, which no catalog states; "true" is its earlier, still common form.
     """
-    lifecycle = flight.admission.offer.lifecycle
-    if lifecycle.status is not Status.DEPRECATED:
-        return {}
-    headers = {"Deprecation": "true"}
-    if lifecycle.sunset is not None:
-        headers["Sunset"] = format_datetime(datetime.combine(lifecycle.sunset, time(), UTC), usegmt=True)
-    return headers
+    if sunset is None:
+        return {"Deprecation": "true"}
+    return {"Deprecation": "true", "Sunset": format_datetime(datetime.combine(sunset, time(), UTC), usegmt=True)}

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 
 from aiohttp import HttpVersion11, web
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gatekeeper.core.rejection import Code, refuse
@@ -26,7 +27,7 @@ async def body_of(gate: Gate, call: Call) -> list[bytes]:
     there is one where the route takes none."""
     body = await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
     call.trace.started_s = gate.clock.monotonic_s()
-    if contains(body, call.caller.key.encode()):
+    if body and contains(body, call.caller.key.encode()):
         raise refuse(Code.MALFORMED_REQUEST, f"The body contains your gatekeeper key. {ONLY_IN_A_HEADER}")
     if body and call.route.kind is not RouteKind.GENERATION and not call.route.takes_body:
         raise refuse(Code.MALFORMED_REQUEST, "This route takes no body: one could be read as another request.")
@@ -35,6 +36,8 @@ async def body_of(gate: Gate, call: Call) -> list[bytes]:
 
 def contains(pieces: Sequence[bytes], wanted: bytes) -> bool:
     """Whether these bytes stand in the pieces, also where one ends and the next begins."""
+    if len(pieces) == 1:
+        return wanted in pieces[0]
     end = b""
     for piece in pieces:
         if wanted in piece or wanted in end + piece[: len(wanted)]:
@@ -46,7 +49,21 @@ def contains(pieces: Sequence[bytes], wanted: bytes) -> bool:
 async def read_body(request: web.BaseRequest, *, max_bytes: int, timeout_s: float) -> list[bytes]:
     """The body's pieces. Raises `Rejected` (payload_too_large, malformed_request); a client that leaves ends it."""
     _check_head(request, max_bytes)
-    expects = request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11
+    content = request.content
+    if content.is_eof() and content.exception() is None:
+        # All of it is here, as most bodies are when the head has been read: there is nothing to wait for.
+        return _pieces_here(content.read_nowait(), max_bytes)
+    return await _wait_for_body(request, max_bytes, timeout_s)
+
+
+def _pieces_here(body: bytes, max_bytes: int) -> list[bytes]:
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return [body] if body else []
+
+
+async def _wait_for_body(request: web.BaseRequest, max_bytes: int, timeout_s: float) -> list[bytes]:
+    expects = request.headers.get(EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11
     if expects and request.transport is not None:
         request.transport.write(CONTINUE)
     try:
@@ -59,11 +76,14 @@ async def read_body(request: web.BaseRequest, *, max_bytes: int, timeout_s: floa
 
 
 def _check_head(request: web.BaseRequest, max_bytes: int) -> None:
-    if any(value.strip().lower() != "identity" for value in request.headers.getall("Content-Encoding", ())):
-        raise refuse(Code.MALFORMED_REQUEST, "Send the body uncompressed: a compressed one cannot be checked.")
-    if len(request.headers.getall("Content-Type", ())) > 1:
+    headers = request.headers
+    if CONTENT_ENCODING in headers:
+        encodings = headers.getall(CONTENT_ENCODING)
+        if any(value.strip().lower() != "identity" for value in encodings):
+            raise refuse(Code.MALFORMED_REQUEST, "Send the body uncompressed: a compressed one cannot be checked.")
+    if CONTENT_TYPE in headers and len(headers.getall(CONTENT_TYPE)) > 1:
         raise refuse(Code.MALFORMED_REQUEST, "Content-Type was sent twice: the provider may follow the other one.")
-    if (request.content_length or 0) > max_bytes:
+    if CONTENT_LENGTH in headers and (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
 
 

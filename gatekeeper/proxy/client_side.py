@@ -1,12 +1,16 @@
 """The client's end of an answer. Once the client is gone, writing to it does nothing, and nothing is raised.
 
-What happens to the credits must not depend on whether the client still reads.
+What happens to the credits must not depend on whether the client still reads. As long as the connection takes what is
+written there is nothing to wait for, and no clock runs: bytes that are on their way only fill its buffer when the
+client reads slowly.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from typing import cast
 
 from aiohttp import web
+from aiohttp.http import StreamWriter
 
 from gatekeeper.clock import Clock
 
@@ -14,9 +18,11 @@ from gatekeeper.clock import Clock
 class ClientSide:
     """Writes an answer to a client that may leave, or read slowly, or not at all, at any moment.
 
-    It is given up when one write takes `write_timeout_s` or all of them together `total_s`; `waited_s` is how long it
-    kept us waiting so far.
+    It is given up when one wait for it takes `write_timeout_s` or all of them together `total_s`; `waited_s` is how
+    long it kept us waiting so far.
     """
+
+    __slots__ = ("_clock", "_gone", "_request", "_total_s", "_write_timeout_s", "_writer", "response", "waited_s")
 
     def __init__(
         self,
@@ -30,6 +36,7 @@ class ClientSide:
         self.response = response
         self.waited_s = 0.0
         self._request = request
+        self._writer = cast("StreamWriter", request.writer)
         self._clock = clock
         self._write_timeout_s = write_timeout_s
         self._total_s = total_s
@@ -37,16 +44,42 @@ class ClientSide:
 
     async def begin(self) -> None:
         """Sends the head."""
-        await self._try(lambda: self.response.prepare(self._request))
+        await self._make_head()
+        try:
+            self._writer.send_headers()
+        except ConnectionError:
+            self.cut()
 
     async def write(self, piece: bytes) -> None:
         """Sends a piece and waits until the client has taken most of what is on its way."""
-        if piece:
-            await self._try(lambda: self.response.write(piece))
+        if not piece or self._gone:
+            return
+        try:
+            await self._writer.write(piece, drain=False)
+        except ConnectionError:
+            self.cut()
+        else:
+            if self._request.protocol.writing_paused:
+                await self._within_time(self._writer.drain())
 
     async def end(self, last: bytes) -> None:
         """Sends the last piece and ends the answer as complete."""
-        await self._try(lambda: self.response.write_eof(last))
+        await self.write(last)
+        if self._gone:
+            return
+        if self._writer.chunked:
+            await self._within_time(self.response.write_eof())
+        else:
+            # All has been written: this only notes that nothing more may be.
+            await self.response.write_eof()
+
+    async def send(self, body: bytes) -> None:
+        """Sends head and body, a whole answer, in one write."""
+        if not body:
+            await self.begin()
+        else:
+            await self._make_head()
+        await self.end(body)
 
     async def break_off(self, last: bytes) -> None:
         """Sends what there is and ends the connection before the answer's end, so that it shows as incomplete."""
@@ -63,13 +96,17 @@ class ClientSide:
         if self._request.transport is not None:
             self._request.transport.abort()
 
-    async def _try(self, step: Callable[[], Awaitable[object]]) -> None:
-        if self._gone:
-            return
+    async def _make_head(self) -> None:
+        try:
+            await self.response.prepare(self._request)
+        except ConnectionError:
+            self.cut()
+
+    async def _within_time(self, step: Awaitable[object]) -> None:
         began_s = self._clock.monotonic_s()
         try:
             async with asyncio.timeout(min(self._write_timeout_s, max(self._total_s - self.waited_s, 0))):
-                await step()
+                await step
         except (ConnectionError, TimeoutError):
             self.cut()
         self.waited_s += self._clock.monotonic_s() - began_s

@@ -7,7 +7,6 @@ meanwhile. What the ledger cannot take because the store is away goes to the out
 """
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
@@ -35,7 +34,7 @@ from gatekeeper.ledger.records import (
     SettleStatus,
 )
 from gatekeeper.ledger.resolution import Act, Resolution
-from gatekeeper.logs import emit
+from gatekeeper.logs import emit, is_told
 from gatekeeper.proxy.admission import Admission
 from gatekeeper.proxy.deferring import defer, report_flagged, resolution_of
 from gatekeeper.proxy.gate import Call, Gate
@@ -51,6 +50,9 @@ from gatekeeper.upstream.messages import Delivery
 
 FAILED_FROM = 400
 """An answer with this status or one above it is none to whoever asked."""
+
+NOT_BOOKED = frozenset({SettleStatus.GONE, SettleStatus.MISMATCH})
+"""The ledger knows another end of the hold, or no such hold."""
 
 POLL_URL_LENGTH_MAX = 1024
 """A longer address is not kept with its job, nor one of other than plain characters: the usual one is asked then."""
@@ -69,18 +71,19 @@ async def take_off(
         result = await gate.ledger.hold(order)
     except LedgerUnavailable as error:
         if error.maybe_executed:
-            await gate.in_flight.book(_undo(gate, call, order, error))
+            await gate.in_flight.book_here(_undo, gate, call, order, error)
         raise
     except asyncio.CancelledError:
-        await gate.in_flight.book(_undo(gate, call, order))
+        await gate.in_flight.book_here(_undo, gate, call, order)
         raise
     if isinstance(result, Repeated) and result.hold_id != order.hold_id:
         return result
     if not isinstance(result, Held):
         raise not_held(result, admission, gate.clock.now())
-    call.trace.learn(hold_id=result.hold_id)
+    call.facts.hold_id = result.hold_id
     gate.metrics.admitted(admission.provider.name, admission.model.id, result.amount)
-    emit(GenerationAdmitted(facts=call.facts, credits_available=result.available, asked=call.trace.asked))
+    if is_told(GenerationAdmitted):
+        emit(GenerationAdmitted(facts=call.facts, credits_available=result.available, asked=call.trace.asked))
     return Flight(gate, call, admission, once, result, context_of(order, result))
 
 
@@ -164,27 +167,33 @@ class Flight:
                 await self._settle(full, "failed_billable", outcome, cost)
             case Pending():
                 self.resolved = True
-                await self.gate.in_flight.book(self._follow(outcome))
+                await self.gate.in_flight.book_here(self._follow, outcome)
             case Unknown(reason):
                 await self.unknown(reason)
 
     async def release(self, reason: str) -> None:
         """Frees the whole hold: nothing was made."""
         self.resolved = True
-        await self.gate.in_flight.book(self._release(reason))
+        await self.gate.in_flight.book_here(self._release, reason)
 
     async def unknown(self, reason: str) -> None:
         """Records that nobody can tell; the hold stays and its policy acts after the grace."""
         self.resolved = True
-        await self.gate.in_flight.book(self._unknown(reason))
+        await self.gate.in_flight.book_here(self._unknown, reason)
 
     async def _settle(self, due: Owed, settled_as: SettledAs, outcome: Made | Failed, cost: Cost | None) -> None:
         self.resolved = True
-        await self.gate.in_flight.book(self._charge(due, settled_as, outcome, cost))
+        await self.gate.in_flight.book_here(self._charge, due, settled_as, outcome, cost)
 
     async def _release(self, reason: str) -> None:
-        booking = self.gate.ledger.release(self.held.hold_id, self._team, reason=reason, context=self.context)
-        if await self._book(booking, self._resolution(Act.RELEASE, reason)) is None:
+        try:
+            settlement = await self.gate.ledger.release(
+                self.held.hold_id, self._team, reason=reason, context=self.context
+            )
+        except LedgerError as error:
+            await self._defer(error, self._resolution(Act.RELEASE, reason))
+            return
+        if not self._is_booked(settlement):
             return
         self._count("released")
         emit(
@@ -213,39 +222,47 @@ class Flight:
         )
 
     async def _settle_made(self, made: Made) -> None:
-        due = owed(self.admission.model, self.admission.valid, made, self.held.amount)
+        due = owed(self.admission.model, self.admission.valid, made, self.held.amount, is_remembered=True)
         await self._settle(due, made_as(self.admission.valid, made), made, made.cost)
         if made.job_id is not None:
             await self._name(made.job_id, made.files)
 
     async def _charge(self, due: Owed, settled_as: SettledAs, outcome: Made | Failed, cost: Cost | None) -> None:
-        meta = outcome_meta(outcome, cost)
-        booking = self.gate.ledger.settle(
-            self.held.hold_id,
-            self._team,
-            due.amount,
-            outcome=settled_as,
-            meta=meta,
-            context=self.context,
-            answer=self.kept,
-            within_available=due.within_available,
-            outputs=outputs_made(outcome),
-        )
-        resolution = replace(self._resolution(Act.SETTLE, settled_as, due, meta), outputs=outputs_made(outcome))
-        settlement = await self._book(booking, resolution)
-        if settlement is None:
+        meta, outputs = outcome_meta(outcome, cost), outputs_made(outcome)
+        try:
+            settlement = await self.gate.ledger.settle(
+                self.held.hold_id,
+                self._team,
+                due.amount,
+                outcome=settled_as,
+                meta=meta,
+                context=self.context,
+                answer=self.kept,
+                within_available=due.within_available,
+                outputs=outputs,
+            )
+        except LedgerError as error:
+            resolution = replace(self._resolution(Act.SETTLE, settled_as, due, meta), outputs=outputs)
+            await self._defer(error, resolution)
             return
-        over = max(due.worth - settlement.charged, 0)
-        self._count(settled_as, charged=settlement.charged, over=over)
+        if self._is_booked(settlement):
+            over = max(due.worth - settlement.charged, 0)
+            self._count(settled_as, charged=settlement.charged, over=over)
+            if is_told(GenerationSettled):
+                self._tell_settled(settlement.charged, over, settled_as, due.note, outcome, cost)
+
+    def _tell_settled(
+        self, charged: int, over: int, settled_as: SettledAs, note: str, outcome: Made | Failed, cost: Cost | None
+    ) -> None:
         made = outcome if isinstance(outcome, Made) else None
         emit(
             GenerationSettled(
                 facts=self.call.facts,
                 credits_held=self.held.amount,
-                credits_charged=settlement.charged,
+                credits_charged=charged,
                 credits_over=over,
                 outcome=settled_as,
-                note=due.note,
+                note=note,
                 outputs_made=made.outputs if made else 0,
                 quality_made=made.quality if made else None,
                 made=made_words(made) if made else None,
@@ -289,7 +306,7 @@ class Flight:
             valid=self.admission.valid,
             price_list=self.admission.quote.price_list.id,
             held=self.held.amount,
-            facts=self.call.facts,
+            facts=replace(self.call.facts),
             context=self.context,
             submitted_at_ms=int(self.gate.clock.now().timestamp() * 1000),
             deadline_s=deadline_s(self.gate.jobs, self.admission.model, self.admission.valid),
@@ -297,19 +314,14 @@ class Flight:
             cost=pending.cost,
         )
 
-    async def _book(self, booking: Awaitable[Settlement], resolution: Resolution) -> Settlement | None:
-        """Tells the ledger how it ended. None: it is not booked (yet), and nothing may be said to be charged."""
-        try:
-            settlement = await booking
-        except LedgerError as error:
-            await self._defer(error, resolution)
-            return None
-        if settlement.status in {SettleStatus.GONE, SettleStatus.MISMATCH}:
+    def _is_booked(self, settlement: Settlement) -> bool:
+        """What the ledger says of the end. False: it is not booked, and nothing may be said to be charged."""
+        if settlement.status in NOT_BOOKED:
             self._not_booked(settlement.status)
-            return None
+            return False
         self.charged, self.available = settlement.charged, settlement.available
         report_flagged(self.gate.metrics, self.call.facts, self.held.amount, settlement)
-        return settlement
+        return True
 
     async def _defer(self, error: LedgerError, resolution: Resolution) -> None:
         """The client still gets its answer. The outbox remembers; else the hold stays until time resolves it."""

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec
 
 from aiohttp import web
 
@@ -59,7 +59,8 @@ class Provider:
 
     def with_credential(self, headers: Headers, raw_query: str) -> tuple[Headers, str]:
         """Headers and query with the provider's credential added, signed at this moment if it is signed."""
-        return with_credential(self.credential, headers, raw_query, self.clock.now().timestamp())
+        now_s = self.clock.now().timestamp() if self.credential.kind == "signed" else 0.0
+        return with_credential(self.credential, headers, raw_query, now_s)
 
     @property
     def base_url(self) -> str:
@@ -96,11 +97,15 @@ class Shelf:
         return next((model for model in found if model is not None and model.price_list.id == price_list), None)
 
 
+P = ParamSpec("P")
+
+
 class InFlight:
     """Counts generations between hold and resolution, so that a shutdown can wait for the last to be booked."""
 
     def __init__(self) -> None:
         self._count = 0
+        self._booking = 0
         self._bookings: set[asyncio.Task[None]] = set()
         self._none = asyncio.Event()
         self._none.set()
@@ -115,15 +120,39 @@ class InFlight:
 
     def ended(self) -> None:
         self._count -= 1
-        if self._count == 0:
-            self._none.set()
+        self._look_if_none()
 
     async def book(self, booking: Coroutine[None, None, None]) -> None:
         """Runs a booking to its end, whatever becomes of the request that waits for it."""
+        await asyncio.shield(self._start(booking))
+
+    async def book_here(self, booking: Callable[P, Coroutine[None, None, None]], *args: P.args, **kw: P.kwargs) -> None:
+        """The same without a task, for what may be told twice: nearly every request waits for its booking.
+
+        One that is cancelled meanwhile leaves an answer of the store's unheard, so its booking begins anew in a task of
+        its own. The ledger and the outbox know what they were told before, and nobody else is told anything before
+        they have answered.
+        """
+        self._booking += 1
+        self._none.clear()
+        try:
+            await booking(*args, **kw)
+        except asyncio.CancelledError:
+            self._start(booking(*args, **kw))
+            raise
+        finally:
+            self._booking -= 1
+            self._look_if_none()
+
+    def _start(self, booking: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(booking)
         self._bookings.add(task)
         task.add_done_callback(self._bookings.discard)
-        await asyncio.shield(task)
+        return task
+
+    def _look_if_none(self) -> None:
+        if self._count == 0 and self._booking == 0:
+            self._none.set()
 
     async def until_none(self, timeout_s: float) -> int:
         """Waits until every hold is resolved and every booking has ended, at most this long. How many are not."""
@@ -132,7 +161,7 @@ class InFlight:
                 await self._none.wait()
                 while self._bookings:
                     await asyncio.wait(self._bookings)
-        return max(self._count, len(self._bookings))
+        return max(self._count, self._booking + len(self._bookings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +192,7 @@ class Gate:
 
 @dataclass(slots=True)
 class Trace:
-    """What is known of one request so far. Every log line about it is made of `facts`, which only grows.
+    """What is known of one request so far. Every log line about it is made of `facts`, which are its own and only grow.
 
     `started_s` is when our own work on it began: when its body was there. `answering`: its answer's head may be out.
     `hook` is where the caller wants to hear how its job ended. `asked` is the request in words, once it is read.
@@ -183,13 +212,15 @@ class Trace:
         return cls(GenerationFacts(request_id=gate.new_id()), gate.clock.monotonic_s())
 
     def learn(self, **known: object) -> None:
-        """Adds to the facts."""
-        self.facts = replace(self.facts, **known)  # type: ignore[arg-type]  # the names are the dataclass's own
+        """Adds to the facts; the names are theirs."""
+        facts = self.facts
+        for name, value in known.items():
+            setattr(facts, name, value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Call:
-    """One request whose sender and route are known.
+    """One request whose sender and route are known. It does not change; to make a frozen one would cost more.
 
     `candidates` are the providers that may serve it: one when the path names it, every native one otherwise.
     `shadow` is there for those that nothing may refuse, and remembers what would have.

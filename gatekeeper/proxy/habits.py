@@ -5,7 +5,9 @@ Known in this process alone. A habit that is spread over several gateways, or ov
 traits, never wrong ones. Refuses nothing.
 """
 
-from gatekeeper.core.request import GenerationRequest
+from operator import attrgetter
+from typing import Final
+
 from gatekeeper.core.spec import Audio
 from gatekeeper.ledger.teamrecord import Project
 from gatekeeper.proxy.admission import Admission
@@ -20,23 +22,29 @@ def habit_of(gate: Gate, call: Call, admission: Admission, once: Once) -> Habit:
     """The traits of a request that is about to be held. Remembers nothing: it may yet be refused."""
     now_s, known = gate.clock.monotonic_s(), gate.habits
     request, prompt = _request_name(call, admission, once), _prompt_name(call, admission)
-    again = _tries(call) > 0 or known.is_retry(request, now_s)
-    found = ((AUDIO, _is_unasked_sound(admission)), (RETRY, again), (REPEATED, known.is_repeated(prompt, now_s)))
-    return Habit(tuple(trait for trait, has_it in found if has_it), request, prompt)
+    traits: tuple[str, ...] = (AUDIO,) if _is_unasked_sound(admission) else ()
+    if _tries(call) > 0 or known.is_retry(request, now_s):
+        traits += (RETRY,)
+    if known.is_repeated(prompt, now_s):
+        traits += (REPEATED,)
+    return Habit(traits, request, prompt)
 
 
 def _request_name(call: Call, admission: Admission, once: Once) -> int:
     """By its fingerprint if it was taken; else by its prompt and all that is read of its settings."""
     facts, digest = call.facts, admission.asked.prompt_digest
-    sender = (facts.team, facts.project, facts.member, facts.key_id)
     if once.fingerprint:
-        return hash((*sender, once.fingerprint))
-    return hash((*sender, digest, facts.provider, *_settings(admission.asked))) if digest is not None else 0
+        return hash((facts.team, facts.project, facts.member, facts.key_id, once.fingerprint))
+    if digest is None:
+        return 0
+    settings = _settings(admission.asked)
+    return hash((facts.team, facts.project, facts.member, facts.key_id, digest, facts.provider, settings))
 
 
-def _settings(asked: GenerationRequest) -> tuple[object, ...]:
-    return (asked.model, asked.operation, asked.resolution, asked.aspect_ratio, asked.size, asked.outputs,
-            asked.duration_s, asked.audio, asked.scale, asked.quality, asked.reference_images)  # fmt: skip
+_settings: Final = attrgetter(
+    "model", "operation", "resolution", "aspect_ratio", "size", "outputs", "duration_s", "audio", "scale", "quality",
+    "reference_images",
+)  # fmt: skip
 
 
 def _prompt_name(call: Call, admission: Admission) -> int:
@@ -65,5 +73,5 @@ def _is_unasked_sound(admission: Admission) -> bool:
 
 def _tries(call: Call) -> int:
     """How often an SDK says that it has sent this before."""
-    said = call.request.headers.get(RETRY_COUNT, "")
-    return int(said) if said.isascii() and said.isdecimal() and len(said) <= 4 else 0
+    said = call.request.headers.get(RETRY_COUNT)
+    return int(said) if said and said.isascii() and said.isdecimal() and len(said) <= 4 else 0

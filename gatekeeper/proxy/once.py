@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Final
 
 from aiohttp import web
+from multidict import istr
 
 from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.dialects.multipart import read_boundary
@@ -20,9 +21,9 @@ from gatekeeper.ledger import bounds
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.sending import passing_query
 
-IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")
 
-RETRY_COUNT: Final = "x-stainless-retry-count"
+RETRY_COUNT: Final = istr("x-stainless-retry-count")
 """How often an SDK of the OpenAI family has sent this request before. Nothing else in its retries names them."""
 
 KNOWN_MS: Final = bounds.ONCE_WITHIN_MAX_MS
@@ -55,8 +56,9 @@ UNNAMED: Final = Once()
 async def name_request(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Once:
     """How the ledger shall know this request. Raises `Rejected` (malformed_request) for a key that is none."""
     key, count = None, _read_count(call)
-    with call.past:
-        key = key_of(call.request)
+    if IDEMPOTENCY_KEY in call.request.headers:
+        with call.past:
+            key = key_of(call.request)
     if key is None and count is None:
         return UNNAMED
     print_ = await _fingerprint(call, provider, body)
@@ -121,9 +123,10 @@ def key_of(request: web.BaseRequest) -> str | None:
 
 def _read_count(call: Call) -> int | None:
     """How often this was tried before; None where nobody says, or the team does without the guard."""
-    values = call.request.headers.getall(RETRY_COUNT, ())
-    if not values or not call.caller.team.retry_guard:
+    headers = call.request.headers
+    if RETRY_COUNT not in headers or not call.caller.team.retry_guard:
         return None
+    values = headers.getall(RETRY_COUNT)
     return int(values[0]) if len(values) == 1 and _COUNT.fullmatch(values[0]) else 0
 
 

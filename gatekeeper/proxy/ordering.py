@@ -1,6 +1,8 @@
 """What a request asks the ledger for: how much, for how long, on whose account, and what it is counted under."""
 
 import secrets
+from functools import lru_cache
+from typing import Final
 
 import orjson
 
@@ -16,13 +18,18 @@ HOLD_MARGIN_S = 60
 """A hold outlives all that its request may take by this much, so that time never resolves one that still runs."""
 
 
+WORDS_REMEMBERED: Final = 4096
+"""Settings that are told of holds, some hundred bytes each: all of them are of the catalog or of closed lists."""
+
+
 def order_of(gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: float | None) -> HoldOrder:
     """What the ledger is asked to keep aside for this request. `ttl_s` None: as long as its provider may need."""
     provider, facts = admission.provider, call.facts
     habit = call.trace.habit = habit_of(gate, call, admission, once)
     now_ms = int(gate.clock.now().timestamp() * 1000)
-    meta = {"model": facts.model, "operation": facts.operation, "resolution": facts.resolution, "phase": facts.phase,
-            "provider": facts.provider, "outputs": facts.outputs, "request_id": facts.request_id}  # fmt: skip
+    usage, meta = _words(
+        facts.model, facts.operation, facts.resolution, facts.phase, facts.provider, facts.outputs, habit.traits
+    )
     return HoldOrder(
         hold_id=new_hold_id(now_ms, secrets.randbits(RANDOM_BITS)),
         team=call.caller.team.id,
@@ -38,9 +45,22 @@ def order_of(gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: fl
         once=once.name,
         once_within_ms=once.within_ms,
         shadow=call.shadow.text if call.shadow else "",
-        usage=usage_text(facts.model, facts.operation, facts.resolution, facts.phase, facts.provider, habit.traits),
-        meta=orjson.dumps({key: value for key, value in meta.items() if value is not None}).decode(),
+        usage=usage,
+        meta=f'{meta}{facts.request_id}"}}',
     )
+
+
+@lru_cache(WORDS_REMEMBERED)
+def _words(
+    model: str | None, operation: str | None, resolution: str | None, phase: str | None, provider: str | None,
+    outputs: int | None, traits: tuple[str, ...],
+) -> tuple[str, str]:  # fmt: skip
+    """What a hold is counted under, and what its journal entry tells of it, up to the id of its request: that is the
+    gateway's own, hexadecimal digits."""
+    told = {"model": model, "operation": operation, "resolution": resolution, "phase": phase, "provider": provider,
+            "outputs": outputs, "request_id": ""}  # fmt: skip
+    meta = orjson.dumps({name: value for name, value in told.items() if value is not None}).decode()
+    return usage_text(model, operation, resolution, phase, provider, traits), meta.removesuffix('"}')
 
 
 def context_of(order: HoldOrder, held: Held) -> HoldContext:

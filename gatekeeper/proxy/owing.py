@@ -7,20 +7,33 @@ found here.
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
 
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
+from gatekeeper.core.memo import Memo
 from gatekeeper.core.outcome import Cost, Failed, Made
 from gatekeeper.core.price import charge
 from gatekeeper.core.request import ValidRequest
+from gatekeeper.core.rules import TokenPrice
 from gatekeeper.core.spec import ModelSpec, OverRun
 from gatekeeper.events import SettledAs
 from gatekeeper.ledger.bounds import OUTPUTS_MAX
 
 SIZES_BOOKED_MAX: Final = 10
 """Distinct sizes that a settlement's journal entry names; no request asks for more outputs than that."""
+
+OUTCOMES_REMEMBERED: Final = 8192
+"""Some hundred bytes each. Nearly every outcome of a request is one of a few."""
+
+_told: Final = attrgetter("outputs", "pixels", "quality", "resolution", "audio", "duration_s")
+"""All that the worth of an outcome follows from, but for tokens."""
+
+_outcomes: Final = Memo[tuple[int, int, tuple[Any, ...]], tuple[ModelSpec, ValidRequest, tuple[int, OverRun]]](
+    OUTCOMES_REMEMBERED
+)
 
 LIST_GONE: Final = "price list gone: the hold, divided by what was made"
 
@@ -39,16 +52,41 @@ class Owed:
 NOTHING: Final = Owed(0, 0)
 
 
-def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) -> Owed:
-    """What is owed for what was made. `model` None: its price list is not known here any more. Never raises."""
-    capability = None if model is None else model.capability(valid.operation)
-    if model is None or capability is None:
+def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int, *, is_remembered: bool = False) -> Owed:
+    """What is owed for what was made. `model` None: its price list is not known here any more. Never raises.
+
+    `is_remembered`: the request is one that its admission remembers for all that ask the same, so what an outcome of it
+    is worth is remembered too.
+    """
+    found = None if model is None else (_remembered_worth if is_remembered else _worth)(model, valid, made)
+    if found is None:
         amount = _divided(valid, made, held)
         return Owed(amount, amount, note=f"{made.note}; {LIST_GONE}" if made.note else LIST_GONE)
-    worth = min(charge(model, valid, made, held).quote.credits, AMOUNT_MICROCREDITS_MAX)
-    over = capability.over
+    worth, over = found
     amount = min(worth, held) if over is OverRun.ABSORB else worth
     return Owed(amount, worth, over is OverRun.CHARGE and worth > held, made.note)
+
+
+def _worth(model: ModelSpec, valid: ValidRequest, made: Made) -> tuple[int, OverRun] | None:
+    """What the outcome is worth by the model's list, and who bears what is beyond the hold."""
+    capability = model.capability(valid.operation)
+    if capability is None:
+        return None
+    return min(charge(model, valid, made, 0).quote.credits, AMOUNT_MICROCREDITS_MAX), capability.over
+
+
+def _remembered_worth(model: ModelSpec, valid: ValidRequest, made: Made) -> tuple[int, OverRun] | None:
+    """The same. Model and request are known by their identities, which are theirs for as long as this remembers them;
+    where tokens are the price hardly two outcomes are the same, and none is remembered."""
+    key = (id(model), id(valid), _told(made))
+    known = _outcomes.get(key)
+    if known is not None:
+        return known[2]
+    found, capability = _worth(model, valid, made), model.capability(valid.operation)
+    is_usual = made.outputs <= SIZES_BOOKED_MAX and len(made.pixels) <= SIZES_BOOKED_MAX and not made.duration_s
+    if found and capability and is_usual and not isinstance(capability.price.rule, TokenPrice):
+        _outcomes.put(key, (model, valid, found))
+    return found
 
 
 def made_as(valid: ValidRequest, made: Made) -> SettledAs:
@@ -64,14 +102,23 @@ def outputs_made(outcome: Made | Failed) -> int:
 def outcome_meta(outcome: Made | Failed, cost: Cost | None, via: str = "") -> str:
     """What came out, for the journal: number, sizes, quality and length as the answer told, what the provider says it
     cost, and how that was learnt."""
-    meta: dict[str, Any] = {"via": via}
+    told: dict[str, Any] = {"via": via} if via else {}
     if isinstance(outcome, Made):
-        sizes = [str(pixels) for pixels in dict.fromkeys(outcome.pixels) if pixels is not None][:SIZES_BOOKED_MAX]
-        meta |= {"outputs": outcome.outputs, "sizes": sizes, "quality": outcome.quality, "audio": outcome.audio}
-        meta |= {"resolution": outcome.resolution, "tokens": outcome.tokens, "duration_s": _number(outcome.duration_s)}
+        _tell_made(told, outcome)
     if cost is not None:
-        meta |= {"cost": _number(cost.amount), "cost_unit": cost.unit}
-    return orjson.dumps({key: value for key, value in meta.items() if value not in (None, "", [], 0)}).decode()
+        told["cost"], told["cost_unit"] = _number(cost.amount), cost.unit
+    return orjson.dumps(told).decode()
+
+
+def _tell_made(told: dict[str, Any], made: Made) -> None:
+    """What is nothing, or not told, is left out."""
+    sizes = [str(pixels) for pixels in dict.fromkeys(made.pixels) if pixels is not None][:SIZES_BOOKED_MAX]
+    duration_s = None if made.duration_s is None else str(made.duration_s)
+    found = (made.outputs, sizes, made.quality, made.audio, made.resolution, made.tokens, duration_s)
+    told.update((name, value) for name, value in zip(_MADE, found, strict=True) if value)
+
+
+_MADE: Final = ("outputs", "sizes", "quality", "audio", "resolution", "tokens", "duration_s")
 
 
 def cost_facts(cost: Cost | None) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from aiohttp import web
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.records import Repeated
-from gatekeeper.logs import one_word
 from gatekeeper.proxy.admission import Admission, admit_call
 from gatekeeper.proxy.again import answer_again
 from gatekeeper.proxy.answering import deliver, deliver_free, shadow_headers
@@ -32,15 +31,17 @@ from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
 
 async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
-    body = await body_of(gate, call)
+    body, asked = await body_of(gate, call), None
     try:
-        asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
-        asked = await taken_over(gate, call, asked)
-        learn_asked(call, asked)
+        read = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
+        asked = await taken_over(gate, call, read)
         if call.dry_run:
+            learn_asked(call, asked)
             return await quote_answer(gate, call, asked)
         admission = admit_call(call, asked)
     except Rejected as refused:
+        if asked is not None:
+            learn_asked(call, asked)
         return await pass_unheld(gate, call, body, refused)
     learn(call, admission)
     await check_sources(gate, call, admission.provider, asked)
@@ -82,34 +83,34 @@ async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
 
 def learn_asked(call: Call, asked: GenerationRequest) -> None:
     """What was asked, for the line of a refusal. Free text of the caller's is logged only as far as it is one word."""
-    call.trace.asked = None if call.dry_run else asked_words(asked)
-    call.trace.learn(
-        provider=call.candidates[0].name if len(call.candidates) == 1 else None,
-        model=one_word(asked.model),
-        operation=asked.operation,
-        resolution=one_word(asked.resolution),
-        aspect_ratio=one_word(asked.aspect_ratio),
-        size=one_word(asked.size),
-        outputs=asked.outputs,
-        audio=asked.audio,
-    )
+    facts = call.facts
+    told = asked_words(asked)
+    call.trace.asked = None if call.dry_run else told
+    facts.provider = call.candidates[0].name if len(call.candidates) == 1 else None
+    facts.model = told.get("model")
+    facts.operation = asked.operation
+    facts.resolution = told.get("resolution")
+    facts.aspect_ratio = told.get("aspect_ratio")
+    facts.size = told.get("size")
+    facts.outputs = asked.outputs
+    facts.audio = asked.audio
 
 
 def learn(call: Call, admission: Admission) -> None:
     """What the request has become, for every log line from here on."""
-    valid = admission.valid
-    if call.trace.asked is not None:
-        call.trace.asked["model"] = admission.offer.upstream_id
-    call.trace.learn(
-        provider=admission.provider.name,
-        model=admission.model.id,
-        operation=valid.operation,
-        resolution=valid.resolution,
-        aspect_ratio=valid.aspect_ratio,
-        size=str(valid.size) if valid.size else None,
-        outputs=valid.outputs,
-        duration_s=float(valid.duration_s) if valid.duration_s is not None else None,
-        audio=valid.audio,
-        credits=admission.quote.credits,
-        price_list=admission.quote.price_list.id,
-    )
+    valid, facts, trace = admission.valid, call.facts, call.trace
+    if not call.dry_run:
+        if trace.asked is None:
+            trace.asked = asked_words(admission.asked)
+        trace.asked["model"] = admission.offer.upstream_id
+    facts.provider = admission.provider.name
+    facts.model = admission.model.id
+    facts.operation = valid.operation
+    facts.resolution = valid.resolution
+    facts.aspect_ratio = valid.aspect_ratio
+    facts.size = None if valid.size is None else str(valid.size)
+    facts.outputs = valid.outputs
+    facts.duration_s = None if valid.duration_s is None else float(valid.duration_s)
+    facts.audio = valid.audio
+    facts.credits = admission.quote.credits
+    facts.price_list = admission.quote.price_list.id

@@ -3,8 +3,7 @@
 Which habit that makes it is for `habits`. Nothing is read here, and no prompt can be told from what is kept.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 REMEMBERED_MAX: Final = 20_000
 """Requests and prompts remembered at once, about 2 MB: a day's finals of a large house, ten minutes of all it asks."""
@@ -19,8 +18,7 @@ REPEATED_WITHIN_S: Final = 86_400
 """A prompt is worked on for a day; later it is another work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Habit:
+class Habit(NamedTuple):
     """What one request has of a habit. `request` and `prompt` are what it is remembered by, 0 where it is not."""
 
     traits: tuple[str, ...] = ()

@@ -6,6 +6,8 @@ The path is rebuilt from the dialect's own table; of the caller's query and head
 from collections.abc import Sequence
 from urllib.parse import unquote_plus
 
+from aiohttp.hdrs import ACCEPT
+
 from gatekeeper.core.rejection import Code, quoted, refuse
 from gatekeeper.dialects.base import Route
 from gatekeeper.proxy.body import ONLY_IN_A_HEADER
@@ -24,11 +26,13 @@ def upstream_request(
 ) -> UpstreamRequest:
     """The request to this provider, byte for byte the caller's body. `address` is one of the provider's that takes the
     place of the usual one."""
-    key = call.caller.key
-    headers = _readable_answer(forwardable_request_headers(call.request.raw_headers, key))
+    request = call.request
+    headers = forwardable_request_headers(request.raw_headers, call.caller.key)
+    if any(accept not in READABLE_TYPES for accept in request.headers.getall(ACCEPT, ())):
+        headers = _readable_answer(headers)
     headers, query = provider.with_credential(headers, passing_query(call))
-    url = (address or f"{provider.bases[call.route.base]}{call.route.upstream_path}") + (f"?{query}" if query else "")
-    return UpstreamRequest(call.request.method, url, headers, body, provider.timeouts)
+    url = address or provider.bases[call.route.base] + call.route.upstream_path
+    return UpstreamRequest(request.method, f"{url}?{query}" if query else url, headers, body, provider.timeouts)
 
 
 async def send_unheld(provider: Provider, request: UpstreamRequest) -> UpstreamAnswer:
@@ -60,9 +64,11 @@ def _readable_answer(headers: Headers) -> Headers:
 def passing_query(call: Call) -> str:
     """What of the caller's query may pass. Raises `Rejected` for what nobody here reads, and for the caller's key."""
     address, _, sent = call.request.raw_path.partition("#")[0].partition("?")
-    if call.caller.key in unquote_plus(f"{address}?{sent}"):
+    if call.caller.key in unquote_plus(f"{address}?{sent}" if sent else address):
         raise refuse(Code.MALFORMED_REQUEST, f"The address carries your gatekeeper key. {ONLY_IN_A_HEADER}")
-    query = strip_credentials_from_query(sent)
+    query = strip_credentials_from_query(sent) if sent else ""
+    if not query:
+        return query
     with call.past:
         _check_query(query, call.route)
     return query

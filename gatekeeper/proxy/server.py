@@ -72,6 +72,9 @@ SCOPES: dict[Answering, Scopes] = {
 }
 """What a key needs for it; everything else, and what is added without a thought of it, needs to generate."""
 
+ENDINGS: frozenset[Answering] = frozenset(OF_ONE.values())
+"""What tells of the end of a decision, or asks for it."""
+
 OWN_MODEL_PREFIX = "/v1/models/"
 
 NATIVE = "native"
@@ -82,6 +85,9 @@ MOST_COPIED = "openai"
 
 PATH_LENGTH_MAX = 2048
 """Longer than any route of any provider."""
+
+FOUND_MAX = 4096
+"""Paths remembered with where they lead: those of all routes, and of the jobs that are being asked about just now."""
 
 LEDGER_DETAIL_LENGTH_MAX = 200
 """Enough for the store's own words and where it was looked for."""
@@ -109,12 +115,13 @@ class DataPlane:
         self._native = gate.native_dialect
         self._decisions = decisions_provider(self._native)
         self._hosts = {p.host: p for p in gate.providers.values() if p.host is not None}
+        self._found: dict[tuple[str, str], Target] = {}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request, whatever happens."""
         trace = Trace.begin(self._gate)
         target = self._find_target(request)
-        trace.learn(dialect=target.dialect_name)
+        trace.facts.dialect = target.dialect_name
         try:
             if request.raw_path.startswith(CALLBACKS):
                 return await receive(self._gate, request)
@@ -129,13 +136,11 @@ class DataPlane:
 
     async def _answer(self, request: web.BaseRequest, target: Target, trace: Trace) -> web.StreamResponse:
         # An end is told also while the store is away, and with a key that was good when the work was asked for.
-        is_end = target.answering in OF_ONE.values()
-        caller = await self._gate.authenticator.caller(request.raw_headers, to_end=is_end)
+        caller = await self._gate.authenticator.caller(request.raw_headers, to_end=target.answering in ENDINGS)
         identity = identify(request, caller)
-        trace.learn(
-            team=caller.team.id, key_id=caller.record.key_id, project=identity.project, member=identity.member,
-            phase=identity.phase,
-        )  # fmt: skip
+        facts = trace.facts
+        facts.team, facts.key_id = caller.team.id, caller.record.key_id
+        facts.project, facts.member, facts.phase = identity.project, identity.member, identity.phase
         if target.answering is None or target.route is None:
             raise refuse(Code.ROUTE_NOT_GATED, self._not_open(request, target))
         is_quote = identity.dry_run and target.answering in {generate, answer_decision}
@@ -177,6 +182,20 @@ class DataPlane:
         return sorted(known, key=lambda each: each.dialect_name != MOST_COPIED)
 
     def _find_target(self, request: web.BaseRequest) -> Target:
+        if self._hosts:
+            return self._look_for_target(request)
+        spelled = request.method, request.raw_path
+        target = self._found.get(spelled)
+        if target is None:
+            target = self._look_for_target(request)
+            # Where a path has a shape of its own, that is read from the query; which else says nothing here.
+            if target.answering is not None and target.shape is None and "?" not in request.raw_path:
+                if len(self._found) >= FOUND_MAX:
+                    del self._found[next(iter(self._found))]
+                self._found[spelled] = target
+        return target
+
+    def _look_for_target(self, request: web.BaseRequest) -> Target:
         path = request.raw_path.partition("?")[0].partition("#")[0]
         if not path.startswith("/") or len(path) > PATH_LENGTH_MAX:
             return Target(NATIVE, self._native)

@@ -18,16 +18,7 @@ from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.logs import emit, one_word
 from gatekeeper.proxy import flight
 from gatekeeper.proxy.admission import Admission
-from gatekeeper.proxy.again import AnswerCopy
-from gatekeeper.proxy.answering import (
-    Passage,
-    carry,
-    content_type_of,
-    deliver_free,
-    reader_of,
-    refused_credential,
-    shadow_headers,
-)
+from gatekeeper.proxy.answering import carry, deliver_free, passage_of, refused_credential, shadow_headers
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.once import UNNAMED, Once
 from gatekeeper.proxy.past import Shadow
@@ -39,6 +30,8 @@ from gatekeeper.upstream.messages import UpstreamAnswer
 def shadow_for(team: TeamRecord, candidates: tuple[Provider, ...], *, dry_run: bool) -> Shadow | None:
     """A shadow for a request that may not be refused: its team is in shadow, or whoever may serve it. A dry run
     forwards nothing, and says what would be."""
+    if not team.shadow and not (candidates and candidates[0].shadow):
+        return None
     is_in_shadow = team.shadow or (bool(candidates) and all(provider.shadow for provider in candidates))
     return Shadow() if is_in_shadow and not dry_run else None
 
@@ -113,8 +106,4 @@ async def _pass_on(gate: Gate, call: Call, provider: Provider, answer: UpstreamA
     async def land(_outcome: Outcome, _kept: Answer | None) -> None:
         """Nothing was held: there is nothing to book."""
 
-    nothing_kept = AnswerCopy(UNNAMED, answer.status, content_type_of(answer))
-    reader = reader_of(call, call.route, answer)
-    return await carry(
-        Passage(gate, call, provider, answer, reader, nothing_kept, land, lambda _at_s, _waits_s: None, dict)
-    )
+    return await carry(passage_of(gate, call, provider, answer, land, dict))

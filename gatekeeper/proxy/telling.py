@@ -30,15 +30,23 @@ _WORDS: Final = ("model", "resolution", "aspect_ratio", "size", "quality")
 
 def asked_words(asked: GenerationRequest) -> dict[str, Any]:
     """What was asked, by name; what was not said is left out."""
-    told: dict[str, Any] = {name: one_word(getattr(asked, name)) for name in _WORDS}
-    told |= {name: getattr(asked, name) for name in ("audio", "enhance_prompt")}
-    told |= {name: _count(getattr(asked, name)) for name in ("outputs", "reference_images")}
-    told["operation"] = None if asked.operation is None else str(asked.operation)
-    told["duration_s"] = "auto" if asked.duration_auto else _number(asked.duration_s)
-    told["scale"] = _number(asked.scale)
-    told["input"] = _sides(asked.input_pixels)
-    told["input_video"] = asked.input_video or None
-    told["prompt"] = bool(asked.prompt_length) or None
+    told = {
+        "model": one_word(asked.model),
+        "resolution": one_word(asked.resolution),
+        "aspect_ratio": one_word(asked.aspect_ratio),
+        "size": one_word(asked.size),
+        "quality": one_word(asked.quality),
+        "audio": asked.audio,
+        "enhance_prompt": asked.enhance_prompt,
+        "outputs": _count(asked.outputs),
+        "reference_images": _count(asked.reference_images),
+        "operation": None if asked.operation is None else asked.operation.value,
+        "duration_s": "auto" if asked.duration_auto else _number(asked.duration_s),
+        "scale": _number(asked.scale),
+        "input": _sides(asked.input_pixels),
+        "input_video": asked.input_video or None,
+        "prompt": bool(asked.prompt_length) or None,
+    }
     return {name: value for name, value in told.items() if value is not None}
 
 
@@ -111,7 +119,7 @@ def _fraction(text: Any) -> Fraction | None:
 
 
 def _count(value: int | None) -> int | None:
-    return None if value is None else max(-COUNT_MAX, min(value, COUNT_MAX))
+    return value if value is None or -COUNT_MAX <= value <= COUNT_MAX else max(-COUNT_MAX, min(value, COUNT_MAX))
 
 
 def _sides(size: Pixels | None) -> str | None:

@@ -1,94 +1,191 @@
-"""The answer of a provider, over an aiohttp response."""
+"""The answer of a provider: what has arrived of it, and whoever waits for more.
+
+It outlives its connection: when the last byte is in, the connection goes back to the pool, though nothing may have
+been read yet.
+"""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
-from typing import Self
+from math import inf
+from typing import TYPE_CHECKING, Final, Self
 
-import aiohttp
+from gatekeeper.upstream.failure import NeverSent, OutcomeUnknown, Reason, UpstreamError
+from gatekeeper.upstream.messages import Delivery, RawHeaders, Timeouts
 
-from gatekeeper.upstream.connection import PIECE_BYTES, Exchange
-from gatekeeper.upstream.failure import Reason, UpstreamError
-from gatekeeper.upstream.messages import RawHeaders
-from gatekeeper.upstream.translation import root
+if TYPE_CHECKING:
+    from gatekeeper.upstream.connection import Connection
 
-# A reader waiting in aiohttp is not woken when the framing of the body breaks; asking again finds the connection lost.
-LOST_CHECK_S = 1.0
+PIECE_BYTES: Final = 64 * 1024
+"""Large enough to cost few system calls, small enough that what waits in memory stays small."""
+
+HELD_BYTES_MAX: Final = 2 * PIECE_BYTES
+"""So much may wait for a slow reader; then the provider waits too. One more read of the socket may come on top."""
 
 
 class Answer:
-    """UpstreamAnswer over an aiohttp response."""
+    """UpstreamAnswer, and the exchange that leads to it: from the moment a connection is in hand."""
 
-    def __init__(self, response: aiohttp.ClientResponse, exchange: Exchange, idle_s: float) -> None:
-        self._response = response
-        self._exchange = exchange
-        self._idle_s = idle_s
-        self._handed_over_at: float | None = None
+    __slots__ = (
+        "_begun",
+        "_ended",
+        "_failure",
+        "_handed_over_at",
+        "_held",
+        "_idle_s",
+        "_loop",
+        "_offset",
+        "_waiter",
+        "connection",
+        "content_length",
+        "delivery",
+        "held_bytes",
+        "raw_headers",
+        "status",
+        "total_at",
+    )
 
-    @property
-    def status(self) -> int:
-        return self._response.status
+    def __init__(self, loop: asyncio.AbstractEventLoop, delivery: Delivery, timeouts: Timeouts) -> None:
+        """Starts the clock of `total_s`."""
+        self._loop = loop
+        self.delivery = delivery
+        self.total_at = loop.time() + timeouts.total_s
+        self._idle_s = timeouts.idle_s
+        self.connection: Connection | None = None
+        self.status = 0
+        self.raw_headers: RawHeaders = ()
+        self.content_length: int | None = None
+        self._held: list[bytes] = []
+        self._offset = 0
+        self.held_bytes = 0
+        self._begun = False
+        self._ended = False
+        self._failure: UpstreamError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._handed_over_at = inf
 
-    @property
-    def raw_headers(self) -> RawHeaders:
-        return self._response.raw_headers
+    # --- from the connection ---
 
-    @property
-    def content_length(self) -> int | None:
-        return self._response.content_length
+    def feed(self, piece: bytes) -> None:
+        """More of the body."""
+        self._held.append(piece)
+        self.held_bytes += len(piece)
+
+    def wake(self) -> None:
+        """There is something new for whoever waits."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def end(self) -> None:
+        """The body is all here."""
+        self.connection = None
+        self._ended = True
+        self.wake()
+
+    def fail(self, reason: Reason, detail: str = "") -> None:
+        """It ends here, short of its end. What has arrived of the body is still handed over first."""
+        self.connection = None
+        if self._failure is None and not self._ended:
+            self._failure = self.failure(reason, detail)
+        self.wake()
+
+    def expired_limit(self) -> Reason:
+        """Which limit ended a wait."""
+        if self._loop.time() >= self.total_at:
+            return Reason.TOTAL_TIMEOUT
+        return Reason.IDLE_TIMEOUT if self.status else Reason.HEAD_TIMEOUT
+
+    def failure(self, reason: Reason, detail: str = "") -> NeverSent | OutcomeUnknown:
+        """The error for this exchange: its kind follows from what was written, never from what was raised."""
+        return OutcomeUnknown(reason, detail) if self.delivery.sent else NeverSent(reason, detail)
+
+    # --- to the reader ---
+
+    async def head(self, limit_at: float) -> None:
+        """Waits until the head is here. Raises what ended the wait; a cancel closes the connection at once."""
+        try:
+            if not self.status and self._failure is None:
+                await self._wait(limit_at)
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        if not self.status and self._failure is not None:
+            raise self._failure
+
+    def whole(self) -> bytes | None:
+        if not self._ended or self._begun:
+            return None
+        if len(self._held) != 1:
+            self._held = [b"".join(self._held)]
+        return self._held[0]
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        while piece := await self._next_piece():
-            self._handed_over_at = asyncio.get_running_loop().time()
-            yield piece
+        self._begun = True
+        while True:
+            now = self._loop.time()
+            if self._handed_over_at < now:
+                # The total is the provider's: what our own reader took between two pieces is not counted against it.
+                self.total_at += now - self._handed_over_at
+            self._handed_over_at = inf
+            if now >= self.total_at and self.connection is not None:
+                self.connection.limit_reached()
+                self._held.clear()
+                self.held_bytes = 0
+            if self.held_bytes:
+                piece = self._next_piece()
+                self._handed_over_at = now
+                yield piece
+            elif self._failure is not None:
+                raise self._failure
+            elif self._ended:
+                return
+            else:
+                await self._wait(min(now + self._idle_s, self.total_at))
 
-    async def _next_piece(self) -> bytes:
-        """At most PIECE_BYTES, b"" at the end. The idle limit runs only while there is nothing to hand over."""
-        failure: UpstreamError
+    def _next_piece(self) -> bytes:
+        """At most PIECE_BYTES of what is held."""
+        held = self._held
+        if self.held_bytes <= PIECE_BYTES and not self._offset:
+            piece = held[0] if len(held) == 1 else b"".join(held)
+            held.clear()
+        elif len(held[0]) <= PIECE_BYTES:
+            piece = held.pop(0)
+        else:
+            piece = held[0][self._offset : self._offset + PIECE_BYTES]
+            self._offset += len(piece)
+            if self._offset == len(held[0]):
+                del held[0]
+                self._offset = 0
+        self.held_bytes -= len(piece)
+        if self.connection is not None and self.held_bytes <= PIECE_BYTES:
+            self.connection.read_on()
+        return piece
+
+    async def _wait(self, limit_at: float) -> None:
+        """Until something new is here. The limit runs only while there is nothing to hand over."""
+        connection = self.connection
+        assert connection is not None
+        self._waiter = self._loop.create_future()
+        connection.limit(limit_at)
         try:
-            return await self._read()
-        except TimeoutError:
-            past_total = asyncio.get_running_loop().time() >= self._exchange.total_at
-            failure = self._exchange.failure(Reason.TOTAL_TIMEOUT if past_total else Reason.IDLE_TIMEOUT)
-        except (aiohttp.ClientError, OSError, RuntimeError) as exc:
-            # RuntimeError: the connection was lost before the wait began.
-            failure = self._exchange.failure(Reason.CUT, root(exc))
-        self._abort()
-        raise failure
+            await self._waiter
+        finally:
+            self._waiter = None
+            if self.connection is not None:
+                self.connection.limit_at = inf
 
-    async def _read(self) -> bytes:
-        content = self._response.content
-        now = asyncio.get_running_loop().time()
-        self._give_back_the_readers_time(now)
-        wait_until = min(now + self._idle_s, self._exchange.total_at)
-        while now < wait_until:
-            ready = content.read_nowait(PIECE_BYTES)
-            if ready or content.at_eof():
-                return ready
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(min(now + LOST_CHECK_S, wait_until)):
-                    return await content.read(PIECE_BYTES)
-            now = asyncio.get_running_loop().time()
-        raise TimeoutError
-
-    def _give_back_the_readers_time(self, now: float) -> None:
-        """The total is the provider's: what our own reader took between two pieces is not counted against it."""
-        if self._handed_over_at is not None:
-            self._exchange.total_at += now - self._handed_over_at
-            self._handed_over_at = None
-
-    def _abort(self) -> None:
-        self._response.close()
-        self._exchange.abort()
+    def abort(self) -> None:
+        """Closes the connection at once, if it is still this answer's. A polite close waits for a deaf peer."""
+        connection = self.connection
+        if connection is not None:
+            connection.fail(Reason.CUT, "closed by the gateway")
 
     async def aclose(self) -> None:
-        # A response that ended by itself has given its connection back: another request may be using it now.
-        # Unless the upload was still going on: then aiohttp closes it, and waits for the peer to read.
-        if not (self._response.closed and self._exchange.uploaded):
-            self._abort()
+        # An answer that is all here has given its connection back: another request may be using it now.
+        self.abort()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+        self.abort()

@@ -39,8 +39,14 @@ class Credential:
     kind: Literal["bearer", "header", "query", "signed", "none"]
     name: str = ""
     secret: str = field(default="", repr=False)
+    hidden: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
+    """What no answer to a caller may contain: the secret, and of tokens the beginning that all of them share."""
 
     def __post_init__(self) -> None:
+        self._check()
+        object.__setattr__(self, "hidden", self._find_hidden())
+
+    def _check(self) -> None:
         if self.kind == "none":
             return
         if self.kind in {"header", "query"} and not self.name:
@@ -52,9 +58,7 @@ class Credential:
         if self.kind == "signed" and not all(self.secret.partition(":")):
             raise ValueError("the credential is no access key and secret key with a colon between them")
 
-    @property
-    def hidden(self) -> tuple[str, ...]:
-        """What no answer to a caller may contain: the secret, and of tokens the beginning that all of them share."""
+    def _find_hidden(self) -> tuple[str, ...]:
         if self.kind == "none":
             return ()
         if self.kind != "signed":
@@ -98,8 +102,8 @@ def _beginning(token: str) -> str:
 
 
 def _with_header(headers: Headers, name: str, value: str) -> Headers:
-    others = tuple((other, text) for other, text in headers if other.lower() != name.lower())
-    return (*others, (name, value))
+    lower = name.lower()
+    return (*[header for header in headers if header[0].lower() != lower], (name, value))
 
 
 def _with_parameter(raw_query: str, name: str, value: str) -> str:

@@ -9,7 +9,9 @@ rely on them.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 from urllib.parse import unquote_plus
 
 from gatekeeper.upstream.messages import Headers, RawHeaders
@@ -61,8 +63,62 @@ _RESPONSE_DROPPED_PREFIXES = (b"gatekeeper-",)
 # A caller that names one of these in `Connection` would decide how the provider reads the body.
 _NEVER_HOP_BY_HOP = frozenset(b"content-type content-encoding content-length accept host".split())
 
+# What `Connection` mostly says. It names no header that would pass: `Keep-Alive` never does.
+_ALONE = b"keep-alive"
+
 _TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+_READABLE: Final = ("Accept-Encoding", "identity")
+
+_NAMES_MAX: Final = 2048
+"""Spellings of names remembered for each direction; callers and providers together use some hundred."""
+
+_NAME_BYTES_MAX: Final = 64
+"""A longer name is looked at each time, so that what is remembered stays small."""
+
+_DROPPED: Final = ""
+_CONNECTION: Final = "\n"
+"""What stands for `Connection` in the place of a name: dropped, and it says what else is for this hop only."""
+
+
+class Names(dict[bytes, str]):
+    """What `decide` says of a header's name, decided once for each spelling that is met."""
+
+    def __init__(self, decide: Callable[[bytes], str]) -> None:
+        super().__init__()
+        self._decide = decide
+
+    def __missing__(self, name: bytes) -> str:
+        verdict = self._decide(name)
+        if len(name) <= _NAME_BYTES_MAX:
+            if len(self) >= _NAMES_MAX:
+                self.clear()
+            self[name] = verdict
+        return verdict
+
+
+def _decide(dropped: frozenset[bytes], prefixes: tuple[bytes, ...], name: bytes) -> str:
+    """The name that goes on, or `_DROPPED`, as also for what lenient parsers let through and a writer then refuses,
+    after the generation was paid."""
+    lower = name.lower()
+    if lower == b"connection":
+        return _CONNECTION
+    # Servers of the CGI kind take `Content_Type` for `Content-Type`; nginx drops such names too.
+    if b"_" in name or lower in dropped or lower.startswith(prefixes) or not _TOKEN.fullmatch(name):
+        return _DROPPED
+    return name.decode("ascii")
+
+
+_REQUEST_NAMES = Names(partial(_decide, _REQUEST_DROPPED, _REQUEST_DROPPED_PREFIXES))
+_RESPONSE_NAMES = Names(partial(_decide, _RESPONSE_DROPPED, _RESPONSE_DROPPED_PREFIXES))
+_LOWER_NAMES = Names(lambda name: name.decode("latin-1").lower())
+
+
+def named_headers(raw_headers: RawHeaders) -> dict[str, str]:
+    """The headers by their names in lower case, for whoever reads the answer; of several the last."""
+    lower = _LOWER_NAMES
+    return {lower[name]: value.decode("latin-1") for name, value in raw_headers}
 
 
 def forwardable_request_headers(raw_headers: RawHeaders, team_key: str = "") -> Headers:
@@ -70,8 +126,9 @@ def forwardable_request_headers(raw_headers: RawHeaders, team_key: str = "") -> 
 
     `team_key` is the key the caller came with: no header whose value contains it passes, whatever its name.
     """
-    passing = _passing(raw_headers, _REQUEST_DROPPED, _REQUEST_DROPPED_PREFIXES, (team_key,))
-    return (*passing, ("Accept-Encoding", "identity"))
+    passing = _passing(raw_headers, _REQUEST_NAMES, (team_key,))
+    passing.append(_READABLE)
+    return tuple(passing)
 
 
 def forwardable_response_headers(raw_headers: RawHeaders, *hidden: str) -> Headers:
@@ -79,7 +136,7 @@ def forwardable_response_headers(raw_headers: RawHeaders, *hidden: str) -> Heade
 
     `hidden` is of the provider's credential: no header whose value contains it passes, should a provider echo it.
     """
-    return tuple(_passing(raw_headers, _RESPONSE_DROPPED, _RESPONSE_DROPPED_PREFIXES, hidden))
+    return tuple(_passing(raw_headers, _RESPONSE_NAMES, hidden))
 
 
 def strip_credentials_from_query(raw_query: str, *hidden: str) -> str:
@@ -95,29 +152,39 @@ def _is_credential(part: str, hidden: tuple[str, ...]) -> bool:
     return any(each and (each in unquote_plus(value) or each in unquote_plus(name)) for each in hidden)
 
 
-def _passing(
-    raw_headers: RawHeaders, dropped: frozenset[bytes], prefixes: tuple[bytes, ...], hidden: tuple[str, ...]
-) -> Iterator[tuple[str, str]]:
-    dropped |= _named_by_connection(raw_headers) - _NEVER_HOP_BY_HOP
-    hidden_bytes = [each.encode() for each in hidden if each]
+def _passing(raw_headers: RawHeaders, names: Names, hidden: tuple[str, ...]) -> list[tuple[str, str]]:
+    passing, connection = list[tuple[str, str]](), list[bytes]()
     for name, value in raw_headers:
-        lower = name.lower()
-        # Servers of the CGI kind take `Content_Type` for `Content-Type`; nginx drops such names too.
-        if b"_" in name or lower in dropped or lower.startswith(prefixes) or not _well_formed(name, value):
+        passes_as = names[name]
+        if not passes_as:
             continue
-        if not any(each in value for each in hidden_bytes):
-            yield name.decode("ascii"), _text(value)
+        if passes_as == _CONNECTION:
+            if value.lower() != _ALONE:
+                connection.append(value)
+            continue
+        text = value.decode("ascii") if value.isascii() else _text(value)
+        # Printable text, most of it, has none; a tab is the one control character that may stand in a value.
+        if text.isprintable() or not _CONTROL.search(text):
+            passing.append((passes_as, text))
+    if connection:
+        passing = _without_named(passing, connection)
+    for each in hidden:
+        passing = _without_hidden(passing, each)
+    return passing
 
 
-def _named_by_connection(raw_headers: RawHeaders) -> frozenset[bytes]:
-    """Names that `Connection` declares to be for this hop only."""
-    named = (value for name, value in raw_headers if name.lower() == b"connection")
-    return frozenset(token.strip().lower() for value in named for token in value.split(b","))
+def _without_named(passing: list[tuple[str, str]], connection: list[bytes]) -> list[tuple[str, str]]:
+    """Without what the values of `Connection` declare to be for this hop only."""
+    named = frozenset(token.strip() for value in connection for token in value.lower().split(b","))
+    for_this_hop = named - _NEVER_HOP_BY_HOP
+    return [(name, value) for name, value in passing if name.lower().encode() not in for_this_hop]
 
 
-def _well_formed(name: bytes, value: bytes) -> bool:
-    """Lenient parsers let control characters through that a writer then refuses, after the generation was paid."""
-    return _TOKEN.fullmatch(name) is not None and _CONTROL.search(value) is None
+def _without_hidden(passing: list[tuple[str, str]], hidden: str) -> list[tuple[str, str]]:
+    """Most often it stands in none of them, which one look at all of them tells."""
+    if not hidden or hidden not in "\n".join([value for _, value in passing]):
+        return passing
+    return [(name, value) for name, value in passing if hidden not in value]
 
 
 def _text(value: bytes) -> str:

@@ -29,7 +29,7 @@ class Timeouts:
 class UpstreamRequest:
     """One request, complete and in memory. `url` is used as it is spelled; `body` is sent piece by piece.
 
-    The length is computed from `body`; Content-Length, Transfer-Encoding, Expect, Connection and Upgrade among
+    The length is computed from `body`; Host, Content-Length, Transfer-Encoding, Expect, Connection and Upgrade among
     `headers` are left out because framing belongs to the client that writes the bytes.
     """
 
@@ -67,6 +67,13 @@ class UpstreamAnswer(Protocol):
     @property
     def content_length(self) -> int | None:
         """Bytes of body announced by the provider, None if it did not say (chunked, or until it closes)."""
+        ...
+
+    def whole(self) -> bytes | None:
+        """The entire body if all of it is here already and nothing of it was read yet; never waits.
+
+        None means only that `chunks` has to be asked. Asked again, it gives the same.
+        """
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from aiohttp import web
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.dialects.base import Rendered
+from gatekeeper.web.outgoing import SERVER, Whole
 
 REQUEST_ID = "Gatekeeper-Request-Id"
 HOLD_ID = "Gatekeeper-Hold-Id"
@@ -21,10 +22,6 @@ CREDITS_AVAILABLE = "Gatekeeper-Credits-Available"
 REPLAYED = "Gatekeeper-Replayed"
 SHADOW = "Gatekeeper-Shadow"
 """The code with which an answer's request would have been refused, were its team or provider not in shadow."""
-
-
-SERVER = "gatekeeper"
-"""Answers of our own say so, and not which library or Python wrote them."""
 
 
 class RendersRejections(Protocol):
@@ -39,9 +36,7 @@ def rejection_answer(shape: RendersRejections, rejection: Rejection, request_id:
     Its code stands in the dialect's own headers.
     """
     rendered = shape.render_rejection(rejection, request_id)
-    answer = web.Response(status=rendered.status, body=rendered.body)
-    for name, value in rendered.headers:
-        answer.headers[name] = value
+    answer = Whole(status=rendered.status, body=rendered.body, headers=rendered.headers)
     answer.headers["Server"] = SERVER
     answer.headers[REQUEST_ID] = request_id
     if rejection.earlier is not None:
@@ -70,7 +65,7 @@ def failure_answer(request_id: str) -> web.Response:
 def json_answer(document: Any, request_id: str | None = None, *, status: int = 200) -> web.Response:
     """A JSON document. Amounts in it are made by `dialects.facts.credits_number`."""
     body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-    answer = web.Response(status=status, body=body, content_type="application/json", headers={"Server": SERVER})
+    answer = Whole(status=status, body=body, content_type="application/json", headers={"Server": SERVER})
     if request_id is not None:
         answer.headers[REQUEST_ID] = request_id
     return answer

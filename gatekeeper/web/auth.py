@@ -43,11 +43,12 @@ REMEMBERED_MAX = 10_000
 """Records remembered at once, and as many names that are not there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Caller:
     """The key's record and its team's; `key` is what the caller sent, to be stripped from all that goes upstream.
 
-    `over` says why nothing may be begun with the key any more: how something ended may yet be told with it.
+    `over` says why nothing may be begun with the key any more: how something ended may yet be told with it. It does
+    not change; there is one for each request, and to make a frozen one costs more.
     """
 
     key: str
@@ -78,13 +79,18 @@ class Authenticator:
         `to_end`: one who may only tell how something ended; then older records will do, and a key that is `over`."""
         key = find_key(raw_headers, self._key_headers)
         sha256 = key_sha256(key)
-        record = self._static.get(sha256) or await self._keys.get(sha256, or_older=to_end)
+        now_s = self._clock.monotonic_s()
+        record = self._static.get(sha256) or self._keys.fresh(sha256, now_s)
+        if record is None:
+            record = await self._keys.get(sha256, or_older=to_end)
         if record is None or not hmac.compare_digest(record.sha256, sha256):
             raise _unknown()
         over = self._over(record)
         if over is not None and not to_end:
             raise over
-        team = await self._teams.get(record.team, or_older=to_end)
+        team = self._teams.fresh(record.team, now_s)
+        if team is None:
+            team = await self._teams.get(record.team, or_older=to_end)
         if team is None:
             raise refuse(Code.UNAUTHENTICATED, "The team of this gatekeeper key does not exist any more.")
         return Caller(key, record, team, over)
@@ -114,6 +120,11 @@ class _Remembered(Generic[Value]):
         self._known: dict[str, tuple[float, Value]] = {}
         self._unknown: dict[str, tuple[float, None]] = {}
         self._asking: dict[str, asyncio.Task[Value | None]] = {}
+
+    def fresh(self, name: str, now_s: float) -> Value | None:
+        """What is remembered of it and not out of date; None says only that one has to `get` it."""
+        remembered = self._known.get(name)
+        return remembered[1] if remembered is not None and remembered[0] > now_s else None
 
     async def get(self, name: str, *, or_older: bool = False) -> Value | None:
         now_s = self._clock.monotonic_s()
@@ -158,22 +169,25 @@ def _remember(entries: dict[str, Entry], name: str, entry: Entry) -> None:
 
 def find_key(raw_headers: Iterable[tuple[bytes, bytes]], key_headers: frozenset[bytes] = KEY_HEADERS) -> str:
     """The one gatekeeper key of a request. Raises `Rejected` (unauthenticated) for none, or for two that differ."""
-    found = {match[0] for name, value in raw_headers if name.lower() in key_headers for match in _keys_in(value)}
-    if not found:
+    found: bytes | None = None
+    for name, value in raw_headers:
+        if name.lower() in key_headers:
+            key = _key_in(value)
+            if key is not None and found not in {None, key}:
+                raise refuse(Code.UNAUTHENTICATED, "The request carries two different gatekeeper keys; send one.")
+            found = key or found
+    if found is None:
         raise refuse(
             Code.UNAUTHENTICATED,
             "Send your gatekeeper key where the provider's SDK puts its own, for example Authorization: Bearer gk_...",
         )
-    if len(found) > 1:
-        raise refuse(Code.UNAUTHENTICATED, "The request carries two different gatekeeper keys; send one.")
-    return found.pop().decode("ascii")
+    return found.decode("ascii")
 
 
-def _keys_in(value: bytes) -> Iterable[re.Match[bytes]]:
+def _key_in(value: bytes) -> bytes | None:
     """The key stands alone or behind one scheme word; a longer text that contains one is not a key."""
     words = value.split()
-    last = KEY_PATTERN.fullmatch(words[-1]) if 1 <= len(words) <= 2 else None
-    return () if last is None else (last,)
+    return words[-1] if 1 <= len(words) <= 2 and KEY_PATTERN.fullmatch(words[-1]) else None
 
 
 def key_sha256(key: str) -> str:

@@ -22,7 +22,8 @@ from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.reports import UsageRow
 from gatekeeper.ledger.teamrecord import TeamRecord
-from gatekeeper.web.answers import REQUEST_ID, SERVER, json_answer
+from gatekeeper.web.answers import REQUEST_ID, json_answer
+from gatekeeper.web.outgoing import SERVER
 
 DIMENSIONS: Final = ("model", "resolution", "operation", "project", "member", "phase", "provider", "traits", "day")
 """By what usage can be asked for."""

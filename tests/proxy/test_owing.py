@@ -4,14 +4,19 @@ import json
 from fractions import Fraction
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
 from gatekeeper.core.outcome import Cost, Failed, Made
+from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.rules import FlatPrice
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import ModelSpec, OverRun
+from gatekeeper.core.validate import validate
 from gatekeeper.proxy.owing import LIST_GONE, Owed, cost_facts, made_as, outcome_meta, outputs_made, owed
 from tests.cases import each_case
+from tests.core.strategies import PROPERTY, mades, models, valid_looking_requests
 from tests.factories import a_capability, a_model, a_price, a_valid_request
 
 FLAT = 20_000_000
@@ -79,6 +84,20 @@ def test_without_its_list_the_hold_is_divided(made: Made, expected: int) -> None
     valid = a_valid_request(outputs=4, duration_s=Fraction(8))
 
     assert Owed(expected, expected, note=LIST_GONE) == owed(None, valid, made, 100)
+
+
+@PROPERTY
+@given(models, st.data())
+def test_what_is_remembered_is_what_would_be_found(model: ModelSpec, data: st.DataObject) -> None:
+    """For whatever came out of one request, in whatever order it came, and again."""
+    valid = validate(model, data.draw(valid_looking_requests(model)))
+    assume(isinstance(valid, ValidRequest))
+    assert isinstance(valid, ValidRequest)
+    outcomes = data.draw(st.lists(mades(model), min_size=1, max_size=4)) * 2
+
+    assert [owed(model, valid, each, FLAT) for each in outcomes] == [
+        owed(model, valid, each, FLAT, is_remembered=True) for each in outcomes
+    ]
 
 
 def test_without_its_list_an_open_length_counts_as_the_longest() -> None:

@@ -106,3 +106,13 @@ def test_response_echoing_our_credential():
 def test_query(query, expected):
     """Parameters that name a credential or carry the team's key go; the other bytes stay as they are."""
     assert expected == strip_credentials_from_query(query, KEY)
+
+
+@each_case("name", [b"X-Met", b"cookie", b"x-" + b"long" * 20, b"bad name"])
+def test_a_spelling_met_again(name):
+    """A header's name is judged alike however often it was met, and however many others came between."""
+    many = [((b"X-Other-%d" % number, b"v"),) for number in range(5000)]
+
+    first = forwardable_request_headers(((name, b"v"),))
+    verdicts = {forwardable_request_headers(((name, b"v"),)) for raw in many if forwardable_request_headers(raw)}
+    assert {first} == verdicts

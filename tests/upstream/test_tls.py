@@ -74,20 +74,3 @@ async def test_close_in_the_body(provider, ask, server_tls, trusting):
     await answer.aclose()
 
     await asyncio.wait_for(server.peers[0].closed.wait(), 1)
-
-
-async def test_refusing_proxy(provider, ask, monkeypatch):
-    """A proxy from the environment that refuses to open the way is NeverSent."""
-
-    async def refuse(peer):
-        await peer.head()
-        await peer.answer(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-
-    proxy = await provider(refuse)
-    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-
-    async with Upstream(trust_env=True) as upstream:
-        with pytest.raises(NeverSent) as caught:
-            await upstream.send(ask("https://localhost:1/?key=s3cret"))
-
-    assert (Reason.UNREACHABLE, "the HTTP proxy answered 407") == (caught.value.reason, caught.value.detail)

@@ -185,7 +185,7 @@ def _record_of(call: Call, admission: Admission, hold: OpenHold) -> JobRecord:
         valid=admission.valid,
         price_list=hold.price_list,
         held=hold.amount,
-        facts=call.facts,
+        facts=replace(call.facts),
         context=HoldContext(hold.amount, hold.project, hold.member, hold.key_id, price_list=hold.price_list),
         submitted_at_ms=hold.held_at_ms,
         deadline_s=max(left_ms // 1000, 0),

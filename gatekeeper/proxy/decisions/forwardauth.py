@@ -28,7 +28,8 @@ from gatekeeper.proxy.once import UNNAMED, Once, fingerprint, key_of, named
 from gatekeeper.proxy.refusals import LEDGER_RETRY_AFTER_S
 from gatekeeper.proxy.shadow import tell_shadow
 from gatekeeper.proxy.webhooks.keys import settle_token
-from gatekeeper.web.answers import CREDITS_CHARGED, REQUEST_ID, SERVER, RendersRejections
+from gatekeeper.web.answers import CREDITS_CHARGED, REQUEST_ID, RendersRejections
+from gatekeeper.web.outgoing import SERVER
 
 STATUS: Final = "Gatekeeper-Status"
 """The status that a refusal has wherever any status may be passed on."""

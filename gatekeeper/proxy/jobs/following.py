@@ -16,22 +16,13 @@ from gatekeeper.core.rejection import Code, Rejected, refuse
 from gatekeeper.dialects.answers import succeeded
 from gatekeeper.dialects.base import RouteKind
 from gatekeeper.ledger.records import Answer
-from gatekeeper.proxy.again import AnswerCopy
-from gatekeeper.proxy.answering import (
-    Passage,
-    carry,
-    content_type_of,
-    deliver_free,
-    reader_of,
-    refused_credential,
-)
+from gatekeeper.proxy.answering import carry, deliver_free, passage_of, refused_credential
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
 from gatekeeper.proxy.jobs.desk import Job
 from gatekeeper.proxy.jobs.rewriting import origin_of
 from gatekeeper.proxy.jobs.settling import cancelled, finish
-from gatekeeper.proxy.once import UNNAMED
 from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, job_unkept, job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
 from gatekeeper.proxy.shadow import pass_unheld, tell_shadow
@@ -89,7 +80,10 @@ async def _find(gate: Gate, call: Call, body: Sequence[bytes]) -> tuple[Provider
 
 def _query(call: Call) -> dict[str, str]:
     """The parameters, each once: of two the provider might take the one that was not looked at here."""
-    pairs = parse_qsl(passing_query(call), keep_blank_values=True)
+    passing = passing_query(call)
+    if not passing:
+        return {}
+    pairs = parse_qsl(passing, keep_blank_values=True)
     query = dict(pairs)
     if len(query) < len(pairs):
         raise refuse(Code.MALFORMED_REQUEST, "A query parameter was sent twice; send each once.")
@@ -136,13 +130,7 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
             await cancelled(gate, job)
             gate.desk.on_job(job)
 
-    nothing_kept = AnswerCopy(UNNAMED, answer.status, content_type_of(answer))
-    return await carry(
-        Passage(
-            gate, call, provider, answer, reader_of(call, call.route, answer), nothing_kept, land,
-            lambda _at_s, _waits_s: None, lambda: _job_headers(job),
-        )
-    )  # fmt: skip
+    return await carry(passage_of(gate, call, provider, answer, land, lambda: _job_headers(job)))
 
 
 def _job_headers(job: Job) -> dict[str, str]:

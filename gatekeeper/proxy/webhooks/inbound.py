@@ -36,7 +36,7 @@ from gatekeeper.proxy.webhooks.keys import (
 from gatekeeper.proxy.webhooks.letters import BoxFull, Letter
 from gatekeeper.proxy.webhooks.signatures import bfl_signature, is_bfl, is_fal, is_standard
 from gatekeeper.proxy.webhooks.take import own_shown
-from gatekeeper.web.answers import SERVER
+from gatekeeper.web.outgoing import SERVER
 from gatekeeper.webhookevents import WebhookReceived, WebhookRefusal, WebhookRejected, WebhookResult
 
 EVENT_BYTES_MAX: Final = 1024 * 1024

@@ -88,8 +88,8 @@ class LetterBox:
         """Makes the directory, gives what waits in it, the oldest first, and throws away what nobody needs."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.tidy()
-        found = sorted((_mtime_s(path), path) for path in self._directory.glob(f"*{_LETTER}"))
-        self._waiting = {path.stem: path.stat().st_size for at_s, path in found if at_s}
+        found = sorted((_looked_at(path), path) for path in self._directory.glob(f"*{_LETTER}"))
+        self._waiting = {path.stem: size for (at_s, size), path in found if at_s}
         return [Waiting(name, size) for name, size in self._waiting.items()]
 
     def tidy(self) -> None:
@@ -184,12 +184,22 @@ class LetterBox:
         return self._directory / f"{name}{suffix}"
 
 
+def letters_in(directory: Path) -> int:
+    """How many letters wait in a directory, whichever process knows of them."""
+    return sum(1 for _ in directory.glob(f"*{_LETTER}"))
+
+
 def _mtime_s(path: Path) -> float:
-    """0 for a file that another process has just removed."""
+    return _looked_at(path)[0]
+
+
+def _looked_at(path: Path) -> tuple[float, int]:
+    """When a file was written, and its bytes; 0 for one that another process has just removed."""
     try:
-        return path.stat().st_mtime
+        found = path.stat()
     except FileNotFoundError:
-        return 0.0
+        return 0.0, 0
+    return found.st_mtime, found.st_size
 
 
 def _text(letter: Letter) -> bytes:

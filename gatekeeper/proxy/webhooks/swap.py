@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.dialects.base import Webhook
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.record import Hook
 from gatekeeper.proxy.mounts import public_url
@@ -18,15 +19,15 @@ from gatekeeper.upstream.messages import UpstreamRequest
 def wanted_webhook(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Wanted | None:
     """The webhook that the request asks for. Raises `Rejected` (malformed_request) for one that cannot be served; in
     shadow that one stays as it is, and the provider calls it."""
-    with call.past:
-        return _wanted_webhook(gate, call, provider, body)
-    return None
-
-
-def _wanted_webhook(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Wanted | None:
     trait = provider.dialect.TRAITS.webhook
     if trait is None:
         return None
+    with call.past:
+        return _wanted_webhook(gate, call, provider, trait, body)
+    return None
+
+
+def _wanted_webhook(gate: Gate, call: Call, provider: Provider, trait: Webhook, body: Sequence[bytes]) -> Wanted | None:
     wanted = find_webhook(trait, passing_query(call), call.request.headers.get("Content-Type", ""), body)
     if wanted is None:
         return None

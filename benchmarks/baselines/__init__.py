@@ -1,0 +1,1 @@
+"""What the gateway is compared with, as code and configuration. Each says what it enforces."""

@@ -1,0 +1,131 @@
+"""`make bench-peers`: LiteLLM and Portkey beside the gateway, in one run, each alone on the measured core.
+
+    python -m benchmarks.peers [--quick] [--rounds 5]
+
+They are set up under `.peers` at the first run, which uses the network; where that is impossible the run says so and
+goes on without. Each is warmed up for long, because Portkey's engine compiles what is called often, and LiteLLM loads
+parts at first use. No figure of these is of like with like: beside each stands what the peer did not enforce.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from rich.console import Console
+
+from benchmarks.__main__ import close, keep
+from benchmarks.accounting import family
+from benchmarks.bench import FULL, QUICK, Bench, Sizes, open_bench
+from benchmarks.lab import NotStartedError, Running
+from benchmarks.load import ClosedLoop
+from benchmarks.machine import ROOT, describe, own_cores
+from benchmarks.peers import KEY, PEERS, NotInstalledError, Peer, ready
+from benchmarks.report import WIDTH, show
+from benchmarks.results import Results, Row, Section
+from benchmarks.rounds import Cell, Readings, expect, measure
+from benchmarks.servers import FSYNC
+from benchmarks.traffic import Generations
+
+WARM_UP_S: Final = {"full": 15.0, "quick": 6.0}
+SIZES: Final = {
+    "full": replace(FULL, rounds=5, seconds=5, budget_s=600),
+    "quick": replace(QUICK, rounds=3, seconds=3, budget_s=180),
+}
+OURS, AIO = "gateway", "aio"
+Started = list[tuple[Peer, Running]]
+
+
+async def start_peers(bench: Bench) -> Started:
+    """Those that can be set up here; the others are noted as left out."""
+    found: Started = []
+    for peer in PEERS:
+        bench.say(f"setting up {peer.name}")
+        try:
+            peer.setup()
+            found.append((peer, await ready(peer.start(bench.lab, bench.mock.url))))
+        except (NotInstalledError, NotStartedError) as error:
+            bench.budget.left_out.append(f"{peer.name}: {error}")
+    return found
+
+
+async def run(bench: Bench) -> list[Section]:
+    """CPU and throughput of all of them."""
+    peers = await start_peers(bench)
+    bench.budget.begun_s = time.monotonic()  # to set them up may take minutes, once
+    gateway, aio = await bench.gateway(), await bench.aio()
+    cells = [
+        Cell(AIO, aio, Generations(f"{aio.url}/aio/plain/v1").maker()),
+        Cell(OURS, gateway.process, Generations(f"{gateway.url}/openai/v1").maker()),
+        *(_cell(bench, peer, process) for peer, process in peers),
+    ]
+    for cell in cells[2:]:
+        bench.say(f"warming up {cell.name}")
+        async with ClosedLoop(cell.process.url, cell.make, cell.connections) as loop:
+            expect(cell.name, await loop.run(WARM_UP_S[bench.sizes.mode]), cell.status)
+        cell.process.pids = tuple(family(cell.process.pid))
+    bench.say("measuring")
+    readings = await measure(cells, bench.sizes.rounds, bench.sizes.seconds, bench.budget)
+    return sections(readings, [peer for peer, _ in peers])
+
+
+def _cell(bench: Bench, peer: Peer, process: Running) -> Cell:
+    make = Generations(f"{process.url}/v1", KEY, headers=peer.headers(bench.mock.url)).maker()
+    return Cell(peer.name, process, make)
+
+
+def sections(readings: Readings, peers: Sequence[Peer]) -> list[Section]:
+    """What ours is of theirs: CPU as a multiple of ours, throughput on one core as ours to theirs."""
+    cpu = {name: [each.cpu_us_per_request for each in found] for name, found in readings.items()}
+    rps = {name: [each.requests_per_second for each in found] for name, found in readings.items()}
+    costs = [Row.of(name, values, (OURS, cpu[OURS])) for name, values in cpu.items()]
+    speeds = [Row.of(name, values) for name, values in rps.items()]
+    for peer in peers:
+        times = [
+            Row.of(f"{OURS} to {peer.name}", rps[OURS], (peer.name, rps[peer.name]), reach=peer.at_least, at_least=True)
+        ]
+        speeds += times
+    notes = tuple(f"{peer.name} did not enforce: {peer.not_enforced}" for peer in peers)
+    return [
+        Section("peers-cpu", "Peers: CPU, small JSON, 64 at once", "us a request", tuple(costs), notes),
+        Section("peers-speed", "Peers: throughput on one core", "requests a second", tuple(speeds)),
+    ]
+
+
+async def measured(sizes: Sizes, fsync: str, console: Console) -> Results:
+    """One run."""
+    machine = describe()
+    results = Results(datetime.now(UTC).isoformat(timespec="seconds"), f"peers, {sizes.mode}", machine)
+    results.conditions = [own_cores().note, f"store: {machine['store']}, fsync {fsync}, on a unix socket"]
+    async with open_bench(sizes, fsync, lambda what: console.print(f"  {what} ...", style="dim")) as bench:
+        results.sections = await run(bench)
+        await close(bench, results)
+    return results
+
+
+def main() -> int:
+    """One run; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description="Other gateways beside this one.")
+    parser.add_argument("--quick", action="store_true", help="shorter, with less warm-up")
+    parser.add_argument("--rounds", type=int, help="how often each is measured")
+    parser.add_argument("--fsync", choices=FSYNC, default=FSYNC[0], help="what the store does about its disk")
+    parser.add_argument("--results", type=Path, default=ROOT / "results", help="where the results go")
+    stated, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else WIDTH)
+    sizes = SIZES["quick" if stated.quick else "full"]
+    sizes = replace(sizes, rounds=stated.rounds or sizes.rounds)
+    results = uvloop.run(measured(sizes, stated.fsync, console))
+    show(results.document(), console)
+    path = keep(results, stated.results, plot=True, suffix="-peers")
+    for book in results.books:
+        console.print(book["line"], highlight=False)
+    console.print(f"{results.took_s:.0f} s; {path}", highlight=False)
+    return 0 if results.books_agree else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

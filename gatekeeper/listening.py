@@ -1,0 +1,59 @@
+"""Opens the two ports: what they are served by, and at which address that is."""
+
+from contextlib import AsyncExitStack
+from typing import Final
+
+from aiohttp import web
+
+from gatekeeper.admin.plane import AdminPlane, refuse_unparsable, refused_by_http
+from gatekeeper.proxy.gate import Gate
+from gatekeeper.proxy.server import DataPlane
+from gatekeeper.settings import ServerSettings
+from gatekeeper.web.front import FrontRunner, FrontServer
+
+HEADER_LINE_BYTES_MAX: Final = 16 * 1024
+"""One header or request line: twice what any SDK sends, for long bearer tokens and signed queries."""
+
+SHUTDOWN_GRACE_S_MIN: Final = 0.01
+"""At once, as near as makes no difference."""
+
+
+async def listen_admin(server: ServerSettings, admin: AdminPlane, stack: AsyncExitStack) -> str:
+    """The admin plane until the stack is closed; its URL. Raises OSError."""
+    application = admin.application()
+    runner = FrontRunner(application, refuse_unparsable, refused_by_http, access_log=None, handle_signals=False)
+    return await _listen(runner, server.admin_host, server.admin_port, stack)
+
+
+async def listen_data(server: ServerSettings, gate: Gate, stack: AsyncExitStack, *, shared: bool = False) -> str:
+    """The data plane until the stack is closed; its URL. `shared`: other processes listen on the port too, and the
+    system deals the connections out. Raises OSError."""
+    plane = DataPlane(gate)
+    front = FrontServer(
+        plane.handle,
+        plane.refuse_unparsable,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=server.head_timeout_s,
+        max_line_size=HEADER_LINE_BYTES_MAX,
+        max_field_size=HEADER_LINE_BYTES_MAX,
+    )
+    # To aiohttp a grace of exactly 0 means no limit.
+    runner = web.ServerRunner(front, shutdown_timeout=max(server.shutdown_grace_s, SHUTDOWN_GRACE_S_MIN))
+    return await _listen(runner, server.host, server.port, stack, shared=shared)
+
+
+async def _listen(
+    runner: web.BaseRunner, host: str, port: int, stack: AsyncExitStack, *, shared: bool = False
+) -> str:  # fmt: skip
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, host, port, reuse_port=shared or None).start()
+    bound_host, bound_port = runner.addresses[0][:2]
+    return http_url(bound_host, bound_port)
+
+
+def http_url(host: str, port: int) -> str:
+    """The address of something that listens there."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"

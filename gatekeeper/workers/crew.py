@@ -1,0 +1,111 @@
+"""All workers of a gateway: started together, asked together, stopped together."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from gatekeeper.app import Place
+from gatekeeper.catalog import Catalog
+from gatekeeper.metrics import Metrics
+from gatekeeper.workers.channel import Start
+from gatekeeper.workers.figures import Figures, Totals
+from gatekeeper.workers.post import Post
+
+EARLY_DEATHS_MAX: Final = 3
+"""So many early deaths in one place, one after another, are no accident."""
+
+TELL_WITHIN_S: Final = 1.0
+"""Who scrapes does not wait longer for a busy worker; its figures are then at most a second older."""
+
+RELOAD_WITHIN_S: Final = 30.0
+"""A worker takes a catalog between two requests; one that has not by then is stuck."""
+
+END_WITHIN_S: Final = 30.0
+"""How long after its grace a worker may take to book what it had; then it is killed."""
+
+
+class WorkersFailed(Exception):
+    """The workers cannot serve; the message has the reason of the last that died."""
+
+
+class Crew:
+    """The workers. `start` gives what the worker in a place is started with."""
+
+    def __init__(self, count: int, start: Callable[[Place], Start], metrics: Metrics) -> None:
+        self.ended = asyncio.Event()
+        self.failure = ""
+        self.totals = Totals(metrics.families, self._figures)
+        self._metrics = metrics
+        self._all_ready = asyncio.Event()
+        self._was_complete = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.posts = tuple(
+            Post(
+                number,
+                lambda number: start(Place(number, count)),
+                on_ready=self._heard_ready,
+                on_died=self._heard_died,
+                on_gone=self.totals.retire,
+            )
+            for number in range(1, count + 1)
+        )
+
+    @property
+    def accepting(self) -> int:
+        """How many serve now."""
+        return sum(post.accepting and not post.is_quiet for post in self.posts)
+
+    @property
+    def abandoned(self) -> int:
+        """Generations that were still in flight when workers were told to stop and their grace was over."""
+        return sum(post.abandoned for post in self.posts)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with which worker."""
+        down = tuple(f"worker {post.number}: {post.problem}" for post in self.posts if not post.accepting)
+        quiet = (post.number for post in self.posts if post.is_quiet)
+        return (*down, *(f"worker {number}: it has not been heard of for a while" for number in quiet))
+
+    async def start(self) -> None:
+        """Fills every place; returns when all accept requests, or `ended` is set."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(post.keep()) for post in self.posts]
+        waits = [loop.create_task(event.wait()) for event in (self._all_ready, self.ended)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def stop(self, grace_s: float) -> None:
+        """Lets all finish what they have in flight; who has not after a while is killed."""
+        for post in self.posts:
+            post.stop()
+        if self._tasks:
+            _, slow = await asyncio.wait(self._tasks, timeout=grace_s + END_WITHIN_S)
+            for post in self.posts if slow else ():
+                post.kill()
+            await asyncio.gather(*self._tasks)
+
+    async def tell(self) -> None:
+        """Has every worker tell its figures."""
+        await asyncio.gather(*(post.tell(TELL_WITHIN_S) for post in self.posts))
+
+    async def reload(self, catalog: Catalog) -> tuple[str, ...]:
+        """Hands the catalog to all; what went wrong."""
+        said = await asyncio.gather(*(post.reload(catalog, RELOAD_WITHIN_S) for post in self.posts))
+        return tuple(problem for problem in said if problem)
+
+    def _figures(self) -> tuple[Figures, ...]:
+        return tuple(post.figures for post in self.posts)
+
+    def _heard_ready(self) -> None:
+        if all(post.accepting for post in self.posts):
+            self._was_complete = True
+            self._all_ready.set()
+
+    def _heard_died(self, early: int, reason: str) -> None:
+        """A place that cannot be filled at the start ends all; later the others go on, unless there are none."""
+        self._metrics.worker_died()
+        if early >= EARLY_DEATHS_MAX and not (self._was_complete and self.accepting):
+            self.failure = self.failure or reason
+            self.ended.set()

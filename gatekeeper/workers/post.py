@@ -1,0 +1,244 @@
+"""One worker's place: filled, and filled again when who had it dies.
+
+A worker that dies early, before it accepts requests or soon after, is followed by the next after a pause that doubles;
+one that had served for a while is followed at once. Whether it is tried any more is for the crew to say.
+"""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from gatekeeper.catalog import Catalog
+from gatekeeper.logs import emit
+from gatekeeper.serverevents import WorkerDied, WorkerStarted, WorkerStopped
+from gatekeeper.workers.channel import (
+    Ask,
+    Channel,
+    Ended,
+    Failed,
+    Message,
+    Ready,
+    Reload,
+    Reloaded,
+    Start,
+    Told,
+    open_channel,
+)
+from gatekeeper.workers.figures import Figures
+
+READY_TIMEOUT_S: Final = 60.0
+"""A worker that does not accept requests by then is ended: starting takes about a second."""
+
+EARLY_S: Final = 5.0
+"""Who dies within this of being ready died early: what ends it so soon will end the next one too."""
+
+AGAIN_LEAST_S: Final = 0.2
+"""Pause after the first early death; it doubles with each that follows."""
+
+AGAIN_MAX_S: Final = 30.0
+"""Longest pause: so soon after its cause is gone the place is filled."""
+
+QUIET_S: Final = 10.0
+"""Who has told nothing for this long is stuck: a worker tells its figures every second, however busy it is."""
+
+GONE_S: Final = 5.0
+"""How long a process may take to end that says nothing any more."""
+
+_LAUNCHER: Final = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from gatekeeper.workers.worker import main; main(int(sys.argv[1]))"
+)
+"""Imports what its leader would import: the module path is the leader's own, not what its place on disk makes it."""
+
+
+class Post:
+    """The place of one worker. `start` gives what it is started with; `metrics`-like callbacks hear of its life."""
+
+    def __init__(
+        self,
+        number: int,
+        start: Callable[[int], Start],
+        *,
+        on_ready: Callable[[], None],
+        on_died: Callable[[int, str], None],
+        on_gone: Callable[[Figures], None],
+    ) -> None:
+        self.number = number
+        self.accepting = False
+        self.figures = Figures()
+        self.problem = "it has not begun to accept requests yet"
+        self.abandoned = 0
+        self._start = start
+        self._on_ready = on_ready
+        self._on_died = on_died
+        self._on_gone = on_gone
+        self._stopping = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._channel: Channel | None = None
+        self._starts = 0
+        self._early = 0
+        self._ready_s = self._heard_s = 0.0
+        self._reason = ""
+        self._has_ended = False
+        self._catalog: Catalog | None = None
+        self._told = asyncio.Event()
+        self._reloaded: asyncio.Queue[str] = asyncio.Queue()
+
+    @property
+    def pid(self) -> int:
+        """Of whoever has the place; 0 while nobody has."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it accepts requests, as far as the system is concerned, and does nothing about them."""
+        return self.accepting and asyncio.get_running_loop().time() - self._heard_s > QUIET_S
+
+    async def keep(self) -> None:
+        """Fills the place until it is told to stop."""
+        while not self._stopping.is_set():
+            try:
+                await self._fill()
+            except OSError as error:  # no more processes, no more memory: it may pass like any other cause
+                self._reason = self._reason or f"it could not be started: {error}"
+            wait_s = self._follow()
+            if wait_s:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), wait_s)
+
+    def stop(self) -> None:
+        """Lets who has the place finish, and fills it no more."""
+        self._stopping.set()
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends whoever has the place at once."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def tell(self, within_s: float) -> None:
+        """Asks for its figures, and has them unless it is too busy to tell them soon: then the last ones stand."""
+        if self._channel is None or not self.accepting:
+            return
+        self._told.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._channel.send(Ask())
+                await self._told.wait()
+
+    async def reload(self, catalog: Catalog, within_s: float) -> str:
+        """Hands it a catalog; what went wrong, or nothing. One that is not there now starts with it."""
+        if self._channel is None or not self.accepting:
+            return ""
+        self._catalog = catalog
+        try:
+            async with asyncio.timeout(within_s):
+                await self._channel.send(Reload(catalog))
+                while await self._reloaded.get() != catalog.digest:
+                    continue
+        except TimeoutError:
+            return f"worker {self.number} has not said within {within_s:.0f} s that it serves the new catalog"
+        return ""
+
+    async def _fill(self) -> None:
+        self._starts += 1
+        self._reason, self._has_ended, self._ready_s = "", False, 0.0
+        start = self._start(self.number)
+        self._process, self._channel = await _spawn(self.number)
+        if self._stopping.is_set():
+            self.stop()
+        slow = asyncio.get_running_loop().call_later(READY_TIMEOUT_S, self._too_slow)
+        self._catalog = start.catalog
+        try:
+            await self._channel.send(start)
+            while message := await self._channel.receive():
+                await self._heard(message)
+            await asyncio.wait_for(self._process.wait(), GONE_S)
+        except TimeoutError:
+            self.kill()
+        finally:
+            slow.cancel()
+            self.accepting = False
+            self._channel.close()
+            await self._process.wait()
+
+    async def _heard(self, message: Message) -> None:
+        self._heard_s = asyncio.get_running_loop().time()
+        match message:
+            case Ready():
+                await self._is_ready()
+            case Told():
+                self.figures = message.figures
+                self._told.set()
+            case Reloaded():
+                self._reloaded.put_nowait(message.digest)
+            case Failed():
+                self._reason = message.reason
+            case Ended():
+                self._has_ended, self.abandoned = True, message.abandoned
+
+    async def _is_ready(self) -> None:
+        self.accepting, self.problem, self._ready_s = True, "", self._heard_s
+        emit(WorkerStarted(worker=self.number, pid=self.pid, starts=self._starts))
+        newest = self._start(self.number).catalog
+        if newest is not self._catalog and self._channel is not None:  # it was read while this one started
+            await self._channel.send(Reload(newest))
+        self._on_ready()
+
+    def _too_slow(self) -> None:
+        if not self.accepting:
+            self._reason = f"it did not accept requests within {READY_TIMEOUT_S:.0f} s"
+            self.kill()
+
+    def _follow(self) -> float:
+        """Tells how it ended, and for how long nobody takes its place."""
+        pid, code = self.pid, self._process.returncode if self._process else None
+        self._process, self._channel = None, None
+        self._on_gone(self.figures)
+        self.figures = Figures()
+        if self._has_ended:
+            emit(WorkerStopped(worker=self.number, pid=pid, abandoned=self.abandoned))
+            self.problem = "it was stopped, and the next one starts"
+            return 0.0
+        self.problem = self._reason or _how(code)
+        is_early = not self._ready_s or asyncio.get_running_loop().time() - self._ready_s < EARLY_S
+        self._early = self._early + 1 if is_early else 0
+        again_in_s = min(AGAIN_LEAST_S * 2 ** (self._early - 1), AGAIN_MAX_S) if self._early else 0.0
+        if self._stopping.is_set():
+            again_in_s = 0.0
+        emit(WorkerDied(worker=self.number, pid=pid, reason=self.problem, again_in_s=again_in_s))
+        self._on_died(self._early, f"worker {self.number}: {self.problem}")
+        return again_in_s
+
+
+def _how(code: int | None) -> str:
+    """How a process ended, from its exit code."""
+    if code is not None and code < 0:
+        return f"it was ended by {signal.Signals(-code).name}"
+    return f"it ended with exit code {code}"
+
+
+async def _spawn(number: int) -> tuple[asyncio.subprocess.Process, Channel]:
+    """A new process, and the channel to it. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-c", _LAUNCHER, str(theirs.fileno()), json.dumps(sys.path), f"worker-{number}",
+            stdin=asyncio.subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,  # Ctrl-C in a terminal is for the leader, which ends its workers in order
+        )  # fmt: skip
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return process, await open_channel(ours)

@@ -1,0 +1,161 @@
+"""An event's way into its line: every field, in its order, credits exact; nothing of an event that is filtered."""
+
+import asyncio
+import io
+import json
+from dataclasses import fields
+from typing import Any, get_args
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatekeeper.core.credits import credits_text
+from gatekeeper.events import (
+    BudgetSignal,
+    Event,
+    GenerationAdmitted,
+    GenerationFacts,
+    GenerationSettled,
+    HoldUnknown,
+    ServerStopped,
+)
+from gatekeeper.eventschema import CREDIT_FIELDS
+from gatekeeper.logs import LINES_WAITING_MAX, configure_logs, credits_number, emit, event_json, is_told
+
+FACTS = GenerationFacts(request_id="req", team="studio", outputs=2, credits=73_500_000, hold_id="h")
+
+
+class Stdout(io.RawIOBase):
+    """In the place of stdout: each write by itself."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.written: list[bytes] = []
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BufferedWriter(self)))
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.written.append(bytes(data))
+        return len(data)
+
+
+def lines_of(*events: Event, level: str = "info") -> list[dict[str, Any]]:
+    """The lines that these events become, their keys in order, numbers as texts."""
+    log = io.BytesIO()
+    configure_logs(level, "json", log)
+    for each in events:
+        emit(each)
+    return [json.loads(line, parse_int=str, parse_float=str) for line in log.getvalue().splitlines()]
+
+
+def test_a_line_has_the_facts_then_the_events_own_fields_then_when() -> None:
+    """In the order in which they are declared."""
+    admitted = GenerationAdmitted(facts=FACTS, credits_available=5_000_000, asked={"size": "1K"})
+
+    (line,) = lines_of(admitted)
+
+    own = ["credits_available", "asked", "event", "level", "timestamp"]
+    assert [*(each.name for each in fields(GenerationFacts)), *own] == list(line)
+    assert ("req", None, "73.5", "5", {"size": "1K"}, "generation.admitted", "info") == tuple(
+        line[name] for name in ("request_id", "project", "credits", "credits_available", "asked", "event", "level")
+    )
+
+
+def test_credits_among_the_numbers_of_a_signal_are_credits_too() -> None:
+    """And other numbers are what they are."""
+    signal = BudgetSignal(
+        team="t", project="p", diagnosis="retry_storm", credits_budget=1_500_000, credits_charged=0, credits_saved=1,
+        detail="", facts={"credits_wasted": 2_500_000, "retries": 3_000_000},
+    )  # fmt: skip
+
+    (line,) = lines_of(signal)
+
+    assert ("1.5", "0", "0.000001") == (line["credits_budget"], line["credits_charged"], line["credits_saved"])
+    assert {"credits_wasted": "2.5", "retries": "3000000"} == line["facts"]
+
+
+@given(amount=st.integers(-(10**16), 10**16))
+def test_an_amount_stands_in_a_line_as_its_text(amount: int) -> None:
+    """Exact, whatever it is."""
+    stopped = GenerationSettled(
+        facts=FACTS, credits_held=amount, credits_charged=0, outcome="made", outputs_made=1
+    )  # fmt: skip
+
+    told = event_json(stopped, 0)
+
+    assert f'"credits_held":{credits_text(amount)},'.encode() in told
+    assert credits_text(amount) == str(credits_number(amount))
+
+
+@pytest.mark.parametrize("event_type", get_args(Event), ids=lambda each: each.__name__)
+def test_every_event_has_a_line_with_all_of_its_fields(event_type: type) -> None:
+    """Whatever is declared of an event is told."""
+    numbers = dict.fromkeys(CREDIT_FIELDS[event_type], 1000000)
+    event: Any = object.__new__(event_type)
+    for each in fields(event_type):
+        value = FACTS if each.type is GenerationFacts else numbers.get(each.name, {})
+        object.__setattr__(event, each.name, each.default if each.name == "event" else value)
+
+    data = orjson.loads(event_json(event, 0))["data"]
+
+    names = {each.name for each in fields(event_type)} - {"event"}
+    if {"facts"} & names and event.facts is FACTS:
+        names = names - {"facts"} | {each.name for each in fields(GenerationFacts)}
+    assert names == set(data)
+    assert all(data[name] == 1 for name in numbers)
+
+
+def test_nothing_is_written_below_the_level() -> None:
+    """And whoever asks before knows that there is nothing to make."""
+    unknown = HoldUnknown(facts=FACTS, credits_held=1, reason="x", policy="release")
+
+    told = lines_of(ServerStopped(pid=1, abandoned=0), unknown, level="warning")
+
+    assert ["hold.unknown"] == [line["event"] for line in told]
+    assert (False, True) == (is_told(GenerationAdmitted), is_told(HoldUnknown))
+
+
+async def test_lines_of_one_turn_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To stdout, before the loop goes on; a warning takes with it what waits."""
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", "json")
+    stopped = ServerStopped(pid=1, abandoned=0)
+    emit(stopped)
+    emit(stopped)
+    at_first = list(stdout.written)
+    await asyncio.sleep(0)
+    emit(stopped)
+    emit(HoldUnknown(facts=FACTS, credits_held=1, reason="x", policy="release"))
+
+    assert ([], [2, 2]) == (at_first, [each.count(b"\n") for each in stdout.written])
+
+
+def test_without_a_loop_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would write it later."""
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", "json")
+    emit(ServerStopped(pid=1, abandoned=0))
+
+    assert [1] == [each.count(b"\n") for each in stdout.written]
+
+
+async def test_no_more_lines_wait_than_a_write_should_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many a turn has."""
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", "json")
+    for _ in range(LINES_WAITING_MAX + 1):
+        emit(ServerStopped(pid=1, abandoned=0))
+    await asyncio.sleep(0)
+
+    assert [LINES_WAITING_MAX, 1] == [each.count(b"\n") for each in stdout.written]
+
+
+def test_a_time_has_microseconds_and_says_that_it_is_utc() -> None:
+    """As ISO 8601 writes it."""
+    (line,) = lines_of(ServerStopped(pid=1, abandoned=0))
+
+    day, _, time = line["timestamp"].partition("T")
+    assert (10, len("12:00:00.000000Z"), "Z") == (len(day), len(time), time[-1])
