@@ -123,6 +123,9 @@ class Lab:
     ) -> None:
         for each in reversed(self.running):
             each.stop()
+        if isinstance(error, Exception):
+            self.keep = True
+            error.add_note(f"What its processes wrote is kept in {self.directory}")
         if not self.keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 
