@@ -6,7 +6,6 @@ own calls `serve`; a test that wants one inside its own uses `running_gateway`.
 
 import asyncio
 import os
-import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
