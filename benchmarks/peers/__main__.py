@@ -74,17 +74,15 @@ def sections(readings: Readings, peers: Sequence[Peer]) -> list[Section]:
     """What ours is of theirs: CPU as a multiple of ours, throughput on one core as ours to theirs."""
     cpu = {name: [each.cpu_us_per_request for each in found] for name, found in readings.items()}
     rps = {name: [each.requests_per_second for each in found] for name, found in readings.items()}
-    costs = [Row.of(name, values, (OURS, cpu[OURS])) for name, values in cpu.items()]
+    base, marks = (OURS, cpu[OURS]), {peer.name: peer.at_least for peer in peers}
+    costs = [Row.of(name, values, base, reach=marks.get(name), at_least=True) for name, values in cpu.items()]
     speeds = [Row.of(name, values) for name, values in rps.items()]
-    for peer in peers:
-        times = [
-            Row.of(f"{OURS} to {peer.name}", rps[OURS], (peer.name, rps[peer.name]), reach=peer.at_least, at_least=True)
-        ]
-        speeds += times
-    notes = tuple(f"{peer.name} did not enforce: {peer.not_enforced}" for peer in peers)
+    speeds += [Row.of(f"{OURS} to {peer.name}", rps[OURS], (peer.name, rps[peer.name])) for peer in peers]
+    per_core = "throughput for each core is the inverse of this: to wait for the store's disk costs no core"
+    notes = (per_core, *(f"{peer.name} did not enforce: {peer.not_enforced}" for peer in peers))
     return [
         Section("peers-cpu", "Peers: CPU, small JSON, 64 at once", "us a request", tuple(costs), notes),
-        Section("peers-speed", "Peers: throughput on one core", "requests a second", tuple(speeds)),
+        Section("peers-speed", "Peers: throughput, each alone on one core", "requests a second", tuple(speeds)),
     ]
 
 
