@@ -1,6 +1,8 @@
 """Many processes, one stdout: each line comes out as it was written."""
 
+import fcntl
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ for number in range(150):
 def test_long_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
     """Four write at once, long lines and short ones, and each line that arrives is of one of them alone."""
     reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, select.PIPE_BUF)  # no long line has room at once
     (tmp_path / "lock").touch()
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "lock"), letter], stdout=writing)
