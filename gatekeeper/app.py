@@ -5,8 +5,8 @@ own calls `serve`; a test that wants one inside its own uses `running_gateway`.
 """
 
 import asyncio
+import gc
 import os
-import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
@@ -117,6 +117,10 @@ class Running(Protocol):
     def store(self) -> OpenStore: ...
 
 
+COLLECTOR_THRESHOLDS = (10_000, 20, 100)
+"""Objects of some hundred requests, a few MB, before the collector of cycles looks at the youngest; Python's own 700
+are those of ten."""
+
 Announce = Callable[[Running], Awaitable[None]]
 
 
@@ -129,6 +133,7 @@ async def serve(settings: Settings, *, announce: Announce | None = None, static_
     # Before anything listens: whoever sees `server.started` may send one at once, and its default is to kill.
     loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
     async with running_gateway(settings, static_keys=static_keys) as gateway:
+        calm_collector()
         reloading = loop.create_task(_reload_when_asked(gateway, reload_asked))
         if announce is not None:
             await announce(gateway)
@@ -141,6 +146,14 @@ async def _reload_when_asked(gateway: Gateway, asked: asyncio.Event) -> None:
         await asked.wait()
         asked.clear()
         await gateway.reload()
+
+
+def calm_collector() -> None:
+    """For a process that serves from here on: what is loaded stays, so looking for cycles in it again and again is time
+    lost; and requests make hardly any, so looking for those can wait until there is more to look at."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def run_until_done(main: Coroutine[None, None, None]) -> None:

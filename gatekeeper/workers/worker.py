@@ -11,7 +11,7 @@ import sys
 from math import ceil
 from typing import Final
 
-from gatekeeper.app import run_until_done, running_worker
+from gatekeeper.app import calm_collector, run_until_done, running_worker
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import configure_logs
 from gatekeeper.proxy.gate import Gate
@@ -64,6 +64,7 @@ async def _work(end: socket.socket) -> None:
 async def _serve(start: Start, channel: Channel, stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     async with running_worker(start.settings, start.catalog, start.place, start.static_keys) as gate:
+        calm_collector()
         talking = [loop.create_task(_hear(channel, gate, stopping, start)), loop.create_task(_tell(channel, gate))]
         await channel.send(Ready())
         await stopping.wait()
