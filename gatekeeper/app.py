@@ -5,7 +5,6 @@ own calls `serve`; a test that wants one inside its own uses `running_gateway`.
 """
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -31,6 +30,7 @@ from gatekeeper.background import (
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
+from gatekeeper.garbage import leave_in_peace
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
@@ -117,10 +117,6 @@ class Running(Protocol):
     def store(self) -> OpenStore: ...
 
 
-COLLECTOR_THRESHOLDS = (10_000, 20, 100)
-"""Objects of some hundred requests, a few MB, before the collector of cycles looks at the youngest; Python's own 700
-are those of ten."""
-
 Announce = Callable[[Running], Awaitable[None]]
 
 
@@ -133,8 +129,8 @@ async def serve(settings: Settings, *, announce: Announce | None = None, static_
     # Before anything listens: whoever sees `server.started` may send one at once, and its default is to kill.
     loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
     async with running_gateway(settings, static_keys=static_keys) as gateway:
-        calm_collector()
         reloading = loop.create_task(_reload_when_asked(gateway, reload_asked))
+        leave_in_peace()
         if announce is not None:
             await announce(gateway)
         await stopping.wait()
@@ -146,14 +142,6 @@ async def _reload_when_asked(gateway: Gateway, asked: asyncio.Event) -> None:
         await asked.wait()
         asked.clear()
         await gateway.reload()
-
-
-def calm_collector() -> None:
-    """For a process that serves from here on: what is loaded stays, so looking for cycles in it again and again is time
-    lost; and requests make hardly any, so looking for those can wait until there is more to look at."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def run_until_done(main: Coroutine[None, None, None]) -> None:
@@ -320,6 +308,7 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
     """Reads the catalog anew. A bad file keeps the old one; event and answer say what is wrong."""
     done = await read_catalog(settings, shelf)
+    leave_in_peace()
     report_reload(metrics, done)
     return done
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
+from time import monotonic
 from typing import Final
 
 from gatekeeper.ledger import bounds, looking, scripts
@@ -71,7 +72,7 @@ class Allowances:
 
     async def hold(self, order: HoldOrder, hold: Callable[[HoldOrder], Awaitable[HoldResult]]) -> HoldResult:
         """A hold, made once more if it lacked credits and a recurring grant has come due."""
-        since_s = asyncio.get_running_loop().time()
+        since_s = monotonic()
         result = await hold(order)
         if not isinstance(result, Refused) or RefusalCode.INSUFFICIENT_CREDITS not in (
             refusal.code for refusal in result.refusals
@@ -85,7 +86,7 @@ class Allowances:
         if self._came_s.get(team_id, -1.0) >= since_s:
             return True
         seen = self._seen.get(team_id)
-        now_s = asyncio.get_running_loop().time()
+        now_s = monotonic()
         if seen is not None and at_ms < seen.next_ms and now_s < seen.at_s + LOOK_S:
             return False
         try:
@@ -118,14 +119,14 @@ class Allowances:
         return await asyncio.shield(task)
 
     async def _give(self, team_id: str) -> bool:
-        asked_s = asyncio.get_running_loop().time()
+        asked_s = monotonic()
         record = await self._record(team_id)
         if not record.allowances:
             self._remember(team_id, _Seen(asked_s, inf, bounds.INSTANT_MAX_MS))
             return False
         now_ms = (await scripts.balance(self._client, team_id, ["team"])).at_ms
         wanted, next_ms = due(record, now_ms), next_due_ms(record, now_ms) or bounds.INSTANT_MAX_MS
-        next_s = asyncio.get_running_loop().time() + (next_ms - now_ms) / 1000
+        next_s = monotonic() + (next_ms - now_ms) / 1000
         seen = self._seen.get(team_id)
         known = seen.known if seen is not None else ()
         missing = await self._missing(team_id, wanted)
@@ -133,9 +134,9 @@ class Allowances:
         self._remember(team_id, _Seen(asked_s, next_s, next_ms, known))  # if one is refused now, it is for a while
         for each in missing:
             await self._give_one(team_id, *each)
-            self._came_s[team_id] = asyncio.get_running_loop().time()
+            self._came_s[team_id] = monotonic()
         if came:  # it may have been another process
-            self._came_s[team_id] = asyncio.get_running_loop().time()
+            self._came_s[team_id] = monotonic()
         self._remember(team_id, _Seen(asked_s, next_s, next_ms, tuple(grant_id for grant_id, _, _ in wanted)))
         return came or bool(missing)
 
@@ -203,7 +204,7 @@ class AllowanceLoop:
                 await self.look()
             except Exception as error:  # noqa: BLE001 - the supervisor: one failure must not end all later looks
                 self._on_error(error)
-            until_next_s = self._allowances.next_s() - asyncio.get_running_loop().time()
+            until_next_s = self._allowances.next_s() - monotonic()
             await asyncio.sleep(min(self._look_s, max(LOOK_LEAST_S, until_next_s)))
 
     def _tell(self, met: BaseException) -> None:

@@ -6,6 +6,7 @@ could harm the books once more; this module is where people get a good message.
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -69,6 +70,11 @@ INSTANT_MAX_MS: Final = 253_402_300_799_999
 """The end of the year 9999: the last that can be written as a date."""
 SINCE_MAX_MS: Final = INSTANT_MAX_MS - int(timedelta(days=400).total_seconds() * 1000)
 """The last beginning whose first periods have an end that can be written."""
+
+ACCOUNTS_KEPT: Final = 2048
+"""Accounts that were checked and are not again: what a busy hour has of them. Not one of them holds more than 1 KB."""
+WINDOWS_KEPT: Final = 256
+"""Windows that were checked: one for each time zone and hour in which holds are still open."""
 
 _TEAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -179,17 +185,24 @@ def check_order(order: HoldOrder) -> None:
     check_amount(order.amount)
     _check_interval("ttl_ms", order.ttl_ms)
     _check_interval("grace_ms", order.grace_ms)
-    check_text("project", order.project, NAME_CHARS_MAX)
-    check_text("member", order.member, NAME_CHARS_MAX)
-    check_text("key id", order.key_id, NAME_CHARS_MAX)
+    _check_account(order.project, order.member, order.key_id, order.price_list, order.usage)
     check_text("fingerprint", order.fingerprint, FINGERPRINT_CHARS_MAX)
-    check_text("price list", order.price_list, FINGERPRINT_CHARS_MAX)
-    check_text("once", order.once, ONCE_CHARS_MAX)
-    if not 0 <= order.once_within_ms <= ONCE_WITHIN_MAX_MS:
-        raise LedgerInvalid(f"once_within_ms {order.once_within_ms}: use 0 to {ONCE_WITHIN_MAX_MS} milliseconds")
-    check_usage(order.usage)
+    if order.once or order.once_within_ms:
+        check_text("once", order.once, ONCE_CHARS_MAX)
+        if not 0 <= order.once_within_ms <= ONCE_WITHIN_MAX_MS:
+            raise LedgerInvalid(f"once_within_ms {order.once_within_ms}: use 0 to {ONCE_WITHIN_MAX_MS} milliseconds")
     check_text("shadow", order.shadow, SHADOW_CHARS_MAX)
     check_meta(order.meta)
+
+
+@lru_cache(maxsize=ACCOUNTS_KEPT)
+def _check_account(project: str, member: str, key_id: str, price_list: str, usage: str) -> None:
+    """On whose account, at which prices, counted under what: the same words again and again."""
+    check_name("project", project)
+    check_name("member", member)
+    check_name("key id", key_id)
+    check_text("price list", price_list, FINGERPRINT_CHARS_MAX)
+    check_usage(usage)
 
 
 def check_usage(usage: str) -> None:
@@ -202,14 +215,15 @@ def check_usage(usage: str) -> None:
 def check_context(context: HoldContext) -> None:
     """Everything about the context of a settle that could not be booked."""
     check_amount(context.amount)
-    check_text("project", context.project, NAME_CHARS_MAX)
-    check_text("member", context.member, NAME_CHARS_MAX)
-    check_text("key id", context.key_id, NAME_CHARS_MAX)
+    _check_account(context.project, context.member, context.key_id, context.price_list, context.usage)
     check_text("fingerprint", context.fingerprint, FINGERPRINT_CHARS_MAX)
-    check_text("price list", context.price_list, FINGERPRINT_CHARS_MAX)
-    if not _WINDOWS.fullmatch(context.windows):
-        raise LedgerInvalid(f"windows {context.windows!r}: use what the hold was answered with, or leave them out")
-    check_usage(context.usage)
+    _check_windows(context.windows)
+
+
+@lru_cache(maxsize=WINDOWS_KEPT)
+def _check_windows(windows: str) -> None:
+    if not _WINDOWS.fullmatch(windows):
+        raise LedgerInvalid(f"windows {windows!r}: use what the hold was answered with, or leave them out")
 
 
 def check_answer(answer: Answer) -> None:

@@ -4,8 +4,8 @@ Retries are `batch.Lane`'s alone: the library's own would run a command again be
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, cast
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import AskError
@@ -123,16 +123,17 @@ class StoreClient:
         """How many of a cluster's slots are served; None if the store is no cluster."""
         return None if self._cluster is None else self._cluster.covered
 
-    def run(
+    async def run(
         self, script: Script, keys: Sequence[str], args: Sequence[str | int], *, bulk: bool = False
-    ) -> Awaitable[list[Reply]]:
+    ) -> list[Reply]:
         """The reply of a script. Raises LedgerUnavailable or LedgerBroken."""
         node = self._one if self._cluster is None else self._cluster.node(keys[0])
         lane = node.bulk if bulk else node.money
         writes = script.name not in _READING_SCRIPTS
-        return lane.call(("EVALSHA", script.sha, len(keys), *keys, *args), script.text, keys[0], writes)
+        reply = await lane.call(("EVALSHA", script.sha, len(keys), *keys, *args), script.text, keys[0], writes)
+        return cast("list[Reply]", reply)
 
-    def command(self, *args: str | int, bulk: bool = False, at: str = "") -> Awaitable[Reply]:
+    async def command(self, *args: str | int, bulk: bool = False, at: str = "") -> Reply:
         """The reply of a plain command that may run twice. Raises LedgerUnavailable or LedgerBroken.
 
         A command without a key has to say by a key `at` which node it means; `each` asks all of them.
@@ -145,7 +146,7 @@ class StoreClient:
             node = self._cluster.node(key)
         else:
             raise LedgerBroken(f"{name} has no key: say which node it is for, or ask each")
-        return node.lane(bulk).call(args, "", key, bool(key) and not at and name not in _READING)
+        return await node.lane(bulk).call(args, "", key, bool(key) and not at and name not in _READING)
 
     async def each(self, *args: str | int) -> dict[str, Reply]:
         """Every master's reply to a command without a key, by the node's name. Raises the first that fails."""

@@ -96,7 +96,7 @@ _KINDS: Final[dict[type, EntryKind]] = {
 
 def seen_as(team: str, seq: int, act: Act) -> Seen:
     """The entry of an act that the store acknowledged."""
-    return Seen(team, seq, act.hold_id, kind_of(act))
+    return Seen(team, seq, act.hold_id, _KINDS[type(act)])
 
 
 Kept = tuple[Any, ...]
@@ -112,13 +112,14 @@ _of_ending: Final = attrgetter(*_ENDING)
 _of_context: Final = attrgetter(*_CONTEXT)
 
 
-def _kept(acked: Acked) -> Kept:
-    act = acked.act
+def _kept(at_s: float, team: str, seq: int, act: Act) -> Kept:
     if isinstance(act, HoldOrder):
-        return (*acked[:3], "order", act.on_unknown.value, *_of_order(act))
+        return (at_s, team, seq, "order", act.on_unknown.value, *_of_order(act))
     if isinstance(act, Ending):
-        return (*acked[:3], "ending", *_of_ending(act), *(_of_context(act.context) if act.context else ()))
-    return acked  # seldom
+        if act.context is None:
+            return (at_s, team, seq, "ending", *_of_ending(act))
+        return (at_s, team, seq, "ending", *_of_ending(act), *_of_context(act.context))
+    return (at_s, team, seq, act)  # seldom
 
 
 def _acked(kept: Kept) -> Acked:
@@ -146,17 +147,17 @@ class History:
         self._acts: deque[Kept] = deque()
         self._latest_s: dict[str, float] = {}
 
-    def note(self, acked: Acked) -> bool:
+    def note(self, at_s: float, team: str, seq: int, act: Act) -> bool:
         """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
-        self.remember(acked)
-        return self.see(seen_as(acked.team, acked.seq, acked.act))
+        self.remember(at_s, team, seq, act)
+        return self.see(seen_as(team, seq, act))
 
-    def remember(self, acked: Acked) -> None:
+    def remember(self, at_s: float, team: str, seq: int, act: Act) -> None:
         """Remembers an act and lets go of those that are too old or too many."""
-        acts, now_s = self._acts, acked.at_s
-        acts.append(_kept(acked))
-        self._latest_s[acked.team] = now_s
-        while len(acts) > self._acts_max or (now_s - acts[0][0] > self._remember_s and self._is_old(acts[0], now_s)):
+        acts = self._acts
+        acts.append(_kept(at_s, team, seq, act))
+        self._latest_s[team] = at_s
+        while len(acts) > self._acts_max or (at_s - acts[0][0] > self._remember_s and self._is_old(acts[0], at_s)):
             gone_s, gone_team, *_ = acts.popleft()
             if self._latest_s.get(gone_team) == gone_s:
                 del self._latest_s[gone_team]

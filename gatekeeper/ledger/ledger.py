@@ -9,10 +9,10 @@ A caller that is cancelled while it waits gives up the answer, not the step. Cal
 were made, so a `release` after a cancelled `hold` meets whatever that hold did.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gatekeeper.ledger import bounds, jobs, looking, scripts
 from gatekeeper.ledger.alerts import Alerts
@@ -167,7 +167,8 @@ class Ledger:
         result = await self.allowances.hold(order, self._hold)
         if isinstance(result, Held):
             self.repair.acked(order.team, result.seq, order)
-            await self.repair.admit_held(order.team)
+            if not self.repair.is_sound(order.team):
+                await self.repair.admit_held(order.team)
         return result
 
     async def _hold(self, order: HoldOrder) -> HoldResult:
@@ -182,7 +183,7 @@ class Ledger:
             windows = self._windows.at(answer.now_ms, answer.timezone)
         raise LedgerBroken(f"no calendar window of team {order.team} holds the store's time")
 
-    async def settle(  # noqa: PLR0913  # what a journal entry has, each by its name
+    def settle(  # noqa: PLR0913  # what a journal entry has, each by its name
         self,
         hold_id: str,
         team_id: str,
@@ -194,7 +195,7 @@ class Ledger:
         answer: Answer | None = None,
         within_available: bool = False,
         outputs: int = 0,
-    ) -> Settlement:
+    ) -> Coroutine[Any, Any, Settlement]:
         """Charge what was made (0 charges nothing) and free the rest of the hold.
 
         More than was held is charged too, and flagged `over`; so is a result that comes after time resolved the
@@ -208,13 +209,13 @@ class Ledger:
             hold_id, amount, outcome, meta, context=context, answer=answer, within_available=within_available,
             outputs=outputs,
         )  # fmt: skip
-        return await self._settle(team_id, ending)
+        return self._settle(team_id, ending)
 
-    async def release(
+    def release(
         self, hold_id: str, team_id: str, *, reason: str = "", context: HoldContext | None = None
-    ) -> Settlement:
+    ) -> Coroutine[Any, Any, Settlement]:
         """Free the whole hold: the same as a settle of 0, with a reason for the journal."""
-        return await self.settle(hold_id, team_id, 0, outcome=reason, context=context)
+        return self.settle(hold_id, team_id, 0, outcome=reason, context=context)
 
     async def undo(self, hold_id: str, team_id: str, *, reason: str = "") -> Settlement:
         """Free a hold that may never have been made: if it is not there, it cannot be made any more (`voided`).
@@ -229,7 +230,11 @@ class Ledger:
         self.alerts.seen(team_id, ending.context)
         settlement = await scripts.settle(self._client, team_id, ending)
         # What is remembered of it is the charge: its answer may be large, and is not told again.
-        await self.repair.settled(team_id, settlement, replace(ending, answer=None) if ending.answer else ending)
+        kept = replace(ending, answer=None) if ending.answer else ending
+        if settlement.seq:
+            self.repair.acked(team_id, settlement.seq, kept)
+        else:
+            await self.repair.settled(team_id, settlement, kept)
         return settlement
 
     async def answer(self, team_id: str, hold_id: str) -> str | None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from time import monotonic
 from typing import Final, TypeVar
 
 from gatekeeper.ledger.client import StoreClient
@@ -97,6 +98,10 @@ class Repair:
                 f"the store has lost entries of team {team}; they are being told again", maybe_executed=maybe_executed
             )
 
+    def is_sound(self, team: str) -> bool:
+        """Whether nothing of the team's books is in doubt or being repaired."""
+        return team not in self._unsure and team not in self._closed
+
     async def admit_held(self, team: str) -> None:
         """The same for a hold that was made just now, which has to know: what was in doubt is looked for first. Raises
         LedgerHistoryLost also if the store does not answer to that."""
@@ -109,11 +114,10 @@ class Repair:
 
     def acked(self, team: str, seq: int, act: Act) -> None:
         """Remembers what the store acknowledged; what was seen before is in doubt if it should stand above that."""
-        seen = self._history.seen(team)
-        acked = Acked(asyncio.get_running_loop().time(), team, seq, act)
-        if not self._history.note(acked) and seen is not None and team not in self._closed:
+        if not self._history.note(monotonic(), team, seq, act) and team not in self._closed:
             # Two connections may bring their answers in another order than they happened; only the journal can tell.
-            self._doubt([seen])
+            seen = self._history.seen(team)
+            self._doubt([seen] if seen is not None else [])
 
     async def settled(self, team: str, settlement: Settlement, ending: Ending) -> None:
         """Remembers the end of a hold, also one that the store says to have booked before: the first answer to it may
@@ -122,7 +126,7 @@ class Repair:
             self.acked(team, settlement.seq, ending)
         elif settlement.status is SettleStatus.DUPLICATE:
             if settlement.was is not HoldState.EXPIRED:  # that end is time's, and a late result may yet replace it
-                self._history.remember(Acked(asyncio.get_running_loop().time(), team, 0, ending))
+                self._history.remember(monotonic(), team, 0, ending)
             with suppress(LedgerError):
                 last = await self._last(team)
                 if last is not None and team not in self._closed:
@@ -218,7 +222,7 @@ class Repair:
         """Tells it until the store answers, and remembers it anew: this server may lose it as the one before did."""
         result = await self._surely(partial(self._tell, team, act))
         seq = result.seq if isinstance(result, Held | Settlement | Marked | Attached | Extended) else 0
-        self._history.remember(Acked(asyncio.get_running_loop().time(), team, seq, act))
+        self._history.remember(monotonic(), team, seq, act)
         if seq:
             self._history.see(seen_as(team, seq, act))
         return _told(result)

@@ -12,15 +12,15 @@ def test_a_sequence_that_rises_is_as_it_should_be() -> None:
     """Entries of one team come with a rising sequence, those of another team have their own."""
     history = History()
 
-    assert [True, True, True] == [history.note(acked(4)), history.note(acked(6)), history.note(acked(1, team="b"))]
+    assert [True, True, True] == [history.note(*acked(4)), history.note(*acked(6)), history.note(*acked(1, team="b"))]
 
 
 def test_a_sequence_that_does_not_rise_is_noticed_each_time() -> None:
     """A sequence at or below one seen before is not the next; what was seen stays what it was."""
     history = History()
-    history.note(acked(7, hold_id="last"))
+    history.note(*acked(7, hold_id="last"))
 
-    assert [False, False] == [history.note(acked(7)), history.note(acked(3))]
+    assert [False, False] == [history.note(*acked(7)), history.note(*acked(3))]
     assert "last" == history.seen("a").hold_id
 
 
@@ -28,7 +28,7 @@ def test_acts_are_remembered_for_a_while() -> None:
     """An act is forgotten when one comes that is later by more than the time it is remembered."""
     history = History(remember_s=60)
     for seq, at_s in ((1, 0.0), (2, 50.0), (3, 61.0)):
-        history.note(acked(seq, at_s=at_s))
+        history.note(*acked(seq, at_s=at_s))
 
     assert [2, 3] == [act.seq for act in history.forget(["a"])["a"]]
 
@@ -37,9 +37,9 @@ def test_acts_of_a_team_that_does_not_go_on_are_kept() -> None:
     """While a part of a cluster is away its teams do not go on: what they did last is remembered for a quarter of an
     hour, whatever other teams do."""
     history = History(remember_s=60)
-    history.note(acked(1, team="away"))
+    history.note(*acked(1, team="away"))
     for at_s in (100.0, 899.0):
-        history.note(acked(int(at_s), at_s=at_s))
+        history.note(*acked(int(at_s), at_s=at_s))
 
     assert [1] == [act.seq for act in history.forget(["away"])["away"]]
 
@@ -47,8 +47,8 @@ def test_acts_of_a_team_that_does_not_go_on_are_kept() -> None:
 def test_acts_of_a_team_that_does_not_go_on_are_let_go_in_the_end() -> None:
     """After a quarter of an hour they are as old as any."""
     history = History(remember_s=60)
-    history.note(acked(1, team="away"))
-    history.note(acked(2, at_s=901.0))
+    history.note(*acked(1, team="away"))
+    history.note(*acked(2, at_s=901.0))
 
     assert {"away": []} == history.forget(["away"])
 
@@ -57,7 +57,7 @@ def test_acts_are_bounded_by_number() -> None:
     """Of more acts than are remembered the oldest go; the last entry of each team stays known."""
     history = History(acts_max=2)
     for seq in (1, 2, 3):
-        history.note(acked(seq))
+        history.note(*acked(seq))
 
     assert 3 == history.seen("a").seq
     assert [2, 3] == [act.seq for act in history.forget(["a"])["a"]]
@@ -67,7 +67,7 @@ def test_teams_are_bounded_by_number() -> None:
     """Of more teams than are remembered the one seen longest ago goes."""
     history = History(teams_max=2)
     for team in ("a", "b", "a", "c"):
-        history.note(acked(1 if team != "a" else len(history.all_seen()) + 1, team=team))
+        history.note(*acked(1 if team != "a" else len(history.all_seen()) + 1, team=team))
 
     assert ["a", "c"] == [seen.team for seen in history.all_seen()]
 
@@ -76,7 +76,7 @@ def test_forgetting_a_team_leaves_the_others() -> None:
     """Teams that begin anew have neither acts nor a last entry; the others keep theirs."""
     history = History()
     for seq, team in ((5, "a"), (2, "b"), (7, "c"), (6, "a")):
-        history.note(acked(seq, team=team))
+        history.note(*acked(seq, team=team))
 
     forgotten = history.forget(["a", "c"])
 
