@@ -119,18 +119,15 @@ class Repair:
             seen = self._history.seen(team)
             self._doubt([seen] if seen is not None else [])
 
-    async def settled(self, team: str, settlement: Settlement, ending: Ending) -> None:
-        """Remembers the end of a hold, also one that the store says to have booked before: the first answer to it may
-        have been lost. Which entry that is it does not say; the journal's last one is it, or stands behind it."""
-        if settlement.seq:
-            self.acked(team, settlement.seq, ending)
-        elif settlement.status is SettleStatus.DUPLICATE:
-            if settlement.was is not HoldState.EXPIRED:  # that end is time's, and a late result may yet replace it
-                self._history.remember(monotonic(), team, 0, ending)
-            with suppress(LedgerError):
-                last = await self._last(team)
-                if last is not None and team not in self._closed:
-                    self._history.see(last)
+    async def settled_before(self, team: str, settlement: Settlement, ending: Ending) -> None:
+        """Remembers the end of a hold that the store says to have booked before: the first answer to it may have been
+        lost. Which entry that is it does not say; the journal's last one is it, or stands behind it."""
+        if settlement.was is not HoldState.EXPIRED:  # that end is time's, and a late result may yet replace it
+            self._history.remember(monotonic(), team, 0, ending)
+        with suppress(LedgerError):
+            last = await self._last(team)
+            if last is not None and team not in self._closed:
+                self._history.see(last)
 
     def check_soon(self) -> None:
         """Another server answers from now on: every entry seen until now is in doubt, and asked for soon."""
