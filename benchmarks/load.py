@@ -78,6 +78,7 @@ class ClosedLoop:
     async def __aexit__(self, *_: object) -> None:
         for each in self._connections:
             each.transport.abort()
+        await asyncio.sleep(0)  # for the loop to let go of them
 
     async def run(self, seconds: float) -> Window:
         """Load for so long. Raises TimeoutError if answers stay away."""
@@ -123,6 +124,7 @@ class OpenLoop:
     async def __aexit__(self, *_: object) -> None:
         for each in self._free:
             each.transport.abort()
+        await asyncio.sleep(0)  # for the loop to let go of them
 
     async def run(self, seconds: float) -> Window:
         """Load for so long. Raises TimeoutError if answers stay away."""
@@ -201,6 +203,7 @@ class Burst:
     async def __aexit__(self, *_: object) -> None:
         for each in self._connections:
             each.transport.abort()
+        await asyncio.sleep(0)  # for the loop to let go of them
 
     async def ask(self, count: int, *pieces: Callable[[], bytes]) -> None:
         """So many requests, each on a connection of its own; its pieces are written one after the other."""

@@ -55,7 +55,7 @@ class Generations:
             number = next(numbers)
             body = (
                 f'{{"model":"{MODEL}","prompt":"{next(prompt)}","size":"{sizes[number % len(sizes)]}",'
-                f'"quality":"{QUALITIES[number // 3 % 4]}","n":{number // 5 % 3 + 1}}}'
+                f'"quality":"{QUALITIES[number // 4 % 4]}","n":{number // 16 % 3 + 1}}}'
             )
             once = f"Idempotency-Key: {run}-{number}\r\n" if self.once else ""
             return f"{head}{once}Content-Length: {len(body)}\r\n\r\n{body}".encode()

@@ -6,7 +6,6 @@ own calls `serve`; a test that wants one inside its own uses `running_gateway`.
 
 import asyncio
 import os
-import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
@@ -31,6 +30,7 @@ from gatekeeper.background import (
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
+from gatekeeper.garbage import leave_in_peace
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
@@ -130,6 +130,7 @@ async def serve(settings: Settings, *, announce: Announce | None = None, static_
     loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
     async with running_gateway(settings, static_keys=static_keys) as gateway:
         reloading = loop.create_task(_reload_when_asked(gateway, reload_asked))
+        leave_in_peace()
         if announce is not None:
             await announce(gateway)
         await stopping.wait()
@@ -259,7 +260,7 @@ async def _build_gate(  # every argument is a part that is wired in
         clock=clock,
         metrics=metrics,
         in_flight=books.in_flight,
-        new_id=partial(secrets.token_hex, REQUEST_ID_BYTES),
+        new_id=lambda: os.urandom(REQUEST_ID_BYTES).hex(),
         max_body_bytes=server.max_body_mb * 1024**2,
         body_timeout_s=server.body_timeout_s,
         client_write_timeout_s=server.client_write_timeout_s,
@@ -307,6 +308,7 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
     """Reads the catalog anew. A bad file keeps the old one; event and answer say what is wrong."""
     done = await read_catalog(settings, shelf)
+    leave_in_peace()
     report_reload(metrics, done)
     return done
 

@@ -4,6 +4,7 @@ One JSON object a line on stdout; pretty where stdout is a terminal. Nothing her
 are types in `events`, and nothing but their fields reaches a line.
 """
 
+import asyncio
 import logging
 import re
 import sys
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
 from time import time_ns
-from typing import Any, BinaryIO, Final, Literal, get_args
+from typing import Any, BinaryIO, Final, Literal, Self, get_args
 
 import orjson
 import structlog
@@ -29,7 +30,48 @@ SILENCED = ("aiohttp.server", "python_multipart")
 _WORD = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}")
 """Every model id, size, ratio, quality and scale there is, and no sentence."""
 
+LINES_WAITING_MAX = 256
+"""Some hundred kilobytes: no turn of the event loop is that long, but for a start with many teams."""
+
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class _Lines:
+    """A logger that writes the lines of one turn of the event loop together, before the next turn: a write for each
+    would be the most costly part of it. What is a warning or worse is written at once, and so is all without a loop."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._out = structlog.BytesLogger(stream)
+        self._waiting: list[bytes] = []
+
+    def logger(self, *_: object) -> Self:
+        """For structlog, which asks for a logger."""
+        return self
+
+    def info(self, line: bytes) -> None:
+        """Soon."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.warning(line)
+            return
+        if not self._waiting:
+            loop.call_soon(self._write)
+        self._waiting.append(line)
+        if len(self._waiting) >= LINES_WAITING_MAX:
+            self._write()
+
+    def warning(self, line: bytes) -> None:
+        """Now, behind all before it."""
+        self._waiting.append(line)
+        self._write()
+
+    debug, error = info, warning
+
+    def _write(self) -> None:
+        lines, self._waiting = self._waiting, []
+        if lines:
+            self._out.msg(b"\n".join(lines))
 
 
 class _Output:
@@ -51,7 +93,7 @@ def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream:
         factory: Any = structlog.PrintLoggerFactory(sys.stdout)
     else:
         renderer = [_for_programs]
-        factory = structlog.BytesLoggerFactory(stream or sys.stdout.buffer)
+        factory = _Lines(sys.stdout.buffer).logger if stream is None else structlog.BytesLoggerFactory(stream)
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(

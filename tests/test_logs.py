@@ -1,5 +1,6 @@
 """An event's way into its line: every field, in its order, credits exact; nothing of an event that is filtered."""
 
+import asyncio
 import io
 import json
 from dataclasses import fields
@@ -21,9 +22,24 @@ from gatekeeper.events import (
     ServerStopped,
 )
 from gatekeeper.eventschema import CREDIT_FIELDS
-from gatekeeper.logs import configure_logs, credits_number, emit, event_json, is_told
+from gatekeeper.logs import LINES_WAITING_MAX, configure_logs, credits_number, emit, event_json, is_told
 
 FACTS = GenerationFacts(request_id="req", team="studio", outputs=2, credits=73_500_000, hold_id="h")
+
+
+class Stdout(io.RawIOBase):
+    """In the place of stdout: each write by itself."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.written: list[bytes] = []
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BufferedWriter(self)))
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.written.append(bytes(data))
+        return len(data)
 
 
 def lines_of(*events: Event, level: str = "info") -> list[dict[str, Any]]:
@@ -100,6 +116,41 @@ def test_nothing_is_written_below_the_level() -> None:
 
     assert ["hold.unknown"] == [line["event"] for line in told]
     assert (False, True) == (is_told(GenerationAdmitted), is_told(HoldUnknown))
+
+
+async def test_lines_of_one_turn_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To stdout, before the loop goes on; a warning takes with it what waits."""
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", "json")
+    stopped = ServerStopped(pid=1, abandoned=0)
+    emit(stopped)
+    emit(stopped)
+    at_first = list(stdout.written)
+    await asyncio.sleep(0)
+    emit(stopped)
+    emit(HoldUnknown(facts=FACTS, credits_held=1, reason="x", policy="release"))
+
+    assert ([], [2, 2]) == (at_first, [each.count(b"\n") for each in stdout.written])
+
+
+def test_without_a_loop_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would write it later."""
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", "json")
+    emit(ServerStopped(pid=1, abandoned=0))
+
+    assert [1] == [each.count(b"\n") for each in stdout.written]
+
+
+async def test_no_more_lines_wait_than_a_write_should_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many a turn has."""
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", "json")
+    for _ in range(LINES_WAITING_MAX + 1):
+        emit(ServerStopped(pid=1, abandoned=0))
+    await asyncio.sleep(0)
+
+    assert [LINES_WAITING_MAX, 1] == [each.count(b"\n") for each in stdout.written]
 
 
 def test_a_time_has_microseconds_and_says_that_it_is_utc() -> None:

@@ -29,6 +29,10 @@ class PassThrough:
         connector = aiohttp.TCPConnector(limit=0)
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
 
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._session.close()
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request."""
         body = await request.read()

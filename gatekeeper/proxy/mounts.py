@@ -14,7 +14,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2
 def mount_of(gate: Gate, request: web.BaseRequest, provider: Provider) -> Mount:
     """The provider's mount: below the gateway's address, or at a host name of its own if this request came by that."""
     host = request.headers.get("Host", "")
-    if provider.host in host_names(host):
+    if provider.host is not None and provider.host in host_names(host):
         scheme = (gate.public_url or "http://").partition("://")[0]
         return Mount(f"{scheme}://{host}", provider.bases, provider.credential.hidden)
     return Mount(f"{public_url(gate, request)}/{provider.name}", provider.bases, provider.credential.hidden)

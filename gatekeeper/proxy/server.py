@@ -86,8 +86,8 @@ MOST_COPIED = "openai"
 PATH_LENGTH_MAX = 2048
 """Longer than any route of any provider."""
 
-FIXED_MAX = 1024
-"""Paths remembered with where they lead; those of all routes that name no job, and of some hundred models."""
+FOUND_MAX = 4096
+"""Paths remembered with where they lead: those of all routes, and of the jobs that are being asked about just now."""
 
 LEDGER_DETAIL_LENGTH_MAX = 200
 """Enough for the store's own words and where it was looked for."""
@@ -105,11 +105,6 @@ class Target:
     answering: Answering | None = None
     shape: RendersRejections | None = None
 
-    @property
-    def is_fixed(self) -> bool:
-        """Whether the path alone leads here, and many requests are likely to have that very path."""
-        return self.answering is not None and self.shape is None and (self.route is None or self.route.job is None)
-
 
 class DataPlane:
     """Handles every request on the data port."""
@@ -120,7 +115,7 @@ class DataPlane:
         self._native = gate.native_dialect
         self._decisions = decisions_provider(self._native)
         self._hosts = {p.host: p for p in gate.providers.values() if p.host is not None}
-        self._fixed: dict[tuple[str, str], Target] = {}
+        self._found: dict[tuple[str, str], Target] = {}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request, whatever happens."""
@@ -190,13 +185,14 @@ class DataPlane:
         if self._hosts:
             return self._look_for_target(request)
         spelled = request.method, request.raw_path
-        target = self._fixed.get(spelled)
+        target = self._found.get(spelled)
         if target is None:
             target = self._look_for_target(request)
-            if target.is_fixed and "?" not in request.raw_path:
-                if len(self._fixed) >= FIXED_MAX:
-                    self._fixed.clear()
-                self._fixed[spelled] = target
+            # Where a path has a shape of its own, that is read from the query; which else says nothing here.
+            if target.answering is not None and target.shape is None and "?" not in request.raw_path:
+                if len(self._found) >= FOUND_MAX:
+                    del self._found[next(iter(self._found))]
+                self._found[spelled] = target
         return target
 
     def _look_for_target(self, request: web.BaseRequest) -> Target:

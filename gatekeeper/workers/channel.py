@@ -9,6 +9,7 @@ import pickle
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from gatekeeper.app import Place
@@ -24,13 +25,14 @@ LENGTH_BYTES: Final = 4
 @dataclass(frozen=True, slots=True)
 class Start:
     """The first message to a worker: all that it works with. It reads no catalog and no command line itself, so what
-    was wrong with them was told before, once. `lines_fd` is the lock of the log that all write."""
+    was wrong with them was told before, once. `lines` is the lock of the log
+    that all write."""
 
     settings: Settings
     catalog: Catalog
     place: Place
     static_keys: tuple[KeyRecord, ...]
-    lines_fd: int
+    lines: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ async def open_channel(end: socket.socket) -> Channel:
 
 
 def start_for(
-    settings: Settings, catalog: Catalog, place: Place, static_keys: Iterable[KeyRecord], lines_fd: int
+    settings: Settings, catalog: Catalog, place: Place, static_keys: Iterable[KeyRecord], lines: Path
 ) -> Start:
     """What a worker is started with: the leader's settings but for what is the leader's alone."""
-    return Start(settings.model_copy(update={"admin_token": None}), catalog, place, tuple(static_keys), lines_fd)
+    return Start(settings.model_copy(update={"admin_token": None}), catalog, place, tuple(static_keys), lines)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from gatekeeper import app
 from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
@@ -62,19 +63,20 @@ async def serve(
     if settings.server.workers == 1:
         await app.serve(settings, announce=announce, static_keys=static_keys)
         return
-    with shared_lines() as lines_fd:
+    catalog = app.load_all(settings)
+    with shared_lines(app.data_dir(settings)) as lines:
         configure_logs(settings.log.level, settings.log.format)
-        await Lead(settings, tuple(static_keys), lines_fd).serve(announce)
+        await Lead(settings, catalog, tuple(static_keys), lines).serve(announce)
 
 
 class Lead:
     """The leading process of one gateway."""
 
-    def __init__(self, settings: Settings, static_keys: tuple[KeyRecord, ...], lines_fd: int) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, static_keys: tuple[KeyRecord, ...], lines: Path) -> None:
         self._settings = settings
         self._static_keys = static_keys
-        self._lines_fd = lines_fd
-        self._shelf = Shelf(app.load_all(settings))
+        self._lines = lines
+        self._shelf = Shelf(catalog)
         self._metrics = Metrics()
         self._crew = Crew(settings.server.workers, self._start_of, self._metrics)
         self._reloading = asyncio.Lock()
@@ -161,7 +163,7 @@ class Lead:
     def _start_of(self, place: app.Place) -> Start:
         server = self._settings.server.model_copy(update={"port": self._port})
         settings = self._settings.model_copy(update={"server": server})
-        return start_for(settings, self._shelf.catalog, place, self._static_keys, self._lines_fd)
+        return start_for(settings, self._shelf.catalog, place, self._static_keys, self._lines)
 
 
 def _listen_to_signals() -> Asked:

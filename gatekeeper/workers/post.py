@@ -151,7 +151,8 @@ class Post:
     async def _fill(self) -> None:
         self._starts += 1
         self._reason, self._has_ended, self._ready_s = "", False, 0.0
-        self._process, self._channel = await _spawn(self.number, (start := self._start(self.number)).lines_fd)
+        start = self._start(self.number)
+        self._process, self._channel = await _spawn(self.number)
         if self._stopping.is_set():
             self.stop()
         slow = asyncio.get_running_loop().call_later(READY_TIMEOUT_S, self._too_slow)
@@ -225,14 +226,14 @@ def _how(code: int | None) -> str:
     return f"it ended with exit code {code}"
 
 
-async def _spawn(number: int, lines_fd: int) -> tuple[asyncio.subprocess.Process, Channel]:
+async def _spawn(number: int) -> tuple[asyncio.subprocess.Process, Channel]:
     """A new process, and the channel to it. Raises OSError."""
     ours, theirs = socket.socketpair()
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-c", _LAUNCHER, str(theirs.fileno()), json.dumps(sys.path), f"worker-{number}",
             stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(), lines_fd),
+            pass_fds=(theirs.fileno(),),
             start_new_session=True,  # Ctrl-C in a terminal is for the leader, which ends its workers in order
         )  # fmt: skip
     except BaseException:

@@ -12,6 +12,7 @@ from math import ceil
 from typing import Final
 
 from gatekeeper.app import run_until_done, running_worker
+from gatekeeper.garbage import leave_in_peace
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import configure_logs
 from gatekeeper.proxy.gate import Gate
@@ -52,7 +53,7 @@ async def _work(end: socket.socket) -> None:
     start = await channel.receive()
     if not isinstance(start, Start):
         return
-    join_lines(start.lines_fd)
+    join_lines(start.lines)
     configure_logs(start.settings.log.level, start.settings.log.format)
     try:
         await _serve(start, channel, stopping)
@@ -65,6 +66,7 @@ async def _serve(start: Start, channel: Channel, stopping: asyncio.Event) -> Non
     loop = asyncio.get_running_loop()
     async with running_worker(start.settings, start.catalog, start.place, start.static_keys) as gate:
         talking = [loop.create_task(_hear(channel, gate, stopping, start)), loop.create_task(_tell(channel, gate))]
+        leave_in_peace()
         await channel.send(Ready())
         await stopping.wait()
     for task in talking:
@@ -79,6 +81,7 @@ async def _hear(channel: Channel, gate: Gate, stopping: asyncio.Event, start: St
         match message:
             case Reload():
                 gate.shelf.catalog = message.catalog
+                leave_in_peace()
                 await channel.send(Reloaded(message.catalog.digest))
             case Ask():
                 await _tell_once(channel, gate)

@@ -1,7 +1,7 @@
 """Opens a config file and reads it, or says everything that stands in the way."""
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -9,7 +9,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import Event
 
 from gatekeeper.yamlfile.build import Builder, Unreadable
-from gatekeeper.yamlfile.data import YamlFile
+from gatekeeper.yamlfile.data import DataPath, YamlFile
+from gatekeeper.yamlfile.plain import Unfit, read_plain
 from gatekeeper.yamlfile.problem import ConfigError, Problem
 
 FILE_BYTES_MAX = 1024 * 1024
@@ -43,6 +44,37 @@ def load_yaml(path: Path) -> YamlFile:
 @lru_cache(TEXTS_REMEMBERED)
 def parse_yaml(text: str, path: Path) -> YamlFile:
     """The data in a text, which `path` names in messages. Raises `ConfigError` with every mistake found."""
+    try:
+        return YamlFile(path, read_plain(text), _Lines(text, path))
+    except Unfit:
+        built = _built(text, path)
+        return YamlFile(path, built.root, built.lines)
+
+
+class _Lines(Mapping[DataPath, int]):
+    """The lines of a text's values, which nobody asks for as long as nothing is wrong: then the text is read again, by
+    the parser that counts them."""
+
+    def __init__(self, text: str, path: Path) -> None:
+        self._text = text
+        self._path = path
+
+    @cached_property
+    def _lines(self) -> dict[DataPath, int]:
+        return _built(self._text, self._path).lines
+
+    def __getitem__(self, path: DataPath) -> int:
+        return self._lines[path]
+
+    def __iter__(self) -> Iterator[DataPath]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
+def _built(text: str, path: Path) -> Builder:
+    """What the full parser makes of a text. Raises `ConfigError` with every mistake found."""
     builder = Builder(path)
     try:
         for event in _events(text):
@@ -56,7 +88,7 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
         pass
     if builder.problems:
         raise ConfigError(builder.problems)
-    return YamlFile(path, builder.root, builder.lines)
+    return builder
 
 
 def _file_error(path: Path, what: str, mend: str, line: int = 1) -> ConfigError:

@@ -3,35 +3,33 @@
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
 from gatekeeper.workers.lines import Lines, shared_lines
 
 WRITER = """
-import sys
+import os, sys
 from gatekeeper.workers.lines import Lines
-lines, letter = Lines(int(sys.argv[1])), sys.argv[2].encode()
+lines, letter = Lines(os.open(sys.argv[1], os.O_RDWR)), sys.argv[2].encode()
 for number in range(150):
     lines.write(letter * (20_000 if number % 3 == 0 else 90) + b"\\n")
 """
 """Every third line is longer than what the system writes to a pipe in one piece."""
 
 
-def test_long_lines_of_several_processes_do_not_mix() -> None:
+def test_long_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
     """Four write at once, long lines and short ones, and each line that arrives is of one of them alone."""
     reading, writing = os.pipe()
-    with tempfile.TemporaryFile() as lock:
-        fd = lock.fileno()
-        writers = [
-            subprocess.Popen([sys.executable, "-c", WRITER, str(fd), letter], stdout=writing, pass_fds=(fd,))
-            for letter in "abcd"
-        ]
-        os.close(writing)
-        with open(reading, "rb") as pipe:  # noqa: PTH123  # a number, no path
-            lines = pipe.read().split(b"\n")[:-1]
-        codes = [writer.wait() for writer in writers]
+    (tmp_path / "lock").touch()
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "lock"), letter], stdout=writing)
+        for letter in "abcd"
+    ]
+    os.close(writing)
+    with open(reading, "rb") as pipe:  # noqa: PTH123  # a number, no path
+        lines = pipe.read().split(b"\n")[:-1]
+    codes = [writer.wait() for writer in writers]
 
     assert [0] * 4 == codes
     assert {(letter, size) for letter in b"abcd" for size in (90, 20_000)} == {(line[0], len(line)) for line in lines}
@@ -39,7 +37,7 @@ def test_long_lines_of_several_processes_do_not_mix() -> None:
     assert 600 == len(lines)
 
 
-def test_a_pipe_that_takes_pieces_gets_all_of_a_line() -> None:
+def test_a_pipe_that_takes_pieces_gets_all_of_a_line(tmp_path: Path) -> None:
     """A line larger than the pipe's room is written to its end."""
     reading, writing = os.pipe()
     found: list[bytes] = []
@@ -50,7 +48,7 @@ def test_a_pipe_that_takes_pieces_gets_all_of_a_line() -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    with tempfile.TemporaryFile() as lock:
+    with (tmp_path / "lock").open("wb") as lock:
         written = Lines(lock.fileno(), writing).write(b"x" * 300_000)
     os.close(writing)
     reader.join()
@@ -68,11 +66,11 @@ def test_a_file_needs_no_lock(tmp_path: Path) -> None:
     assert b"one\ntwo\n" == (tmp_path / "log").read_bytes()
 
 
-def test_stdout_is_given_back() -> None:
+def test_stdout_is_given_back(tmp_path: Path) -> None:
     """After the block this process writes to where it wrote before."""
     before = sys.stdout
-    with shared_lines() as lock_fd:
+    with shared_lines(tmp_path / "data") as lock:
         assert sys.stdout is not before
-        assert lock_fd > 2
+        assert lock.exists()
 
     assert sys.stdout is before

@@ -80,7 +80,10 @@ async def _find(gate: Gate, call: Call, body: Sequence[bytes]) -> tuple[Provider
 
 def _query(call: Call) -> dict[str, str]:
     """The parameters, each once: of two the provider might take the one that was not looked at here."""
-    pairs = parse_qsl(passing_query(call), keep_blank_values=True)
+    passing = passing_query(call)
+    if not passing:
+        return {}
+    pairs = parse_qsl(passing, keep_blank_values=True)
     query = dict(pairs)
     if len(query) < len(pairs):
         raise refuse(Code.MALFORMED_REQUEST, "A query parameter was sent twice; send each once.")

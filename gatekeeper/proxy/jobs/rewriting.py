@@ -8,6 +8,7 @@ has no places and stays as it is.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 import orjson
@@ -22,6 +23,9 @@ _PLAIN = re.compile(r"[!-\[\]-~]+")
 """Visible ASCII without a backslash: in what else there is, two parsers may see two hosts."""
 
 _PORTS = {"http": 80, "https": 443}
+
+_PATH = re.compile(r"/[!\"$-;=@-\[\]-~]*")
+"""A path alone, of plain characters."""
 
 Places = tuple[tuple[str, ...], ...]
 
@@ -39,6 +43,11 @@ class Mount:
 
     def through(self, url: str) -> str | None:
         """The address here of one of the provider's, or None for any other, which stays as it is."""
+        for segment, base in _apart(tuple(self.bases.items())):
+            # As it is spelled nearly always: a base, and a path below it.
+            rest = url[len(base) :]
+            if url.startswith(base) and _PATH.fullmatch(rest):
+                return f"{self.here}{f'/{segment}' if segment else ''}{rest}"
         parts = _split(url)
         found = None if parts is None else self._below_a_base(parts)
         if parts is None or found is None:
@@ -66,6 +75,14 @@ class Mount:
         return ((segment, urlsplit(base)) for segment, base in self.bases.items())
 
 
+@lru_cache(maxsize=256)  # a provider has one set of them
+def _apart(bases: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The bases, if each is at a host of its own, so that what begins with one cannot be below another."""
+    parts = [_split(base) for _, base in bases]
+    hosts = {each.hostname for each in parts if each is not None}
+    return bases if len(hosts) == len(bases) else ()
+
+
 def origin_of(bases: Mapping[str, str], url: str) -> str | None:
     """Scheme and host of an address to which the provider's credential may go: one of its own hosts, spoken to as
     safely as its bases. None for any other."""
@@ -81,8 +98,72 @@ def origin_of(bases: Mapping[str, str], url: str) -> str | None:
 def rewrite(body: bytes, places: Sequence[str], change: Callable[[str], str | None]) -> bytes:
     """The body with the strings at these dotted places (`*` is any item of a list) changed, where `change` has a word
     to put there."""
+    wanted, names = _split_places(tuple(places))
+    if not names or b"\\" in body:
+        return _rewrite_any(body, wanted, change)
+    if not any(name in body for name in names):
+        return body
+    plain = _rewrite_plain(body, wanted, names, change)
+    return _rewrite_any(body, wanted, change) if plain is None else plain
+
+
+@lru_cache(maxsize=256)  # a format has one set of them, so there are as many as providers
+def _split_places(places: tuple[str, ...]) -> tuple[Places, tuple[bytes, ...]]:
+    """The places step by step, and the last name of each as it is spelled; no names if a place has none."""
+    wanted = tuple(tuple(place.split(".")) for place in dict.fromkeys(places))
+    names = [next((step for step in reversed(place) if step != "*"), None) for place in wanted]
+    return wanted, () if None in names else tuple({b'"%s"' % str(name).encode(): None for name in names})
+
+
+def _rewrite_plain(
+    body: bytes, wanted: Places, names: tuple[bytes, ...], change: Callable[[str], str | None]
+) -> bytes | None:
+    """The same by a parser and by search, for a body without a backslash, in which every string is spelled as it reads.
+
+    None where it is not certain to be the same: each place's last name must be there as often as the parser saw it, so
+    that nothing is there twice, and each link as often as it stands at these places.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    links, named = dict[str, int](), 0
+    for place in wanted:
+        seen = _look_at(document, place, links)
+        if seen is None:
+            return None
+        named += seen
+    if sum(map(body.count, names)) != named:
+        return None
+    changes = {link: changed for link in links if (changed := change(link)) is not None}
+    for link, changed in changes.items():
+        spelled = b'"%s"' % link.encode()
+        if changed in links or body.count(spelled) != links[link]:
+            return None
+        body = body.replace(spelled, orjson.dumps(changed))
+    return body
+
+
+def _look_at(document: object, place: tuple[str, ...], links: dict[str, int]) -> int | None:
+    """Counts the strings at a place into `links`, and gives how often its last name leads to it. None: who knows."""
+    found, named = [document], 0
+    for step in place:
+        if step == "*":
+            if any(isinstance(each, dict) and step in each for each in found):
+                return None
+            found = [item for each in found if isinstance(each, list) for item in each]
+        else:
+            found = [each[step] for each in found if isinstance(each, dict) and step in each]
+            named = len(found)
+    for each in found:
+        if isinstance(each, str):
+            links[each] = links.get(each, 0) + 1
+    return named
+
+
+def _rewrite_any(body: bytes, wanted: Places, change: Callable[[str], str | None]) -> bytes:
     parts, at = list[bytes](), 0
-    for start, end, text in _strings_at(body, tuple(tuple(place.split(".")) for place in places)):
+    for start, end, text in _strings_at(body, wanted):
         changed = change(text)
         if changed is not None:
             parts += [body[at:start], orjson.dumps(changed)]
