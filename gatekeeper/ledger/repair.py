@@ -170,7 +170,7 @@ class Repair:
         doubts = {team: self._unsure[team] for team in teams if team in self._unsure}
         looks = (self._first_lost(entries) for entries in doubts.values())
         found = dict(zip(doubts, await asyncio.gather(*looks, return_exceptions=True), strict=True))
-        # Only what is still in doubt: the slowest of these teams may have kept the others' answers until after a repair.
+        # Only what is in doubt still: the slowest of these teams may have kept the others' answers back for a repair.
         still = {team: self._unsure.get(team, ()) for team in doubts}
         self._close_teams([lost for team, lost in found.items() if isinstance(lost, Seen) and lost in still[team]])
         for team, lost in found.items():
