@@ -1,5 +1,6 @@
 """What is told of outcomes that met no open hold, when they come out of the outbox."""
 
+import asyncio
 import io
 import json
 from pathlib import Path
@@ -38,7 +39,7 @@ def test_what_met_no_open_hold_is_flagged(act: Act, status: SettleStatus, event:
     lines, metrics = told(act, status)
 
     assert ["settle.replayed", *filter(None, [event])] == [line["event"] for line in lines]
-    assert (event is not None) == (b"gatekeeper_settlements_flagged_total{" in metrics.exposition())
+    assert (event is not None) == (b"gatekeeper_settlements_flagged_total{" in asyncio.run(metrics.shown()))
 
 
 def test_a_flagged_line_says_whose_it_is() -> None:
