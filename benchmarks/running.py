@@ -9,6 +9,7 @@ that the books of every gateway are judged at the end.
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -51,6 +52,8 @@ def carry_out(module: str, description: str, parts: Parts, sizes: Mapping[str, S
     chosen = sizes["quick" if stated.quick else "full"]
     chosen = replace(chosen, rounds=stated.rounds or chosen.rounds, budget_s=stated.budget_s or chosen.budget_s)
     asked = {name: parts[name] for name in stated.only.split(",")} if stated.only else parts
+    # Whatever ends a run ends what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         results = uvloop.run(_measure(asked, chosen, stated.fsync, console))
     except (RuntimeError, OSError) as error:  # a wrong answer, a server that did not start, an answer that stayed away
