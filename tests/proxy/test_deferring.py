@@ -1,6 +1,5 @@
 """What is told of outcomes that met no open hold, when they come out of the outbox."""
 
-import asyncio
 import io
 import json
 from pathlib import Path
