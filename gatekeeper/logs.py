@@ -161,6 +161,7 @@ class _Kind:
 
     def line_of(self, event: Any) -> dict[str, Any]:
         """The line, without level and time."""
+        line: dict[str, Any]
         if self._has_facts:
             line = vars(event.facts) | vars(event)
             del line["facts"]
