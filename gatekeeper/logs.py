@@ -29,8 +29,8 @@ SILENCED = ("aiohttp.server", "python_multipart")
 _is_word = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}").fullmatch
 """Every model id, size, ratio, quality and scale there is, and no sentence."""
 
-LINES_WAITING_MAX = 256
-"""Some hundred kilobytes: no turn of the event loop is that long, but for a start with many teams."""
+LINES_WAITING_MAX = 64
+"""Some fifty kilobytes: few turns of the event loop have more, and larger pieces of memory cost far more to get."""
 
 PLAIN_MICROCREDITS_MIN: Final = 1000
 """Smaller ones a float is written with an exponent."""

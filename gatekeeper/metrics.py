@@ -70,18 +70,7 @@ class Metrics:
         self._again = Counter(
             "gatekeeper_generations_replayed_total", "Requests that got the answer of an earlier one", ["provider"],
             registry=registry)  # fmt: skip
-        self._credits_held = self._tally(
-            Counter("gatekeeper_credits_held_total", "Credits that were held", registry=registry), MICRO)  # fmt: skip
-        self._credits_charged = self._tally(
-            Counter("gatekeeper_credits_charged_total", "Credits that were charged", registry=registry), MICRO
-        )  # fmt: skip
-        self._credits_over = self._tally(Counter(
-            "gatekeeper_credits_over_total", "Worth of outcomes beyond their holds, not charged", registry=registry
-        ), MICRO)  # fmt: skip
-        self._in_flight = 0
-        Gauge(
-            "gatekeeper_generations_in_flight", "Generations between hold and settlement", registry=registry
-        ).set_function(lambda: self._in_flight)
+        self._add_credits(registry)
         self._upstream_s = cache(Histogram(
             "gatekeeper_upstream_seconds", "From sending to the end of the provider's answer", ["provider"],
             buckets=UPSTREAM_BUCKETS_S, registry=registry).labels)  # fmt: skip
@@ -110,9 +99,28 @@ class Metrics:
         self._tallies.append(tally)
         return tally
 
+    def _hand_on(self) -> None:
+        for tally in self._tallies:
+            tally.hand_on()
+
     def _tallied(self, counter: Counter) -> Callable[..., _Tally]:
         """The tally of each child by its labels, which are bounded."""
         return cache(lambda *labels: self._tally(counter.labels(*labels)))
+
+    def _add_credits(self, registry: CollectorRegistry) -> None:
+        """What is held and charged, and the generations that hold it."""
+        held = Counter("gatekeeper_credits_held_total", "Credits that were held", registry=registry)
+        charged = Counter("gatekeeper_credits_charged_total", "Credits that were charged", registry=registry)
+        over = Counter(
+            "gatekeeper_credits_over_total", "Worth of outcomes beyond their holds, not charged", registry=registry
+        )
+        self._credits_held, self._credits_charged = self._tally(held, MICRO), self._tally(charged, MICRO)
+        self._credits_over = self._tally(over, MICRO)
+        self._in_flight = 0
+        in_flight = Gauge(
+            "gatekeeper_generations_in_flight", "Generations between hold and settlement", registry=registry
+        )
+        in_flight.set_function(lambda: self._in_flight)
 
     def _add_jobs(self, registry: CollectorRegistry) -> None:
         """What outlives its request."""
@@ -287,14 +295,12 @@ class Metrics:
 
     def families(self) -> Iterable[Metric]:
         """Every metric with its samples as they are now."""
-        for tally in self._tallies:
-            tally.hand_on()
+        self._hand_on()
         return self._registry.collect()
 
     async def shown(self) -> bytes:
         """The text that Prometheus scrapes."""
-        for tally in self._tallies:
-            tally.hand_on()
+        self._hand_on()
         return exposition(self._registry)
 
 
