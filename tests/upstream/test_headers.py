@@ -71,7 +71,7 @@ def test_unwritable_header(header):
     Location""".split(),
 )
 def test_response_header_is_dropped(name):
-    """Hop-by-hop headers, the length, cookies, forged headers of ours and what leads to the provider's host stay out."""
+    """Hop-by-hop headers, the length, cookies, forged headers of ours and ways to the provider's host stay out."""
     assert () == forwardable_response_headers(((name, b"x"),))
 
 
