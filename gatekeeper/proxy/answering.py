@@ -28,7 +28,7 @@ from gatekeeper.proxy.again import AnswerCopy
 from gatekeeper.proxy.client_side import ClientSide
 from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate, Provider
-from gatekeeper.proxy.jobs.rewriting import rewrite
+from gatekeeper.proxy.jobs.rewriting import may_have, rewrite
 from gatekeeper.proxy.mounts import mount_of
 from gatekeeper.proxy.once import UNNAMED, Once
 from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, credential_refused, from_upstream
@@ -284,8 +284,10 @@ async def _unpacked(passage: Passage, body: bytes) -> bytes | None:
 
 async def _rewritten(passage: Passage, body: bytes) -> bytes:
     """The body with links that lead through the gateway."""
-    change = mount_of(passage.gate, passage.call.request, passage.provider).through
     links = passage.call.dialect.TRAITS.links
+    if not may_have(body, links):
+        return own_webhook_shown(passage.call, body)
+    change = mount_of(passage.gate, passage.call.request, passage.provider).through
     if len(body) <= REWRITTEN_AT_ONCE_BYTES:
         return own_webhook_shown(passage.call, rewrite(body, links, change))
     return own_webhook_shown(passage.call, await asyncio.to_thread(rewrite, body, links, change))
