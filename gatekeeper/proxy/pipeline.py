@@ -13,7 +13,7 @@ from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.records import Repeated
 from gatekeeper.proxy.admission import Admission, admit_call
 from gatekeeper.proxy.again import answer_again
-from gatekeeper.proxy.answering import deliver, deliver_free, shadow_headers
+from gatekeeper.proxy.answering import deliver, deliver_free
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate
@@ -67,7 +67,7 @@ async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     sent = upstream_request(call, provider, body)
     tell_shadow(gate, call, None)
     async with await send_unheld(provider, sent) as answer:
-        return await deliver_free(gate, call, answer, provider.credential.hidden, shadow_headers(call))
+        return await deliver_free(gate, call, answer, provider.credential.hidden)
 
 
 async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
