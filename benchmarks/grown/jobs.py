@@ -18,7 +18,6 @@ from benchmarks.grown.points import (
     Point,
     end,
     load,
-    look_beside,
     new_point,
     start,
     start_all,
@@ -46,7 +45,6 @@ async def run(bench: Bench) -> list[Section]:
         points.append(point := await new_point(bench, "jobs", size))
         paths[size] = await _submit(bench, point)
     await start_all(bench, points)
-    await look_beside(bench, points)
     for point in points:
         polls = _polls(point, paths[point.size])
         await ask_all(point.serving.url, polls)

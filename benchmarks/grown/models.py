@@ -13,7 +13,6 @@ from benchmarks.grown.points import (
     Point,
     end,
     load,
-    look_beside,
     new_point,
     start_all,
 )
@@ -42,7 +41,6 @@ async def run(bench: Bench) -> list[Section]:
             write_models(path, size)
             point.settings["catalog"].append(str(path))
     await start_all(bench, points)
-    await look_beside(bench, points)
     for point in points:
         url = f"{point.serving.url}/openai/v1"
         every = list(map(model_name, range(point.size)))

@@ -1,10 +1,12 @@
 """A point of growth: a store that holds so much of something, a gateway on it, and what both cost there.
 
 All points of a thing have a store and a gateway each, and take their turns in every round. What a gateway does beside
-requests (walks over all teams, questions about jobs) is measured for itself first, and taken off the cost of a request.
+requests (walks over all teams, questions about jobs) is measured for itself, before and after, and taken off the cost
+of a request.
 """
 
 import asyncio
+import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ from benchmarks.bench import Bench, Site
 from benchmarks.grown.sizes import sizes_of
 from benchmarks.lab import Running
 from benchmarks.load import Make, Window
-from benchmarks.rounds import Cell, Reading, measure
+from benchmarks.rounds import Cell, measure
 from benchmarks.servers import Gateway, gateway_settings, start_gateway
 
 FSYNC: Final = "no"
@@ -41,8 +43,6 @@ class Point:
     gateway: Gateway | None = None
     makes: dict[str, Make] = field(default_factory=dict)
     found: dict[str, list[float]] = field(default_factory=dict)
-    beside_us_s: float = 0.0
-    store_beside_us_s: float = 0.0
 
     @property
     def serving(self) -> Gateway:
@@ -85,19 +85,15 @@ async def start_all(bench: Bench, points: Sequence[Point]) -> None:
 
 
 async def look_beside(bench: Bench, points: Sequence[Point]) -> None:
-    """What each does without requests, and how much its store takes."""
+    """One round of what each does without requests."""
     await asyncio.sleep(SETTLES_S)
-    seconds = sizes_of(bench).idle_s
     before = [(each.serving.process.cpu_us(), each.store.cpu_us()) for each in points]
     begun = time.monotonic()
-    await asyncio.sleep(seconds)
-    taken_s = time.monotonic() - begun
+    await asyncio.sleep(sizes_of(bench).idle_s)
+    taken_ms = (time.monotonic() - begun) * 1000
     for point, (gateway_us, store_us) in zip(points, before, strict=True):
-        point.beside_us_s = (point.serving.process.cpu_us() - gateway_us) / taken_s
-        point.store_beside_us_s = (point.store.cpu_us() - store_us) / taken_s
-        point.note(BESIDE, point.beside_us_s / 1000)
-        point.note(STORE_BESIDE, point.store_beside_us_s / 1000)
-        point.note(STORE_MB, await store_bytes(point) / 2**20)
+        point.note(BESIDE, (point.serving.process.cpu_us() - gateway_us) / taken_ms)
+        point.note(STORE_BESIDE, (point.store.cpu_us() - store_us) / taken_ms)
 
 
 async def store_bytes(point: Point) -> int:
@@ -109,26 +105,33 @@ async def store_bytes(point: Point) -> int:
 
 
 async def load(bench: Bench, points: Sequence[Point]) -> None:
-    """The requests of every point, in turn; of each the cost to the gateway and to the store."""
+    """The requests of every point, in turn, and what is done beside before and after; of each request the cost to the
+    gateway and to the store."""
     cells, meters = list[Cell](), dict[str, StoreMeter]()
     for point in points:
         for kind, make in point.makes.items():
             name = f"{kind} {point.size}"
             meter = meters[name] = StoreMeter(point)
             cells.append(Cell(name, point.serving.process, make, before=meter.before, after=meter.after))
-    readings = await measure(cells, bench.sizes.rounds, bench.sizes.seconds, bench.budget)
     for point in points:
+        point.note(STORE_MB, await store_bytes(point) / 2**20)
+    await look_beside(bench, points)
+    readings = await measure(cells, bench.sizes.rounds, bench.sizes.seconds, bench.budget)
+    await look_beside(bench, points)
+    for point in points:
+        beside_us_s, store_beside_us_s = (1000 * statistics.mean(point.found[name]) for name in (BESIDE, STORE_BESIDE))
         for kind in point.makes:
             name = f"{kind} {point.size}"
-            for reading, store_us in zip(readings[name], meters[name].us[1:], strict=True):  # the first is thrown away
-                point.note(f"{kind}: {GATEWAY}", request_us(reading, point.beside_us_s))
-                point.note(f"{kind}: {STORE}", store_us)
+            windows = zip(readings[name], meters[name].us[1:], strict=True)  # the first one is thrown away, as ever
+            for reading, store_us in windows:
+                point.note(f"{kind}: {GATEWAY}", request_us(reading.cpu_us, reading.window, beside_us_s))
+                point.note(f"{kind}: {STORE}", request_us(store_us, reading.window, store_beside_us_s))
         point.note(RSS_AFTER, point.serving.process.rss_bytes() / 2**20)
 
 
-def request_us(reading: Reading, beside_us_s: float) -> float:
+def request_us(cpu_us: float, window: Window, beside_us_s: float) -> float:
     """CPU of a request alone, without what is done beside."""
-    return (reading.cpu_us - beside_us_s * reading.window.seconds) / reading.window.requests
+    return (cpu_us - beside_us_s * window.seconds) / window.requests
 
 
 @dataclass(eq=False)
@@ -143,10 +146,9 @@ class StoreMeter:
         """A window begins."""
         self._before = self.point.store.cpu_us()
 
-    async def after(self, window: Window) -> None:
+    async def after(self, _window: Window) -> None:
         """A window has ended."""
-        spent = self.point.store.cpu_us() - self._before - self.point.store_beside_us_s * window.seconds
-        self.us.append(spent / window.requests)
+        self.us.append(self.point.store.cpu_us() - self._before)
 
 
 async def end(bench: Bench, points: Sequence[Point], tidy: Callable[[Point], Awaitable[None]] | None = None) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from benchmarks.bench import Bench
 from benchmarks.grown.filling import CHARGE, settle_many
-from benchmarks.grown.points import Point, end, load, look_beside, new_point, start, start_all
+from benchmarks.grown.points import Point, end, load, new_point, start, start_all
 from benchmarks.grown.sizes import sizes_of
 from benchmarks.grown.tables import table
 from benchmarks.grown.traffic import of_many
@@ -25,7 +25,6 @@ async def run(bench: Bench) -> list[Section]:
         points.append(point := await new_point(bench, "settled", size))
         await _fill(bench, point, size)
     await start_all(bench, points)
-    await look_beside(bench, points)
     for point in points:
         point.makes = {"that team": of_many(f"{point.serving.url}/openai/v1")}
         bench.sites[point.who] = replace(bench.sites[point.who], before=point.size * CHARGE)

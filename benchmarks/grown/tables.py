@@ -39,7 +39,8 @@ def _beside(
     count = min(len(base), len(point.found[figure]))
     values, base = point.found[figure][:count], base[:count]
     compared = (f"{size:,} {items}", base) if min(base) >= LEAST else None
-    row = Row.of(f"{figure}: {point.size:,} {items}", values, compared, reach=REACH)
+    reach = None if figure == STORE_MB else REACH  # what is stored takes room; how much each takes is told below
+    row = Row.of(f"{figure}: {point.size:,} {items}", values, compared, reach=reach)
     if row.ratio is not None and row.ratio.median <= REACH:
         return row
     return replace(row, note=next((text for end, text in why.items() if figure.endswith(end)), ""))

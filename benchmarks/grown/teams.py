@@ -15,7 +15,6 @@ from benchmarks.grown.points import (
     Point,
     end,
     load,
-    look_beside,
     new_point,
     start_all,
 )
@@ -34,8 +33,8 @@ WHY: Final = {
     "spends is looked at once in five seconds, to tell what its limits have reached. That follows from how many ask "
     "within those times, not from how many there are",
     f"in turn: {STORE}": "the same look-ups on the store's side, and its memory's caches",
-    BESIDE: "three walks over all teams (deadlines, jobs, limits), at paces that have bounds: beyond these a walk takes "
-    "longer, and costs no more",
+    BESIDE: "three walks over all teams (deadlines, jobs, limits), at paces that have bounds: beyond these a walk "
+    "takes longer, and costs no more",
     "store, ms of CPU a second without requests": "the store's side of the same walks",
     RSS_AFTER: "what is remembered of teams that were at work, each kind with its bound: records (10,000), key names "
     "(4,096 days of teams), the last entry seen (100,000), deadlines (200,000)",
@@ -51,7 +50,6 @@ async def run(bench: Bench) -> list[Section]:
         points.append(point := await new_point(bench, "teams", size))
         await _fill(point, size)
     await start_all(bench, points)
-    await look_beside(bench, points)
     for point in points:
         at_work = some_of(point.size)
         url = f"{point.serving.url}/openai/v1"
