@@ -12,7 +12,7 @@ failures go to a callback.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -21,6 +21,7 @@ from gatekeeper.dialects.base import BillingRule
 from gatekeeper.events import JobOverdue
 from gatekeeper.ledger.deadlines import Deadlines
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError
+from gatekeeper.ledger.looking import in_chunks
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.logs import emit
 from gatekeeper.proxy.gate import Gate
@@ -42,6 +43,8 @@ PROVIDER_SHARE: Final = 2
 """One provider may have half of the questions on their way: while it does not answer, the others' jobs still end."""
 TROUBLES_MAX: Final = 6
 """Doublings of the pause after answers that tell nothing; the longest pause bounds it anyway."""
+TEAMS_AT_ONCE: Final = 100
+"""Teams looked at in one pipeline, in a walk."""
 TEAMS_A_SECOND_MAX: Final = 1000
 """In a walk: far below what the store takes, and 60,000 teams in a minute."""
 STOP_TIMEOUT_S: Final = 1.0
@@ -126,15 +129,23 @@ class Reconciler:
         """Look for jobs in every team once, paced; how many were new here. Raises the ledger's errors; a team that
         cannot be read is told and passed by."""
         started_s, teams, found = self._gate.clock.monotonic_s(), 0, 0
-        async for team in self._gate.ledger.teams():
-            teams += 1
-            try:
-                found += await self._look_for(team)
-            except LedgerBroken as error:  # one team's books must not keep the others' jobs from their end
-                self._on_error(error)
+        async for some in in_chunks(self._gate.ledger.teams(), TEAMS_AT_ONCE):
+            teams += len(some)
+            found += await self._look_for_all(some)
             await self._rest_until(started_s + teams / TEAMS_A_SECOND_MAX)
             if self._stopping.is_set():
                 break
+        return found
+
+    async def _look_for_all(self, teams: Sequence[str]) -> int:
+        found = 0
+        for met in await asyncio.gather(*map(self._look_for, teams), return_exceptions=True):
+            if isinstance(met, LedgerBroken):  # one team's books must not keep the others' jobs from their end
+                self._on_error(met)
+            elif isinstance(met, BaseException):
+                raise met
+            else:
+                found += met
         return found
 
     async def _look_for(self, team: str) -> int:
