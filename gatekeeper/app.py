@@ -42,13 +42,14 @@ from gatekeeper.listening import listen_admin, listen_data
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.providers import build_providers, key_headers, provider_problems
+from gatekeeper.proxy.crowd import Crowd, Pulse
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.webhooks.alerting import AlertLog
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_given
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
-from gatekeeper.settings import Settings
+from gatekeeper.settings import ServerSettings, Settings
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.yamlfile import ConfigError
 
@@ -269,8 +270,16 @@ async def _build_gate(  # every argument is a part that is wired in
         jobs=settings.jobs,
         desk=JobDesk(books.ledger, clock.monotonic_s),
         webhooks=await _open_webhooks(settings, books, clock, metrics, stack),
+        crowd=_gather(server, clock, stack),
         public_url=server.public_url,
     )
+
+
+def _gather(server: ServerSettings, clock: Clock, stack: AsyncExitStack) -> Crowd:
+    pulse = Pulse(clock)
+    pulse.start()
+    stack.callback(pulse.stop)
+    return Crowd(pulse, in_flight_max=server.in_flight_max, lag_max_s=server.lag_max_s)
 
 
 async def _open_webhooks(

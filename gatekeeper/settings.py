@@ -94,6 +94,12 @@ class ServerSettings(Section):
         le=86_400,
         description="An SDK tries three times and waits 10 min for each: its last try is within it.",
     )
+    in_flight_max: int = Field(
+        12_000, ge=1, description="Requests that one process works on: 10,000 that wait for pictures, and their polls."
+    )
+    lag_max_s: float = Field(
+        0.05, gt=0, description="How late a process may be with its own work; beyond it new requests are refused."
+    )
     shutdown_grace_s: float = Field(
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."
     )
@@ -246,7 +252,13 @@ class ProviderSettings(Section):
     on_unknown: Literal["release", "charge", "keep"] = "release"
     unknown_grace_s: float = Field(60, ge=0, description="How long an unknown outcome is waited for.")
     shadow: bool = Field(False, description="Nothing that goes to it is refused; docs/shadow.md says what is.")
-    connections_max: int = Field(1000, ge=1, description="Beyond it requests wait for a free one.")
+    connections_max: int = Field(
+        1000, ge=1, description="And as many generations at once, in each process; beyond it they wait for a place."
+    )
+    queue_max: int = Field(1000, ge=0, description="Generations that may wait for a place; further ones are refused.")
+    queue_max_s: float = Field(
+        2, gt=0, description="How long one waits for a place, with nothing held yet; then it is refused as overloaded."
+    )
 
     @model_validator(mode="after")
     def _describes_its_format(self) -> Self:

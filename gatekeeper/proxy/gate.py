@@ -18,6 +18,7 @@ from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import Outbox
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.crowd import Crowd, Places, open_places
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.record import Hook
 from gatekeeper.proxy.past import ENFORCED, Past, Shadow
@@ -56,6 +57,7 @@ class Provider:
     host: str | None = None
     clock: Clock = field(default_factory=SystemClock)
     shadow: bool = False
+    places: Places = field(default_factory=open_places)
 
     def with_credential(self, headers: Headers, raw_query: str) -> tuple[Headers, str]:
         """Headers and query with the provider's credential added, signed at this moment if it is signed."""
@@ -186,6 +188,7 @@ class Gate:
     jobs: JobSettings
     desk: JobDesk
     webhooks: Webhooks
+    crowd: Crowd
     public_url: str | None = None
     habits: Habits = field(default_factory=Habits)
 

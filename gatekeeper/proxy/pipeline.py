@@ -48,15 +48,16 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     webhook = wanted_webhook(gate, call, admission.provider, body)
     sent = upstream_request(call, admission.provider, body)
     once = await name_request(gate, call, admission.provider, body)
-    taken = await take_off(gate, call, admission, once)
-    if isinstance(taken, Repeated):
-        return await answer_again(gate, call, taken)
-    async with taken as flight:
-        if webhook is not None:
-            sent = exchange(gate, call, admission.provider, webhook, flight.held.hold_id, sent)
-        answer = await _send(flight, sent)
-        async with answer:
-            return await deliver(flight, answer)
+    with await admission.provider.places.take():
+        taken = await take_off(gate, call, admission, once)
+        if isinstance(taken, Repeated):
+            return await answer_again(gate, call, taken)
+        async with taken as flight:
+            if webhook is not None:
+                sent = exchange(gate, call, admission.provider, webhook, flight.held.hold_id, sent)
+            answer = await _send(flight, sent)
+            async with answer:
+                return await deliver(flight, answer)
 
 
 async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:

@@ -1,0 +1,157 @@
+"""How many requests are taken at once, here and at each provider, and how long one waits for its turn.
+
+What is over the bound is told so at once, with 503 and when to come again, before its key is looked at and before
+anything is held: a refusal is cheap, so whoever was let in keeps its pace. It does not choose between teams; the
+ledger's caps do that.
+"""
+
+import asyncio
+import sys
+from collections import deque
+from typing import Final
+
+from gatekeeper.clock import Clock
+from gatekeeper.core.rejection import Code, Rejected, Rejection
+
+PULSE_S: Final = 0.01
+"""Between two looks at how late the process is with its own work; each costs some microseconds."""
+
+OVERLOADED_RETRY_AFTER_S: Final = 1
+"""A burst is over by then; what is not will be told again."""
+
+
+class Pulse:
+    """How long work waits in this process before it is begun, measured by timers that should fire every `PULSE_S`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._beat_s = 0.0
+        self._late_s = 0.0
+        self._next: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begins to measure, in the running loop."""
+        self._beat_s = self._clock.monotonic_s() - PULSE_S
+        self._beat(asyncio.get_running_loop())
+
+    def stop(self) -> None:
+        """Ends it; nothing is late any more."""
+        if self._next is not None:
+            self._next.cancel()
+        self._next = None
+
+    @property
+    def lag_s(self) -> float:
+        """How late the last beat was, and how long ago that is: what begins now may have waited so long."""
+        if self._next is None:
+            return 0.0
+        return self._late_s + max(self._clock.monotonic_s() - self._beat_s - PULSE_S, 0.0)
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        now_s = self._clock.monotonic_s()
+        self._late_s = max(now_s - self._beat_s - PULSE_S, 0.0)
+        self._beat_s = now_s
+        self._next = loop.call_later(PULSE_S, self._beat, loop)
+
+
+class Crowd:
+    """The requests that this process works on. `lag_max_s` is how late it may be before it takes no more."""
+
+    def __init__(self, pulse: Pulse, *, in_flight_max: int, lag_max_s: float) -> None:
+        self.pulse = pulse
+        self.count = 0
+        self._in_flight_max = in_flight_max
+        self._lag_max_s = lag_max_s
+        self._full = _overloaded("This gateway works on as many requests as it takes at once.")
+        self._late = _overloaded("This gateway has more to do than it gets done.")
+
+    def enter(self) -> None:
+        """One more, which has to `leave`. Raises `Rejected` (overloaded); then it does not count."""
+        if self.count >= self._in_flight_max:
+            raise Rejected(self._full)
+        if self.pulse.lag_s > self._lag_max_s:
+            raise Rejected(self._late)
+        self.count += 1
+
+    def come_in(self) -> None:
+        """One more that nothing may refuse: it ends work that was asked for before."""
+        self.count += 1
+
+    def leave(self) -> None:
+        """One less."""
+        self.count -= 1
+
+
+class Places:
+    """The places for generations at one provider. Who finds none waits its turn, so many and so long."""
+
+    def __init__(self, name: str, *, places: int, waiting_max: int, wait_max_s: float) -> None:
+        self._free = places
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting_max = waiting_max
+        self._wait_max_s = wait_max_s
+        self._full = _overloaded(f"{name} has as many generations from this gateway as it takes at once.")
+
+    async def take(self) -> "Place":
+        """A place, given back at the end of its `with` block. Raises `Rejected` (overloaded) when none gets free in
+        time, or when too many wait already."""
+        if self._free > 0:
+            self._free -= 1
+        else:
+            await self._wait()
+        return Place(self)
+
+    async def _wait(self) -> None:
+        if len(self._waiting) >= self._waiting_max:
+            raise Rejected(self._full)
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._wait_max_s):
+                await turn
+        except BaseException as error:
+            self._give_up(turn)
+            if isinstance(error, TimeoutError):
+                raise Rejected(self._full) from None
+            raise
+
+    def _give_up(self, turn: asyncio.Future[None]) -> None:
+        """Its turn may have come just now: then the place is the next one's."""
+        if turn.done() and not turn.cancelled():
+            self.give_back()
+        elif turn in self._waiting:
+            self._waiting.remove(turn)
+
+    def give_back(self) -> None:
+        """To whoever has waited longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+def open_places() -> Places:
+    """Where nothing is sent to, nobody waits for a place."""
+    return Places("nobody", places=sys.maxsize, waiting_max=0, wait_max_s=0)
+
+
+class Place:
+    """One place, for the length of a block."""
+
+    __slots__ = ("_places",)
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._places.give_back()
+
+
+def _overloaded(why: str) -> Rejection:
+    detail = f"{why} Nothing was forwarded or held; send it again in {OVERLOADED_RETRY_AFTER_S} s."
+    return Rejection(Code.OVERLOADED, detail, retry_after_s=OVERLOADED_RETRY_AFTER_S)
