@@ -92,6 +92,16 @@ class Places:
         self._wait_max_s = wait_max_s
         self._full = _overloaded(f"{name} has as many generations from this gateway as it takes at once.")
 
+    @property
+    def free(self) -> int:
+        """Places that nobody has."""
+        return self._free
+
+    @property
+    def waiting(self) -> int:
+        """Who waits for one."""
+        return len(self._waiting)
+
     async def take(self) -> "Place":
         """A place, given back at the end of its `with` block. Raises `Rejected` (overloaded) when none gets free in
         time, or when too many wait already."""
