@@ -25,7 +25,7 @@ from benchmarks.machine import ROOT, describe, own_cores
 from benchmarks.plot import draw
 from benchmarks.report import WIDTH, show
 from benchmarks.results import Results
-from benchmarks.sections import bodies, flying, large, latency, ledger, small
+from benchmarks.sections import bodies, flying, large, latency, ledger, overload, small
 from benchmarks.servers import FSYNC
 
 SECTIONS: Final = {
@@ -33,6 +33,7 @@ SECTIONS: Final = {
     "large": (large.run, 15),
     "latency": (latency.run, 30),
     "flying": (flying.run, 20),
+    "overload": (overload.run, 20),
     "bodies": (bodies.run, 20),
     "ledger": (ledger.run, 10),
 }

@@ -42,14 +42,15 @@ from gatekeeper.listening import listen_admin, listen_data
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.providers import build_providers, key_headers, provider_problems
-from gatekeeper.proxy.crowd import Crowd, Pulse
+from gatekeeper.proxy.crowd import Crowd, Places, Pulse
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.webhooks.alerting import AlertLog
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_given
+from gatekeeper.sections import ServerSettings
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
-from gatekeeper.settings import ServerSettings, Settings
+from gatekeeper.settings import Settings
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.yamlfile import ConfigError
 
@@ -279,7 +280,13 @@ def _gather(server: ServerSettings, clock: Clock, stack: AsyncExitStack) -> Crow
     pulse = Pulse(clock)
     pulse.start()
     stack.callback(pulse.stop)
-    return Crowd(pulse, in_flight_max=server.in_flight_max, lag_max_s=server.lag_max_s)
+    holds = Places(
+        "More generations are asked for than the ledger can hold credits for.",
+        places=server.holds_at_once,
+        waiting_max=server.holds_waiting_max,
+        wait_max_s=server.holds_wait_max_s,
+    )
+    return Crowd(pulse, in_flight_max=server.in_flight_max, lag_max_s=server.lag_max_s, holds=holds)
 
 
 async def _open_webhooks(

@@ -181,5 +181,10 @@ def _build_provider(name: str, stated: ProviderSettings, settings: Settings, ups
         on_unknown=OnUnknown(stated.on_unknown),
         unknown_grace_s=stated.unknown_grace_s,
         shadow=stated.shadow,
-        places=Places(name, places=stated.connections_max, waiting_max=stated.queue_max, wait_max_s=stated.queue_max_s),
+        places=Places(
+            f"{name} has as many generations from here as it takes at once.",
+            places=stated.connections_max,
+            waiting_max=stated.queue_max,
+            wait_max_s=stated.queue_max_s,
+        ),
     )

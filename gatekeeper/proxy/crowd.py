@@ -7,7 +7,6 @@ ledger's caps do that.
 
 import asyncio
 import sys
-from collections import deque
 from typing import Final
 
 from gatekeeper.clock import Clock
@@ -54,11 +53,103 @@ class Pulse:
         self._next = loop.call_later(PULSE_S, self._beat, loop)
 
 
-class Crowd:
-    """The requests that this process works on. `lag_max_s` is how late it may be before it takes no more."""
+class Places:
+    """Places for so many at once, at one provider or at the ledger. Who finds none waits for one, so long at most.
 
-    def __init__(self, pulse: Pulse, *, in_flight_max: int, lag_max_s: float) -> None:
+    Who came last gets the next one, and where too many wait whoever came first is told no: in a short rush nearly all
+    get theirs, and where more come than ever can be served those that are served were not kept waiting.
+    """
+
+    def __init__(self, why: str, *, places: int, waiting_max: int, wait_max_s: float) -> None:
+        self._free = places
+        self._waiting: dict[asyncio.Future[None], asyncio.TimerHandle] = {}
+        self._waiting_max = waiting_max
+        self._wait_max_s = wait_max_s
+        self._full = _overloaded(why)
+
+    @property
+    def free(self) -> int:
+        """Places that nobody has."""
+        return self._free
+
+    @property
+    def waiting(self) -> int:
+        """Who waits for one."""
+        return len(self._waiting)
+
+    async def take(self) -> "Place":
+        """A place, given back at the end of its `with` block. Raises `Rejected` (overloaded) for want of one."""
+        if self._free > 0:
+            self._free -= 1
+        else:
+            await self._wait()
+        return Place(self)
+
+    async def _wait(self) -> None:
+        if self._waiting_max == 0:
+            raise Rejected(self._full)
+        if len(self._waiting) >= self._waiting_max:
+            self._tell_no(next(iter(self._waiting)))
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+        self._waiting[turn] = loop.call_later(self._wait_max_s, self._tell_no, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._give_up(turn)
+            raise
+
+    def _tell_no(self, turn: asyncio.Future[None]) -> None:
+        self._waiting.pop(turn).cancel()
+        if not turn.done():
+            turn.set_exception(Rejected(self._full))
+
+    def _give_up(self, turn: asyncio.Future[None]) -> None:
+        """Its turn may have come just now: then the place is the next one's."""
+        timer = self._waiting.pop(turn, None)
+        if timer is not None:
+            timer.cancel()
+        elif not turn.cancelled() and turn.exception() is None:
+            self.give_back()
+
+    def give_back(self) -> None:
+        """To whoever came last."""
+        while self._waiting:
+            turn, timer = self._waiting.popitem()
+            timer.cancel()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+def open_places() -> Places:
+    """Where nothing is sent to, nobody waits for a place."""
+    return Places("", places=sys.maxsize, waiting_max=0, wait_max_s=0)
+
+
+class Place:
+    """One place, for the length of a block."""
+
+    __slots__ = ("_places",)
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._places.give_back()
+
+
+class Crowd:
+    """The requests that this process works on. `lag_max_s` is how late it may be before it takes no more; `holds` are
+    the places of those that ask the ledger for a hold."""
+
+    def __init__(self, pulse: Pulse, *, in_flight_max: int, lag_max_s: float, holds: Places) -> None:
         self.pulse = pulse
+        self.holds = holds
         self.count = 0
         self._in_flight_max = in_flight_max
         self._lag_max_s = lag_max_s
@@ -80,86 +171,6 @@ class Crowd:
     def leave(self) -> None:
         """One less."""
         self.count -= 1
-
-
-class Places:
-    """The places for generations at one provider. Who finds none waits its turn, so many and so long."""
-
-    def __init__(self, name: str, *, places: int, waiting_max: int, wait_max_s: float) -> None:
-        self._free = places
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._waiting_max = waiting_max
-        self._wait_max_s = wait_max_s
-        self._full = _overloaded(f"{name} has as many generations from this gateway as it takes at once.")
-
-    @property
-    def free(self) -> int:
-        """Places that nobody has."""
-        return self._free
-
-    @property
-    def waiting(self) -> int:
-        """Who waits for one."""
-        return len(self._waiting)
-
-    async def take(self) -> "Place":
-        """A place, given back at the end of its `with` block. Raises `Rejected` (overloaded) when none gets free in
-        time, or when too many wait already."""
-        if self._free > 0:
-            self._free -= 1
-        else:
-            await self._wait()
-        return Place(self)
-
-    async def _wait(self) -> None:
-        if len(self._waiting) >= self._waiting_max:
-            raise Rejected(self._full)
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            async with asyncio.timeout(self._wait_max_s):
-                await turn
-        except BaseException as error:
-            self._give_up(turn)
-            if isinstance(error, TimeoutError):
-                raise Rejected(self._full) from None
-            raise
-
-    def _give_up(self, turn: asyncio.Future[None]) -> None:
-        """Its turn may have come just now: then the place is the next one's."""
-        if turn.done() and not turn.cancelled():
-            self.give_back()
-        elif turn in self._waiting:
-            self._waiting.remove(turn)
-
-    def give_back(self) -> None:
-        """To whoever has waited longest."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
-
-
-def open_places() -> Places:
-    """Where nothing is sent to, nobody waits for a place."""
-    return Places("nobody", places=sys.maxsize, waiting_max=0, wait_max_s=0)
-
-
-class Place:
-    """One place, for the length of a block."""
-
-    __slots__ = ("_places",)
-
-    def __init__(self, places: Places) -> None:
-        self._places = places
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        self._places.give_back()
 
 
 def _overloaded(why: str) -> Rejection:

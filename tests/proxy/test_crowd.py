@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gatekeeper.core.rejection import Code, Rejected
-from gatekeeper.proxy.crowd import PULSE_S, Crowd, Places, Pulse
+from gatekeeper.proxy.crowd import PULSE_S, Crowd, Places, Pulse, open_places
 from tests.torture.polling import until
 
 
@@ -21,12 +21,12 @@ class HandClock:
 
 def crowd(clock: HandClock, *, in_flight_max: int = 10, lag_max_s: float = 0.05) -> Crowd:
     """A crowd in a process with nothing to do."""
-    return Crowd(Pulse(clock), in_flight_max=in_flight_max, lag_max_s=lag_max_s)
+    return Crowd(Pulse(clock), in_flight_max=in_flight_max, lag_max_s=lag_max_s, holds=open_places())
 
 
 def places(count: int = 1, *, waiting_max: int = 10, wait_max_s: float = 30) -> Places:
     """Places at one provider."""
-    return Places("openai", places=count, waiting_max=waiting_max, wait_max_s=wait_max_s)
+    return Places("openai is full.", places=count, waiting_max=waiting_max, wait_max_s=wait_max_s)
 
 
 def test_one_more_than_the_bound_is_refused() -> None:
@@ -95,8 +95,8 @@ async def test_a_beat_in_time_ends_the_lag() -> None:
     assert 1 == caught_up.count
 
 
-async def test_who_finds_no_place_waits_for_the_next() -> None:
-    """A place that is given back goes to whoever has waited longest."""
+async def test_who_came_last_gets_the_next_place() -> None:
+    """A place that is given back goes to whoever has waited least: the others have waited in vain already."""
     one = places()
     first = await one.take()
     order: list[str] = []
@@ -111,16 +111,15 @@ async def test_who_finds_no_place_waits_for_the_next() -> None:
         pass
     await asyncio.gather(*waiting)
 
-    assert ["second", "third"] == order
+    assert ["third", "second"] == order
     assert 1 == one.free
 
 
 async def test_too_many_that_wait_are_refused() -> None:
     """Beyond `waiting_max` nobody waits: the answer is 503 at once."""
     full = places(waiting_max=0)
-    with await full.take():
-        with pytest.raises(Rejected) as refused:
-            await full.take()
+    with await full.take(), pytest.raises(Rejected) as refused:
+        await full.take()
 
     assert Code.OVERLOADED is refused.value.rejection.code
     assert "openai" in refused.value.rejection.detail
@@ -129,9 +128,8 @@ async def test_too_many_that_wait_are_refused() -> None:
 async def test_who_waits_too_long_is_refused() -> None:
     """After `wait_max_s` without a place the answer is 503, and the place it waited for is not lost."""
     slow = places(wait_max_s=0.01)
-    with await slow.take():
-        with pytest.raises(Rejected):
-            await slow.take()
+    with await slow.take(), pytest.raises(Rejected):
+        await slow.take()
 
     assert (1, 0) == (slow.free, slow.waiting)
 
@@ -140,7 +138,7 @@ async def test_who_leaves_while_waiting_takes_no_place() -> None:
     """A client that goes away gives up its turn, also when the turn has just come."""
     one = places()
     first = await one.take()
-    left, came = [asyncio.create_task(one.take()) for _ in range(2)]
+    came, left = [asyncio.create_task(one.take()) for _ in range(2)]
     await until(lambda: one.waiting == 2)
 
     left.cancel()
