@@ -45,6 +45,7 @@ from gatekeeper.providers import build_providers, key_headers, provider_problems
 from gatekeeper.proxy.crowd import Crowd, Places, Pulse
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
+from gatekeeper.proxy.keeping import Room
 from gatekeeper.proxy.webhooks.alerting import AlertLog
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_given
@@ -272,7 +273,17 @@ async def _build_gate(  # every argument is a part that is wired in
         desk=JobDesk(books.ledger, clock.monotonic_s),
         webhooks=await _open_webhooks(settings, books, clock, metrics, stack),
         crowd=_gather(server, clock, stack),
+        room=_room(settings),
         public_url=server.public_url,
+    )
+
+
+def _room(settings: Settings) -> Room:
+    server = settings.server
+    return Room(
+        memory_bytes=server.bodies_memory_mb * 1024**2,
+        body_memory_bytes=server.body_memory_kb * 1024,
+        folder=data_dir(settings) if server.bodies_dir is None else settings.base_dir / server.bodies_dir,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gatekeeper.serverevents import (
+    BodyNotKept,
     CatalogReloaded,
     HistoryLost,
     ServerStarted,
@@ -356,6 +357,7 @@ Event = (
     | WorkerStarted
     | WorkerStopped
     | WorkerDied
+    | BodyNotKept
     | StoreWarning
     | HistoryLost
     | LedgerFailed
@@ -383,6 +385,7 @@ LEVELS: dict[str, str] = {
     "budget.signal": "warning",
     "alert.failed": "warning",
     "worker.died": "error",
+    "body.not_kept": "error",
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""

@@ -55,6 +55,17 @@ class ServerSettings(Section):
         description="Processes that serve: one for each core there is beside the store's.",
     )
     max_body_mb: int = Field(64, ge=1, le=1024, description="OpenAI takes edits up to 50 MB; above that nobody sends.")
+    body_memory_kb: int = Field(
+        1024,
+        ge=64,
+        description="What is larger and no JSON waits on disk until it is sent: that is pictures.",
+    )
+    bodies_memory_mb: int = Field(
+        1024, ge=16, description="Of all bodies that wait to be sent, in each process: 20 of JSON at 50 MB."
+    )
+    bodies_dir: Path | None = Field(
+        None, description="Where bodies wait on disk; else in store.data_dir, for the system's own place may be memory."
+    )
     body_timeout_s: float = Field(120, gt=0, description="A body that takes longer than this is not being sent.")
     client_write_timeout_s: float = Field(60, gt=0, description="A client that reads nothing for this long is gone.")
     client_total_s: float = Field(

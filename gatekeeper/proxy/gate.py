@@ -21,6 +21,7 @@ from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.crowd import Crowd, Places, open_places
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.record import Hook
+from gatekeeper.proxy.keeping import Body, Room
 from gatekeeper.proxy.past import ENFORCED, Past, Shadow
 from gatekeeper.proxy.remembering import NONE, Habit, Habits
 from gatekeeper.proxy.webhooks.parts import Webhooks
@@ -189,6 +190,7 @@ class Gate:
     desk: JobDesk
     webhooks: Webhooks
     crowd: Crowd
+    room: Room
     public_url: str | None = None
     habits: Habits = field(default_factory=Habits)
 
@@ -199,7 +201,8 @@ class Trace:
 
     `started_s` is when our own work on it began: when its body was there. `answering`: its answer's head may be out.
     `hook` is where the caller wants to hear how its job ended. `asked` is the request in words, once it is read.
-    `shadowed` is the code with which it would have been refused, were it not let by.
+    `shadowed` is the code with which it would have been refused, were it not let by. `body` is its body, if that is
+    not small: it is released when it is sent, at the latest when the request ends.
     """
 
     facts: GenerationFacts
@@ -209,6 +212,7 @@ class Trace:
     asked: dict[str, Any] | None = None
     shadowed: Code | None = None
     habit: Habit = NONE
+    body: Body | None = None
 
     @classmethod
     def begin(cls, gate: Gate) -> "Trace":

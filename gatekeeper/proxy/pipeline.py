@@ -18,6 +18,7 @@ from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.jobs.sourcing import check_sources, taken_over
+from gatekeeper.proxy.keeping import looked_through
 from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
@@ -33,7 +34,8 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
     body, asked = await body_of(gate, call), None
     try:
-        read = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
+        content_type = call.request.headers.get("Content-Type", "")
+        read = await looked_through(body, call.dialect.read_request, call.route, content_type, body)
         asked = await taken_over(gate, call, read)
         if call.dry_run:
             learn_asked(call, asked)
@@ -45,7 +47,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
         return await pass_unheld(gate, call, body, refused)
     learn(call, admission)
     await check_sources(gate, call, admission.provider, asked)
-    webhook = wanted_webhook(gate, call, admission.provider, body)
+    webhook = await looked_through(body, wanted_webhook, gate, call, admission.provider, body)
     sent = upstream_request(call, admission.provider, body)
     once = await name_request(gate, call, admission.provider, body)
     with await admission.provider.places.take():
@@ -54,7 +56,8 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
             return await answer_again(gate, call, taken)
         async with taken as flight:
             if webhook is not None:
-                sent = exchange(gate, call, admission.provider, webhook, flight.held.hold_id, sent)
+                hold_id = flight.held.hold_id
+                sent = await looked_through(body, exchange, gate, call, admission.provider, webhook, hold_id, sent)
             answer = await _send(flight, sent)
             async with answer:
                 return await deliver(flight, answer)

@@ -133,6 +133,9 @@ class DataPlane:
             return self._refused(target, ledger_away(error), trace)
         except Exception as error:  # noqa: BLE001  # the outermost edge: a bug must not take the connection's peers down
             return self._failed(request, error, trace)
+        finally:
+            if trace.body is not None:
+                trace.body.release()
 
     async def _take(self, request: web.BaseRequest, target: Target, trace: Trace) -> web.StreamResponse:
         """Answers it if there is room for one more. An end is told in any crowd."""

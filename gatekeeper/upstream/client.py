@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from typing import Self
 
+from gatekeeper.core.pieces import release, size_of
 from gatekeeper.upstream.answer import PIECE_BYTES, Answer
 from gatekeeper.upstream.connection import Connection
 from gatekeeper.upstream.dialing import DialError
@@ -75,10 +76,11 @@ class Upstream:
         try:
             authority, target = split(request.url)
             origin = pool.origin(authority)
-            size = sum(map(len, body))
+            size = size_of(body)
             written = head(method, target, origin.place.host_line, request.headers, size)
             if size <= PIECE_BYTES:
                 written, body = b"".join((written, *body)), ()
+                release(request.body)
         except (ValueError, OSError) as exc:
             unsendable = str(exc) if type(exc) is ValueError else type(exc).__name__
         if unsendable:

@@ -27,7 +27,8 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class UpstreamRequest:
-    """One request, complete and in memory. `url` is used as it is spelled; `body` is sent piece by piece.
+    """One request, complete. `url` is used as it is spelled; `body` is sent piece by piece, and then released if it
+    can be (`Pieces`): it is never sent twice.
 
     The length is computed from `body`; Host, Content-Length, Transfer-Encoding, Expect, Connection and Upgrade among
     `headers` are left out because framing belongs to the client that writes the bytes.
