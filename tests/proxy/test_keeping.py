@@ -32,7 +32,12 @@ async def filled(room: Room, pieces: list[bytes], *, goes_to_file: bool = True) 
 
 def open_files() -> int:
     """How many files and sockets this process has open."""
-    return len(list(Path("/proc/self/fd").iterdir()))
+    return len(named_in(Path("/proc/self/fd")))
+
+
+def named_in(folder: Path) -> list[Path]:
+    """What has a name there."""
+    return list(folder.iterdir())
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -68,7 +73,7 @@ async def test_nothing_is_left_of_it(tmp_path: Path) -> None:
     """Its file never had a name, is closed at its end, and its memory is others' again; it may end twice."""
     room, before = room_in(tmp_path), open_files()
     body = await filled(room, [bytes(BODY_BYTES)] * 3)
-    while_it_is_there = open_files(), list(tmp_path.iterdir())
+    while_it_is_there = open_files(), named_in(tmp_path)
     for _ in range(2):
         body.release()
 

@@ -79,6 +79,18 @@ def test_without_a_secret_none_is_put_there() -> None:
     assert json.dumps({"webhook_url": OURS}, separators=(",", ":")).encode() == b"".join(changed)
 
 
+def test_pieces_without_the_webhook_stay_what_they_are() -> None:
+    """A body full of pictures is in memory once."""
+    pictures = [b'{"image":"', b"A" * 100_000, b'",']
+    body = [*pictures, b'"webhook_url":"https://exam', b'ple.com/"', b"}"]
+
+    wanted = find_webhook(JSON, "", "application/json", body)
+
+    assert wanted is not None
+    changed = wanted.exchanged("", body, OURS, "")[1]
+    assert [True] * 3 == [now is before for now, before in zip(changed, pictures, strict=False)]
+
+
 @each_case(
     "body",
     [
