@@ -24,6 +24,9 @@ class Pieces(Sequence[bytes]):
     def release(self) -> None:
         """Nobody reads it any more; may be repeated."""
 
+    def __bool__(self) -> bool:
+        return self.size_bytes > 0
+
     @abstractmethod
     def __iter__(self) -> Iterator[bytes]: ...
 

@@ -59,6 +59,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
             if webhook is not None:
                 hold_id = flight.held.hold_id
                 sent = await looked_through(body, exchange, gate, call, admission.provider, webhook, hold_id, sent)
+            body = ()
             answer = await _send(flight, sent)
             async with answer:
                 return await deliver(flight, answer)

@@ -80,7 +80,6 @@ class Upstream:
             written = head(method, target, origin.place.host_line, request.headers, size)
             if size <= PIECE_BYTES:
                 written, body = b"".join((written, *body)), ()
-                release(request.body)
         except (ValueError, OSError) as exc:
             unsendable = str(exc) if type(exc) is ValueError else type(exc).__name__
         if unsendable:
@@ -92,6 +91,9 @@ class Upstream:
         if connection is None:
             connection = await self._connect(pool, origin, answer, now + limits.connect_s)
         connection.begin(answer, written, body, no_body=method == "HEAD")
+        if not body:
+            release(request.body)
+        request.headers, request.body, written, body = (), (), b"", ()
         # What is on its way need not wait for its answer here.
         del request, written, body
         if answer.broken is None:
