@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, Self, TypeVar
 
 from gatekeeper.core.pieces import Pieces, size_of
 from gatekeeper.core.rejection import Code, Rejected, refuse
@@ -59,6 +59,30 @@ class Room:
         """The disk took no more of a body, or has lost it: what is told to the operator, and to the caller."""
         emit(BodyNotKept(folder=str(self._folder), error=type(error).__name__, detail=os.strerror(error.errno or 0)))
         return _overloaded("This body is too large to be kept in memory, and could not be put on disk.")
+
+
+class Corner:
+    """Memory of the room's for an answer that is read whole, for the length of a block."""
+
+    __slots__ = ("_room", "_taken_bytes")
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._taken_bytes = 0
+
+    def takes(self, size_bytes: int) -> bool:
+        """Whether there was room for so much more."""
+        if size_bytes > self._room.free_bytes:
+            return False
+        self._room.take(size_bytes)
+        self._taken_bytes += size_bytes
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._room.give_back(self._taken_bytes)
 
 
 class Body(Pieces):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.core.rejection import Code, Rejected
-from gatekeeper.proxy.keeping import AT_ONCE_BYTES, PIECE_BYTES, Body, Room, aside, looked_through
+from gatekeeper.proxy.keeping import AT_ONCE_BYTES, PIECE_BYTES, Body, Corner, Room, aside, looked_through
 
 MEMORY_BYTES = 4 * 1024**2
 BODY_BYTES = 128 * 1024
@@ -113,6 +113,17 @@ async def test_all_together_are_bounded(tmp_path: Path) -> None:
     second.release()
     assert 3 * 1024**2 == len(b"".join(first))
     first.release()
+    assert MEMORY_BYTES == room.free_bytes
+
+
+async def test_an_answer_takes_of_the_same_memory(tmp_path: Path) -> None:
+    """As long as there is some, and until it is gone."""
+    room = room_in(tmp_path)
+    with Corner(room) as corner:
+        took = [corner.takes(3 * 1024**2) for _ in range(2)]
+        left = room.free_bytes
+
+    assert ([True, False], 1024**2) == (took, left)
     assert MEMORY_BYTES == room.free_bytes
 
 
