@@ -45,7 +45,7 @@ def line(book: dict[str, Any]) -> str:
     """One line for people."""
     verdict = "agree" if book["agree"] else "DO NOT AGREE"
     return (
-        f"{book['store']}: books {verdict}: {book['outputs']} outputs made, worth {book['credits_made']} credits; "
-        f"{book['credits_charged']:g} charged, {book['credits_held']:g} held, {book['open_holds']} open holds; "
+        f"{book['store']}: books {verdict}: {book['outputs']:,} outputs made, worth {book['credits_made']:,} credits; "
+        f"{book['credits_charged']:,.15g} charged, {book['credits_held']:,.15g} held, {book['open_holds']} open holds; "
         f"verify {'clean' if book['verify_clean'] else 'NOT clean'}"
     )

@@ -113,8 +113,10 @@ class Lab:
     directory: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="gk-bench-")))
     running: list[Running] = field(default_factory=list)
     keep: bool = False
+    _before: set[int] = field(default_factory=set)
 
     async def __aenter__(self) -> Self:
+        self._before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {self.cores.load})
         return self
 
@@ -123,6 +125,10 @@ class Lab:
     ) -> None:
         for each in reversed(self.running):
             each.stop()
+        os.sched_setaffinity(0, self._before)
+        if isinstance(error, Exception):
+            self.keep = True
+            error.add_note(f"What its processes wrote is kept in {self.directory}")
         if not self.keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 

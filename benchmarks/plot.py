@@ -1,5 +1,6 @@
 """Draws the ratios of a run: a bar for each row with the range of its rounds, and a mark where it shall be."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
     for section, ax in zip(drawn, axes, strict=True):
         _bars(ax, section)
     machine = document["machine"]
-    figure.suptitle(f"{document['at'][:10]}, {machine['processor']}, commit {machine['commit']}", fontsize=9)
+    told = f"{document['at'][:10]}, {machine['processor']}, commit {machine['commit']}"
+    figure.suptitle(f"{told}: ratios, median and range of the rounds; a mark is what to reach", fontsize=9)
     figure.savefig(path)
 
 
@@ -40,7 +42,14 @@ def _bars(ax: Axes, section: dict[str, Any]) -> None:
     for place, row in enumerate(rows):
         if row["reach"] is not None:
             ax.plot([row["reach"]] * 2, [place - 0.42, place + 0.42], color="black", linewidth=2)
-    ax.set_yticks(range(len(rows)), [f"{row['name']} / {row['base']}" for row in rows], fontsize=8)
+    usual, times = Counter(row["base"] for row in rows[::-1]).most_common(1)[0]
+    known = {usual} if times > 1 else set()
+    names = [row["name"] if row["base"] in {*known, row["name"]} else _to(row) for row in rows]
+    ax.set_yticks(range(len(rows)), names, fontsize=8)
     ax.axvline(1, color="#999999", linewidth=0.8, linestyle="--")
-    ax.set_title(f"{section['title']}: ratio, median and range; the mark is what to reach", fontsize=9, loc="left")
+    ax.set_title(f"{section['title']}, ratio{f' to {usual}' if known else ''}", fontsize=9, loc="right")
     ax.tick_params(axis="x", labelsize=8)
+
+
+def _to(row: dict[str, Any]) -> str:
+    return row["name"] if row["base"] in row["name"] else f"{row['name']} (to {row['base']})"

@@ -3,7 +3,7 @@
     python -m benchmarks.report docs/performance.md results/2026-11-22T18-00-00.json
 
 puts them between the lines `<!-- results:begin -->` and `<!-- results:end -->` of the document, in place of what stands
-there. Nothing else of the document changes.
+there. Nothing else of the document changes. Several files, one of peers among them, are put there one after the other.
 """
 
 import argparse
@@ -111,13 +111,13 @@ def insert(text: str, tables: str) -> str:
 
 
 def main() -> None:
-    """Put the tables of a results file into a document."""
+    """Put the tables of results files into a document."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description="Puts results into a document.")
     parser.add_argument("document", type=Path)
-    parser.add_argument("results", type=Path)
+    parser.add_argument("results", type=Path, nargs="+")
     stated = parser.parse_args()
-    found = json.loads(stated.results.read_text("utf-8"))
-    stated.document.write_text(insert(stated.document.read_text("utf-8"), markdown(found)), "utf-8")
+    tables = "\n\n".join(markdown(json.loads(path.read_text("utf-8"))) for path in stated.results)
+    stated.document.write_text(insert(stated.document.read_text("utf-8"), tables), "utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,10 @@ HEADER_LINE_BYTES_MAX: Final = 16 * 1024
 SHUTDOWN_GRACE_S_MIN: Final = 0.01
 """At once, as near as makes no difference."""
 
+CONNECTIONS_WAITING_MAX: Final = 4096
+"""New connections that the system keeps until the event loop takes them, for bursts (Linux's own limit is the same by
+default). Beyond it they are dropped unanswered, and the client's system tries again a second later."""
+
 
 async def listen_admin(server: ServerSettings, admin: AdminPlane, stack: AsyncExitStack) -> str:
     """The admin plane until the stack is closed; its URL. Raises OSError."""
@@ -48,7 +52,7 @@ async def _listen(
 ) -> str:  # fmt: skip
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host, port, reuse_port=shared or None).start()
+    await web.TCPSite(runner, host, port, backlog=CONNECTIONS_WAITING_MAX, reuse_port=shared or None).start()
     bound_host, bound_port = runner.addresses[0][:2]
     return http_url(bound_host, bound_port)
 

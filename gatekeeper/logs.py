@@ -27,7 +27,7 @@ from gatekeeper.eventschema import CREDIT_FIELDS, figure_fields, has_facts
 SILENCED = ("aiohttp.server", "python_multipart")
 """Libraries that quote what was sent when it is malformed: a key or a prompt may be in it."""
 
-_WORD = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}")
+_is_word = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}").fullmatch
 """Every model id, size, ratio, quality and scale there is, and no sentence."""
 
 LINES_WAITING_MAX = 256
@@ -74,11 +74,30 @@ class _Lines:
             self._out.msg(b"\n".join(lines))
 
 
+Tell = Callable[[dict[str, Any]], None]
+
+
+class _LineLogger(structlog.BoundLoggerBase):
+    """For lines that are whole already, which structlog's own loggers would put together once more."""
+
+    def telling(self, level: str) -> Tell:
+        """What takes a line of this level through the processors, and out."""
+        processors, logger, write = tuple(self._processors), self._logger, getattr(self._logger, level)
+
+        def tell(line: dict[str, Any]) -> None:
+            told: Any = line
+            for process in processors:
+                told = process(logger, level, told)
+            write(told)
+
+        return tell
+
+
 class _Output:
-    """Where lines go. `tell` has the bound logger's method for each level, None for one that is filtered."""
+    """Where lines go. `tell` writes a line, for each level; None for one that is filtered."""
 
     def __init__(self) -> None:
-        self.tell: dict[str, Callable[..., Any] | None] = {}
+        self.tell: dict[str, Tell | None] = {}
 
 
 _OUTPUT: Final = _Output()
@@ -98,24 +117,23 @@ def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[_stamped, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVEL_NUMBERS[level]),
+        wrapper_class=_LineLogger,
         logger_factory=factory,
         cache_logger_on_first_use=False,
     )
-    _OUTPUT.tell = _methods()
-
-
-def _methods() -> dict[str, Callable[..., Any] | None]:
-    log = structlog.get_logger().bind()
-    return {level: getattr(log, level) if log.is_enabled_for(at) else None for level, at in _LEVEL_NUMBERS.items()}
+    log, least = structlog.get_logger().bind(), _LEVEL_NUMBERS[level]
+    _OUTPUT.tell = {name: log.telling(name) if number >= least else None for name, number in _LEVEL_NUMBERS.items()}
 
 
 def emit(event: Event) -> None:
     """Writes an event as a line, at the level that belongs to it."""
     kind = _KINDS[type(event)]
-    tell = (_OUTPUT.tell if structlog.is_configured() else _methods())[kind.level]
+    if not structlog.is_configured():
+        getattr(structlog.get_logger(), kind.level)(**kind.line_of(event))
+        return
+    tell = _OUTPUT.tell[kind.level]
     if tell is not None:
-        tell(event.event, line=kind.line_of(event))
+        tell(kind.line_of(event))
 
 
 def is_told(event_type: type) -> bool:
@@ -135,6 +153,8 @@ class _Kind:
         told = [each.name for each in own if not (self._has_facts and each.name == "facts")]
         before = [each.name for each in fields(GenerationFacts)] if self._has_facts else []
         self._names = (*before, *told, "event")
+        # A copy of a dictionary is as large as its line at once, and does not grow for every few fields.
+        self._blank: dict[str, Any] = dict.fromkeys(self._names)
         self._own: Callable[[Any], tuple[Any, ...]] = attrgetter(*told, "event")
         amounts = CREDIT_FIELDS[event_type] | (CREDIT_FIELDS[GenerationFacts] if self._has_facts else frozenset())
         self._amounts = tuple(each for each in self._names if each in amounts)
@@ -143,11 +163,12 @@ class _Kind:
     def line_of(self, event: Any) -> dict[str, Any]:
         """The line, without level and time."""
         own = self._own(event)
-        line = dict(zip(self._names, _FACTS(event.facts) + own if self._has_facts else own, strict=True))
+        line = self._blank.copy()
+        line.update(zip(self._names, _FACTS(event.facts) + own if self._has_facts else own, strict=True))
         for name in self._amounts:
             amount = line[name]
             if amount:
-                line[name] = credits_number(amount)
+                line[name] = amount // MICRO if amount % MICRO == 0 else CreditsNumber(amount)
         for name in self._figures:
             line[name] = _numbers(line[name])
         return line
@@ -160,7 +181,7 @@ _KINDS: Final = {each: _Kind(each) for each in get_args(Event)}
 
 def _numbers(value: dict[str, Any]) -> dict[str, Any]:
     """Within the numbers of a signal, what is called credits is an amount too."""
-    return {k: credits_number(v) if k.startswith("credits_") and isinstance(v, int) else v for k, v in value.items()}
+    return {k: CreditsNumber(v) if k.startswith("credits_") and isinstance(v, int) else v for k, v in value.items()}
 
 
 def event_json(event: Event, at_ms: int) -> bytes:
@@ -177,7 +198,7 @@ def one_word(text: str | None) -> str | None:
     """
     if text is None:
         return None
-    return text if _WORD.fullmatch(text) and "gk_" not in text else "(not logged)"
+    return text if _is_word(text) and "gk_" not in text else "(not logged)"
 
 
 def place_of(error: Exception) -> str:
@@ -187,7 +208,7 @@ def place_of(error: Exception) -> str:
 
 
 class CreditsNumber:
-    """An amount that is no whole number of credits, on its way into a line: exact in JSON, short on a terminal."""
+    """An amount on its way into a line: exact in JSON, short on a terminal. A whole number of credits needs none."""
 
     __slots__ = ("text",)
 
@@ -198,15 +219,8 @@ class CreditsNumber:
         return self.text
 
 
-def credits_number(amount_microcredits: int) -> int | CreditsNumber:
-    """An amount as a line tells it."""
-    whole, rest = divmod(amount_microcredits, MICRO)
-    return CreditsNumber(amount_microcredits) if rest else whole
-
-
-def _stamped(_: object, level: str, told: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """The line that `emit` made, in the place of the one that structlog puts together, with its level and the time."""
-    line: structlog.typing.EventDict = told["line"]
+def _stamped(_: object, level: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """With its level and the time."""
     line["level"] = level
     seconds, microseconds = divmod(time_ns() // 1000, 1_000_000)
     line["timestamp"] = f"{_second_text(seconds)}.{microseconds:06d}Z"

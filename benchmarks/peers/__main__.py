@@ -7,29 +7,20 @@ goes on without. Each is warmed up for long, because Portkey's engine compiles w
 parts at first use. No figure of these is of like with like: beside each stands what the peer did not enforce.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
-import uvloop
-from rich.console import Console
-
-from benchmarks.__main__ import close, keep
 from benchmarks.accounting import family
-from benchmarks.bench import FULL, QUICK, Bench, Sizes, open_bench
+from benchmarks.bench import FULL, QUICK, Bench
 from benchmarks.lab import NotStartedError, Running
 from benchmarks.load import ClosedLoop
-from benchmarks.machine import ROOT, describe, own_cores
 from benchmarks.peers import KEY, PEERS, NotInstalledError, Peer, ready
-from benchmarks.report import WIDTH, show
-from benchmarks.results import Results, Row, Section
+from benchmarks.results import Row, Section
 from benchmarks.rounds import Cell, Readings, expect, measure
-from benchmarks.servers import FSYNC
+from benchmarks.running import Part, carry_out
 from benchmarks.traffic import Generations
 
 WARM_UP_S: Final = {"full": 15.0, "quick": 6.0}
@@ -83,49 +74,17 @@ def sections(readings: Readings, peers: Sequence[Peer]) -> list[Section]:
     """What ours is of theirs: CPU as a multiple of ours, throughput on one core as ours to theirs."""
     cpu = {name: [each.cpu_us_per_request for each in found] for name, found in readings.items()}
     rps = {name: [each.requests_per_second for each in found] for name, found in readings.items()}
-    costs = [Row.of(name, values, (OURS, cpu[OURS])) for name, values in cpu.items()]
+    base, marks = (OURS, cpu[OURS]), {peer.name: peer.at_least for peer in peers}
+    costs = [Row.of(name, values, base, reach=marks.get(name), at_least=True) for name, values in cpu.items()]
     speeds = [Row.of(name, values) for name, values in rps.items()]
-    for peer in peers:
-        times = [
-            Row.of(f"{OURS} to {peer.name}", rps[OURS], (peer.name, rps[peer.name]), reach=peer.at_least, at_least=True)
-        ]
-        speeds += times
-    notes = tuple(f"{peer.name} did not enforce: {peer.not_enforced}" for peer in peers)
+    speeds += [Row.of(f"{OURS} to {peer.name}", rps[OURS], (peer.name, rps[peer.name])) for peer in peers]
+    per_core = "throughput for each core is the inverse of this: to wait for the store's disk costs no core"
+    notes = (per_core, *(f"{peer.name} did not enforce: {peer.not_enforced}" for peer in peers))
     return [
         Section("peers-cpu", "Peers: CPU, small JSON, 64 at once", "us a request", tuple(costs), notes),
-        Section("peers-speed", "Peers: throughput on one core", "requests a second", tuple(speeds)),
+        Section("peers-speed", "Peers: throughput, each alone on one core", "requests a second", tuple(speeds)),
     ]
 
 
-async def measured(sizes: Sizes, fsync: str, console: Console) -> Results:
-    """One run."""
-    machine = describe()
-    results = Results(datetime.now(UTC).isoformat(timespec="seconds"), f"peers, {sizes.mode}", machine)
-    results.conditions = [own_cores().note, f"store: {machine['store']}, fsync {fsync}, on a unix socket"]
-    async with open_bench(sizes, fsync, lambda what: console.print(f"  {what} ...", style="dim")) as bench:
-        results.sections = await run(bench)
-        await close(bench, results)
-    return results
-
-
-def main() -> int:
-    """One run; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description="Other gateways beside this one.")
-    parser.add_argument("--quick", action="store_true", help="shorter, with less warm-up")
-    parser.add_argument("--rounds", type=int, help="how often each is measured")
-    parser.add_argument("--fsync", choices=FSYNC, default=FSYNC[0], help="what the store does about its disk")
-    parser.add_argument("--results", type=Path, default=ROOT / "results", help="where the results go")
-    stated, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else WIDTH)
-    sizes = SIZES["quick" if stated.quick else "full"]
-    sizes = replace(sizes, rounds=stated.rounds or sizes.rounds)
-    results = uvloop.run(measured(sizes, stated.fsync, console))
-    show(results.document(), console)
-    path = keep(results, stated.results, plot=True, suffix="-peers")
-    for book in results.books:
-        console.print(book["line"], highlight=False)
-    console.print(f"{results.took_s:.0f} s; {path}", highlight=False)
-    return 0 if results.books_agree else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(carry_out("benchmarks.peers", "Other gateways beside this one.", {"peers": Part(run)}, SIZES, "-peers"))

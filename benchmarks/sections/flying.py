@@ -31,6 +31,8 @@ class Flight:
 
     kb_each: float
     peak_mb: float
+    cpu_us_each: float
+    """CPU of the process for each, until all had reached the provider."""
     arrived_s: float
     ended_s: float
 
@@ -48,7 +50,7 @@ async def run(bench: Bench) -> list[Section]:
         if missing and not bench.budget.allows(took_s, f"{missing} rounds of {sizes.flying} in flight"):
             break
     kb = {name: [each.kb_each for each in flights] for name, flights in found.items()}
-    notes = {name: f"all had reached the provider after {_seconds(flights)} s" for name, flights in found.items()}
+    notes = {name: f"all had reached the provider after {_each(flights)}" for name, flights in found.items()}
     reach = {"gateway": REACH}
     rows = [Row.of(name, kb[name], ("aio", kb["aio"]), reach=reach.get(name), note=notes[name]) for name in kb]
     sections.append(
@@ -69,14 +71,15 @@ NOTES: Final = (
 )
 
 
-def _seconds(flights: list[Flight]) -> str:
-    return " / ".join(f"{flight.arrived_s:.1f}" for flight in flights)
+def _each(flights: list[Flight]) -> str:
+    return ", ".join(f"{flight.arrived_s:.1f} s and {flight.cpu_us_each:.0f} us of CPU each" for flight in flights)
 
 
 def _most(count: int, flight: Flight) -> Section:
     rows = (
         Row.of("KB each", [flight.kb_each]),
         Row.of("peak of the process, MB", [flight.peak_mb]),
+        Row.of("us of CPU each, until it has reached the provider", [flight.cpu_us_each]),
         Row.of("seconds until all had reached the provider", [flight.arrived_s]),
         Row.of("seconds from its release to the last answer", [flight.ended_s]),
     )
@@ -102,15 +105,16 @@ async def _measure(bench: Bench, process: Running, who: str, makes: tuple[Make, 
     async with ClosedLoop(process.url, makes[0], 64) as loop:
         expect(f"warm-up of {who}", await loop.run(WARM_REQUESTS_S), 200)
     process.reset_peak()
-    before, begun = process.rss_bytes(), time.monotonic()
+    before, cpu_us, begun = process.rss_bytes(), process.cpu_us(), time.monotonic()
     async with Burst(process.url) as burst:
         await burst.ask(count, makes[1])
         await _arrived(bench, who, count)
         kb_each, arrived_s = (process.rss_bytes() - before) / 1024 / count, time.monotonic() - begun
+        cpu_us_each = (process.cpu_us() - cpu_us) / count
         released = time.monotonic()
         await bench.tell_mock("release")
         expect(f"{count} in flight through {who}", await burst.answered(END_S), 200)
-        return Flight(kb_each, process.peak_rss_bytes() / 2**20, arrived_s, time.monotonic() - released)
+        return Flight(kb_each, process.peak_rss_bytes() / 2**20, cpu_us_each, arrived_s, time.monotonic() - released)
 
 
 async def _arrived(bench: Bench, who: str, count: int) -> None:

@@ -5,19 +5,33 @@ Every question of a request is a dictionary read. A catalog never changes; a rel
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import Final
 
+from gatekeeper.catalog.naming import NAME_LENGTH_MAX, Names
+from gatekeeper.core.memo import Memo
 from gatekeeper.core.spec import ModelSpec, Offer
 
-SUGGESTIONS_MAX = 3
-"""As many as fit into a sentence."""
+SUGGESTIONS_REMEMBERED: Final = 512
+"""Whoever writes a wrong name writes it in every request, and a name is short."""
 
-LIKENESS_MIN = 0.6
-"""Of the letters in order: one slip in a short name still passes, another word does not."""
+NAMES_KEPT: Final = 64
+"""The names of each provider at which somebody has written a wrong one: a few megabytes, of ten thousand."""
 
-NAME_LENGTH_MAX = 80
-"""A longer name is no typing error, and comparing it would take its time."""
+
+_Where = tuple[str, tuple[str, ...]]
+"""A provider, and the patterns of the catalog's ids that it takes."""
+
+_EVERYWHERE: Final[_Where] = ("", ())
+"""No provider in particular: all ids and aliases."""
+
+
+def _names_memo() -> Memo[_Where, Names]:
+    return Memo(NAMES_KEPT)
+
+
+def _suggestions_memo() -> Memo[tuple[_Where, str], tuple[str, ...]]:
+    return Memo(SUGGESTIONS_REMEMBERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,11 @@ class Catalog:
     _by_name: Mapping[str, ModelSpec] = field(repr=False, compare=False)
     _by_offer: Mapping[tuple[str, str], tuple[ModelSpec, Offer]] = field(repr=False, compare=False)
     _sold: Mapping[tuple[str, str], ModelSpec] = field(repr=False, compare=False)
+    _by_upstream_id: Mapping[str, ModelSpec | None] = field(repr=False, compare=False)
+    _names: Memo[_Where, Names] = field(init=False, repr=False, compare=False, default_factory=_names_memo)
+    _suggested: Memo[tuple[_Where, str], tuple[str, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=_suggestions_memo
+    )
 
     @classmethod
     def of(cls, models: Iterable[ModelSpec], digest: str) -> "Catalog":
@@ -37,7 +56,12 @@ class Catalog:
         by_name = {name: model for model in models for name in (model.id, *model.aliases)}
         by_offer = {(offer.provider, offer.upstream_id): (model, offer) for model in models for offer in model.offers}
         sold = {key: model.sold_as(offer) for key, (model, offer) in by_offer.items() if offer.has_defaults}
-        return cls(models, digest, by_name, by_offer, sold)
+        by_upstream_id: dict[str, ModelSpec | None] = {}
+        for model, offer in by_offer.values():
+            known = by_upstream_id.setdefault(offer.upstream_id, model)
+            if known is not model:
+                by_upstream_id[offer.upstream_id] = None
+        return cls(models, digest, by_name, by_offer, sold, by_upstream_id)
 
     def find(self, name: str) -> ModelSpec | None:
         """The model with this id or alias."""
@@ -45,8 +69,7 @@ class Catalog:
 
     def find_upstream(self, upstream_id: str) -> ModelSpec | None:
         """The one model that providers sell under this id; None if there is none, or more than one."""
-        found = {model.id: model for model in self.models for offer in model.offers if offer.upstream_id == upstream_id}
-        return next(iter(found.values())) if len(found) == 1 else None
+        return self._by_upstream_id.get(upstream_id)
 
     def offered(self, provider: str, upstream_id: str) -> tuple[ModelSpec, Offer] | None:
         """What a provider sells under its own id. The offer may be retired: that is for the caller to refuse."""
@@ -71,25 +94,27 @@ class Catalog:
 
     def suggest(self, name: str) -> tuple[str, ...]:
         """The nearest ids and aliases to a name that is none, nearest first, one for each model."""
-        return _nearest(name, {each: model.id for each, model in self._by_name.items()})
+        return self._suggest(_EVERYWHERE, name)
 
     def suggest_at(self, provider: str, name: str, patterns: Sequence[str] = ()) -> tuple[str, ...]:
         """The nearest names to one that means nothing at this provider, among those that can be used there: its own
         ids for what it still sells, and the catalog's ids if `patterns` allow them."""
+        return self._suggest((provider, tuple(patterns)), name)
+
+    def _suggest(self, where: _Where, name: str) -> tuple[str, ...]:
+        if len(name) > NAME_LENGTH_MAX:
+            return ()
+        found = self._suggested.get((where, name))
+        if found is None:
+            names = self._names.get(where) or self._names.put(where, Names(self._known_at(where)))
+            found = self._suggested.put((where, name), names.nearest(name))
+        return found
+
+    def _known_at(self, where: _Where) -> Mapping[str, str]:
+        """The names that can be used there, with the ids of their models."""
+        if where == _EVERYWHERE:
+            return {name: model.id for name, model in self._by_name.items()}
+        provider, patterns = where
         offers = self._by_offer.items()
         known = {own: model.id for (of, own), (model, offer) in offers if of == provider and not offer.is_retired}
-        taken = {m.id: m.id for m in self.models if any(fnmatchcase(m.id, pattern) for pattern in patterns)}
-        return _nearest(name, taken | known)
-
-
-def _nearest(name: str, model_ids: Mapping[str, str]) -> tuple[str, ...]:
-    """The names most like this one, nearest first, one for each model. `model_ids` are of the models, by name."""
-    wanted = name.lower()
-    if not wanted or len(wanted) > NAME_LENGTH_MAX:
-        return ()
-    known = {each.lower(): each for each in model_ids}
-    close = get_close_matches(wanted, known, n=max(len(known), 1), cutoff=LIKENESS_MIN)
-    of_models: dict[str, str] = {}
-    for each in (*close, *(each for each in known if wanted in each)):
-        of_models.setdefault(model_ids[known[each]], known[each])
-    return tuple(of_models.values())[:SUGGESTIONS_MAX]
+        return {m.id: m.id for m in self.models if any(fnmatchcase(m.id, pattern) for pattern in patterns)} | known

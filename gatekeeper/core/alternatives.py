@@ -13,7 +13,7 @@ from typing import Final
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
 from gatekeeper.core.decide import Priced, SettingsKey, decide, may_be_remembered, settings_key
 from gatekeeper.core.memo import Memo
-from gatekeeper.core.nearest import nearest_number, nearest_size
+from gatekeeper.core.nearest import nearest_number, nearest_size, times_larger
 from gatekeeper.core.price import worth
 from gatekeeper.core.rejection import Alternative, Code
 from gatekeeper.core.request import GenerationRequest, ValidRequest
@@ -223,8 +223,8 @@ def _ratios_near(capability: Capability, request: GenerationRequest) -> list[str
     wanted = next((_shape(m) for _, m in request.sizes_asked() if isinstance(m, Ratio | Pixels)), None)
     if wanted is None:
         return []
-    factors = {label: ratio_value(label) / wanted for label in capability.aspect_ratios}
-    return sorted(factors, key=lambda label: max(factors[label], 1 / factors[label]))[:RATIOS_TRIED_MAX]
+    distinct = dict.fromkeys(capability.aspect_ratios)
+    return sorted(distinct, key=lambda label: times_larger(ratio_value(label), wanted))[:RATIOS_TRIED_MAX]
 
 
 def _sizes_near(capability: Capability, request: GenerationRequest) -> list[str]:

@@ -12,15 +12,16 @@ from gatekeeper.core.sizes import Pixels, ratio_value, tier_rank
 from gatekeeper.core.spec import Capability, SizeRange
 
 
-def _factor(a: Fraction, b: Fraction) -> Fraction:
-    """How many times larger the larger one is: a distance that treats 2:1 and 1:2 alike."""
-    return max(a, b) / min(a, b)
+def times_larger(a: Fraction | int, b: Fraction | int) -> Fraction:
+    """How many times larger the larger one is: a distance that treats 2:1 and 1:2 alike. Both are above 0."""
+    one, other = a.numerator * b.denominator, b.numerator * a.denominator
+    return Fraction(one, other) if one > other else Fraction(other, one)
 
 
 def nearest_ratio(label: str, supported: Sequence[str]) -> str | None:
     """None if there is nothing to choose from. Raises `ValueError` for a label that is no ratio."""
     wanted = ratio_value(label)
-    return min(supported, key=lambda r: _factor(wanted, ratio_value(r)), default=None)
+    return min(supported, key=lambda r: times_larger(wanted, ratio_value(r)), default=None)
 
 
 def nearest_tier(name: str, supported: Sequence[str]) -> str | None:
@@ -39,8 +40,8 @@ def nearest_size(wanted: Pixels, capability: Capability) -> str | None:
     shape = Fraction(wanted.width, wanted.height)
 
     def distance(size: Pixels) -> tuple[Fraction, Fraction, int]:
-        area = _factor(Fraction(wanted.area), Fraction(size.area))
-        return _factor(shape, Fraction(size.width, size.height)), area, size.area
+        area = times_larger(wanted.area, size.area)
+        return times_larger(shape, Fraction(size.width, size.height)), area, size.area
 
     nearest = min(capability.sizes_sold(), key=distance, default=None)
     if nearest is None and capability.size_range is not None:

@@ -73,8 +73,6 @@ SINCE_MAX_MS: Final = INSTANT_MAX_MS - int(timedelta(days=400).total_seconds() *
 
 ACCOUNTS_KEPT: Final = 2048
 """Accounts that were checked and are not again: what a busy hour has of them. Not one of them holds more than 1 KB."""
-WINDOWS_KEPT: Final = 256
-"""Windows that were checked: one for each time zone and hour in which holds are still open."""
 
 _TEAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -108,10 +106,8 @@ def check_sha256(sha256: str) -> None:
 
 def check_amount(amount: int, *, least: int = 0) -> None:
     """An amount is a whole number of micro-credits from `least` to 9e15."""
-    if type(amount) is int and least <= amount <= CREDITS_MAX:
-        return
-    if isinstance(amount, bool) or not isinstance(amount, int) or not least <= amount <= CREDITS_MAX:
-        shown = credits_text(amount) if isinstance(amount, int) and not isinstance(amount, bool) else repr(amount)
+    if type(amount) is not int or not least <= amount <= CREDITS_MAX:
+        shown = credits_text(amount) if type(amount) is int else repr(amount)
         raise LedgerInvalid(f"amount {shown}: use credits from {credits_text(least)} to {credits_text(CREDITS_MAX)}")
 
 
@@ -164,9 +160,7 @@ def checked_seq(seq: int | None) -> int:
 
 def check_meta(meta: str) -> None:
     """Meta is up to 4096 bytes of UTF-8."""
-    if meta.isascii() and len(meta) <= META_BYTES_MAX:
-        return
-    if len(_utf8("meta", meta)) > META_BYTES_MAX:
+    if len(meta if meta.isascii() else _utf8("meta", meta)) > META_BYTES_MAX:
         raise LedgerInvalid(f"meta has more than {META_BYTES_MAX} bytes")
 
 
@@ -187,22 +181,23 @@ def check_order(order: HoldOrder) -> None:
     _check_interval("grace_ms", order.grace_ms)
     _check_account(order.project, order.member, order.key_id, order.price_list, order.usage)
     check_text("fingerprint", order.fingerprint, FINGERPRINT_CHARS_MAX)
-    if order.once or order.once_within_ms:
-        check_text("once", order.once, ONCE_CHARS_MAX)
-        if not 0 <= order.once_within_ms <= ONCE_WITHIN_MAX_MS:
-            raise LedgerInvalid(f"once_within_ms {order.once_within_ms}: use 0 to {ONCE_WITHIN_MAX_MS} milliseconds")
+    check_text("once", order.once, ONCE_CHARS_MAX)
+    if not 0 <= order.once_within_ms <= ONCE_WITHIN_MAX_MS:
+        raise LedgerInvalid(f"once_within_ms {order.once_within_ms}: use 0 to {ONCE_WITHIN_MAX_MS} milliseconds")
     check_text("shadow", order.shadow, SHADOW_CHARS_MAX)
     check_meta(order.meta)
 
 
 @lru_cache(maxsize=ACCOUNTS_KEPT)
-def _check_account(project: str, member: str, key_id: str, price_list: str, usage: str) -> None:
-    """On whose account, at which prices, counted under what: the same words again and again."""
+def _check_account(project: str, member: str, key_id: str, price_list: str, usage: str, windows: str = "") -> None:
+    """On whose account, at which prices, counted under what and when: the same words again and again."""
     check_name("project", project)
     check_name("member", member)
     check_name("key id", key_id)
     check_text("price list", price_list, FINGERPRINT_CHARS_MAX)
     check_usage(usage)
+    if not _WINDOWS.fullmatch(windows):
+        raise LedgerInvalid(f"windows {windows!r}: use what the hold was answered with, or leave them out")
 
 
 def check_usage(usage: str) -> None:
@@ -215,15 +210,8 @@ def check_usage(usage: str) -> None:
 def check_context(context: HoldContext) -> None:
     """Everything about the context of a settle that could not be booked."""
     check_amount(context.amount)
-    _check_account(context.project, context.member, context.key_id, context.price_list, context.usage)
+    _check_account(context.project, context.member, context.key_id, context.price_list, context.usage, context.windows)
     check_text("fingerprint", context.fingerprint, FINGERPRINT_CHARS_MAX)
-    _check_windows(context.windows)
-
-
-@lru_cache(maxsize=WINDOWS_KEPT)
-def _check_windows(windows: str) -> None:
-    if not _WINDOWS.fullmatch(windows):
-        raise LedgerInvalid(f"windows {windows!r}: use what the hold was answered with, or leave them out")
 
 
 def check_answer(answer: Answer) -> None:

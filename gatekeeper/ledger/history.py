@@ -153,7 +153,7 @@ class History:
         return self.see(seen_as(team, seq, act))
 
     def remember(self, at_s: float, team: str, seq: int, act: Act) -> None:
-        """Remembers an act and lets go of those that are too old or too many."""
+        """Remembers an act, without the answer kept with it, and lets go of those that are too old or too many."""
         acts = self._acts
         acts.append(_kept(at_s, team, seq, act))
         self._latest_s[team] = at_s

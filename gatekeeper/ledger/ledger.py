@@ -40,6 +40,7 @@ from gatekeeper.ledger.records import (
     Marked,
     Refused,
     Settlement,
+    SettleStatus,
     Transition,
 )
 from gatekeeper.ledger.repair import Answered, Repair
@@ -87,8 +88,6 @@ class Ledger:
         """Finish what is in flight (bounded) and close the connections."""
         await self.repair.close()
         await self._client.close()
-
-    # Teams
 
     async def put_team(
         self, record: TeamRecord, *, actor: str = "", why: str = "", expected_revision: int | None = None
@@ -211,11 +210,11 @@ class Ledger:
         )  # fmt: skip
         return self._settle(team_id, ending)
 
-    def release(
+    async def release(
         self, hold_id: str, team_id: str, *, reason: str = "", context: HoldContext | None = None
-    ) -> Coroutine[Any, Any, Settlement]:
+    ) -> Settlement:
         """Free the whole hold: the same as a settle of 0, with a reason for the journal."""
-        return self.settle(hold_id, team_id, 0, outcome=reason, context=context)
+        return await self.settle(hold_id, team_id, 0, outcome=reason, context=context)
 
     async def undo(self, hold_id: str, team_id: str, *, reason: str = "") -> Settlement:
         """Free a hold that may never have been made: if it is not there, it cannot be made any more (`voided`).
@@ -229,12 +228,10 @@ class Ledger:
         bounds.check_ending(ending)
         self.alerts.seen(team_id, ending.context)
         settlement = await scripts.settle(self._client, team_id, ending)
-        # What is remembered of it is the charge: its answer may be large, and is not told again.
-        kept = replace(ending, answer=None) if ending.answer else ending
         if settlement.seq:
-            self.repair.acked(team_id, settlement.seq, kept)
-        else:
-            await self.repair.settled(team_id, settlement, kept)
+            self.repair.acked(team_id, settlement.seq, ending)
+        elif settlement.status is SettleStatus.DUPLICATE:
+            await self.repair.settled_before(team_id, settlement, ending)
         return settlement
 
     async def answer(self, team_id: str, hold_id: str) -> str | None:

@@ -88,6 +88,7 @@ class Repair:
         self._tell = tell
         self._others_wait_s = others_wait_s
         self._closed: dict[str, asyncio.Task[None]] = {}
+        self._meanwhile: dict[str, list[Acked]] = {}
         self._checking: asyncio.Task[None] | None = None
         self._unsure: dict[str, tuple[Seen, ...]] = {}
 
@@ -113,24 +114,27 @@ class Repair:
         self.admit(team, maybe_executed=True)
 
     def acked(self, team: str, seq: int, act: Act) -> None:
-        """Remembers what the store acknowledged; what was seen before is in doubt if it should stand above that."""
-        if not self._history.note(monotonic(), team, seq, act) and team not in self._closed:
+        """Remembers what the store acknowledged; what was seen before is in doubt if it should stand above that.
+
+        While the team is being repaired nobody knows which history an answer is of: it may be the last one of a server
+        that is gone. Then the repair looks for it.
+        """
+        if team in self._closed:
+            self._meanwhile.setdefault(team, []).append(Acked(monotonic(), team, seq, act))
+        elif not self._history.note(monotonic(), team, seq, act):
             # Two connections may bring their answers in another order than they happened; only the journal can tell.
             seen = self._history.seen(team)
             self._doubt([seen] if seen is not None else [])
 
-    async def settled(self, team: str, settlement: Settlement, ending: Ending) -> None:
-        """Remembers the end of a hold, also one that the store says to have booked before: the first answer to it may
-        have been lost. Which entry that is it does not say; the journal's last one is it, or stands behind it."""
-        if settlement.seq:
-            self.acked(team, settlement.seq, ending)
-        elif settlement.status is SettleStatus.DUPLICATE:
-            if settlement.was is not HoldState.EXPIRED:  # that end is time's, and a late result may yet replace it
-                self._history.remember(monotonic(), team, 0, ending)
-            with suppress(LedgerError):
-                last = await self._last(team)
-                if last is not None and team not in self._closed:
-                    self._history.see(last)
+    async def settled_before(self, team: str, settlement: Settlement, ending: Ending) -> None:
+        """Remembers the end of a hold that the store says to have booked before: the first answer to it may have been
+        lost. Which entry that is it does not say; the journal's last one is it, or stands behind it."""
+        if settlement.was is not HoldState.EXPIRED:  # that end is time's, and a late result may yet replace it
+            self._history.remember(monotonic(), team, 0, ending)
+        with suppress(LedgerError):
+            last = await self._last(team)
+            if last is not None and team not in self._closed:
+                self._history.see(last)
 
     def check_soon(self) -> None:
         """Another server answers from now on: every entry seen until now is in doubt, and asked for soon."""
@@ -166,7 +170,9 @@ class Repair:
         doubts = {team: self._unsure[team] for team in teams if team in self._unsure}
         looks = (self._first_lost(entries) for entries in doubts.values())
         found = dict(zip(doubts, await asyncio.gather(*looks, return_exceptions=True), strict=True))
-        self._close_teams([lost for lost in found.values() if isinstance(lost, Seen)])
+        # Only what is in doubt still: the slowest of these teams may have kept the others' answers back for a repair.
+        still = {team: self._unsure.get(team, ()) for team in doubts}
+        self._close_teams([lost for team, lost in found.items() if isinstance(lost, Seen) and lost in still[team]])
         for team, lost in found.items():
             if isinstance(lost, BaseException) and not isinstance(lost, LedgerUnavailable):
                 raise lost
@@ -209,14 +215,32 @@ class Repair:
         try:
             kept = await self._surely(partial(self._last_kept, seen, acts)) or 0
             met = [(act, await self._tell_again(seen.team, act)) for act in _to_tell(acts)]
-            told = [each for _, each in met]
-            orphans = {act.hold_id for act, each in met if each is Told.ORPHAN}  # their holds are accounted for
-            again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN) + _between(acts, orphans, kept)
-            refused = sum(each is Told.REFUSED and act.hold_id not in orphans for act, each in met)
-            self.on_lost(LostHistory(seen.team, seen.seq, kept, again, refused))
+            late = await self._tell_meanwhile(seen.team, met)
+            last = max(seen.seq, *(acked.seq for acked in late)) if late else seen.seq
+            self.on_lost(_report(seen.team, last, kept, [*acts, *late], met))
             await asyncio.sleep(self._others_wait_s)
+            met = []
+            if late := await self._tell_meanwhile(seen.team, met):
+                last = max(acked.seq for acked in late)
+                self.on_lost(_report(seen.team, last, last - len(late), late, met))
         finally:
+            self._meanwhile.pop(seen.team, None)
             del self._closed[seen.team]
+
+    async def _tell_meanwhile(self, team: str, met: list[tuple[Act, Told]]) -> list[Acked]:
+        """Looks for what was acknowledged during the repair. What is in its place is remembered as ever; what is not
+        was the lost history's, and is told again, which `met` hears. Gives that back."""
+        found: list[Acked] = []
+        while late := self._meanwhile.pop(team, None):
+            lost: list[Acked] = []
+            for acked in late:
+                if await self._surely(partial(self._is_kept, seen_as(team, acked.seq, acked.act))) is False:
+                    lost.append(acked)
+                else:
+                    self._history.note(*acked)
+            met += [(act, await self._tell_again(team, act)) for act in _to_tell(lost)]
+            found += lost
+        return found
 
     async def _tell_again(self, team: str, act: Act) -> Told:
         """Tells it until the store answers, and remembers it anew: this server may lose it as the one before did."""
@@ -257,6 +281,15 @@ class Repair:
                 await asyncio.sleep(AGAIN_S)
             except LedgerError:
                 return None
+
+
+def _report(team: str, seen: int, kept: int, acts: list[Acked], met: list[tuple[Act, Told]]) -> LostHistory:
+    """What became of these acts, as they were told again."""
+    told = [each for _, each in met]
+    orphans = {act.hold_id for act, each in met if each is Told.ORPHAN}  # their holds are accounted for
+    again = told.count(Told.CHANGED) + 2 * told.count(Told.ORPHAN) + _between(acts, orphans, kept)
+    refused = sum(each is Told.REFUSED and act.hold_id not in orphans for act, each in met)
+    return LostHistory(team, seen, kept, again, refused)
 
 
 def _told(result: Answered | None) -> Told:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from gatekeeper.catalog import Catalog
-from gatekeeper.catalog.catalog import SUGGESTIONS_MAX
+from gatekeeper.catalog.naming import SUGGESTIONS_MAX
 from gatekeeper.core.alternatives import alternatives, nearest_valid
 from gatekeeper.core.decide import Priced, SettingsKey, decide, may_be_remembered, settings_key
 from gatekeeper.core.memo import Memo

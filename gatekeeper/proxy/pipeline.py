@@ -23,7 +23,7 @@ from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import send_unheld, upstream_request
 from gatekeeper.proxy.shadow import pass_unheld, take_off, tell_shadow
-from gatekeeper.proxy.telling import asked_words
+from gatekeeper.proxy.telling import admitted_words, asked_words
 from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
@@ -34,7 +34,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     body, asked = await body_of(gate, call), None
     try:
         read = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
-        asked = await taken_over(gate, call, read)
+        asked = read if call.route.job is None else await taken_over(gate, call, read)
         if call.dry_run:
             learn_asked(call, asked)
             return await quote_answer(gate, call, asked)
@@ -44,7 +44,8 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
             learn_asked(call, asked)
         return await pass_unheld(gate, call, body, refused)
     learn(call, admission)
-    await check_sources(gate, call, admission.provider, asked)
+    if asked.sources:
+        await check_sources(gate, call, admission.provider, asked)
     webhook = wanted_webhook(gate, call, admission.provider, body)
     sent = upstream_request(call, admission.provider, body)
     once = await name_request(gate, call, admission.provider, body)
@@ -101,9 +102,7 @@ def learn(call: Call, admission: Admission) -> None:
     """What the request has become, for every log line from here on."""
     valid, facts, trace = admission.valid, call.facts, call.trace
     if not call.dry_run:
-        if trace.asked is None:
-            trace.asked = asked_words(admission.asked)
-        trace.asked["model"] = admission.offer.upstream_id
+        trace.asked = admitted_words(admission.asked, admission.offer.upstream_id)
     facts.provider = admission.provider.name
     facts.model = admission.model.id
     facts.operation = valid.operation

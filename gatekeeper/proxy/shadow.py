@@ -5,7 +5,7 @@ What no price can be found for goes by without a hold. Here is who is in shadow,
 way of those without one, and how all of it is told. A frozen team is not let by, nor is anybody without a valid key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 from aiohttp import web
 
@@ -36,11 +36,19 @@ def shadow_for(team: TeamRecord, candidates: tuple[Provider, ...], *, dry_run: b
     return Shadow() if is_in_shadow and not dry_run else None
 
 
-async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> flight.Flight | Repeated:
+def take_off(
+    gate: Gate, call: Call, admission: Admission, once: Once
+) -> Coroutine[None, None, flight.Flight | Repeated]:
     """As the flight's own. In shadow a request that comes again is sent again where its answer was not kept, and a name
     that another request has is no name; what would have refused the hold is told."""
     if call.shadow is None:
-        return await flight.take_off(gate, call, admission, once)
+        return flight.take_off(gate, call, admission, once)
+    return _take_off_in(call.shadow, gate, call, admission, once)
+
+
+async def _take_off_in(
+    shadow: Shadow, gate: Gate, call: Call, admission: Admission, once: Once
+) -> flight.Flight | Repeated:
     try:
         taken = await flight.take_off(gate, call, admission, once)
         if isinstance(taken, Repeated) and await gate.ledger.answer(call.caller.team.id, taken.hold_id) is None:
@@ -48,7 +56,7 @@ async def take_off(gate: Gate, call: Call, admission: Admission, once: Once) -> 
     except Rejected as refused:
         if refused.rejection.earlier is None:
             raise
-        call.shadow.note(refused.rejection)
+        shadow.note(refused.rejection)
         taken = await flight.take_off(gate, call, admission, UNNAMED)
     if isinstance(taken, flight.Flight):
         tell_shadow(gate, call, taken.held)
@@ -74,8 +82,10 @@ async def pass_unheld(gate: Gate, call: Call, body: Sequence[bytes], refused: Re
 def tell_shadow(gate: Gate, call: Call, held: Held | None) -> None:
     """One log line and one metric for what would have been refused; nothing for what would not."""
     shadow, money = call.shadow, held.shadowed if held else ()
-    codes = tuple(dict.fromkeys((*shadow.codes, *codes_of(money)))) if shadow else ()
-    if shadow is None or not codes:
+    if shadow is None:
+        return
+    codes = tuple(dict.fromkeys((*shadow.codes, *codes_of(money))))
+    if not codes:
         return
     call.trace.shadowed = codes[0]
     gate.metrics.shadowed(codes[0])

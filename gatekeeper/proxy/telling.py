@@ -7,8 +7,11 @@ size. Pure.
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any, Final
 
+from gatekeeper.core.decide import SETTINGS, may_be_remembered
+from gatekeeper.core.memo import Memo
 from gatekeeper.core.outcome import Made
 from gatekeeper.core.rejection import number_text
 from gatekeeper.core.request import GenerationRequest, Operation
@@ -23,6 +26,13 @@ NUMBER_CHARS_MAX: Final = 40
 
 COUNT_MAX: Final = 10**9
 """Past it a number is told as this one: no model takes so many of anything, and huge ones cannot be written at all."""
+
+ADMITTED_REMEMBERED: Final = 4096
+"""Requests in words, about a kilobyte each; without their prompts few are not the same as others."""
+
+_said: Final = attrgetter(*SETTINGS)
+
+_admitted: Final = Memo[tuple[str, bool, tuple[Any, ...]], dict[str, Any]](ADMITTED_REMEMBERED)
 
 _SIDES: Final = re.compile(r"(-?\d{1,10})x(-?\d{1,10})", re.ASCII)
 _WORDS: Final = ("model", "resolution", "aspect_ratio", "size", "quality")
@@ -50,6 +60,18 @@ def asked_words(asked: GenerationRequest) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
+def admitted_words(asked: GenerationRequest, upstream_id: str) -> dict[str, Any]:
+    """The same of a request that its model can do, which is sent under this id: it is told as one of few, and what they
+    say is the catalog's words."""
+    key = (upstream_id, bool(asked.prompt_length), _said(asked))
+    known = _admitted.get(key)
+    if known is None:
+        known = asked_words(asked) | {"model": upstream_id}
+        if may_be_remembered(asked):
+            _admitted.put(key, known)
+    return known.copy()
+
+
 def read_asked(told: Mapping[str, Any]) -> GenerationRequest:
     """The request of a line. Raises ValueError for what cannot have been written by `asked_words`."""
     operation, duration = told.get("operation"), told.get("duration_s")
@@ -71,7 +93,7 @@ def read_asked(told: Mapping[str, Any]) -> GenerationRequest:
 
 def made_words(made: Made) -> dict[str, Any]:
     """What was made, as far as the answer told it."""
-    sizes = [_sides(each) for each in made.pixels[:PIXELS_TOLD_MAX]]
+    sizes = [_sides(each) for each in made.pixels[:PIXELS_TOLD_MAX]] if made.pixels else []
     told = {
         "outputs": _count(made.outputs),
         "pixels": sizes if any(sizes) else None,

@@ -28,13 +28,13 @@ class Answer:
     __slots__ = (
         "_begun",
         "_ended",
-        "_failure",
         "_handed_over_at",
         "_held",
         "_idle_s",
         "_loop",
         "_offset",
         "_waiter",
+        "broken",
         "connection",
         "content_length",
         "delivery",
@@ -59,7 +59,7 @@ class Answer:
         self.held_bytes = 0
         self._begun = False
         self._ended = False
-        self._failure: UpstreamError | None = None
+        self.broken: UpstreamError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._handed_over_at = inf
 
@@ -73,8 +73,12 @@ class Answer:
     def wake(self) -> None:
         """There is something new for whoever waits."""
         waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if waiter is not None:
+            self._waiter = None
+            if self.connection is not None:
+                self.connection.limit_at = inf
+            if not waiter.done():
+                waiter.set_result(None)
 
     def end(self) -> None:
         """The body is all here."""
@@ -85,8 +89,8 @@ class Answer:
     def fail(self, reason: Reason, detail: str = "") -> None:
         """It ends here, short of its end. What has arrived of the body is still handed over first."""
         self.connection = None
-        if self._failure is None and not self._ended:
-            self._failure = self.failure(reason, detail)
+        if self.broken is None and not self._ended:
+            self.broken = self.failure(reason, detail)
         self.wake()
 
     def expired_limit(self) -> Reason:
@@ -101,16 +105,15 @@ class Answer:
 
     # --- to the reader ---
 
-    async def head(self, limit_at: float) -> None:
-        """Waits until the head is here. Raises what ended the wait; a cancel closes the connection at once."""
-        try:
-            if not self.status and self._failure is None:
-                await self._wait(limit_at)
-        except asyncio.CancelledError:
-            self.abort()
-            raise
-        if not self.status and self._failure is not None:
-            raise self._failure
+    def news(self, limit_at: float) -> asyncio.Future[None]:
+        """Done when there is something new: the head, more of the body, or the end of either.
+
+        The limit runs only while somebody waits. A future and no coroutine: thousands wait for minutes.
+        """
+        assert self.connection is not None
+        self._waiter = self._loop.create_future()
+        self.connection.limit(limit_at)
+        return self._waiter
 
     def whole(self) -> bytes | None:
         if not self._ended or self._begun:
@@ -135,12 +138,12 @@ class Answer:
                 piece = self._next_piece()
                 self._handed_over_at = now
                 yield piece
-            elif self._failure is not None:
-                raise self._failure
+            elif self.broken is not None:
+                raise self.broken
             elif self._ended:
                 return
             else:
-                await self._wait(min(now + self._idle_s, self.total_at))
+                await self.news(min(now + self._idle_s, self.total_at))
 
     def _next_piece(self) -> bytes:
         """At most PIECE_BYTES of what is held."""
@@ -160,19 +163,6 @@ class Answer:
         if self.connection is not None and self.held_bytes <= PIECE_BYTES:
             self.connection.read_on()
         return piece
-
-    async def _wait(self, limit_at: float) -> None:
-        """Until something new is here. The limit runs only while there is nothing to hand over."""
-        connection = self.connection
-        assert connection is not None
-        self._waiter = self._loop.create_future()
-        connection.limit(limit_at)
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            if self.connection is not None:
-                self.connection.limit_at = inf
 
     def abort(self) -> None:
         """Closes the connection at once, if it is still this answer's. A polite close waits for a deaf peer."""

@@ -90,7 +90,16 @@ class Upstream:
         if connection is None:
             connection = await self._connect(pool, origin, answer, now + limits.connect_s)
         connection.begin(answer, written, body, no_body=method == "HEAD")
-        await answer.head(min(answer.total_at, loop.time() + limits.head_s))
+        # What is on its way need not wait for its answer here.
+        del request, written, body
+        if answer.broken is None:
+            try:
+                await answer.news(min(answer.total_at, loop.time() + limits.head_s))
+            except asyncio.CancelledError:
+                answer.abort()
+                raise
+        if answer.broken is not None and not answer.status:
+            raise answer.broken
         return answer
 
     async def _connect(self, pool: Pool, origin: Origin, answer: Answer, connect_at: float) -> Connection:

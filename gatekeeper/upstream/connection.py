@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Closes at once, without a farewell: what waits to be written is dropped."""
-        self._body = None
+        self._body = self._parser = None
         self._home.forget(self)
         if self.transport is not None:
             self.transport.abort()
@@ -224,9 +224,6 @@ class Connection(asyncio.Protocol):
             self._fed.clear()
         if self._complete:
             self._reusable = self._reusable and not broken
-            if self._no_body:
-                # It cannot be told of answers without a body, and waits for one.
-                self._parser = None
             self._finish(answer)
         elif broken:
             self._break(broken)
@@ -282,16 +279,14 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, answer: Answer) -> None:
         """The answer is all here. The connection is free, unless its state is not known for certain."""
-        self._answer = None
         transport = self.transport
         assert transport is not None
-        self._complete = False
-        if (
-            self._reusable
-            and self._body is None
-            and not transport.get_write_buffer_size()
-            and not transport.is_closing()
-        ):
+        self._answer, self._complete = None, False
+        # A parser takes more memory than all else here, most of it while a provider draws; a new one costs little. Nor
+        # can an old one be told of an answer to HEAD, behind which it waits for a body.
+        self._parser = None
+        uploaded = self._body is None and not transport.get_write_buffer_size()
+        if self._reusable and uploaded and not transport.is_closing():
             self.read_on()
             self._home.release(self)
         else:

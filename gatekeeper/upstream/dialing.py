@@ -67,12 +67,14 @@ class Dialing:
         raise failure
 
     async def _open(self, connection: Connection, place: Place, addresses: list[Address]) -> None:
-        tls = self._context() if place.tls else None
-        raw = await self._first(addresses)
-        # From here on the socket is the loop's to close, whatever happens.
-        await self._loop.create_connection(
-            lambda: connection, sock=raw, ssl=tls, server_hostname=place.host if tls else None
-        )
+        """From where the socket is the loop's, closing it is the loop's too, whatever happens."""
+        tls, name = (self._context(), place.host) if place.tls else (None, None)
+        if len(addresses) == 1:
+            host, port = addresses[0][1][:2]
+            await self._loop.create_connection(lambda: connection, host, port, ssl=tls, server_hostname=name)
+        else:
+            raw = await self._first(addresses)
+            await self._loop.create_connection(lambda: connection, sock=raw, ssl=tls, server_hostname=name)
 
     def _context(self) -> ssl.SSLContext:
         """Verification is always on. The system's authorities are read on first use: it takes a moment."""
@@ -111,8 +113,6 @@ class Dialing:
 
     async def _first(self, addresses: list[Address]) -> socket.socket:
         """The first connection that comes about. Raises what the last address failed with."""
-        if len(addresses) == 1:
-            return await self._try(addresses[0])
         waiting, tried, last = iter(addresses), set[asyncio.Task[socket.socket]](), OSError("no address")
         more = True
         try:

@@ -52,7 +52,7 @@ class Limits(Generic[Member]):
         self.stop()
         now = self._loop.time()
         for member in tuple(self.members):
-            if member.limit_at <= now:
+            if member.limit_at <= now and member in self.members:
                 member.limit_at = inf
                 member.limit_reached()
         nearest = min((member.limit_at for member in self.members), default=inf)

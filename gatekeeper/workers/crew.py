@@ -6,7 +6,9 @@ from typing import Final
 
 from gatekeeper.app import Place
 from gatekeeper.catalog import Catalog
+from gatekeeper.logs import place_of
 from gatekeeper.metrics import Metrics
+from gatekeeper.reporting import report_error
 from gatekeeper.workers.channel import Start
 from gatekeeper.workers.figures import Figures, Totals
 from gatekeeper.workers.post import Post
@@ -71,6 +73,8 @@ class Crew:
         """Fills every place; returns when all accept requests, or `ended` is set."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(post.keep()) for post in self.posts]
+        for task in self._tasks:
+            task.add_done_callback(self._heard_end)
         waits = [loop.create_task(event.wait()) for event in (self._all_ready, self.ended)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
@@ -84,7 +88,7 @@ class Crew:
             _, slow = await asyncio.wait(self._tasks, timeout=grace_s + END_WITHIN_S)
             for post in self.posts if slow else ():
                 post.kill()
-            await asyncio.gather(*self._tasks)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def tell(self) -> None:
         """Has every worker tell its figures."""
@@ -102,6 +106,15 @@ class Crew:
         if all(post.accepting for post in self.posts):
             self._was_complete = True
             self._all_ready.set()
+
+    def _heard_end(self, task: asyncio.Task[None]) -> None:
+        """A place is kept until it is told to stop; what nobody foresaw must not leave it empty in silence."""
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._metrics.internal_error()
+            report_error("workers", error)
+            self.failure = self.failure or f"{type(error).__name__} in {place_of(error)}"
+            self.ended.set()
 
     def _heard_died(self, early: int, reason: str) -> None:
         """A place that cannot be filled at the start ends all; later the others go on, unless there are none."""

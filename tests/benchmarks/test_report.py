@@ -1,6 +1,7 @@
 """Results, as they are shown and put into a document."""
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from benchmarks.plot import draw
-from benchmarks.report import BEGIN, END, NoPlaceError, insert, markdown, number, reached, show
+from benchmarks.report import BEGIN, END, NoPlaceError, insert, main, markdown, number, reached, show
 from benchmarks.results import Results, Row, Section
+from benchmarks.sections.latency import _row as added_row
 from tests.cases import each_case
 
 
@@ -101,3 +103,30 @@ def test_a_picture_is_drawn(tmp_path: Path) -> None:
     draw(results(), tmp_path / "x.svg")
 
     assert "<svg" in (tmp_path / "x.svg").read_text()
+
+
+def test_a_reference_that_added_nothing_is_compared_by_medians() -> None:
+    """Noise in one round is no reason to have no ratio, but it is said."""
+    row = added_row("gateway", [4.0, 8.0, 6.0], [2.0, -1.0, 3.0], 1.5)
+
+    assert row.ratio is not None
+    assert (3.0, (3.0,)) == (row.ratio.median, row.ratio.values)
+    assert "medians" in row.note
+
+
+def test_a_reference_that_adds_nothing_has_no_ratio() -> None:
+    """Nothing is divided by nothing."""
+    assert added_row("gateway", [4.0], [0.0], 1.5).ratio is None
+
+
+def test_several_files_go_into_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of peers beside the others, in the order they are named."""
+    page, first, second = tmp_path / "page.md", tmp_path / "a.json", tmp_path / "b.json"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    first.write_text(json.dumps(results(left_out=["one"])))
+    second.write_text(json.dumps(results(left_out=["two"])))
+    monkeypatch.setattr("sys.argv", ["report", str(page), str(first), str(second)])
+
+    main()
+
+    assert 0 < page.read_text().index("- one") < page.read_text().index("- two")

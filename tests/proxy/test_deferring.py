@@ -33,12 +33,12 @@ def told(act: Act, status: SettleStatus) -> tuple[list[dict[str, Any]], Metrics]
         (Act.UNDO, SettleStatus.VOIDED, None),
     ],
 )
-def test_what_met_no_open_hold_is_flagged(act: Act, status: SettleStatus, event: str | None) -> None:
+async def test_what_met_no_open_hold_is_flagged(act: Act, status: SettleStatus, event: str | None) -> None:
     """Late and orphaned outcomes have a line and a count of their own; an undo that met nothing is what it was for."""
     lines, metrics = told(act, status)
 
     assert ["settle.replayed", *filter(None, [event])] == [line["event"] for line in lines]
-    assert (event is not None) == (b"gatekeeper_settlements_flagged_total{" in metrics.exposition())
+    assert (event is not None) == (b"gatekeeper_settlements_flagged_total{" in await metrics.shown())
 
 
 def test_a_flagged_line_says_whose_it_is() -> None:

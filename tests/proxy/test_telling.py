@@ -11,7 +11,7 @@ from hypothesis import given
 from gatekeeper.core.outcome import Made
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.core.sizes import Pixels
-from gatekeeper.proxy.telling import asked_words, made_words, read_asked, read_made
+from gatekeeper.proxy.telling import admitted_words, asked_words, made_words, read_asked, read_made
 
 WORDS = st.sampled_from([None, "a-model", "owner/name:1.2", "2K", "16:9", "auto"])
 COUNTS = st.one_of(st.none(), st.integers(-5, 1000))
@@ -57,6 +57,16 @@ def written(words: dict[str, Any]) -> Any:
 def test_a_request_is_read_as_it_was_told(asked: GenerationRequest) -> None:
     """Everything that a price or a refusal depends on comes back."""
     assert asked == read_asked(written(asked_words(asked)))
+
+
+@given(st.lists(REQUESTS, min_size=1, max_size=3))
+def test_admitted_requests_are_told_as_any_others(several: list[GenerationRequest]) -> None:
+    """With the name under which they are sent, and whoever changes what was told changes it for that request alone."""
+    for asked in (*several, *several):
+        told = admitted_words(asked, "sent-as")
+
+        assert asked_words(asked) | {"model": "sent-as"} == told
+        told.clear()
 
 
 def test_a_length_that_is_left_open_is_told_as_such() -> None:

@@ -221,7 +221,7 @@ async def test_a_budget_is_told_like_a_limit_and_its_cause_beside_it(
     (signal,) = [each for each in shown["signals"] if each["diagnosis"] == cause.diagnosis]
     assert (cause.detail, 75, 50.0) == (signal["detail"], signal["credits_saved"], signal["facts"]["high_percent"])
     assert signal["told_at"] is not None
-    assert b'gatekeeper_budget_signals_total{diagnosis="too_many' in metrics.exposition()
+    assert b'gatekeeper_budget_signals_total{diagnosis="too_many' in await metrics.shown()
 
 
 async def test_a_campaigns_budget_counts_from_its_beginning(

@@ -104,7 +104,7 @@ async def test_an_admin_handler_that_fails_is_told_and_logged(world: World, monk
         raise ZeroDivisionError
 
     monkeypatch.setattr(AdminPlane, "_healthz", broken)
-    plane = AdminPlane("t", world.gateway.gate.metrics, world.gateway.store.ledger, broken, broken, broken)  # type: ignore[arg-type]
+    plane = AdminPlane("t", world.gateway.gate.metrics, world.gateway.store.ledger, broken, broken, broken, broken)  # type: ignore[arg-type]
     async with TestServer(plane.application()) as server, world.session.get(server.make_url("/healthz")) as response:
         answer = response.status, (await response.json())["code"]
 

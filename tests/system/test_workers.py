@@ -141,6 +141,25 @@ async def test_sigterm_drains_all_workers(tmp_path: Path, sandbox: RunningSandbo
     await verify(config)
 
 
+async def test_a_worker_that_is_told_to_stop_finishes_and_is_followed(
+    tmp_path: Path, sandbox: RunningSandbox
+) -> None:  # fmt: skip
+    """One after the other can be replaced so, and nobody's generation is cut off."""
+    config = write_config(tmp_path, sandbox.url)
+    async with workers(config, 2) as gateway:
+        answers = [asyncio.ensure_future(gateway.generate("a cat [sandbox: latency=0.5]")) for _ in range(8)]
+        await gateway.until_in_flight(8)
+        os.kill(gateway.worker_pids()[0], signal.SIGTERM)
+        stopped = await gateway.process.event("worker.stopped")
+        statuses = await asyncio.gather(*answers)
+        await gateway.until_accepting(2)
+        deaths = await gateway.metric("gatekeeper_worker_deaths_total")
+        admitted = await gateway.metric("gatekeeper_generations_admitted_total")
+
+    assert ([200] * 8, 1, 0) == (statuses, stopped["worker"], stopped["abandoned"])
+    assert (0, 8) == (deaths, admitted)
+
+
 async def test_a_reload_reaches_every_worker(tmp_path: Path, sandbox: RunningSandbox) -> None:
     """By SIGHUP or by the admin plane: whoever is asked afterwards has the new price; a bad file changes nobody's."""
     config = write_config(tmp_path, sandbox.url)

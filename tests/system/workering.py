@@ -7,7 +7,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,10 @@ class Gateway:
 
 
 def _sockets(pid: int) -> list[str]:
-    links = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed just now
+            links.append(str(each.readlink()))
     return [link[len("socket:[") : -1] for link in links if link.startswith("socket:")]
 
 

@@ -19,7 +19,7 @@ REFUND = (
     ("capped", "if amount == 0 or amount > left then", "if false then", "refunds_are_capped"),
     ("nothing left", "if amount == 0 or", "if", "refunds_are_capped"),
     ("those before", "if before[2] then", "if false then", "refunds_are_capped"),
-    ("counters of nothing", "if scope[1] == 0 and scope[11] == '0:0:0:0' then", "if false then", "refund_of_an_orphan"),
+    ("counters of nothing", "if scope[1] == '0' and scope[11] == '0:0:0:0'", "if false", "refund_of_an_orphan"),
     ("an orphan's outputs", "kind == 'orphan' and string", "false and string", "refund_of_an_orphan"),
 )
 TRANSFER = (

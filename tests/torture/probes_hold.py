@@ -113,9 +113,13 @@ async def windows_that_are_over(bench: Bench) -> None:
 
 
 async def the_next_window(bench: Bench) -> None:
-    """A window that just ended is replaced by the one after it, which begins where it ended."""
+    """A window that just ended is replaced by the one after it, which begins where it ended and ends a day later."""
+    await bench.found(limits=(Limit("team", Per.HOUR, 15),))
     assert isinstance(await bench.in_windows([-2 * DAY_MS] * 4, ends=-3_600_000), Held)
     assert (await bench.counters()).endswith(":".join([str(bench.now_ms - 3_600_000)] * 4))
+    result = await bench.in_windows([-2 * DAY_MS] * 4, ends=-3_600_000)
+    assert isinstance(result, Refused)
+    assert [bench.now_ms - 3_600_000 + DAY_MS] == [refusal.resets_at_ms for refusal in result.refusals]
 
 
 async def windows_never_move_back(bench: Bench) -> None:

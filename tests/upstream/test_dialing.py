@@ -48,8 +48,9 @@ class Loop:
             self.refused.set()
             raise ConnectionRefusedError(111, "refused")
 
-    async def create_connection(self, factory, *, sock, ssl, server_hostname):
-        sock.close()
+    async def create_connection(self, factory, *_, sock=None, **__):
+        if sock is not None:
+            sock.close()
         return None, factory()
 
 

@@ -103,12 +103,12 @@ async def test_end_while_the_provider_waits():
     assert (True, 1) == (wire.transport.reading, wire.home.released)
 
 
-async def test_the_limits_rest_while_nobody_reads():
-    """A connection has no limit while there is nothing to wait for."""
+async def test_the_limits_rest_while_nobody_waits():
+    """A connection has a limit while somebody waits for something of it, and none from when it is there."""
     wire = Wire()
+    news = wire.answer.news(5.0)
+    assert 5.0 == wire.connection.limit_at
+
     wire.feed(COUNTED[:-1])
 
-    await wire.answer.head(5.0)
-    await anext(wire.answer.chunks())
-
-    assert float("inf") == wire.connection.limit_at
+    assert (True, float("inf")) == (news.done(), wire.connection.limit_at)

@@ -95,7 +95,8 @@ class Wire:
         """Reads what is there to its end, which must have come."""
         body, failure = bytearray(), ""
         try:
-            await asyncio.wait_for(self.answer.head(float("inf")), 1)
+            if not self.answer.status and self.answer.broken:
+                raise self.answer.broken
             async for piece in self.answer.chunks():
                 body += piece
         except UpstreamError as error:

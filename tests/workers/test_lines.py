@@ -1,6 +1,8 @@
 """Many processes, one stdout: each line comes out as it was written."""
 
+import fcntl
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -12,6 +14,8 @@ WRITER = """
 import os, sys
 from gatekeeper.workers.lines import Lines
 lines, letter = Lines(os.open(sys.argv[1], os.O_RDWR)), sys.argv[2].encode()
+os.write(2, b"ready")
+sys.stdin.read()
 for number in range(150):
     lines.write(letter * (20_000 if number % 3 == 0 else 90) + b"\\n")
 """
@@ -20,16 +24,26 @@ for number in range(150):
 
 def test_long_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
     """Four write at once, long lines and short ones, and each line that arrives is of one of them alone."""
-    reading, writing = os.pipe()
+    (reading, writing), (waiting, go) = os.pipe(), os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, select.PIPE_BUF)  # no long line has room at once
     (tmp_path / "lock").touch()
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "lock"), letter], stdout=writing)
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path / "lock"), letter],
+            stdin=waiting, stdout=writing, stderr=subprocess.PIPE,
+        )
         for letter in "abcd"
-    ]
-    os.close(writing)
+    ]  # fmt: skip
+    for writer in writers:
+        assert writer.stderr is not None
+        assert b"ready" == writer.stderr.read(5)
+    for end in (writing, waiting, go):
+        os.close(end)
     with open(reading, "rb") as pipe:  # noqa: PTH123  # a number, no path
         lines = pipe.read().split(b"\n")[:-1]
     codes = [writer.wait() for writer in writers]
+    for writer in writers:
+        writer.stderr.close()
 
     assert [0] * 4 == codes
     assert {(letter, size) for letter in b"abcd" for size in (90, 20_000)} == {(line[0], len(line)) for line in lines}

@@ -90,8 +90,8 @@ if amount == 0 or amount > left then return {'CAPPED', str(left), str(refunded)}
 book.charged = book.charged - amount
 move_scopes(book, fields, hold.starts, -amount, 0)
 for field, scope in pairs(book.scopes) do -- flush would take one without windows and use for one that is not there
-  if scope[1] == 0 and scope[11] == '0:0:0:0' then
-    later(book, 'HSET', KEYS[1], field, format(COUNTERS, unpack(scope)))
+  if scope[1] == '0' and scope[11] == '0:0:0:0' then
+    later(book, 'HSET', KEYS[1], field, scope_text(scope))
   end
 end
 endings().move_usage(book, KEYS[5], hold_id, hold, -amount, 0, 0, 0)

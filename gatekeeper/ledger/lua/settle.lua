@@ -43,7 +43,7 @@ if not outputs or outputs > OUTPUTS_MAX then return {'INVALID', 'outputs'} end
 if KEYS[8] and (int(ARGV[10]) or 0) == 0 then return {'INVALID', 'answer'} end
 
 local ends = endings()
-call('ZSCORE', KEYS[3], id)
+call('ZCARD', KEYS[3])
 local raw_open, raw_done = call('HGET', KEYS[2], id), call('HGET', KEYS[4], id)
 local d = not raw_open and raw_done and ends.parse_done(raw_done)
 local record = raw_open or d and d.record ~= '' and d.record
@@ -108,7 +108,7 @@ if is_lost then
     local scope = book.scopes[field]
     local current, mine = split(scope[11]), split(r.starts)
     for p = 1, 4 do
-      if mine[p] + 0 > current[p] + 0 then current[p], scope[2 * p + 1], scope[2 * p + 2] = mine[p], 0, 0 end
+      if mine[p] + 0 > current[p] + 0 then current[p], scope[2 * p + 1], scope[2 * p + 2] = mine[p], '0', '0' end
     end
     scope[11] = table.concat(current, ':')
   end

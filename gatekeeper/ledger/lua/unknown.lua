@@ -24,8 +24,7 @@ local ends = endings()
 local r = ends.parse_record(raw)
 if r.state == 'U' then return {'DUPLICATE', score and str(score) or '0', '0'} end
 
-ends.turn_unknown(r)
-local deadline = book.now + r.grace
+local deadline = book.now + ends.turn_unknown(r)
 local seq = ends.append_for(book, 'unknown', id, r, '0', ARGV[2], '', '')
 flush(book)
 call('HSET', KEYS[2], id, r.raw)

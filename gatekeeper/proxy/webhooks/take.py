@@ -58,11 +58,10 @@ class Wanted:
                 return _in_query(query, self.trait.field, url), body
             case "json":
                 fields = {self.trait.field: url} | ({self.trait.secret_field: secret} if self.secret else {})
-                return query, [_in_json(b"".join(body), fields)]
+                return query, _in_json(body, fields)
             case "form":
-                whole = b"".join(body)
-                start, end, _ = _form_parts(self.content_type, whole)[self.trait.field][0]
-                return query, [whole[:start] + url.encode() + whole[end:]]
+                start, end, _ = _form_parts(self.content_type, b"".join(body))[self.trait.field][0]
+                return query, _with(body, start, end, url.encode())
 
 
 def find_webhook(trait: Webhook, query: str, content_type: str, body: Sequence[bytes]) -> Wanted | None:
@@ -121,14 +120,29 @@ def _json_text(values: dict[str, object], field: str) -> str:
     return value
 
 
-def _in_json(body: bytes, fields: dict[str, str]) -> bytes:
+def _in_json(body: Sequence[bytes], fields: dict[str, str]) -> Sequence[bytes]:
     for field, text in fields.items():
-        span = _only_place(body, field)
+        whole = b"".join(body)
+        span = _only_place(whole, field)
         if span is None:
-            body = rewrite(body, (field,), lambda _, text=text: text)  # type: ignore[misc]
+            body = [rewrite(whole, (field,), lambda _, text=text: text)]  # type: ignore[misc]
         else:
-            body = b"".join((body[: span[0]], orjson.dumps(text), body[span[1] :]))
+            body = _with(body, *span, orjson.dumps(text))
     return body
+
+
+def _with(pieces: Sequence[bytes], start: int, end: int, text: bytes) -> list[bytes]:
+    """The pieces with this text in the place of what stands from `start` to `end`. All others stay what they are, so
+    that a body full of pictures is in memory once."""
+    found, at = list[bytes](), 0
+    for piece in pieces:
+        stop = at + len(piece)
+        if stop <= start or at >= end:
+            found.append(piece)
+        else:
+            found += (piece[: max(start - at, 0)], text if at <= start else b"", piece[end - at :])
+        at = stop
+    return [piece for piece in found if piece]
 
 
 def _only_place(body: bytes, field: str) -> tuple[int, int] | None:

@@ -277,7 +277,7 @@ async def test_labels_are_bounded(scene: Scene) -> None:
     for number, outcome in enumerate((Made(1), Made(0), Failed("a reason of its own"), Failed("x", billable=True))):
         await finish(process.gate, scene.submit(process, number).record, outcome, "poll")
 
-    text = process.gate.metrics.exposition().decode()
+    text = (await process.gate.metrics.shown()).decode()
     ended = [line.rpartition(" ")[0] for line in text.splitlines() if line.startswith("gatekeeper_jobs_ended_total")]
     assert sorted(ended) == sorted(
         f'gatekeeper_jobs_ended_total{{outcome="{outcome}",provider="studio",via="poll"}}'

@@ -64,7 +64,8 @@ def test_a_webhook_in_json_is_exchanged_with_its_secret() -> None:
     assert wanted is not None
     assert ("https://example.com/hook", "s3cret") == (wanted.url, wanted.secret)
     expected = before + json.dumps(OURS).encode() + after.replace(b'"s\\u0033cret"', b'"ours"')
-    assert ("q=1", [expected]) == wanted.exchanged("q=1", body, OURS, "ours")
+    query, changed = wanted.exchanged("q=1", body, OURS, "ours")
+    assert ("q=1", expected) == (query, b"".join(changed))
 
 
 def test_without_a_secret_none_is_put_there() -> None:
@@ -74,9 +75,20 @@ def test_without_a_secret_none_is_put_there() -> None:
     wanted = find_webhook(JSON, "", "application/json", body)
 
     assert wanted is not None
-    assert ("", [json.dumps({"webhook_url": OURS}, separators=(",", ":")).encode()]) == wanted.exchanged(
-        "", body, OURS, "ours"
-    )
+    changed = b"".join(wanted.exchanged("", body, OURS, "ours")[1])
+    assert json.dumps({"webhook_url": OURS}, separators=(",", ":")).encode() == changed
+
+
+def test_pieces_without_the_webhook_stay_what_they_are() -> None:
+    """A body full of pictures is in memory once."""
+    pictures = [b'{"image":"', b"A" * 100_000, b'",']
+    body = [*pictures, b'"webhook_url":"https://exam', b'ple.com/"', b"}"]
+
+    wanted = find_webhook(JSON, "", "application/json", body)
+
+    assert wanted is not None
+    changed = wanted.exchanged("", body, OURS, "")[1]
+    assert [True] * 3 == [now is before for now, before in zip(changed, pictures, strict=False)]
 
 
 @each_case(
