@@ -34,6 +34,7 @@ class Window:
     body_bytes: int = 0
     latencies_s: list[float] = field(default_factory=list)
     """Open loop: from when it was due to the end of the answer, in order of arrival."""
+    sent_s: list[float] = field(default_factory=list)
     accepted_s: list[float] = field(default_factory=list)
     """Open loop: the latencies of answers with 200 alone."""
     late_s: list[float] = field(default_factory=list)
@@ -161,6 +162,7 @@ class OpenLoop:
 
     def _ask(self, connection: Connection, due_s: float) -> None:
         connection.due_s = due_s
+        connection.sent_s = time.perf_counter()
         self._window.late_s.append(time.perf_counter() - due_s)
         connection.ask(self._make())
 
@@ -169,6 +171,7 @@ class OpenLoop:
         self._window.latencies_s.append(took_s)
         if connection.status == OK:
             self._window.accepted_s.append(took_s)
+            self._window.sent_s.append(time.perf_counter() - connection.sent_s)
         self._window.note(connection)
         if not connection.closed:
             self._free.append(connection)
