@@ -36,7 +36,6 @@ class Connection(asyncio.Protocol):
         "closed",
         "done",
         "due_s",
-        "sent_s",
         "headers",
         "keep",
         "size",
@@ -51,7 +50,6 @@ class Connection(asyncio.Protocol):
         self.status = LOST
         self.size = 0
         self.due_s = 0.0
-        self.sent_s = 0.0
         self.body: list[bytes] = []
         self.headers: dict[str, str] = {}
         self._asked = False

@@ -277,7 +277,7 @@ async def _build_gate(  # every argument is a part that is wired in
 
 
 def _gather(server: ServerSettings, clock: Clock, stack: AsyncExitStack) -> Crowd:
-    pulse = Pulse(clock)
+    pulse = Pulse(clock, server.lag_max_s)
     pulse.start()
     stack.callback(pulse.stop)
     holds = Places(
@@ -286,7 +286,7 @@ def _gather(server: ServerSettings, clock: Clock, stack: AsyncExitStack) -> Crow
         waiting_max=server.holds_waiting_max,
         wait_max_s=server.holds_wait_max_s,
     )
-    return Crowd(pulse, in_flight_max=server.in_flight_max, lag_max_s=server.lag_max_s, holds=holds)
+    return Crowd(pulse, in_flight_max=server.in_flight_max, holds=holds)
 
 
 async def _open_webhooks(
