@@ -35,7 +35,7 @@ class Window:
     latencies_s: list[float] = field(default_factory=list)
     """Open loop: from when it was due to the end of the answer, in order of arrival."""
     accepted_s: list[float] = field(default_factory=list)
-    """Open loop: the latencies of answers with 200 alone."""
+    """The latencies of answers with 200 alone; in the closed loop from when it was asked."""
     late_s: list[float] = field(default_factory=list)
     """Open loop: from when it was due until it was sent: what the generator itself adds to each."""
 
@@ -90,16 +90,23 @@ class ClosedLoop:
         self._until = begun + seconds
         self._asking = len(self._connections)
         for connection in self._connections:
-            connection.ask(self._make())
+            self._ask(connection)
         async with asyncio.timeout(seconds + DRAIN_S):
             await self._quiet.wait()
         self._window.seconds = time.perf_counter() - begun
         return self._window
 
+    def _ask(self, connection: Connection) -> None:
+        connection.due_s = time.perf_counter()
+        connection.ask(self._make())
+
     def _done(self, connection: Connection) -> None:
+        now_s = time.perf_counter()
         self._window.note(connection)
-        if time.perf_counter() < self._until and not connection.closed:
-            connection.ask(self._make())
+        if connection.status == OK:
+            self._window.accepted_s.append(now_s - connection.due_s)
+        if now_s < self._until and not connection.closed:
+            self._ask(connection)
             return
         self._asking -= 1
         if not self._asking:

@@ -288,7 +288,7 @@ def _room(settings: Settings) -> Room:
 
 
 def _gather(server: ServerSettings, clock: Clock, stack: AsyncExitStack) -> Crowd:
-    pulse = Pulse(clock)
+    pulse = Pulse(clock, server.lag_max_s)
     pulse.start()
     stack.callback(pulse.stop)
     holds = Places(
@@ -297,7 +297,7 @@ def _gather(server: ServerSettings, clock: Clock, stack: AsyncExitStack) -> Crow
         waiting_max=server.holds_waiting_max,
         wait_max_s=server.holds_wait_max_s,
     )
-    return Crowd(pulse, in_flight_max=server.in_flight_max, lag_max_s=server.lag_max_s, holds=holds)
+    return Crowd(pulse, in_flight_max=server.in_flight_max, holds=holds)
 
 
 async def _open_webhooks(

@@ -12,19 +12,27 @@ from typing import Final
 from gatekeeper.clock import Clock
 from gatekeeper.core.rejection import Code, Rejected, Rejection
 
-PULSE_S: Final = 0.01
+PULSE_S: Final = 0.005
 """Between two looks at how late the process is with its own work; each costs some microseconds."""
+
+STANDING_S: Final = 0.2
+"""A process that was late all this time is not in the middle of a burst, nor has it just read a catalog."""
 
 OVERLOADED_RETRY_AFTER_S: Final = 1
 """A burst is over by then; what is not will be told again."""
 
 
 class Pulse:
-    """How long work waits in this process before it is begun, measured by timers that should fire every `PULSE_S`."""
+    """Whether this process has had more to do than it gets done, for long enough to be no burst.
 
-    def __init__(self, clock: Clock) -> None:
+    Timers that should fire every `PULSE_S` show how late it is. Late for a moment is nothing; where it was never less
+    late than `lag_max_s` for `STANDING_S`, what begins now waits behind work that only grows.
+    """
+
+    def __init__(self, clock: Clock, lag_max_s: float) -> None:
         self._clock = clock
-        self._beat_s = 0.0
+        self._lag_max_s = lag_max_s
+        self._beat_s = self._rest_s = clock.monotonic_s()
         self._late_s = 0.0
         self._next: asyncio.TimerHandle | None = None
 
@@ -40,16 +48,20 @@ class Pulse:
         self._next = None
 
     @property
-    def lag_s(self) -> float:
-        """How late the last beat was, and how long ago that is: what begins now may have waited so long."""
+    def is_behind(self) -> bool:
+        """Whether what begins now would only wait."""
         if self._next is None:
-            return 0.0
-        return self._late_s + max(self._clock.monotonic_s() - self._beat_s - PULSE_S, 0.0)
+            return False
+        now_s = self._clock.monotonic_s()
+        lag_s = self._late_s + max(now_s - self._beat_s - PULSE_S, 0.0)
+        return lag_s > self._lag_max_s and now_s - self._rest_s > STANDING_S
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         now_s = self._clock.monotonic_s()
         self._late_s = max(now_s - self._beat_s - PULSE_S, 0.0)
         self._beat_s = now_s
+        if self._late_s <= self._lag_max_s:
+            self._rest_s = now_s
         self._next = loop.call_later(PULSE_S, self._beat, loop)
 
 
@@ -144,15 +156,13 @@ class Place:
 
 
 class Crowd:
-    """The requests that this process works on. `lag_max_s` is how late it may be before it takes no more; `holds` are
-    the places of those that ask the ledger for a hold."""
+    """The requests that this process works on; `holds` are the places of those that ask the ledger for a hold."""
 
-    def __init__(self, pulse: Pulse, *, in_flight_max: int, lag_max_s: float, holds: Places) -> None:
+    def __init__(self, pulse: Pulse, *, in_flight_max: int, holds: Places) -> None:
         self.pulse = pulse
         self.holds = holds
         self.count = 0
         self._in_flight_max = in_flight_max
-        self._lag_max_s = lag_max_s
         self._full = _overloaded("This gateway works on as many requests as it takes at once.")
         self._late = _overloaded("This gateway has more to do than it gets done.")
 
@@ -160,7 +170,7 @@ class Crowd:
         """One more, which has to `leave`. Raises `Rejected` (overloaded); then it does not count."""
         if self.count >= self._in_flight_max:
             raise Rejected(self._full)
-        if self.pulse.lag_s > self._lag_max_s:
+        if self.pulse.is_behind:
             raise Rejected(self._late)
         self.count += 1
 
