@@ -41,10 +41,14 @@ class Room:
         self.free_bytes = memory_bytes
         self._folder = folder
 
-    def take(self, size_bytes: int) -> None:
+    def check(self, size_bytes: int) -> None:
         """Raises `Rejected` (overloaded) where there is not so much."""
         if size_bytes > self.free_bytes:
             raise _overloaded("The requests that wait to be sent take all the memory that they may.")
+
+    def take(self, size_bytes: int) -> None:
+        """Raises `Rejected` (overloaded) where there is not so much."""
+        self.check(size_bytes)
         self.free_bytes -= size_bytes
 
     def give_back(self, size_bytes: int) -> None:
