@@ -283,6 +283,7 @@ def _room(settings: Settings) -> Room:
     return Room(
         memory_bytes=server.bodies_memory_mb * 1024**2,
         body_memory_bytes=server.body_memory_kb * 1024,
+        json_memory_bytes=server.json_memory_kb * 1024,
         folder=data_dir(settings) if server.bodies_dir is None else settings.base_dir / server.bodies_dir,
     )
 

@@ -60,8 +60,13 @@ class ServerSettings(Section):
         ge=64,
         description="What is larger and no JSON waits on disk until it is sent: that is pictures.",
     )
+    json_memory_kb: int = Field(
+        16_384,
+        ge=64,
+        description="And larger JSON: it has pictures as text, and most has no more than some MB of them.",
+    )
     bodies_memory_mb: int = Field(
-        1024, ge=16, description="Of all bodies that wait to be sent, in each process: 20 of JSON at 50 MB."
+        1024, ge=16, description="Of all bodies that wait to be sent, in each process: 60 of JSON at 16 MB."
     )
     bodies_dir: Path | None = Field(
         None, description="Where bodies wait on disk; else in store.data_dir, for the system's own place may be memory."

@@ -60,8 +60,8 @@ async def read_body(request: web.BaseRequest, room: Room, *, max_bytes: int, tim
     is_json = _is_json(request)
     if is_json:
         # Before it is sent in vain. Who says how much comes does not have it yet: it is taken as it comes.
-        room.check(request.content_length or 0)
-    body = Body(room, goes_to_file=not is_json)
+        room.check(min(request.content_length or 0, room.json_memory_bytes))
+    body = Body(room, is_json=is_json)
     try:
         if here:
             await _add(body, here, max_bytes)

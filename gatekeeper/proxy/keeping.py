@@ -1,8 +1,7 @@
-"""Where the bodies of requests wait until they are sent: in memory, large ones that are no JSON on disk.
+"""Where the bodies of requests wait until they are sent: in memory, large ones on disk.
 
 All that is in memory together is bounded; what comes beyond is told to come again, and so is what the disk does not
-take. A file has no name, nobody else can open it, and it is gone with its body. JSON stays in memory, for it is
-mostly read once more when it is sent, and a prompt is nobody's business on a disk.
+take. A file has no name, nobody else can open it, and it is gone with its body.
 """
 
 import asyncio
@@ -35,9 +34,11 @@ T = TypeVar("T")
 class Room:
     """The memory that bodies may take, and where those go that are not to take it."""
 
-    def __init__(self, *, memory_bytes: int, body_memory_bytes: int, folder: Path) -> None:
-        """`memory_bytes` are all bodies', `body_memory_bytes` those of one that can go to a file in `folder`."""
+    def __init__(self, *, memory_bytes: int, body_memory_bytes: int, json_memory_bytes: int, folder: Path) -> None:
+        """`memory_bytes` are all bodies'; one that has more than `json_memory_bytes`, or is no JSON and has more than
+        `body_memory_bytes`, goes to a file in `folder`."""
         self.body_memory_bytes = body_memory_bytes
+        self.json_memory_bytes = json_memory_bytes
         self.free_bytes = memory_bytes
         self._folder = folder
 
@@ -92,11 +93,11 @@ class Corner:
 class Body(Pieces):
     """One request's body while it arrives, and from then on as its pieces: first those in the file, if there is one."""
 
-    __slots__ = ("_file", "_filed_bytes", "_goes_to_file", "_kept", "_released", "_room", "_size_bytes", "_taken_bytes")
+    __slots__ = ("_file", "_filed_bytes", "_kept", "_memory_bytes", "_released", "_room", "_size_bytes", "_taken_bytes")
 
-    def __init__(self, room: Room, *, goes_to_file: bool = False) -> None:
+    def __init__(self, room: Room, *, is_json: bool) -> None:
         self._room = room
-        self._goes_to_file = goes_to_file
+        self._memory_bytes = room.json_memory_bytes if is_json else room.body_memory_bytes
         self._file: FileIO | None = None
         self._filed_bytes = self._size_bytes = self._taken_bytes = 0
         self._kept: list[bytes] = []
@@ -110,7 +111,7 @@ class Body(Pieces):
         self._taken_bytes += weight
         self._size_bytes += len(piece)
         self._kept.append(piece)
-        return self._goes_to_file and self._taken_bytes > self._room.body_memory_bytes
+        return self._taken_bytes > self._memory_bytes
 
     async def put_away(self) -> None:
         """Moves to the file what is in memory. Raises `Rejected` (overloaded) where the disk does not take it."""
@@ -120,6 +121,7 @@ class Body(Pieces):
             raise self._room.not_kept(error) from None
         self._filed_bytes = self._size_bytes
         self._let_go()
+        self._memory_bytes = self._room.body_memory_bytes
 
     def _write(self) -> None:
         if self._file is None:

@@ -14,16 +14,20 @@ from gatekeeper.proxy.keeping import AT_ONCE_BYTES, PIECE_BYTES, Body, Corner, R
 
 MEMORY_BYTES = 4 * 1024**2
 BODY_BYTES = 128 * 1024
+JSON_BYTES = 3 * 1024**2 + 64 * 1024
 
 
 def room_in(folder: Path, **changed: int) -> Room:
     """A room with little in it."""
-    return Room(**{"memory_bytes": MEMORY_BYTES, "body_memory_bytes": BODY_BYTES} | changed, folder=folder)
+    return Room(
+        **{"memory_bytes": MEMORY_BYTES, "body_memory_bytes": BODY_BYTES, "json_memory_bytes": JSON_BYTES} | changed,
+        folder=folder,
+    )
 
 
-async def filled(room: Room, pieces: list[bytes], *, goes_to_file: bool = True) -> Body:
+async def filled(room: Room, pieces: list[bytes], *, is_json: bool = False) -> Body:
     """A body that these pieces have come of."""
-    body = Body(room, goes_to_file=goes_to_file)
+    body = Body(room, is_json=is_json)
     for piece in pieces:
         if body.add(piece):
             await body.put_away()
@@ -42,10 +46,10 @@ def named_in(folder: Path) -> list[Path]:
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 100_000), max_size=9), st.booleans())
-async def test_it_is_the_bytes_that_came(tmp_path: Path, lengths: list[int], goes_to_file: bool) -> None:
+async def test_it_is_the_bytes_that_came(tmp_path: Path, lengths: list[int], is_json: bool) -> None:
     """From memory and from a file, as often as one reads it, with the size and number of pieces that it says."""
     pieces = [bytes([number + 1]) * length for number, length in enumerate(lengths)]
-    body = await filled(room_in(tmp_path), pieces, goes_to_file=goes_to_file)
+    body = await filled(room_in(tmp_path), pieces, is_json=is_json)
     try:
         for _ in range(2):
             assert b"".join(pieces) == b"".join(body)
@@ -58,7 +62,7 @@ async def test_it_is_the_bytes_that_came(tmp_path: Path, lengths: list[int], goe
 async def test_what_is_in_memory_is_bounded_however_large_it_is(tmp_path: Path) -> None:
     """A body of a hundred times the bound never has more of it in memory, nor a piece that is larger than usual."""
     room, least = room_in(tmp_path), MEMORY_BYTES
-    body = Body(room, goes_to_file=True)
+    body = Body(room, is_json=False)
     for _ in range(200):
         if body.add(bytes(PIECE_BYTES)):
             least = min(least, room.free_bytes)
@@ -91,20 +95,26 @@ async def test_nobody_else_can_open_its_file(tmp_path: Path) -> None:
         assert 0o600 == os.fstat(file.fileno()).st_mode & 0o777
 
 
-async def test_what_is_json_stays_in_memory(tmp_path: Path) -> None:
-    """All of it, and it counts."""
+async def test_json_stays_in_memory_unless_it_is_very_large(tmp_path: Path) -> None:
+    """All of it, and it counts; from its own bound on it goes where others go."""
     room = room_in(tmp_path)
-    body = await filled(room, [bytes(BODY_BYTES)] * 8, goes_to_file=False)
+    body = await filled(room, [bytes(BODY_BYTES)] * 8, is_json=True)
+    while_it_is_small = room.free_bytes
+    for _ in range(40):
+        if body.add(bytes(BODY_BYTES)):
+            await body.put_away()
 
-    assert room.free_bytes < MEMORY_BYTES - 8 * BODY_BYTES
+    assert while_it_is_small < MEMORY_BYTES - 8 * BODY_BYTES
+    assert room.free_bytes > MEMORY_BYTES - 3 * BODY_BYTES
+    assert bytes(48 * BODY_BYTES) == b"".join(body)
     body.release()
 
 
 async def test_all_together_are_bounded(tmp_path: Path) -> None:
     """What comes beyond is refused as overloaded, and told when to come again; the others stay as they are."""
     room = room_in(tmp_path)
-    first = await filled(room, [b"a" * 1024**2] * 3, goes_to_file=False)
-    second = Body(room)
+    first = await filled(room, [b"a" * 1024**2] * 3, is_json=True)
+    second = Body(room, is_json=True)
 
     with pytest.raises(Rejected) as refused:
         second.add(b"b" * 1024**2)
@@ -129,7 +139,7 @@ async def test_an_answer_takes_of_the_same_memory(tmp_path: Path) -> None:
 
 async def test_a_body_that_comes_byte_by_byte_counts_for_what_it_takes(tmp_path: Path) -> None:
     """Else somebody could fill the memory with bytes that weigh forty times as much."""
-    body = Body(room_in(tmp_path, memory_bytes=100_000))
+    body = Body(room_in(tmp_path, memory_bytes=100_000), is_json=True)
 
     while body.size_bytes < 2000:
         body.add(b"x")
@@ -142,7 +152,7 @@ async def test_a_body_that_comes_byte_by_byte_counts_for_what_it_takes(tmp_path:
 
 async def test_a_disk_that_takes_nothing_is_a_refusal(tmp_path: Path) -> None:
     """Nothing goes on without the body."""
-    body = Body(room_in(tmp_path / "not there"), goes_to_file=True)
+    body = Body(room_in(tmp_path / "not there"), is_json=False)
     body.add(bytes(BODY_BYTES))
 
     with pytest.raises(Rejected, match=r"overloaded: .*could not be put on disk"):
@@ -158,7 +168,10 @@ async def test_a_full_disk_is_a_refusal() -> None:
         def open_file(self) -> object:  # type: ignore[override]
             return Path("/dev/full").open("r+b", buffering=0)
 
-    body = Body(FullDisk(memory_bytes=MEMORY_BYTES, body_memory_bytes=BODY_BYTES, folder=Path()), goes_to_file=True)
+    body = Body(
+        FullDisk(memory_bytes=MEMORY_BYTES, body_memory_bytes=BODY_BYTES, json_memory_bytes=JSON_BYTES, folder=Path()),
+        is_json=False,
+    )
     body.add(bytes(BODY_BYTES))
 
     with pytest.raises(Rejected, match=r"overloaded: .*could not be put on disk"):

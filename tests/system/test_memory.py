@@ -143,7 +143,7 @@ def _open_files(server: Process) -> list[str]:
 async def test_bodies_beyond_the_memory_for_them_are_refused(tmp_path: Path) -> None:
     """As overloaded, with when to come again; nothing is held for them, and smaller ones still go by."""
     async with (
-        running(tmp_path, _small_answer, bodies_memory_mb=16) as (url, server),
+        running(tmp_path, _small_answer, bodies_memory_mb=16, json_memory_kb=32 * 1024) as (url, server),
         aiohttp.ClientSession() as session,
     ):
         await _warm_up(session, url, server)
