@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gatekeeper.serverevents import (
+    BodyNotKept,
     CatalogReloaded,
     HistoryLost,
     ServerStarted,
@@ -358,6 +359,7 @@ Event = (
     | WorkerStarted
     | WorkerStopped
     | WorkerDied
+    | BodyNotKept
     | StoreWarning
     | HistoryLost
     | LedgerFailed
@@ -385,6 +387,7 @@ LEVELS: dict[str, str] = {
     "budget.signal": "warning",
     "alert.failed": "warning",
     "worker.died": "error",
+    "body.not_kept": "error",
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""

@@ -8,7 +8,7 @@ from aiohttp import web
 from gatekeeper.admin.plane import AdminPlane, refuse_unparsable, refused_by_http
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.server import DataPlane
-from gatekeeper.settings import ServerSettings
+from gatekeeper.sections import ServerSettings
 from gatekeeper.web.front import FrontRunner, FrontServer
 
 HEADER_LINE_BYTES_MAX: Final = 16 * 1024

@@ -71,6 +71,17 @@ class WorkerDied:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BodyNotKept:
+    """A large request body could not be put in its file, and the request was refused: the disk is full, or `folder` is
+    not to be written in."""
+
+    event: Literal["body.not_kept"] = "body.not_kept"
+    folder: str
+    error: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoreWarning:
     """Something about the store that is allowed and still worth knowing, such as what a crash may lose."""
 

@@ -67,7 +67,8 @@ async def take_off(
     """
     order = order_of(gate, call, admission, once, ttl_s)
     try:
-        result = await gate.ledger.hold(order)
+        with await gate.crowd.holds.take():
+            result = await gate.ledger.hold(order)
     except LedgerUnavailable as error:
         if error.maybe_executed:
             await gate.in_flight.book_here(_undo, gate, call, order, error)
