@@ -21,12 +21,16 @@ STANDING_S: Final = 0.2
 OVERLOADED_RETRY_AFTER_S: Final = 1
 """A burst is over by then; what is not will be told again."""
 
+SHORT_TURN_SHARE: Final = 0.25
+"""Of `lag_max_s`, while it is behind: a generation takes about six turns of the loop, and all of them shall be short."""
+
 
 class Pulse:
     """Whether this process has had more to do than it gets done, for long enough to be no burst.
 
     Timers that should fire every `PULSE_S` show how late it is. Late for a moment is nothing; where it was never less
-    late than `lag_max_s` for `STANDING_S`, what begins now waits behind work that only grows.
+    late than `lag_max_s` for `STANDING_S`, what begins now waits behind work that only grows. From then on so much is
+    taken in each turn of the loop as keeps turns short, until nothing had to be refused for as long.
     """
 
     def __init__(self, clock: Clock, lag_max_s: float) -> None:
@@ -34,6 +38,7 @@ class Pulse:
         self._lag_max_s = lag_max_s
         self._beat_s = self._rest_s = clock.monotonic_s()
         self._late_s = 0.0
+        self._refused_s: float | None = None
         self._next: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -54,7 +59,15 @@ class Pulse:
             return False
         now_s = self._clock.monotonic_s()
         lag_s = self._late_s + max(now_s - self._beat_s - PULSE_S, 0.0)
-        return lag_s > self._lag_max_s and now_s - self._rest_s > STANDING_S
+        if self._refused_s is None:
+            behind = lag_s > self._lag_max_s and now_s - self._rest_s > STANDING_S
+        else:
+            behind = lag_s > self._lag_max_s * SHORT_TURN_SHARE
+        if behind:
+            self._refused_s = now_s
+        elif self._refused_s is not None and now_s - self._refused_s > STANDING_S:
+            self._refused_s = None
+        return behind
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         now_s = self._clock.monotonic_s()
