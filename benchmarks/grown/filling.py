@@ -26,6 +26,7 @@ PATTERN: Final = "grown"
 """The team that the others are copies of."""
 KEY_ID: Final = "key"
 AT_A_TIME: Final = 500
+MODELS_IN_A_FILE: Final = 1000
 CHARGE: Final = 500
 """Micro-credits that each settled hold was charged."""
 NAME_DIGITS: Final = 7
@@ -155,12 +156,15 @@ def model_name(number: int) -> str:
     return f"model-{number:0{NAME_DIGITS}d}"
 
 
-def write_models(path: Path, count: int) -> Sequence[str]:
-    """A catalog file with so many models like `bench-painter`; gives their ids."""
-    names = [model_name(number) for number in range(count)]
+def write_models(folder: Path, count: int) -> list[Path]:
+    """Catalog files with so many models like `bench-painter` in them, as many to a file as one may be large."""
     head = "price_list: {name: grown, effective_at: 2026-01-01T00:00:00Z, source: made up}\nmodels:\n"
-    path.write_text(head + "".join(map(_model, names)))
-    return names
+    written = list[Path]()
+    for start in range(0, count, MODELS_IN_A_FILE):
+        numbers = range(start, min(start + MODELS_IN_A_FILE, count))
+        written.append(folder / f"grown-{start}.yaml")
+        written[-1].write_text(head + "".join(_model(model_name(number)) for number in numbers))
+    return written
 
 
 def _model(name: str) -> str:

@@ -12,6 +12,7 @@ from benchmarks.client import message
 from benchmarks.grown.asking import ask_all
 from benchmarks.grown.filling import (
     CHARGE,
+    MODELS_IN_A_FILE,
     PATTERN,
     copy_teams,
     make_pattern,
@@ -93,12 +94,17 @@ async def test_settled_holds_that_are_filled_in_can_be_derived(store: tuple[Ledg
 
 
 def test_models_are_written_as_a_catalog_has_them(tmp_path: Path) -> None:
-    """As many as were asked for, under names as long as the one they are put in the place of."""
-    names = write_models(tmp_path / "grown.yaml", 3)
+    """As many as were asked for, in files that may be read together."""
+    files = write_models(tmp_path, MODELS_IN_A_FILE + 2)
 
-    catalog = load_catalog([tmp_path / "grown.yaml"])
+    catalog = load_catalog(files)
 
-    assert list(names) == [model.id for model in catalog.models]
+    assert [model_name(number) for number in range(MODELS_IN_A_FILE + 2)] == [model.id for model in catalog.models]
+    assert 2 == len(files)
+
+
+def test_a_models_name_is_as_long_as_another() -> None:
+    """One can be put in the place of the one that is asked for everywhere else."""
     assert {len(MODEL)} == {len(model_name(number)) for number in (0, 9_999)}
 
 
