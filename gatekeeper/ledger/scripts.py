@@ -45,6 +45,7 @@ from gatekeeper.ledger.records import (
     Repeated,
     Settlement,
     SettleStatus,
+    TooManyNames,
     Transition,
 )
 from gatekeeper.ledger.teamrecord import Limit, TeamRecord
@@ -178,6 +179,8 @@ def held(order: HoldOrder, reply: list[Reply]) -> HoldResult | RetryWindows:
             return Refused(decoded, order.amount, int(available), int(kept), _transitions(reaped), int(now))
         case ["RETRY_WINDOWS", now, timezone]:
             return RetryWindows(int(now), timezone)
+        case ["NAMES", scope, most]:
+            return TooManyNames(scope, int(most))
         case ["STALE", now]:
             raise LedgerInvalid(f"hold id {order.hold_id} is too far from the store's time {now}; make a new one")
     raise unusual("hold", order.team, reply)
