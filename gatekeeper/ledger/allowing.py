@@ -29,6 +29,9 @@ LOOK_LEAST_S: Final = 0.1
 """Shortest pause: so soon after a period has begun its credits are there."""
 TEAMS_AT_ONCE: Final = 50
 """Teams looked at in one pipeline."""
+TEAMS_A_SECOND_MAX: Final = 250
+"""Teams looked at in a second, which is 7,500 in 30 s; with more a look at all takes longer. A team that lacks credits
+does not wait for it."""
 TEAMS_KNOWN_MAX: Final = 100_000
 """Teams of which the next grant is remembered; a forgotten one costs a refused hold one more look."""
 
@@ -185,8 +188,10 @@ class AllowanceLoop:
 
     async def look(self) -> None:
         """Once over all of it. One team's trouble is told and keeps nothing from the others."""
-        teams = await self._allowances.teams()
-        for some in (teams[at : at + TEAMS_AT_ONCE] for at in range(0, len(teams), TEAMS_AT_ONCE)):
+        teams, begun_s = await self._allowances.teams(), monotonic()
+        for at in range(0, len(teams), TEAMS_AT_ONCE):
+            some = teams[at : at + TEAMS_AT_ONCE]
+            await asyncio.sleep(max(0.0, begun_s + at / TEAMS_A_SECOND_MAX - monotonic()))
             for met in await asyncio.gather(*map(self._allowances.give, some), return_exceptions=True):
                 if isinstance(met, BaseException):
                     self._tell(met)
