@@ -29,6 +29,7 @@ from gatekeeper.proxy.client_side import ClientSide
 from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.rewriting import may_have, rewrite
+from gatekeeper.proxy.keeping import Corner
 from gatekeeper.proxy.mounts import mount_of
 from gatekeeper.proxy.once import UNNAMED, Once
 from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, credential_refused, from_upstream
@@ -46,6 +47,9 @@ WHOLE_ANSWER_BYTES_MAX = 64 * 1024
 LINKED_ANSWER_BYTES_MAX = 8 * 1024**2
 """An answer in which links may stand is read whole up to here: above it are films and pictures in text, and no links
 that anybody follows."""
+
+COPIES = 3
+"""Of an answer whose links are being changed: its pieces, the whole, and the whole with others."""
 
 REWRITTEN_AT_ONCE_BYTES = 64 * 1024
 """About 10 ms of looking for links at worst; a larger answer is looked through in a thread."""
@@ -186,22 +190,35 @@ async def _read_whole(answer: UpstreamAnswer) -> tuple[bytes, bool]:
 
 
 async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamResponse:
-    """Reads the whole answer before anything of it goes out; one that turns out larger than this goes on in pieces."""
+    """Reads the whole answer before anything of it goes out; one that turns out larger than this, or than
+    there is memory for, goes on in pieces."""
     here = passage.answer.whole()
     if here is not None and len(here) <= bytes_max:
         passage.reader.feed(here)
         return await _deliver_whole(passage, here, complete=True)
-    chunks, pieces, size, complete = passage.answer.chunks(), list[bytes](), 0, True
-    try:
-        async for piece in chunks:
-            passage.reader.feed(piece)
-            pieces.append(piece)
-            size += len(piece)
-            if size > bytes_max:
-                return await _deliver_streaming(passage, chunks, pieces)
-    except UpstreamError:
-        complete = False
-    return await _deliver_whole(passage, b"".join(pieces), complete=complete)
+    chunks, pieces, size, complete, fits = passage.answer.chunks(), list[bytes](), 0, True, True
+    with Corner(passage.gate.room) as corner:
+        try:
+            async for piece in chunks:
+                passage.reader.feed(piece)
+                pieces.append(piece)
+                size += len(piece)
+                fits = size <= bytes_max and _may_be_kept(passage, corner, size, len(piece))
+                if not fits:
+                    break
+        except UpstreamError:
+            complete = False
+        if fits:
+            whole = b"".join(pieces)
+            pieces.clear()
+            return await _deliver_whole(passage, whole, complete=complete)
+    return await _deliver_streaming(passage, chunks, pieces)
+
+
+def _may_be_kept(passage: Passage, corner: Corner, size: int, more: int) -> bool:
+    """Whether there is memory for more of an answer that is not small. One that may repeat the address we gave for a
+    webhook is kept in any case: nobody else is to see that."""
+    return size <= WHOLE_ANSWER_BYTES_MAX or corner.takes(COPIES * more) or passage.call.trace.hook is not None
 
 
 async def _deliver_whole(passage: Passage, whole: bytes, *, complete: bool) -> web.StreamResponse:

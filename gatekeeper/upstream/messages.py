@@ -25,9 +25,12 @@ class Timeouts:
     total_s: float = 900.0
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)
 class UpstreamRequest:
-    """One request, complete and in memory. `url` is used as it is spelled; `body` is sent piece by piece.
+    """One request, complete. `url` is used as it is spelled; `body` is sent piece by piece.
+
+    It is sent once: `headers` and `body` are empty when it is, so that they are not kept for as long as the provider
+    takes, and a body that can be released (`Pieces`) is.
 
     The length is computed from `body`; Host, Content-Length, Transfer-Encoding, Expect, Connection and Upgrade among
     `headers` are left out because framing belongs to the client that writes the bytes.

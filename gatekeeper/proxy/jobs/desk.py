@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from gatekeeper.proxy.jobs.record import JobRecord, read_record
 
 NAMES_MAX: Final = 10_000
-"""Names remembered, about 40 MB; one that is forgotten costs its next poll a look into the ledger."""
+"""Names remembered, about 25 MB; one that is forgotten costs its next poll a look into the ledger."""
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
