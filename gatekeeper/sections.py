@@ -92,11 +92,9 @@ class ServerSettings(Section):
         128, ge=1, description="Generations that ask the ledger at once: more gain nothing and wait in its queue."
     )
     holds_waiting_max: int = Field(
-        256, ge=0, description="And that may wait to do so; further ones push out the first."
+        2000, ge=0, description="And that may wait to do so; further ones push out the first."
     )
-    holds_wait_max_s: float = Field(
-        0.25, gt=0, description="For so long: a hiccup of the store's disk is over by then."
-    )
+    holds_wait_max_s: float = Field(1, gt=0, description="For so long: a hiccup of the store's disk is over by then.")
     lag_max_s: float = Field(
         0.02, gt=0, description="How late a process may be for long; beyond it new requests are refused."
     )

@@ -15,28 +15,32 @@ from gatekeeper.core.rejection import Code, Rejected, Rejection
 PULSE_S: Final = 0.005
 """Between two looks at how late the process is with its own work; each costs some microseconds."""
 
-STANDING_S: Final = 0.2
-"""A process that was late all this time is not in the middle of a burst, nor has it just read a catalog."""
+LATE_BEATS_MIN: Final = 5
+"""A process that was late so often in a row is not in the middle of a burst, nor has it just read a catalog."""
+
+CALM_S: Final = 0.2
+"""After so long without a refusal it is behind no more."""
 
 OVERLOADED_RETRY_AFTER_S: Final = 1
 """A burst is over by then; what is not will be told again."""
 
-SHORT_TURN_SHARE: Final = 0.25
+SHORT_TURN_SHARE: Final = 0.2
 """Of `lag_max_s`, while it is behind: a generation takes about six turns of the loop, all of which shall be short."""
 
 
 class Pulse:
     """Whether this process has had more to do than it gets done, for long enough to be no burst.
 
-    Timers that should fire every `PULSE_S` show how late it is. Late for a moment is nothing; where it was never less
-    late than `lag_max_s` for `STANDING_S`, what begins now waits behind work that only grows. From then on so much is
-    taken in each turn of the loop as keeps turns short, until nothing had to be refused for as long.
+    Timers that should fire every `PULSE_S` show how late it is. Late once is nothing; where they were later than
+    `lag_max_s` again and again, what begins now waits behind work that only grows. From then on so much is taken in
+    each turn of the loop as keeps turns short, until nothing had to be refused for a while.
     """
 
     def __init__(self, clock: Clock, lag_max_s: float) -> None:
         self._clock = clock
         self._lag_max_s = lag_max_s
-        self._beat_s = self._rest_s = clock.monotonic_s()
+        self._beat_s = clock.monotonic_s()
+        self._late_beats = 0
         self._late_s = 0.0
         self._refused_s: float | None = None
         self._next: asyncio.TimerHandle | None = None
@@ -44,38 +48,38 @@ class Pulse:
     def start(self) -> None:
         """Begins to measure, in the running loop."""
         self._beat_s = self._clock.monotonic_s() - PULSE_S
-        self._beat(asyncio.get_running_loop())
+        self._tick(asyncio.get_running_loop())
 
     def stop(self) -> None:
-        """Ends it; nothing is late any more."""
+        """Ends it."""
         if self._next is not None:
             self._next.cancel()
         self._next = None
 
-    @property
     def is_behind(self) -> bool:
-        """Whether what begins now would only wait."""
-        if self._next is None:
-            return False
+        """Whether what begins now would only wait, and is to be refused: that it was is remembered."""
         now_s = self._clock.monotonic_s()
         lag_s = self._late_s + max(now_s - self._beat_s - PULSE_S, 0.0)
         if self._refused_s is None:
-            behind = lag_s > self._lag_max_s and now_s - self._rest_s > STANDING_S
+            behind = lag_s > self._lag_max_s and self._late_beats >= LATE_BEATS_MIN
         else:
             behind = lag_s > self._lag_max_s * SHORT_TURN_SHARE
         if behind:
             self._refused_s = now_s
-        elif self._refused_s is not None and now_s - self._refused_s > STANDING_S:
+        elif self._refused_s is not None and now_s - self._refused_s > CALM_S:
             self._refused_s = None
         return behind
 
-    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+    def beat(self) -> None:
+        """A timer fired that should have done so `PULSE_S` after the one before."""
         now_s = self._clock.monotonic_s()
         self._late_s = max(now_s - self._beat_s - PULSE_S, 0.0)
+        self._late_beats = self._late_beats + 1 if self._late_s > self._lag_max_s else 0
         self._beat_s = now_s
-        if self._late_s <= self._lag_max_s:
-            self._rest_s = now_s
-        self._next = loop.call_later(PULSE_S, self._beat, loop)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.beat()
+        self._next = loop.call_later(PULSE_S, self._tick, loop)
 
 
 class Places:
@@ -183,7 +187,7 @@ class Crowd:
         """One more, which has to `leave`. Raises `Rejected` (overloaded); then it does not count."""
         if self.count >= self._in_flight_max:
             raise Rejected(self._full)
-        if self.pulse.is_behind:
+        if self.pulse.is_behind():
             raise Rejected(self._late)
         self.count += 1
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gatekeeper.core.rejection import Code, Rejected
-from gatekeeper.proxy.crowd import STANDING_S, Crowd, Places, Pulse, open_places
+from gatekeeper.proxy.crowd import CALM_S, LATE_BEATS_MIN, PULSE_S, Crowd, Places, Pulse, open_places
 from tests.torture.polling import until
 
 
@@ -66,45 +66,73 @@ def test_an_end_is_let_in_whoever_is_there() -> None:
     assert 2 == full.count
 
 
-async def test_a_process_that_is_late_for_long_takes_no_more() -> None:
-    """Where no timer was in time for `STANDING_S`, whoever comes now would only wait."""
+def late_again_and_again(clock: HandClock, crowded: Crowd) -> None:
+    """Beats, each later than may be, and a while in which none comes."""
+    for _ in range(LATE_BEATS_MIN):
+        clock.at_s += PULSE_S + 0.051
+        crowded.pulse.beat()
+    clock.at_s += PULSE_S + 0.051
+
+
+def test_a_process_that_is_late_again_and_again_takes_no_more() -> None:
+    """Where no timer was in time for many beats, whoever comes now would only wait."""
     clock = HandClock()
     late = crowd(clock, lag_max_s=0.05)
-    late.pulse.start()
-    clock.at_s += STANDING_S + 0.001
+    late_again_and_again(clock, late)
 
     with pytest.raises(Rejected) as refused:
         late.enter()
 
-    late.pulse.stop()
     assert Code.OVERLOADED is refused.value.rejection.code
 
 
-async def test_a_process_that_is_late_for_a_moment_takes_more() -> None:
-    """A burst, or a catalog that is read, is no overload."""
+def test_a_process_that_stood_still_once_takes_more() -> None:
+    """One long turn, while a catalog is read for example, is no overload."""
     clock = HandClock()
     late = crowd(clock, lag_max_s=0.05)
-    late.pulse.start()
-    clock.at_s += STANDING_S - 0.001
+    clock.at_s += 10
+    late.pulse.beat()
 
     late.enter()
 
-    late.pulse.stop()
     assert 1 == late.count
 
 
-async def test_a_beat_in_time_ends_it() -> None:
-    """A process that has caught up takes requests again."""
+def test_while_it_is_behind_turns_are_kept_short() -> None:
+    """From its first refusal on a fifth of the lag is too much, until nothing was refused for `CALM_S`."""
     clock = HandClock()
-    caught_up = crowd(clock, lag_max_s=0.05)
-    caught_up.pulse.start()
-    clock.at_s += 1
-    assert caught_up.pulse.is_behind
+    behind = crowd(clock, lag_max_s=0.05)
+    late_again_and_again(clock, behind)
+    assert behind.pulse.is_behind()
 
-    # The beats are the loop's own; this clock stands still, so the next but one is in time.
-    assert await until(lambda: not caught_up.pulse.is_behind)
+    clock.at_s += PULSE_S
+    behind.pulse.beat()
+    clock.at_s += PULSE_S + 0.011
+    at_a_fifth = behind.pulse.is_behind()
+    clock.at_s += CALM_S + 0.001
+    behind.pulse.beat()
+    clock.at_s += PULSE_S
+    behind.pulse.beat()
+    calm = behind.pulse.is_behind()
+    clock.at_s += PULSE_S + 0.011
 
-    caught_up.pulse.stop()
+    assert (True, False, False) == (at_a_fifth, calm, behind.pulse.is_behind())
+
+
+async def test_timers_keep_the_beat() -> None:
+    """Between its start and its stop a process measures itself."""
+    started = crowd(HandClock())
+    beats = 0
+
+    def count() -> None:
+        nonlocal beats
+        beats += 1
+
+    started.pulse.beat = count  # type: ignore[method-assign]
+    started.pulse.start()
+
+    assert await until(lambda: beats >= 3)
+    started.pulse.stop()
 
 
 async def test_who_came_last_gets_the_next_place() -> None:
