@@ -22,7 +22,7 @@ from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import send_unheld, upstream_request
-from gatekeeper.proxy.shadow import pass_unheld, take_off, tell_shadow
+from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, take_off, tell_shadow
 from gatekeeper.proxy.telling import admitted_words, asked_words
 from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
 from gatekeeper.upstream.failure import UpstreamError
@@ -42,7 +42,9 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     except Rejected as refused:
         if asked is not None:
             learn_asked(call, asked)
-        return await pass_unheld(gate, call, body, refused)
+        if not may_go_unheld(call):
+            raise
+        return await pass_unheld(gate, call, body, refused.rejection)
     learn(call, admission)
     if asked.sources:
         await check_sources(gate, call, admission.provider, asked)

@@ -5,6 +5,7 @@ small body. Everything else (HEAD, 204 and 304, HTTP/1.0, no length) is left to 
 refuses a head with a control character in it. No time limit is kept here; `ClientSide` keeps those.
 """
 
+from collections.abc import Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from time import time
@@ -72,7 +73,7 @@ class PassedOn(_Plain):
         """Makes the head."""
         if self._writer is not None:
             return self._writer
-        if self._stated is not None and _is_plain(request, self.status):
+        if self._stated is not None and is_plain(request, self.status):
             return await self._begin(request, self._stated)
         if not self.prepared:
             self.content_length = self._stated
@@ -86,7 +87,7 @@ class Whole(_Plain, web.Response):
         """Makes the head."""
         if self._writer is not None:
             return self._writer
-        if isinstance(self.body, bytes) and _is_plain(request, self.status):
+        if isinstance(self.body, bytes) and is_plain(request, self.status):
             return await self._begin(request, len(self.body))
         return await super().prepare(request)
 
@@ -96,8 +97,40 @@ class Whole(_Plain, web.Response):
         await super().write_eof(plain)
 
 
-def _is_plain(request: web.BaseRequest, status: int) -> bool:
-    """Of a bare server's request: that of an application may have hooks, which want to see the answer first."""
+class Ready(_Plain):
+    """A small answer of our own that is bytes already, for a request whose answer is plain: only the length and the
+    date are missing in its head."""
+
+    def __init__(self, status: int, head: bytes, body: bytes) -> None:
+        super().__init__(status=status)
+        self._head = head
+        self._body_bytes = body
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Finds out where it goes, and whether another one may follow."""
+        self._keeps_alive = super().keep_alive is None and request.keep_alive
+        self._writer = cast("StreamWriter", request.writer)
+        return self._writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Sends it."""
+        body = self._body_bytes
+        close = b"" if self._keeps_alive else b"Connection: close\r\n"
+        ends = b"Content-Length: %d\r\nDate: %b\r\n%b\r\n" % (len(body), _DATES[int(time())].encode(), close)
+        await super().write_eof(self._head + ends + body + data)
+
+
+def head_bytes(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
+    """The beginning of a head, without its end. Raises ValueError for a header that nobody may write."""
+    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} "]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if not all(line.isprintable() for line in lines):
+        raise ValueError("a header has a control character in it")
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def is_plain(request: web.BaseRequest, status: int) -> bool:
+    """Whether an answer goes the short way. Of a bare server's request: that of an application may have hooks, which want to see the answer first."""
     return (
         type(request) is web.BaseRequest
         and request.version == HttpVersion11
