@@ -119,7 +119,10 @@ class JsonFields:
         return self._values.get(name)
 
     def text(self, name: str) -> str | None:
-        value = self._value(name)
+        self._read.add(name)
+        value = self._values.get(name)
+        if value is None:
+            return None
         if not isinstance(value, str):
             self._note_kind(name, value, "a text")
         elif len(value) > TEXT_LENGTH_MAX or value in self._cut:

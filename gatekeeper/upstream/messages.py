@@ -25,9 +25,11 @@ class Timeouts:
     total_s: float = 900.0
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)
 class UpstreamRequest:
-    """One request, complete and in memory. `url` is used as it is spelled; `body` is sent piece by piece.
+    """One request, complete and in memory. It does not change; to make a frozen one would cost more.
+
+    `url` is used as it is spelled; `body` is sent piece by piece.
 
     The length is computed from `body`; Host, Content-Length, Transfer-Encoding, Expect, Connection and Upgrade among
     `headers` are left out because framing belongs to the client that writes the bytes.

@@ -130,7 +130,8 @@ def head_bytes(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
 
 
 def is_plain(request: web.BaseRequest, status: int) -> bool:
-    """Whether an answer goes the short way. Of a bare server's request: that of an application may have hooks, which want to see the answer first."""
+    """Whether an answer goes the short way. Of a bare server's request: that of an application may have hooks, which
+    want to see the answer first."""
     return (
         type(request) is web.BaseRequest
         and request.version == HttpVersion11
