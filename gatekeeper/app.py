@@ -44,6 +44,7 @@ from gatekeeper.metrics import Metrics
 from gatekeeper.providers import build_providers, key_headers, provider_problems
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
+from gatekeeper.proxy.requestids import RequestIds
 from gatekeeper.proxy.webhooks.alerting import AlertLog
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_given
@@ -57,9 +58,6 @@ BOOKING_TIMEOUT_S = 10
 
 OUTBOX_NAME = "outbox"
 """The outbox's directory in the data directory."""
-
-REQUEST_ID_BYTES = 12
-"""96 random bits: enough to be found alone among all the requests of a year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +258,7 @@ async def _build_gate(  # every argument is a part that is wired in
         clock=clock,
         metrics=metrics,
         in_flight=books.in_flight,
-        new_id=lambda: os.urandom(REQUEST_ID_BYTES).hex(),
+        new_id=RequestIds(),
         max_body_bytes=server.max_body_mb * 1024**2,
         body_timeout_s=server.body_timeout_s,
         client_write_timeout_s=server.client_write_timeout_s,

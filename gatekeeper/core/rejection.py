@@ -52,6 +52,8 @@ class Code(StrEnum):
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     PROVIDER_TIMEOUT = "provider_timeout"
 
+    __hash__ = str.__hash__  # an enumeration's own is written in Python, and every refusal asks for it
+
 
 class Fault(StrEnum):
     """Who can mend it: the caller, whoever manages the team, the provider, or whoever runs the gateway."""

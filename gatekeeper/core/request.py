@@ -24,6 +24,8 @@ class Operation(StrEnum):
     VIDEO_EDIT = "video.edit"
     VIDEO_EXTEND = "video.extend"
 
+    __hash__ = str.__hash__  # an enumeration's own is written in Python, and memos ask for it with every request
+
 
 @dataclass(slots=True, kw_only=True)
 class GenerationRequest:

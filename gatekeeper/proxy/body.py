@@ -48,7 +48,7 @@ def contains(pieces: Sequence[bytes], wanted: bytes) -> bool:
 
 async def read_body(request: web.BaseRequest, *, max_bytes: int, timeout_s: float) -> list[bytes]:
     """The body's pieces. Raises `Rejected` (payload_too_large, malformed_request); a client that leaves ends it."""
-    _check_head(request, max_bytes)
+    _check_head(request)
     content = request.content
     if content.is_eof() and content.exception() is None:
         # All of it is here, as most bodies are when the head has been read: there is nothing to wait for.
@@ -63,6 +63,8 @@ def _pieces_here(body: bytes, max_bytes: int) -> list[bytes]:
 
 
 async def _wait_for_body(request: web.BaseRequest, max_bytes: int, timeout_s: float) -> list[bytes]:
+    if CONTENT_LENGTH in request.headers and (request.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
     expects = request.headers.get(EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11
     if expects and request.transport is not None:
         request.transport.write(CONTINUE)
@@ -75,7 +77,7 @@ async def _wait_for_body(request: web.BaseRequest, max_bytes: int, timeout_s: fl
         raise refuse(Code.MALFORMED_REQUEST, "The body ended before its declared length.") from None
 
 
-def _check_head(request: web.BaseRequest, max_bytes: int) -> None:
+def _check_head(request: web.BaseRequest) -> None:
     headers = request.headers
     if CONTENT_ENCODING in headers:
         encodings = headers.getall(CONTENT_ENCODING)
@@ -83,8 +85,6 @@ def _check_head(request: web.BaseRequest, max_bytes: int) -> None:
             raise refuse(Code.MALFORMED_REQUEST, "Send the body uncompressed: a compressed one cannot be checked.")
     if CONTENT_TYPE in headers and len(headers.getall(CONTENT_TYPE)) > 1:
         raise refuse(Code.MALFORMED_REQUEST, "Content-Type was sent twice: the provider may follow the other one.")
-    if CONTENT_LENGTH in headers and (request.content_length or 0) > max_bytes:
-        raise _too_large(max_bytes)
 
 
 async def _read_pieces(request: web.BaseRequest, max_bytes: int) -> list[bytes]:

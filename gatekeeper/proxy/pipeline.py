@@ -7,6 +7,7 @@ would have refused, and only what has no price leaves it, unheld.
 """
 
 from aiohttp import web
+from aiohttp.hdrs import CONTENT_TYPE
 
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.core.request import GenerationRequest
@@ -33,7 +34,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
     body, asked = await body_of(gate, call), None
     try:
-        read = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
+        read = call.dialect.read_request(call.route, call.request.headers.get(CONTENT_TYPE, ""), body)
         asked = read if call.route.job is None else await taken_over(gate, call, read)
         if call.dry_run:
             learn_asked(call, asked)

@@ -28,7 +28,7 @@ def upstream_request(
     place of the usual one."""
     request = call.request
     headers = forwardable_request_headers(request.raw_headers, call.caller.key)
-    if any(accept not in READABLE_TYPES for accept in request.headers.getall(ACCEPT, ())):
+    if not READABLE_TYPES.issuperset(request.headers.getall(ACCEPT, ())):
         headers = _readable_answer(headers)
     headers, query = provider.with_credential(headers, passing_query(call))
     url = address or provider.bases[call.route.base] + call.route.upstream_path
