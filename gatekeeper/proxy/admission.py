@@ -126,9 +126,7 @@ def _refusal(model: ModelSpec, asked: GenerationRequest, violations: tuple[Viola
     return found
 
 
-def _past_refusal(
-    model: ModelSpec, asked: GenerationRequest, violations: tuple[Violation, ...], past: Past
-) -> Priced:
+def _past_refusal(model: ModelSpec, asked: GenerationRequest, violations: tuple[Violation, ...], past: Past) -> Priced:
     """In shadow the nearest valid request, with its price, in place of one that is refused."""
     with past:
         raise Rejected(_refusal(model, asked, violations))

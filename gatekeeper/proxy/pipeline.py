@@ -22,7 +22,7 @@ from gatekeeper.proxy.jobs.sourcing import check_sources, taken_over
 from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
-from gatekeeper.proxy.sending import send_unheld, upstream_request
+from gatekeeper.proxy.sending import passing_query, send_unheld, upstream_request
 from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, take_off, tell_shadow
 from gatekeeper.proxy.telling import admitted_words, asked_words
 from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
@@ -50,12 +50,13 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     if asked.sources:
         await check_sources(gate, call, admission.provider, asked)
     webhook = wanted_webhook(gate, call, admission.provider, body)
-    sent = upstream_request(call, admission.provider, body)
+    query = passing_query(call)
     once = await name_request(gate, call, admission.provider, body)
     taken = await take_off(gate, call, admission, once)
     if isinstance(taken, Repeated):
         return await answer_again(gate, call, taken)
     async with taken as flight:
+        sent = upstream_request(call, admission.provider, body, query=query)
         if webhook is not None:
             sent = exchange(gate, call, admission.provider, webhook, flight.held.hold_id, sent)
         answer = await _send(flight, sent)
