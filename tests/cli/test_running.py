@@ -95,7 +95,7 @@ def test_demo_needs_nothing(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("serve", "--workers", "2"), "this version serves with 1 process"),
+        (("serve", "--workers", "65"), "--workers"),
         (("serve", "--port", "70000"), "--port"),
         (("sandbox", "--fail-rate", "0.7", "--cut-rate", "0.7"), "add up to more than 1"),
         (("sandbox", "--latency", "-1"), "--latency"),
