@@ -30,7 +30,7 @@ BENCH_ARGS ?=
 
 .PHONY: help
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: $(TO_RUN) ## start the gateway with a sandbox provider and a demo team (RUN_ARGS="--port 0 --admin-port 0")
@@ -51,6 +51,10 @@ bench: $(TO_TEST) ## the gateway against its baselines, in 20 minutes (BENCH_ARG
 .PHONY: bench-peers
 bench-peers: $(TO_TEST) ## the gateway beside LiteLLM and Portkey, which are set up in .peers
 	@$(PY) -m benchmarks.peers $(BENCH_ARGS)
+
+.PHONY: bench-growth
+bench-growth: $(TO_TEST) ## the gateway beside little and much, in 20 minutes (BENCH_ARGS=--quick: in 3)
+	@$(PY) -m benchmarks.growth $(BENCH_ARGS)
 
 .PHONY: check
 check: format-check lint types floors coverage ## all that must hold before a change goes in

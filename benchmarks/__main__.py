@@ -11,13 +11,14 @@ from typing import Final
 
 from benchmarks.bench import FULL, QUICK
 from benchmarks.running import Part, carry_out
-from benchmarks.sections import bodies, flying, large, latency, ledger, small
+from benchmarks.sections import bodies, flying, large, latency, ledger, overload, small
 
 PARTS: Final = {
     "small": Part(small.run, lambda sizes: 28 * sizes.seconds),
     "large": Part(large.run, lambda sizes: 6 * sizes.large_seconds),
     "latency": Part(latency.run, lambda sizes: 7 * sizes.latency_seconds),
     "flying": Part(flying.run, lambda sizes: sizes.flying / 100),
+    "overload": Part(overload.run, lambda sizes: 5 * sizes.latency_seconds),
     "bodies": Part(bodies.run, lambda _sizes: 20),
     "ledger": Part(ledger.run, lambda sizes: sizes.ledger_rounds),
 }

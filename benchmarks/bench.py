@@ -47,6 +47,10 @@ class Site:
     who: str
     store_url: str
     gateway: Gateway
+    teams: tuple[str, ...] = ()
+    """Whose books are looked at. None named: the team `bench`, and `gatekeeper verify` for all there are."""
+    before: int = 0
+    """Micro-credits that were charged without the stand-in."""
 
 
 @dataclass(eq=False)

@@ -20,6 +20,7 @@ Make = Callable[[], bytes]
 
 DRAIN_S: Final = 60.0
 """No window waits longer for its last answers."""
+OK: Final = 200
 CONNECT_AT_ONCE: Final = 100
 """Connections opened at a time: more overrun a server's queue of new ones."""
 
@@ -33,6 +34,8 @@ class Window:
     body_bytes: int = 0
     latencies_s: list[float] = field(default_factory=list)
     """Open loop: from when it was due to the end of the answer, in order of arrival."""
+    accepted_s: list[float] = field(default_factory=list)
+    """The latencies of answers with 200 alone; in the closed loop from when it was asked."""
     late_s: list[float] = field(default_factory=list)
     """Open loop: from when it was due until it was sent: what the generator itself adds to each."""
 
@@ -87,16 +90,23 @@ class ClosedLoop:
         self._until = begun + seconds
         self._asking = len(self._connections)
         for connection in self._connections:
-            connection.ask(self._make())
+            self._ask(connection)
         async with asyncio.timeout(seconds + DRAIN_S):
             await self._quiet.wait()
         self._window.seconds = time.perf_counter() - begun
         return self._window
 
+    def _ask(self, connection: Connection) -> None:
+        connection.due_s = time.perf_counter()
+        connection.ask(self._make())
+
     def _done(self, connection: Connection) -> None:
+        now_s = time.perf_counter()
         self._window.note(connection)
-        if time.perf_counter() < self._until and not connection.closed:
-            connection.ask(self._make())
+        if connection.status == OK:
+            self._window.accepted_s.append(now_s - connection.due_s)
+        if now_s < self._until and not connection.closed:
+            self._ask(connection)
             return
         self._asking -= 1
         if not self._asking:
@@ -162,7 +172,10 @@ class OpenLoop:
         connection.ask(self._make())
 
     def _done(self, connection: Connection) -> None:
-        self._window.latencies_s.append(time.perf_counter() - connection.due_s)
+        took_s = time.perf_counter() - connection.due_s
+        self._window.latencies_s.append(took_s)
+        if connection.status == OK:
+            self._window.accepted_s.append(took_s)
         self._window.note(connection)
         if not connection.closed:
             self._free.append(connection)

@@ -69,6 +69,7 @@ class Provider:
     tallies: dict[str, Tally] = field(default_factory=dict)
     held: deque[Callable[[], None]] = field(default_factory=deque)
     jobs: Counter[str] = field(default_factory=Counter)
+    fetched: set[str] = field(default_factory=set)
     ended: bool = False
     address: str = ""
 
@@ -181,8 +182,10 @@ class Connection(asyncio.Protocol):
             tally.polls += 1
             status = "COMPLETED" if provider.ended else "IN_PROGRESS"
             return response(orjson.dumps({"status": status, "request_id": job.split("/")[0], "logs": None}))
-        tally.generations += 1
-        tally.outputs += 1
+        if job not in provider.fetched:  # however often its result is fetched, it was made once
+            provider.fetched.add(job)
+            tally.generations += 1
+            tally.outputs += 1
         picture = {"url": "https://cdn.example.com/i/1.png", "width": 1024, "height": 1024}
         return response(orjson.dumps({"images": [picture], "seed": 1}))
 

@@ -2,12 +2,15 @@
 
 `docs/log-events.schema.json` is generated from these types and a test validates real log lines against it. An event
 never carries a key, a credential, a prompt or an image: the fields below are all there is. Emitting is `logs.emit`.
+
+They have no slots: a line is made of the very dictionaries in which they keep their fields.
 """
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from gatekeeper.serverevents import (
+    BodyNotKept,
     CatalogReloaded,
     HistoryLost,
     ServerStarted,
@@ -31,7 +34,7 @@ JobEnd = Literal["made", "partial", "failed", "failed_billable", "policy"]
 """How a job ended: a closed list, for it is a metric's label too."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class GenerationFacts:
     """What every generation event tells: who asked for what, at which price. None is null in the line.
 
@@ -60,7 +63,7 @@ class GenerationFacts:
     hold_id: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class GenerationAdmitted:
     """Credits are held and the request is on its way to the provider. `asked` is the request as it was read, as far as
     a price or a refusal depends on it."""
@@ -71,7 +74,7 @@ class GenerationAdmitted:
     asked: dict[str, Any] | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class GenerationRejected:
     """Nothing was forwarded, or the provider could not be reached. `code` leads, `codes` are all that apply.
     `asked` is null where nobody read what was asked, and for dry runs."""
@@ -87,7 +90,7 @@ class GenerationRejected:
     asked: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GenerationShadowed:
     """Shadow mode let a request by that would have been refused. `code` leads, `codes` are all that apply;
     `credits_held` is what it was held at (null: it had no price, and nothing was)."""
@@ -104,7 +107,7 @@ class GenerationShadowed:
     asked: dict[str, Any] | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class GenerationSettled:
     """The true outcome is booked. `credits_over` is what the outcome was worth beyond what was charged; `cost_reported`
     is what the provider says it cost, in its own unit, and `made` what its answer tells of what it made."""
@@ -126,7 +129,7 @@ class GenerationSettled:
     overhead_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GenerationReplayed:
     """The same request came again and got the answer of the earlier one, whose hold `hold_id` names. Nothing was
     forwarded, nothing charged; `credits_charged` is what the earlier one cost, as far as it is known."""
@@ -137,7 +140,7 @@ class GenerationReplayed:
     status: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GenerationReleased:
     """Nothing was made; the hold is freed whole."""
 
@@ -151,7 +154,7 @@ class GenerationReleased:
     overhead_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class JobAccepted:
     """The provider took the work and will tell later; the hold follows its job. `status` is the ledger's word for that:
     `attached`, or `deferred` where the store was away."""
@@ -166,7 +169,7 @@ class JobAccepted:
     upstream_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class JobFinished:
     """How a job ended, and who learnt it. `credits_charged` is null while the store is away."""
 
@@ -179,7 +182,7 @@ class JobFinished:
     credits_charged: Credits | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class JobOverdue:
     """A job should have ended by now. `state` is `pending`, `gone` (the provider knows no such job, and the hold is
     kept by policy) or `untold` (no answer tells). Its hold stays until an answer, or a person, says how it ended."""
@@ -192,7 +195,7 @@ class JobOverdue:
     credits_held: Credits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class HoldUnknown:
     """Whether the provider made it is not known; `policy` acts when the hold's grace is over."""
 
@@ -205,7 +208,7 @@ class HoldUnknown:
     upstream_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SettleLate:
     """An outcome came after time had resolved its hold; it was booked as the fact it is."""
 
@@ -216,7 +219,7 @@ class SettleLate:
     debt: Credits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SettleOrphan:
     """The store had lost the hold of this outcome; it was booked all the same, from what the gateway knew of it. What
     else the store has lost, nobody can tell from here."""
@@ -228,7 +231,7 @@ class SettleOrphan:
     debt: Credits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class HoldExpired:
     """Time acted on a hold whose outcome nobody reported: `unknown` first, then its policy: expire, charge or keep."""
 
@@ -239,7 +242,7 @@ class HoldExpired:
     credits: Credits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SettleFailed:
     """Neither the ledger nor the outbox could take an outcome; the hold, if there is one, is left to time."""
 
@@ -249,7 +252,7 @@ class SettleFailed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SettleDeferred:
     """The store was away: the outcome is on disk in the outbox, and is booked when the store is back. `act` says what
     waits: `settle`, `release`, `unknown`, `undo` of a hold that nobody confirmed, or the `job` that a hold follows."""
@@ -261,7 +264,7 @@ class SettleDeferred:
     credits_to_charge: Credits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SettleReplayed:
     """The ledger was told what had waited in the outbox. `status` is its answer: `duplicate` means that it knew."""
 
@@ -275,7 +278,7 @@ class SettleReplayed:
     credits_charged: Credits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SettleRejected:
     """The ledger would not book what had waited in the outbox (`mismatch`: another amount was booked before; `gone`:
     no such hold). It is set aside in `file`, for a person to look at."""
@@ -292,7 +295,7 @@ class SettleRejected:
     file: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LedgerFailed:
     """A call to the ledger failed; the request it belongs to was refused. `detail` says why, for whoever runs it."""
 
@@ -303,7 +306,7 @@ class LedgerFailed:
     retryable: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CredentialRefused:
     """A provider refused the gateway's own credential; nothing works there until whoever runs the gateway mends it."""
 
@@ -313,7 +316,7 @@ class CredentialRefused:
     upstream_status: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class InternalError:
     """A bug or an unforeseen failure. `error` is its kind and place, never its data."""
 
@@ -356,6 +359,7 @@ Event = (
     | WorkerStarted
     | WorkerStopped
     | WorkerDied
+    | BodyNotKept
     | StoreWarning
     | HistoryLost
     | LedgerFailed
@@ -383,6 +387,7 @@ LEVELS: dict[str, str] = {
     "budget.signal": "warning",
     "alert.failed": "warning",
     "worker.died": "error",
+    "body.not_kept": "error",
     "error": "error",
 }
 """Events that are not `info`. A refusal is: it is the gate at work."""

@@ -8,7 +8,8 @@ from aiohttp import web
 from gatekeeper.admin.plane import AdminPlane, refuse_unparsable, refused_by_http
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.server import DataPlane
-from gatekeeper.settings import ServerSettings
+from gatekeeper.sections import ServerSettings
+from gatekeeper.web.accepting import Site
 from gatekeeper.web.front import FrontRunner, FrontServer
 
 HEADER_LINE_BYTES_MAX: Final = 16 * 1024
@@ -52,7 +53,7 @@ async def _listen(
 ) -> str:  # fmt: skip
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host, port, backlog=CONNECTIONS_WAITING_MAX, reuse_port=shared or None).start()
+    await Site(runner, host, port, backlog=CONNECTIONS_WAITING_MAX, shared=shared).start()
     bound_host, bound_port = runner.addresses[0][:2]
     return http_url(bound_host, bound_port)
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import attrgetter
 from time import time_ns
 from typing import Any, BinaryIO, Final, Literal, Self, get_args
 
@@ -30,8 +29,14 @@ SILENCED = ("aiohttp.server", "python_multipart")
 _is_word = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}").fullmatch
 """Every model id, size, ratio, quality and scale there is, and no sentence."""
 
-LINES_WAITING_MAX = 256
-"""Some hundred kilobytes: no turn of the event loop is that long, but for a start with many teams."""
+LINES_WAITING_MAX = 64
+"""Some fifty kilobytes: few turns of the event loop have more, and larger pieces of memory cost far more to get."""
+
+PLAIN_MICROCREDITS_MIN: Final = 1000
+"""Smaller ones a float is written with an exponent."""
+
+PLAIN_MICROCREDITS_MAX: Final = 10**15
+"""A billion credits."""
 
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -142,41 +147,47 @@ def is_told(event_type: type) -> bool:
 
 
 class _Kind:
-    """How the events of one type become lines: their fields, those of a generation's facts before them, the event's
-    name last; credits as exact numbers. Which field is what is found out once."""
+    """How the events of one type become lines: the fields of a generation's facts, then their own, the event's name
+    last; credits as exact numbers. Which field is what is found out once."""
 
     def __init__(self, event_type: type) -> None:
-        own = [each for each in fields(event_type) if each.name != "event"]
         name = next(each for each in fields(event_type) if each.name == "event")
         self.level = LEVELS.get(str(name.default), "info")
         self._has_facts = has_facts(event_type)
-        told = [each.name for each in own if not (self._has_facts and each.name == "facts")]
-        before = [each.name for each in fields(GenerationFacts)] if self._has_facts else []
-        self._names = (*before, *told, "event")
-        # A copy of a dictionary is as large as its line at once, and does not grow for every few fields.
-        self._blank: dict[str, Any] = dict.fromkeys(self._names)
-        self._own: Callable[[Any], tuple[Any, ...]] = attrgetter(*told, "event")
-        amounts = CREDIT_FIELDS[event_type] | (CREDIT_FIELDS[GenerationFacts] if self._has_facts else frozenset())
-        self._amounts = tuple(each for each in self._names if each in amounts)
-        self._figures = tuple(figure_fields(event_type))
+        self._amounts = CREDIT_FIELDS[event_type]
+        if self._has_facts:
+            self._amounts |= CREDIT_FIELDS[GenerationFacts]
+        self._figures = figure_fields(event_type)
 
     def line_of(self, event: Any) -> dict[str, Any]:
         """The line, without level and time."""
-        own = self._own(event)
-        line = self._blank.copy()
-        line.update(zip(self._names, _FACTS(event.facts) + own if self._has_facts else own, strict=True))
+        line: dict[str, Any]
+        if self._has_facts:
+            line = vars(event.facts) | vars(event)
+            del line["facts"]
+        else:
+            line = vars(event).copy()
+        line["event"] = line.pop("event")
         for name in self._amounts:
             amount = line[name]
             if amount:
-                line[name] = amount // MICRO if amount % MICRO == 0 else CreditsNumber(amount)
+                line[name] = _amount(amount)
         for name in self._figures:
             line[name] = _numbers(line[name])
         return line
 
 
-_FACTS: Final[Callable[[GenerationFacts], tuple[Any, ...]]] = attrgetter(*(f.name for f in fields(GenerationFacts)))
-
 _KINDS: Final = {each: _Kind(each) for each in get_args(Event)}
+
+
+def _amount(amount_microcredits: int) -> "int | float | CreditsNumber":
+    """An amount as something that is written as the same number of credits."""
+    if amount_microcredits % MICRO == 0:
+        return amount_microcredits // MICRO
+    # Up to fifteen digits a decimal is the shortest text of the float next to it, which is how a float is written.
+    if PLAIN_MICROCREDITS_MIN <= amount_microcredits < PLAIN_MICROCREDITS_MAX:
+        return amount_microcredits / MICRO
+    return CreditsNumber(amount_microcredits)
 
 
 def _numbers(value: dict[str, Any]) -> dict[str, Any]:

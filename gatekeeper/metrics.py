@@ -20,24 +20,43 @@ JOB_BUCKETS_S = (5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400)
 """A video takes minutes; a job that nobody could end takes as long as it takes."""
 
 
+class _Tally:
+    """What is counted with every request: here it is a plain number, which its metric gets when somebody looks.
+
+    Every addition to a metric takes its lock, and a turn through three functions.
+    """
+
+    __slots__ = ("_metric", "_unit", "waiting")
+
+    def __init__(self, metric: Counter, unit: int = 1) -> None:
+        self.waiting = 0
+        self._metric, self._unit = metric, unit
+
+    def hand_on(self) -> None:
+        """To the metric."""
+        if self.waiting:
+            waiting, self.waiting = self.waiting, 0
+            self._metric.inc(waiting / self._unit)
+
+
 class Metrics:
-    """The process's metrics, with a small function for each thing that is counted."""
+    """The process's metrics, with a small function for each thing that is counted. They are for one thread."""
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        # The children of what is counted with every request are looked up once each: their labels are bounded.
-        self._admitted = cache(Counter(
+        self._tallies: list[_Tally] = []
+        self._admitted = self._tallied(Counter(
             "gatekeeper_generations_admitted_total", "Generations that were forwarded", ["provider", "model"],
-            registry=registry).labels)  # fmt: skip
-        self._rejected = cache(Counter(
+            registry=registry))  # fmt: skip
+        self._rejected = self._tallied(Counter(
             "gatekeeper_rejections_total", "Requests that were refused, by code", ["code"], registry=registry
-        ).labels)  # fmt: skip
+        ))  # fmt: skip
         self._shadowed = Counter(
             "gatekeeper_shadowed_total", "Requests that shadow mode let by, by the code that would have refused them",
             ["code"], registry=registry)  # fmt: skip
-        self._resolved = cache(Counter(
+        self._resolved = self._tallied(Counter(
             "gatekeeper_generations_resolved_total", "Generations whose hold was resolved, by outcome",
-            ["provider", "outcome"], registry=registry).labels)  # fmt: skip
+            ["provider", "outcome"], registry=registry))  # fmt: skip
         self._by_time = Counter(
             "gatekeeper_hold_transitions_total",
             "What time did to holds that nobody resolved, by kind",
@@ -51,16 +70,7 @@ class Metrics:
         self._again = Counter(
             "gatekeeper_generations_replayed_total", "Requests that got the answer of an earlier one", ["provider"],
             registry=registry)  # fmt: skip
-        self._credits_held = Counter("gatekeeper_credits_held_total", "Credits that were held", registry=registry)
-        self._credits_charged = Counter(
-            "gatekeeper_credits_charged_total", "Credits that were charged", registry=registry
-        )
-        self._credits_over = Counter(
-            "gatekeeper_credits_over_total", "Worth of outcomes beyond their holds, not charged", registry=registry
-        )
-        self._in_flight = Gauge(
-            "gatekeeper_generations_in_flight", "Generations between hold and settlement", registry=registry
-        )
+        self._add_credits(registry)
         self._upstream_s = cache(Histogram(
             "gatekeeper_upstream_seconds", "From sending to the end of the provider's answer", ["provider"],
             buckets=UPSTREAM_BUCKETS_S, registry=registry).labels)  # fmt: skip
@@ -83,6 +93,34 @@ class Metrics:
         self._add_webhooks(registry)
         self._add_signals(registry)
         self._add_workers(registry)
+
+    def _tally(self, metric: Counter, unit: int = 1) -> _Tally:
+        tally = _Tally(metric, unit)
+        self._tallies.append(tally)
+        return tally
+
+    def _hand_on(self) -> None:
+        for tally in self._tallies:
+            tally.hand_on()
+
+    def _tallied(self, counter: Counter) -> Callable[..., _Tally]:
+        """The tally of each child by its labels, which are bounded."""
+        return cache(lambda *labels: self._tally(counter.labels(*labels)))
+
+    def _add_credits(self, registry: CollectorRegistry) -> None:
+        """What is held and charged, and the generations that hold it."""
+        held = Counter("gatekeeper_credits_held_total", "Credits that were held", registry=registry)
+        charged = Counter("gatekeeper_credits_charged_total", "Credits that were charged", registry=registry)
+        over = Counter(
+            "gatekeeper_credits_over_total", "Worth of outcomes beyond their holds, not charged", registry=registry
+        )
+        self._credits_held, self._credits_charged = self._tally(held, MICRO), self._tally(charged, MICRO)
+        self._credits_over = self._tally(over, MICRO)
+        self._in_flight = 0
+        in_flight = Gauge(
+            "gatekeeper_generations_in_flight", "Generations between hold and settlement", registry=registry
+        )
+        in_flight.set_function(lambda: self._in_flight)
 
     def _add_jobs(self, registry: CollectorRegistry) -> None:
         """What outlives its request."""
@@ -176,31 +214,24 @@ class Metrics:
         self._webhooks_waiting.set_function(depth)
 
     def admitted(self, provider: str, model: str, held: int) -> None:
-        self._admitted(provider, model).inc()
-        self._credits_held.inc(held / MICRO)
-        self._in_flight.inc()
+        self._admitted(provider, model).waiting += 1
+        self._credits_held.waiting += held
+        self._in_flight += 1
 
     def rejected(self, code: str) -> None:
-        self._rejected(code).inc()
+        self._rejected(code).waiting += 1
 
     def shadowed(self, code: str) -> None:
         self._shadowed.labels(code).inc()
 
     def resolved(self, provider: str, outcome: str, *, charged: int = 0, over: int = 0) -> None:
-        self._resolved(provider, outcome).inc()
-        self._in_flight.dec()
-        self._credits(charged, over)
-
-    def _credits(self, charged: int, over: int) -> None:
-        if charged:
-            self._credits_charged.inc(charged / MICRO)
-        if over:
-            self._credits_over.inc(over / MICRO)
+        self._in_flight -= 1
+        self.job_resolved(provider, outcome, charged=charged, over=over)
 
     def job_accepted(self, provider: str) -> None:
         """The request has its answer; from now on the job counts, and not the request."""
         self._jobs_accepted.labels(provider).inc()
-        self._in_flight.dec()
+        self._in_flight -= 1
 
     def jobs_open(self, count: Callable[[], int]) -> None:
         """From now on the gauge asks this function."""
@@ -212,8 +243,9 @@ class Metrics:
 
     def job_resolved(self, provider: str, outcome: str, *, charged: int = 0, over: int = 0) -> None:
         """As `resolved`, for what is no request in flight any more."""
-        self._resolved(provider, outcome).inc()
-        self._credits(charged, over)
+        self._resolved(provider, outcome).waiting += 1
+        self._credits_charged.waiting += charged
+        self._credits_over.waiting += over
 
     def flagged(self, status: str) -> None:
         """`late` or `orphan`."""
@@ -228,12 +260,11 @@ class Metrics:
 
     def unbooked(self, provider: str, outcome: str) -> None:
         """`deferred` to the outbox, or `not_booked` at all."""
-        self._resolved(provider, outcome).inc()
-        self._in_flight.dec()
+        self.resolved(provider, outcome)
 
     def resolved_by_time(self, kind: str, *, charged: int) -> None:
         self._by_time.labels(kind).inc()
-        self._credits_charged.inc(charged / MICRO)
+        self._credits_charged.waiting += charged
 
     def outbox_depth(self, depth: Callable[[], int]) -> None:
         """From now on the gauge asks this function."""
@@ -242,7 +273,7 @@ class Metrics:
     def replayed(self, status: str, *, charged: int) -> None:
         """`charged` is what this replay booked, 0 if it changed nothing."""
         self._replays.labels(status).inc()
-        self._credits_charged.inc(charged / MICRO)
+        self._credits_charged.waiting += charged
 
     def upstream_took(self, provider: str, seconds: float) -> None:
         self._upstream_s(provider).observe(seconds)
@@ -264,10 +295,12 @@ class Metrics:
 
     def families(self) -> Iterable[Metric]:
         """Every metric with its samples as they are now."""
+        self._hand_on()
         return self._registry.collect()
 
     async def shown(self) -> bytes:
         """The text that Prometheus scrapes."""
+        self._hand_on()
         return exposition(self._registry)
 
 

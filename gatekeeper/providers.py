@@ -14,6 +14,7 @@ from gatekeeper.dialects.custom import CustomAnswer, CustomDialect, CustomPlan, 
 from gatekeeper.dialects.pointers import read_pointer
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.records import OnUnknown
+from gatekeeper.proxy.crowd import Places
 from gatekeeper.proxy.gate import Provider
 from gatekeeper.proxy.webhooks.signatures import KEY_BYTES_MIN, standard_key
 from gatekeeper.sections import describe_secret, read_secret
@@ -180,4 +181,10 @@ def _build_provider(name: str, stated: ProviderSettings, settings: Settings, ups
         on_unknown=OnUnknown(stated.on_unknown),
         unknown_grace_s=stated.unknown_grace_s,
         shadow=stated.shadow,
+        places=Places(
+            f"{name} has as many generations from here as it takes at once.",
+            places=stated.connections_max,
+            waiting_max=stated.queue_max,
+            wait_max_s=stated.queue_max_s,
+        ),
     )

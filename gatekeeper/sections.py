@@ -16,6 +16,10 @@ SECRET_FILE_BYTES_MAX = 64 * 1024
 """A credential file larger than this is some other file."""
 
 
+WORKERS_MAX = 64
+"""Beyond what one store keeps busy with its one thread; a gateway that needs more has several machines."""
+
+
 def _http_address(url: str) -> str:
     if not re.match(r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", url):
         raise mistake(
@@ -32,6 +36,73 @@ class Section(BaseModel):
     """A part of the settings: every key is known, and none changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(Section):
+    """Where the two planes listen, and how much one request may weigh."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    admin_host: str = "127.0.0.1"
+    admin_port: int = Field(8081, ge=0, le=65535)
+    public_url: HttpAddress | None = Field(
+        None, description="How callers reach the data plane, for links in answers; else as the caller's `Host` says."
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=WORKERS_MAX,
+        description="Processes that serve: one for each core there is beside the store's.",
+    )
+    max_body_mb: int = Field(64, ge=1, le=1024, description="OpenAI takes edits up to 50 MB; above that nobody sends.")
+    body_memory_kb: int = Field(
+        1024,
+        ge=64,
+        description="What is larger and no JSON waits on disk until it is sent: that is pictures.",
+    )
+    json_memory_kb: int = Field(
+        16_384,
+        ge=64,
+        description="And larger JSON: it has pictures as text, and most has no more than some MB of them.",
+    )
+    bodies_memory_mb: int = Field(
+        1024, ge=16, description="Of all bodies that wait to be sent, in each process: 60 of JSON at 16 MB."
+    )
+    bodies_dir: Path | None = Field(
+        None, description="Where bodies wait on disk; else in store.data_dir, for the system's own place may be memory."
+    )
+    body_timeout_s: float = Field(120, gt=0, description="A body that takes longer than this is not being sent.")
+    client_write_timeout_s: float = Field(60, gt=0, description="A client that reads nothing for this long is gone.")
+    client_total_s: float = Field(
+        300, gt=0, description="How long a client may keep its answer waiting in all; its hold lives that much longer."
+    )
+    head_timeout_s: float = Field(
+        30, gt=0, description="A connection that has sent no whole request head for this long is closed."
+    )
+    retry_guard_window_s: float = Field(
+        1800,
+        gt=0,
+        le=86_400,
+        description="An SDK tries three times and waits 10 min for each: its last try is within it.",
+    )
+    in_flight_max: int = Field(
+        12_000, ge=1, description="Requests that one process works on: 10,000 that wait for pictures, and their polls."
+    )
+    holds_at_once: int = Field(
+        128, ge=1, description="Generations that ask the ledger at once: more gain nothing and wait in its queue."
+    )
+    holds_waiting_max: int = Field(
+        256, ge=0, description="And that may wait to do so; further ones push out the first."
+    )
+    holds_wait_max_s: float = Field(
+        0.25, gt=0, description="For so long: a hiccup of the store's disk is over by then."
+    )
+    lag_max_s: float = Field(
+        0.02, gt=0, description="How late a process may be for long; beyond it new requests are refused."
+    )
+    shutdown_grace_s: float = Field(
+        30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."
+    )
 
 
 class SignalSettings(Section):

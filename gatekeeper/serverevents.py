@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CatalogReloaded:
     """`ok` False: the new files were refused and the old catalog stays; `problems` says why."""
 
@@ -15,7 +15,7 @@ class CatalogReloaded:
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ServerStarted:
     """Both planes accept requests, the data plane in so many processes; `pid` is that of the one to send signals to."""
 
@@ -29,7 +29,7 @@ class ServerStarted:
     workers: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ServerStopped:
     """The process ends. `abandoned`: generations still in flight when the grace was over."""
 
@@ -38,7 +38,7 @@ class ServerStopped:
     abandoned: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WorkerStarted:
     """A worker accepts requests, for the so manieth time under its number: `starts` above 1 took a dead one's place."""
 
@@ -48,7 +48,7 @@ class WorkerStarted:
     starts: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WorkerStopped:
     """A worker has ended because it was told to. `abandoned`: its generations in flight when the grace was over."""
 
@@ -58,7 +58,7 @@ class WorkerStopped:
     abandoned: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WorkerDied:
     """A worker has ended that nobody had told to. `reason` is its exit code or signal, or what it said itself; another
     takes its place in `again_in_s`. What it had in flight is resolved by time, or followed if it is a job."""
@@ -70,7 +70,18 @@ class WorkerDied:
     again_in_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
+class BodyNotKept:
+    """A large request body could not be put in its file, and the request was refused: the disk is full, or `folder` is
+    not to be written in."""
+
+    event: Literal["body.not_kept"] = "body.not_kept"
+    folder: str
+    error: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoreWarning:
     """Something about the store that is allowed and still worth knowing, such as what a crash may lose."""
 
@@ -78,7 +89,7 @@ class StoreWarning:
     warning: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class HistoryLost:
     """The store has lost journal entries of this team that it had acknowledged. `seen` is the last this gateway saw,
     `kept` the last of its own that is there; `told_again` of its entries are there again, `refused` were not taken

@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gatekeeper.custom_settings import CustomSettings
 from gatekeeper.environment import DELIMITER, PREFIX, EnvironmentSource, at_its_variable, with_environment
-from gatekeeper.sections import HttpAddress, NamedCredential, NamedSecret, Section, SignalSettings
+from gatekeeper.sections import HttpAddress, NamedCredential, NamedSecret, Section, ServerSettings, SignalSettings
 from gatekeeper.yamlfile import (
     ConfigError,
     DataPath,
@@ -57,46 +57,6 @@ DAY_S = 86_400
 
 MONTH_S = 30 * DAY_S
 """As long as the ledger follows a job at most."""
-
-
-WORKERS_MAX = 64
-"""Beyond what one store keeps busy with its one thread; a gateway that needs more has several machines."""
-
-
-class ServerSettings(Section):
-    """Where the two planes listen, and how much one request may weigh."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
-    admin_host: str = "127.0.0.1"
-    admin_port: int = Field(8081, ge=0, le=65535)
-    public_url: HttpAddress | None = Field(
-        None, description="How callers reach the data plane, for links in answers; else as the caller's `Host` says."
-    )
-    workers: int = Field(
-        1,
-        ge=1,
-        le=WORKERS_MAX,
-        description="Processes that serve: one for each core there is beside the store's.",
-    )
-    max_body_mb: int = Field(64, ge=1, le=1024, description="OpenAI takes edits up to 50 MB; above that nobody sends.")
-    body_timeout_s: float = Field(120, gt=0, description="A body that takes longer than this is not being sent.")
-    client_write_timeout_s: float = Field(60, gt=0, description="A client that reads nothing for this long is gone.")
-    client_total_s: float = Field(
-        300, gt=0, description="How long a client may keep its answer waiting in all; its hold lives that much longer."
-    )
-    head_timeout_s: float = Field(
-        30, gt=0, description="A connection that has sent no whole request head for this long is closed."
-    )
-    retry_guard_window_s: float = Field(
-        1800,
-        gt=0,
-        le=86_400,
-        description="An SDK tries three times and waits 10 min for each: its last try is within it.",
-    )
-    shutdown_grace_s: float = Field(
-        30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."
-    )
 
 
 class StoreSettings(Section):
@@ -246,7 +206,13 @@ class ProviderSettings(Section):
     on_unknown: Literal["release", "charge", "keep"] = "release"
     unknown_grace_s: float = Field(60, ge=0, description="How long an unknown outcome is waited for.")
     shadow: bool = Field(False, description="Nothing that goes to it is refused; docs/shadow.md says what is.")
-    connections_max: int = Field(1000, ge=1, description="Beyond it requests wait for a free one.")
+    connections_max: int = Field(
+        1000, ge=1, description="And as many generations at once, in each process; beyond it they wait for a place."
+    )
+    queue_max: int = Field(1000, ge=0, description="Generations that may wait for a place; further ones are refused.")
+    queue_max_s: float = Field(
+        2, gt=0, description="How long one waits for a place, with nothing held yet; then it is refused as overloaded."
+    )
 
     @model_validator(mode="after")
     def _describes_its_format(self) -> Self:

@@ -24,7 +24,7 @@ Diagnosis = Literal[
 """Why spend runs ahead of plan: a closed list, for it is a metric's label too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LimitThreshold:
     """A limit, or a project's budget, is used to `percent`; told once per window. `scope` is the limit's, such as
     `member:amy`, or `budget:<project>`; `window_start` is an ISO time, null where it is for life."""
@@ -41,7 +41,7 @@ class LimitThreshold:
     resets_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BudgetSignal:
     """A project's spend runs ahead of its plan, and this is the cause; told once per window and diagnosis. `facts` are
     its numbers, `credits_saved` what the lower resolution (no audio, no repetition) would have saved so far."""
@@ -57,7 +57,7 @@ class BudgetSignal:
     facts: Figures
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AllowanceGiven:
     """A recurring grant was given for a period of the team's own time zone."""
 
@@ -68,7 +68,7 @@ class AllowanceGiven:
     expires_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AlertDelivered:
     """The team's alert address took an event. `alert` is its id, the same at every attempt."""
 
@@ -80,7 +80,7 @@ class AlertDelivered:
     age_s: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AlertFailed:
     """The team's alert address did not take an event. `final` False: it is tried again."""
 

@@ -13,7 +13,7 @@ WebhookRefusal = Literal["address", "signature", "job", "keys", "store", "full",
 """Why such a call was turned away; a metric's label as well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WebhookReceived:
     """A provider called about a job. `outcome` is what became of that: `settled` (the job has its end), `pending` (it
     told of something else), `repeated` (it had been heard before), or `unconfirmed` (nobody signed it, and the
@@ -26,7 +26,7 @@ class WebhookReceived:
     outcome: WebhookResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WebhookRejected:
     """Somebody called, and was not believed, or could not be heard just now (then it is asked to call again)."""
 
@@ -36,7 +36,7 @@ class WebhookRejected:
     hold_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WebhookDelivered:
     """The caller's webhook has an event. `webhook` is its id, the same at every attempt."""
 
@@ -50,7 +50,7 @@ class WebhookDelivered:
     age_s: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WebhookFailed:
     """The caller's webhook did not take an event. `final` False: it is tried again."""
 

@@ -7,7 +7,7 @@ import typer
 
 from gatekeeper.admin.bodies import PAGE_MAX
 from gatekeeper.cli.completing import team_ids
-from gatekeeper.settings import WORKERS_MAX
+from gatekeeper.sections import WORKERS_MAX
 
 ConfigOption = Annotated[
     Path | None,

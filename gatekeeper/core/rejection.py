@@ -48,6 +48,7 @@ class Code(StrEnum):
     JOB_NOT_FOUND = "job_not_found"
     HOLD_NOT_FOUND = "hold_not_found"
     HOLD_ENDED = "hold_ended"
+    OVERLOADED = "overloaded"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     PROVIDER_TIMEOUT = "provider_timeout"
@@ -114,6 +115,7 @@ FACTS: dict[Code, CodeFacts] = {
     Code.JOB_NOT_FOUND: CodeFacts(404, Fault.CALLER, False, "No such job for this team"),
     Code.HOLD_NOT_FOUND: CodeFacts(404, Fault.CALLER, False, "No such hold of this team"),
     Code.HOLD_ENDED: CodeFacts(409, Fault.CALLER, False, "This hold has ended otherwise"),
+    Code.OVERLOADED: CodeFacts(503, Fault.GATEWAY, True, "More requests than can be taken at once"),
     Code.LEDGER_UNAVAILABLE: CodeFacts(503, Fault.GATEWAY, True, "The credit ledger cannot be reached"),
     Code.PROVIDER_UNAVAILABLE: CodeFacts(502, Fault.PROVIDER, True, "The provider cannot be reached"),
     Code.PROVIDER_TIMEOUT: CodeFacts(504, Fault.PROVIDER, False, "The provider did not answer"),

@@ -259,7 +259,10 @@ class ModelSpec:
         return replace(self, capabilities=tuple(capability.sold_as(offer) for capability in self.capabilities))
 
     def capability(self, operation: Operation) -> Capability | None:
-        return next((c for c in self.capabilities if operation in c.operations), None)
+        for capability in self.capabilities:
+            if operation in capability.operations:
+                return capability
+        return None
 
 
 def scale_text(scale: Fraction) -> str:

@@ -16,6 +16,7 @@ import orjson
 
 from gatekeeper.core.outcome import Cost, Failed, Unknown
 from gatekeeper.core.sizes import Pixels, read_size
+from gatekeeper.dialects.skim import Skimmer
 
 CODE_LENGTH_MAX = 64
 """The longest error code kept; codes in use have half of that."""
@@ -28,6 +29,9 @@ DIGITS_MAX = 20
 
 TOKENS_MAX = 10**12
 """More than any answer has: a mistake."""
+
+WHOLE_BYTES_MAX = 64 * 1024
+"""An answer that comes in one piece no larger is parsed as it is; of others only what is left without long strings."""
 
 _CODE = re.compile(rf"[A-Za-z0-9_.:-]{{1,{CODE_LENGTH_MAX}}}")
 _AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,15})?")
@@ -46,6 +50,41 @@ def read_answer(skeleton: bytes) -> Answer | None:
     except orjson.JSONDecodeError:
         answer = _read_leniently(skeleton)
     return cast("Answer", answer) if isinstance(answer, dict) else None
+
+
+class Object:
+    """Feed it an answer's body, then `read` its JSON object. Never raises."""
+
+    __slots__ = ("_skimmer", "_whole")
+
+    def __init__(self) -> None:
+        self._whole: bytes | None = None
+        self._skimmer: Skimmer | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes, cut anywhere."""
+        if self._skimmer is None and self._whole is None and len(chunk) <= WHOLE_BYTES_MAX:
+            self._whole = chunk
+        else:
+            self._skimming().feed(chunk)
+
+    def read(self) -> Answer | None:
+        """The object, or None when it is something else or incomplete. Its long strings may be cut short."""
+        if self._skimmer is None:
+            try:
+                answer = orjson.loads(self._whole or b"")
+            except orjson.JSONDecodeError:
+                pass
+            else:
+                return answer if isinstance(answer, dict) else None
+        return read_answer(self._skimming().skeleton)
+
+    def _skimming(self) -> Skimmer:
+        if self._skimmer is None:
+            self._skimmer = Skimmer(is_answer=True)
+            self._skimmer.feed(self._whole or b"")
+            self._whole = None
+        return self._skimmer
 
 
 def _read_leniently(skeleton: bytes) -> object:

@@ -14,6 +14,7 @@ from gatekeeper.core.outcome import Cost, Failed, Made, Outcome, Pending, Unknow
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.answers import (
     Answer,
+    Object,
     error_word,
     failed,
     filled_text,
@@ -25,7 +26,6 @@ from gatekeeper.dialects.answers import (
     succeeded,
 )
 from gatekeeper.dialects.hosted import filmed_seconds
-from gatekeeper.dialects.skim import Skimmer
 from gatekeeper.dialects.sse import Event, EventSkimmer
 
 UNITS_HEADER: Final = "x-fal-billable-units"
@@ -53,7 +53,7 @@ class OutputAnswer:
     `certain`: the job is known to be over, so that every error which a model may have given is its end.
     """
 
-    __slots__ = ("_certain", "_headers", "_job", "_skimmer", "_status")
+    __slots__ = ("_certain", "_headers", "_job", "_object", "_status")
 
     def __init__(
         self, status: int, headers: Mapping[str, str], *, job: str | None = None, certain: bool = False
@@ -62,13 +62,13 @@ class OutputAnswer:
         self._headers = headers
         self._job = job
         self._certain = certain
-        self._skimmer = Skimmer()
+        self._object = Object()
 
     def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
+        self._object.feed(chunk)
 
     def finish(self, *, complete: bool) -> Outcome:
-        answer = read_answer(self._skimmer.skeleton)
+        answer = self._object.read()
         if not succeeded(self._status):
             return self._read_error(answer)
         if answer is None:

@@ -13,7 +13,7 @@ import orjson
 from gatekeeper.core.outcome import Outcome, Unknown
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest
-from gatekeeper.dialects.answers import Answer, read_answer, succeeded
+from gatekeeper.dialects.answers import Answer, Object, succeeded
 from gatekeeper.dialects.base import (
     NO_HEADERS,
     Ask,
@@ -42,7 +42,6 @@ from gatekeeper.dialects.gemini_interaction import InteractionStream, interactio
 from gatekeeper.dialects.gemini_request import read_content, read_predict, read_video
 from gatekeeper.dialects.protofields import ProtoFields
 from gatekeeper.dialects.routes import RouteTable, Row, row
-from gatekeeper.dialects.skim import Skimmer
 
 VERSIONS: Final = frozenset({"v1", "v1beta", "v1alpha", "v1beta1"})
 """Of the API; they differ in what they know of, not in how it is spelled."""
@@ -212,18 +211,18 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
 class _Reader:
     """Reads one JSON object as what its route answers with."""
 
-    __slots__ = ("_route", "_skimmer", "_status")
+    __slots__ = ("_object", "_route", "_status")
 
     def __init__(self, route: Route, status: int) -> None:
         self._route = route
         self._status = status
-        self._skimmer = Skimmer()
+        self._object = Object()
 
     def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
+        self._object.feed(chunk)
 
     def finish(self, *, complete: bool) -> Outcome:
-        answer = read_answer(self._skimmer.skeleton)
+        answer = self._object.read()
         if not succeeded(self._status):
             is_submit = self._route.kind is RouteKind.GENERATION
             return google_error(self._status, answer) if is_submit else poll_error(self._status, answer)

@@ -139,7 +139,7 @@ class ContentAnswer:
 
     def __init__(self, status: int) -> None:
         self._status = status
-        self._skimmer = Skimmer()
+        self._skimmer = Skimmer(is_answer=True)
 
     def feed(self, chunk: bytes) -> None:
         self._skimmer.feed(chunk)

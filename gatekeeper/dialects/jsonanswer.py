@@ -10,8 +10,7 @@ from fractions import Fraction
 
 from gatekeeper.core.outcome import Outcome, Unknown
 from gatekeeper.core.sizes import Tier, read_size
-from gatekeeper.dialects.answers import Answer, failed, not_told, read_answer, read_job_id, succeeded
-from gatekeeper.dialects.skim import Skimmer
+from gatekeeper.dialects.answers import Answer, Object, failed, not_told, read_job_id, succeeded
 
 COUNT_MAX = 10**12
 """No answer counts more of anything, tokens included."""
@@ -25,20 +24,20 @@ _DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 class JsonAnswer:
     """Feeds the object to `read` when it is there. `about_job`: an HTTP error does not tell how the job stands."""
 
-    __slots__ = ("_about_job", "_read", "_skimmer", "_status")
+    __slots__ = ("_about_job", "_object", "_read", "_status")
 
     def __init__(self, status: int, read: Callable[[Answer], Outcome], *, about_job: bool = False) -> None:
         self._status = status
         self._read = read
         self._about_job = about_job
-        self._skimmer = Skimmer()
+        self._object = Object()
 
     def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
+        self._object.feed(chunk)
 
     def finish(self, *, complete: bool) -> Outcome:
         """An object that reads to its last brace is a fact, even when the connection broke after it."""
-        answer = read_answer(self._skimmer.skeleton)
+        answer = self._object.read()
         if not succeeded(self._status):
             return not_told(self._status, answer) if self._about_job else failed(self._status, answer)
         if answer is None:

@@ -19,10 +19,10 @@ from gatekeeper.core.sizes import AUTO, Pixels
 from gatekeeper.dialects.answers import (
     SIDE_MAX,
     Answer,
+    Object,
     error_word,
     failed,
     not_told,
-    read_answer,
     read_job_id,
     read_pixels,
     succeeded,
@@ -43,7 +43,6 @@ from gatekeeper.dialects.contenttype import is_json
 from gatekeeper.dialects.facts import Facts, explain, rejection_facts, rejection_headers
 from gatekeeper.dialects.fields import JsonFields, read_json
 from gatekeeper.dialects.routes import RouteTable, job_in_path, row
-from gatekeeper.dialects.skim import Skimmer
 
 FIELDS = (
     "model",
@@ -173,18 +172,18 @@ def _read_rectangle(fields: JsonFields, name: str) -> Pixels | None:
 class _Reader:
     """Reads the answer of a native backend: to a generation, or about a job."""
 
-    __slots__ = ("_about_job", "_skimmer", "_status")
+    __slots__ = ("_about_job", "_object", "_status")
 
     def __init__(self, status: int, *, about_job: bool) -> None:
         self._status = status
         self._about_job = about_job
-        self._skimmer = Skimmer()
+        self._object = Object()
 
     def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
+        self._object.feed(chunk)
 
     def finish(self, *, complete: bool) -> Outcome:
-        answer = read_answer(self._skimmer.skeleton)
+        answer = self._object.read()
         if not succeeded(self._status):
             return not_told(self._status, answer) if self._about_job else failed(self._status, answer)
         if answer is None or (self._about_job and not complete):

@@ -12,6 +12,7 @@ from gatekeeper.dialects.answers import (
     Answer,
     carries_picture,
     error_word,
+    filled_text,
     output_tokens,
     png_pixels,
     read_answer,
@@ -94,13 +95,19 @@ def read_images(answer: Answer) -> Outcome:
     """Pictures, or why there are none."""
     data = answer.get("data", answer.get("images"))  # as some hosts of this format have it
     entries = cast("list[object]", data) if isinstance(data, list) else []
-    images = [cast("Answer", entry) for entry in entries if isinstance(entry, dict) and carries_picture(entry)]
-    if images:
-        stated = stated_pixels(answer.get("size"))
-        pixels = tuple(png_pixels(image.get("b64_json")) or stated for image in images)
-        missing = len(entries) - len(images)
-        note, tokens = f"{missing} without an image" if missing else "", _tokens(answer)
-        return Made(len(images), pixels, _quality(answer), note, tokens=tokens, cost=output_tokens(tokens))
+    stated, pixels = stated_pixels(answer.get("size")), list[Pixels | None]()
+    for entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        encoded = entry.get("b64_json")
+        if filled_text(encoded):
+            pixels.append(png_pixels(encoded) or stated)
+        elif filled_text(entry.get("url")):
+            pixels.append(stated)
+    if pixels:
+        made, tokens = len(pixels), _tokens(answer)
+        note = f"{len(entries) - made} without an image" if made < len(entries) else ""
+        return Made(made, tuple(pixels), _quality(answer), note, tokens=tokens, cost=output_tokens(tokens))
     if answer.get("error"):
         return Failed(f"error in a success: {error_word(answer) or 'no code'}")
     return Failed("no image in the answer") if isinstance(data, list) else Unknown("the answer has no list of images")

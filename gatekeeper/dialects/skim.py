@@ -46,6 +46,7 @@ class Skimmer:
         "_escape_open",
         "_held",
         "_inside",
+        "_is_answer",
         "_length",
         "_long",
         "_skeleton",
@@ -59,8 +60,13 @@ class Skimmer:
     )
 
     def __init__(
-        self, *, skeleton_bytes_max: int = SKELETON_BYTES_MAX, string_bytes_max: int = STRING_BYTES_MAX
+        self,
+        *,
+        skeleton_bytes_max: int = SKELETON_BYTES_MAX,
+        string_bytes_max: int = STRING_BYTES_MAX,
+        is_answer: bool = False,
     ) -> None:
+        """`is_answer`: nobody asks for `utf8`, as nobody refuses a provider's answer."""
         self.cut: dict[bytes, int] = {}
         """True length in bytes of every collapsed string, by the head that stands for it (the longest, if several)."""
         self.overflowed = False
@@ -71,6 +77,7 @@ class Skimmer:
         self._string_bytes_max = string_bytes_max
         self._long = _long_string(string_bytes_max)
         self._skeleton = bytearray()
+        self._is_answer = is_answer
         self._inside = False
         self._held = bytearray()
         self._length = 0
@@ -90,7 +97,13 @@ class Skimmer:
             self._feed_window(chunk[start : start + WINDOW_BYTES])
 
     def _feed_window(self, window: bytes) -> None:
-        self._check_utf8(window)
+        if not self._is_answer:
+            self._check_utf8(window)
+        if self._length > self._string_bytes_max and b'"' not in window and window[-1:] != b"\\":
+            # In the midst of a long string, as nearly all of a picture is: only its length is of interest.
+            self._length += len(window)
+            self._escape_open = False
+            return
         masked = self._mask_escapes(window)
         if not self._inside and masked.count(b'"') % 2 == 0 and self._long.search(masked) is None:
             # Every string begins and ends in it and is short, as in most answers: nothing is collapsed.

@@ -39,7 +39,7 @@ class EventSkimmer:
         self._in_data = False
         self._name = ""
         self._has_data = False
-        self._skimmer = Skimmer()
+        self._skimmer = Skimmer(is_answer=True)
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that this chunk ends, in order. Never raises."""
@@ -103,4 +103,4 @@ class EventSkimmer:
     def _start_event(self) -> None:
         self._name = ""
         self._has_data = False
-        self._skimmer = Skimmer()
+        self._skimmer = Skimmer(is_answer=True)

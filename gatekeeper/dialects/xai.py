@@ -13,12 +13,12 @@ from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.dialects.answers import (
     Answer,
+    Object,
     error_word,
     failed,
     filled_text,
     not_told,
     png_pixels,
-    read_answer,
     read_job_id,
     succeeded,
 )
@@ -36,7 +36,6 @@ from gatekeeper.dialects.base import (
 from gatekeeper.dialects.errorobject import render_error, render_error_event
 from gatekeeper.dialects.fields import JsonFields, read_only_json
 from gatekeeper.dialects.routes import RouteTable, job_in_path, row
-from gatekeeper.dialects.skim import Skimmer
 
 TICKS_PER_USD = 10_000_000_000
 """xAI reports what a request cost in these."""
@@ -196,18 +195,18 @@ def _duration(route: Route, fields: JsonFields) -> Fraction | None:
 class _Reader:
     """Reads pictures, an accepted job, or where one stands."""
 
-    __slots__ = ("_route", "_skimmer", "_status")
+    __slots__ = ("_object", "_route", "_status")
 
     def __init__(self, route: Route, status: int) -> None:
         self._route = route
         self._status = status
-        self._skimmer = Skimmer()
+        self._object = Object()
 
     def feed(self, chunk: bytes) -> None:
-        self._skimmer.feed(chunk)
+        self._object.feed(chunk)
 
     def finish(self, *, complete: bool) -> Outcome:
-        answer = read_answer(self._skimmer.skeleton)
+        answer = self._object.read()
         is_poll = self._route.kind is RouteKind.POLL
         if not succeeded(self._status):
             return not_told(self._status, answer) if is_poll else failed(self._status, answer)

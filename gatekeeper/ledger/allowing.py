@@ -5,7 +5,7 @@ given once. The loop also finishes transfers that a crash cut in two. It does no
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -17,7 +17,7 @@ from gatekeeper.ledger.allowances import Due, due, next_due_ms
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.keys import ALLOWANCES, TeamKeys
-from gatekeeper.ledger.records import GrantStatus, HoldOrder, HoldResult, RefusalCode, Refused
+from gatekeeper.ledger.records import GrantStatus, HoldOrder, RefusalCode, Refused
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.walletrecords import Given
@@ -29,6 +29,9 @@ LOOK_LEAST_S: Final = 0.1
 """Shortest pause: so soon after a period has begun its credits are there."""
 TEAMS_AT_ONCE: Final = 50
 """Teams looked at in one pipeline."""
+TEAMS_A_SECOND_MAX: Final = 250
+"""Teams looked at in a second, which is 7,500 in 30 s; with more a look at all takes longer. A team that lacks credits
+does not wait for it."""
 TEAMS_KNOWN_MAX: Final = 100_000
 """Teams of which the next grant is remembered; a forgotten one costs a refused hold one more look."""
 
@@ -70,19 +73,13 @@ class Allowances:
         elif await self._client.command("SREM", ALLOWANCES, record.id) and (await self._record(record.id)).allowances:
             await self._client.command("SADD", ALLOWANCES, record.id)
 
-    async def hold(self, order: HoldOrder, hold: Callable[[HoldOrder], Awaitable[HoldResult]]) -> HoldResult:
-        """A hold, made once more if it lacked credits and a recurring grant has come due."""
-        since_s = monotonic()
-        result = await hold(order)
-        if not isinstance(result, Refused) or RefusalCode.INSUFFICIENT_CREDITS not in (
-            refusal.code for refusal in result.refusals
-        ):
-            return result
-        return await hold(order) if await self._helped(order.team, since_s, result.at_ms) else result
-
-    async def _helped(self, team_id: str, since_s: float, at_ms: int) -> bool:
-        """Whether a recurring grant came since the hold was sent off; it was refused at that time of the store. Gives
-        what is due. Looks at the store only if something may be; an error means that it does not help."""
+    async def help(self, order: HoldOrder, refused: Refused, since_s: float) -> bool:
+        """Whether a hold that lacked credits is worth making once more: a recurring grant came since it was sent off,
+        at `since_s` of the loop. Gives what is due. Looks at the store only if something may be; an error means that it
+        does not help."""
+        if all(refusal.code is not RefusalCode.INSUFFICIENT_CREDITS for refusal in refused.refusals):
+            return False
+        team_id, at_ms = order.team, refused.at_ms
         if self._came_s.get(team_id, -1.0) >= since_s:
             return True
         seen = self._seen.get(team_id)
@@ -191,8 +188,10 @@ class AllowanceLoop:
 
     async def look(self) -> None:
         """Once over all of it. One team's trouble is told and keeps nothing from the others."""
-        teams = await self._allowances.teams()
-        for some in (teams[at : at + TEAMS_AT_ONCE] for at in range(0, len(teams), TEAMS_AT_ONCE)):
+        teams, begun_s = await self._allowances.teams(), monotonic()
+        for at in range(0, len(teams), TEAMS_AT_ONCE):
+            some = teams[at : at + TEAMS_AT_ONCE]
+            await asyncio.sleep(max(0.0, begun_s + at / TEAMS_A_SECOND_MAX - monotonic()))
             for met in await asyncio.gather(*map(self._allowances.give, some), return_exceptions=True):
                 if isinstance(met, BaseException):
                     self._tell(met)

@@ -112,9 +112,13 @@ class Lane:
 
         `key` is the one that decides on the node; `writes`: the answer counts once it is confirmed.
         """
+        return self.ask(packed(args), load, key, writes)
+
+    def ask(self, command: bytes, load: str, key: str, writes: bool) -> asyncio.Future[Reply]:
+        """The same for one that is packed already."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Reply] = loop.create_future()
-        call = Call(packed(args), loop.time() + self._patience.budget_s, answer, load, key, writes)
+        call = Call(command, loop.time() + self._patience.budget_s, answer, load, key, writes)
         if len(self._waiting) >= WAITING_MAX:
             self._fail(call, LedgerUnavailable("too many calls wait for the store", maybe_executed=False))
             return answer

@@ -70,7 +70,6 @@ INSTANT_MAX_MS: Final = 253_402_300_799_999
 """The end of the year 9999: the last that can be written as a date."""
 SINCE_MAX_MS: Final = INSTANT_MAX_MS - int(timedelta(days=400).total_seconds() * 1000)
 """The last beginning whose first periods have an end that can be written."""
-
 ACCOUNTS_KEPT: Final = 2048
 """Accounts that were checked and are not again: what a busy hour has of them. Not one of them holds more than 1 KB."""
 
@@ -84,6 +83,7 @@ _KEY_SCOPES: Final = tuple(scope.value for scope in KeyScope)
 _SCOPE_KINDS: Final = ("team", "project", "member", "key")
 
 
+@lru_cache(maxsize=ACCOUNTS_KEPT)
 def check_team_id(team_id: str) -> None:
     """A team id is 1 to 64 of letters, digits, dot, dash, underscore, and starts with a letter or digit."""
     if not _TEAM_ID.fullmatch(team_id):
@@ -177,14 +177,17 @@ def check_order(order: HoldOrder) -> None:
     check_team_id(order.team)
     check_hold_id(order.hold_id)
     check_amount(order.amount)
-    _check_interval("ttl_ms", order.ttl_ms)
-    _check_interval("grace_ms", order.grace_ms)
+    check_interval("ttl_ms", order.ttl_ms)
+    check_interval("grace_ms", order.grace_ms)
     _check_account(order.project, order.member, order.key_id, order.price_list, order.usage)
-    check_text("fingerprint", order.fingerprint, FINGERPRINT_CHARS_MAX)
-    check_text("once", order.once, ONCE_CHARS_MAX)
+    if order.fingerprint:
+        check_text("fingerprint", order.fingerprint, FINGERPRINT_CHARS_MAX)
+    if order.once:
+        check_text("once", order.once, ONCE_CHARS_MAX)
     if not 0 <= order.once_within_ms <= ONCE_WITHIN_MAX_MS:
         raise LedgerInvalid(f"once_within_ms {order.once_within_ms}: use 0 to {ONCE_WITHIN_MAX_MS} milliseconds")
-    check_text("shadow", order.shadow, SHADOW_CHARS_MAX)
+    if order.shadow:
+        check_text("shadow", order.shadow, SHADOW_CHARS_MAX)
     check_meta(order.meta)
 
 
@@ -211,7 +214,8 @@ def check_context(context: HoldContext) -> None:
     """Everything about the context of a settle that could not be booked."""
     check_amount(context.amount)
     _check_account(context.project, context.member, context.key_id, context.price_list, context.usage, context.windows)
-    check_text("fingerprint", context.fingerprint, FINGERPRINT_CHARS_MAX)
+    if context.fingerprint:
+        check_text("fingerprint", context.fingerprint, FINGERPRINT_CHARS_MAX)
 
 
 def check_answer(answer: Answer) -> None:
@@ -220,7 +224,7 @@ def check_answer(answer: Answer) -> None:
         raise LedgerInvalid(f"the answer has more than {ANSWER_BYTES_MAX} bytes; do not keep it")
     if answer.ttl_ms < 1:
         raise LedgerInvalid("an answer is kept for at least 1 millisecond")
-    _check_interval("ttl_ms", answer.ttl_ms)
+    check_interval("ttl_ms", answer.ttl_ms)
 
 
 def check_ending(ending: Ending) -> None:
@@ -240,7 +244,7 @@ def check_ending(ending: Ending) -> None:
 def check_job(job: Job, answer: Answer | None = None) -> None:
     """A job has up to 4 names, and its result may take up to 30 days; it is found by its names for up to 60."""
     check_job_text(job.text)
-    _check_interval("ttl_ms", job.ttl_ms)
+    check_interval("ttl_ms", job.ttl_ms)
     if len(job.names) > JOB_NAMES_MAX:
         raise LedgerInvalid(f"a job has {len(job.names)} names; at most {JOB_NAMES_MAX} are kept")
     for name in job.names:
@@ -249,11 +253,6 @@ def check_job(job: Job, answer: Answer | None = None) -> None:
         check_keep(job.keep_ms)
     if answer is not None:
         check_answer(answer)
-
-
-def check_ttl(ttl_ms: int) -> None:
-    """An outcome may take up to 30 days."""
-    _check_interval("ttl_ms", ttl_ms)
 
 
 def check_job_text(text: str) -> None:
@@ -281,7 +280,7 @@ def check_lease(owner: str, ttl_ms: int) -> None:
     check_name("owner", owner, required=True)
     if ttl_ms < 1:
         raise LedgerInvalid("a lease is for at least 1 millisecond")
-    _check_interval("ttl_ms", ttl_ms)
+    check_interval("ttl_ms", ttl_ms)
 
 
 def check_delivery_id(place: str) -> None:
@@ -388,7 +387,8 @@ def _check_limit(limit: Limit) -> None:
             )
 
 
-def _check_interval(what: str, interval_ms: int) -> None:
+def check_interval(what: str, interval_ms: int) -> None:
+    """A time to live, or a grace: up to 30 days."""
     if not 0 <= interval_ms <= INTERVAL_MAX_MS:
         raise LedgerInvalid(f"{what} {interval_ms}: use 0 to {INTERVAL_MAX_MS} milliseconds")
 

@@ -4,8 +4,8 @@ Retries are `batch.Lane`'s alone: the library's own would run a command again be
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import AskError
@@ -19,7 +19,7 @@ from gatekeeper.ledger.lua import Script
 from gatekeeper.ledger.node import Node, PoolSource
 from gatekeeper.ledger.pipeline import Call
 from gatekeeper.ledger.sentinel import MasterSource
-from gatekeeper.ledger.wire import Reply
+from gatekeeper.ledger.wire import Reply, packed_run
 
 CLOSE_TIMEOUT_S: Final = 5.0
 
@@ -123,15 +123,14 @@ class StoreClient:
         """How many of a cluster's slots are served; None if the store is no cluster."""
         return None if self._cluster is None else self._cluster.covered
 
-    async def run(
+    def run(
         self, script: Script, keys: Sequence[str], args: Sequence[str | int], *, bulk: bool = False
-    ) -> list[Reply]:
-        """The reply of a script. Raises LedgerUnavailable or LedgerBroken."""
+    ) -> Awaitable[list[Reply]]:
+        """The reply of a script, which is sent off at once. Raises LedgerUnavailable or LedgerBroken."""
         node = self._one if self._cluster is None else self._cluster.node(keys[0])
         lane = node.bulk if bulk else node.money
         writes = script.name not in _READING_SCRIPTS
-        reply = await lane.call(("EVALSHA", script.sha, len(keys), *keys, *args), script.text, keys[0], writes)
-        return cast("list[Reply]", reply)
+        return lane.ask(packed_run(script.sha, keys, args), script.text, keys[0], writes)
 
     async def command(self, *args: str | int, bulk: bool = False, at: str = "") -> Reply:
         """The reply of a plain command that may run twice. Raises LedgerUnavailable or LedgerBroken.

@@ -10,7 +10,7 @@ from typing import Final
 
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.lots import Lot
-from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldState, OnUnknown
+from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldOrder, HoldState, OnUnknown
 from gatekeeper.ledger.reports import EndedHold, Grant, OpenHold
 from gatekeeper.ledger.teamplan import plan_text, read_plan
 from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, OlderSecret, Per, TeamRecord
@@ -33,6 +33,8 @@ FOLLOWS_JOB: Final = "j"
 POLICIES: Final = {
     "r": OnUnknown.RELEASE, "c": OnUnknown.CHARGE, "k": OnUnknown.KEEP, FOLLOWS_JOB: OnUnknown.KEEP,
 }  # fmt: skip
+NO_WINDOWS: Final = "0:0:0:0"
+"""In place of when a hold's windows began, where nobody knows: it counts in none."""
 PERIODS: Final = (Per.HOUR, Per.DAY, Per.WEEK, Per.MONTH)
 """The order of the windows in a scope's counters."""
 
@@ -70,9 +72,12 @@ def team_arguments(record: TeamRecord) -> list[str]:
 
 def context_text(context: HoldContext) -> str:
     """The context of a settle as settle.lua reads it."""
-    windows = context.windows or "0:0:0:0"
-    names = (context.project, context.member, context.key_id, context.fingerprint, context.price_list, context.usage)
-    return "\t".join((str(context.amount), windows, *names))
+    return f"{context.amount}\t{context.windows or NO_WINDOWS}\t{account_text(context)}"
+
+
+def account_text(of: HoldOrder | HoldContext) -> str:
+    """On whose account a hold is, and what it is counted under, as the scripts read it and store it."""
+    return f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}"
 
 
 def limits_text(limits: Iterable[Limit]) -> str:

@@ -100,8 +100,8 @@ def seen_as(team: str, seq: int, act: Act) -> Seen:
 
 
 Kept = tuple[Any, ...]
-"""An acknowledged act as it is kept: a flat tuple of texts and numbers, which the garbage collector lets go of when it
-has seen it once. A minute's acts as objects of objects would be walked through again and again, for all to wait."""
+"""An acknowledged act as it is kept: tuples of texts and numbers, which the garbage collector lets go of when it has
+seen them once. A minute's acts as objects of objects would be walked through again and again, for all to wait."""
 
 
 _ORDER: Final = tuple(each.name for each in fields(HoldOrder) if each.name != "on_unknown")
@@ -114,22 +114,20 @@ _of_context: Final = attrgetter(*_CONTEXT)
 
 def _kept(at_s: float, team: str, seq: int, act: Act) -> Kept:
     if isinstance(act, HoldOrder):
-        return (at_s, team, seq, "order", act.on_unknown.value, *_of_order(act))
+        return (at_s, team, seq, HoldOrder, _of_order(act), act.on_unknown.value)
     if isinstance(act, Ending):
-        if act.context is None:
-            return (at_s, team, seq, "ending", *_of_ending(act))
-        return (at_s, team, seq, "ending", *_of_ending(act), *_of_context(act.context))
+        return (at_s, team, seq, Ending, _of_ending(act), act.context and _of_context(act.context))
     return (at_s, team, seq, act)  # seldom
 
 
 def _acked(kept: Kept) -> Acked:
     at_s, team, seq, act, *values = kept
-    if act == "order":
-        policy, *rest = values
-        act = HoldOrder(on_unknown=OnUnknown(policy), **dict(zip(_ORDER, rest, strict=True)))
-    elif act == "ending":
-        context = dict(zip(_CONTEXT, values[len(_ENDING) :], strict=False))
-        act = Ending(**dict(zip(_ENDING, values, strict=False)), context=HoldContext(**context) if context else None)
+    if act is HoldOrder:
+        order, policy = values
+        act = HoldOrder(on_unknown=OnUnknown(policy), **dict(zip(_ORDER, order, strict=True)))
+    elif act is Ending:
+        ending, context = values
+        act = Ending(**dict(zip(_ENDING, ending, strict=True)), context=context and HoldContext(*context))
     return Acked(at_s, team, seq, act)
 
 
@@ -142,7 +140,7 @@ class History:
     def __init__(self, *, remember_s: float = REMEMBER_S, acts_max: int = ACTS_MAX, teams_max: int = TEAMS_MAX) -> None:
         self._remember_s = remember_s
         self._teams_max = teams_max
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[str, tuple[str, int, str, EntryKind]] = {}
         self._acts_max = acts_max
         self._acts: deque[Kept] = deque()
         self._latest_s: dict[str, float] = {}
@@ -150,40 +148,43 @@ class History:
     def note(self, at_s: float, team: str, seq: int, act: Act) -> bool:
         """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
         self.remember(at_s, team, seq, act)
-        return self.see(seen_as(team, seq, act))
+        return self.see((team, seq, act.hold_id, _KINDS[type(act)]))
 
     def remember(self, at_s: float, team: str, seq: int, act: Act) -> None:
         """Remembers an act, without the answer kept with it, and lets go of those that are too old or too many."""
-        acts = self._acts
+        acts, latest_s = self._acts, self._latest_s
         acts.append(_kept(at_s, team, seq, act))
-        self._latest_s[team] = at_s
+        latest_s[team] = at_s
         while len(acts) > self._acts_max or (at_s - acts[0][0] > self._remember_s and self._is_old(acts[0], at_s)):
-            gone_s, gone_team, *_ = acts.popleft()
-            if self._latest_s.get(gone_team) == gone_s:
-                del self._latest_s[gone_team]
+            gone = acts.popleft()
+            if latest_s.get(gone[1]) == gone[0]:
+                del latest_s[gone[1]]
 
     def _is_old(self, kept: Kept, now_s: float) -> bool:
         """Whether the team has gone on for long enough after this act. One whose store is away has not."""
-        at_s, team, *_ = kept
-        return bool(self._latest_s.get(team, now_s) - at_s > self._remember_s or now_s - at_s > AWAY_S)
+        at_s: float = kept[0]
+        return self._latest_s.get(kept[1], now_s) - at_s > self._remember_s or now_s - at_s > AWAY_S
 
-    def see(self, seen: Seen) -> bool:
-        """Remembers an entry of a team; False if it is not above the one that was seen before, which then stays."""
-        before = self._seen.pop(seen.team, None)
-        is_next = before is None or seen.seq > before.seq
+    def see(self, seen: tuple[str, int, str, EntryKind]) -> bool:
+        """Remembers an entry of a team, a `Seen` or its values; False if it is not above the one that was seen before,
+        which then stays."""
+        team = seen[0]
+        before = self._seen.pop(team, None)
+        is_next = before is None or seen[1] > before[1]
         # Put last: the first is the one that was seen longest ago.
-        self._seen[seen.team] = before if before and not is_next else seen
+        self._seen[team] = before if before and not is_next else seen
         if len(self._seen) > self._teams_max:
             del self._seen[next(iter(self._seen))]
         return is_next
 
     def all_seen(self) -> tuple[Seen, ...]:
         """The last entry seen of every team of which one is remembered."""
-        return tuple(self._seen.values())
+        return tuple(Seen(*each) for each in self._seen.values())
 
     def seen(self, team: str) -> Seen | None:
         """The last entry seen of the team."""
-        return self._seen.get(team)
+        found = self._seen.get(team)
+        return None if found is None else Seen(*found)
 
     def forget(self, teams: Collection[str]) -> dict[str, list[Acked]]:
         """Begins anew with these teams, and gives back the acts of each in the order in which they were acknowledged:

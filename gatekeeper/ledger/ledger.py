@@ -12,6 +12,7 @@ were made, so a `release` after a cancelled `hold` meets whatever that hold did.
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 from gatekeeper.ledger import bounds, jobs, looking, scripts
@@ -53,8 +54,6 @@ from gatekeeper.ledger.windows import WindowCache
 
 EXPIRE_MAX: Final = 200
 """Holds in one expire_due: keeps the store's other clients waiting for a few milliseconds at most."""
-TIMEZONES_KNOWN_MAX: Final = 10_000
-"""Teams whose time zone is remembered; a forgotten one costs its next hold a second round trip."""
 
 _WINDOW_TRIES: Final = 3  # time zone unknown, then the window changed under us, then done
 
@@ -82,7 +81,6 @@ class Ledger:
         self.usage = UsageBook(client)
         self._client = client
         self._windows = WindowCache()
-        self._timezones: dict[str, str] = {}
 
     async def close(self) -> None:
         """Finish what is in flight (bounded) and close the connections."""
@@ -103,7 +101,7 @@ class Ledger:
         await self._client.command("SADD", TEAMS, record.id)
         await self.allowances.expect(record)
         revision = await scripts.put_team(self._client, record, actor, why, expected_revision)
-        self._remember_timezone(record.id, record.timezone)
+        self._windows.remember(record.id, record.timezone)
         await self.allowances.stored(record)
         return replace(record, revision=revision)
 
@@ -112,7 +110,7 @@ class Ledger:
         bounds.check_team_id(team_id)
         record = await looking.team(self._client, team_id)
         if record is not None:
-            self._remember_timezone(team_id, record.timezone)
+            self._windows.remember(team_id, record.timezone)
         return record
 
     def teams(self) -> AsyncIterator[str]:
@@ -155,32 +153,39 @@ class Ledger:
         return await scripts.grant(self._client, team_id, grant_id, amount, note, actor, expires_at_ms)
 
     async def hold(self, order: HoldOrder) -> HoldResult:
-        """Check everything that limits this team and keep the credits aside, all or nothing, in one step.
-
-        Raises LedgerNoTeam, and LedgerUnavailable: then forward nothing.
-        """
+        """Check everything that limits this team and keep the credits aside, all or nothing, in one step. Raises
+        LedgerNoTeam, and LedgerUnavailable: then forward nothing."""
+        team = order.team
         bounds.check_order(order)
-        self.repair.admit(order.team)
-        self.on_deadline(order.team, order.ttl_ms)
-        self.alerts.seen(order.team, order)
-        result = await self.allowances.hold(order, self._hold)
+        self.repair.admit(team)
+        self.on_deadline(team, order.ttl_ms)
+        self.alerts.seen(team, order)
+        since_s, windows = monotonic(), self._windows.of_team(team)
+        result = scripts.held(order, await scripts.ask_hold(self._client, order, windows))
+        if type(result) is not Held or result.reaped:
+            result = await self._went_on(order, result)
+        if isinstance(result, Refused) and await self.allowances.help(order, result, since_s):
+            result = await self._hold(order)
         if isinstance(result, Held):
-            self.repair.acked(order.team, result.seq, order)
-            if not self.repair.is_sound(order.team):
-                await self.repair.admit_held(order.team)
+            self.repair.acked(team, result.seq, order)
+            if not self.repair.is_sound(team):
+                await self.repair.admit_held(team)
         return result
 
     async def _hold(self, order: HoldOrder) -> HoldResult:
-        windows = self._windows.latest(self._timezones.get(order.team, "UTC"))
-        for _ in range(_WINDOW_TRIES):
-            answer = await scripts.hold(self._client, order, windows)
-            if not isinstance(answer, scripts.RetryWindows):
-                if isinstance(answer, Held | Refused):
-                    self._tell(order.team, answer.reaped)
-                return answer
-            self._remember_timezone(order.team, answer.timezone)
-            windows = self._windows.at(answer.now_ms, answer.timezone)
-        raise LedgerBroken(f"no calendar window of team {order.team} holds the store's time")
+        return await self._went_on(order, await scripts.hold(self._client, order, self._windows.of_team(order.team)))
+
+    async def _went_on(self, order: HoldOrder, answer: HoldResult | scripts.RetryWindows) -> HoldResult:
+        """What became of a hold, which is sent again while its windows are not the store's; tells what it reaped."""
+        for _ in range(_WINDOW_TRIES - 1):
+            if isinstance(answer, scripts.RetryWindows):
+                self._windows.remember(order.team, answer.timezone)
+                answer = await scripts.hold(self._client, order, self._windows.at(answer.now_ms, answer.timezone))
+        if isinstance(answer, scripts.RetryWindows):
+            raise LedgerBroken(f"no calendar window of team {order.team} holds the store's time")
+        if isinstance(answer, Held | Refused):
+            self._tell(order.team, answer.reaped)
+        return answer
 
     def settle(  # noqa: PLR0913  # what a journal entry has, each by its name
         self,
@@ -227,7 +232,7 @@ class Ledger:
         bounds.check_team_id(team_id)
         bounds.check_ending(ending)
         self.alerts.seen(team_id, ending.context)
-        settlement = await scripts.settle(self._client, team_id, ending)
+        settlement = scripts.settlement(team_id, await scripts.ask_settle(self._client, team_id, ending))
         if settlement.seq:
             self.repair.acked(team_id, settlement.seq, ending)
         elif settlement.status is SettleStatus.DUPLICATE:
@@ -393,8 +398,3 @@ class Ledger:
     def _tell(self, team_id: str, transitions: tuple[Transition, ...]) -> None:
         for transition in transitions:
             self.on_transition(team_id, transition)
-
-    def _remember_timezone(self, team_id: str, timezone: str) -> None:
-        if len(self._timezones) >= TIMEZONES_KNOWN_MAX:
-            self._timezones.clear()
-        self._timezones[team_id] = timezone

@@ -50,6 +50,18 @@ async def team_ids(client: StoreClient) -> AsyncIterator[str]:
             yield team_id
 
 
+async def in_chunks(teams: AsyncIterator[str], size: int) -> AsyncIterator[list[str]]:
+    """So many at a time, the last ones fewer: what is asked about them together goes in one pipeline."""
+    chunk: list[str] = []
+    async for team_id in teams:
+        chunk.append(team_id)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
 async def team(client: StoreClient, team_id: str) -> TeamRecord | None:
     """The team's record as it is now."""
     stored = pairs(await client.command("HGETALL", TeamKeys(team_id).team))

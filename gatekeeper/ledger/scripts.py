@@ -1,14 +1,23 @@
-"""One typed coroutine per script: names to KEYS and ARGV, the reply to a record. The only caller of `lua/*.lua`.
+"""One typed coroutine per script: names to KEYS and ARGV, the reply to a record. The only caller of `lua/*.lua`. What
+every request has, a hold and its end, has its two halves too: whoever has both in one place waits in between itself.
 
 It decides nothing. A reply that a script cannot give is LedgerBroken; `INVALID` and `NO_TEAM` become their errors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import STATES, context_text, pairs, parse_figures, parse_limits, team_arguments
+from gatekeeper.ledger.codec import (
+    STATES,
+    account_text,
+    context_text,
+    pairs,
+    parse_figures,
+    parse_limits,
+    team_arguments,
+)
 from gatekeeper.ledger.errors import LedgerBroken, LedgerConflict, LedgerInvalid, LedgerNoTeam
 from gatekeeper.ledger.holdid import hold_id_day, month_of_day
 from gatekeeper.ledger.keys import TeamKeys, hold_names, once_names, settle_names
@@ -137,28 +146,36 @@ async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
 
 async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldResult | RetryWindows:
     """Run hold.lua."""
+    return held(order, await ask_hold(client, order, windows))
+
+
+def ask_hold(client: StoreClient, order: HoldOrder, windows: Windows) -> Awaitable[list[Reply]]:
+    """Send hold.lua off; what it tells is read by `held`."""
     day = hold_id_day(order.hold_id)
+    terms = f"{order.amount}:{order.ttl_ms}:{order.grace_ms}:{order.on_unknown[0]}:{day}"
+    args: tuple[str | int, ...] = (order.hold_id, terms, account_text(order), windows.argument(), order.meta)
+    if order.once or order.shadow:
+        args += (order.once, order.once_within_ms, order.shadow)
     names = once_names(order.team, day) if order.once else hold_names(order.team, day)
-    args = (
-        order.hold_id, order.amount, order.ttl_ms, order.grace_ms, order.on_unknown[0], order.fingerprint,
-        order.project, order.member, order.key_id, order.price_list, order.meta,
-        windows.timezone, windows.argument(), day, order.once, order.once_within_ms, order.usage, order.shadow,
-    )  # fmt: skip
-    reply = await client.run(script("hold"), names, args)
+    return client.run(script("hold"), names, args)
+
+
+def held(order: HoldOrder, reply: list[Reply]) -> HoldResult | RetryWindows:
+    """What hold.lua told about this order."""
     match reply:
-        case ["HELD", amount, available, held, seq, again, reaped, starts, *shadowed]:
+        case ["HELD", amount, available, kept, seq, again, reaped, starts, *shadowed]:
             return Held(
-                order.hold_id, int(amount), int(available), int(held), int(seq), again == "1",
+                order.hold_id, amount, available, kept, int(seq), again == "1",
                 _transitions(reaped) if reaped else (), starts,
-                tuple(_refusal(refusal, int(available)) for refusal in shadowed) if shadowed else (),
+                tuple(_refusal(refusal, available) for refusal in shadowed) if shadowed else (),
             )  # fmt: skip
         case ["REPEAT", state, amount, charged, hold_id]:
             return Repeated(hold_id, STATES[state], int(amount), int(charged))
         case ["MISMATCH", state, hold_id]:
             return Mismatch(hold_id, STATES[state])
-        case ["REFUSED", available, held, reaped, *refusals, now]:
+        case ["REFUSED", available, kept, reaped, *refusals, now]:
             decoded = tuple(_refusal(refusal, int(available)) for refusal in refusals)
-            return Refused(decoded, order.amount, int(available), int(held), _transitions(reaped), int(now))
+            return Refused(decoded, order.amount, int(available), int(kept), _transitions(reaped), int(now))
         case ["RETRY_WINDOWS", now, timezone]:
             return RetryWindows(int(now), timezone)
         case ["STALE", now]:
@@ -176,22 +193,29 @@ def _refusal(raw: list[str], available: int) -> Refusal:
 
 async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
     """Run settle.lua."""
+    return settlement(team, await ask_settle(client, team, ending))
+
+
+def ask_settle(client: StoreClient, team: str, ending: Ending) -> Awaitable[list[Reply]]:
+    """Send settle.lua off; what it tells is read by `settlement`."""
     hold_id, context, answer = ending.hold_id, ending.context, ending.answer
-    names = settle_names(team, hold_id_day(hold_id))
+    terms = f"{ending.amount}:{ending.outputs}:{ending.undo:d}:{ending.within_available:d}"
     args: tuple[str | int, ...] = (
-        hold_id, ending.amount, ending.why, ending.meta, int(ending.undo), context_text(context) if context else "",
-        int(ending.within_available), ending.outputs,
+        hold_id, terms, ending.why, ending.meta, context_text(context) if context else "",
     )  # fmt: skip
-    if answer is not None:
-        names += (TeamKeys(team).answer(hold_id),)
-        args += (answer.text, answer.ttl_ms)
-    reply = await client.run(script("settle"), names, args)
+    names = settle_names(team, hold_id_day(hold_id))
+    if answer is None:
+        return client.run(script("settle"), names, args)
+    return client.run(script("settle"), [*names, TeamKeys(team).answer(hold_id)], [*args, answer.text, answer.ttl_ms])
+
+
+def settlement(team: str, reply: list[Reply]) -> Settlement:
+    """What settle.lua told."""
     match reply:
-        case [status, charged, freed, available, held, was, over, seq]:
-            left = int(available)
+        case [status, charged, freed, available, kept, was, over, seq]:
             return Settlement(
-                _SETTLED[status], int(charged), int(freed), left, int(held), max(0, -left), over == "1",
-                STATES.get(was), int(seq),
+                _SETTLED[status], charged, freed, available, kept, max(0, -available), over == "1", STATES.get(was),
+                int(seq),
             )  # fmt: skip
     raise unusual("settle", team, reply)
 

@@ -10,7 +10,7 @@ It does not log: what happened goes to callbacks.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.ledger.deadlines import Deadlines
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError
 from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.looking import in_chunks
 from gatekeeper.ledger.records import Expiry, Transition
 
 TICK_S: Final = 1.0
@@ -104,7 +105,7 @@ class Sweeper:
         errors; a team that cannot be read is told and passed by."""
         started_s, pace = self._clock.monotonic_s(), self._pace()
         teams = transitions = 0
-        async for some in self._chunks():
+        async for some in in_chunks(self._ledger.teams(), TEAMS_AT_ONCE):
             teams += len(some)
             due = await self._due_of(some)
             transitions += await self._look_at_all(due)
@@ -126,16 +127,6 @@ class Sweeper:
         if self._teams_last is None:
             return PACE_TEAMS_MAX
         return min(max(self._teams_last / WALK_S, PACE_TEAMS_MIN), PACE_TEAMS_MAX)
-
-    async def _chunks(self) -> AsyncIterator[list[str]]:
-        chunk: list[str] = []
-        async for team_id in self._ledger.teams():
-            chunk.append(team_id)
-            if len(chunk) == TEAMS_AT_ONCE:
-                yield chunk
-                chunk = []
-        if chunk:
-            yield chunk
 
     def _heard(self, team_id: str, in_ms: int) -> None:
         self._deadlines.remember(team_id, self._clock.monotonic_s() + in_ms / 1000)

@@ -27,7 +27,7 @@ class Terms:
         """Put the hold's deadline off to `ttl_ms` from now; one that is later stays. The same again changes nothing."""
         bounds.check_team_id(team_id)
         bounds.check_hold_id(hold_id)
-        bounds.check_ttl(ttl_ms)
+        bounds.check_interval("ttl_ms", ttl_ms)
         self._on_deadline(team_id, ttl_ms)
         extended = await scripts.extend(self._client, team_id, hold_id, ttl_ms)
         if extended.seq:

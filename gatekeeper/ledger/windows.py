@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 
 from gatekeeper.ledger.teamrecord import Per
 
+TIMEZONES_KNOWN_MAX: Final = 10_000
+"""Teams whose time zone is remembered; a forgotten one costs its next hold a second round trip."""
+
 _HOUR_MS: Final = 3_600_000
 _LONG_AGO_MS: Final = 946_684_800_000  # 2000-01-01: never now, and no window of it starts before 1970
 
@@ -50,7 +53,7 @@ class Windows:
         starts, ends = [w.start_ms for w in spans], [w.end_ms for w in spans]
         next_ends = [w.next_end_ms for w in spans]
         text = ";".join(":".join(map(str, instants)) for instants in (whole, starts, ends, next_ends))
-        object.__setattr__(self, "_argument", text)
+        object.__setattr__(self, "_argument", f"{self.timezone};{text}")
 
     def of(self, per: Per) -> Window | None:
         """The window of a limit; None for `lifetime`."""
@@ -62,7 +65,7 @@ class Windows:
         return all(window.holds(at_ms) for window in (self.hour, self.day, self.week, self.month))
 
     def argument(self) -> str:
-        """The form hold.lua takes: while when all four hold, then their starts, ends and next ends."""
+        """The form hold.lua takes: their zone, while when all four hold, then their starts, ends and next ends."""
         return self._argument
 
 
@@ -116,10 +119,22 @@ def _midnight_ms(day: date, zone: ZoneInfo) -> int:
 
 
 class WindowCache:
-    """The last windows computed for each time zone. Not a clock: whoever asks brings the store's instant."""
+    """The last windows computed for each time zone, and which zone teams are in. Not a clock: whoever asks brings the
+    store's instant."""
 
     def __init__(self) -> None:
         self._latest: dict[str, Windows] = {}
+        self._timezones: dict[str, str] = {}
+
+    def of_team(self, team_id: str) -> Windows:
+        """The latest in the zone in which the team was last known to be."""
+        return self.latest(self._timezones.get(team_id, "UTC"))
+
+    def remember(self, team_id: str, timezone: str) -> None:
+        """This is the team's zone now."""
+        if len(self._timezones) >= TIMEZONES_KNOWN_MAX:
+            self._timezones.clear()
+        self._timezones[team_id] = timezone
 
     def latest(self, timezone: str) -> Windows:
         """The windows computed last, long gone ones if there are none; the script says if they no longer hold."""

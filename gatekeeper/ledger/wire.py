@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from hiredis import pack_command
@@ -25,6 +26,9 @@ from redis.exceptions import (
 
 Reply = Any
 """A decoded reply: str, int, None, or lists of them. Each wrapper in scripts.py knows its own."""
+
+HEADS_KEPT: Final = 8192
+"""Beginnings of script calls that are kept as bytes, for the hold and the end of each team at work: half a KB each."""
 
 READ_TOGETHER: Final = 32
 """Replies under one time limit, the connection's: a limit of its own for each would cost as much as reading it."""
@@ -81,13 +85,29 @@ def told(error: Exception) -> str:
 
 def packed(args: Sequence[str | int]) -> bytes:
     """A command as the store reads it. What UTF-8 cannot write becomes '?': one odd text must not stop a whole lane."""
-    words: Any = tuple(args)  # the library's own types name a tuple of one
+    words: Any = args if type(args) is tuple else tuple(args)  # the library's own types name a tuple of one
     try:
         command: bytes = pack_command(words)
     except UnicodeEncodeError:
         words = tuple(str(arg).encode(errors="replace") for arg in args)
         command = pack_command(words)
     return command
+
+
+def packed_run(sha: str, keys: Sequence[str], args: Sequence[str | int]) -> bytes:
+    """The call of a script as the store reads it. Keys that come as a tuple are those of a team at work: what they make
+    up, most of the command, is kept."""
+    if type(keys) is not tuple:
+        return packed(("EVALSHA", sha, len(keys), *keys, *args))
+    count = len(args)
+    return _head(sha, keys, count) + packed(args)[len(f"*{count}\r\n") :]
+
+
+@lru_cache(maxsize=HEADS_KEPT)
+def _head(sha: str, keys: tuple[str, ...], args: int) -> bytes:
+    """All of a call before its arguments, of which there are so many."""
+    words = packed(("EVALSHA", sha, len(keys), *keys))
+    return b"*%d%b" % (3 + len(keys) + args, words[words.index(b"\r\n") :])
 
 
 async def exchange(connection: Any, commands: list[bytes], more_s: float = 0.0) -> list[Reply]:

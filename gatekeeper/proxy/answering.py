@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
-from multidict import CIMultiDict, istr
 
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.outcome import Outcome
@@ -29,14 +28,15 @@ from gatekeeper.proxy.again import AnswerCopy
 from gatekeeper.proxy.client_side import ClientSide
 from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate, Provider
-from gatekeeper.proxy.jobs.rewriting import rewrite
+from gatekeeper.proxy.jobs.rewriting import may_have, rewrite
+from gatekeeper.proxy.keeping import Corner
 from gatekeeper.proxy.mounts import mount_of
 from gatekeeper.proxy.once import UNNAMED, Once
 from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, credential_refused, from_upstream
 from gatekeeper.proxy.unpacking import is_packed, reading, unpacked
 from gatekeeper.proxy.webhooks.swap import own_webhook_shown
 from gatekeeper.upstream.failure import UpstreamError
-from gatekeeper.upstream.headers import forwardable_response_headers, named_headers
+from gatekeeper.upstream.headers import forwardable_response_lines, named_headers
 from gatekeeper.upstream.messages import UpstreamAnswer
 from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_CHARGED, CREDITS_HELD, HOLD_ID, REQUEST_ID, SHADOW
 from gatekeeper.web.outgoing import PassedOn
@@ -48,21 +48,17 @@ LINKED_ANSWER_BYTES_MAX = 8 * 1024**2
 """An answer in which links may stand is read whole up to here: above it are films and pictures in text, and no links
 that anybody follows."""
 
+COPIES = 3
+"""Of an answer whose links are being changed: its pieces, the whole, and the whole with others."""
+
 REWRITTEN_AT_ONCE_BYTES = 64 * 1024
 """About 10 ms of looking for links at worst; a larger answer is looked through in a thread."""
-
-OF_THE_VERY_BYTES = ("ETag", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest")
-"""Headers that are about the provider's bytes, which an answer with changed links no longer has."""
 
 EVENT_END = b"\n\n"
 """What ends a server-sent event."""
 
 SUNSETS_MAX: Final = 1024
 """Days on which offers end; a catalog has some dozens."""
-
-LOCATION: Final = istr("Location")
-
-Headers = CIMultiDict[str]
 
 
 def _nobody_asks(_at_s: float, _client_waits_s: float) -> None:
@@ -153,11 +149,9 @@ async def deliver_free(
     gate: Gate, call: Call, answer: UpstreamAnswer, hidden: Sequence[str], own: Mapping[str, str] | None = None
 ) -> web.StreamResponse:
     """Passes on an answer unread, with our `own` headers. Nothing is held and nothing is booked."""
-    headers = _passed_headers(answer, call.request_id, hidden)
-    if own:
-        headers.update(own)
+    lines = forwardable_response_lines(answer.raw_headers, hidden)
     length = answer.content_length
-    client = _client_side(gate, call, answer, headers, length)
+    client = _client_side(gate, call, answer, _with_own(lines, call, own), length)
     if length is not None and length <= WHOLE_ANSWER_BYTES_MAX:
         return await _pass_whole(client, answer)
     await client.begin()
@@ -196,22 +190,35 @@ async def _read_whole(answer: UpstreamAnswer) -> tuple[bytes, bool]:
 
 
 async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamResponse:
-    """Reads the whole answer before anything of it goes out; one that turns out larger than this goes on in pieces."""
+    """Reads the whole answer before anything of it goes out; one that turns out larger than this, or than
+    there is memory for, goes on in pieces."""
     here = passage.answer.whole()
     if here is not None and len(here) <= bytes_max:
         passage.reader.feed(here)
         return await _deliver_whole(passage, here, complete=True)
-    chunks, pieces, size, complete = passage.answer.chunks(), list[bytes](), 0, True
-    try:
-        async for piece in chunks:
-            passage.reader.feed(piece)
-            pieces.append(piece)
-            size += len(piece)
-            if size > bytes_max:
-                return await _deliver_streaming(passage, chunks, pieces)
-    except UpstreamError:
-        complete = False
-    return await _deliver_whole(passage, b"".join(pieces), complete=complete)
+    chunks, pieces, size, complete, fits = passage.answer.chunks(), list[bytes](), 0, True, True
+    with Corner(passage.gate.room) as corner:
+        try:
+            async for piece in chunks:
+                passage.reader.feed(piece)
+                pieces.append(piece)
+                size += len(piece)
+                fits = size <= bytes_max and _may_be_kept(passage, corner, size, len(piece))
+                if not fits:
+                    break
+        except UpstreamError:
+            complete = False
+        if fits:
+            whole = b"".join(pieces)
+            pieces.clear()
+            return await _deliver_whole(passage, whole, complete=complete)
+    return await _deliver_streaming(passage, chunks, pieces)
+
+
+def _may_be_kept(passage: Passage, corner: Corner, size: int, more: int) -> bool:
+    """Whether there is memory for more of an answer that is not small. One that may repeat the address we gave for a
+    webhook is kept in any case: nobody else is to see that."""
+    return size <= WHOLE_ANSWER_BYTES_MAX or corner.takes(COPIES * more) or passage.call.trace.hook is not None
 
 
 async def _deliver_whole(passage: Passage, whole: bytes, *, complete: bool) -> web.StreamResponse:
@@ -224,10 +231,10 @@ async def _deliver_whole(passage: Passage, whole: bytes, *, complete: bool) -> w
     passage.copy.feed(body)
     await passage.land(passage.reader.finish(complete=complete), passage.copy.finish(complete=complete))
     length = len(body) if complete else passage.answer.content_length
-    headers = _headers(passage)
+    lines = _lines(passage)
     if plain is not None:
-        headers.popall("Content-Encoding", None)
-    client = _client_side(passage.gate, passage.call, passage.answer, headers, length)
+        lines = _without(lines, "content-encoding")
+    client = _client_side(passage.gate, passage.call, passage.answer, lines, length)
     if complete:
         await client.send(body)
     else:
@@ -242,7 +249,7 @@ async def _deliver_streaming(passage: Passage, chunks: AsyncIterator[bytes], beg
     `begun` has been read already.
     """
     answer, reader, copy = passage.answer, passage.reader, passage.copy
-    client = _client_side(passage.gate, passage.call, answer, _headers(passage), answer.content_length)
+    client = _client_side(passage.gate, passage.call, answer, _lines(passage), answer.content_length)
     at_once = is_event_stream(passage.content_type)
     kept, between_events, failure = b"".join(begun), False, None
     copy.feed(kept)
@@ -294,18 +301,20 @@ async def _unpacked(passage: Passage, body: bytes) -> bytes | None:
 
 async def _rewritten(passage: Passage, body: bytes) -> bytes:
     """The body with links that lead through the gateway."""
-    change = mount_of(passage.gate, passage.call.request, passage.provider).through
     links = passage.call.dialect.TRAITS.links
+    if not may_have(body, links):
+        return own_webhook_shown(passage.call, body)
+    change = mount_of(passage.gate, passage.call.request, passage.provider).through
     if len(body) <= REWRITTEN_AT_ONCE_BYTES:
         return own_webhook_shown(passage.call, rewrite(body, links, change))
     return own_webhook_shown(passage.call, await asyncio.to_thread(rewrite, body, links, change))
 
 
-def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, headers: Headers, length: int | None) -> ClientSide:
+def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, lines: list[bytes], length: int | None) -> ClientSide:
     call.trace.answering = True
     return ClientSide(
         call.request,
-        PassedOn(answer.status, headers, length),
+        PassedOn(answer.status, lines, length),
         gate.clock,
         write_timeout_s=gate.client_write_timeout_s,
         total_s=gate.client_total_s,
@@ -320,25 +329,28 @@ def content_type_of(answer: UpstreamAnswer, named: Mapping[str, str]) -> str:
     return next(found, b"").decode("latin-1")
 
 
-def _passed_headers(answer: UpstreamAnswer, request_id: str, hidden: Sequence[str]) -> Headers:
-    headers = CIMultiDict(forwardable_response_headers(answer.raw_headers, *hidden))
-    # An SDK that follows a redirect would carry the team's key past the gateway.
-    if LOCATION in headers:
-        headers.popall(LOCATION)
-    headers[REQUEST_ID] = request_id
-    return headers
+def _lines(passage: Passage) -> list[bytes]:
+    """The provider's headers and our own, as lines."""
+    hidden = passage.provider.credential.hidden
+    lines = forwardable_response_lines(passage.answer.raw_headers, hidden, changed=passage.has_links)
+    return _with_own(lines, passage.call, passage.headers())
 
 
-def _headers(passage: Passage) -> Headers:
-    """The provider's headers and our own."""
-    headers = _passed_headers(passage.answer, passage.call.request_id, passage.provider.credential.hidden)
-    if passage.has_links:
-        for name in OF_THE_VERY_BYTES:
-            headers.popall(name, None)
-    headers.update(passage.headers())
-    if passage.call.trace.shadowed is not None:
-        headers.update(shadow_headers(passage.call))
-    return headers
+def _with_own(lines: list[bytes], call: Call, own: Mapping[str, str] | None) -> list[bytes]:
+    """None of the provider's is called as ours are, but for what it may say of its own end."""
+    lines.append(f"{REQUEST_ID}: {call.request_id}".encode())
+    if own:
+        if "Deprecation" in own:
+            lines = _without(lines, "deprecation", "sunset")
+        lines += [f"{name}: {value}".encode() for name, value in own.items()]
+    if call.trace.shadowed is not None:
+        lines.append(f"{SHADOW}: {call.trace.shadowed}".encode())
+    return lines
+
+
+def _without(lines: list[bytes], *names: str) -> list[bytes]:
+    """Without those of such names, given in lower case."""
+    return [line for line in lines if line.partition(b":")[0].decode().lower() not in names]
 
 
 def shadow_headers(call: Call) -> dict[str, str]:

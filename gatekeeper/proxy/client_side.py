@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.http import StreamWriter
 
 from gatekeeper.clock import Clock
+from gatekeeper.web.outgoing import PassedOn, put
 
 
 class ClientSide:
@@ -22,12 +23,12 @@ class ClientSide:
     long it kept us waiting so far.
     """
 
-    __slots__ = ("_clock", "_gone", "_request", "_total_s", "_write_timeout_s", "_writer", "response", "waited_s")
+    __slots__ = ("_clock", "_gone", "_request", "_short", "_total_s", "_write_timeout_s", "response", "waited_s")
 
     def __init__(
         self,
         request: web.BaseRequest,
-        response: web.StreamResponse,
+        response: PassedOn,
         clock: Clock,
         *,
         write_timeout_s: float,
@@ -36,16 +37,21 @@ class ClientSide:
         self.response = response
         self.waited_s = 0.0
         self._request = request
-        self._writer = cast("StreamWriter", request.writer)
         self._clock = clock
         self._write_timeout_s = write_timeout_s
         self._total_s = total_s
         self._gone = False
+        self._short = False
 
     async def begin(self) -> None:
         """Sends the head."""
-        await self._make_head()
+        head = self.response.short_head(self._request)
+        if head is not None:
+            self._short = True
+            self._put(head)
+            return
         try:
+            await self.response.prepare(self._request)
             self._writer.send_headers()
         except ConnectionError:
             self.cut()
@@ -54,32 +60,33 @@ class ClientSide:
         """Sends a piece and waits until the client has taken most of what is on its way."""
         if not piece or self._gone:
             return
-        try:
-            await self._writer.write(piece, drain=False)
-        except ConnectionError:
-            self.cut()
+        if self._short:
+            self._put(piece)
         else:
-            if self._request.protocol.writing_paused:
-                await self._within_time(self._writer.drain())
+            try:
+                await self._writer.write(piece, drain=False)
+            except ConnectionError:
+                self.cut()
+        if self._request.protocol.writing_paused and not self._gone:
+            await self._within_time(self._writer.drain())
 
     async def end(self, last: bytes) -> None:
         """Sends the last piece and ends the answer as complete."""
         await self.write(last)
-        if self._gone:
+        if self._short or self._gone:
+            # What has a length ends with its last byte.
             return
-        if self._writer.chunked:
-            await self._within_time(self.response.write_eof())
-        else:
-            # All has been written: this only notes that nothing more may be.
-            await self.response.write_eof()
+        await self._within_time(self.response.write_eof())
 
     async def send(self, body: bytes) -> None:
         """Sends head and body, a whole answer, in one write."""
-        if not body:
-            await self.begin()
+        head = self.response.short_head(self._request)
+        if head is not None:
+            self._short = True
+            await self.write(head + body)
         else:
-            await self._make_head()
-        await self.end(body)
+            await self.begin()
+            await self.end(body)
 
     async def break_off(self, last: bytes) -> None:
         """Sends what there is and ends the connection before the answer's end, so that it shows as incomplete."""
@@ -96,9 +103,13 @@ class ClientSide:
         if self._request.transport is not None:
             self._request.transport.abort()
 
-    async def _make_head(self) -> None:
+    @property
+    def _writer(self) -> StreamWriter:
+        return cast("StreamWriter", self._request.writer)
+
+    def _put(self, data: bytes) -> None:
         try:
-            await self.response.prepare(self._request)
+            put(self._request, data)
         except ConnectionError:
             self.cut()
 

@@ -4,7 +4,7 @@ The outbox keeps it, or a log line says that nobody does.
 """
 
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from gatekeeper.events import (
     GenerationFacts,
@@ -93,12 +93,18 @@ class Booked(Protocol):
     def debt(self) -> int: ...
 
 
+FLAGGED: Final = (SettleStatus.LATE, SettleStatus.ORPHAN, SettleStatus.VOIDED)
+"""Ends that met no open hold."""
+
+
 def report_flagged(metrics: Metrics, facts: GenerationFacts, held: int, booked: Booked) -> None:
     """A metric and a line more for an outcome that met no open hold: time had resolved it, or the store had lost it."""
+    if booked.status not in FLAGGED:
+        return
     if booked.status == SettleStatus.LATE:
         metrics.flagged("late")
         emit(SettleLate(facts=facts, credits_held=held, credits_charged=booked.charged, debt=booked.debt))
-    elif booked.status in {SettleStatus.ORPHAN, SettleStatus.VOIDED}:
+    else:
         metrics.flagged("orphan")
         emit(SettleOrphan(facts=facts, credits_held=held, credits_charged=booked.charged, debt=booked.debt))
 

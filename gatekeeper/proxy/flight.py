@@ -7,11 +7,12 @@ meanwhile. What the ledger cannot take because the store is away goes to the out
 """
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from gatekeeper.core.outcome import Cost, Failed, Made, Outcome, Pending, Unknown
+from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.dialects.base import JobLink
 from gatekeeper.events import (
     GenerationAdmitted,
@@ -19,7 +20,6 @@ from gatekeeper.events import (
     GenerationSettled,
     HoldUnknown,
     JobAccepted,
-    SettledAs,
     SettleFailed,
 )
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
@@ -43,15 +43,14 @@ from gatekeeper.proxy.jobs.record import JobRecord
 from gatekeeper.proxy.jobs.settling import name_job
 from gatekeeper.proxy.once import Once
 from gatekeeper.proxy.ordering import context_of, order_of
-from gatekeeper.proxy.owing import NOTHING, Owed, cost_facts, made_as, outcome_meta, outputs_made, owed
+from gatekeeper.proxy.owing import NOTHING, Ended, Owed, ended_with, meta_text
 from gatekeeper.proxy.refusals import not_held
-from gatekeeper.proxy.telling import made_words
 from gatekeeper.upstream.messages import Delivery
 
 FAILED_FROM = 400
 """An answer with this status or one above it is none to whoever asked."""
 
-NOT_BOOKED = frozenset({SettleStatus.GONE, SettleStatus.MISMATCH})
+NOT_BOOKED = (SettleStatus.GONE, SettleStatus.MISMATCH)
 """The ledger knows another end of the hold, or no such hold."""
 
 POLL_URL_LENGTH_MAX = 1024
@@ -68,7 +67,8 @@ async def take_off(
     """
     order = order_of(gate, call, admission, once, ttl_s)
     try:
-        result = await gate.ledger.hold(order)
+        with await gate.crowd.holds.take():
+            result = await gate.ledger.hold(order)
     except LedgerUnavailable as error:
         if error.maybe_executed:
             await gate.in_flight.book_here(_undo, gate, call, order, error)
@@ -158,18 +158,19 @@ class Flight:
         self.kept = kept
         match outcome:
             case Made():
-                await self._settle_made(outcome)
-            case Failed(reason, billable, cost):
-                if not billable:
-                    await self.release(reason)
-                    return
+                await self._settle(ended_with(self.admission.model, self.admission.valid, outcome, self.held.amount))
+                if outcome.job_id is not None:
+                    await self._name(outcome.job_id, outcome.files)
+            case Failed(reason, True, cost):
                 full = Owed(self.held.amount, self.held.amount, note=reason)
-                await self._settle(full, "failed_billable", outcome, cost)
+                await self._settle(Ended(full, "failed_billable", cost))
+            case Failed(reason):
+                await self.release(reason)
+            case Unknown(reason):
+                await self.unknown(reason)
             case Pending():
                 self.resolved = True
                 await self.gate.in_flight.book_here(self._follow, outcome)
-            case Unknown(reason):
-                await self.unknown(reason)
 
     async def release(self, reason: str) -> None:
         """Frees the whole hold: nothing was made."""
@@ -181,9 +182,9 @@ class Flight:
         self.resolved = True
         await self.gate.in_flight.book_here(self._unknown, reason)
 
-    async def _settle(self, due: Owed, settled_as: SettledAs, outcome: Made | Failed, cost: Cost | None) -> None:
+    def _settle(self, end: Ended) -> Coroutine[None, None, None]:
         self.resolved = True
-        await self.gate.in_flight.book_here(self._charge, due, settled_as, outcome, cost)
+        return self.gate.in_flight.book_here(self._charge, end)
 
     async def _release(self, reason: str) -> None:
         try:
@@ -195,9 +196,16 @@ class Flight:
             return
         if not self._is_booked(settlement):
             return
-        self._count("released")
+        upstream_ms = self._count("released")
         emit(
-            GenerationReleased(facts=self.call.facts, credits_held=self.held.amount, outcome=reason, **self._timings())
+            GenerationReleased(
+                facts=self.call.facts,
+                credits_held=self.held.amount,
+                outcome=reason,
+                upstream_status=self.upstream_status,
+                upstream_ms=upstream_ms,
+                overhead_ms=self._overhead_ms(upstream_ms),
+            )
         )
 
     async def _unknown(self, reason: str) -> None:
@@ -209,7 +217,7 @@ class Flight:
         if marked.status in {MarkStatus.GONE, MarkStatus.RESOLVED}:
             self._not_booked(marked.status)
             return
-        self._count("unknown")
+        upstream_ms = self._count("unknown")
         emit(
             HoldUnknown(
                 facts=self.call.facts,
@@ -217,57 +225,52 @@ class Flight:
                 reason=reason,
                 policy=self.admission.provider.on_unknown,
                 upstream_status=self.upstream_status,
-                upstream_ms=self._upstream_ms(),
+                upstream_ms=upstream_ms,
             )
         )
 
-    async def _settle_made(self, made: Made) -> None:
-        due = owed(self.admission.model, self.admission.valid, made, self.held.amount, is_remembered=True)
-        await self._settle(due, made_as(self.admission.valid, made), made, made.cost)
-        if made.job_id is not None:
-            await self._name(made.job_id, made.files)
-
-    async def _charge(self, due: Owed, settled_as: SettledAs, outcome: Made | Failed, cost: Cost | None) -> None:
-        meta, outputs = outcome_meta(outcome, cost), outputs_made(outcome)
+    async def _charge(self, end: Ended) -> None:
+        due, meta = end.due, meta_text(end.journal, end.cost)
         try:
             settlement = await self.gate.ledger.settle(
                 self.held.hold_id,
                 self._team,
                 due.amount,
-                outcome=settled_as,
+                outcome=end.settled_as,
                 meta=meta,
                 context=self.context,
                 answer=self.kept,
                 within_available=due.within_available,
-                outputs=outputs,
+                outputs=end.outputs,
             )
         except LedgerError as error:
-            resolution = replace(self._resolution(Act.SETTLE, settled_as, due, meta), outputs=outputs)
+            resolution = replace(self._resolution(Act.SETTLE, end.settled_as, due, meta), outputs=end.outputs)
             await self._defer(error, resolution)
             return
         if self._is_booked(settlement):
-            over = max(due.worth - settlement.charged, 0)
-            self._count(settled_as, charged=settlement.charged, over=over)
-            if is_told(GenerationSettled):
-                self._tell_settled(settlement.charged, over, settled_as, due.note, outcome, cost)
+            self._tell_settled(settlement.charged, end)
 
-    def _tell_settled(
-        self, charged: int, over: int, settled_as: SettledAs, note: str, outcome: Made | Failed, cost: Cost | None
-    ) -> None:
-        made = outcome if isinstance(outcome, Made) else None
+    def _tell_settled(self, charged: int, end: Ended) -> None:
+        made, cost, over = end.made, end.cost, max(end.due.worth - charged, 0)
+        upstream_ms = self._count(end.settled_as, charged=charged, over=over)
+        if not is_told(GenerationSettled):
+            return
         emit(
             GenerationSettled(
                 facts=self.call.facts,
                 credits_held=self.held.amount,
                 credits_charged=charged,
                 credits_over=over,
-                outcome=settled_as,
-                note=note,
-                outputs_made=made.outputs if made else 0,
-                quality_made=made.quality if made else None,
-                made=made_words(made) if made else None,
-                **cost_facts(cost),
-                **self._timings(),
+                outcome=end.settled_as,
+                note=end.due.note,
+                outputs_made=0 if made is None else made.outputs,
+                quality_made=None if made is None else made.quality,
+                made=end.words,
+                cost_reported=None if cost is None else float(cost.amount),
+                cost_unit=None if cost is None else cost.unit,
+                upstream_status=self.upstream_status,
+                upstream_ms=upstream_ms,
+                overhead_ms=self._overhead_ms(upstream_ms),
             )
         )
 
@@ -276,7 +279,7 @@ class Flight:
         job = self.gate.desk.adopt(self.record(pending))
         status = await attach(self.gate, job, self.kept)
         self.gate.metrics.job_accepted(self.admission.provider.name)
-        self._count_upstream()
+        upstream_ms = self._count_upstream()
         emit(
             JobAccepted(
                 facts=self.call.facts,
@@ -285,7 +288,7 @@ class Flight:
                 deadline_s=job.record.deadline_s,
                 status=status,
                 upstream_status=self.upstream_status,
-                upstream_ms=self._upstream_ms(),
+                upstream_ms=upstream_ms,
             )
         )
 
@@ -332,14 +335,18 @@ class Flight:
         known = resolution_of(act, self.call.facts, self.context, why)
         return replace(known, amount=due.amount, meta=meta, within_available=due.within_available)
 
-    def _count(self, outcome: str, *, charged: int = 0, over: int = 0) -> None:
+    def _count(self, outcome: str, *, charged: int = 0, over: int = 0) -> int | None:
         self.gate.metrics.resolved(self.admission.provider.name, outcome, charged=charged, over=over)
-        self._count_upstream()
+        return self._count_upstream()
 
-    def _count_upstream(self) -> None:
-        upstream_ms = self._upstream_ms()
-        if upstream_ms is not None:
-            self.gate.metrics.upstream_took(self.admission.provider.name, upstream_ms / 1000)
+    def _count_upstream(self) -> int | None:
+        """Counts how long the provider took, and gives that back, in milliseconds."""
+        if self.upstream_began_s is None:
+            return None
+        ended_s = self.upstream_ended_s or self.gate.clock.monotonic_s()
+        took_ms = max(round((ended_s - self.upstream_began_s - self.client_waits_s) * 1000), 0)
+        self.gate.metrics.upstream_took(self.admission.provider.name, took_ms / 1000)
+        return took_ms
 
     def _not_booked(self, reason: str) -> None:
         """The ledger knows another end of this hold, or no such hold: trying again would not change that."""
@@ -350,17 +357,7 @@ class Flight:
     def _team(self) -> str:
         return self.call.caller.team.id
 
-    def _upstream_ms(self) -> int | None:
-        if self.upstream_began_s is None:
-            return None
-        ended_s = self.upstream_ended_s or self.gate.clock.monotonic_s()
-        return max(round((ended_s - self.upstream_began_s - self.client_waits_s) * 1000), 0)
-
-    def _timings(self) -> dict[str, Any]:
-        whole_ms = (self.gate.clock.monotonic_s() - self.call.trace.started_s - self.client_waits_s) * 1000
-        upstream_ms = self._upstream_ms()
-        return {
-            "upstream_status": self.upstream_status,
-            "upstream_ms": upstream_ms,
-            "overhead_ms": round(whole_ms - (upstream_ms or 0), 2),
-        }
+    def _overhead_ms(self, upstream_ms: int | None) -> float:
+        """What of the whole time was the gateway's own."""
+        whole_s = self.gate.clock.monotonic_s() - self.call.trace.started_s - self.client_waits_s
+        return round(whole_s * 1000 - (upstream_ms or 0), 2)

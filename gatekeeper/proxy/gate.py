@@ -18,8 +18,10 @@ from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import Outbox
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.crowd import Crowd, Places, open_places
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.record import Hook
+from gatekeeper.proxy.keeping import Body, Room
 from gatekeeper.proxy.past import ENFORCED, Past, Shadow
 from gatekeeper.proxy.remembering import NONE, Habit, Habits
 from gatekeeper.proxy.webhooks.parts import Webhooks
@@ -56,6 +58,7 @@ class Provider:
     host: str | None = None
     clock: Clock = field(default_factory=SystemClock)
     shadow: bool = False
+    places: Places = field(default_factory=open_places)
 
     def with_credential(self, headers: Headers, raw_query: str) -> tuple[Headers, str]:
         """Headers and query with the provider's credential added, signed at this moment if it is signed."""
@@ -186,6 +189,8 @@ class Gate:
     jobs: JobSettings
     desk: JobDesk
     webhooks: Webhooks
+    crowd: Crowd
+    room: Room
     public_url: str | None = None
     habits: Habits = field(default_factory=Habits)
 
@@ -196,7 +201,8 @@ class Trace:
 
     `started_s` is when our own work on it began: when its body was there. `answering`: its answer's head may be out.
     `hook` is where the caller wants to hear how its job ended. `asked` is the request in words, once it is read.
-    `shadowed` is the code with which it would have been refused, were it not let by.
+    `shadowed` is the code with which it would have been refused, were it not let by. `body` is its body, if that is
+    not small: it is released when it is sent, at the latest when the request ends.
     """
 
     facts: GenerationFacts
@@ -206,6 +212,7 @@ class Trace:
     asked: dict[str, Any] | None = None
     shadowed: Code | None = None
     habit: Habit = NONE
+    body: Body | None = None
 
     @classmethod
     def begin(cls, gate: Gate) -> "Trace":

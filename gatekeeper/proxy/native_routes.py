@@ -23,7 +23,7 @@ from gatekeeper.core.spec import Capability, Combination, ModelSpec, Offer, scal
 from gatekeeper.core.validate import validate
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.reports import Balance, LimitUsage, OpenHold
-from gatekeeper.proxy.body import read_body
+from gatekeeper.proxy.body import body_read
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.quoting import caller_balance, catalog_quote_answer, find_model
 from gatekeeper.web.answers import iso_time, json_answer
@@ -44,7 +44,7 @@ PRICES_SHOWN_MAX = 100
 
 async def answer_quote(gate: Gate, call: Call) -> web.Response:
     """`POST /v1/quotes`: the price, or what is wrong; nothing is held. No price depends on a prompt: none is needed."""
-    body = await read_body(call.request, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
+    body = await body_read(gate, call)
     asked = call.dialect.read_request(call.route, call.request.headers.get("Content-Type", ""), body)
     return await catalog_quote_answer(gate, call, replace(asked, prompt_length=asked.prompt_length or 1))
 

@@ -4,7 +4,6 @@ The name and the fingerprint of what was asked go to the ledger with the hold, w
 there was an earlier one. Nothing is looked up here, and a request without either header costs nothing.
 """
 
-import asyncio
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.dialects.multipart import read_boundary
 from gatekeeper.ledger import bounds
 from gatekeeper.proxy.gate import Call, Gate, Provider
+from gatekeeper.proxy.keeping import looked_through
 from gatekeeper.proxy.sending import passing_query
 
 IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")
@@ -28,9 +28,6 @@ RETRY_COUNT: Final = istr("x-stainless-retry-count")
 
 KNOWN_MS: Final = bounds.ONCE_WITHIN_MAX_MS
 """How long an `Idempotency-Key` is known: 24 hours, as long as the ledger remembers every name."""
-
-HASHED_AT_ONCE_BYTES: Final = 1024**2
-"""About a millisecond of hashing; a larger body is hashed in a thread, so that nobody else waits for it."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _COUNT = re.compile(r"[0-9]{1,4}")
@@ -105,9 +102,7 @@ def _stretches(boundary: bytes, body: Sequence[bytes]) -> Sequence[bytes]:
 async def _fingerprint(call: Call, provider: Provider, body: Sequence[bytes]) -> str:
     words = (provider.name, call.request.method, call.route.upstream_path, passing_query(call))
     content_type = call.request.headers.get("Content-Type", "")
-    if sum(map(len, body)) <= HASHED_AT_ONCE_BYTES:
-        return fingerprint(words, content_type, body)
-    return await asyncio.to_thread(fingerprint, words, content_type, body)
+    return await looked_through(body, fingerprint, words, content_type, body)
 
 
 def key_of(request: web.BaseRequest) -> str | None:

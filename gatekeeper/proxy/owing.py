@@ -4,7 +4,7 @@ Where that list is gone, what was held is divided by what was made. No I/O: whoe
 found here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from operator import attrgetter
@@ -21,6 +21,7 @@ from gatekeeper.core.rules import TokenPrice
 from gatekeeper.core.spec import ModelSpec, OverRun
 from gatekeeper.events import SettledAs
 from gatekeeper.ledger.bounds import OUTPUTS_MAX
+from gatekeeper.proxy.telling import count_told, made_words
 
 SIZES_BOOKED_MAX: Final = 10
 """Distinct sizes that a settlement's journal entry names; no request asks for more outputs than that."""
@@ -31,17 +32,21 @@ OUTCOMES_REMEMBERED: Final = 8192
 _told: Final = attrgetter("outputs", "pixels", "quality", "resolution", "audio", "duration_s")
 """All that the worth of an outcome follows from, but for tokens."""
 
-_outcomes: Final = Memo[tuple[int, int, tuple[Any, ...]], tuple[ModelSpec, ValidRequest, tuple[int, OverRun]]](
-    OUTCOMES_REMEMBERED
-)
+Worth = tuple[int, OverRun]
+"""What an outcome is worth by the model's list, and who bears what is beyond the hold."""
+
+_Known = tuple[ModelSpec, ValidRequest, Worth | None, dict[str, Any], dict[str, Any]]
+
+_outcomes: Final = Memo[tuple[int, int, tuple[Any, ...]], _Known](OUTCOMES_REMEMBERED)
 
 LIST_GONE: Final = "price list gone: the hold, divided by what was made"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Owed:
     """What to book, in micro-credits. `worth` is what the outcome is worth, of which more than was held is charged only
-    if the model says so; `within_available`: and then only as far as the team's credits go."""
+    if the model says so; `within_available`: and then only as far as the team's credits go. Nobody changes it; to make
+    a frozen one would cost more."""
 
     amount: int
     worth: int
@@ -52,41 +57,80 @@ class Owed:
 NOTHING: Final = Owed(0, 0)
 
 
-def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int, *, is_remembered: bool = False) -> Owed:
-    """What is owed for what was made. `model` None: its price list is not known here any more. Never raises.
+@dataclass(slots=True)
+class Ended:
+    """The end of a generation: what to book of it, what was made, if anything was, and what that cost; and how it is
+    told, to the `journal` and in `words` in the log."""
 
-    `is_remembered`: the request is one that its admission remembers for all that ask the same, so what an outcome of it
-    is worth is remembered too.
+    due: Owed
+    settled_as: SettledAs
+    cost: Cost | None
+    made: Made | None = None
+    journal: dict[str, Any] = field(default_factory=dict)
+    words: dict[str, Any] | None = None
+
+    @property
+    def outputs(self) -> int:
+        """How many the usage counts."""
+        return 0 if self.made is None else outputs_made(self.made)
+
+
+def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) -> Owed:
+    """What is owed for what was made. `model` None: its price list is not known here any more. Never raises."""
+    return _owed(None if model is None else _worth(model, valid, made), valid, made, held)
+
+
+def ended_with(model: ModelSpec, valid: ValidRequest, made: Made, held: int) -> Ended:
+    """How a generation ends with what was made. Its worth and its words are remembered, for nearly every outcome of a
+    request is one of a few; so this is for a request that its admission remembers for all that ask the same.
+
+    Model and request are known by their identities, which are theirs for as long as this remembers them; where tokens
+    are the price hardly two outcomes are the same, and none is remembered. Tokens are told all the same.
     """
-    found = None if model is None else (_remembered_worth if is_remembered else _worth)(model, valid, made)
-    if found is None:
+    key = (id(model), id(valid), _told(made))
+    known = _outcomes.get(key)
+    if known is None:
+        journal, words = _without_tokens(_journal(made)), _without_tokens(made_words(made))
+        known = (model, valid, _worth(model, valid, made), journal, words)
+        if known[2] is not None and _is_usual(model, valid, made):
+            _outcomes.put(key, known)
+    _, _, worth, journal, words = known
+    journal, words = journal.copy(), words.copy()
+    if made.tokens:
+        journal["tokens"] = made.tokens
+    if made.tokens is not None:
+        words["tokens"] = count_told(made.tokens)
+    return Ended(_owed(worth, valid, made, held), made_as(valid, made), made.cost, made, journal, words)
+
+
+def _without_tokens(told: dict[str, Any]) -> dict[str, Any]:
+    told.pop("tokens", None)
+    return told
+
+
+def _owed(worth: Worth | None, valid: ValidRequest, made: Made, held: int) -> Owed:
+    if worth is None:
         amount = _divided(valid, made, held)
-        return Owed(amount, amount, note=f"{made.note}; {LIST_GONE}" if made.note else LIST_GONE)
-    worth, over = found
-    amount = min(worth, held) if over is OverRun.ABSORB else worth
-    return Owed(amount, worth, over is OverRun.CHARGE and worth > held, made.note)
+        return Owed(amount, amount, False, f"{made.note}; {LIST_GONE}" if made.note else LIST_GONE)
+    amount, over = worth
+    if amount <= held:
+        return Owed(amount, amount, False, made.note)
+    return Owed(held if over is OverRun.ABSORB else amount, amount, over is OverRun.CHARGE, made.note)
 
 
-def _worth(model: ModelSpec, valid: ValidRequest, made: Made) -> tuple[int, OverRun] | None:
-    """What the outcome is worth by the model's list, and who bears what is beyond the hold."""
+def _worth(model: ModelSpec, valid: ValidRequest, made: Made) -> Worth | None:
     capability = model.capability(valid.operation)
     if capability is None:
         return None
     return min(charge(model, valid, made, 0).quote.credits, AMOUNT_MICROCREDITS_MAX), capability.over
 
 
-def _remembered_worth(model: ModelSpec, valid: ValidRequest, made: Made) -> tuple[int, OverRun] | None:
-    """The same. Model and request are known by their identities, which are theirs for as long as this remembers them;
-    where tokens are the price hardly two outcomes are the same, and none is remembered."""
-    key = (id(model), id(valid), _told(made))
-    known = _outcomes.get(key)
-    if known is not None:
-        return known[2]
-    found, capability = _worth(model, valid, made), model.capability(valid.operation)
-    is_usual = made.outputs <= SIZES_BOOKED_MAX and len(made.pixels) <= SIZES_BOOKED_MAX and not made.duration_s
-    if found and capability and is_usual and not isinstance(capability.price.rule, TokenPrice):
-        _outcomes.put(key, (model, valid, found))
-    return found
+def _is_usual(model: ModelSpec, valid: ValidRequest, made: Made) -> bool:
+    """Whether others will have the same outcome."""
+    capability = model.capability(valid.operation)
+    if capability is None or isinstance(capability.price.rule, TokenPrice):
+        return False
+    return made.outputs <= SIZES_BOOKED_MAX and len(made.pixels) <= SIZES_BOOKED_MAX and not made.duration_s
 
 
 def made_as(valid: ValidRequest, made: Made) -> SettledAs:
@@ -102,20 +146,23 @@ def outputs_made(outcome: Made | Failed) -> int:
 def outcome_meta(outcome: Made | Failed, cost: Cost | None, via: str = "") -> str:
     """What came out, for the journal: number, sizes, quality and length as the answer told, what the provider says it
     cost, and how that was learnt."""
-    told: dict[str, Any] = {"via": via} if via else {}
-    if isinstance(outcome, Made):
-        _tell_made(told, outcome)
+    told = _journal(outcome) if isinstance(outcome, Made) else {}
+    return meta_text({"via": via} | told if via else told, cost)
+
+
+def meta_text(told: dict[str, Any], cost: Cost | None) -> str:
+    """The same of what is in words already."""
     if cost is not None:
-        told["cost"], told["cost_unit"] = _number(cost.amount), cost.unit
+        told["cost"], told["cost_unit"] = str(cost.amount), cost.unit
     return orjson.dumps(told).decode()
 
 
-def _tell_made(told: dict[str, Any], made: Made) -> None:
+def _journal(made: Made) -> dict[str, Any]:
     """What is nothing, or not told, is left out."""
     sizes = [str(pixels) for pixels in dict.fromkeys(made.pixels) if pixels is not None][:SIZES_BOOKED_MAX]
     duration_s = None if made.duration_s is None else str(made.duration_s)
     found = (made.outputs, sizes, made.quality, made.audio, made.resolution, made.tokens, duration_s)
-    told.update((name, value) for name, value in zip(_MADE, found, strict=True) if value)
+    return {name: value for name, value in zip(_MADE, found, strict=True) if value}
 
 
 _MADE: Final = ("outputs", "sizes", "quality", "audio", "resolution", "tokens", "duration_s")
@@ -124,11 +171,6 @@ _MADE: Final = ("outputs", "sizes", "quality", "audio", "resolution", "tokens", 
 def cost_facts(cost: Cost | None) -> dict[str, Any]:
     """The reported cost, as a settlement's event tells it."""
     return {} if cost is None else {"cost_reported": float(cost.amount), "cost_unit": cost.unit}
-
-
-def _number(amount: Fraction | None) -> str | None:
-    """Exact, as a whole number or a fraction."""
-    return None if amount is None else str(amount)
 
 
 def _divided(valid: ValidRequest, made: Made, held: int) -> int:

@@ -14,11 +14,12 @@ from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.records import Repeated
 from gatekeeper.proxy.admission import Admission, admit_call
 from gatekeeper.proxy.again import answer_again
-from gatekeeper.proxy.answering import deliver, deliver_free, shadow_headers
+from gatekeeper.proxy.answering import deliver, deliver_free
 from gatekeeper.proxy.body import body_of
 from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.jobs.sourcing import check_sources, taken_over
+from gatekeeper.proxy.keeping import looked_through
 from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
@@ -34,7 +35,8 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
     body, asked = await body_of(gate, call), None
     try:
-        read = call.dialect.read_request(call.route, call.request.headers.get(CONTENT_TYPE, ""), body)
+        content_type = call.request.headers.get(CONTENT_TYPE, "")
+        read = await looked_through(body, call.dialect.read_request, call.route, content_type, body)
         asked = read if call.route.job is None else await taken_over(gate, call, read)
         if call.dry_run:
             learn_asked(call, asked)
@@ -49,19 +51,22 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     learn(call, admission)
     if asked.sources:
         await check_sources(gate, call, admission.provider, asked)
-    webhook = wanted_webhook(gate, call, admission.provider, body)
+    webhook = await looked_through(body, wanted_webhook, gate, call, admission.provider, body)
     query = passing_query(call)
     once = await name_request(gate, call, admission.provider, body)
-    taken = await take_off(gate, call, admission, once)
-    if isinstance(taken, Repeated):
-        return await answer_again(gate, call, taken)
-    async with taken as flight:
-        sent = upstream_request(call, admission.provider, body, query=query)
-        if webhook is not None:
-            sent = exchange(gate, call, admission.provider, webhook, flight.held.hold_id, sent)
-        answer = await _send(flight, sent)
-        async with answer:
-            return await deliver(flight, answer)
+    with await admission.provider.places.take():
+        taken = await take_off(gate, call, admission, once)
+        if isinstance(taken, Repeated):
+            return await answer_again(gate, call, taken)
+        async with taken as flight:
+            sent = upstream_request(call, admission.provider, body, query=query)
+            if webhook is not None:
+                hold_id = flight.held.hold_id
+                sent = await looked_through(body, exchange, gate, call, admission.provider, webhook, hold_id, sent)
+            body = ()
+            answer = await _send(flight, sent)
+            async with answer:
+                return await deliver(flight, answer)
 
 
 async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
@@ -71,7 +76,7 @@ async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     sent = upstream_request(call, provider, body)
     tell_shadow(gate, call, None)
     async with await send_unheld(provider, sent) as answer:
-        return await deliver_free(gate, call, answer, provider.credential.hidden, shadow_headers(call))
+        return await deliver_free(gate, call, answer, provider.credential.hidden)
 
 
 async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:

@@ -130,7 +130,7 @@ class DataPlane:
         try:
             if request.raw_path.startswith(CALLBACKS):
                 return await receive(self._gate, request)
-            return await self._answer(request, target, trace)
+            return await self._take(request, target, trace)
         except Rejected as refused:
             return self._refused(target, refused.rejection, trace, request)
         except LedgerError as error:
@@ -138,6 +138,21 @@ class DataPlane:
             return self._refused(target, ledger_away(error), trace, request)
         except Exception as error:  # noqa: BLE001  # the outermost edge: a bug must not take the connection's peers down
             return self._failed(request, error, trace)
+        finally:
+            if trace.body is not None:
+                trace.body.release()
+
+    async def _take(self, request: web.BaseRequest, target: Target, trace: Trace) -> web.StreamResponse:
+        """Answers it if there is room for one more. An end is told in any crowd."""
+        crowd = self._gate.crowd
+        if target.answering in ENDINGS:
+            crowd.come_in()
+        else:
+            crowd.enter()
+        try:
+            return await self._answer(request, target, trace)
+        finally:
+            crowd.leave()
 
     async def _answer(self, request: web.BaseRequest, target: Target, trace: Trace) -> web.StreamResponse:
         # An end is told also while the store is away, and with a key that was good when the work was asked for.

@@ -18,7 +18,7 @@ from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.logs import emit, one_word
 from gatekeeper.proxy import flight
 from gatekeeper.proxy.admission import Admission
-from gatekeeper.proxy.answering import carry, deliver_free, passage_of, refused_credential, shadow_headers
+from gatekeeper.proxy.answering import carry, deliver_free, passage_of, refused_credential
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.once import UNNAMED, Once
 from gatekeeper.proxy.past import Shadow
@@ -115,7 +115,7 @@ async def _pass_on(gate: Gate, call: Call, provider: Provider, answer: UpstreamA
     if answer.status == HTTP_UNAUTHORIZED:
         raise refused_credential(call, provider)
     if call.route.kind is RouteKind.DOWNLOAD:
-        return await deliver_free(gate, call, answer, provider.credential.hidden, shadow_headers(call))
+        return await deliver_free(gate, call, answer, provider.credential.hidden)
 
     async def land(_outcome: Outcome, _kept: Answer | None) -> None:
         """Nothing was held: there is nothing to book."""

@@ -65,8 +65,8 @@ def _words_of(asked: GenerationRequest) -> dict[str, Any]:
         "quality": one_word(asked.quality),
         "audio": asked.audio,
         "enhance_prompt": asked.enhance_prompt,
-        "outputs": _count(asked.outputs),
-        "reference_images": _count(asked.reference_images),
+        "outputs": count_told(asked.outputs),
+        "reference_images": count_told(asked.reference_images),
         "operation": None if asked.operation is None else asked.operation.value,
         "duration_s": "auto" if asked.duration_auto else _number(asked.duration_s),
         "scale": _number(asked.scale),
@@ -112,13 +112,13 @@ def made_words(made: Made) -> dict[str, Any]:
     """What was made, as far as the answer told it."""
     sizes = [_sides(each) for each in made.pixels[:PIXELS_TOLD_MAX]] if made.pixels else []
     told = {
-        "outputs": _count(made.outputs),
+        "outputs": count_told(made.outputs),
         "pixels": sizes if any(sizes) else None,
         "quality": one_word(made.quality),
         "resolution": one_word(made.resolution),
         "duration_s": _number(made.duration_s),
         "audio": made.audio,
-        "tokens": _count(made.tokens),
+        "tokens": count_told(made.tokens),
     }
     return {name: value for name, value in told.items() if value is not None}
 
@@ -157,12 +157,13 @@ def _fraction(text: Any) -> Fraction | None:
         raise ValueError("no number") from error
 
 
-def _count(value: int | None) -> int | None:
+def count_told(value: int | None) -> int | None:
+    """A count as it is told, within bounds."""
     return value if value is None or -COUNT_MAX <= value <= COUNT_MAX else max(-COUNT_MAX, min(value, COUNT_MAX))
 
 
 def _sides(size: Pixels | None) -> str | None:
-    return None if size is None else f"{_count(size.width)}x{_count(size.height)}"
+    return None if size is None else f"{count_told(size.width)}x{count_told(size.height)}"
 
 
 def _pixels(text: Any) -> Pixels | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gatekeeper.ledger.reports import LimitUsage
 from gatekeeper.ledger.teamrecord import Per
-from gatekeeper.ledger.windows import windows_at
+from gatekeeper.ledger.windows import Windows, windows_at
 
 BUDGET = "budget:"
 """What stands before a project's name in the scope of its budget; a limit's scope is never of this kind."""
@@ -31,13 +31,16 @@ class Crossing:
 
 def crossings(usages: Iterable[LimitUsage], percents: Sequence[int], at_ms: int, timezone: str) -> list[Crossing]:
     """Every point that these limits have reached at this instant, the lowest first."""
+    points = [(usage, percent) for usage in usages for percent in reached(usage.used, usage.limit, percents)]
+    if not points:  # mostly; and to know when windows begin costs more than all else here
+        return []
     windows = windows_at(at_ms, timezone)
-    found = []
-    for usage in usages:
-        window = windows.of(usage.per)
-        start_ms = None if window is None else window.start_ms
-        found += [Crossing(usage, percent, start_ms) for percent in reached(usage.used, usage.limit, percents)]
-    return found
+    return [Crossing(usage, percent, _start_ms(windows, usage)) for usage, percent in points]
+
+
+def _start_ms(windows: Windows, usage: LimitUsage) -> int | None:
+    window = windows.of(usage.per)
+    return None if window is None else window.start_ms
 
 
 def reached(used: int, limit: int, percents: Iterable[int]) -> list[int]:

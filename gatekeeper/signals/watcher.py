@@ -22,6 +22,7 @@ from gatekeeper.ledger.alerts import Spender, alert_id
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError
 from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.looking import in_chunks
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
@@ -122,16 +123,13 @@ class Watcher:
     async def walk(self) -> int:
         """Looks once at every team and its projects, at a pace, and forgets marks of windows long over; how much was
         told. A team that cannot be read is told of and passed by. Raises the ledger's errors."""
-        told, chunk = 0, list[str]()
-        async for team in self._ledger.teams():
-            chunk.append(team)
-            if len(chunk) == TEAMS_AT_ONCE:
-                told += await self._walk_by(chunk)
-                await self._rest(TEAMS_AT_ONCE / TEAMS_A_SECOND)
-                chunk = []
+        told = 0
+        async for some in in_chunks(self._ledger.teams(), TEAMS_AT_ONCE):
+            told += await self._walk_by(some)
+            await self._rest(len(some) / TEAMS_A_SECOND)
             if self._stopping.is_set():
-                return told
-        return told + await self._walk_by(chunk)
+                break
+        return told
 
     async def _walk_by(self, teams: list[str]) -> int:
         told = 0

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from typing import Self
 
+from gatekeeper.core.pieces import release, size_of
 from gatekeeper.upstream.answer import PIECE_BYTES, Answer
 from gatekeeper.upstream.connection import Connection
 from gatekeeper.upstream.dialing import DialError
@@ -75,7 +76,7 @@ class Upstream:
         try:
             authority, target = split(request.url)
             origin = pool.origin(authority)
-            size = sum(map(len, body))
+            size = size_of(body)
             written = head(method, target, origin.place.host_line, request.headers, size)
             if size <= PIECE_BYTES:
                 written, body = b"".join((written, *body)), ()
@@ -90,6 +91,9 @@ class Upstream:
         if connection is None:
             connection = await self._connect(pool, origin, answer, now + limits.connect_s)
         connection.begin(answer, written, body, no_body=method == "HEAD")
+        if not body:
+            release(request.body)
+        request.headers, request.body, written, body = (), (), b"", ()
         # What is on its way need not wait for its answer here.
         del request, written, body
         if answer.broken is None:

@@ -14,6 +14,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
+from gatekeeper.core.pieces import release
 from gatekeeper.upstream.answer import HELD_BYTES_MAX, PIECE_BYTES, Answer
 from gatekeeper.upstream.failure import Reason
 
@@ -312,16 +313,20 @@ class Connection(asyncio.Protocol):
         if body is None or transport is None:
             return
         left = BYTES_PER_TURN
-        for piece in body:
-            if transport.is_closing():
-                return
-            transport.write(piece)
-            left -= len(piece)
-            if self._writing_paused:
-                return
-            if left <= 0:
-                asyncio.get_running_loop().call_soon(self._write_on)
-                return
+        try:
+            for piece in body:
+                if transport.is_closing():
+                    return
+                transport.write(piece)
+                left -= len(piece)
+                if self._writing_paused:
+                    return
+                if left <= 0:
+                    asyncio.get_running_loop().call_soon(self._write_on)
+                    return
+        except OSError as exc:
+            # A body may be on disk. Of its length so much is missing that it is no request.
+            self.fail(Reason.UNSENDABLE, f"the body could not be read: {type(exc).__name__}")
         self._body = None
 
 
@@ -349,7 +354,7 @@ def _size(headers: Sequence[tuple[bytes, bytes]]) -> int:
 
 
 def _pieces(chunks: Sequence[bytes]) -> Iterator[bytes | memoryview]:
-    """The same bytes in pieces of at most PIECE_BYTES, without copying them."""
+    """The same bytes in pieces of at most PIECE_BYTES, without copying them; then nobody needs them any more."""
     for chunk in chunks:
         if len(chunk) <= PIECE_BYTES:
             yield chunk
@@ -357,3 +362,4 @@ def _pieces(chunks: Sequence[bytes]) -> Iterator[bytes | memoryview]:
         view = memoryview(chunk)
         for start in range(0, len(view), PIECE_BYTES):
             yield view[start : start + PIECE_BYTES]
+    release(chunks)

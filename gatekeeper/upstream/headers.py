@@ -9,7 +9,7 @@ rely on them.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import unquote_plus
@@ -47,11 +47,14 @@ _REQUEST_DROPPED = (
 )
 _REQUEST_DROPPED_PREFIXES = (b"gatekeeper-", b"x-forwarded-")
 
-# The last six speak about the provider's host: alt-svc would even lead the caller past the gateway.
+# The last six speak about the provider's host: alt-svc would even lead the caller past the gateway, and an SDK that
+# follows a location would carry the team's key there.
 _RESPONSE_DROPPED = _HOP_BY_HOP | frozenset(
-    b"content-length set-cookie set-cookie2 "
+    b"content-length set-cookie set-cookie2 location "
     b"alt-svc strict-transport-security public-key-pins nel report-to reporting-endpoints".split()
 )
+# They are about the provider's very bytes.
+_OF_THE_VERY_BYTES = frozenset(b"etag content-md5 digest content-digest repr-digest".split())
 
 _CREDENTIAL_PARAMETERS = frozenset(
     b"key api_key apikey api-key access_token auth_token bearer_token oauth_token authorization subscription-key "
@@ -67,6 +70,7 @@ _NEVER_HOP_BY_HOP = frozenset(b"content-type content-encoding content-length acc
 _ALONE = b"keep-alive"
 
 _TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_CONTROL_BYTES: Final = bytes({*range(32), 127} - {9})
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 _READABLE: Final = ("Accept-Encoding", "identity")
@@ -112,6 +116,7 @@ def _decide(dropped: frozenset[bytes], prefixes: tuple[bytes, ...], name: bytes)
 
 _REQUEST_NAMES = Names(partial(_decide, _REQUEST_DROPPED, _REQUEST_DROPPED_PREFIXES))
 _RESPONSE_NAMES = Names(partial(_decide, _RESPONSE_DROPPED, _RESPONSE_DROPPED_PREFIXES))
+_CHANGED_NAMES = Names(partial(_decide, _RESPONSE_DROPPED | _OF_THE_VERY_BYTES, _RESPONSE_DROPPED_PREFIXES))
 _LOWER_NAMES = Names(lambda name: name.decode("latin-1").lower())
 
 
@@ -139,6 +144,37 @@ def forwardable_response_headers(raw_headers: RawHeaders, *hidden: str) -> Heade
     return tuple(_passing(raw_headers, _RESPONSE_NAMES, hidden))
 
 
+def forwardable_response_lines(
+    raw_headers: RawHeaders, hidden: Sequence[str] = (), *, changed: bool = False
+) -> list[bytes]:
+    """The same as lines of a head, without their ends; nearly all answers have nothing but plain headers.
+
+    `changed`: the body will not be the provider's, so what is about its very bytes is left out too.
+    """
+    names = _CHANGED_NAMES if changed else _RESPONSE_NAMES
+    lines = list[bytes]()
+    for name, value in raw_headers:
+        passes_as = names[name]
+        if passes_as:
+            lines.append(name + b": " + value)
+            if passes_as == _CONNECTION:
+                if value.lower() != _ALONE:
+                    break
+                lines.pop()
+    else:
+        text = b"".join(lines)
+        if text.isascii() and len(text.translate(None, _CONTROL_BYTES)) == len(text) and not _stands_in(text, hidden):
+            return lines
+    return [f"{name}: {value}".encode() for name, value in _passing(raw_headers, names, hidden)]
+
+
+def _stands_in(text: bytes, hidden: Sequence[str]) -> bool:
+    for each in hidden:  # noqa: SIM110  # `any` of a generator takes as long as all the rest
+        if each and each.encode() in text:
+            return True
+    return False
+
+
 def strip_credentials_from_query(raw_query: str, *hidden: str) -> str:
     """The query without parameters that name a credential or carry something hidden; all other bytes as they are."""
     kept = [part for part in raw_query.split("&") if not _is_credential(part, hidden)]
@@ -152,7 +188,7 @@ def _is_credential(part: str, hidden: tuple[str, ...]) -> bool:
     return any(each and (each in unquote_plus(value) or each in unquote_plus(name)) for each in hidden)
 
 
-def _passing(raw_headers: RawHeaders, names: Names, hidden: tuple[str, ...]) -> list[tuple[str, str]]:
+def _passing(raw_headers: RawHeaders, names: Names, hidden: Sequence[str]) -> list[tuple[str, str]]:
     passing, connection = list[tuple[str, str]](), list[bytes]()
     for name, value in raw_headers:
         passes_as = names[name]

@@ -27,9 +27,10 @@ class Timeouts:
 
 @dataclass(slots=True, repr=False)
 class UpstreamRequest:
-    """One request, complete and in memory. It does not change; to make a frozen one would cost more.
+    """One request, complete. `url` is used as it is spelled; `body` is sent piece by piece.
 
-    `url` is used as it is spelled; `body` is sent piece by piece.
+    It is sent once: `headers` and `body` are empty when it is, so that they are not kept for as long as the provider
+    takes, and a body that can be released (`Pieces`) is.
 
     The length is computed from `body`; Host, Content-Length, Transfer-Encoding, Expect, Connection and Upgrade among
     `headers` are left out because framing belongs to the client that writes the bytes.

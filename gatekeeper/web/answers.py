@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.dialects.base import Rendered
-from gatekeeper.web.outgoing import SERVER, Ready, Whole, head_bytes, is_plain
+from gatekeeper.web.outgoing import SERVER, Ready, Whole, head_of, is_plain
 
 REQUEST_ID = "Gatekeeper-Request-Id"
 HOLD_ID = "Gatekeeper-Hold-Id"
@@ -78,7 +78,7 @@ def _write(shape: RendersRejections, rejection: Rejection) -> _Written:
     return _Written(
         rendered.status,
         tuple((name, tuple(value.split(gap))) for name, value in headers),
-        tuple(head_bytes(rendered.status, headers).split(gap.encode())),
+        tuple(head_of(rendered.status, headers).split(gap.encode())),
         tuple(rendered.body.split(gap.encode())),
     )
 

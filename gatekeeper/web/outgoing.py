@@ -1,20 +1,18 @@
 """Answers of the data port: aiohttp's own, without its detours where nothing is special about an answer.
 
-Plain is an answer over HTTP/1.1 with a length and a body: its head is made in one step, and leaves in one write with a
-small body. Everything else (HEAD, 204 and 304, HTTP/1.0, no length) is left to aiohttp, as is writing itself: it
-refuses a head with a control character in it. No time limit is kept here; `ClientSide` keeps those.
+Plain is an answer over HTTP/1.1 with a length and a body. Its head is one text, made in one step, which leaves in one
+write with a small body, straight to the connection. Everything else (HEAD, 204 and 304, HTTP/1.0, no length) is left
+to aiohttp. No time limit is kept here; `ClientSide` keeps those.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from time import time
-from typing import Final, cast
+from typing import Final
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import StreamWriter
-from multidict import CIMultiDict
 
 SERVER: Final = "gatekeeper"
 """Answers of our own say so, and not which library or Python wrote them."""
@@ -22,13 +20,14 @@ SERVER: Final = "gatekeeper"
 _BODILESS: Final = frozenset((*range(100, 200), 204, 304))
 _BODILESS_METHODS: Final = frozenset((hdrs.METH_HEAD, hdrs.METH_CONNECT))
 
-_STATUS_LINES: Final = {each.value: f"HTTP/1.1 {each.value} {each.phrase}" for each in HTTPStatus}
+_STATUS_LINES: Final = {each.value: f"HTTP/1.1 {each.value} {each.phrase}".encode() for each in HTTPStatus}
+_CONTROLS: Final = bytes({*range(32), 127} - {9})
 
 
 class _Plain(web.StreamResponse):
     """An answer that goes the short way where it is plain."""
 
-    _writer: StreamWriter | None = None
+    _short = False
     _keeps_alive: bool | None = None
 
     @property
@@ -37,96 +36,131 @@ class _Plain(web.StreamResponse):
         said = super().keep_alive
         return self._keeps_alive if said is None else said
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Ends the answer, with these bytes as its last."""
-        if self._writer is None:
-            await super().write_eof(data)
-        else:
-            await self._writer.write_eof(data)
-
-    async def _begin(self, request: web.BaseRequest, length: int) -> StreamWriter:
-        """Makes the head of a plain answer. It leaves with the first bytes of the body, or when it is sent."""
-        writer = self._writer = cast("StreamWriter", request.writer)
-        writer.length = length
-        headers = self.headers
-        headers[hdrs.CONTENT_LENGTH] = str(length)
-        if length:
-            headers.setdefault(hdrs.CONTENT_TYPE, "application/octet-stream")
-        if hdrs.DATE not in headers:
-            headers[hdrs.DATE] = _DATES[int(time())]
-        headers.setdefault(hdrs.SERVER, SERVER)
+    def _head(self, request: web.BaseRequest, lines: Sequence[bytes], length: int) -> bytes:
+        """The head of a plain answer, these lines in it. Raises ValueError for a line that would begin another."""
+        plain = b"".join(lines)
+        if len(plain.translate(None, _CONTROLS)) != len(plain):
+            raise ValueError("a control character in a header")
+        self._short = True
+        status = _STATUS_LINES.get(self.status) or b"HTTP/1.1 %d " % self.status
+        text = b"\r\n".join((status, *lines, b"Content-Length: %d\r\n" % length))
+        lower = text.lower()
+        if length and b"\r\ncontent-type:" not in lower:
+            text += b"Content-Type: application/octet-stream\r\n"
+        if b"\r\ndate:" not in lower:
+            text += _DATES[int(time())]
+        if b"\r\nserver:" not in lower:
+            text += _SERVER_LINE
         self._keeps_alive = super().keep_alive is None and request.keep_alive
-        if not self._keeps_alive:
-            headers.setdefault(hdrs.CONNECTION, "close")
-        await writer.write_headers(_STATUS_LINES.get(self.status) or f"HTTP/1.1 {self.status} ", headers)
-        return writer
+        if not self._keeps_alive and b"\r\nconnection:" not in lower:
+            text += b"Connection: close\r\n"
+        return text + b"\r\n"
 
 
 class PassedOn(_Plain):
-    """A provider's answer, to be written piece by piece. `length` None: it is not known."""
+    """A provider's answer with these lines in its head, to be written piece by piece. `length` None: it is not known.
 
-    def __init__(self, status: int, headers: CIMultiDict[str], length: int | None) -> None:
-        super().__init__(status=status, headers=headers)
+    Who writes it asks for `short_head` first.
+    """
+
+    def __init__(self, status: int, lines: Sequence[bytes], length: int | None) -> None:
+        super().__init__(status=status)
+        self._lines = lines
         self._stated = length
 
+    def short_head(self, request: web.BaseRequest) -> bytes | None:
+        """The head of a plain answer: whoever takes it writes it, and the body, to the connection. None: not plain."""
+        if self._stated is None or not is_plain(request, self.status):
+            return None
+        return self._head(request, self._lines, self._stated)
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Makes the head."""
-        if self._writer is not None:
-            return self._writer
-        if self._stated is not None and is_plain(request, self.status):
-            return await self._begin(request, self._stated)
+        """Makes the head, where that is not done."""
+        if self._short:
+            return request.writer
         if not self.prepared:
+            for line in self._lines:
+                name, _, value = line.decode().partition(": ")
+                self.headers.add(name, value)
             self.content_length = self._stated
         return await super().prepare(request)
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Ends the answer, where whoever writes it does not."""
+        if not self._short:
+            await super().write_eof(data)
 
 
 class Whole(_Plain, web.Response):
     """An answer of our own: head and body in one write."""
 
+    _begun: tuple[web.BaseRequest, bytes] | None = None
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Makes the head."""
-        if self._writer is not None:
-            return self._writer
+        if self._short:
+            return request.writer
         if isinstance(self.body, bytes) and is_plain(request, self.status):
-            return await self._begin(request, len(self.body))
+            lines = [f"{name}: {value}".encode() for name, value in self.headers.items()]
+            self._begun = request, self._head(request, lines, len(self.body))
+            return request.writer
         return await super().prepare(request)
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Sends it."""
-        plain = self.body if self._writer is not None and isinstance(self.body, bytes) else data
-        await super().write_eof(plain)
+        if not self._short:
+            await super().write_eof(data)
+        elif self._begun is not None and isinstance(self.body, bytes):
+            request, head = self._begun
+            self._begun = None
+            put(request, head + self.body)
+            await request.writer.drain()
 
 
 class Ready(_Plain):
-    """A small answer of our own that is bytes already, for a request whose answer is plain: only the length and the
-    date are missing in its head."""
+    """A small answer of our own that is bytes already, for a request whose answer is plain: only length and date are
+    missing in its head, which `head_of` made."""
+
+    _asked: web.BaseRequest | None = None
 
     def __init__(self, status: int, head: bytes, body: bytes) -> None:
         super().__init__(status=status)
-        self._head = head
-        self._body_bytes = body
+        self._beginning = head
+        self._whole = body
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Finds out where it goes, and whether another one may follow."""
-        self._keeps_alive = super().keep_alive is None and request.keep_alive
-        self._writer = cast("StreamWriter", request.writer)
-        return self._writer
+        if not self._short:
+            self._short, self._asked = True, request
+            self._keeps_alive = super().keep_alive is None and request.keep_alive
+        return request.writer
 
-    async def write_eof(self, data: bytes = b"") -> None:
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002  # the signature is aiohttp's own
         """Sends it."""
-        body = self._body_bytes
-        close = b"" if self._keeps_alive else b"Connection: close\r\n"
-        ends = b"Content-Length: %d\r\nDate: %b\r\n%b\r\n" % (len(body), _DATES[int(time())].encode(), close)
-        await super().write_eof(self._head + ends + body + data)
+        request, self._asked = self._asked, None
+        if request is not None:
+            ends = b"\r\n" if self._keeps_alive else b"Connection: close\r\n\r\n"
+            length = b"Content-Length: %d\r\n" % len(self._whole)
+            put(request, b"".join((self._beginning, length, _DATES[int(time())], ends, self._whole)))
+            await request.writer.drain()
 
 
-def head_bytes(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
-    """The beginning of a head, without its end. Raises ValueError for a header that nobody may write."""
-    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} "]
-    lines += [f"{name}: {value}" for name, value in headers]
-    if not all(line.isprintable() for line in lines):
-        raise ValueError("a header has a control character in it")
-    return "".join(f"{line}\r\n" for line in lines).encode()
+def head_of(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
+    """The beginning of a head. Raises ValueError for a header that would begin another."""
+    lines = [f"{name}: {value}".encode() for name, value in headers]
+    plain = b"".join(lines)
+    if len(plain.translate(None, _CONTROLS)) != len(plain):
+        raise ValueError("a control character in a header")
+    return b"\r\n".join((_STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status, *lines, b""))
+
+
+def put(request: web.BaseRequest, data: bytes) -> None:
+    """Writes to the connection. Raises ConnectionError when it is gone."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the client is gone")
+    request.writer.output_size += len(data)
+    transport.write(data)
 
 
 def is_plain(request: web.BaseRequest, status: int) -> bool:
@@ -140,13 +174,14 @@ def is_plain(request: web.BaseRequest, status: int) -> bool:
     )
 
 
-class _Dates(dict[int, str]):
-    """The date of this second, in words."""
+class _Dates(dict[int, bytes]):
+    """The line with the date of this second."""
 
-    def __missing__(self, second: int) -> str:
+    def __missing__(self, second: int) -> bytes:
         self.clear()
-        date = self[second] = formatdate(second, usegmt=True)
+        date = self[second] = b"Date: %b\r\n" % formatdate(second, usegmt=True).encode()
         return date
 
 
 _DATES: Final = _Dates()
+_SERVER_LINE: Final = f"Server: {SERVER}\r\n".encode()

@@ -198,17 +198,23 @@ class Raw:
         window = Window(self.start_ms, self.start_ms + 2 * DAY_MS, self.start_ms + 3 * DAY_MS)
         args: dict[str, str | int] = {
             "id": hold_id, "amount": 10, "ttl": 60_000, "grace": 0, "policy": "r", "fingerprint": "f", "project": "",
-            "member": "", "key": "", "price_list": "", "meta": "", "timezone": "UTC",
+            "member": "", "key": "", "price_list": "", "meta": "",
             "windows": Windows("UTC", *[window] * 4).argument(), "day": day, "once": "", "within": 0,
             "usage": "", "shadow": "",
         }  # fmt: skip
+        assert changes.keys() <= args.keys()
         args.update(changes)
+        terms = ":".join(str(args[name]) for name in ("amount", "ttl", "grace", "policy", "day"))
+        names = ("project", "member", "key", "fingerprint", "price_list", "usage")
+        sent = [args["id"], terms, "\t".join(str(args[name]) for name in names), args["windows"], args["meta"]]
+        if {"once", "within", "shadow"} & changes.keys():
+            sent += [args["once"], args["within"], args["shadow"]]
         k = self.keys
-        names = [k.bal, k.open, k.due, k.done(day), k.done(day - 1), k.journal]
-        names += [k.usage(month_of_day(day)), k.usage(month_of_day(day - 1))]
+        keys = [k.bal, k.open, k.due, k.done(day), k.done(day - 1), k.journal]
+        keys += [k.usage(month_of_day(day)), k.usage(month_of_day(day - 1))]
         if args["once"]:
-            names += [k.once(day), k.once(day - 1), k.once(day + 1), k.done(day + 1)]
-        reply = await self.client.run(script("hold"), names, list(args.values()))
+            keys += [k.once(day), k.once(day - 1), k.once(day + 1), k.done(day + 1)]
+        reply = await self.client.run(script("hold"), keys, sent)
         if reply[0] == "HELD":
             self.windows = reply.pop(7)
         if reply[0] == "REFUSED":
@@ -222,7 +228,7 @@ class Raw:
         outputs: str | int = 0, answer: tuple[str | int, ...] = (),
     ) -> Reply:  # fmt: skip
         """settle.lua; `answer` is its text and its ttl."""
-        args = [hold_id, amount, "why", "", undo, context, within, outputs, *answer]
+        args = [hold_id, f"{amount}:{outputs}:{undo}:{within}", "why", "", context, *answer]
         names = [*self._hold_keys(hold_id, ()), self.keys.usage_of(hold_id)]
         names += [self.keys.answer(hold_id)] if answer else []
         return texts(await self.client.run(script("settle"), names, args))

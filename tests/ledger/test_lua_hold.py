@@ -115,8 +115,8 @@ async def test_oldest_and_newest_id(funded: Raw, new_id: NewId, age_ms: int):
     [
         *({name: text} for name in ("amount", "ttl", "grace", "within") for text in (
             "", "-1", "-0", "nan", "inf", "1e3", "0x10", " 5 ", "5.0", str(MOST + 1), str(2**53), "9" * 17)),
-        {"policy": "x"}, {"policy": ""}, {"windows": ""}, {"windows": "1:2:3"},
-        {"windows": "1:2;" + ";".join(["a:a:a:a"] * 3)},
+        {"policy": "x"}, {"policy": ""}, {"windows": ""}, {"windows": "UTC;1:2:3"}, {"windows": "1:2;1:2"},
+        {"windows": "UTC;1:2;" + ";".join(["a:a:a:a"] * 3)}, {"project": "a\tb"},
         {"id": "x" * 32}, {"id": "0" * 31}, {"day": "1"}, {"day": "x"},
     ],
 )  # fmt: skip

@@ -213,7 +213,7 @@ async def every_other_answer(raw: Raw, nobody: Raw, new_id: NewId) -> None:
     await raw.hold(amount=10**10)
     await raw.hold(amount="x")
     await raw.hold(new_id(3 * DAY_MS))
-    await raw.hold(timezone="Asia/Tokyo")
+    await raw.hold(windows="Asia/Tokyo;1:2;1:1:1:1;2:2:2:2;3:3:3:3")
     await raw.settle(new_id(), "x")
     await raw.job(new_id(), "")
     await raw.expire(new_id(), "x")

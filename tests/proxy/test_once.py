@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gatekeeper.core.rejection import Code, Rejected
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.records import HoldOrder
-from gatekeeper.proxy.once import HASHED_AT_ONCE_BYTES, KNOWN_MS, UNNAMED, Once, fingerprint, name_request
+from gatekeeper.proxy.keeping import AT_ONCE_BYTES
+from gatekeeper.proxy.once import KNOWN_MS, UNNAMED, Once, fingerprint, name_request
 from tests.cases import each_case
 from tests.proxy.conftest import MakeCall
 
@@ -153,7 +154,7 @@ async def test_an_idempotency_key_wins_over_the_guard(make_gate: MakeGate, make_
 async def test_a_large_body_is_hashed_to_the_same(make_gate: MakeGate, make_call: MakeCall) -> None:
     """In a thread or not, whole or in pieces: one fingerprint."""
     call = make_call(("Idempotency-Key", "a"))
-    body = [b"x" * 65_536] * (HASHED_AT_ONCE_BYTES // 65_536 + 1)
+    body = [b"x" * 65_536] * (AT_ONCE_BYTES // 65_536 + 1)
 
     large = await asyncio.gather(*(name_request(make_gate(), call, STUDIO, body) for _ in range(4)))
 

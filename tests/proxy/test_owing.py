@@ -14,7 +14,18 @@ from gatekeeper.core.rules import FlatPrice
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import ModelSpec, OverRun
 from gatekeeper.core.validate import validate
-from gatekeeper.proxy.owing import LIST_GONE, Owed, cost_facts, made_as, outcome_meta, outputs_made, owed
+from gatekeeper.proxy.owing import (
+    LIST_GONE,
+    Owed,
+    cost_facts,
+    ended_with,
+    made_as,
+    meta_text,
+    outcome_meta,
+    outputs_made,
+    owed,
+)
+from gatekeeper.proxy.telling import made_words
 from tests.cases import each_case
 from tests.core.strategies import PROPERTY, mades, models, valid_looking_requests
 from tests.factories import a_capability, a_model, a_price, a_valid_request
@@ -95,8 +106,11 @@ def test_what_is_remembered_is_what_would_be_found(model: ModelSpec, data: st.Da
     assert isinstance(valid, ValidRequest)
     outcomes = data.draw(st.lists(mades(model), min_size=1, max_size=4)) * 2
 
-    assert [owed(model, valid, each, FLAT) for each in outcomes] == [
-        owed(model, valid, each, FLAT, is_remembered=True) for each in outcomes
+    ends = [ended_with(model, valid, each, FLAT) for each in outcomes]
+    assert [owed(model, valid, each, FLAT) for each in outcomes] == [end.due for end in ends]
+    assert [made_words(each) for each in outcomes] == [end.words for end in ends]
+    assert [json.loads(outcome_meta(each, None)) for each in outcomes] == [
+        json.loads(meta_text(end.journal, None)) for end in ends
     ]
 
 

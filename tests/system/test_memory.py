@@ -102,6 +102,61 @@ async def test_a_20_mb_json_request_stays_under_twice_its_size(tmp_path: Path) -
     assert grown < 2 * 20 * MB
 
 
+def _form(picture_bytes: int) -> tuple[bytes, str]:
+    """An edit with a picture of that size, and its type."""
+    text = '--xyz\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    said = {"model": "gpt-image-1.5", "prompt": "a", "size": "1024x1024"}
+    head = "".join(text.format(name, value) for name, value in said.items())
+    file = '--xyz\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
+    body = b"".join((head.encode(), file.encode(), b"\0" * picture_bytes, b"\r\n--xyz--\r\n"))
+    return body, "multipart/form-data; boundary=xyz"
+
+
+@pytest.mark.timeout(120)
+async def test_forms_pass_in_bounded_memory(tmp_path: Path) -> None:
+    """Four of 50 MB at once, whole and charged, with less than a tenth of them in memory, and no file is left."""
+    async with running(tmp_path, _small_answer) as (url, server), aiohttp.ClientSession() as session:
+        before = await _warm_up(session, url, server)
+        body, kind = _form(50 * MB)
+
+        async def ask(number: int) -> int:
+            headers = {**KEY, "Content-Type": kind, "Idempotency-Key": f"form-{number}"}
+            target = f"{url}/openai/v1/images/edits"
+            async with session.post(target, data=io.BytesIO(body), headers=headers) as response:
+                assert response.status == 200
+                return int((await response.json())["created"])
+
+        sizes = await asyncio.gather(*(ask(number) for number in range(4)))
+        grown = server.peak_rss_bytes() - before
+        left = [link for link in _open_files(server) if link.startswith(str(tmp_path)) and "(deleted)" in link]
+
+    assert [len(body)] * 4 == sizes
+    assert grown < 20 * MB
+    assert [] == left
+
+
+def _open_files(server: Process) -> list[str]:
+    return [str(link.readlink()) for link in Path(f"/proc/{server.pid}/fd").iterdir()]
+
+
+@pytest.mark.timeout(120)
+async def test_bodies_beyond_the_memory_for_them_are_refused(tmp_path: Path) -> None:
+    """As overloaded, with when to come again; nothing is held for them, and smaller ones still go by."""
+    async with (
+        running(tmp_path, _small_answer, bodies_memory_mb=16, json_memory_kb=32 * 1024) as (url, server),
+        aiohttp.ClientSession() as session,
+    ):
+        await _warm_up(session, url, server)
+        body = b'{"model":"gpt-image-1.5","prompt":"a","size":"1024x1024","image":"' + b"A" * (20 * MB) + b'"}'
+        headers = {**KEY, "Content-Type": "application/json"}
+        target = f"{url}/openai/v1/images/generations"
+        async with session.post(target, data=io.BytesIO(body), headers=headers) as response:
+            refused = response.status, response.headers.get("Retry-After"), (await response.json())["error"]["code"]
+        await _warm_up(session, url, server)
+
+    assert (503, "1", "overloaded") == refused
+
+
 @dataclass
 class Counted:
     """A provider that counts how much of its large answer it could hand over."""

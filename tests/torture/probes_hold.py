@@ -1,5 +1,7 @@
 """Probes of hold.lua: each a short scene with its expected end, so that a guard that is missing shows."""
 
+import time
+
 from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.records import Held, HoldState, Mismatch, OnUnknown, RefusalCode, Refused, Repeated
 from gatekeeper.ledger.scripts import RetryWindows
@@ -7,6 +9,12 @@ from gatekeeper.ledger.teamrecord import Caps, Limit, Per, TeamRecord
 from tests.torture.bench import GRANT, Bench
 
 LIFE = Per.LIFETIME
+TOO_MUCH = "9000000000000001"
+
+
+def terms(*, amount: str = "10", ttl: str = "60000", grace: str = "0", policy: str = "r", day: str = "") -> str:
+    """The terms of a hold as hold.lua reads them, of one whose id is of today."""
+    return ":".join((amount, ttl, grace, policy, day or str(time.time_ns() // 1_000_000 // DAY_MS)))
 
 
 def codes(result: object) -> list[RefusalCode]:
@@ -20,8 +28,9 @@ async def odd_hold_arguments(bench: Bench) -> None:
     order = bench.order()
     odd = {
         (0, order.hold_id + "0"): "hold id", (0, "g" * 32): "hold id",
-        (2, "-1"): "ttl", (3, "1.5"): "ttl", (4, "x"): "policy", (12, "1:2;3"): "windows",
-        (12, "1:2;3;4;5"): "windows", (13, "1"): "day",
+        (1, terms(ttl="-1")): "terms", (1, terms(grace="1.5")): "terms", (1, terms(policy="x")): "terms",
+        (1, terms(ttl=TOO_MUCH)): "ttl", (1, terms(grace=TOO_MUCH)): "ttl", (1, terms(day="1")): "day",
+        (2, "a\tb"): "account", (3, "UTC;1:2;3"): "windows", (3, "UTC;1:2;3;4;5"): "windows",
     }  # fmt: skip
     for (place, value), what in odd.items():
         assert f"LedgerInvalid: hold.lua refuses its {what}" in await bench.bent(
@@ -32,8 +41,12 @@ async def odd_hold_arguments(bench: Bench) -> None:
 
 async def odd_hold_amounts(bench: Bench) -> None:
     """An amount is digits, at most 9e15, and nothing that Lua alone would take for a number."""
-    for amount in ("-0", "nan", "1e1", "0x1", " 5", "5.0", "", "9000000000000001", str(2**53 - 1)):
-        assert "refuses its amount" in await bench.bent("hold", 1, amount, bench.ledger.hold(bench.order(0)))
+    for amount in ("-0", "nan", "1e1", "0x1", " 5", "5.0", ""):
+        bent = terms(amount=amount)
+        assert "refuses its terms" in await bench.bent("hold", 1, bent, bench.ledger.hold(bench.order(0)))
+    for amount in (TOO_MUCH, str(2**53 - 1)):
+        bent = terms(amount=amount)
+        assert "refuses its amount" in await bench.bent("hold", 1, bent, bench.ledger.hold(bench.order(0)))
     assert (GRANT, 0, 0) == await bench.figures()
 
 

@@ -1,10 +1,13 @@
 """What of head and query may pass, in each direction."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gatekeeper.upstream.headers import (
     forwardable_request_headers,
     forwardable_response_headers,
+    forwardable_response_lines,
     strip_credentials_from_query,
 )
 from tests.cases import each_case
@@ -64,16 +67,17 @@ def test_unwritable_header(header):
 @each_case(
     "name",
     b"""Connection Keep-Alive Transfer-Encoding Trailer Upgrade Content-Length Set-Cookie Gatekeeper-Hold-Id
-    GATEKEEPER-CREDITS-CHARGED Alt-Svc Strict-Transport-Security Proxy-Authenticate""".split(),
+    GATEKEEPER-CREDITS-CHARGED Alt-Svc Strict-Transport-Security Proxy-Authenticate
+    Location""".split(),
 )
 def test_response_header_is_dropped(name):
-    """Hop-by-hop headers, the length, cookies, forged headers of ours and claims about the provider's host stay out."""
+    """Hop-by-hop headers, the length, cookies, forged headers of ours and ways to the provider's host stay out."""
     assert () == forwardable_response_headers(((name, b"x"),))
 
 
 def test_response_headers_pass():
     """Everything else comes back, encoding, rate limits and retry advice included."""
-    names = (b"Content-Type", b"content-encoding", b"x-ratelimit-remaining", b"Retry-After", b"Location", b"Date")
+    names = (b"Content-Type", b"content-encoding", b"x-ratelimit-remaining", b"Retry-After", b"Date")
 
     expected = tuple((name.decode(), "v") for name in names)
     assert expected == forwardable_response_headers(tuple((name, b"v") for name in names))
@@ -85,6 +89,24 @@ def test_response_echoing_our_credential():
 
     assert (("X-Ok", "1"),) == forwardable_response_headers(raw, "sk-secret")
     assert (("X-Ok", "1"),) == forwardable_response_headers(raw, "", "other", "sk-secret")
+
+
+NAMES = ("Content-Type", "X-A", "x-a", "ETag", "Connection", "Set-Cookie", "Bad Name", "Gatekeeper-X", "Location")
+VALUES = (b"v", b"sk-secret", b"keep-alive", b"close, x-a", b"a\x01", b"a\r\nb", "ü".encode(), b"\xfc", b"a\tb", b"")
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES).map(str.encode), st.sampled_from(VALUES)), max_size=6).map(tuple))
+def test_the_lines_of_a_head_say_the_same(raw):
+    """Lines are the headers that pass, whichever way they are made."""
+    expected = [f"{name}: {value}".encode() for name, value in forwardable_response_headers(raw, "", "sk-secret")]
+    assert expected == forwardable_response_lines(raw, ("", "sk-secret"))
+
+
+def test_a_changed_body_has_no_digest():
+    """What is about the provider's very bytes does not pass with others."""
+    raw = ((b"ETag", b"1"), (b"X-Ok", b"1"), (b"repr-digest", b"2"), (b"Content-MD5", b"3"))
+
+    assert [b"X-Ok: 1"] == forwardable_response_lines(raw, changed=True)
 
 
 @each_case(

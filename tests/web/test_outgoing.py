@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
-from multidict import CIMultiDict
 
 from gatekeeper.clock import SystemClock
 from gatekeeper.proxy.client_side import ClientSide
@@ -40,8 +39,8 @@ def passing(status: int, length: int | None, *pieces: bytes, **headers: str) -> 
     """Passes a provider's answer on, piece by piece."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-        answer = PassedOn(status, named, length)
+        lines = [f"{name.replace('_', '-')}: {value}".encode() for name, value in headers.items()]
+        answer = PassedOn(status, lines, length)
         client = ClientSide(request, answer, SystemClock(), write_timeout_s=5, total_s=5)
         await client.begin()
         for piece in pieces[:-1]:
@@ -56,7 +55,7 @@ def sending(status: int, body: bytes) -> Handle:
     """Passes a small answer on whole."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        answer = PassedOn(status, CIMultiDict(), len(body))
+        answer = PassedOn(status, [], len(body))
         await ClientSide(request, answer, SystemClock(), write_timeout_s=5, total_s=5).send(body)
         return answer
 

@@ -7,7 +7,7 @@ from gatekeeper.core.rejection import Code, EarlierFacts, Rejection, Violation
 from gatekeeper.dialects.base import Dialect
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.web.answers import REQUEST_ID, rejection_answer
-from gatekeeper.web.outgoing import Whole, head_bytes
+from gatekeeper.web.outgoing import Whole, head_of
 from tests.cases import each_case
 from tests.web.test_outgoing import asks, told
 
@@ -80,4 +80,4 @@ async def test_a_head_is_answered_without_a_body() -> None:
 def test_a_line_break_in_a_header_is_never_written() -> None:
     """It would be a header of somebody else's."""
     with pytest.raises(ValueError, match="control"):
-        head_bytes(200, [("Gatekeeper-Hold-Id", "01a2\r\nSet-Cookie: a=b")])
+        head_of(200, [("Gatekeeper-Hold-Id", "01a2\r\nSet-Cookie: a=b")])

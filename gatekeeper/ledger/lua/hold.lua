@@ -17,22 +17,19 @@
 --   10 once  HASH    of the day before
 --   11 once  HASH    of the day after: two gateways' clocks need not agree when midnight is
 --   12 done  HASH    of the day after
--- ARGV (18)
+-- ARGV (5, or 8 if the order has a `once` or a shadow; each costs the server as much as a line of this script)
 --   1 hold id   32 hex digits, the first 12 its time in ms
---   2 amount    micro-credits, 0 .. 9e15
---   3 ttl       ms until the outcome is overdue
---   4 grace     ms an unknown outcome is waited for
---   5 policy    r(elease) | c(harge) | k(eep)
---   6 fingerprint   7 project   8 member   9 key id ('' = none)   10 price list
---   11 meta     small JSON text for the journal
---   12 timezone the zone the windows were computed in
---   13 windows  'from:to;starts;ends;next ends' (ms), the last three for 'hour:day:week:month'; all four windows are
---               the current ones from `from` (their latest start) to before `to` (their earliest end)
---   14 day      UTC day number of KEYS[4]
---   15 once     the request's own name, to know it again when it comes under another id ('' = none)
---   16 within   ms: a hold of that name whose id is at most this old is answered in place of a new one (0: none is)
---   17 usage    what it is counted under when it ends
---   18 shadow   '' or why it is let by: then nothing refuses it but a frozen team, or figures that would be too large
+--   2 terms     'amount:ttl:grace:policy:day': micro-credits, 0 .. 9e15; ms until the outcome is overdue; ms an unknown
+--               outcome is waited for; r(elease) | c(harge) | k(eep); UTC day number of KEYS[4]
+--   3 account   project, member, key id ('' = none), fingerprint, price list, and what it is counted under when it
+--               ends; a tab between
+--   4 windows   'timezone;from:to;starts;ends;next ends' (ms): the zone they were computed in, the last three for
+--               'hour:day:week:month'; all four windows are the current ones from `from` (their latest start) to before
+--               `to` (their earliest end)
+--   5 meta      small JSON text for the journal
+--   6 once      the request's own name, to know it again when it comes under another id ('' = none)
+--   7 within    ms: a hold of that name whose id is at most this old is answered in place of a new one (0: none is)
+--   8 shadow    '' or why it is let by: then nothing refuses it but a frozen team, or figures that would be too large
 -- Reply, one of (the credits of HELD are integers, everything else text)
 --   {'HELD', amount, available, held, seq, repeated 0|1, reaped, windows, refusal, ...}
 --                                               windows: when the hold's hour, day, week and month began;
@@ -46,32 +43,37 @@
 -- Example
 --   EVALSHA <sha> 8 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413 gk:{a}:j
 --     gk:{a}:usage:2025-11 gk:{a}:usage:2025-11
---     019aab... 49000000 300000 60000 r 9f2c spring amy ci 1c88 '{}' UTC 1763:1766;1763:1760:...;1766:... 20414 '' 0 'm|..' ''
+--     019aab... 49000000:300000:60000:r:20414 'spring<tab>amy<tab>ci<tab>9f2c<tab>1c88<tab>m|i|2K||p|'
+--     'UTC;1763:1766;1763:1760:...;1766:...;1769:...' '{}'
 --   -> {'HELD', 49000000, 441000000, 49000000, '2', '0', {}, '1763:1760:1759:1750'}
 
-assert(#ARGV == 18, 'hold takes 18 arguments')
-assert(#KEYS == (ARGV[15] == '' and 8 or 12), 'hold takes 8 keys, with a once 12')
+assert(#ARGV == 5 or #ARGV == 8, 'hold takes 5 arguments, with a once or a shadow 8')
+assert(#KEYS == ((ARGV[6] or '') == '' and 8 or 12), 'hold takes 8 keys, with a once 12')
 
 local REAP_MAX = '8'
-local FOUR_EACH = '^%d+:%d+;%d+:%d+:%d+:%d+;%d+:%d+:%d+:%d+;%d+:%d+:%d+:%d+$'
+local FOUR_EACH = '^[^;]*;%d+:%d+;%d+:%d+:%d+:%d+;%d+:%d+:%d+:%d+;%d+:%d+:%d+:%d+$'
 local ONCE_MS = '172800000' -- a `once` is remembered for 48 h after its day was last written
 
-local id, fingerprint, project, member, key, price_list = ARGV[1], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local amount, ttl, grace, policy = int(ARGV[2]), int(ARGV[3]), int(ARGV[4]), ARGV[5]
+local id = ARGV[1]
 if not match(id, '^%x+$') or #id ~= 32 then return {'INVALID', 'hold id'} end
-if not amount then return {'INVALID', 'amount'} end
-if not ttl or not grace then return {'INVALID', 'ttl or grace'} end
-if policy ~= 'r' and policy ~= 'c' and policy ~= 'k' then return {'INVALID', 'policy'} end
-local windows = ARGV[13]
-local from, to, begin = match(windows, '^(%d+):(%d+);()')
-local stop = from and string.find(windows, ';', begin, true) -- plainly: most calls need no more of it than this
+local digits, ttl, grace, policy, id_day = match(ARGV[2], '^(%d+):(%d+):(%d+):([rck]):(%d+)$')
+if not digits then return {'INVALID', 'terms'} end
+local amount = digits + 0
+if amount > CREDITS_MAX then return {'INVALID', 'amount'} end
+if ttl + 0 > CREDITS_MAX or grace + 0 > CREDITS_MAX then return {'INVALID', 'ttl or grace'} end
+local project, member, key, fingerprint, price_list, usage =
+  match(ARGV[3], '^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
+if not project then return {'INVALID', 'account'} end
+local windows = ARGV[4]
+local zone, from, to, begin = match(windows, '^([^;]*);(%d+):(%d+);()')
+local stop = zone and string.find(windows, ';', begin, true) -- plainly: most calls need no more of it than this
 if not stop then return {'INVALID', 'windows'} end
 local starts = string.sub(windows, begin, stop - 1)
-local once, within, usage, shadow = ARGV[15], int(ARGV[16]), ARGV[17], ARGV[18]
+local once, within, shadow = ARGV[6] or '', int(ARGV[7] or '0'), ARGV[8] or ''
 if not within then return {'INVALID', 'within'} end
 local id_ms = tonumber(string.sub(id, 1, 12), 16)
 local day = math.floor(id_ms / DAY_MS)
-if tonumber(ARGV[14]) ~= day then return {'INVALID', 'day'} end
+if id_day + 0 ~= day then return {'INVALID', 'day'} end
 
 local fields = scope_fields(project, member, key)
 local book = read_book({bal = KEYS[1], open = KEYS[2], due = KEYS[3], journal = KEYS[6]}, fields)
@@ -121,7 +123,7 @@ if once ~= '' and within > 0 then
 end
 
 -- Which window of each period is it?
-if timezone ~= ARGV[12] then return {'RETRY_WINDOWS', now_text, timezone} end
+if timezone ~= zone then return {'RETRY_WINDOWS', now_text, timezone} end
 if now < from + 0 or now >= to + 0 then
   local ends, next_ends = match(windows, ';([^;]+);([^;]+)$')
   local first, last, next_last = split(starts), split(ends), split(next_ends)
@@ -254,12 +256,11 @@ local later_end = is_late and call('HGET', KEYS[4], named)
 if is_late and (call('HEXISTS', KEYS[2], named) == 1 or later_end and not match(later_end, '^[RV]')) then once = '' end
 local amount_text = str(amount)
 local seq =
-  append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, why, '', usage, ARGV[11])
+  append(book, 'hold', id, amount_text, '0', '', project, member, key, starts, price_list, why, '', usage, ARGV[5])
 local parts = book.lots and book.lots.draw(amount, 'held') or ''
 flush(book)
-call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. ARGV[4] .. '\t' .. policy .. '\t' .. seq .. '\t'
-  .. now_text .. '\t' .. starts .. '\t' .. project .. '\t' .. member .. '\t' .. key .. '\t' .. fingerprint .. '\t'
-  .. price_list .. '\t' .. usage .. '\t' .. parts)
+call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. grace .. '\t' .. policy .. '\t' .. seq .. '\t'
+  .. now_text .. '\t' .. starts .. '\t' .. ARGV[3] .. '\t' .. parts)
 call('ZADD', KEYS[3], str(now + ttl), id)
 if once ~= '' then
   call('HSET', KEYS[9], once, id)

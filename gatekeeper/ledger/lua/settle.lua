@@ -9,16 +9,18 @@
 --   1 bal HASH   2 open HASH   3 due ZSET   4 done HASH of the UTC day in the hold id   5 journal STREAM
 --   6 jobs HASH (hold id -> the job it follows)   7 usage HASH of the UTC month in the hold id
 --   8 answer STRING, of this hold
--- ARGV (8, or 10 if there is an answer to keep)
---   1 hold id   2 amount (micro-credits, 0 .. 9e15; more than was held is booked too)
---   3 why       outcome or reason, for the journal   4 meta small JSON text for the journal
---   5 undo 0|1  with amount 0: if there is no such hold, there never shall be
---   6 context   what books the settle if the hold is lost, or '': amount held, 'hour:day:week:month' (when its windows
---               began; '0:0:0:0' if that is not known), project, member, key id, fingerprint, price list, usage; a tab between
---   7 within 0|1  beyond what was held, book only as much as the team has available; the same again is a duplicate
+-- ARGV (5, or 7 if there is an answer to keep)
+--   1 hold id
+--   2 terms     'amount:outputs:undo:within'
+--      amount   micro-credits, 0 .. 9e15; more than was held is booked too
+--      outputs  how many were made, 0 .. 1000000, for the usage
+--      undo 0|1   with amount 0: if there is no such hold, there never shall be
+--      within 0|1 beyond what was held, book only as much as the team has available; the same again is a duplicate
 --               though less was booked than it asks
---   8 outputs   how many were made, 0 .. 1000000, for the usage
---   9 answer    kept if this is what resolves the hold with a charge   10 ms it is kept for
+--   3 why       outcome or reason, for the journal   4 meta small JSON text for the journal
+--   5 context   what books the settle if the hold is lost, or '': amount held, 'hour:day:week:month' (when its windows
+--               began; '0:0:0:0' if that is not known), project, member, key id, fingerprint, price list, usage; a tab between
+--   6 answer    kept if this is what resolves the hold with a charge   7 ms it is kept for
 -- Reply, one of (credits are integers, everything else text)
 --   {'SETTLED'|'RELEASED', charged, freed, available, held, state met, over 0|1, seq}
 --   {'LATE', charged, freed, available, held, state met, over 0|1, seq}    freed: what went back of a charge by policy
@@ -27,20 +29,22 @@
 --   {'GONE', 0, 0, available, held, '', 0, 0}   {'INVALID', what}
 -- Example
 --   EVALSHA <sha> 7 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:j gk:{a}:jobs gk:{a}:usage:2025-11
---     019aab... 24000000 made '{}' 0 '' 0 1
+--     019aab... 24000000:1:0:0 made '{}' ''
 --   -> {'SETTLED', 24000000, 25000000, 466000000, 0, 'H', '0', '3'}
 
 assert(#KEYS == 7 or #KEYS == 8, 'settle takes 7 keys, with an answer 8')
-assert(#ARGV == (#KEYS == 8 and 10 or 8), 'settle takes 8 arguments, with an answer 10')
+assert(#ARGV == (#KEYS == 8 and 7 or 5), 'settle takes 5 arguments, with an answer 7')
 
 local OUTPUTS_MAX = 1000000 -- a row of usage can count that many of every hold that is in it
 
-local id, asked, why, meta, is_undo, context = ARGV[1], int(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1', ARGV[6]
-local is_within, outputs, bucket = ARGV[7] == '1', int(ARGV[8]), KEYS[7]
-if not asked then return {'INVALID', 'amount'} end
+local id, why, meta, context, bucket = ARGV[1], ARGV[3], ARGV[4], ARGV[5], KEYS[7]
+local digits, outputs_text, undo, within = match(ARGV[2], '^(%d+):(%d+):([01]):([01])$')
+if not digits then return {'INVALID', 'terms'} end
+local asked, outputs, is_undo, is_within = digits + 0, outputs_text + 0, undo == '1', within == '1'
+if asked > CREDITS_MAX then return {'INVALID', 'amount'} end
 if is_undo and asked > 0 then return {'INVALID', 'undo'} end
-if not outputs or outputs > OUTPUTS_MAX then return {'INVALID', 'outputs'} end
-if KEYS[8] and (int(ARGV[10]) or 0) == 0 then return {'INVALID', 'answer'} end
+if outputs > OUTPUTS_MAX then return {'INVALID', 'outputs'} end
+if KEYS[8] and (int(ARGV[7]) or 0) == 0 then return {'INVALID', 'answer'} end
 
 local ends = endings()
 call('ZCARD', KEYS[3])
@@ -93,7 +97,7 @@ end
 if book.charged + book.held - before + amount > CREDITS_MAX then
   return {'INVALID', 'amount: the charged total would pass 9e15'}
 end
-local outputs_text = str(outputs)
+outputs_text = str(outputs)
 if is_lost and asked == 0 then
   ends.remember(book, id, KEYS[4], 'V', '0', '0', '', '')
   local seq = append(book, 'void', id, '0', '0', '', '', '', '', '', '', why, '', '', meta)
@@ -101,7 +105,7 @@ if is_lost and asked == 0 then
   return reply('VOIDED', 0, 0, '', false, seq)
 end
 
-if KEYS[8] and asked > 0 then later(book, 'SET', KEYS[8], ARGV[9], 'PX', ARGV[10]) end
+if KEYS[8] and asked > 0 then later(book, 'SET', KEYS[8], ARGV[6], 'PX', ARGV[7]) end
 if is_lost then
   -- The hold's windows may have been lost with it: where the counters are of an older one, its own begins.
   for _, field in ipairs(r.fields) do

@@ -7,7 +7,7 @@ only as far as it says.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -93,7 +93,7 @@ def read_plan(raw_path: str) -> AuthPlan:
     )
 
 
-def read_asked(plan: AuthPlan, request: web.BaseRequest, body: list[bytes]) -> GenerationRequest:
+def read_asked(plan: AuthPlan, request: web.BaseRequest, body: Sequence[bytes]) -> GenerationRequest:
     """What is asked: the body if there is one, else the headers; what the configuration says stands above either.
     Raises `Rejected` as a body of a generation does."""
     told = read_body(body) if any(body) else _read_facts(_from_headers(plan, request))

@@ -4,6 +4,7 @@ Only a decision is found here. A hold of a route that the gateway forwards is en
 nobody's word, and a hold of another team is none at all: to either this says that there is no such hold.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -85,7 +86,7 @@ async def answer_where(gate: Gate, call: Call) -> web.Response:
     return _ended_answer(call, record, ended.state, ended.charged)
 
 
-def _read_extend(content_type: str, body: list[bytes]) -> int:
+def _read_extend(content_type: str, body: Sequence[bytes]) -> int:
     check_json(content_type)
     fields = read_json(body)
     for name in fields.names():

@@ -6,6 +6,7 @@ without it the hold cannot be ended: nobody settles for himself at nothing.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -91,7 +92,7 @@ async def answer_forward_auth(gate: Gate, call: Call) -> web.Response:
         return web.Response(status=200, headers=headers)
 
 
-async def _let_by(gate: Gate, call: Call, plan: AuthPlan, body: list[bytes]) -> web.Response:
+async def _let_by(gate: Gate, call: Call, plan: AuthPlan, body: Sequence[bytes]) -> web.Response:
     asked = read_asked(plan, call.request, body)
     wanted = Wanted(asked, plan.ttl_s, OnUnknown.RELEASE if plan.settle_now else plan.on_unknown, WHO)
     token = settle_token(gate.webhooks.secret, call.caller.team.id, plan.once or secrets.token_hex(NAME_BYTES))

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from gatekeeper.proxy.jobs.record import JobRecord, read_record
 
 NAMES_MAX: Final = 10_000
-"""Names remembered, about 40 MB; one that is forgotten costs its next poll a look into the ledger."""
+"""Names remembered, about 25 MB; one that is forgotten costs its next poll a look into the ledger."""
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -26,7 +26,8 @@ class Job:
     the store has it with its hold. `cancelled`: its caller had the provider stop it.
     `asked_at_s` is when a caller here last asked, by the monotonic clock. `troubles` and `gone` count the answers in a
     row that told us nothing, and those by which the provider knows no such job. `names` are those of its outputs that
-    were made known. `ending` lets one end it at a time.
+    were made known. `ending` lets one end it at a time. `named` is where its `poll_url` leads to, once that is looked
+    at: the upstream path of a route, and the address.
     """
 
     record: JobRecord
@@ -40,6 +41,7 @@ class Job:
     told_overdue: bool = False
     cancelled: bool = False
     names: set[str] = field(default_factory=set)
+    named: tuple[str, str] | None = None
     ending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

@@ -14,7 +14,7 @@ from gatekeeper.core.credits import credits_text
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.core.rejection import Code, Rejected, refuse
 from gatekeeper.dialects.answers import succeeded
-from gatekeeper.dialects.base import RouteKind
+from gatekeeper.dialects.base import Dialect, RouteKind
 from gatekeeper.ledger.records import Answer
 from gatekeeper.proxy.answering import carry, deliver_free, passage_of, refused_credential
 from gatekeeper.proxy.body import body_of
@@ -43,7 +43,8 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
         if not may_go_unheld(call):
             raise
         return await pass_unheld(gate, call, body, refused.rejection)
-    call.trace.learn(provider=provider.name, hold_id=job.record.hold_id, model=job.record.facts.model)
+    facts = call.facts
+    facts.provider, facts.hold_id, facts.model = provider.name, job.record.hold_id, job.record.facts.model
     call.trace.hook = job.record.hook
     if call.route.kind is not RouteKind.POLL and not job.ended:
         await _learn_first(gate, provider, job)
@@ -97,10 +98,17 @@ def _address(call: Call, provider: Provider, job: Job) -> str | None:
     url = job.record.link.poll_url
     if url is None or call.route.kind is not RouteKind.POLL:
         return None
+    if job.named is None:
+        job.named = _named(call.dialect, provider, url)
+    upstream_path, address = job.named
+    return address if upstream_path == call.route.upstream_path else None
+
+
+def _named(dialect: Dialect, provider: Provider, url: str) -> tuple[str, str]:
+    """The upstream path of the route that an address stands for, and the address; of one that is none, nothing."""
     origin, path = origin_of(provider.bases, url), urlsplit(url).path
-    named = call.dialect.find_route("GET", path) if origin is not None else None
-    is_this = named is not None and named.upstream_path == call.route.upstream_path
-    return f"{origin}{path}" if is_this else None
+    route = dialect.find_route("GET", path) if origin is not None else None
+    return ("", "") if route is None else (route.upstream_path, f"{origin}{path}")
 
 
 def _is_own_address(call: Call, job: Job) -> bool:

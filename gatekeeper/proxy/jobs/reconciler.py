@@ -12,15 +12,16 @@ failures go to a callback.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.dialects.base import BillingRule
 from gatekeeper.events import JobOverdue
 from gatekeeper.ledger.deadlines import Deadlines
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError
+from gatekeeper.ledger.looking import in_chunks
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.logs import emit
 from gatekeeper.proxy.gate import Gate
@@ -33,7 +34,7 @@ from gatekeeper.proxy.jobs.settling import age_of, finish, give_up, was_cancelle
 TICK_MAX_S: Final = 1.0
 """Pause between two looks at what is due: a question waits at most this long."""
 JOBS_WATCHED_MAX: Final = 100_000
-"""Jobs whose next question is remembered, about 20 MB; those beyond are found by the walk."""
+"""Jobs whose next question is remembered, about 35 MB with what was counted; those beyond are found by the walk."""
 GONE_TIMES: Final = 2
 """Answers in a row by which a provider knows no such job: one may be a replica that lags behind."""
 LEASE_IN_TIMEOUTS: Final = 2.5
@@ -42,12 +43,25 @@ PROVIDER_SHARE: Final = 2
 """One provider may have half of the questions on their way: while it does not answer, the others' jobs still end."""
 TROUBLES_MAX: Final = 6
 """Doublings of the pause after answers that tell nothing; the longest pause bounds it anyway."""
+TEAMS_AT_ONCE: Final = 100
+"""Teams looked at in one pipeline, in a walk."""
 TEAMS_A_SECOND_MAX: Final = 1000
 """In a walk: far below what the store takes, and 60,000 teams in a minute."""
 STOP_TIMEOUT_S: Final = 1.0
 """How long questions on their way may take when the gateway stops."""
 
 Rest = Callable[[float], Awaitable[None]]
+
+
+class _Counts(NamedTuple):
+    """What is to be known of a job from one question to the next: a tenth of what the job itself would take."""
+
+    troubles: int
+    gone: int
+    told_overdue: bool
+
+
+NO_COUNTS: Final = _Counts(0, 0, told_overdue=False)
 
 
 class Reconciler:
@@ -65,7 +79,7 @@ class Reconciler:
         self._rest = rest or self._rest_or_stop
         self._next = Deadlines(JOBS_WATCHED_MAX)
         self._watched: set[str] = set()
-        self._kept: dict[str, Job] = {}
+        self._counts: dict[str, _Counts] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._asked = Counter[str]()
         self._stopping = asyncio.Event()
@@ -126,15 +140,23 @@ class Reconciler:
         """Look for jobs in every team once, paced; how many were new here. Raises the ledger's errors; a team that
         cannot be read is told and passed by."""
         started_s, teams, found = self._gate.clock.monotonic_s(), 0, 0
-        async for team in self._gate.ledger.teams():
-            teams += 1
-            try:
-                found += await self._look_for(team)
-            except LedgerBroken as error:  # one team's books must not keep the others' jobs from their end
-                self._on_error(error)
+        async for some in in_chunks(self._gate.ledger.teams(), TEAMS_AT_ONCE):
+            teams += len(some)
+            found += await self._look_for_all(some)
             await self._rest_until(started_s + teams / TEAMS_A_SECOND_MAX)
             if self._stopping.is_set():
                 break
+        return found
+
+    async def _look_for_all(self, teams: Sequence[str]) -> int:
+        found = 0
+        for met in await asyncio.gather(*map(self._look_for, teams), return_exceptions=True):
+            if isinstance(met, LedgerBroken):  # one team's books must not keep the others' jobs from their end
+                self._on_error(met)
+            elif isinstance(met, BaseException):
+                raise met
+            else:
+                found += met
         return found
 
     async def _look_for(self, team: str) -> int:
@@ -160,7 +182,7 @@ class Reconciler:
             wait_s = self._gate.jobs.poll_max_s
         if wait_s is None:
             self._watched.discard(key)
-            self._kept.pop(key, None)
+            self._counts.pop(key, None)
         else:
             self._remember(team, hold_id, wait_s)
         self._asking.pop(key, None)
@@ -214,6 +236,8 @@ class Reconciler:
         """A job that nobody has polled here since its submission."""
         job = self._gate.desk.adopt(read_record(text))
         job.asked_at_s = self._gate.clock.monotonic_s() - age_of(self._gate, job.record)
+        counts = self._counts.get(_key(job.record.team, job.record.hold_id), NO_COUNTS)
+        job.troubles, job.gone, job.told_overdue = counts
         return job
 
     async def _ask(self, job: Job) -> float | None:
@@ -223,7 +247,10 @@ class Reconciler:
         else:
             link, request_id = job.record.link, job.record.facts.request_id
             outcome = await ask(provider, link, self._gate.jobs.poll_timeout_s, request_id=request_id)
-        return await self._learn(job, outcome)
+        try:
+            return await self._learn(job, outcome)
+        finally:
+            self._note(job)
 
     async def _learn(self, job: Job, outcome: Outcome) -> float | None:
         record = job.record
@@ -233,9 +260,6 @@ class Reconciler:
         is_gone = isinstance(outcome, Unknown) and outcome.gone
         job.gone = job.gone + 1 if is_gone else 0
         job.troubles = min(job.troubles + 1, TROUBLES_MAX) if isinstance(outcome, Unknown) else 0
-        if isinstance(outcome, Unknown) or self._is_overdue(job):
-            # The desk may forget it before the next time, and with it what was counted.
-            self._kept[_key(record.team, record.hold_id)] = job
         billing = self._rule(job, "cancelled") if job.gone >= GONE_TIMES else None
         if billing is not None and await was_cancelled(self._gate, job):
             await finish(self._gate, record, Failed("cancelled", billable=billing.charged == "in full"), "reconciler")
@@ -247,6 +271,14 @@ class Reconciler:
             if not is_gone or job.gone >= GONE_TIMES:
                 self._tell_overdue(job, outcome)
         return self._pause_s(job)
+
+    def _note(self, job: Job) -> None:
+        """The desk may forget the job before the next time; what was counted is not to be lost with it."""
+        counts, key = _Counts(job.troubles, job.gone, job.told_overdue), _key(job.record.team, job.record.hold_id)
+        if counts != NO_COUNTS and not job.ended:
+            self._counts[key] = counts
+        else:
+            self._counts.pop(key, None)
 
     def _share(self) -> int:
         """How many questions one provider may be asked at once."""

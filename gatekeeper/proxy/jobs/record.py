@@ -6,6 +6,7 @@ it, only the request and the name of the price list they came from.
 
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from sys import intern
 from typing import Any, Final
 
 import orjson
@@ -105,13 +106,13 @@ def read_record(text: str) -> JobRecord:
 def _read(document: dict[str, Any]) -> JobRecord:
     hook, cost = document["hook"], document["cost"]
     return JobRecord(
-        provider=document["provider"],
+        provider=intern(document["provider"]),
         link=JobLink(**document["link"]),
         valid=_read_valid(document["valid"]),
-        price_list=document["price_list"],
+        price_list=intern(document["price_list"]),
         held=document["held"],
-        facts=GenerationFacts(**document["facts"]),
-        context=HoldContext(**document["context"]),
+        facts=GenerationFacts(**_shared(document["facts"])),
+        context=HoldContext(**_shared(document["context"])),
         submitted_at_ms=document["submitted_at_ms"],
         deadline_s=document["deadline_s"],
         hook=None if hook is None else Hook(**hook),
@@ -121,7 +122,7 @@ def _read(document: dict[str, Any]) -> JobRecord:
 
 
 def _read_valid(values: dict[str, Any]) -> ValidRequest:
-    read = {**values, "operation": Operation(values["operation"])}
+    read: dict[str, Any] = {**_shared(values), "operation": Operation(values["operation"])}
     for name in ("size", "input_pixels"):
         if name in read:
             read[name] = Pixels(**read[name])
@@ -132,6 +133,11 @@ def _read_valid(values: dict[str, Any]) -> ValidRequest:
     read["durations_possible"] = tuple(Fraction(text) for text in read.get("durations_possible", ()))
     read["defaulted"] = frozenset(read.get("defaulted", ()))
     return ValidRequest(**read)
+
+
+def _shared(values: dict[str, Any]) -> dict[str, Any]:
+    """With each short text as the one that other records have too: most say the same of team, model and size."""
+    return {name: intern(value) if type(value) is str else value for name, value in values.items()}
 
 
 def _filled(values: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending
+from gatekeeper.core.pieces import release
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.dialects.base import Webhook
 from gatekeeper.ledger.errors import LedgerError
@@ -84,7 +85,7 @@ async def receive(gate: Gate, request: web.BaseRequest) -> web.Response:
     provider, hold_id = None, None
     try:
         provider, team, hold_id = _addressed(gate, request)
-        event = await _read(request, provider, team, hold_id)
+        event = await _read(gate, request, provider, team, hold_id)
         if event.trait.echo is not None and (wanted := event.trait.echo(event.body)) is not None:
             return web.Response(body=wanted, content_type="application/json", headers={"Server": SERVER})
         result = await _take(gate, request, event)
@@ -119,16 +120,18 @@ def _addressed(gate: Gate, request: web.BaseRequest) -> tuple[Provider, str, str
     return provider, team, hold_id
 
 
-async def _read(request: web.BaseRequest, provider: Provider, team: str, hold_id: str) -> _Event:
+async def _read(gate: Gate, request: web.BaseRequest, provider: Provider, team: str, hold_id: str) -> _Event:
     trait = provider.dialect.TRAITS.webhook
     if trait is None:
         raise _Turned("address")
     try:
-        pieces = await read_body(request, max_bytes=EVENT_BYTES_MAX, timeout_s=EVENT_TIMEOUT_S)
+        pieces = await read_body(request, gate.room, max_bytes=EVENT_BYTES_MAX, timeout_s=EVENT_TIMEOUT_S)
     except Rejected as refused:
         raise _Turned("size", refused.rejection.status) from None
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return _Event(provider, trait, team, hold_id, headers, b"".join(pieces))
+    body = b"".join(pieces)
+    release(pieces)
+    return _Event(provider, trait, team, hold_id, headers, body)
 
 
 async def _take(gate: Gate, request: web.BaseRequest, event: _Event) -> WebhookResult:

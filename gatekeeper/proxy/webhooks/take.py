@@ -7,15 +7,16 @@ be called is for `addresses`. What could be read as another webhook by the provi
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
 import orjson
 
+from gatekeeper.core.pieces import Spliced, found, release, stretch
 from gatekeeper.core.rejection import Code, Rejected, refuse
 from gatekeeper.dialects.base import Webhook
-from gatekeeper.dialects.multipart import read_boundary
+from gatekeeper.dialects.multipart import HEADERS_BYTES_MAX, read_boundary
 from gatekeeper.dialects.skim import Skimmer
 from gatekeeper.proxy.jobs.rewriting import rewrite
 from gatekeeper.proxy.webhooks.keys import CALLBACKS, MAC_CHARS
@@ -31,6 +32,14 @@ SKELETON_BYTES_MAX: Final = 4 * 1024 * 1024
 
 _ESCAPED_ASCII: Final = re.compile(rb"\\u00[2-7]")
 """Letters that need no escaping: with them a field's name can be spelt so that a search does not find it."""
+
+_ESCAPED_BYTES: Final = 5
+"""One less than such a letter has."""
+
+NAMED_MAX: Final = 64
+"""So often a field's name is looked for in a body before every token of it is looked at."""
+
+_KEY: Final = re.compile(rb"[ \t\r\n]*(?::|\Z)")
 
 _TEXT_BEHIND_KEY: Final = re.compile(rb'[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*+")', re.DOTALL)
 
@@ -60,8 +69,8 @@ class Wanted:
                 fields = {self.trait.field: url} | ({self.trait.secret_field: secret} if self.secret else {})
                 return query, _in_json(body, fields)
             case "form":
-                start, end, _ = _form_parts(self.content_type, b"".join(body))[self.trait.field][0]
-                return query, _with(body, start, end, url.encode())
+                start, end, _ = _form_parts(self.content_type, body)[self.trait.field][0]
+                return query, Spliced(body, start, end, url.encode())
 
 
 def find_webhook(trait: Webhook, query: str, content_type: str, body: Sequence[bytes]) -> Wanted | None:
@@ -77,10 +86,10 @@ def find_webhook(trait: Webhook, query: str, content_type: str, body: Sequence[b
 
 
 def _of_query(query: str, field: str) -> str:
-    found = [part.partition("=")[2] for part in query.split("&") if _parameter(part) == field]
-    if len(found) > 1:
+    given = [part.partition("=")[2] for part in query.split("&") if _parameter(part) == field]
+    if len(given) > 1:
         raise _unclear(field, "is there more than once")
-    return unquote_plus(found[0]) if found else ""
+    return unquote_plus(given[0]) if given else ""
 
 
 def _in_query(query: str, field: str, url: str) -> str:
@@ -122,49 +131,49 @@ def _json_text(values: dict[str, object], field: str) -> str:
 
 def _in_json(body: Sequence[bytes], fields: dict[str, str]) -> Sequence[bytes]:
     for field, text in fields.items():
-        whole = b"".join(body)
-        span = _only_place(whole, field)
+        span = _only_place(body, field)
         if span is None:
-            body = [rewrite(whole, (field,), lambda _, text=text: text)]  # type: ignore[misc]
+            whole = rewrite(b"".join(body), (field,), lambda _, text=text: text)  # type: ignore[misc]
+            release(body)
+            body = [whole]
         else:
-            body = _with(body, *span, orjson.dumps(text))
+            body = Spliced(body, *span, orjson.dumps(text))
     return body
 
 
-def _with(pieces: Sequence[bytes], start: int, end: int, text: bytes) -> list[bytes]:
-    """The pieces with this text in the place of what stands from `start` to `end`. All others stay what they are, so
-    that a body full of pictures is in memory once."""
-    found, at = list[bytes](), 0
-    for piece in pieces:
-        stop = at + len(piece)
-        if stop <= start or at >= end:
-            found.append(piece)
-        else:
-            found += (piece[: max(start - at, 0)], text if at <= start else b"", piece[end - at :])
-        at = stop
-    return [piece for piece in found if piece]
-
-
-def _only_place(body: bytes, field: str) -> tuple[int, int] | None:
+def _only_place(body: Sequence[bytes], field: str) -> tuple[int, int] | None:
     """Where the field's text stands, if its name is a key at one place of the body only, plainly spelt: a search is a
     hundred times as fast as looking at every token of a body full of pictures. None: it has to be looked for."""
-    escaped_at = body.find(b"\\u00")
-    if escaped_at >= 0 and _ESCAPED_ASCII.search(body, escaped_at) is not None:
+    if _has_escaped_ascii(body):
         return None
     name = b'"%b"' % field.encode()
-    found, at = list[tuple[int, int]](), body.find(name)
-    while at >= 0:
-        value = _TEXT_BEHIND_KEY.match(body, at + len(name))
-        # Behind a backslash the quote is a character of some text.
-        if value is not None and body[at - 1 : at] != b"\\":
-            found.append(value.span(1))
-        at = body.find(name, at + 1)
-    return found[0] if len(found) == 1 else None
+    # Behind a backslash the quote is a character of some text.
+    within_text = {at + 1 for at, _ in islice(found(body, b"\\" + name), NAMED_MAX)}
+    spans = list[tuple[int, int]]()
+    for number, (at, text) in enumerate(found(body, name, behind=2 * STRING_BYTES_MAX)):
+        if number == NAMED_MAX:
+            return None
+        if at not in within_text and _KEY.match(text, len(name)):
+            value = _TEXT_BEHIND_KEY.match(text, len(name))
+            if value is None or spans:
+                return None
+            spans.append((at + value.start(1), at + value.end(1)))
+    return spans[0] if spans else None
+
+
+def _has_escaped_ascii(body: Sequence[bytes]) -> bool:
+    end = b""
+    for piece in body:
+        if b"\\u00" in piece and _ESCAPED_ASCII.search(piece):
+            return True
+        if _ESCAPED_ASCII.search(end + piece[:_ESCAPED_BYTES]):
+            return True
+        end = (end + piece[-_ESCAPED_BYTES:])[-_ESCAPED_BYTES:]
+    return False
 
 
 def _of_form(trait: Webhook, content_type: str, body: Sequence[bytes]) -> str:
-    whole = b"".join(body)
-    parts = _form_parts(content_type, whole)
+    parts = _form_parts(content_type, body)
     alike = {name for name in parts if name.casefold() == trait.field.casefold()}
     if not alike:
         return ""
@@ -173,26 +182,29 @@ def _of_form(trait: Webhook, content_type: str, body: Sequence[bytes]) -> str:
     start, end, is_file = parts[trait.field][0]
     if is_file:
         raise _unclear(trait.field, "must be a text")
-    return whole[start:end].decode("utf-8", "replace")
+    if end - start > STRING_BYTES_MAX:
+        raise _unclear(trait.field, "is far too long")
+    return stretch(body, start, end).decode("utf-8", "replace")
 
 
-def _form_parts(content_type: str, body: bytes) -> dict[str, list[tuple[int, int, bool]]]:
+def _form_parts(content_type: str, body: Sequence[bytes]) -> dict[str, list[tuple[int, int, bool]]]:
     """Where the parts' contents stand, and whether they are files, by name.
 
     The dialect has read the form before, and takes none whose boundary stands anywhere but between parts.
     """
     boundary = read_boundary(content_type)
-    found: dict[str, list[tuple[int, int, bool]]] = {}
+    parts: dict[str, list[tuple[int, int, bool]]] = {}
     if boundary is None:
-        return found
-    places = [match.start() for match in re.finditer(re.escape(b"--" + boundary), body)]
-    for start, end in pairwise(places):
-        head_end = body.find(b"\r\n\r\n", start, end)
-        name = None if head_end < 0 else _PART_NAME.search(body, start, head_end)
+        return parts
+    places = found(body, b"--" + boundary, behind=2 * HEADERS_BYTES_MAX)
+    for (start, text), (end, _) in pairwise(places):
+        head = text[: end - start]
+        head_end = head.find(b"\r\n\r\n")
+        name = None if head_end < 0 else _PART_NAME.search(head, 0, head_end)
         if name is not None:
-            is_file = b"filename" in body[start:head_end].lower()
-            found.setdefault(name[1].decode("latin-1"), []).append((head_end + 4, end - 2, is_file))
-    return found
+            is_file = b"filename" in head[:head_end].lower()
+            parts.setdefault(name[1].decode("latin-1"), []).append((start + head_end + 4, end - 2, is_file))
+    return parts
 
 
 def own_shown(trait: Webhook, body: bytes, url: str) -> bytes:

@@ -63,6 +63,14 @@ def test_a_record_comes_back_as_it_was(record: JobRecord) -> None:
     assert record == read_record(record_text(record))
 
 
+def test_records_share_what_most_of_them_say() -> None:
+    """Thousands of open jobs have one text for a model among them."""
+    first, second = (read_record(record_text(a_record())) for _ in range(2))
+
+    assert first.facts.model is second.facts.model
+    assert first.provider is second.provider
+
+
 def test_a_record_is_small() -> None:
     """Also with everything in it a record is far below what the store keeps."""
     assert len(record_text(a_record())) < RECORD_BYTES_MAX / 2

@@ -1,0 +1,35 @@
+"""Asks a list of requests once each, many at a time, and keeps the answers: for what is made before a measurement."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from benchmarks.client import Connection
+from benchmarks.client import connect as open_connection
+
+AT_ONCE: Final = 64
+WITHIN_S: Final = 600.0
+"""For all of them."""
+
+
+async def ask_all(url: str, requests: Sequence[bytes]) -> list[bytes]:
+    """The bodies of the answers, in the order of the requests. Raises RuntimeError for one that is not 200."""
+    answers, waiting = [b""] * len(requests), enumerate(requests)
+    async with asyncio.timeout(WITHIN_S):
+        await asyncio.gather(*(_ask_some(url, waiting, answers) for _ in range(min(AT_ONCE, len(requests)))))
+    return answers
+
+
+async def _ask_some(url: str, waiting: "enumerate[bytes]", answers: list[bytes]) -> None:
+    answered = asyncio.Event()
+    connection: Connection = await open_connection(url, lambda _: answered.set(), keep=True)
+    for place, request in waiting:
+        answered.clear()
+        connection.body.clear()
+        connection.ask(request)
+        await answered.wait()
+        answers[place] = b"".join(connection.body)
+        if connection.status != 200:
+            told = request.split(b"\r\n", 1)[0].decode()
+            raise RuntimeError(f"{told}: {connection.status} {answers[place][:500]!r}")
+    connection.transport.abort()
