@@ -22,7 +22,7 @@ OVERLOADED_RETRY_AFTER_S: Final = 1
 """A burst is over by then; what is not will be told again."""
 
 SHORT_TURN_SHARE: Final = 0.25
-"""Of `lag_max_s`, while it is behind: a generation takes about six turns of the loop, and all of them shall be short."""
+"""Of `lag_max_s`, while it is behind: a generation takes about six turns of the loop, all of which shall be short."""
 
 
 class Pulse:
