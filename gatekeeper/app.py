@@ -62,9 +62,6 @@ BOOKING_TIMEOUT_S = 10
 OUTBOX_NAME = "outbox"
 """The outbox's directory in the data directory."""
 
-REQUEST_ID_BYTES = 12
-"""96 random bits: enough to be found alone among all the requests of a year."""
-
 
 @dataclass(frozen=True, slots=True)
 class Gateway:

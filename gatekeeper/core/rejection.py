@@ -8,6 +8,7 @@ format; how a format spells the refusal is its dialect's business.
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+from typing import Any
 
 
 class Code(StrEnum):
@@ -51,6 +52,8 @@ class Code(StrEnum):
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     PROVIDER_TIMEOUT = "provider_timeout"
+
+    __hash__ = str.__hash__  # an enumeration's own is written in Python, and every refusal asks for it
 
 
 class Fault(StrEnum):
@@ -221,8 +224,9 @@ class Rejection:
     retry_after_s: int | None = None
     final: bool = False
     """An SDK must not send this again by itself: the provider may have done the work, or trying again cannot help."""
-    told: dict[object, str] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Parts of it as they were written before, for one that is told again and again: they follow from its facts."""
+    told: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """How it was written before, by whoever wrote it so, for one that is told again and again: it follows from the
+    facts, and at most a few write it."""
 
     @property
     def facts(self) -> CodeFacts:
@@ -247,8 +251,11 @@ class Rejected(Exception):
     """Carries a rejection from the step that found it to the edge that renders it."""
 
     def __init__(self, rejection: Rejection) -> None:
-        super().__init__(f"{rejection.code}: {rejection.detail}")
+        super().__init__(rejection)
         self.rejection = rejection
+
+    def __str__(self) -> str:
+        return f"{self.rejection.code}: {self.rejection.detail}"
 
 
 def refuse(code: Code, detail: str, *, retry_after_s: int | None = None, final: bool = False) -> Rejected:

@@ -24,10 +24,12 @@ class Operation(StrEnum):
     VIDEO_EDIT = "video.edit"
     VIDEO_EXTEND = "video.extend"
 
+    __hash__ = str.__hash__  # an enumeration's own is written in Python, and memos ask for it with every request
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class GenerationRequest:
-    """A request as its dialect read it.
+    """A request as its dialect read it. It does not change; one is made for each, and a frozen one costs more.
 
     `size` is any size spelling, `resolution` and `aspect_ratio` their own; each may say "auto". `scale` is the factor
     of an upscale, `input_pixels` the size of the picture that goes in, `prompt_length` its characters, never itself.

@@ -3,7 +3,7 @@
 Names are the published ones. Credits are written as exact decimals: a binary float never touches them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import orjson
 
@@ -39,8 +39,8 @@ def rejection_facts(rejection: Rejection, request_id: str) -> Facts:
         "code": rejection.code.value,
         "request_id": request_id,
         "retryable": rejection.retryable,
-        "violations": _written(rejection, "violations", map(violation_facts, rejection.violations)),
-        "alternatives": _written(rejection, "alternatives", map(alternative_facts, rejection.alternatives)),
+        "violations": [violation_facts(each) for each in rejection.violations],
+        "alternatives": [alternative_facts(each) for each in rejection.alternatives],
     }
     if rejection.other_codes:
         facts["codes"] = [code.value for code in rejection.codes]
@@ -49,14 +49,6 @@ def rejection_facts(rejection: Rejection, request_id: str) -> Facts:
     if rejection.earlier is not None:
         facts["earlier"] = earlier_facts(rejection.earlier)
     return facts
-
-
-def _written(rejection: Rejection, name: str, facts: Iterable[Facts]) -> orjson.Fragment:
-    """A list of it as JSON, written once however often the same rejection is told."""
-    known = rejection.told.get(name)
-    if known is None:
-        known = rejection.told[name] = orjson.dumps(list(facts)).decode()
-    return orjson.Fragment(known)
 
 
 def violation_facts(violation: Violation) -> Facts:
@@ -119,14 +111,9 @@ def explain(rejection: Rejection, names: Mapping[str, str] | None = None) -> str
     Most SDKs show their user the message and nothing else, so what is allowed must be in it. `names` maps our field
     names to the dialect's own.
     """
-    spoken = tuple(names.items()) if names else ()
-    known = rejection.told.get(spoken)
-    if known is None:
-        detail = writable(rejection.detail)
-        unsaid = (v for v in rejection.violations if not _is_said(v, detail))
-        known = " ".join(filter(None, (detail, *(_sentence(violation, names or {}) for violation in unsaid))))
-        rejection.told[spoken] = known
-    return known
+    detail = writable(rejection.detail)
+    unsaid = (each for each in rejection.violations if not _is_said(each, detail))
+    return " ".join(filter(None, (detail, *(_sentence(violation, names or {}) for violation in unsaid))))
 
 
 def _is_said(violation: Violation, detail: str) -> bool:

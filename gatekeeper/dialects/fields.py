@@ -119,7 +119,10 @@ class JsonFields:
         return self._values.get(name)
 
     def text(self, name: str) -> str | None:
-        value = self._value(name)
+        self._read.add(name)
+        value = self._values.get(name)
+        if value is None:
+            return None
         if not isinstance(value, str):
             self._note_kind(name, value, "a text")
         elif len(value) > TEXT_LENGTH_MAX or value in self._cut:
@@ -134,17 +137,21 @@ class JsonFields:
         """Characters; of a text of more than 512 bytes in a body of more than 64 KiB, bytes as written."""
         value = self._value(name)
         if isinstance(value, str):
-            return self._cut.get(value, len(value))
+            return self._cut.get(value, len(value)) if self._cut else len(value)
         self._note_kind(name, value, "a text")
         return None
 
     def text_digest(self, name: str) -> bytes | None:
         """Of a text of which only the beginning is there, that and its length count."""
         value = self._value(name)
-        return digest_of(f"{self._cut.get(value, len(value))} {value}") if isinstance(value, str) else None
+        if not isinstance(value, str):
+            return None
+        return digest_of(f"{self._cut[value]} {value}" if value in self._cut else value)
 
     def whole(self, name: str) -> int | None:
         value = self._value(name)
+        if value is None:
+            return None
         if isinstance(value, bool) or not isinstance(value, int):
             self._note_kind(name, value, "a whole number")
         elif abs(value) > NUMBER_ABS_MAX:
@@ -255,8 +262,8 @@ class JsonFields:
 
 
 def digest_of(text: str) -> bytes:
-    """64 bits that tell a text from another one."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    """64 bits that tell a text from another one, in this process alone."""
+    return hash(text).to_bytes(DIGEST_BYTES, "little", signed=True)
 
 
 def joined_digest(digests: Iterable[bytes | None]) -> bytes | None:

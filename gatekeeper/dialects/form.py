@@ -88,7 +88,7 @@ class FormFields:
 
     def text_digest(self, name: str) -> bytes | None:
         part = self._text_part(name)
-        return None if part is None or part.text is None else digest_of(f"{part.length} {part.text}")
+        return None if part is None or part.text is None else digest_of(part.text)
 
     def whole(self, name: str) -> int | None:
         text = self.text(name)

@@ -112,10 +112,11 @@ def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> Gene
     fields = _read_fields(route, content_type, body)
     if route.job is not None and isinstance(fields, JsonFields):
         request = read_remix(fields)
+    elif is_video(route):
+        request = read_video(fields)
     else:
-        request = read_video(fields) if is_video(route) else _ask(route, fields)
-        if not is_video(route):
-            _refuse_unpriced(fields)
+        request = _ask(route, fields)
+        _refuse_unpriced(fields)
     if route.operation is Operation.IMAGE_EDIT and not _has_image(fields):
         fields.missing("image", "a picture to edit")
     fields.finish()

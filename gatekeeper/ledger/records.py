@@ -98,6 +98,8 @@ class RefusalCode(StrEnum):
     CONCURRENCY_EXCEEDED = "concurrency_exceeded"
     RATE_LIMITED = "rate_limited"
 
+    __hash__ = str.__hash__  # an enumeration's own is written in Python, and every refusal asks for it
+
 
 class EntryKind(StrEnum):
     """The kinds of journal entry, one per transition."""

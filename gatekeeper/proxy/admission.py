@@ -41,9 +41,10 @@ each, with the alternatives."""
 _refusals: Final = Memo[SettingsKey, tuple[ModelSpec, Rejection]](REFUSALS_REMEMBERED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admission:
-    """A request that may be sent if the credits allow it. `model` has the defaults of the offer."""
+    """A request that may be sent if the credits allow it. `model` has the defaults of the offer. It does not change; to
+    make a frozen one would cost more."""
 
     provider: Provider
     model: ModelSpec
@@ -77,7 +78,7 @@ def admit(
             _check_offer_operations(model, offer, provider, asked)
     sold = catalog.sold_as(model, offer)
     decision = decide(sold, asked)
-    priced = decision if isinstance(decision, Priced) else _past_refusal(sold, asked, past)
+    priced = decision if isinstance(decision, Priced) else _past_refusal(sold, asked, decision, past)
     if team.projects:
         with past:
             check_phase(sold, asked, priced.valid, team, project, phase)
@@ -125,10 +126,10 @@ def _refusal(model: ModelSpec, asked: GenerationRequest, violations: tuple[Viola
     return found
 
 
-def _past_refusal(model: ModelSpec, asked: GenerationRequest, past: Past) -> Priced:
+def _past_refusal(model: ModelSpec, asked: GenerationRequest, violations: tuple[Violation, ...], past: Past) -> Priced:
     """In shadow the nearest valid request, with its price, in place of one that is refused."""
     with past:
-        check_capability(model, asked)
+        raise Rejected(_refusal(model, asked, violations))
     valid = nearest_valid(model, asked)
     if valid is None:
         raise refuse(Code.PRICE_UNDETERMINED, f"{model.name} does nothing near this; it has no price.")

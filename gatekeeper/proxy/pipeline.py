@@ -7,6 +7,7 @@ would have refused, and only what has no price leaves it, unheld.
 """
 
 from aiohttp import web
+from aiohttp.hdrs import CONTENT_TYPE
 
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.core.request import GenerationRequest
@@ -22,8 +23,8 @@ from gatekeeper.proxy.keeping import looked_through
 from gatekeeper.proxy.once import name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
-from gatekeeper.proxy.sending import send_unheld, upstream_request
-from gatekeeper.proxy.shadow import pass_unheld, take_off, tell_shadow
+from gatekeeper.proxy.sending import passing_query, send_unheld, upstream_request
+from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, take_off, tell_shadow
 from gatekeeper.proxy.telling import admitted_words, asked_words
 from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
 from gatekeeper.upstream.failure import UpstreamError
@@ -34,7 +35,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
     body, asked = await body_of(gate, call), None
     try:
-        content_type = call.request.headers.get("Content-Type", "")
+        content_type = call.request.headers.get(CONTENT_TYPE, "")
         read = await looked_through(body, call.dialect.read_request, call.route, content_type, body)
         asked = read if call.route.job is None else await taken_over(gate, call, read)
         if call.dry_run:
@@ -44,18 +45,21 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     except Rejected as refused:
         if asked is not None:
             learn_asked(call, asked)
-        return await pass_unheld(gate, call, body, refused)
+        if not may_go_unheld(call):
+            raise
+        return await pass_unheld(gate, call, body, refused.rejection)
     learn(call, admission)
     if asked.sources:
         await check_sources(gate, call, admission.provider, asked)
     webhook = await looked_through(body, wanted_webhook, gate, call, admission.provider, body)
-    sent = upstream_request(call, admission.provider, body)
+    query = passing_query(call)
     once = await name_request(gate, call, admission.provider, body)
     with await admission.provider.places.take():
         taken = await take_off(gate, call, admission, once)
         if isinstance(taken, Repeated):
             return await answer_again(gate, call, taken)
         async with taken as flight:
+            sent = upstream_request(call, admission.provider, body, query=query)
             if webhook is not None:
                 hold_id = flight.held.hold_id
                 sent = await looked_through(body, exchange, gate, call, admission.provider, webhook, hold_id, sent)

@@ -6,10 +6,14 @@ Whatever the ledger answers that is not a fresh hold ends here, and nothing is f
 from collections.abc import Iterable
 from datetime import datetime
 from math import ceil
+from typing import Final
 
 from gatekeeper.core.alternatives import affordable
 from gatekeeper.core.credits import credits_text
+from gatekeeper.core.decide import SettingsKey, may_be_remembered, settings_key
+from gatekeeper.core.memo import Memo
 from gatekeeper.core.rejection import Code, CreditFacts, EarlierFacts, LimitFacts, Rejected, Rejection, refuse
+from gatekeeper.core.spec import ModelSpec
 from gatekeeper.ledger.errors import LedgerError, LedgerHistoryLost
 from gatekeeper.ledger.holdid import hold_id_ms
 from gatekeeper.ledger.records import (
@@ -57,6 +61,15 @@ _LEADING = (
 
 _LIMITS = frozenset({RefusalCode.LIMIT_EXCEEDED, RefusalCode.RATE_LIMITED})
 """What is told among the limits of a refusal."""
+
+
+REFUSALS_REMEMBERED: Final = 1024
+"""A team whose credits are spent asks for the same again and again. Five kilobytes each, with the alternatives."""
+
+_Left = tuple[tuple[Refusal, ...], int, int, int]
+"""What the ledger says no with: its reasons, what was required, what was left, what was held."""
+
+_told: Final = Memo[tuple[SettingsKey, _Left], tuple[ModelSpec, Rejection]](REFUSALS_REMEMBERED)
 
 
 def not_held(result: HoldResult, admission: Admission, now: datetime) -> Rejected:
@@ -170,18 +183,30 @@ def credential_refused(provider: str) -> Rejected:
 
 
 def _refused(refused: Refused, admission: Admission, now: datetime) -> Rejected:
+    """The same to whoever asks for the same with the same left, but where it says how long to wait."""
+    if any(refusal.code is RefusalCode.RATE_LIMITED for refusal in refused.refusals):
+        return Rejected(_rejection(refused, admission, now))
+    left = (refused.refusals, refused.required, refused.available, refused.held)
+    key = settings_key(admission.model, admission.asked), left
+    known = _told.get(key)
+    if known is None:
+        known = admission.model, _rejection(refused, admission, now)
+        if may_be_remembered(admission.asked):
+            _told.put(key, known)
+    return Rejected(known[1])
+
+
+def _rejection(refused: Refused, admission: Admission, now: datetime) -> Rejection:
     refusals = sorted(refused.refusals, key=lambda refusal: _LEADING.index(refusal.code))
     codes = codes_of(refusals)
     retry_after_s = _retry_after_s(refusals[0], now)
-    return Rejected(
-        Rejection(
-            codes[0],
-            _detail(refusals, refused),
-            other_codes=codes[1:],
-            credits=_credit_facts(refused),
-            alternatives=() if retry_after_s else affordable(admission.model, admission.asked, _room(refused)),
-            retry_after_s=retry_after_s,
-        )
+    return Rejection(
+        codes[0],
+        _detail(refusals, refused),
+        other_codes=codes[1:],
+        credits=_credit_facts(refused),
+        alternatives=() if retry_after_s else affordable(admission.model, admission.asked, _room(refused)),
+        retry_after_s=retry_after_s,
     )
 
 

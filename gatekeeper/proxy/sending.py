@@ -22,15 +22,15 @@ READABLE_TYPES = frozenset({"application/json", "text/event-stream", "*/*"})
 
 
 def upstream_request(
-    call: Call, provider: Provider, body: Sequence[bytes], address: str | None = None
+    call: Call, provider: Provider, body: Sequence[bytes], address: str | None = None, query: str | None = None
 ) -> UpstreamRequest:
     """The request to this provider, byte for byte the caller's body. `address` is one of the provider's that takes the
-    place of the usual one."""
+    place of the usual one; `query` is what may pass of the caller's, None: it is looked at here."""
     request = call.request
     headers = forwardable_request_headers(request.raw_headers, call.caller.key)
-    if any(accept not in READABLE_TYPES for accept in request.headers.getall(ACCEPT, ())):
+    if not READABLE_TYPES.issuperset(request.headers.getall(ACCEPT, ())):
         headers = _readable_answer(headers)
-    headers, query = provider.with_credential(headers, passing_query(call))
+    headers, query = provider.with_credential(headers, passing_query(call) if query is None else query)
     url = address or provider.bases[call.route.base] + call.route.upstream_path
     return UpstreamRequest(request.method, f"{url}?{query}" if query else url, headers, body, provider.timeouts)
 

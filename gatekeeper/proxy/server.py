@@ -8,6 +8,7 @@ metric, with the same code in all three.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from aiohttp import web
 
@@ -93,6 +94,10 @@ LEDGER_DETAIL_LENGTH_MAX = 200
 """Enough for the store's own words and where it was looked for."""
 
 
+LOGGED = "log line"
+"""Where a rejection keeps what the log line says of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a path leads. `answering` None: nowhere; `dialect` is then only the shape of the refusal, unless that
@@ -127,10 +132,10 @@ class DataPlane:
                 return await receive(self._gate, request)
             return await self._take(request, target, trace)
         except Rejected as refused:
-            return self._refused(target, refused.rejection, trace)
+            return self._refused(target, refused.rejection, trace, request)
         except LedgerError as error:
             self._tell_ledger_failure(error, trace)
-            return self._refused(target, ledger_away(error), trace)
+            return self._refused(target, ledger_away(error), trace, request)
         except Exception as error:  # noqa: BLE001  # the outermost edge: a bug must not take the connection's peers down
             return self._failed(request, error, trace)
         finally:
@@ -252,30 +257,31 @@ class DataPlane:
         own = Route(path, RouteKind.FREE, path)
         return Target(NATIVE, self._native, (), own, answering)
 
-    def refuse_unparsable(self) -> web.Response:
+    def refuse_unparsable(self) -> web.StreamResponse:
         """The answer to bytes that are no HTTP request."""
         trace = Trace.begin(self._gate)
         detail = "This is no well-formed HTTP request, or one of its lines is too long."
         return self._refused(Target(NATIVE, self._native), Rejection(Code.MALFORMED_REQUEST, detail), trace)
 
-    def _refused(self, target: Target, rejection: Rejection, trace: Trace) -> web.Response:
+    def _refused(
+        self, target: Target, rejection: Rejection, trace: Trace, request: web.BaseRequest | None = None
+    ) -> web.StreamResponse:
         self._gate.metrics.rejected(rejection.code)
         money = rejection.credits
+        codes, violations = rejection.told.get(LOGGED) or _log_words(rejection)
         emit(
             GenerationRejected(
                 facts=trace.facts,
                 code=rejection.code,
-                codes=rejection.codes,
-                violations=tuple(
-                    {"code": v.code, "field": v.field, "requested": one_word(v.requested)} for v in rejection.violations
-                ),
+                codes=codes,
+                violations=violations,
                 credits_required=money.required if money else None,
                 credits_available=money.available if money else None,
                 status=rejection.status,
                 asked=trace.asked,
             )
         )
-        return rejection_answer(target.shape or target.dialect, rejection, trace.facts.request_id)
+        return rejection_answer(target.shape or target.dialect, rejection, trace.facts.request_id, request)
 
     def _tell_ledger_failure(self, error: LedgerError, trace: Trace) -> None:
         detail = str(error)[:LEDGER_DETAIL_LENGTH_MAX]
@@ -289,6 +295,15 @@ class DataPlane:
         if trace.answering and request.transport is not None:
             request.transport.abort()
         return failure_answer(trace.facts.request_id)
+
+
+def _log_words(rejection: Rejection) -> tuple[tuple[Code, ...], tuple[dict[str, Any], ...]]:
+    """All codes and violations as the log line has them, written once for a rejection that is told again."""
+    violations = tuple(
+        {"code": v.code, "field": v.field, "requested": one_word(v.requested)} for v in rejection.violations
+    )
+    words = rejection.told[LOGGED] = rejection.codes, violations
+    return words
 
 
 def _version(provider: Provider, method: str, path: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from aiohttp import web
 
 from gatekeeper.core.outcome import Outcome
-from gatekeeper.core.rejection import FACTS, Code, Rejected, refuse
+from gatekeeper.core.rejection import FACTS, Code, Rejected, Rejection, refuse
 from gatekeeper.dialects.base import RouteKind
 from gatekeeper.events import GenerationShadowed
 from gatekeeper.ledger.records import Answer, Held, Repeated
@@ -63,14 +63,18 @@ async def _take_off_in(
     return taken
 
 
-async def pass_unheld(gate: Gate, call: Call, body: Sequence[bytes], refused: Rejected) -> web.StreamResponse:
-    """Lets by what has no price, or is about a job that nobody here knows: nothing is held, nothing is booked. Raises
-    what refused it, where it is not in shadow."""
-    if call.shadow is None or not call.candidates:
-        raise refused
+def may_go_unheld(call: Call) -> bool:
+    """Whether a refusal may be gone past even where nothing can be held: whoever met it raises it otherwise."""
+    return call.shadow is not None and bool(call.candidates)
+
+
+async def pass_unheld(gate: Gate, call: Call, body: Sequence[bytes], rejection: Rejection) -> web.StreamResponse:
+    """Lets by what has no price, or is about a job that nobody here knows: nothing is held, nothing is booked. Only for
+    what `may_go_unheld`. Raises `Rejected` for a team that is frozen."""
     if call.caller.team.frozen:
         raise refuse(Code.TEAM_FROZEN, "This team is frozen; nothing is forwarded until its lead lifts that.")
-    call.shadow.note(refused.rejection)
+    if call.shadow is not None:
+        call.shadow.note(rejection)
     provider = call.candidates[0]
     call.trace.learn(provider=provider.name)
     sent = upstream_request(call, provider, body)

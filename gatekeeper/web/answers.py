@@ -3,16 +3,19 @@
 The shape belongs to the dialect that the caller speaks; the headers that every answer carries are added here.
 """
 
+import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 from aiohttp import web
+from multidict import CIMultiDict
 
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.dialects.base import Rendered
-from gatekeeper.web.outgoing import SERVER, Whole
+from gatekeeper.web.outgoing import SERVER, Ready, Whole, head_of, is_plain
 
 REQUEST_ID = "Gatekeeper-Request-Id"
 HOLD_ID = "Gatekeeper-Hold-Id"
@@ -24,26 +27,60 @@ SHADOW = "Gatekeeper-Shadow"
 """The code with which an answer's request would have been refused, were its team or provider not in shadow."""
 
 
+GAP_BYTES: Final = 16
+"""As random as it takes that nobody guesses it."""
+
+
 class RendersRejections(Protocol):
     """The part of a dialect that is needed to say no."""
 
     def render_rejection(self, rejection: Rejection, request_id: str) -> Rendered: ...
 
 
-def rejection_answer(shape: RendersRejections, rejection: Rejection, request_id: str) -> web.Response:
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A refusal in one shape, with gaps where the id of the request goes."""
+
+    status: int
+    headers: tuple[tuple[str, tuple[str, ...]], ...]
+    head: tuple[bytes, ...]
+    body: tuple[bytes, ...]
+
+
+def rejection_answer(
+    shape: RendersRejections, rejection: Rejection, request_id: str, request: web.BaseRequest | None = None
+) -> web.StreamResponse:
     """A rejection as the caller's SDK expects it, with the request id and, if it is about one, the earlier hold.
 
-    Its code stands in the dialect's own headers.
+    Its code stands in the dialect's own headers. One that is told again was written before. `request` is what it
+    answers, None for what is no request.
     """
-    rendered = shape.render_rejection(rejection, request_id)
-    answer = Whole(status=rendered.status, body=rendered.body, headers=rendered.headers)
-    answer.headers["Server"] = SERVER
-    answer.headers[REQUEST_ID] = request_id
+    written: _Written | None = rejection.told.get(shape)
+    if written is None:
+        written = rejection.told[shape] = _write(shape, rejection)
+    raw_id = request_id.encode()
+    body = raw_id.join(written.body)
+    if request is not None and is_plain(request, written.status):
+        return Ready(written.status, raw_id.join(written.head), body)
+    headers = [(name, request_id.join(value)) for name, value in written.headers]
+    return Whole(status=written.status, body=body, headers=CIMultiDict(headers))
+
+
+def _write(shape: RendersRejections, rejection: Rejection) -> _Written:
+    """The gaps are found by an id that nobody has heard of, so that no text of the caller's is taken for one."""
+    gap = secrets.token_hex(GAP_BYTES)
+    rendered = shape.render_rejection(rejection, gap)
+    headers = [*rendered.headers, ("Server", SERVER), (REQUEST_ID, gap)]
     if rejection.earlier is not None:
-        answer.headers[HOLD_ID] = rejection.earlier.hold_id
+        headers.append((HOLD_ID, rejection.earlier.hold_id))
         if rejection.earlier.charged is not None:
-            answer.headers[CREDITS_CHARGED] = credits_text(rejection.earlier.charged)
-    return answer
+            headers.append((CREDITS_CHARGED, credits_text(rejection.earlier.charged)))
+    return _Written(
+        rendered.status,
+        tuple((name, tuple(value.split(gap))) for name, value in headers),
+        tuple(head_of(rendered.status, headers).split(gap.encode())),
+        tuple(rendered.body.split(gap.encode())),
+    )
 
 
 def failure_answer(request_id: str) -> web.Response:

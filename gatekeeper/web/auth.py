@@ -22,6 +22,9 @@ from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 Value = TypeVar("Value")
 Entry = TypeVar("Entry")
 
+KEY_BEGINS = b"gk_"
+"""What every gatekeeper key begins with."""
+
 KEY_PATTERN = re.compile(rb"gk_[A-Za-z0-9_-]{1,128}")
 """What a gatekeeper key looks like; anything else in those headers is not for us."""
 
@@ -171,7 +174,7 @@ def find_key(raw_headers: Iterable[tuple[bytes, bytes]], key_headers: frozenset[
     """The one gatekeeper key of a request. Raises `Rejected` (unauthenticated) for none, or for two that differ."""
     found: bytes | None = None
     for name, value in raw_headers:
-        if name.lower() in key_headers:
+        if KEY_BEGINS in value and name.lower() in key_headers:
             key = _key_in(value)
             if key is not None and found not in {None, key}:
                 raise refuse(Code.UNAUTHENTICATED, "The request carries two different gatekeeper keys; send one.")

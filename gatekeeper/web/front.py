@@ -19,7 +19,7 @@ class FrontServer(web.Server):
     def __init__(
         self,
         handle: Handle,
-        refuse: Callable[[], web.Response],
+        refuse: Callable[[], web.StreamResponse],
         request_factory: Callable[..., web.BaseRequest] | None = None,
         **options: Any,
     ) -> None:
@@ -37,7 +37,7 @@ class FrontRunner(web.AppRunner):
     def __init__(
         self,
         app: web.Application,
-        refuse: Callable[[], web.Response],
+        refuse: Callable[[], web.StreamResponse],
         refused: Callable[[web.Request, web.HTTPException], web.Response],
         **options: Any,
     ) -> None:
@@ -60,7 +60,7 @@ class FrontRunner(web.AppRunner):
 class _Connection(web.RequestHandler):
     __slots__ = ("_refuse",)
 
-    def __init__(self, server: web.Server, refuse: Callable[[], web.Response], **options: Any) -> None:
+    def __init__(self, server: web.Server, refuse: Callable[[], web.StreamResponse], **options: Any) -> None:
         super().__init__(server, **options)
         self._refuse = refuse
 

@@ -5,7 +5,7 @@ write with a small body, straight to the connection. Everything else (HEAD, 204 
 to aiohttp. No time limit is kept here; `ClientSide` keeps those.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from time import time
@@ -70,7 +70,7 @@ class PassedOn(_Plain):
 
     def short_head(self, request: web.BaseRequest) -> bytes | None:
         """The head of a plain answer: whoever takes it writes it, and the body, to the connection. None: not plain."""
-        if self._stated is None or not _is_plain(request, self.status):
+        if self._stated is None or not is_plain(request, self.status):
             return None
         return self._head(request, self._lines, self._stated)
 
@@ -100,7 +100,7 @@ class Whole(_Plain, web.Response):
         """Makes the head."""
         if self._short:
             return request.writer
-        if isinstance(self.body, bytes) and _is_plain(request, self.status):
+        if isinstance(self.body, bytes) and is_plain(request, self.status):
             lines = [f"{name}: {value}".encode() for name, value in self.headers.items()]
             self._begun = request, self._head(request, lines, len(self.body))
             return request.writer
@@ -117,6 +117,43 @@ class Whole(_Plain, web.Response):
             await request.writer.drain()
 
 
+class Ready(_Plain):
+    """A small answer of our own that is bytes already, for a request whose answer is plain: only length and date are
+    missing in its head, which `head_of` made."""
+
+    _asked: web.BaseRequest | None = None
+
+    def __init__(self, status: int, head: bytes, body: bytes) -> None:
+        super().__init__(status=status)
+        self._beginning = head
+        self._whole = body
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Finds out where it goes, and whether another one may follow."""
+        if not self._short:
+            self._short, self._asked = True, request
+            self._keeps_alive = super().keep_alive is None and request.keep_alive
+        return request.writer
+
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002  # the signature is aiohttp's own
+        """Sends it."""
+        request, self._asked = self._asked, None
+        if request is not None:
+            ends = b"\r\n" if self._keeps_alive else b"Connection: close\r\n\r\n"
+            length = b"Content-Length: %d\r\n" % len(self._whole)
+            put(request, b"".join((self._beginning, length, _DATES[int(time())], ends, self._whole)))
+            await request.writer.drain()
+
+
+def head_of(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
+    """The beginning of a head. Raises ValueError for a header that would begin another."""
+    lines = [f"{name}: {value}".encode() for name, value in headers]
+    plain = b"".join(lines)
+    if len(plain.translate(None, _CONTROLS)) != len(plain):
+        raise ValueError("a control character in a header")
+    return b"\r\n".join((_STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status, *lines, b""))
+
+
 def put(request: web.BaseRequest, data: bytes) -> None:
     """Writes to the connection. Raises ConnectionError when it is gone."""
     transport = request.transport
@@ -126,8 +163,9 @@ def put(request: web.BaseRequest, data: bytes) -> None:
     transport.write(data)
 
 
-def _is_plain(request: web.BaseRequest, status: int) -> bool:
-    """Of a bare server's request: that of an application may have hooks, which want to see the answer first."""
+def is_plain(request: web.BaseRequest, status: int) -> bool:
+    """Whether an answer goes the short way. Of a bare server's request: that of an application may have hooks, which
+    want to see the answer first."""
     return (
         type(request) is web.BaseRequest
         and request.version == HttpVersion11

@@ -111,3 +111,32 @@ def test_a_name_too_many_is_told() -> None:
     assert (Code.MALFORMED_REQUEST, None) == (rejection.code, rejection.retry_after_s)
     assert "50000 projects and members" in rejection.detail
     assert "the member 'bob'" in rejection.detail
+
+
+def short_of(available: int) -> Rejection:
+    """The refusal of what costs 49 credits, with so many left."""
+    short = Refusal(RefusalCode.INSUFFICIENT_CREDITS, "team", "", 0, 0, 0, 0, None, fits_after_release=False)
+    return not_held(Refused((short,), 49_000_000, available, 0), ADMISSION, NOW).rejection
+
+
+ADMISSION: Any = SimpleNamespace(model=a_model(), asked=GenerationRequest(prompt_length=1))
+
+
+def test_the_same_refusal_is_made_once() -> None:
+    """As long as the same is left; with anything else left it is another one."""
+    first = short_of(7_000_000)
+
+    assert first is short_of(7_000_000)
+    assert ("This costs 49 credits; 7 are available.", "This costs 49 credits; 6 are available.") == (
+        first.detail,
+        short_of(6_000_000).detail,
+    )
+
+
+def test_a_wait_is_told_anew_each_time() -> None:
+    """It is shorter when the same is asked for later."""
+    result, later = Refused((refusal(),), 49_000_000, 951_000_000, 0), NOW + timedelta(seconds=20)
+
+    waits_s = [not_held(result, ADMISSION, at).rejection.retry_after_s for at in (NOW, later)]
+
+    assert [30, 10] == waits_s

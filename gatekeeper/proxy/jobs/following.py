@@ -25,7 +25,7 @@ from gatekeeper.proxy.jobs.rewriting import origin_of
 from gatekeeper.proxy.jobs.settling import cancelled, finish
 from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, job_unkept, job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
-from gatekeeper.proxy.shadow import pass_unheld, tell_shadow
+from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, tell_shadow
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer
 from gatekeeper.web.answers import CREDITS_CHARGED, CREDITS_HELD, HOLD_ID
@@ -40,7 +40,9 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
     try:
         provider, job = await _find(gate, call, body)
     except Rejected as refused:
-        return await pass_unheld(gate, call, body, refused)
+        if not may_go_unheld(call):
+            raise
+        return await pass_unheld(gate, call, body, refused.rejection)
     facts = call.facts
     facts.provider, facts.hold_id, facts.model = provider.name, job.record.hold_id, job.record.facts.model
     call.trace.hook = job.record.hook
