@@ -83,7 +83,7 @@ async def _find(gate: Gate, call: Call, body: Sequence[bytes]) -> tuple[Provider
 
 def _query(call: Call) -> dict[str, str]:
     """The parameters, each once: of two the provider might take the one that was not looked at here."""
-    passing = passing_query(call)
+    passing = passing_query(call) if "?" in call.request.raw_path else ""
     if not passing:
         return {}
     pairs = parse_qsl(passing, keep_blank_values=True)
