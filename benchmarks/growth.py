@@ -1,6 +1,6 @@
 """`make bench-growth`: what a request costs, what memory and a start take, beside little and beside much.
 
-    python -m benchmarks.growth [--quick] [--only teams,models,settled,jobs] [--budget-s 1100]
+    python -m benchmarks.growth [--quick] [--only teams,models,settled,jobs] [--budget-s 950]
 
 10 to 1,000,000 teams; the shipped catalog and 10,000 models more; no settled holds and 1,000,000 of one team; 1 open
 job and 10,000. Each size has a store and a gateway of its own, and all take their turns in each round.

@@ -26,7 +26,8 @@ WHY: Final = {
     START_CPU: "each model is read, checked and made into tables once",
     RSS: "the tables of each model",
     RSS_AFTER: "the tables of each model, and the metrics of each that was asked for",
-    f"all in turn: {GATEWAY}": "the processor's caches: each request reads another model's tables",
+    f"all in turn: {GATEWAY}": "what is made at a model's first request and remembered (4,096 "
+    "decisions as they are told, a metric of each), and the processor's caches: each request reads another's tables",
 }
 
 
@@ -37,9 +38,7 @@ async def run(bench: Bench) -> list[Section]:
         bench.say(f"{size:,} models more than are shipped")
         points.append(point := await new_point(bench, "models", size))
         if size:
-            path = bench.lab.folder("catalog") / "grown.yaml"
-            write_models(path, size)
-            point.settings["catalog"].append(str(path))
+            point.settings["catalog"] += map(str, write_models(bench.lab.folder("catalog"), size))
     await start_all(bench, points)
     for point in points:
         url = f"{point.serving.url}/openai/v1"

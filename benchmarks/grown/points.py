@@ -1,12 +1,11 @@
 """A point of growth: a store that holds so much of something, a gateway on it, and what both cost there.
 
 All points of a thing have a store and a gateway each, and take their turns in every round. What a gateway does beside
-requests (walks over all teams, questions about jobs) is measured for itself, before and after, and taken off the cost
-of a request.
+requests (walks over all teams, questions about jobs) is measured for itself, before and after, and the lesser
+of both is taken off the cost of a request.
 """
 
 import asyncio
-import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -119,7 +118,7 @@ async def load(bench: Bench, points: Sequence[Point]) -> None:
     readings = await measure(cells, bench.sizes.rounds, bench.sizes.seconds, bench.budget)
     await look_beside(bench, points)
     for point in points:
-        beside_us_s, store_beside_us_s = (1000 * statistics.mean(point.found[name]) for name in (BESIDE, STORE_BESIDE))
+        beside_us_s, store_beside_us_s = (1000 * min(point.found[name]) for name in (BESIDE, STORE_BESIDE))
         for kind in point.makes:
             name = f"{kind} {point.size}"
             windows = zip(readings[name], meters[name].us[1:], strict=True)  # the first one is thrown away, as ever

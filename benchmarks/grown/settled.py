@@ -1,7 +1,9 @@
-"""A team that has just begun, and one with very many settled holds of today, all made by the ledger's own scripts."""
+"""A team that has just begun, and one with very many settled holds of today."""
 
 from dataclasses import replace
 from typing import Final
+
+from redis.asyncio import Redis
 
 from benchmarks.bench import Bench
 from benchmarks.grown.filling import CHARGE, settle_many
@@ -38,6 +40,8 @@ async def _fill(bench: Bench, point: Point, size: int) -> None:
     gateway = await start(bench, point)  # makes the team
     bench.lab.stop(gateway.process)
     point.found.clear()
-    ledger = Ledger(StoreClient(connect(gateway.store_url)))
-    await settle_many(ledger, TEAM, size)
+    url = gateway.store_url
+    ledger, redis = Ledger(StoreClient(connect(url))), Redis.from_url(url, decode_responses=True)
+    await settle_many(ledger, redis, TEAM, size)
     await ledger.close()
+    await redis.aclose()

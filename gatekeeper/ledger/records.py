@@ -292,7 +292,16 @@ class Mismatch:
     state: HoldState
 
 
-HoldResult = Held | Refused | Repeated | Mismatch
+@dataclass(frozen=True, slots=True)
+class TooManyNames:
+    """The hold is the first of this scope, a project or a member, and the team has spent under `most` of them. Nothing
+    was written."""
+
+    scope: str
+    most: int
+
+
+HoldResult = Held | Refused | Repeated | Mismatch | TooManyNames
 
 
 @dataclass(slots=True)

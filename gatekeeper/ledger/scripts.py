@@ -45,6 +45,7 @@ from gatekeeper.ledger.records import (
     Repeated,
     Settlement,
     SettleStatus,
+    TooManyNames,
     Transition,
 )
 from gatekeeper.ledger.teamrecord import Limit, TeamRecord
@@ -178,6 +179,8 @@ def held(order: HoldOrder, reply: list[Reply]) -> HoldResult | RetryWindows:
             return Refused(decoded, order.amount, int(available), int(kept), _transitions(reaped), int(now))
         case ["RETRY_WINDOWS", now, timezone]:
             return RetryWindows(int(now), timezone)
+        case ["NAMES", scope, most]:
+            return TooManyNames(scope, int(most))
         case ["STALE", now]:
             raise LedgerInvalid(f"hold id {order.hold_id} is too far from the store's time {now}; make a new one")
     raise unusual("hold", order.team, reply)
@@ -199,7 +202,8 @@ async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
 def ask_settle(client: StoreClient, team: str, ending: Ending) -> Awaitable[list[Reply]]:
     """Send settle.lua off; what it tells is read by `settlement`."""
     hold_id, context, answer = ending.hold_id, ending.context, ending.answer
-    terms = f"{ending.amount}:{ending.outputs}:{ending.undo:d}:{ending.within_available:d}"
+    undo, within = "1" if ending.undo else "0", "1" if ending.within_available else "0"
+    terms = f"{ending.amount}:{ending.outputs}:{undo}:{within}"
     args: tuple[str | int, ...] = (
         hold_id, terms, ending.why, ending.meta, context_text(context) if context else "",
     )  # fmt: skip

@@ -12,7 +12,16 @@ from gatekeeper.core.credits import credits_text
 from gatekeeper.core.rejection import Code, CreditFacts, EarlierFacts, LimitFacts, Rejected, Rejection, refuse
 from gatekeeper.ledger.errors import LedgerError, LedgerHistoryLost
 from gatekeeper.ledger.holdid import hold_id_ms
-from gatekeeper.ledger.records import HoldResult, HoldState, Mismatch, Refusal, RefusalCode, Refused, Repeated
+from gatekeeper.ledger.records import (
+    HoldResult,
+    HoldState,
+    Mismatch,
+    Refusal,
+    RefusalCode,
+    Refused,
+    Repeated,
+    TooManyNames,
+)
 from gatekeeper.proxy.admission import Admission
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.web.answers import iso_time
@@ -57,10 +66,20 @@ def not_held(result: HoldResult, admission: Admission, now: datetime) -> Rejecte
     if isinstance(result, Mismatch):
         detail = "This Idempotency-Key was used for another request; send this one with a key of its own."
         return Rejected(Rejection(Code.IDEMPOTENCY_CONFLICT, detail, earlier=EarlierFacts(result.hold_id, None)))
+    if isinstance(result, TooManyNames):
+        return refuse(Code.MALFORMED_REQUEST, _too_many(result))
     return refuse(
         Code.LEDGER_UNAVAILABLE, "The ledger did not make a new hold; nothing was forwarded.",
         retry_after_s=LEDGER_RETRY_AFTER_S,
     )  # fmt: skip
+
+
+def _too_many(result: TooManyNames) -> str:
+    kind, _, name = result.scope.partition(":")
+    return (
+        f"This team has spent under {result.most} projects and members, and no new one is taken, such as the {kind} "
+        f"{name!r}: each keeps its counters for ever. Name one that was used before, or none."
+    )
 
 
 def codes_of(refusals: Iterable[Refusal]) -> tuple[Code, ...]:

@@ -9,7 +9,16 @@ import pytest
 from gatekeeper.core.rejection import Code, Rejection
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerHistoryLost, LedgerUnavailable
-from gatekeeper.ledger.records import HoldResult, HoldState, Mismatch, Refusal, RefusalCode, Refused, Repeated
+from gatekeeper.ledger.records import (
+    HoldResult,
+    HoldState,
+    Mismatch,
+    Refusal,
+    RefusalCode,
+    Refused,
+    Repeated,
+    TooManyNames,
+)
 from gatekeeper.proxy.refusals import LEDGER_RETRY_AFTER_S, ledger_away, not_held
 from tests.cases import each_case
 from tests.factories import a_model
@@ -93,3 +102,12 @@ def test_each_trouble_of_the_ledger_is_told_as_what_it_is(error: LedgerError, wo
     assert (Code.LEDGER_UNAVAILABLE, wait_s) == (rejection.code, rejection.retry_after_s)
     assert words in rejection.detail
     assert str(error) not in rejection.detail.split()
+
+
+def test_a_name_too_many_is_told() -> None:
+    """It is the request that has to change: which name it is, and what is taken instead."""
+    rejection = rejection_of(TooManyNames("member:bob", 50_000))
+
+    assert (Code.MALFORMED_REQUEST, None) == (rejection.code, rejection.retry_after_s)
+    assert "50000 projects and members" in rejection.detail
+    assert "the member 'bob'" in rejection.detail

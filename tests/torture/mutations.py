@@ -62,6 +62,12 @@ BY_FILE = {
         ("a kept hold is not due", "later(book, 'ZREM', book.keys.due, id)", "", "time_and_its_policies"),
     ),
     "hold": (
+        ("so many names", "call('HLEN', KEYS[1]) >= NAMES_MAX", "false", "so_many_names"),
+        ("names of limits are taken", "and not string.find('\\n' .. limits", "and not string.find(''",
+         "so_many_names"),
+        ("names that are known are taken", "if book.scopes[field][11] == '0:0:0:0' and match", "if match",
+         "so_many_names"),
+        ("a key's name is always taken", "and match(field, '^[pm]') and", "and", "so_many_names"),
         ("raised", "if raised_to and now < raised_until + 0 then", "if false then", "raised_limits"),
         ("raised: until", "if raised_to and now < raised_until + 0 then", "if raised_to then", "raised_limits"),
         ("within", "if not within then", "if false then", "names_are_remembered"),

@@ -3,10 +3,13 @@
 import time
 
 from gatekeeper.ledger.holdid import DAY_MS
-from gatekeeper.ledger.records import Held, HoldState, Mismatch, OnUnknown, RefusalCode, Refused, Repeated
+from gatekeeper.ledger.records import Held, HoldState, Mismatch, OnUnknown, RefusalCode, Refused, Repeated, TooManyNames
 from gatekeeper.ledger.scripts import RetryWindows
 from gatekeeper.ledger.teamrecord import Caps, Limit, Per, TeamRecord
 from tests.torture.bench import GRANT, Bench
+
+NAMES_MAX = 50_000
+"""Of hold.lua."""
 
 LIFE = Per.LIFETIME
 TOO_MUCH = "9000000000000001"
@@ -266,6 +269,21 @@ async def a_refusal_that_reaps(bench: Bench) -> None:
     await bench.assert_clean()
 
 
+async def so_many_names(bench: Bench) -> None:
+    """A team that has spent under so many names takes those, the ones that its limits name, any key, and no others."""
+    await bench.found(limits=(Limit("member:eve", LIFE, 50),))
+    await bench.held(member="amy", project="spring")
+    fill = [part for number in range(NAMES_MAX) for part in (f"member:{number}", "-")]
+    await bench.client.command("HSET", bench.keys.bal, *fill)
+    before = await bench.all()
+    assert TooManyNames("member:bob", NAMES_MAX) == await bench.hold(member="bob")
+    assert TooManyNames("project:summer", NAMES_MAX) == await bench.hold(project="summer", member="amy")
+    assert before == await bench.all()
+    await bench.held(member="eve", project="spring", key_id="new")
+    await bench.held(member="amy")
+    await bench.held()
+
+
 async def a_hold_has_a_deadline(bench: Bench) -> None:
     """Time knows every hold."""
     await bench.held(ttl_ms=0)
@@ -291,5 +309,5 @@ HOLD_PROBES = (
     a_start_in_the_future_is_not_believed, reaping_is_bounded, reaping_of_older_days, due_holds_free_credits, frozen,
     caps, balance_is_exact, free_of_charge_in_debt, limits_count_used_and_held, limits_by_name,
     a_new_window_counts_from_zero, old_windows_are_left_alone, a_refusal_writes_nothing, a_refusal_that_reaps,
-    a_hold_has_a_deadline, a_wrong_type_stops_a_hold_first,
+    a_hold_has_a_deadline, a_wrong_type_stops_a_hold_first, so_many_names,
 )  # fmt: skip

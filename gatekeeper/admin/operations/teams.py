@@ -21,17 +21,23 @@ from gatekeeper.admin.problems import differs
 from gatekeeper.ledger.allowances import moved
 from gatekeeper.ledger.errors import LedgerConflict
 from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.looking import in_chunks
 from gatekeeper.ledger.reports import Balance
 from gatekeeper.ledger.teamrecord import Caps, TeamRecord
 
 AT_ONCE = 100
 """Teams read at a time for a page: one pipeline to the store."""
 
+IDS_AT_ONCE = 1000
+"""Ids that are looked through at a time for those of a page."""
+
 
 async def list_teams(ledger: Ledger, page: PageQuery) -> TeamList:
     """The teams by id."""
-    behind = {team_id async for team_id in ledger.teams() if team_id > page.cursor}
-    ids = heapq.nsmallest(page.limit + 1, behind)
+    ids: list[str] = []
+    async for some in in_chunks(ledger.teams(), IDS_AT_ONCE):
+        # Kept is one page and no more, however many there are; and the same id may come twice.
+        ids = heapq.nsmallest(page.limit + 1, {*ids, *(team_id for team_id in some if team_id > page.cursor)})
     shown = ids[: page.limit]
     found: list[TeamDocument | None] = []
     for begin in range(0, len(shown), AT_ONCE):

@@ -38,6 +38,7 @@
 --   {'MISMATCH', state, hold id}                same id or `once`, other fingerprint
 --   {'REFUSED', available, held, reaped, {code, scope, per, limit, used, held, resets_at, fits_after_release}, ..., now}
 --   {'RETRY_WINDOWS', now, timezone}            windows of another zone, or none of them holds now
+--   {'NAMES', scope, most}                      a project or member that is new, and the team has so many names
 --   {'NO_TEAM'}   {'STALE', now}   {'INVALID', what}
 --   reaped: what time did to due holds before, {id, 'unknown'|'expire'|'charge'|'keep', amount, seq} each
 -- Example
@@ -51,6 +52,7 @@ assert(#ARGV == 5 or #ARGV == 8, 'hold takes 5 arguments, with a once or a shado
 assert(#KEYS == ((ARGV[6] or '') == '' and 8 or 12), 'hold takes 8 keys, with a once 12')
 
 local REAP_MAX = '8'
+local NAMES_MAX = 50000 -- a checkpoint has room for eight times as many, and beyond it no journal could be cut
 local FOUR_EACH = '^[^;]*;%d+:%d+;%d+:%d+:%d+:%d+;%d+:%d+:%d+:%d+;%d+:%d+:%d+:%d+$'
 local ONCE_MS = '172800000' -- a `once` is remembered for 48 h after its day was last written
 
@@ -119,6 +121,15 @@ if once ~= '' and within > 0 then
         return {'REPEAT', found.state, str(found.amount), str(found.charged or 0), earlier}
       end
     end
+  end
+end
+
+-- A name keeps its counters for ever, so new ones come to an end, but for those that a limit names. A key's do not: keys
+-- are made by whoever runs this.
+for _, field in ipairs(fields) do
+  if book.scopes[field][11] == '0:0:0:0' and match(field, '^[pm]') and call('HLEN', KEYS[1]) >= NAMES_MAX
+    and not string.find('\n' .. limits, '\n' .. field .. '\t', 1, true) then
+    return {'NAMES', field, str(NAMES_MAX)}
   end
 end
 

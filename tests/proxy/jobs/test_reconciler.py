@@ -427,3 +427,22 @@ async def test_it_stops_while_a_question_is_on_its_way(scene: Scene, monkeypatch
         await process.reconciler.stop()
 
     assert ([], []) == (process.errors, scene.store.settled)
+
+
+async def test_a_walk_looks_at_many_teams_at_once(scene: Scene) -> None:
+    """Their questions share a pipeline: all have been asked before the first is answered."""
+    process = scene.process()
+    for number in range(module.TEAMS_AT_ONCE):
+        scene.abandoned(number, f"team-{number:03d}")
+    real, asked, all_asked = scene.store.open_jobs, list[str](), asyncio.Event()
+
+    async def together(team: str, cursor: str) -> Any:
+        asked.append(team)
+        if len(asked) == module.TEAMS_AT_ONCE:
+            all_asked.set()
+        await asyncio.wait_for(all_asked.wait(), 5)
+        return await real(team, cursor)
+
+    scene.store.open_jobs = together  # type: ignore[method-assign]
+
+    assert module.TEAMS_AT_ONCE == await process.reconciler.walk()
