@@ -55,13 +55,13 @@ class _Lines:
 
     def info(self, line: bytes) -> None:
         """Soon."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.warning(line)
-            return
         if not self._waiting:
-            loop.call_soon(self._write)
+            # Asked for the first line of a turn alone: it is a system call.
+            try:
+                asyncio.get_running_loop().call_soon(self._write)
+            except RuntimeError:
+                self.warning(line)
+                return
         self._waiting.append(line)
         if len(self._waiting) >= LINES_WAITING_MAX:
             self._write()

@@ -221,9 +221,10 @@ class Trace:
         return cls(GenerationFacts(request_id=gate.new_id()), gate.clock.monotonic_s())
 
     def learn(self, **known: object) -> None:
-        """Adds to the facts; the names are theirs."""
+        """Adds to the facts; the names are theirs. Raises AttributeError for another: it would stand in every line."""
         facts = self.facts
         for name, value in known.items():
+            getattr(facts, name)
             setattr(facts, name, value)
 
 
