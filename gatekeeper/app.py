@@ -43,6 +43,7 @@ from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.providers import build_providers, key_headers, provider_problems
 from gatekeeper.proxy.crowd import Crowd, Places, Pulse
+from gatekeeper.proxy.entropy import Entropy
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.keeping import Room
@@ -263,7 +264,7 @@ async def _build_gate(  # every argument is a part that is wired in
         clock=clock,
         metrics=metrics,
         in_flight=books.in_flight,
-        new_id=lambda: os.urandom(REQUEST_ID_BYTES).hex(),
+        new_id=partial(Entropy().hex, REQUEST_ID_BYTES),
         max_body_bytes=server.max_body_mb * 1024**2,
         body_timeout_s=server.body_timeout_s,
         client_write_timeout_s=server.client_write_timeout_s,

@@ -40,7 +40,7 @@ def hold_id_ms(hold_id: str) -> int:
 
 def hold_id_day(hold_id: str) -> int:
     """The UTC day in the id, counted from 1970-01-01 as 0."""
-    return hold_id_ms(hold_id) // DAY_MS
+    return int(hold_id[:12], 16) // DAY_MS
 
 
 def hold_id_month(hold_id: str) -> str:

@@ -202,7 +202,8 @@ async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
 def ask_settle(client: StoreClient, team: str, ending: Ending) -> Awaitable[list[Reply]]:
     """Send settle.lua off; what it tells is read by `settlement`."""
     hold_id, context, answer = ending.hold_id, ending.context, ending.answer
-    terms = f"{ending.amount}:{ending.outputs}:{ending.undo:d}:{ending.within_available:d}"
+    undo, within = "1" if ending.undo else "0", "1" if ending.within_available else "0"
+    terms = f"{ending.amount}:{ending.outputs}:{undo}:{within}"
     args: tuple[str | int, ...] = (
         hold_id, terms, ending.why, ending.meta, context_text(context) if context else "",
     )  # fmt: skip

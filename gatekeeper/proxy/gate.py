@@ -19,6 +19,7 @@ from gatekeeper.ledger.outbox import Outbox
 from gatekeeper.ledger.records import OnUnknown
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.crowd import Crowd, Places, open_places
+from gatekeeper.proxy.entropy import Entropy
 from gatekeeper.proxy.jobs.desk import JobDesk
 from gatekeeper.proxy.jobs.record import Hook
 from gatekeeper.proxy.keeping import Body, Room
@@ -193,6 +194,7 @@ class Gate:
     room: Room
     public_url: str | None = None
     habits: Habits = field(default_factory=Habits)
+    entropy: Entropy = field(default_factory=Entropy)
 
 
 @dataclass(slots=True)

@@ -126,9 +126,10 @@ class Body(Pieces):
     def _write(self) -> None:
         if self._file is None:
             self._file = self._room.open_file()
-        left = memoryview(b"".join(self._kept))
-        while left:
-            left = left[self._file.write(left) :]
+        for written in _joined(self._kept):
+            left = memoryview(written)
+            while left:
+                left = left[self._file.write(left) :]
 
     def _let_go(self) -> None:
         self._kept.clear()
@@ -163,6 +164,18 @@ class Body(Pieces):
         if len(piece) != wanted:
             raise OSError("a body on disk is shorter than it was")
         return piece
+
+
+def _joined(pieces: Sequence[bytes]) -> Iterator[bytes]:
+    """The same bytes, small pieces together: a system call for each would be many."""
+    few, size = list[bytes](), 0
+    for piece in pieces:
+        few.append(piece)
+        size += len(piece)
+        if size >= PIECE_BYTES:
+            yield b"".join(few)
+            few, size = [], 0
+    yield b"".join(few)
 
 
 async def looked_through(body: Sequence[bytes], look: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:

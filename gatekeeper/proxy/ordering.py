@@ -1,6 +1,5 @@
 """What a request asks the ledger for: how much, for how long, on whose account, and what it is counted under."""
 
-import secrets
 from functools import lru_cache
 from typing import Final
 
@@ -31,7 +30,7 @@ def order_of(gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: fl
         facts.model, facts.operation, facts.resolution, facts.phase, facts.provider, facts.outputs, habit.traits
     )
     return HoldOrder(
-        hold_id=new_hold_id(now_ms, secrets.randbits(RANDOM_BITS)),
+        hold_id=new_hold_id(now_ms, gate.entropy.bits(RANDOM_BITS)),
         team=call.caller.team.id,
         amount=admission.quote.credits,
         ttl_ms=int((hold_ttl_s(gate, admission) if ttl_s is None else ttl_s) * 1000),

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PIECE_BYTES: Final = 64 * 1024
 """Large enough to cost few system calls, small enough that what waits in memory stays small."""
 
+READ_BYTES_MAX: Final = 256 * 1024
+"""What one read of a socket brings at most. It is handed on as it came: in smaller pieces it costs as many writes."""
+
 HELD_BYTES_MAX: Final = 2 * PIECE_BYTES
 """So much may wait for a slow reader; then the provider waits too. One more read of the socket may come on top."""
 
@@ -146,15 +149,15 @@ class Answer:
                 await self.news(min(now + self._idle_s, self.total_at))
 
     def _next_piece(self) -> bytes:
-        """At most PIECE_BYTES of what is held."""
+        """Small ones joined up to PIECE_BYTES, larger ones as they came up to READ_BYTES_MAX."""
         held = self._held
         if self.held_bytes <= PIECE_BYTES and not self._offset:
             piece = held[0] if len(held) == 1 else b"".join(held)
             held.clear()
-        elif len(held[0]) <= PIECE_BYTES:
+        elif len(held[0]) <= READ_BYTES_MAX:
             piece = held.pop(0)
         else:
-            piece = held[0][self._offset : self._offset + PIECE_BYTES]
+            piece = held[0][self._offset : self._offset + READ_BYTES_MAX]
             self._offset += len(piece)
             if self._offset == len(held[0]):
                 del held[0]

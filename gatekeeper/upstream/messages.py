@@ -80,7 +80,7 @@ class UpstreamAnswer(Protocol):
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it came, nothing unpacked, in pieces of at most 64 KiB. Reads ahead only a little.
+        """The body as it came, nothing unpacked, in pieces of at most 256 KiB. Reads ahead only a little.
 
         Raises OutcomeUnknown when the body ends early, stalls or breaks its framing.
         """

@@ -1,7 +1,7 @@
 """Transfers: credits of one team become another one's, once, whatever happens between the two halves."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -96,17 +96,16 @@ class Breaking(StoreClient):
         self._inner, self._left, self._after = inner, calls, after
 
     async def run(self, script: Script, keys: list[str], args: list[str | int], *, bulk: bool = False) -> list[Reply]:
-        return list(await self._call(self._inner.run(script, keys, args, bulk=bulk)))
+        return list(await self._call(lambda: self._inner.run(script, keys, args, bulk=bulk)))
 
     async def command(self, *args: str | int, bulk: bool = False, at: str = "") -> Reply:
-        return await self._call(self._inner.command(*args, bulk=bulk, at=at))
+        return await self._call(lambda: self._inner.command(*args, bulk=bulk, at=at))
 
-    async def _call(self, call: Any) -> Any:
+    async def _call(self, call: Callable[[], Awaitable[Any]]) -> Any:
         self._left -= 1
         if self._left < 0 or (self._left == 0 and not self._after):
-            call.close()
             raise LedgerUnavailable("gone", maybe_executed=True)
-        answer = await call
+        answer = await call()
         if self._left == 0:
             raise LedgerUnavailable("gone", maybe_executed=True)
         return answer

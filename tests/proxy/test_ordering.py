@@ -13,6 +13,7 @@ from gatekeeper.core.spec import Offer
 from gatekeeper.ledger.records import HoldOrder, OnUnknown
 from gatekeeper.ledger.usagebook import usage_text
 from gatekeeper.proxy.admission import admit_call
+from gatekeeper.proxy.entropy import Entropy
 from gatekeeper.proxy.once import UNNAMED
 from gatekeeper.proxy.ordering import order_of
 from gatekeeper.proxy.pipeline import learn
@@ -25,7 +26,7 @@ SELLER: Any = SimpleNamespace(
     timeouts=SimpleNamespace(total_s=900),
 )  # fmt: skip
 CATALOG = Catalog.of([a_model(a_capability(), id="painter", offers=(Offer("acme", "painter"),))], "made up")
-GATE: Any = SimpleNamespace(habits=Habits(), clock=SystemClock(), client_total_s=900)
+GATE: Any = SimpleNamespace(habits=Habits(), clock=SystemClock(), client_total_s=900, entropy=Entropy())
 
 
 def ordered(make_call: MakeCall, request_id: str, phase: str | None = None, outputs: int = 1) -> HoldOrder:

@@ -214,7 +214,7 @@ ELSEWHERE = {
 
 NEVER_LET_BY = {
     "unauthenticated", "key_expired", "scope_missing", "team_frozen", "payload_too_large", "route_not_gated",
-    "ledger_unavailable", "provider_unavailable", "provider_timeout", "hold_not_found", "hold_ended",
+    "ledger_unavailable", "provider_unavailable", "provider_timeout", "hold_not_found", "hold_ended", "overloaded",
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What a reader gets of an answer that is there already, and of one that comes faster than it reads."""
 
-from gatekeeper.upstream.answer import HELD_BYTES_MAX, PIECE_BYTES
+from gatekeeper.upstream.answer import HELD_BYTES_MAX, PIECE_BYTES, READ_BYTES_MAX
 from tests.upstream.wire import Wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -57,15 +57,15 @@ async def test_whole_after_a_piece():
 
 
 async def test_pieces_of_what_is_held():
-    """What waits is handed over in its order, in pieces of at most PIECE_BYTES, however it came."""
-    body = bytes(range(256)) * 1000
+    """What waits is handed over in its order, in pieces of at most READ_BYTES_MAX, however it came."""
+    body = bytes(range(256)) * 4000
     wire = Wire()
-    wire.feed(OK + b"Content-Length: %d\r\n\r\n" % len(body), body[:10], body[10:200_000], body[200_000:])
+    wire.feed(OK + b"Content-Length: %d\r\n\r\n" % len(body), body[:10], body[10:700_000], body[700_000:])
 
     pieces = [piece async for piece in wire.answer.chunks()]
 
     assert body == b"".join(pieces)
-    assert max(map(len, pieces)) <= PIECE_BYTES
+    assert max(map(len, pieces)) <= READ_BYTES_MAX
 
 
 async def test_small_chunks_are_joined():
@@ -79,7 +79,7 @@ async def test_small_chunks_are_joined():
 async def test_slow_reader_stops_the_provider():
     """Reading stops once enough is held, and goes on when the reader has caught up."""
     wire = Wire()
-    wire.feed(OK + b"Content-Length: %d\r\n\r\n" % (4 * HELD_BYTES_MAX), bytes(HELD_BYTES_MAX))
+    wire.feed(OK + b"Content-Length: %d\r\n\r\n" % (4 * HELD_BYTES_MAX), *[bytes(PIECE_BYTES)] * 2)
     assert wire.transport.reading
     wire.feed(b"x")
     assert not wire.transport.reading
