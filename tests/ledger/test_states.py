@@ -231,6 +231,8 @@ async def every_other_answer(raw: Raw, nobody: Raw, new_id: NewId) -> None:
     for key_id, before, after in (("", "", "x"), ("ci", "", "x"), ("ci", "", "x"), ("ci", "", "y"), ("ci", "x", "")):
         await raw.key(key_id, before, after)
     await nobody.key("ci", "", "x")
+    await raw.client.command("HSET", raw.keys.bal, *(part for number in range(50_000) for part in (f"m{number}", "-")))
+    await raw.hold(member="new")
     await nobody.hold()
     await nobody.grant()
     await nobody.balance("team")
