@@ -56,6 +56,9 @@ from gatekeeper.settings import Settings
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.yamlfile import ConfigError
 
+REQUEST_ID_BYTES = 12
+"""96 random bits: enough to be found alone among all the requests of a year."""
+
 BOOKING_TIMEOUT_S = 10
 """How long the last ledger calls of a shutdown may take; each is bounded by itself far below this."""
 
