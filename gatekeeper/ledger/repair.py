@@ -34,6 +34,7 @@ from gatekeeper.ledger.records import (
     Refused,
     Settlement,
     SettleStatus,
+    TooManyNames,
 )
 
 TEAMS_AT_ONCE: Final = 100
@@ -296,7 +297,7 @@ def _told(result: Answered | None) -> Told:
     match result:
         case Settlement(status=SettleStatus.ORPHAN):
             return Told.ORPHAN
-        case None | Refused() | Settlement(status=SettleStatus.GONE) | Marked(status=MarkStatus.GONE):
+        case None | Refused() | TooManyNames() | Settlement(status=SettleStatus.GONE) | Marked(status=MarkStatus.GONE):
             return Told.REFUSED
         case (
             Held(repeated=False)
