@@ -134,7 +134,7 @@ async def test_every_route_answers_as_the_openapi_document_says(admin: Admin) ->
 async def test_the_document_and_the_application_have_the_same_routes(admin: Admin) -> None:
     """What is served is described, and what is described is served; the document is valid OpenAPI 3.1."""
     parts: Any = None
-    app = AdminPlane("token", parts, parts, parts, parts, parts).application()
+    app = AdminPlane("token", parts, parts, parts, parts, parts, parts).application()
     served = {
         (route.method, route.resource.canonical)
         for route in app.router.routes()
