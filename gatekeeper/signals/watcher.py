@@ -83,6 +83,7 @@ class Watcher:
         self._on_error = on_error
         self._clock = SystemClock()
         self._diagnosed_s: dict[str, float] = {}
+        self._undiagnosed: set[str] = set()
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -107,6 +108,8 @@ class Watcher:
         by_team: dict[str, list[Spender]] = defaultdict(list)
         for spender in self._ledger.alerts.take_seen():
             by_team[spender.team].append(spender)
+        for team in [team for team in self._undiagnosed if self._is_time(team)]:
+            by_team[team].append(Spender(team))
         told, failures = 0, list[LedgerError]()
         for some in _chunks(by_team, TEAMS_AT_ONCE):
             for team, result in await self._look_at_each({team: by_team[team] for team in some}):
@@ -173,15 +176,20 @@ class Watcher:
         return await self._tell(record, found, at_ms)
 
     def _may_diagnose(self, team: str) -> bool:
-        """Whether the last time is long enough ago."""
-        now_s = self._clock.monotonic_s()
-        last_s = self._diagnosed_s.get(team)
-        if last_s is not None and now_s - last_s < self._settings.diagnose_every_s:
+        """Whether the last time is long enough ago. If not, its turn comes, though nobody may spend until then."""
+        if not self._is_time(team):
+            if len(self._undiagnosed) < DIAGNOSED_MAX:
+                self._undiagnosed.add(team)
             return False
         if len(self._diagnosed_s) >= DIAGNOSED_MAX:
             self._diagnosed_s.clear()
-        self._diagnosed_s[team] = now_s
+        self._diagnosed_s[team] = self._clock.monotonic_s()
+        self._undiagnosed.discard(team)
         return True
+
+    def _is_time(self, team: str) -> bool:
+        last_s = self._diagnosed_s.get(team)
+        return last_s is None or self._clock.monotonic_s() - last_s >= self._settings.diagnose_every_s
 
     async def _tell(self, record: TeamRecord, found: list[Finding], at_ms: int) -> int:
         alerts = self._ledger.alerts

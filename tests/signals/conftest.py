@@ -55,7 +55,7 @@ def make_watcher(ledger: Ledger, sent: list[Alert], failures: list[Exception]) -
             return False
 
         metrics = parts.pop("metrics", Metrics())
-        settings = SignalSettings(diagnose_every_s=1e-9, **parts)
+        settings = SignalSettings(**{"diagnose_every_s": 1e-9} | parts)
         return Watcher(ledger, lambda: CATALOG, settings, metrics, owner, send, failures.append)
 
     return make

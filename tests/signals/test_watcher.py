@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gatekeeper.clock import SystemClock
 from gatekeeper.core.credits import MICRO
 from gatekeeper.ledger.alerts import alert_id
 from gatekeeper.ledger.client import StoreClient
@@ -222,6 +223,37 @@ async def test_a_budget_is_told_like_a_limit_and_its_cause_beside_it(
     assert (cause.detail, 75, 50.0) == (signal["detail"], signal["credits_saved"], signal["facts"]["high_percent"])
     assert signal["told_at"] is not None
     assert b'gatekeeper_budget_signals_total{diagnosis="too_many' in await metrics.shown()
+
+
+async def test_who_stops_spending_is_diagnosed_all_the_same(
+    ledger: Ledger, team: TeamRecord, make_watcher: MakeWatcher, told: list[Any]
+) -> None:
+    """What is spent so soon after a diagnosis that the next one has to wait is looked at when its time has come, though
+    nobody of the team spends any more."""
+    await ledger.put_team(replace(team, projects=(replace(SPRING, per=Per.MONTH),)))
+    watcher, clock = make_watcher(diagnose_every_s=60), HandClock()
+    watcher._clock = clock
+    await spend(ledger, team, 1, "painter|image.generate|1K|||", project="spring")
+    await watcher.watch()
+    await spend(ledger, team, 600, "painter|image.generate|4K|||", project="spring")
+    await watcher.watch()
+    early = [each for each in told if isinstance(each, BudgetSignal)]
+
+    clock.at_s += 60
+    counts = [await watcher.watch() for _ in range(2)]
+
+    causes = {each.diagnosis for each in told if isinstance(each, BudgetSignal)}
+    assert ([], 0) == (early, counts[1])
+    assert "too_many_high_resolution_renders_too_early" in causes
+
+
+class HandClock(SystemClock):
+    """A clock that is turned by hand."""
+
+    at_s = 100.0
+
+    def monotonic_s(self) -> float:
+        return self.at_s
 
 
 async def test_a_campaigns_budget_counts_from_its_beginning(
