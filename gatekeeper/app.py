@@ -291,7 +291,6 @@ def _room(settings: Settings) -> Room:
 
 def _gather(server: ServerSettings, clock: Clock, stack: AsyncExitStack) -> Crowd:
     pulse = Pulse(clock, server.lag_max_s)
-    pulse.start()
     stack.callback(pulse.stop)
     holds = Places(
         "More generations are asked for than the ledger can hold credits for.",

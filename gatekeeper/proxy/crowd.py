@@ -18,6 +18,9 @@ PULSE_S: Final = 0.005
 LATE_BEATS_MIN: Final = 5
 """A process that was late so often in a row is not in the middle of a burst, nor has it just read a catalog."""
 
+ATTENTIVE_S: Final = 1.0
+"""For so long after a request timers go on: a process in which nothing begins need not know how late it is."""
+
 CALM_S: Final = 0.2
 """After so long without a refusal it is behind no more."""
 
@@ -39,16 +42,11 @@ class Pulse:
     def __init__(self, clock: Clock, lag_max_s: float) -> None:
         self._clock = clock
         self._lag_max_s = lag_max_s
-        self._beat_s = clock.monotonic_s()
+        self._beat_s = self._asked_s = clock.monotonic_s()
         self._late_beats = 0
         self._late_s = 0.0
         self._refused_s: float | None = None
         self._next: asyncio.TimerHandle | None = None
-
-    def start(self) -> None:
-        """Begins to measure, in the running loop."""
-        self._beat_s = self._clock.monotonic_s() - PULSE_S
-        self._tick(asyncio.get_running_loop())
 
     def stop(self) -> None:
         """Ends it."""
@@ -57,8 +55,12 @@ class Pulse:
         self._next = None
 
     def is_behind(self) -> bool:
-        """Whether what begins now would only wait, and is to be refused: that it was is remembered."""
-        now_s = self._clock.monotonic_s()
+        """Whether what begins now would only wait, and is to be refused: that it was is remembered. Whoever asks is
+        the reason to measure, so timers run from the first one on, in the running loop, and end when nobody asks."""
+        now_s = self._asked_s = self._clock.monotonic_s()
+        if self._next is None:
+            self._beat_s, self._late_s = now_s, 0.0
+            self._next = self._in_a_while()
         lag_s = self._late_s + max(now_s - self._beat_s - PULSE_S, 0.0)
         if self._refused_s is None:
             behind = lag_s > self._lag_max_s and self._late_beats >= LATE_BEATS_MIN
@@ -77,9 +79,12 @@ class Pulse:
         self._late_beats = self._late_beats + 1 if self._late_s > self._lag_max_s else 0
         self._beat_s = now_s
 
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _tick(self) -> None:
         self.beat()
-        self._next = loop.call_later(PULSE_S, self._tick, loop)
+        self._next = self._in_a_while() if self._beat_s - self._asked_s < ATTENTIVE_S else None
+
+    def _in_a_while(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(PULSE_S, self._tick)
 
 
 class Places:

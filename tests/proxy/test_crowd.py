@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gatekeeper.core.rejection import Code, Rejected
-from gatekeeper.proxy.crowd import CALM_S, LATE_BEATS_MIN, PULSE_S, Crowd, Places, Pulse, open_places
+from gatekeeper.proxy.crowd import ATTENTIVE_S, CALM_S, LATE_BEATS_MIN, PULSE_S, Crowd, Places, Pulse, open_places
 from tests.torture.polling import until
 
 
@@ -29,7 +29,7 @@ def places(count: int = 1, *, waiting_max: int = 10, wait_max_s: float = 30) -> 
     return Places("openai is full.", places=count, waiting_max=waiting_max, wait_max_s=wait_max_s)
 
 
-def test_one_more_than_the_bound_is_refused() -> None:
+async def test_one_more_than_the_bound_is_refused() -> None:
     """A request over `in_flight_max` is refused as overloaded, and told when to come again."""
     full = crowd(HandClock(), in_flight_max=1)
     full.enter()
@@ -45,7 +45,7 @@ def test_one_more_than_the_bound_is_refused() -> None:
     assert 1 == full.count
 
 
-def test_who_leaves_makes_room() -> None:
+async def test_who_leaves_makes_room() -> None:
     """The bound counts who is there, not who has been."""
     full = crowd(HandClock(), in_flight_max=1)
     full.enter()
@@ -56,7 +56,7 @@ def test_who_leaves_makes_room() -> None:
     assert 1 == full.count
 
 
-def test_an_end_is_let_in_whoever_is_there() -> None:
+async def test_an_end_is_let_in_whoever_is_there() -> None:
     """What ends work that was asked for before is never refused."""
     full = crowd(HandClock(), in_flight_max=1)
     full.enter()
@@ -68,13 +68,14 @@ def test_an_end_is_let_in_whoever_is_there() -> None:
 
 def late_again_and_again(clock: HandClock, crowded: Crowd) -> None:
     """Beats, each later than may be, and a while in which none comes."""
+    assert not crowded.pulse.is_behind()
     for _ in range(LATE_BEATS_MIN):
         clock.at_s += PULSE_S + 0.051
         crowded.pulse.beat()
     clock.at_s += PULSE_S + 0.051
 
 
-def test_a_process_that_is_late_again_and_again_takes_no_more() -> None:
+async def test_a_process_that_is_late_again_and_again_takes_no_more() -> None:
     """Where no timer was in time for many beats, whoever comes now would only wait."""
     clock = HandClock()
     late = crowd(clock, lag_max_s=0.05)
@@ -86,10 +87,11 @@ def test_a_process_that_is_late_again_and_again_takes_no_more() -> None:
     assert Code.OVERLOADED is refused.value.rejection.code
 
 
-def test_a_process_that_stood_still_once_takes_more() -> None:
+async def test_a_process_that_stood_still_once_takes_more() -> None:
     """One long turn, while a catalog is read for example, is no overload."""
     clock = HandClock()
     late = crowd(clock, lag_max_s=0.05)
+    assert not late.pulse.is_behind()
     clock.at_s += 10
     late.pulse.beat()
 
@@ -98,7 +100,7 @@ def test_a_process_that_stood_still_once_takes_more() -> None:
     assert 1 == late.count
 
 
-def test_while_it_is_behind_turns_are_kept_short() -> None:
+async def test_while_it_is_behind_turns_are_kept_short() -> None:
     """From its first refusal on a fifth of the lag is too much, until nothing was refused for `CALM_S`."""
     clock = HandClock()
     behind = crowd(clock, lag_max_s=0.05)
@@ -119,20 +121,24 @@ def test_while_it_is_behind_turns_are_kept_short() -> None:
     assert (True, False, False) == (at_a_fifth, calm, behind.pulse.is_behind())
 
 
-async def test_timers_keep_the_beat() -> None:
-    """Between its start and its stop a process measures itself."""
-    started = crowd(HandClock())
-    beats = 0
+async def test_timers_keep_the_beat_while_somebody_asks() -> None:
+    """From the first request on, until none has come for `ATTENTIVE_S`."""
+    clock, beats = HandClock(), 0
+    asked = crowd(clock)
+    real = asked.pulse.beat
 
     def count() -> None:
         nonlocal beats
         beats += 1
+        real()
 
-    started.pulse.beat = count  # type: ignore[method-assign]
-    started.pulse.start()
-
+    asked.pulse.beat = count  # type: ignore[method-assign]
+    asked.enter()
     assert await until(lambda: beats >= 3)
-    started.pulse.stop()
+
+    clock.at_s += ATTENTIVE_S
+
+    assert await until(lambda: asked.pulse._next is None)
 
 
 async def test_who_came_last_gets_the_next_place() -> None:
