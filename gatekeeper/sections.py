@@ -96,7 +96,7 @@ class ServerSettings(Section):
     )
     holds_wait_max_s: float = Field(1, gt=0, description="For so long: a hiccup of the store's disk is over by then.")
     lag_max_s: float = Field(
-        0.05, gt=0, description="How late a process may be again and again; beyond it new requests are refused."
+        0.025, gt=0, description="How late a process may be again and again; beyond it new requests are refused."
     )
     shutdown_grace_s: float = Field(
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."

@@ -15,7 +15,7 @@ from gatekeeper.core.rejection import Code, Rejected, Rejection
 PULSE_S: Final = 0.005
 """Between two looks at how late the process is with its own work; each costs some microseconds."""
 
-LATE_BEATS_MIN: Final = 5
+LATE_BEATS_MIN: Final = 3
 """A process that was late so often in a row is not in the middle of a burst, nor has it just read a catalog."""
 
 ATTENTIVE_S: Final = 1.0
@@ -27,7 +27,7 @@ CALM_S: Final = 0.2
 OVERLOADED_RETRY_AFTER_S: Final = 1
 """A burst is over by then; what is not will be told again."""
 
-SHORT_TURN_SHARE: Final = 0.2
+SHORT_TURN_SHARE: Final = 0.08
 """Of `lag_max_s`, while it is behind: a generation takes about six turns of the loop, all of which shall be short."""
 
 

@@ -101,7 +101,7 @@ async def test_a_process_that_stood_still_once_takes_more() -> None:
 
 
 async def test_while_it_is_behind_turns_are_kept_short() -> None:
-    """From its first refusal on a fifth of the lag is too much, until nothing was refused for `CALM_S`."""
+    """From its first refusal on a small part of the lag is too much, until nothing was refused for `CALM_S`."""
     clock = HandClock()
     behind = crowd(clock, lag_max_s=0.05)
     late_again_and_again(clock, behind)
@@ -110,7 +110,7 @@ async def test_while_it_is_behind_turns_are_kept_short() -> None:
     clock.at_s += PULSE_S
     behind.pulse.beat()
     clock.at_s += PULSE_S + 0.011
-    at_a_fifth = behind.pulse.is_behind()
+    at_a_part = behind.pulse.is_behind()
     clock.at_s += CALM_S + 0.001
     behind.pulse.beat()
     clock.at_s += PULSE_S
@@ -118,7 +118,7 @@ async def test_while_it_is_behind_turns_are_kept_short() -> None:
     calm = behind.pulse.is_behind()
     clock.at_s += PULSE_S + 0.011
 
-    assert (True, False, False) == (at_a_fifth, calm, behind.pulse.is_behind())
+    assert (True, False, False) == (at_a_part, calm, behind.pulse.is_behind())
 
 
 async def test_timers_keep_the_beat_while_somebody_asks() -> None:
