@@ -1,7 +1,8 @@
 """Three times the load that can be carried, in an open loop: what becomes of those that are let in, and of memory.
 
 What can be carried is what 64 connections get done in a closed loop, and their p99 is what is compared. Every refusal
-must be the overloaded one. The first second of it is not looked at: that is how long finding out takes. What was held is looked at by the run's last check: nothing may be.
+must be the overloaded one. The first second of it is not looked at: that is how long finding out takes. What was held
+is looked at by the run's last check: nothing may be.
 """
 
 from dataclasses import dataclass
