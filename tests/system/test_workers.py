@@ -126,7 +126,7 @@ async def test_sigterm_drains_all_workers(tmp_path: Path, sandbox: RunningSandbo
     """What is in flight anywhere is answered and settled, the exit code is 0, and the log is whole."""
     config = write_config(tmp_path, sandbox.url)
     async with workers(config) as gateway:
-        answers = [asyncio.ensure_future(gateway.generate("a cat [sandbox: latency=1]")) for _ in range(12)]
+        answers = [asyncio.ensure_future(gateway.generate("a cat [sandbox: latency=4]")) for _ in range(12)]
         await gateway.until_in_flight(12)
         gateway.process.signal(signal.SIGTERM)
         statuses = await asyncio.gather(*answers)
@@ -147,7 +147,7 @@ async def test_a_worker_that_is_told_to_stop_finishes_and_is_followed(
     """One after the other can be replaced so, and nobody's generation is cut off."""
     config = write_config(tmp_path, sandbox.url)
     async with workers(config, 2) as gateway:
-        answers = [asyncio.ensure_future(gateway.generate("a cat [sandbox: latency=0.5]")) for _ in range(8)]
+        answers = [asyncio.ensure_future(gateway.generate("a cat [sandbox: latency=3]")) for _ in range(8)]
         await gateway.until_in_flight(8)
         os.kill(gateway.worker_pids()[0], signal.SIGTERM)
         stopped = await gateway.process.event("worker.stopped")
