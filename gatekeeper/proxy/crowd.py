@@ -59,7 +59,7 @@ class Pulse:
         the reason to measure, so timers run from the first one on, in the running loop, and end when nobody asks."""
         now_s = self._asked_s = self._clock.monotonic_s()
         if self._next is None:
-            self._beat_s, self._late_s = now_s, 0.0
+            self._beat_s, self._late_s, self._late_beats = now_s, 0.0, 0
             self._next = self._in_a_while()
         lag_s = self._late_s + max(now_s - self._beat_s - PULSE_S, 0.0)
         if self._refused_s is None:

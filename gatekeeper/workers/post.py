@@ -222,7 +222,8 @@ class Post:
 def _how(code: int | None) -> str:
     """How a process ended, from its exit code."""
     if code is not None and code < 0:
-        return f"it was ended by {signal.Signals(-code).name}"
+        known = -code in set(signal.Signals)
+        return f"it was ended by {signal.Signals(-code).name if known else f'signal {-code}'}"
     return f"it ended with exit code {code}"
 
 

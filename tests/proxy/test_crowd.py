@@ -121,6 +121,19 @@ async def test_while_it_is_behind_turns_are_kept_short() -> None:
     assert (True, False, False) == (at_a_part, calm, behind.pulse.is_behind())
 
 
+async def test_what_was_late_long_ago_is_forgotten() -> None:
+    """After a time in which nobody asked, one hiccup is a hiccup again."""
+    clock = HandClock()
+    rested = crowd(clock, lag_max_s=0.05)
+    late_again_and_again(clock, rested)
+    rested.pulse.stop()
+    clock.at_s += 3600
+    assert not rested.pulse.is_behind()
+    clock.at_s += PULSE_S + 0.051
+
+    assert not rested.pulse.is_behind()
+
+
 async def test_timers_keep_the_beat_while_somebody_asks() -> None:
     """From the first request on, until none has come for `ATTENTIVE_S`."""
     clock, beats = HandClock(), 0

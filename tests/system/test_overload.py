@@ -112,3 +112,21 @@ async def test_a_burst_on_few_places_ends_clean(start_world: StartWorld, provide
     assert (count[200], count[200] * 35_000_000) == (provider.calls, balance.charged)
     assert (2, 0) == (world.gateway.gate.crowd.holds.free, world.gateway.gate.crowd.holds.waiting)
     await world.assert_books_clean()
+
+
+async def test_who_leaves_in_line_for_a_hold_asks_the_ledger_nothing(
+    start_world: StartWorld, provider: Provider
+) -> None:
+    """Whoever is cut off before a place at the ledger was free never held anything, so there is nothing to undo."""
+    world = await start_world(provider_url=provider.url, holds_at_once=1)
+    key, gate = await world.key(), world.gateway.gate
+    with await gate.crowd.holds.take():
+        waiting = asyncio.create_task(world.openai(key))
+        assert await until(lambda: gate.crowd.holds.waiting == 1)
+        (turn,) = gate.crowd.holds._waiting
+        turn.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    assert [] == await world.kinds()
+    assert 0 == provider.calls
+    await world.assert_books_clean()
