@@ -326,6 +326,10 @@ class Lane:
                     self.put_aside(call)
             case Meaning.NOT_NOW:
                 self._again(call, f"the store takes no writes now ({told(reply)})", outcome)
+            case _ if call.maybe_executed:
+                # An earlier attempt, whose answer was lost, may have run: what it made is to be undone.
+                why = f"an answer was lost, and then the store answered {told(reply)}"
+                self._fail(call, LedgerUnavailable(why, maybe_executed=True))
             case _:
                 self._fail(call, LedgerBroken(f"the store answered {told(reply)}"))
 

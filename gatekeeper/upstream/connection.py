@@ -324,7 +324,7 @@ class Connection(asyncio.Protocol):
                 if left <= 0:
                     asyncio.get_running_loop().call_soon(self._write_on)
                     return
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # ValueError: it was released meanwhile
             # A body may be on disk. Of its length so much is missing that it is no request.
             self.fail(Reason.UNSENDABLE, f"the body could not be read: {type(exc).__name__}")
         self._body = None

@@ -279,6 +279,16 @@ async def test_other_errors_are_not_tried_again(client: StoreClient, real_redis:
     assert 1 == client.money.pipelines - before
 
 
+async def test_a_refusal_after_a_lost_answer_does_not_deny_it(client: StoreClient, cutter: Cutter):
+    """What ran before its answer was lost is not made undone by a refusal of the next try: the caller is told that it
+    may have run."""
+    cutter.answers_to_lose = 1
+    with pytest.raises(LedgerUnavailable, match="unknown command") as caught:
+        await client.command("NOSUCH")
+
+    assert caught.value.maybe_executed
+
+
 async def test_one_bad_call_does_not_spoil_its_batch(client: StoreClient):
     """Calls in the same pipeline are answered each by itself."""
     good, bad = await asyncio.gather(client.command("PING"), client.command("NOSUCH"), return_exceptions=True)
