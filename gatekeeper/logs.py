@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -244,7 +244,7 @@ def _second_text(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).replace(tzinfo=None).isoformat()
 
 
-def _to_json(line: dict[str, Any]) -> bytes:
+def _to_json(line: MutableMapping[str, Any]) -> bytes:
     return orjson.dumps(line, default=_default)
 
 
@@ -255,7 +255,7 @@ def _default(value: object) -> object:
 
 
 def _for_programs(_: object, __: str, line: structlog.typing.EventDict) -> bytes:
-    return orjson.dumps(line, default=_default)
+    return _to_json(line)
 
 
 def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -80,11 +80,6 @@ def told_as(kind: EntryKind) -> EntryKind:
     return EntryKind.SETTLE if kind in _ENDS else kind
 
 
-def kind_of(act: Act) -> EntryKind:
-    """What the entry of an act is told as."""
-    return _KINDS[type(act)]
-
-
 _KINDS: Final[dict[type, EntryKind]] = {
     HoldOrder: EntryKind.HOLD,
     Ending: EntryKind.SETTLE,

@@ -99,7 +99,7 @@ class Places:
         self._waiting: dict[asyncio.Future[None], asyncio.TimerHandle] = {}
         self._waiting_max = waiting_max
         self._wait_max_s = wait_max_s
-        self._full = _overloaded(why)
+        self._full = overloaded(why)
 
     @property
     def free(self) -> int:
@@ -185,8 +185,8 @@ class Crowd:
         self.holds = holds
         self.count = 0
         self._in_flight_max = in_flight_max
-        self._full = _overloaded("This gateway works on as many requests as it takes at once.")
-        self._late = _overloaded("This gateway has more to do than it gets done.")
+        self._full = overloaded("This gateway works on as many requests as it takes at once.")
+        self._late = overloaded("This gateway has more to do than it gets done.")
 
     def enter(self) -> None:
         """One more, which has to `leave`. Raises `Rejected` (overloaded); then it does not count."""
@@ -205,6 +205,7 @@ class Crowd:
         self.count -= 1
 
 
-def _overloaded(why: str) -> Rejection:
+def overloaded(why: str) -> Rejection:
+    """The refusal of what there is no room for now."""
     detail = f"{why} Nothing was forwarded or held; send it again in {OVERLOADED_RETRY_AFTER_S} s."
     return Rejection(Code.OVERLOADED, detail, retry_after_s=OVERLOADED_RETRY_AFTER_S)

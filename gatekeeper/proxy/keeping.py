@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final, ParamSpec, Self, TypeVar
 
 from gatekeeper.core.pieces import Pieces, size_of
-from gatekeeper.core.rejection import Code, Rejected, refuse
+from gatekeeper.core.rejection import Rejected
 from gatekeeper.logs import emit
+from gatekeeper.proxy.crowd import overloaded
 from gatekeeper.serverevents import BodyNotKept
 
 PIECE_BYTES: Final = 64 * 1024
@@ -23,9 +24,6 @@ PIECE_BYTES: Final = 64 * 1024
 
 AT_ONCE_BYTES: Final = 1024**2
 """Looking through so much takes a millisecond or two; more is done in a thread, so that nobody else waits for it."""
-
-RETRY_AFTER_S: Final = 1
-"""A body is sent within seconds, and then there is room again."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,7 +43,7 @@ class Room:
     def check(self, size_bytes: int) -> None:
         """Raises `Rejected` (overloaded) where there is not so much."""
         if size_bytes > self.free_bytes:
-            raise _overloaded("The requests that wait to be sent take all the memory that they may.")
+            raise Rejected(overloaded("The requests that wait to be sent take all the memory that they may."))
 
     def take(self, size_bytes: int) -> None:
         """Raises `Rejected` (overloaded) where there is not so much."""
@@ -63,7 +61,7 @@ class Room:
     def not_kept(self, error: OSError) -> Rejected:
         """The disk took no more of a body, or has lost it: what is told to the operator, and to the caller."""
         emit(BodyNotKept(folder=str(self._folder), error=type(error).__name__, detail=os.strerror(error.errno or 0)))
-        return _overloaded("This body is too large to be kept in memory, and could not be put on disk.")
+        return Rejected(overloaded("This body is too large to be kept in memory, and could not be put on disk."))
 
 
 class Corner:
@@ -199,8 +197,3 @@ async def aside(work: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
             working.exception()
         raise cancelled
     return working.result()
-
-
-def _overloaded(why: str) -> Rejected:
-    detail = f"{why} Nothing was forwarded or held; send it again in {RETRY_AFTER_S} s."
-    return refuse(Code.OVERLOADED, detail, retry_after_s=RETRY_AFTER_S)

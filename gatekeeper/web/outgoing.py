@@ -38,12 +38,8 @@ class _Plain(web.StreamResponse):
 
     def _head(self, request: web.BaseRequest, lines: Sequence[bytes], length: int) -> bytes:
         """The head of a plain answer, these lines in it. Raises ValueError for a line that would begin another."""
-        plain = b"".join(lines)
-        if len(plain.translate(None, _CONTROLS)) != len(plain):
-            raise ValueError("a control character in a header")
+        text = _begin(self.status, lines) + b"Content-Length: %d\r\n" % length
         self._short = True
-        status = _STATUS_LINES.get(self.status) or b"HTTP/1.1 %d " % self.status
-        text = b"\r\n".join((status, *lines, b"Content-Length: %d\r\n" % length))
         lower = text.lower()
         if length and b"\r\ncontent-type:" not in lower:
             text += b"Content-Type: application/octet-stream\r\n"
@@ -147,7 +143,10 @@ class Ready(_Plain):
 
 def head_of(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     """The beginning of a head. Raises ValueError for a header that would begin another."""
-    lines = [f"{name}: {value}".encode() for name, value in headers]
+    return _begin(status, [f"{name}: {value}".encode() for name, value in headers])
+
+
+def _begin(status: int, lines: Sequence[bytes]) -> bytes:
     plain = b"".join(lines)
     if len(plain.translate(None, _CONTROLS)) != len(plain):
         raise ValueError("a control character in a header")
