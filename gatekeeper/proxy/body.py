@@ -31,7 +31,7 @@ async def body_of(gate: Gate, call: Call) -> Sequence[bytes]:
     there is one where the route takes none."""
     body = await body_read(gate, call)
     call.trace.started_s = gate.clock.monotonic_s()
-    has_key = await looked_through(body, contains, body, call.caller.key.encode())
+    has_key = await looked_through(body, contains, body, call.caller.key)
     if has_key:
         raise refuse(Code.MALFORMED_REQUEST, f"The body contains your gatekeeper key. {ONLY_IN_A_HEADER}")
     if body and call.route.kind is not RouteKind.GENERATION and not call.route.takes_body:

@@ -27,7 +27,7 @@ def upstream_request(
     """The request to this provider, byte for byte the caller's body. `address` is one of the provider's that takes the
     place of the usual one; `query` is what may pass of the caller's, None: it is looked at here."""
     request = call.request
-    headers = forwardable_request_headers(request.raw_headers, call.caller.key)
+    headers = forwardable_request_headers(request.raw_headers, call.caller.key.decode())
     if not READABLE_TYPES.issuperset(request.headers.getall(ACCEPT, ())):
         headers = _readable_answer(headers)
     headers, query = provider.with_credential(headers, passing_query(call) if query is None else query)
@@ -64,7 +64,8 @@ def _readable_answer(headers: Headers) -> Headers:
 def passing_query(call: Call) -> str:
     """What of the caller's query may pass. Raises `Rejected` for what nobody here reads, and for the caller's key."""
     address, _, sent = call.request.raw_path.partition("#")[0].partition("?")
-    if call.caller.key in unquote_plus(f"{address}?{sent}" if sent else address):
+    whole = f"{address}?{sent}" if sent else address
+    if call.caller.key.decode() in (unquote_plus(whole) if "%" in whole or "+" in whole else whole):
         raise refuse(Code.MALFORMED_REQUEST, f"The address carries your gatekeeper key. {ONLY_IN_A_HEADER}")
     query = strip_credentials_from_query(sent) if sent else ""
     if not query:
