@@ -1,8 +1,9 @@
 """The one place from which the gateway has the time of day for whatever it decides.
 
-Whoever decides by the time receives a `Clock`; tests bring their own. Who only writes down when it was (a log line, the
-`Date` of an answer, when a metric began) reads the machine's clock itself, and the sandbox, which is a provider, has its
-own. The ledger's money decisions do not use this clock at all: a script asks the store for its time, once.
+Whoever decides by the time receives a `Clock`; tests bring their own. Who only writes down when something was (a log
+line, the `Date` of an answer, since when a metric counts) reads the machine's clock itself, and the sandbox, which is a
+provider, has its own. The ledger's money decisions do not use this clock at all: a script asks the store for its time,
+once.
 """
 
 import time
