@@ -18,6 +18,7 @@ from gatekeeper.console.rendering import make_templates
 from gatekeeper.console.sessions import Sessions
 from gatekeeper.console.statics import PREFIX, Statics
 from gatekeeper.console.visiting import Parts, Route
+from gatekeeper.recent import Feed
 
 PAGES: Final[tuple[Route, ...]] = (*teams.ROUTES,)
 """Everything that needs a session."""
@@ -51,7 +52,7 @@ class Console:
         return self._parts.statics.answer(request.path)
 
 
-def console_of(admin: AdminPlane, clock: Clock | None = None) -> Pages:
+def console_of(admin: AdminPlane, recent: Feed, clock: Clock | None = None) -> Pages:
     """The console of this admin plane: it asks the same parts and opens by the same token."""
     clock, statics = clock or SystemClock(), Statics()
     parts = Parts(
@@ -60,6 +61,7 @@ def console_of(admin: AdminPlane, clock: Clock | None = None) -> Pages:
         catalog=admin.catalog,
         clock=clock,
         sessions=Sessions(clock),
+        recent=recent,
         statics=statics,
         templates=make_templates(statics),
     )

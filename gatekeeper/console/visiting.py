@@ -15,6 +15,7 @@ from gatekeeper.console.sessions import Session, Sessions
 from gatekeeper.console.statics import Statics
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.metrics import Metrics
+from gatekeeper.recent import Feed
 
 NAVIGATION: Final = (
     ("/", "Teams"),
@@ -34,6 +35,7 @@ class Parts:
     catalog: Callable[[], Catalog]
     clock: Clock
     sessions: Sessions
+    recent: Feed
     statics: Statics
     templates: Environment
 
