@@ -22,6 +22,7 @@ from gatekeeper.background import (
     start_allowances,
     start_reconciler,
     start_replayer,
+    start_rounds,
     start_sweeper,
     start_watch,
     start_watcher,
@@ -165,6 +166,7 @@ async def running_gateway(
         start_replayer(gate, stack)
         start_sweeper(store.ledger, metrics, stack)
         start_allowances(store.ledger, stack)
+        start_rounds(store, shelf, metrics, stack)
         start_reconciler(gate, stack)
         start_watcher(gate, settings, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
