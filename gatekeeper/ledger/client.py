@@ -129,8 +129,7 @@ class StoreClient:
         """The reply of a script, which is sent off at once. Raises LedgerUnavailable or LedgerBroken."""
         node = self._one if self._cluster is None else self._cluster.node(keys[0])
         lane = node.bulk if bulk else node.money
-        writes = script.name not in _READING_SCRIPTS
-        return lane.ask(packed_run(script.sha, keys, args), script.text, keys[0], writes)
+        return lane.ask(packed_run(script.sha, keys, args), script.text, keys[0], script.name not in _READING_SCRIPTS)
 
     async def command(self, *args: str | int, bulk: bool = False, at: str = "") -> Reply:
         """The reply of a plain command that may run twice. Raises LedgerUnavailable or LedgerBroken.
