@@ -64,9 +64,9 @@ def _local(at_ms: int, timezone: str) -> datetime:
 
 FILTERS = {
     "credits": credits_shown,
-    "count": count_shown,
+    "number": count_shown,
     "percent": percent_shown,
-    "length": length_shown,
+    "lasting": length_shown,
     "time": time_shown,
     "second": second_shown,
     "day": day_shown,
