@@ -188,7 +188,9 @@ def _controls(model: ModelSpec, capability: Capability, chosen: GenerationReques
         if not is_asked(setting, capability):
             continue
         value = getattr(chosen, setting.name)
-        typed = setting.name in TYPED or (setting.name == "outputs" and capability.outputs_max > len(setting.values(capability)))
+        typed = setting.name in TYPED or (
+            setting.name == "outputs" and capability.outputs_max > len(setting.values(capability))
+        )
         yield Control(
             setting.name,
             setting.label,
@@ -215,7 +217,9 @@ def _moved(model: ModelSpec, chosen: GenerationRequest, operation: Operation) ->
     capability = model.capability(operation)
     assert capability is not None, "an operation of the model's own list has a capability"
     plain = nothing_chosen(model, operation)
-    asked = [setting.name for setting in SETTINGS if is_asked(setting, capability) and setting.name != "reference_images"]
+    asked = [
+        setting.name for setting in SETTINGS if is_asked(setting, capability) and setting.name != "reference_images"
+    ]
     moved = replace(plain, **{name: getattr(chosen, name) for name in asked if getattr(chosen, name) is not None})
     return moved if complete(model, moved) is not None else plain
 
@@ -241,8 +245,10 @@ def label_of(setting: Setting, value: Any) -> str:
     """A value as people read it."""
     if isinstance(value, bool):
         return _SWITCH_WORDS[setting.name][value]
-    return setting.write(value).replace("x", " x ") if setting.name in {"size", "input_pixels"} else (
-        setting.write(value) + _UNITS.get(setting.name, "")
+    return (
+        setting.write(value).replace("x", " x ")
+        if setting.name in {"size", "input_pixels"}
+        else (setting.write(value) + _UNITS.get(setting.name, ""))
     )
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
-from gatekeeper.console.choices import BY_NAME, written
 from gatekeeper.console.calculator import label_of
+from gatekeeper.console.choices import BY_NAME, written
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.decide import Priced, decide
 from gatekeeper.core.price import Quote
@@ -115,9 +115,7 @@ def _named(settings: dict[str, Any]) -> str:
     return ", ".join(label_of(BY_NAME[name], value) for name, value in settings.items() if value is not None)
 
 
-def _rows(
-    model: ModelSpec, capability: Capability, bare: GenerationRequest, columns: Sequence[_Head]
-) -> list[_Head]:
+def _rows(model: ModelSpec, capability: Capability, bare: GenerationRequest, columns: Sequence[_Head]) -> list[_Head]:
     """Ratios, those of one price and no pixels together, each with every length or scale."""
     lengths: Sequence[tuple[str, dict[str, Any]]] = [
         *((label_of(BY_NAME["duration_s"], each), {"duration_s": each}) for each in capability.durations),
@@ -161,10 +159,14 @@ def _figures(
 def _row(
     model: ModelSpec, bare: GenerationRequest, chosen: GenerationRequest, head: _Head, columns: Sequence[_Head]
 ) -> Row:
-    return Row(head.names, tuple(_cell(model, bare, chosen, {**column.settings, **head.settings}) for column in columns))
+    return Row(
+        head.names, tuple(_cell(model, bare, chosen, {**column.settings, **head.settings}) for column in columns)
+    )
 
 
-def _cell(model: ModelSpec, bare: GenerationRequest, chosen: GenerationRequest, settings: dict[str, Any]) -> Cell | None:
+def _cell(
+    model: ModelSpec, bare: GenerationRequest, chosen: GenerationRequest, settings: dict[str, Any]
+) -> Cell | None:
     asked = replace(bare, **settings)
     decision = decide(model, asked)
     if not isinstance(decision, Priced):

@@ -26,6 +26,7 @@ from gatekeeper.proxy.keeping import Body, Room
 from gatekeeper.proxy.past import ENFORCED, Past, Shadow
 from gatekeeper.proxy.remembering import NONE, Habit, Habits
 from gatekeeper.proxy.webhooks.parts import Webhooks
+from gatekeeper.recent import Recent
 from gatekeeper.settings import JobSettings
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential, with_credential
@@ -195,6 +196,7 @@ class Gate:
     public_url: str | None = None
     habits: Habits = field(default_factory=Habits)
     entropy: Entropy = field(default_factory=Entropy)
+    recent: Recent = field(default_factory=Recent)
 
 
 @dataclass(slots=True)

@@ -269,18 +269,18 @@ class DataPlane:
         self._gate.metrics.rejected(rejection.code)
         money = rejection.credits
         codes, violations = rejection.told.get(LOGGED) or _log_words(rejection)
-        emit(
-            GenerationRejected(
-                facts=trace.facts,
-                code=rejection.code,
-                codes=codes,
-                violations=violations,
-                credits_required=money.required if money else None,
-                credits_available=money.available if money else None,
-                status=rejection.status,
-                asked=trace.asked,
-            )
+        told = GenerationRejected(
+            facts=trace.facts,
+            code=rejection.code,
+            codes=codes,
+            violations=violations,
+            credits_required=money.required if money else None,
+            credits_available=money.available if money else None,
+            status=rejection.status,
+            asked=trace.asked,
         )
+        emit(told)
+        self._gate.recent.refused(told, rejection)
         return rejection_answer(target.shape or target.dialect, rejection, trace.facts.request_id, request)
 
     def _tell_ledger_failure(self, error: LedgerError, trace: Trace) -> None:
