@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+import orjson
+
 from gatekeeper.catalog import Catalog
 from gatekeeper.console.snippets.forms import write_freepik, write_ideogram, write_native, write_topaz
 from gatekeeper.console.snippets.google import write_gemini
@@ -30,8 +32,6 @@ from gatekeeper.core.rejection import Rejected, number_text
 from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.spec import Capability, ModelSpec, Offer
 from gatekeeper.dialects.base import Dialect, RouteKind
-
-import orjson
 
 WRITERS: Final[Mapping[str, Writer]] = {
     "ark": write_ark,

@@ -84,7 +84,15 @@ def _sample(fit: Fit, base_url: str) -> Sample:
     program = python_text(door.dialect_name, url, _host_url(base_url, door.host), fit.upstream_id, fit.wire)
     python = () if program is None else (Code(_id(door.name, "python"), "Python", program),)
     ends = str(lifecycle.sunset or "") if lifecycle.status is Status.DEPRECATED else ""
-    return Sample(door.name, traits.title, fit.upstream_id, (curl, *python), fit.names, ends, _note(door, fit, program is not None))
+    return Sample(
+        door.name,
+        traits.title,
+        fit.upstream_id,
+        (curl, *python),
+        fit.names,
+        ends,
+        _note(door, fit, program is not None),
+    )
 
 
 def _note(door: Door, fit: Fit, has_program: bool) -> str:

@@ -78,7 +78,11 @@ def write_runway(wanted: Wanted) -> Iterator[Wire]:
 def _runway_shapes(wanted: Wanted) -> list[dict[str, Any]]:
     size = wanted.size
     pair = None if size is None else f"{size.width}:{size.height}"
-    shapes = [said(ratio=wanted.ratio, resolution=wanted.tier_lower), said(ratio=wanted.ratio), said(resolution=wanted.tier_lower)]
+    shapes = [
+        said(ratio=wanted.ratio, resolution=wanted.tier_lower),
+        said(ratio=wanted.ratio),
+        said(resolution=wanted.tier_lower),
+    ]
     return [*([{"ratio": pair}] if pair else []), *shapes]
 
 
