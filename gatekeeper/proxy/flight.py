@@ -245,7 +245,7 @@ class Flight:
             self._tell_settled(settlement.charged, end)
 
     def _tell_settled(self, charged: int, end: Ended) -> None:
-        due, made, cost = end.due, end.made, end.cost
+        due, cost = end.due, end.cost
         over = due.worth - charged if due.worth > charged else 0
         upstream_ms = self._count(end.settled_as, charged=charged, over=over)
         if not is_told(GenerationSettled):
@@ -258,8 +258,8 @@ class Flight:
                 credits_over=over,
                 outcome=end.settled_as,
                 note=due.note,
-                outputs_made=0 if made is None else made.outputs,
-                quality_made=None if made is None else made.quality,
+                outputs_made=end.outputs_made,
+                quality_made=end.quality_made,
                 made=end.words,
                 cost_reported=None if cost is None else float(cost.amount),
                 cost_unit=None if cost is None else cost.unit,
