@@ -177,11 +177,6 @@ def emit(event: Event) -> None:
         tell(kind.line_of(event))
 
 
-def is_told(event_type: type) -> bool:
-    """Whether events of this type are written at all: what is costly to tell is made only then."""
-    return not _OUTPUT.tells or _OUTPUT.tells[_KINDS[event_type].level] is not None
-
-
 class _Kind:
     """How the events of one type become lines: the fields of a generation's facts, then their own, the event's name
     last; credits as exact numbers. Which field is what is found out once."""

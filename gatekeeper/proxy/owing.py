@@ -103,14 +103,18 @@ def ended_with(model: ModelSpec, valid: ValidRequest, made: Made, held: int, ask
     tokens, cost, words = made.tokens, made.cost, end.words
     if tokens is None and cost is None:
         return end
-    if tokens is not None and words is not None:
-        words = words | {"tokens": count_told(tokens)}
-    meta = end.meta
-    if cost is not None:
-        meta = outcome_meta(made, cost)
-    elif tokens:
-        meta = f'{meta[:-1]}{"" if meta == NOTHING_TOLD else ","}"tokens":{tokens}}}'
+    if tokens is not None:
+        words = (words or {}) | {"tokens": count_told(tokens)}
+    meta = _with_figures(end.meta, tokens, cost)
     return Ended(end.due, end.settled_as, cost, meta, end.outputs, end.outputs_made, end.quality_made, words)
+
+
+def _with_figures(meta: str, tokens: int | None, cost: Cost | None) -> str:
+    """A JSON object with figures that differ from one answer to the next: digits, and words of our own."""
+    figures = f',"tokens":{tokens}' if tokens else ""
+    if cost is not None:
+        figures += f',"cost":"{cost.amount}","cost_unit":"{cost.unit}"'
+    return f"{meta[:-1]}{figures}}}" if meta != NOTHING_TOLD else f"{{{figures[1:]}}}"
 
 
 def _plain_end(worth: Worth | None, valid: ValidRequest, made: Made, held: int) -> Ended:
