@@ -102,7 +102,8 @@ class _Seconds:
             begun_us = at_us - at_us % _SECOND_US
             text = datetime.fromtimestamp(begun_us // _SECOND_US, UTC).replace(tzinfo=None).isoformat()
             self._known = (begun_us, text)
-        return f"{text}.{at_us - begun_us:06d}Z"
+        digits = str(_SECOND_US + at_us - begun_us)
+        return f"{text}.{digits[1:]}Z"
 
 
 Tell = Callable[[dict[str, Any]], None]
