@@ -22,6 +22,7 @@ from gatekeeper.background import (
     start_allowances,
     start_reconciler,
     start_replayer,
+    start_rounds,
     start_sweeper,
     start_watch,
     start_watcher,
@@ -165,13 +166,14 @@ async def running_gateway(
         start_replayer(gate, stack)
         start_sweeper(store.ledger, metrics, stack)
         start_allowances(store.ledger, stack)
+        start_rounds(store, shelf, metrics, stack)
         start_reconciler(gate, stack)
         start_watcher(gate, settings, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
         ready = partial(readiness, store, watch, shelf)
         admin = AdminPlane(token, metrics, store.ledger, ready, reload, lambda: shelf.catalog, metrics.shown)
-        admin_url = await listen_admin(settings.server, admin, stack)
+        admin_url = await listen_admin(settings.server, admin, stack, gate.recent)
         stack.push_async_callback(_await_bookings, gate)
         url = await listen_data(settings.server, gate, stack)
         emit(server_started(url, admin_url, store))

@@ -256,7 +256,9 @@ class Repair:
         """The sequence of the last remembered entry, of those before the lost one, that is still in its place. If none
         is: that before the first, or where the journal ends now if that is before it."""
         ends = [at for at, acked in enumerate(acts) if seen_as(lost.team, acked.seq, acked.act) == lost]
-        placed = [acked for acked in acts[: ends[-1] + 1 if ends else None] if acked.seq]
+        # By their places: what an earlier repair told again stands behind what was acknowledged before that repair.
+        remembered = acts[: ends[-1] + 1 if ends else None]
+        placed = sorted((acked for acked in remembered if acked.seq), key=lambda acked: acked.seq)
         for acked in reversed(placed):
             if await self._is_kept(seen_as(lost.team, acked.seq, acked.act)):
                 return acked.seq

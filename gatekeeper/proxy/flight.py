@@ -279,6 +279,7 @@ class Flight:
         job = self.gate.desk.adopt(self.record(pending))
         status = await attach(self.gate, job, self.kept)
         self.gate.metrics.job_accepted(self.admission.provider.name)
+        self.call.trace.ended = "job"
         upstream_ms = self._count_upstream()
         emit(
             JobAccepted(
@@ -329,7 +330,7 @@ class Flight:
     async def _defer(self, error: LedgerError, resolution: Resolution) -> None:
         """The client still gets its answer. The outbox remembers; else the hold stays until time resolves it."""
         self.deferred = await defer(self.gate, self.call.facts, resolution, error)
-        self.gate.metrics.unbooked(self.admission.provider.name, "deferred" if self.deferred else "not_booked")
+        self._unbooked("deferred" if self.deferred else "not_booked")
 
     def _resolution(self, act: Act, why: str, due: Owed = NOTHING, meta: str = "") -> Resolution:
         known = resolution_of(act, self.call.facts, self.context, why)
@@ -337,7 +338,15 @@ class Flight:
 
     def _count(self, outcome: str, *, charged: int = 0, over: int = 0) -> int | None:
         self.gate.metrics.resolved(self.admission.provider.name, outcome, charged=charged, over=over)
+        self.call.trace.ended = outcome
+        if outcome != "unknown" and self.upstream_began_s is not None:
+            # From just after the hold was made.
+            self.gate.metrics.traffic.hold_ended(self.gate.clock.monotonic_s() - self.upstream_began_s)
         return self._count_upstream()
+
+    def _unbooked(self, outcome: str) -> None:
+        self.gate.metrics.unbooked(self.admission.provider.name, outcome)
+        self.call.trace.ended = outcome
 
     def _count_upstream(self) -> int | None:
         """Counts how long the provider took, and gives that back, in milliseconds."""
@@ -350,7 +359,7 @@ class Flight:
 
     def _not_booked(self, reason: str) -> None:
         """The ledger knows another end of this hold, or no such hold: trying again would not change that."""
-        self.gate.metrics.unbooked(self.admission.provider.name, "not_booked")
+        self._unbooked("not_booked")
         emit(SettleFailed(facts=self.call.facts, credits_held=self.held.amount, reason=reason))
 
     @property

@@ -26,6 +26,7 @@ from gatekeeper.proxy.keeping import Body, Room
 from gatekeeper.proxy.past import ENFORCED, Past, Shadow
 from gatekeeper.proxy.remembering import NONE, Habit, Habits
 from gatekeeper.proxy.webhooks.parts import Webhooks
+from gatekeeper.recent import Recent
 from gatekeeper.settings import JobSettings
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential, with_credential
@@ -195,6 +196,7 @@ class Gate:
     public_url: str | None = None
     habits: Habits = field(default_factory=Habits)
     entropy: Entropy = field(default_factory=Entropy)
+    recent: Recent = field(default_factory=Recent)
 
 
 @dataclass(slots=True)
@@ -202,14 +204,16 @@ class Trace:
     """What is known of one request so far. Every log line about it is made of `facts`, which are its own and only grow.
 
     `started_s` is when our own work on it began: when its body was there. `answering`: its answer's head may be out.
-    `hook` is where the caller wants to hear how its job ended. `asked` is the request in words, once it is read.
-    `shadowed` is the code with which it would have been refused, were it not let by. `body` is its body, if that is
-    not small: it is released when it is sent, at the latest when the request ends.
+    `ended` is how its generation ended, once that is known, and `hook` where the caller wants to hear how its job did.
+    `asked` is the request in words, once it is read. `shadowed` is the code with which it would have been refused, were
+    it not let by. `body` is its body, if that is not small: it is released when it is sent, at the latest when the
+    request ends.
     """
 
     facts: GenerationFacts
     started_s: float
     answering: bool = False
+    ended: str | None = None
     hook: Hook | None = None
     asked: dict[str, Any] | None = None
     shadowed: Code | None = None

@@ -15,6 +15,7 @@ from typing import Final
 from gatekeeper.app import Place
 from gatekeeper.catalog import Catalog
 from gatekeeper.ledger.teamrecord import KeyRecord
+from gatekeeper.recent import Seen
 from gatekeeper.settings import Settings
 from gatekeeper.workers.figures import Figures
 
@@ -48,6 +49,13 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """To a worker: tell what happened behind this number. Asked only while somebody looks."""
+
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """From a worker: it accepts requests."""
 
@@ -74,13 +82,20 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Happened:
+    """From a worker: what happened there, in its order."""
+
+    seen: tuple[Seen, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """From a worker, the last: it was told to stop and has. `abandoned` were still in flight."""
 
     abandoned: int
 
 
-Message = Start | Reload | Ask | Ready | Failed | Reloaded | Told | Ended
+Message = Start | Reload | Ask | Look | Ready | Failed | Reloaded | Told | Happened | Ended
 
 
 class Channel:

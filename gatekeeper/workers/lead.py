@@ -17,7 +17,7 @@ from pathlib import Path
 from gatekeeper import app
 from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
 from gatekeeper.admin.token import admin_token
-from gatekeeper.background import start_allowances, start_sweeper, start_watch
+from gatekeeper.background import start_allowances, start_rounds, start_sweeper, start_watch
 from gatekeeper.catalog import Catalog
 from gatekeeper.ledger.opening import OpenStore
 from gatekeeper.ledger.teamrecord import KeyRecord
@@ -115,13 +115,14 @@ class Lead:
         await app.apply_teams(settings, store.ledger)
         start_sweeper(store.ledger, metrics, stack)
         start_allowances(store.ledger, stack)
+        start_rounds(store, self._shelf, metrics, stack)
         metrics.workers(lambda: self._crew.accepting)
         metrics.webhooks_waiting(partial(letters_in, data_dir(settings) / DIRECTORY))
         token = admin_token(settings.admin_token, data_dir(settings))
         ready = partial(self._readiness, partial(app.readiness, store, watch, self._shelf))
         catalog = self._catalog
         admin = AdminPlane(token, metrics, store.ledger, ready, self.reload, catalog, self._exposition)
-        admin_url = await listen_admin(settings.server, admin, stack)
+        admin_url = await listen_admin(settings.server, admin, stack, self._crew)
         stack.push_async_callback(self._stop)
         return Led(http_url(host, self._port), admin_url, store)
 

@@ -15,12 +15,15 @@ from typing import Final
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.logs import emit
+from gatekeeper.recent import Seen
 from gatekeeper.serverevents import WorkerDied, WorkerStarted, WorkerStopped
 from gatekeeper.workers.channel import (
     Ask,
     Channel,
     Ended,
     Failed,
+    Happened,
+    Look,
     Message,
     Ready,
     Reload,
@@ -87,6 +90,10 @@ class Post:
         self._has_ended = False
         self._catalog: Catalog | None = None
         self._told = asyncio.Event()
+        self._seen: list[Seen] = []
+        self._seen_to = 0
+        self._looking = False
+        self._looked = asyncio.Event()
         self._reloaded: asyncio.Queue[str] = asyncio.Queue()
 
     @property
@@ -134,6 +141,17 @@ class Post:
                 await self._channel.send(Ask())
                 await self._told.wait()
 
+    async def look(self, within_s: float) -> list[Seen]:
+        """What happened there since it was asked last; what a busy worker says too late, the next one who asks gets."""
+        if self._channel is not None and self.accepting and not self._looking:
+            self._looking = True
+            self._looked.clear()
+            await self._channel.send(Look(self._seen_to))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._looked.wait(), within_s if self._looking else 0)
+        seen, self._seen = self._seen, []
+        return seen
+
     async def reload(self, catalog: Catalog, within_s: float) -> str:
         """Hands it a catalog; what went wrong, or nothing. One that is not there now starts with it."""
         if self._channel is None or not self.accepting:
@@ -151,6 +169,7 @@ class Post:
     async def _fill(self) -> None:
         self._starts += 1
         self._reason, self._has_ended, self._ready_s = "", False, 0.0
+        self._seen_to, self._looking = 0, False
         start = self._start(self.number)
         self._process, self._channel = await _spawn(self.number)
         if self._stopping.is_set():
@@ -178,6 +197,8 @@ class Post:
             case Told():
                 self.figures = message.figures
                 self._told.set()
+            case Happened():
+                self._has_looked(message.seen)
             case Reloaded():
                 self._reloaded.put_nowait(message.digest)
             case Failed():
@@ -192,6 +213,12 @@ class Post:
         if newest is not self._catalog and self._channel is not None:  # it was read while this one started
             await self._channel.send(Reload(newest))
         self._on_ready()
+
+    def _has_looked(self, seen: tuple[Seen, ...]) -> None:
+        self._seen += seen
+        self._seen_to = max((each.number for each in seen), default=self._seen_to)
+        self._looking = False
+        self._looked.set()
 
     def _too_slow(self) -> None:
         if not self.accepting:

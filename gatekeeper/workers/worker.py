@@ -21,6 +21,8 @@ from gatekeeper.workers.channel import (
     Channel,
     Ended,
     Failed,
+    Happened,
+    Look,
     Ready,
     Reload,
     Reloaded,
@@ -85,6 +87,8 @@ async def _hear(channel: Channel, gate: Gate, stopping: asyncio.Event, start: St
                 await channel.send(Reloaded(message.catalog.digest))
             case Ask():
                 await _tell_once(channel, gate)
+            case Look():
+                await channel.send(Happened(tuple(gate.recent.seen_after(message.after))))
     stopping.set()
     # Nobody is left who would end it if it could not.
     signal.alarm(ceil(start.settings.server.shutdown_grace_s) + ALONE_S)
