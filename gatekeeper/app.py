@@ -30,7 +30,7 @@ from gatekeeper.background import (
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.garbage import leave_in_peace
+from gatekeeper.garbage import free_what_was_left, leave_in_peace
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore
@@ -320,7 +320,7 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
     """Reads the catalog anew. A bad file keeps the old one; event and answer say what is wrong."""
     done = await read_catalog(settings, shelf)
-    leave_in_peace()
+    free_what_was_left()
     report_reload(metrics, done)
     return done
 
