@@ -13,14 +13,14 @@ from gatekeeper.admin.plane import AdminPlane, Pages
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.console import login
 from gatekeeper.console.guarding import Guard
-from gatekeeper.console.pages import teams
+from gatekeeper.console.pages import actions, journal, team, teams
 from gatekeeper.console.rendering import make_templates
 from gatekeeper.console.sessions import Sessions
 from gatekeeper.console.statics import PREFIX, Statics
 from gatekeeper.console.visiting import Parts, Route
 from gatekeeper.recent import Feed
 
-PAGES: Final[tuple[Route, ...]] = (*teams.ROUTES,)
+PAGES: Final[tuple[Route, ...]] = (*teams.ROUTES, *team.ROUTES, *journal.ROUTES, *actions.ROUTES)
 """Everything that needs a session."""
 
 
