@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from gatekeeper import __version__
@@ -23,6 +22,7 @@ from gatekeeper.background import (
     start_allowances,
     start_reconciler,
     start_replayer,
+    start_rounds,
     start_sweeper,
     start_watch,
     start_watcher,
@@ -31,10 +31,9 @@ from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.garbage import leave_in_peace
-from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.opening import OpenStore, open_store
+from gatekeeper.ledger.opening import OpenStore
 from gatekeeper.ledger.outbox import Outbox, open_outbox
 from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.ledger.watch import StoreWatch
@@ -53,6 +52,7 @@ from gatekeeper.reporting import report_error, report_given
 from gatekeeper.sections import ServerSettings
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
+from gatekeeper.store import data_dir, open_ledger
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.yamlfile import ConfigError
 
@@ -96,18 +96,6 @@ class Books:
     ledger: Ledger
     outbox: Outbox
     in_flight: InFlight
-
-
-@asynccontextmanager
-async def open_ledger(settings: Settings) -> AsyncIterator[OpenStore]:
-    """The settings' store, checked; beside a running gateway its embedded store too. Raises the ledger's errors."""
-    wanted = settings.store
-    confirm = Confirm(wanted.wait_replicas, wanted.wait_fsync, wanted.wait_timeout_ms)
-    store = await open_store(wanted.url, data_dir(settings), confirm=confirm)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 class Running(Protocol):
@@ -178,6 +166,7 @@ async def running_gateway(
         start_replayer(gate, stack)
         start_sweeper(store.ledger, metrics, stack)
         start_allowances(store.ledger, stack)
+        start_rounds(store, shelf, metrics, stack)
         start_reconciler(gate, stack)
         start_watcher(gate, settings, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
@@ -226,11 +215,6 @@ def load_all(settings: Settings) -> Catalog:
     if catalog is None or problems:
         raise ConfigError(problems)
     return catalog
-
-
-def data_dir(settings: Settings) -> Path:
-    """Where this gateway keeps its own files."""
-    return settings.base_dir / settings.store.data_dir
 
 
 async def apply_teams(settings: Settings, ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import AdminPortOption, ConfigOption, PortOption, WorkersOption
 from gatekeeper.logs import configure_logs
 from gatekeeper.settings import Settings
-from gatekeeper.workers import serve as serve_in_processes
+from gatekeeper.workers.lead import serve as serve_in_processes
 
 
 def serve(

@@ -7,6 +7,7 @@ ledger's caps do that.
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from gatekeeper.clock import Clock
@@ -36,10 +37,12 @@ class Pulse:
 
     Timers that should fire every `PULSE_S` show how late it is. Late once is nothing; where they were later than
     `lag_max_s` again and again, what begins now waits behind work that only grows. From then on so much is taken in
-    each turn of the loop as keeps turns short, until nothing had to be refused for a while.
+    each turn of the loop as keeps turns short, until nothing had to be refused for a while. `on_lag` is told how late
+    each timer was, in seconds.
     """
 
     def __init__(self, clock: Clock, lag_max_s: float) -> None:
+        self.on_lag: Callable[[float], None] = lambda _late_s: None
         self._clock = clock
         self._lag_max_s = lag_max_s
         self._beat_s = self._asked_s = clock.monotonic_s()
@@ -78,6 +81,7 @@ class Pulse:
         self._late_s = max(now_s - self._beat_s - PULSE_S, 0.0)
         self._late_beats = self._late_beats + 1 if self._late_s > self._lag_max_s else 0
         self._beat_s = now_s
+        self.on_lag(self._late_s)
 
     def _tick(self) -> None:
         self.beat()

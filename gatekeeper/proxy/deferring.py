@@ -16,6 +16,7 @@ from gatekeeper.events import (
     SettleReplayed,
 )
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
+from gatekeeper.ledger.holdid import hold_id_ms
 from gatekeeper.ledger.records import HoldContext, SettleStatus
 from gatekeeper.ledger.replay import Replayed
 from gatekeeper.ledger.resolution import Act, Resolution
@@ -77,6 +78,8 @@ def report_replayed(metrics: Metrics, rejected: Path, replayed: Replayed) -> Non
         return
     emit(_replayed(replayed))
     told = replayed.resolution
+    if replayed.booked and told.act in {Act.SETTLE, Act.RELEASE}:
+        metrics.traffic.hold_ended_since("outbox", hold_id_ms(told.hold_id))
     if told.act is not Act.UNDO:
         facts = GenerationFacts(request_id=told.request_id, team=told.team, hold_id=told.hold_id)
         report_flagged(metrics, facts, told.held, replayed)

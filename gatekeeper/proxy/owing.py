@@ -4,7 +4,7 @@ Where that list is gone, what was held is divided by what was made. No I/O: whoe
 found here.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from operator import attrgetter
@@ -13,10 +13,11 @@ from typing import Any, Final
 import orjson
 
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
+from gatekeeper.core.decide import Priced, decide, may_be_remembered
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.outcome import Cost, Failed, Made
 from gatekeeper.core.price import charge
-from gatekeeper.core.request import ValidRequest
+from gatekeeper.core.request import GenerationRequest, ValidRequest
 from gatekeeper.core.rules import TokenPrice
 from gatekeeper.core.spec import ModelSpec, OverRun
 from gatekeeper.events import SettledAs
@@ -35,7 +36,7 @@ _told: Final = attrgetter("outputs", "pixels", "quality", "resolution", "audio",
 Worth = tuple[int, OverRun]
 """What an outcome is worth by the model's list, and who bears what is beyond the hold."""
 
-_Known = tuple[ModelSpec, ValidRequest, Worth | None, dict[str, Any], dict[str, Any]]
+_Known = tuple[ModelSpec, ValidRequest, Worth | None, dict[str, Any], dict[str, Any], str]
 
 _outcomes: Final = Memo[tuple[int, int, tuple[Any, ...]], _Known](OUTCOMES_REMEMBERED)
 
@@ -60,19 +61,16 @@ NOTHING: Final = Owed(0, 0)
 @dataclass(slots=True)
 class Ended:
     """The end of a generation: what to book of it, what was made, if anything was, and what that cost; and how it is
-    told, to the `journal` and in `words` in the log."""
+    told, to the journal as `meta` and in `words`, which nobody changes, in the log. `outputs` is how many the usage
+    counts."""
 
     due: Owed
     settled_as: SettledAs
     cost: Cost | None
+    meta: str
+    outputs: int = 0
     made: Made | None = None
-    journal: dict[str, Any] = field(default_factory=dict)
     words: dict[str, Any] | None = None
-
-    @property
-    def outputs(self) -> int:
-        """How many the usage counts."""
-        return 0 if self.made is None else outputs_made(self.made)
 
 
 def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) -> Owed:
@@ -80,27 +78,37 @@ def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) ->
     return _owed(None if model is None else _worth(model, valid, made), valid, made, held)
 
 
-def ended_with(model: ModelSpec, valid: ValidRequest, made: Made, held: int) -> Ended:
+def ended_with(model: ModelSpec, valid: ValidRequest, made: Made, held: int, asked: GenerationRequest) -> Ended:
     """How a generation ends with what was made. Its worth and its words are remembered, for nearly every outcome of a
-    request is one of a few; so this is for a request that its admission remembers for all that ask the same.
+    request is one of a few.
 
-    Model and request are known by their identities, which are theirs for as long as this remembers them; where tokens
-    are the price hardly two outcomes are the same, and none is remembered. Tokens are told all the same.
+    Model and request are known by their identities, which are theirs for as long as this remembers them, and met again
+    only where what was `asked` is decided once for all that ask the same. Where tokens are the price hardly two
+    outcomes are the same, and none is remembered. Tokens are told all the same.
     """
     key = (id(model), id(valid), _told(made))
     known = _outcomes.get(key)
     if known is None:
         journal, words = _without_tokens(_journal(made)), _without_tokens(made_words(made))
-        known = (model, valid, _worth(model, valid, made), journal, words)
-        if known[2] is not None and _is_usual(model, valid, made):
+        known = (model, valid, _worth(model, valid, made), journal, words, meta_text(journal, None))
+        if known[2] is not None and _is_usual(model, valid, made) and _comes_again(model, valid, asked):
             _outcomes.put(key, known)
-    _, _, worth, journal, words = known
-    journal, words = journal.copy(), words.copy()
-    if made.tokens:
-        journal["tokens"] = made.tokens
+    _, _, worth, journal, words, meta = known
     if made.tokens is not None:
-        words["tokens"] = count_told(made.tokens)
-    return Ended(_owed(worth, valid, made, held), made_as(valid, made), made.cost, made, journal, words)
+        words = words | {"tokens": count_told(made.tokens)}
+    if made.tokens or made.cost is not None:
+        meta = meta_text(journal | {"tokens": made.tokens} if made.tokens else journal.copy(), made.cost)
+    due = _owed(worth, valid, made, held)
+    return Ended(due, made_as(valid, made), made.cost, meta, outputs_made(made), made, words)
+
+
+def _comes_again(model: ModelSpec, valid: ValidRequest, asked: GenerationRequest) -> bool:
+    """Whether whoever asks the same gets this very request: its decision is remembered, and nothing else was let by in
+    its place."""
+    if not may_be_remembered(asked):
+        return False
+    decision = decide(model, asked)
+    return isinstance(decision, Priced) and decision.valid is valid
 
 
 def _without_tokens(told: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Every refusal, from a missing key to a ledger that is away, leaves through `_ref
 metric, with the same code in all three.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -121,6 +122,11 @@ class DataPlane:
         self._decisions = decisions_provider(self._native)
         self._hosts = {p.host: p for p in gate.providers.values() if p.host is not None}
         self._found: dict[tuple[str, str], Target] = {}
+        traffic, vitals = gate.metrics.traffic, gate.metrics.vitals
+        traffic.providers = gate.providers
+        traffic.knows_model = lambda model: gate.shelf.catalog.find(model) is not None
+        vitals.in_hand(lambda: gate.crowd.count)
+        gate.crowd.pulse.on_lag = vitals.loop_lag.observe
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request, whatever happens."""
@@ -138,6 +144,9 @@ class DataPlane:
             return self._refused(target, ledger_away(error), trace, request)
         except Exception as error:  # noqa: BLE001  # the outermost edge: a bug must not take the connection's peers down
             return self._failed(request, error, trace)
+        except asyncio.CancelledError:
+            self._count(trace, "client_left", 0)
+            raise
         finally:
             if trace.body is not None:
                 trace.body.release()
@@ -150,9 +159,15 @@ class DataPlane:
         else:
             crowd.enter()
         try:
-            return await self._answer(request, target, trace)
+            answer = await self._answer(request, target, trace)
         finally:
             crowd.leave()
+        self._count(trace, trace.ended, answer.status)
+        return answer
+
+    def _count(self, trace: Trace, end: str | None, status: int) -> None:
+        took_s = self._gate.clock.monotonic_s() - trace.started_s
+        self._gate.metrics.traffic.answered(trace.facts, end, status, took_s)
 
     async def _answer(self, request: web.BaseRequest, target: Target, trace: Trace) -> web.StreamResponse:
         # An end is told also while the store is away, and with a key that was good when the work was asked for.
@@ -266,11 +281,14 @@ class DataPlane:
     def _refused(
         self, target: Target, rejection: Rejection, trace: Trace, request: web.BaseRequest | None = None
     ) -> web.StreamResponse:
-        self._gate.metrics.rejected(rejection.code)
-        money = rejection.credits
+        metrics, facts, money = self._gate.metrics, trace.facts, rejection.credits
+        metrics.rejected(rejection.code)
+        metrics.traffic.refused(facts, rejection.code)
+        if money is not None:
+            metrics.traffic.credits_refused(rejection.code, money.required)
         codes, violations = rejection.told.get(LOGGED) or _log_words(rejection)
         told = GenerationRejected(
-            facts=trace.facts,
+            facts=facts,
             code=rejection.code,
             codes=codes,
             violations=violations,
@@ -281,7 +299,7 @@ class DataPlane:
         )
         emit(told)
         self._gate.recent.refused(told, rejection)
-        return rejection_answer(target.shape or target.dialect, rejection, trace.facts.request_id, request)
+        return rejection_answer(target.shape or target.dialect, rejection, facts.request_id, request)
 
     def _tell_ledger_failure(self, error: LedgerError, trace: Trace) -> None:
         detail = str(error)[:LEDGER_DETAIL_LENGTH_MAX]
@@ -291,6 +309,7 @@ class DataPlane:
     def _failed(self, request: web.BaseRequest, error: Exception, trace: Trace) -> web.Response:
         """A bug. Its kind and place are logged, never its data; an answer that may have begun is cut."""
         self._gate.metrics.internal_error()
+        self._count(trace, "internal_error", 0)
         emit(InternalError(request_id=trace.facts.request_id, where=place_of(error), error=type(error).__name__))
         if trace.answering and request.transport is not None:
             request.transport.abort()

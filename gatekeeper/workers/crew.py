@@ -30,10 +30,6 @@ END_WITHIN_S: Final = 30.0
 """How long after its grace a worker may take to book what it had; then it is killed."""
 
 
-class WorkersFailed(Exception):
-    """The workers cannot serve; the message has the reason of the last that died."""
-
-
 class Crew:
     """The workers. `start` gives what the worker in a place is started with."""
 

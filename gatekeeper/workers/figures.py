@@ -31,6 +31,27 @@ GAUGES: Final[Mapping[str, Rule]] = {
     "gatekeeper_verify_differences": "own",
     "gatekeeper_verify_timestamp_seconds": "own",
     "gatekeeper_workers": "own",
+    "gatekeeper_build_info": "own",
+    "gatekeeper_requests_in_flight": "sum",
+    "gatekeeper_outbox_oldest_age_seconds": "max",
+    # The jobs that one process is behind with may be another's too; whoever is behind most is what callers feel.
+    "gatekeeper_jobs_behind_seconds": "max",
+    # The leader goes the rounds for all.
+    "gatekeeper_store_up": "own",
+    "gatekeeper_store_ping_seconds": "own",
+    "gatekeeper_holds_open": "own",
+    "gatekeeper_hold_oldest_age_seconds": "own",
+    "gatekeeper_credits_held_open": "own",
+    "gatekeeper_credits_owed": "own",
+    "gatekeeper_teams": "own",
+    "gatekeeper_teams_owing": "own",
+    "gatekeeper_holds_counted_timestamp_seconds": "own",
+    "process_virtual_memory_bytes": "sum",
+    "process_resident_memory_bytes": "sum",
+    "process_open_fds": "sum",
+    # Of each process: the one that is nearest to its bound is not known here, and all have the same.
+    "process_max_fds": "own",
+    "process_start_time_seconds": "own",
 }
 """What is shown of a gauge that every process has: the sum over living workers, the largest, or the leader's own."""
 

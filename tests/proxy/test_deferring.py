@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.records import SettleStatus
 from gatekeeper.ledger.replay import Replayed
 from gatekeeper.ledger.resolution import Act, Resolution
@@ -13,12 +14,14 @@ from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.deferring import report_replayed
 from tests.cases import each_case
 
+HOLD = new_hold_id(1_700_000_000_000, 1)
+
 
 def told(act: Act, status: SettleStatus) -> tuple[list[dict[str, Any]], Metrics]:
     """The lines and metrics of one replayed resolution of a hold of 49 credits."""
     log, metrics = io.BytesIO(), Metrics()
     configure_logs("info", "json", log)
-    resolution = Resolution(act=act, team="studio", hold_id="h", amount=49_000_000, held=49_000_000, request_id="r")
+    resolution = Resolution(act=act, team="studio", hold_id=HOLD, amount=49_000_000, held=49_000_000, request_id="r")
     report_replayed(metrics, Path("rejected"), Replayed(resolution, status, charged=49_000_000, booked=True))
     return [json.loads(line) for line in log.getvalue().splitlines()], metrics
 
@@ -45,6 +48,6 @@ def test_a_flagged_line_says_whose_it_is() -> None:
     """Team, hold and request are those of the generation."""
     lines, _ = told(Act.SETTLE, SettleStatus.ORPHAN)
 
-    assert ("studio", "h", "r", 49, 49) == tuple(
+    assert ("studio", HOLD, "r", 49, 49) == tuple(
         lines[1][name] for name in ("team", "hold_id", "request_id", "credits_held", "credits_charged")
     )
