@@ -64,6 +64,11 @@ class TeamView:
     keys: list[KeyDocument]
     entries: list[JournalLine]
 
+    @property
+    def spends(self) -> bool:
+        """Whether there is anything to draw."""
+        return bool(self.balance.granted) and any(day.charged for day in self.burn.days)
+
 
 async def show(visit: Visit) -> web.Response:
     """The page."""
