@@ -15,7 +15,7 @@ from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.console import login
 from gatekeeper.console.guarding import Guard
 from gatekeeper.console.live import Live
-from gatekeeper.console.pages import actions, journal, refusals, team, teams
+from gatekeeper.console.pages import actions, jobs, journal, refusals, team, teams
 from gatekeeper.console.rendering import make_templates
 from gatekeeper.console.sessions import Sessions
 from gatekeeper.console.statics import PREFIX, Statics
@@ -25,7 +25,14 @@ from gatekeeper.logs import emit, place_of
 from gatekeeper.metrics import Metrics
 from gatekeeper.recent import Feed
 
-PAGES: Final[tuple[Route, ...]] = (*teams.ROUTES, *team.ROUTES, *journal.ROUTES, *actions.ROUTES, *refusals.ROUTES)
+PAGES: Final[tuple[Route, ...]] = (
+    *teams.ROUTES,
+    *team.ROUTES,
+    *journal.ROUTES,
+    *actions.ROUTES,
+    *refusals.ROUTES,
+    *jobs.ROUTES,
+)
 """Everything that needs a session."""
 
 

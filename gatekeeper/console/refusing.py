@@ -88,7 +88,7 @@ def line_of(refusal: Refusal) -> RefusalLine:
         at_ms=refusal.at_ms,
         request_id=facts.request_id,
         team=facts.team or "",
-        who=", ".join(filter(None, (facts.project, facts.member, facts.key_id, facts.phase))),
+        who=", ".join(dict.fromkeys(filter(None, (facts.project, facts.member, facts.key_id, facts.phase)))),
         model=facts.model or "",
         code=code.value,
         title=FACTS[code].title,
@@ -104,16 +104,20 @@ def line_of(refusal: Refusal) -> RefusalLine:
 
 
 def _asked(asked: Mapping[str, Any]) -> tuple[str, ...]:
-    found = ((name.replace("_", " "), value) for name, value in asked.items() if name not in NOT_SHOWN)
-    return tuple(name if value is True else f"{name} {_word(value)}" for name, value in found if value is not None)
+    shown = {name: value for name, value in asked.items() if name not in NOT_SHOWN and value is not None}
+    return tuple(_setting(*each) for each in shown.items())
 
 
-def _word(value: Any) -> str:
-    return "no" if value is False else str(value)
+def _setting(name: str, value: Any) -> str:
+    """A setting in a few words: resolution 2K, duration 5 s, no audio."""
+    word, unit = name.removesuffix("_s").replace("_", " "), " s" if name.endswith("_s") else ""
+    if isinstance(value, bool):
+        return word if value else f"no {word}"
+    return f"{word} {value}{unit}"
 
 
 def _allowed(violation: Violation) -> Allowed:
-    field = violation.field.replace("_", " ")
+    field = violation.field.removesuffix("_s").replace("_", " ")
     return Allowed(field, violation.requested, violation.supported, violation.nearest)
 
 
