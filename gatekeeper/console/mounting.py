@@ -12,15 +12,16 @@ from aiohttp import web
 from gatekeeper.admin.plane import AdminPlane, Pages
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.console import login
+from gatekeeper.console.front import Front
 from gatekeeper.console.guarding import Guard
-from gatekeeper.console.pages import teams
+from gatekeeper.console.pages import catalog, model, teams
 from gatekeeper.console.rendering import make_templates
 from gatekeeper.console.sessions import Sessions
 from gatekeeper.console.statics import PREFIX, Statics
 from gatekeeper.console.visiting import Parts, Route
 from gatekeeper.recent import Feed
 
-PAGES: Final[tuple[Route, ...]] = (*teams.ROUTES,)
+PAGES: Final[tuple[Route, ...]] = (*teams.ROUTES, *catalog.ROUTES, *model.ROUTES)
 """Everything that needs a session."""
 
 
@@ -52,7 +53,7 @@ class Console:
         return self._parts.statics.answer(request.path)
 
 
-def console_of(admin: AdminPlane, recent: Feed, clock: Clock | None = None) -> Pages:
+def console_of(admin: AdminPlane, recent: Feed, front: Front, clock: Clock | None = None) -> Pages:
     """The console of this admin plane: it asks the same parts and opens by the same token."""
     clock, statics = clock or SystemClock(), Statics()
     parts = Parts(
@@ -63,6 +64,7 @@ def console_of(admin: AdminPlane, recent: Feed, clock: Clock | None = None) -> P
         sessions=Sessions(clock),
         recent=recent,
         statics=statics,
+        front=front,
         templates=make_templates(statics),
     )
     return Console(parts, admin.token)

@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.clock import Clock
+from gatekeeper.console.front import Front
 from gatekeeper.console.rendering import rendered
 from gatekeeper.console.sessions import Session, Sessions
 from gatekeeper.console.statics import Statics
@@ -38,6 +39,7 @@ class Parts:
     recent: Feed
     statics: Statics
     templates: Environment
+    front: Front
 
 
 @dataclass(frozen=True, slots=True)
