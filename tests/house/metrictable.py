@@ -91,7 +91,9 @@ def label_table() -> str:
     for each in described():
         for label in each.labels:
             used.setdefault(label, []).append(each.name)
-    bounds = BOUNDS | {"code": f"{CODE_BOUND}; of `gatekeeper_requests_total` also how a request ended: {', '.join(ENDS)}"}
+    bounds = BOUNDS | {
+        "code": f"{CODE_BOUND}; of `gatekeeper_requests_total` also how a request ended: {', '.join(ENDS)}"
+    }
     rows = ["| label | values | on |", "|---|---|---|"]
     rows += [
         f"| `{label}` | {bounds[label]} | {', '.join(f'`{name}`' for name in names)} |"
