@@ -12,6 +12,7 @@ from gatekeeper.cli.books import apply, verify
 from gatekeeper.cli.checking import check
 from gatekeeper.cli.exporting import export_teams
 from gatekeeper.cli.failures import told_plainly
+from gatekeeper.cli.health import health
 from gatekeeper.cli.holds import list_holds, release, settle
 from gatekeeper.cli.journal import export, show, trim
 from gatekeeper.cli.pricing import models, quote
@@ -21,7 +22,7 @@ from gatekeeper.cli.serving import demo, serve
 from gatekeeper.cli.signals import signals
 from gatekeeper.cli.usage import usage
 
-COMMANDS = (serve, demo, check, quote, models, apply, usage, signals, verify, replay, shadow, sandbox)
+COMMANDS = (serve, demo, health, check, quote, models, apply, usage, signals, verify, replay, shadow, sandbox)
 """Each is a function in a module of its group; its name is the command's, its docstring the help."""
 
 
