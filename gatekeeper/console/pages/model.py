@@ -65,9 +65,7 @@ class ModelPage:
     limits: tuple[tuple[str, str], ...]
 
 
-def model_page(
-    catalog: Catalog, model: ModelSpec, query: Mapping[str, str], front: Front, host: str
-) -> ModelPage:
+def model_page(catalog: Catalog, model: ModelSpec, query: Mapping[str, str], front: Front, host: str) -> ModelPage:
     """The page of a model for what a form or an address says. `host` is how the console was reached."""
     calculation = calculate(model, query, query.get(CHANGED))
     return ModelPage(
