@@ -41,7 +41,7 @@ from gatekeeper.listening import listen_admin, listen_data
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.providers import build_providers, key_headers, provider_problems
-from gatekeeper.proxy.crowd import Crowd, Places, Pulse
+from gatekeeper.proxy.crowd import Crowd, Elsewhere, Places, Turns
 from gatekeeper.proxy.entropy import Entropy
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
@@ -234,7 +234,8 @@ async def _build_gate(  # every argument is a part that is wired in
     stack: AsyncExitStack,
 ) -> Gate:
     server = settings.server
-    providers = await build_providers(settings, stack)
+    elsewhere = Elsewhere()
+    providers = await build_providers(settings, stack, elsewhere)
     callers = Authenticator(
         books.ledger.keyring.find, books.ledger.team, clock, static_keys, key_headers(providers.values())
     )
@@ -257,7 +258,7 @@ async def _build_gate(  # every argument is a part that is wired in
         jobs=settings.jobs,
         desk=JobDesk(books.ledger, clock.monotonic_s),
         webhooks=await _open_webhooks(settings, books, clock, metrics, stack),
-        crowd=_gather(server, clock, stack),
+        crowd=_gather(server, clock, elsewhere),
         room=_room(settings),
         public_url=server.public_url,
     )
@@ -273,16 +274,14 @@ def _room(settings: Settings) -> Room:
     )
 
 
-def _gather(server: ServerSettings, clock: Clock, stack: AsyncExitStack) -> Crowd:
-    pulse = Pulse(clock, server.lag_max_s)
-    stack.callback(pulse.stop)
+def _gather(server: ServerSettings, clock: Clock, elsewhere: Elsewhere) -> Crowd:
     holds = Places(
         "More generations are asked for than the ledger can hold credits for.",
         places=server.holds_at_once,
         waiting_max=server.holds_waiting_max,
         wait_max_s=server.holds_wait_max_s,
     )
-    return Crowd(pulse, in_flight_max=server.in_flight_max, holds=holds)
+    return Crowd(Turns(clock, server.turn_max_s), elsewhere, in_flight_max=server.in_flight_max, holds=holds)
 
 
 async def _open_webhooks(
