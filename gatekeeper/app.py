@@ -30,7 +30,7 @@ from gatekeeper.background import (
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.garbage import leave_in_peace
+from gatekeeper.garbage import free_what_was_left, leave_in_peace
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore
@@ -173,7 +173,7 @@ async def running_gateway(
         token = admin_token(settings.admin_token, data_dir(settings))
         ready = partial(readiness, store, watch, shelf)
         admin = AdminPlane(token, metrics, store.ledger, ready, reload, lambda: shelf.catalog, metrics.shown)
-        admin_url = await listen_admin(settings.server, admin, stack, gate.recent)
+        admin_url = await listen_admin(settings, admin, stack, gate.recent)
         stack.push_async_callback(_await_bookings, gate)
         url = await listen_data(settings.server, gate, stack)
         emit(server_started(url, admin_url, store))
@@ -320,7 +320,7 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
     """Reads the catalog anew. A bad file keeps the old one; event and answer say what is wrong."""
     done = await read_catalog(settings, shelf)
-    leave_in_peace()
+    free_what_was_left()
     report_reload(metrics, done)
     return done
 

@@ -64,10 +64,14 @@ itself makes one look of that, and reads what was said meanwhile before the next
 GONE_S: Final = 5.0
 """How long a process may take to end that says nothing any more."""
 
-_LAUNCHER: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from gatekeeper.workers.worker import main; main(int(sys.argv[1]))"
-)
+_LAUNCHER: Final = """\
+import json, sys
+sys.path[:] = json.loads(sys.argv[2])
+from gatekeeper.garbage import nothing_is_collected
+with nothing_is_collected():
+    from gatekeeper.workers.worker import main
+main(int(sys.argv[1]))
+"""
 """Imports what its leader would import: the module path is the leader's own, not what its place on disk makes it."""
 
 

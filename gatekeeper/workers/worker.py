@@ -12,7 +12,7 @@ from math import ceil
 from typing import Final
 
 from gatekeeper.app import run_until_done, running_worker
-from gatekeeper.garbage import leave_in_peace
+from gatekeeper.garbage import free_what_was_left, leave_in_peace
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import configure_logs
 from gatekeeper.proxy.gate import Gate
@@ -83,7 +83,7 @@ async def _hear(channel: Channel, gate: Gate, stopping: asyncio.Event, start: St
         match message:
             case Reload():
                 gate.shelf.catalog = message.catalog
-                leave_in_peace()
+                free_what_was_left()
                 await channel.send(Reloaded(message.catalog.digest))
             case Ask():
                 await _tell_once(channel, gate)
