@@ -79,14 +79,14 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Seat:
     """Which of how many processes that serve this one is; the first is number 1, and 0 serves alone."""
 
     number: int
     of: int
 
 
-ALONE = Place(0, 1)
+ALONE = Seat(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +182,14 @@ async def running_gateway(
 
 @asynccontextmanager
 async def running_worker(
-    settings: Settings, catalog: Catalog, place: Place, static_keys: Iterable[KeyRecord] = ()
+    settings: Settings, catalog: Catalog, seat: Seat, static_keys: Iterable[KeyRecord] = ()
 ) -> AsyncIterator[Gate]:
     """The data plane alone, beside others like it on the same port. Whoever leads them has the admin plane and what is
     done once for all: teams, walks over all of them, what is told of the store. Raises the ledger's errors or OSError.
     """
     metrics, clock = Metrics(), SystemClock()
     async with AsyncExitStack() as stack:
-        store, books = await _open_books(settings, metrics, stack, place)
+        store, books = await _open_books(settings, metrics, stack, seat)
         start_watch(store, metrics, stack, tells=False)
         gate = await _build_gate(settings, Shelf(catalog), books, metrics, static_keys, clock, stack)
         start_replayer(gate, stack)
@@ -295,9 +295,9 @@ async def _open_webhooks(
 
 
 async def _open_books(
-    settings: Settings, metrics: Metrics, stack: AsyncExitStack, place: Place
+    settings: Settings, metrics: Metrics, stack: AsyncExitStack, seat: Seat
 ) -> tuple[OpenStore, Books]:  # fmt: skip
-    outbox, in_flight = await _open_outbox(settings, metrics, stack, place), InFlight()
+    outbox, in_flight = await _open_outbox(settings, metrics, stack, seat), InFlight()
     # The store comes later, so it closes before: what its closing gives back still finds the outbox open.
     stack.push_async_callback(in_flight.until_none, BOOKING_TIMEOUT_S)
     store = await stack.enter_async_context(open_ledger(settings))
@@ -305,10 +305,10 @@ async def _open_books(
     return store, Books(store.ledger, outbox, in_flight)
 
 
-async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack, place: Place) -> Outbox:
+async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack, seat: Seat) -> Outbox:
     """All workers share the directory, and the room: each has files of its own in it, and adopts those of the dead."""
-    max_bytes = settings.store.outbox_max_mb * 1024**2 // place.of
-    outbox = await open_outbox(data_dir(settings) / OUTBOX_NAME, max_bytes=max_bytes, worker=place.number)
+    max_bytes = settings.store.outbox_max_mb * 1024**2 // seat.of
+    outbox = await open_outbox(data_dir(settings) / OUTBOX_NAME, max_bytes=max_bytes, worker=seat.number)
     stack.push_async_callback(outbox.close)
     metrics.outbox_depth(lambda: outbox.depth)
     for warning in outbox.warnings:

@@ -319,7 +319,8 @@ class Flight:
             self._not_booked(settlement.status)
             return False
         self.charged, self.available = settlement.charged, settlement.available
-        if settlement.status in FLAGGED:
+        # Nobody else ends this hold: what the ledger knew already is ours, and its first answer was not heard.
+        if settlement.status in FLAGGED or settlement.status is SettleStatus.DUPLICATE:
             report_flagged(self.gate.metrics, self.call.facts, self.held.amount, settlement)
         return True
 
