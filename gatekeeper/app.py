@@ -173,7 +173,7 @@ async def running_gateway(
         token = admin_token(settings.admin_token, data_dir(settings))
         ready = partial(readiness, store, watch, shelf)
         admin = AdminPlane(token, metrics, store.ledger, ready, reload, lambda: shelf.catalog, metrics.shown)
-        admin_url = await listen_admin(settings.server, admin, stack, gate.recent)
+        admin_url = await listen_admin(settings, admin, stack, gate.recent)
         stack.push_async_callback(_await_bookings, gate)
         url = await listen_data(settings.server, gate, stack)
         emit(server_started(url, admin_url, store))

@@ -15,6 +15,7 @@ from gatekeeper.garbage import nothing_is_collected
 COMMANDS = {
     "serve": "serving:serve",
     "demo": "serving:demo",
+    "health": "health:health",
     "check": "checking:check",
     "quote": "pricing:quote",
     "models": "pricing:models",

@@ -26,8 +26,7 @@ LENGTH_BYTES: Final = 4
 @dataclass(frozen=True, slots=True)
 class Start:
     """The first message to a worker: all that it works with. It reads no catalog and no command line itself, so what
-    was wrong with them was told before, once. `lines` is the lock of the log
-    that all write."""
+    was wrong with them was told before, once. `lines` is the lock of the log that all write."""
 
     settings: Settings
     catalog: Catalog

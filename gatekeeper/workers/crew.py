@@ -60,7 +60,8 @@ class Crew:
 
     @property
     def abandoned(self) -> int:
-        """Generations that were still in flight when workers were told to stop and their grace was over."""
+        """Generations that were still in flight when workers were told to stop and their grace was over; of those that
+        could not say so because they were killed, how many they had told of last."""
         return sum(post.abandoned for post in self.posts)
 
     @property

@@ -122,7 +122,7 @@ class Lead:
         ready = partial(self._readiness, partial(app.readiness, store, watch, self._shelf))
         catalog = self._catalog
         admin = AdminPlane(token, metrics, store.ledger, ready, self.reload, catalog, self._exposition)
-        admin_url = await listen_admin(settings.server, admin, stack, self._crew)
+        admin_url = await listen_admin(settings, admin, stack, self._crew)
         stack.push_async_callback(self._stop)
         return Led(http_url(host, self._port), admin_url, store)
 
