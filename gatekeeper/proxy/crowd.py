@@ -38,7 +38,8 @@ class Turns:
     of more than `turn_max_s` no more are taken than until `AT_WORK_MAX` are being worked on, and from the first refusal
     on until `AT_WORK_BEHIND` are, until nothing had to be refused for `CALM_S`. One is taken as one gets done, so how
     many that is in a second need not be known, and hardly anything waits that was taken. The first that comes in a turn
-    always is: whatever those at work wait for, something gets done. `on_turn` is told how long each turn took, in seconds.
+    always is: whatever those at work wait for, something gets done. `on_turn` is told how long each turn took, in
+    seconds.
     """
 
     def __init__(self, clock: Clock, turn_max_s: float) -> None:
