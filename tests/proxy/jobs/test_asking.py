@@ -14,6 +14,7 @@ import pytest
 from gatekeeper.core.outcome import Made, Outcome, Pending, Unknown
 from gatekeeper.dialects.base import Ask, JobLink, Route, RouteKind
 from gatekeeper.logs import configure_logs
+from gatekeeper.proxy.crowd import Places
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
 from gatekeeper.upstream.credential import Credential, with_credential
 from gatekeeper.upstream.failure import NeverSent, OutcomeUnknown, Reason
@@ -66,6 +67,7 @@ class Asked:
             with_credential=partial(with_credential, Credential("bearer", secret="s3cret"), now_s=0),
             timeouts=Timeouts(),
             upstream=SimpleNamespace(send=self._send),
+            places=Places("", places=1, waiting_max=0, wait_max_s=1),
         )
 
     def _ask(self, link: JobLink) -> Ask:
