@@ -130,11 +130,11 @@ def found(body: Sequence[bytes], wanted: bytes, behind: int = 0) -> Iterator[tup
 
 def stretch(body: Sequence[bytes], start: int, stop: int) -> bytes:
     """The bytes from `start` to `stop`, fewer where the body ends before."""
-    found, at = list[bytes](), 0
+    parts, at = list[bytes](), 0
     for piece in body:
         if at >= stop:
             break
         if at + len(piece) > start:
-            found.append(piece[max(start - at, 0) : stop - at])
+            parts.append(piece[max(start - at, 0) : stop - at])
         at += len(piece)
-    return b"".join(found)
+    return b"".join(parts)

@@ -142,12 +142,17 @@ def carry(passage: Passage) -> Coroutine[None, None, web.StreamResponse]:
     bytes_max = LINKED_ANSWER_BYTES_MAX if passage.has_links else WHOLE_ANSWER_BYTES_MAX
     length = answer.content_length
     if not passage.has_links and (length is None or length > bytes_max):
-        return _deliver_streaming(passage, answer.chunks(), [])
+        return _deliver_large(passage)
     here = answer.whole()
     if here is None or len(here) > bytes_max:
         return _deliver_read_ahead(passage, bytes_max)
     passage.reader.feed(here)
     return _deliver_whole(passage, here, complete=True)
+
+
+async def _deliver_large(passage: Passage) -> web.StreamResponse:
+    with passage.gate.crowd.elsewhere:
+        return await _deliver_streaming(passage, passage.answer.chunks(), [])
 
 
 def refused_credential(call: Call, provider: Provider) -> Rejected:
@@ -169,13 +174,14 @@ async def deliver_free(
             return await _pass_whole(client, answer)
         await client.send(here)
         return client.response
-    await client.begin()
-    try:
-        async for piece in answer.chunks():
-            await client.write(piece)
-    except UpstreamError:
-        await client.break_off(b"")
-    await client.end(b"")
+    with gate.crowd.elsewhere:
+        await client.begin()
+        try:
+            async for piece in answer.chunks():
+                await client.write(piece)
+        except UpstreamError:
+            await client.break_off(b"")
+        await client.end(b"")
     return client.response
 
 

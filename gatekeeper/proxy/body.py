@@ -64,7 +64,8 @@ def _check(call: Call, body: Sequence[bytes], *, has_key: bool) -> None:
 
 async def body_read(gate: Gate, call: Call) -> Sequence[bytes]:
     """The body as it came; what it takes ends with the request. Raises `Rejected` as `read_body` does."""
-    body = await read_body(call.request, gate.room, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
+    with gate.crowd.elsewhere:
+        body = await read_body(call.request, gate.room, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
     if isinstance(body, Body):
         call.trace.body = body
     return body

@@ -149,7 +149,7 @@ class DataPlane:
         traffic.providers = gate.providers
         traffic.knows_model = lambda model: gate.shelf.catalog.find(model) is not None
         vitals.in_hand(lambda: gate.crowd.count)
-        gate.crowd.pulse.on_lag = vitals.loop_lag.observe
+        gate.crowd.turns.on_turn = vitals.loop_lag.observe
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request, whatever happens."""

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import quote, unquote_plus
 
-import jwt
-
 from gatekeeper.upstream.headers import is_never_forwarded
 from gatekeeper.upstream.messages import Headers
 
@@ -105,6 +103,8 @@ def _token(secret: str, now_s: float) -> str:
     minted_s = int(now_s) - int(now_s) % (TOKEN_LIFE_S - TOKEN_RENEWED_S)
     # The issuer first: what is the same in every token is at its beginning.
     claims = {"iss": access_key, "exp": minted_s + TOKEN_LIFE_S, "nbf": minted_s - TOKEN_EARLIER_S}
+    import jwt  # noqa: PLC0415 - a part of every start, and only one provider signs
+
     return jwt.encode(claims, secret_key, algorithm="HS256")
 
 
