@@ -153,6 +153,13 @@ def _begin(status: int, lines: Sequence[bytes]) -> bytes:
     return b"\r\n".join((_STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status, *lines, b""))
 
 
+def as_bytes(answer: web.Response) -> bytes:
+    """A small answer whole, for a connection that nobody serves: it is the last there."""
+    body = answer.body if isinstance(answer.body, bytes) else b""
+    head = head_of(answer.status, answer.headers.items())
+    return b"".join((head, b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body), body))
+
+
 def put(request: web.BaseRequest, data: bytes) -> None:
     """Writes to the connection. Raises ConnectionError when it is gone."""
     transport = request.transport
