@@ -71,6 +71,10 @@ class Control:
     hint: str = ""
 
     @property
+    def has_choice(self) -> bool:
+        return len(self.options) > 1
+
+    @property
     def prices_differ(self) -> bool:
         """Whether it changes the price at all, as things stand."""
         return len({option.credits for option in self.options}) > 1

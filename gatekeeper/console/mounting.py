@@ -13,9 +13,10 @@ from aiohttp import web
 from gatekeeper.admin.plane import AdminPlane, Pages
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.console import login
+from gatekeeper.console.front import Front
 from gatekeeper.console.guarding import Guard
 from gatekeeper.console.live import Live
-from gatekeeper.console.pages import actions, jobs, journal, refusals, team, teams
+from gatekeeper.console.pages import actions, catalog, jobs, journal, model, refusals, team, teams
 from gatekeeper.console.rendering import make_templates
 from gatekeeper.console.sessions import Sessions
 from gatekeeper.console.statics import PREFIX, Statics
@@ -32,6 +33,8 @@ PAGES: Final[tuple[Route, ...]] = (
     *actions.ROUTES,
     *refusals.ROUTES,
     *jobs.ROUTES,
+    *catalog.ROUTES,
+    *model.ROUTES,
 )
 """Everything that needs a session."""
 
@@ -77,7 +80,7 @@ def _report(metrics: Metrics, error: Exception) -> None:
     emit(InternalError(where=place_of(error), error=type(error).__name__))
 
 
-def console_of(admin: AdminPlane, recent: Feed, clock: Clock | None = None) -> Pages:
+def console_of(admin: AdminPlane, recent: Feed, front: Front, clock: Clock | None = None) -> Pages:
     """The console of this admin plane: it asks the same parts and opens by the same token."""
     clock, statics = clock or SystemClock(), Statics()
     parts = Parts(
@@ -89,6 +92,7 @@ def console_of(admin: AdminPlane, recent: Feed, clock: Clock | None = None) -> P
         recent=recent,
         live=Live(recent, partial(_report, admin.metrics)),
         statics=statics,
+        front=front,
         templates=make_templates(statics),
     )
     return Console(parts, admin.token)

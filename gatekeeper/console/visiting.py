@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.clock import Clock
+from gatekeeper.console.front import Front
 from gatekeeper.console.live import Live
 from gatekeeper.console.rendering import rendered
 from gatekeeper.console.sessions import Session, Sessions
@@ -40,6 +41,7 @@ class Parts:
     live: Live
     statics: Statics
     templates: Environment
+    front: Front
 
 
 @dataclass(frozen=True, slots=True)

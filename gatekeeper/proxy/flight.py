@@ -7,7 +7,6 @@ meanwhile. What the ledger cannot take because the store is away goes to the out
 """
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
@@ -35,7 +34,7 @@ from gatekeeper.ledger.records import (
     SettleStatus,
 )
 from gatekeeper.ledger.resolution import Act, Resolution
-from gatekeeper.logs import emit, is_told
+from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
 from gatekeeper.proxy.deferring import FLAGGED, defer, report_flagged, resolution_of
 from gatekeeper.proxy.gate import Call, Gate
@@ -84,8 +83,7 @@ async def take_off(
     trace = call.trace
     trace.facts.hold_id = result.hold_id
     gate.metrics.admitted(admission.provider.name, admission.model.id, result.amount)
-    if is_told(GenerationAdmitted):
-        emit(GenerationAdmitted(facts=trace.facts, credits_available=result.available, asked=trace.asked))
+    emit(GenerationAdmitted(facts=trace.facts, credits_available=result.available, asked=trace.asked))
     return Flight(gate, call, admission, once, result, context_of(order, result), result.available)
 
 
@@ -157,13 +155,16 @@ class Flight:
         self.kept = kept
         match outcome:
             case Made():
-                of = self.admission
-                await self._settle(ended_with(of.model, of.valid, outcome, self.held.amount, of.asked))
+                of, self.resolved = self.admission, True
+                end = ended_with(of.model, of.valid, outcome, self.held.amount, of.asked)
+                await self.gate.in_flight.book_here(self._charge, end)
                 if outcome.job_id is not None:
                     await self._name(outcome.job_id, outcome.files)
             case Failed(reason, True, cost):
                 full = Owed(self.held.amount, self.held.amount, note=reason)
-                await self._settle(Ended(full, "failed_billable", cost, meta_text({}, cost)))
+                self.resolved = True
+                end = Ended(full, "failed_billable", cost, meta_text({}, cost))
+                await self.gate.in_flight.book_here(self._charge, end)
             case Failed(reason):
                 await self.release(reason)
             case Unknown(reason):
@@ -181,10 +182,6 @@ class Flight:
         """Records that nobody can tell; the hold stays and its policy acts after the grace."""
         self.resolved = True
         await self.gate.in_flight.book_here(self._unknown, reason)
-
-    def _settle(self, end: Ended) -> Coroutine[None, None, None]:
-        self.resolved = True
-        return self.gate.in_flight.book_here(self._charge, end)
 
     async def _release(self, reason: str) -> None:
         try:
@@ -230,13 +227,13 @@ class Flight:
         )
 
     async def _charge(self, end: Ended) -> None:
-        due = end.due
+        due, team = end.due, self.call.caller.team.id
         ending = Ending(
             self.held.hold_id, due.amount, end.settled_as, end.meta, False, self.context, self.kept,
             due.within_available, end.outputs,
         )  # fmt: skip
         try:
-            settlement = await self.gate.ledger.end(self._team, ending)
+            settlement = await self.gate.ledger.end(team, ending)
         except LedgerError as error:
             resolution = replace(self._resolution(Act.SETTLE, end.settled_as, due, end.meta), outputs=end.outputs)
             await self._defer(error, resolution)
@@ -245,11 +242,9 @@ class Flight:
             self._tell_settled(settlement.charged, end)
 
     def _tell_settled(self, charged: int, end: Ended) -> None:
-        due, made, cost = end.due, end.made, end.cost
+        due, cost = end.due, end.cost
         over = due.worth - charged if due.worth > charged else 0
         upstream_ms = self._count(end.settled_as, charged=charged, over=over)
-        if not is_told(GenerationSettled):
-            return
         emit(
             GenerationSettled(
                 facts=self.call.trace.facts,
@@ -258,8 +253,8 @@ class Flight:
                 credits_over=over,
                 outcome=end.settled_as,
                 note=due.note,
-                outputs_made=0 if made is None else made.outputs,
-                quality_made=None if made is None else made.quality,
+                outputs_made=end.outputs_made,
+                quality_made=end.quality_made,
                 made=end.words,
                 cost_reported=None if cost is None else float(cost.amount),
                 cost_unit=None if cost is None else cost.unit,
@@ -324,7 +319,8 @@ class Flight:
             self._not_booked(settlement.status)
             return False
         self.charged, self.available = settlement.charged, settlement.available
-        if settlement.status in FLAGGED:
+        # Nobody else ends this hold: what the ledger knew already is ours, and its first answer was not heard.
+        if settlement.status in FLAGGED or settlement.status is SettleStatus.DUPLICATE:
             report_flagged(self.gate.metrics, self.call.facts, self.held.amount, settlement)
         return True
 

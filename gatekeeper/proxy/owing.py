@@ -30,15 +30,14 @@ SIZES_BOOKED_MAX: Final = 10
 OUTCOMES_REMEMBERED: Final = 8192
 """Some hundred bytes each. Nearly every outcome of a request is one of a few."""
 
-_told: Final = attrgetter("outputs", "pixels", "quality", "resolution", "audio", "duration_s")
-"""All that the worth of an outcome follows from, but for tokens."""
+_told: Final = attrgetter("outputs", "pixels", "quality", "resolution", "audio", "duration_s", "note")
+"""All that the end of a generation follows from, beside its request and its hold, but for tokens and cost."""
 
 Worth = tuple[int, OverRun]
 """What an outcome is worth by the model's list, and who bears what is beyond the hold."""
 
-_Known = tuple[ModelSpec, ValidRequest, Worth | None, dict[str, Any], dict[str, Any], str]
-
-_outcomes: Final = Memo[tuple[int, int, tuple[Any, ...]], _Known](OUTCOMES_REMEMBERED)
+NOTHING_TOLD: Final = "{}"
+"""What the journal is told of an answer that tells nothing."""
 
 LIST_GONE: Final = "price list gone: the hold, divided by what was made"
 
@@ -60,17 +59,23 @@ NOTHING: Final = Owed(0, 0)
 
 @dataclass(slots=True)
 class Ended:
-    """The end of a generation: what to book of it, what was made, if anything was, and what that cost; and how it is
-    told, to the journal as `meta` and in `words`, which nobody changes, in the log. `outputs` is how many the usage
-    counts."""
+    """The end of a generation: what to book of it, how it is told to the journal (`meta`) and in the log (`words`), and
+    what the provider says it cost. `outputs` are as many as the usage counts, `outputs_made` as many as the answer
+    says. Nobody changes it: many generations end alike."""
 
     due: Owed
     settled_as: SettledAs
     cost: Cost | None
     meta: str
     outputs: int = 0
-    made: Made | None = None
+    outputs_made: int = 0
+    quality_made: str | None = None
     words: dict[str, Any] | None = None
+
+
+_OutcomeKey = tuple[int, int, int, tuple[Any, ...]]
+
+_outcomes: Final = Memo[_OutcomeKey, tuple[ModelSpec, ValidRequest, Ended]](OUTCOMES_REMEMBERED)
 
 
 def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) -> Owed:
@@ -86,20 +91,37 @@ def ended_with(model: ModelSpec, valid: ValidRequest, made: Made, held: int, ask
     only where what was `asked` is decided once for all that ask the same. Where tokens are the price hardly two
     outcomes are the same, and none is remembered. Tokens are told all the same.
     """
-    key = (id(model), id(valid), _told(made))
+    key = (id(model), id(valid), held, _told(made))
     known = _outcomes.get(key)
-    if known is None:
-        journal, words = _without_tokens(_journal(made)), _without_tokens(made_words(made))
-        known = (model, valid, _worth(model, valid, made), journal, words, meta_text(journal, None))
-        if known[2] is not None and _is_usual(model, valid, made) and _comes_again(model, valid, asked):
-            _outcomes.put(key, known)
-    _, _, worth, journal, words, meta = known
-    if made.tokens is not None:
-        words = words | {"tokens": count_told(made.tokens)}
-    if made.tokens or made.cost is not None:
-        meta = meta_text(journal | {"tokens": made.tokens} if made.tokens else journal.copy(), made.cost)
+    if known is not None:
+        end = known[2]
+    else:
+        worth = _worth(model, valid, made)
+        end = _plain_end(worth, valid, made, held)
+        if worth is not None and _is_usual(model, valid, made) and _comes_again(model, valid, asked):
+            _outcomes.put(key, (model, valid, end))
+    tokens, cost, words = made.tokens, made.cost, end.words
+    if tokens is None and cost is None:
+        return end
+    if tokens is not None:
+        words = (words or {}) | {"tokens": count_told(tokens)}
+    meta = _with_figures(end.meta, tokens, cost)
+    return Ended(end.due, end.settled_as, cost, meta, end.outputs, end.outputs_made, end.quality_made, words)
+
+
+def _with_figures(meta: str, tokens: int | None, cost: Cost | None) -> str:
+    """A JSON object with figures that differ from one answer to the next: digits, and words of our own."""
+    figures = f',"tokens":{tokens}' if tokens else ""
+    if cost is not None:
+        figures += f',"cost":"{cost.amount}","cost_unit":"{cost.unit}"'
+    return f"{meta[:-1]}{figures}}}" if meta != NOTHING_TOLD else f"{{{figures[1:]}}}"
+
+
+def _plain_end(worth: Worth | None, valid: ValidRequest, made: Made, held: int) -> Ended:
+    """The end as it is but for tokens and cost."""
+    meta, words = meta_text(_without_tokens(_journal(made)), None), _without_tokens(made_words(made))
     due = _owed(worth, valid, made, held)
-    return Ended(due, made_as(valid, made), made.cost, meta, outputs_made(made), made, words)
+    return Ended(due, made_as(valid, made), None, meta, outputs_made(made), made.outputs, made.quality, words)
 
 
 def _comes_again(model: ModelSpec, valid: ValidRequest, asked: GenerationRequest) -> bool:

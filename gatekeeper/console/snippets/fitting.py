@@ -61,11 +61,12 @@ RATIOS_TRIED_MAX: Final = 3
 @dataclass(frozen=True, slots=True)
 class Door:
     """A provider of this gateway, as far as a snippet needs to know it. `models` are the patterns of catalog ids that it
-    takes under the catalog's own names, `host` the host name that is its alone."""
+    takes under the catalog's own names, `host` the host name that is its alone. A format that the settings describe has
+    no dialect here."""
 
     name: str
     dialect_name: str
-    dialect: Dialect
+    dialect: Dialect | None
     offers_of: str
     models: tuple[str, ...] = ()
     host: str | None = None
@@ -96,7 +97,7 @@ def fits(catalog: Catalog, model: ModelSpec, valid: ValidRequest, shown: Quote, 
     if not offers:
         return None
     writer = WRITERS.get(door.dialect_name)
-    if writer is None:
+    if writer is None or door.dialect is None:
         return Misfit(door, "Its format is described in the settings, and so are its requests.")
     able = [offer for offer in offers if offer.operations is None or valid.operation in offer.operations]
     if not able:
@@ -166,8 +167,8 @@ def _says(catalog: Catalog, door: Door, wire: Wire, model: ModelSpec, wanted: Va
 
 def read_again(catalog: Catalog, door: Door, wire: Wire, wanted: ValidRequest) -> tuple[ModelSpec, Priced] | None:
     """What the data plane would make of this request; None if it would refuse it."""
-    route = door.dialect.find_route("POST", wire.path)
-    if route is None or route.kind is not RouteKind.GENERATION:
+    route = None if door.dialect is None else door.dialect.find_route("POST", wire.path)
+    if door.dialect is None or route is None or route.kind is not RouteKind.GENERATION:
         return None
     content_type, body = encoded(wire, wanted)
     try:

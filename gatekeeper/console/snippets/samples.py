@@ -78,7 +78,9 @@ def quote_code(calculation: Calculation, base_url: str) -> Code:
 
 
 def _sample(fit: Fit, base_url: str) -> Sample:
-    door, traits, lifecycle = fit.door, fit.door.dialect.TRAITS, fit.offer.lifecycle
+    door, lifecycle = fit.door, fit.offer.lifecycle
+    assert door.dialect is not None, "what fits was read by a dialect"
+    traits = door.dialect.TRAITS
     url = f"{base_url}/{door.name}"
     curl = Code(_id(door.name, "curl"), "curl", curl_text(url, fit.wire, traits.credential))
     program = python_text(door.dialect_name, url, _host_url(base_url, door.host), fit.upstream_id, fit.wire)
