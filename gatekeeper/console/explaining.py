@@ -117,5 +117,4 @@ def _open_text(capability: Capability, valid: ValidRequest, quoted: Quote) -> It
         *(["quality"] if any(each.quality != valid.quality for each in closings(capability, valid)) else []),
         *(["seconds of the video that goes in"] if valid.input_video else []),
     ]
-    what = " and ".join(left) if len(left) < 3 else f"{', '.join(left[:-1])} and {left[-1]}"
-    yield f"The {what} are not known before: the dearest is held, and what comes out is charged."
+    yield f"Not known before: {', '.join(left)}. The dearest is held, and what comes out is charged."

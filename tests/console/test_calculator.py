@@ -41,7 +41,9 @@ def offered(of: ModelSpec, chosen: GenerationRequest, steps: tuple[str, ...]) ->
         yield from offered(of, replace(chosen, **{setting.name: value}), steps[1:])
 
 
-def imaginable(capability: Capability, chosen: GenerationRequest, steps: tuple[str, ...]) -> Iterator[GenerationRequest]:
+def imaginable(
+    capability: Capability, chosen: GenerationRequest, steps: tuple[str, ...]
+) -> Iterator[GenerationRequest]:
     """Every request that names a value of each setting, or leaves it open, whether it is sold or not."""
     if not steps:
         yield chosen

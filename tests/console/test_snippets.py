@@ -129,7 +129,9 @@ def test_a_hostile_value_stays_inside_its_quotes() -> None:
     assert {"a": [nasty]} == ast.literal_eval(literal({"a": [nasty]}))
 
 
-@pytest.mark.parametrize("value", [{}, [], {"a": 1}, {"long": ["x" * 60, "y" * 60], "b": {"c": None, "d": True, "e": 1.5}}])
+@pytest.mark.parametrize(
+    "value", [{}, [], {"a": 1}, {"long": ["x" * 60, "y" * 60], "b": {"c": None, "d": True, "e": 1.5}}]
+)
 def test_a_literal_is_the_value(value: Any) -> None:
     """However it is laid out."""
     assert value == ast.literal_eval(literal(value))
@@ -157,5 +159,7 @@ def test_an_sdk_that_cannot_be_pointed_here_is_not_shown() -> None:
 
     assert ["curl"] == [code.language for code in plain["fal"].codes]
     assert "https" in plain["fal"].note
-    assert ["curl", "Python"] == [code.language for sample in secure.found for code in sample.codes if sample.provider == "fal"]
+    assert ["curl", "Python"] == [
+        code.language for sample in secure.found for code in sample.codes if sample.provider == "fal"
+    ]
     assert 'base_url="http://bfl.localhost:8080"' in plain["bfl"].codes[1].text

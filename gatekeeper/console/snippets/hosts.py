@@ -26,7 +26,12 @@ def write_fal(wanted: Wanted) -> Iterator[Wire]:
     """A picture at once, a film by the queue."""
     base = "/queue" if wanted.is_film else "/run"
     for shape in _fal_shapes(wanted):
-        body = said(prompt=None if wanted.scale else PROMPT) | shape | _settings(wanted, _fal_seconds(wanted)) | _inputs(wanted)
+        body = (
+            said(prompt=None if wanted.scale else PROMPT)
+            | shape
+            | _settings(wanted, _fal_seconds(wanted))
+            | _inputs(wanted)
+        )
         if wanted.outputs:
             body["num_images"] = wanted.outputs
         yield Wire(f"{base}/{wanted.upstream_id}", body, call="subscribe" if wanted.is_film else "run")
@@ -73,7 +78,9 @@ def _replicate_shapes(wanted: Wanted) -> list[dict[str, Any]]:
     if _SERIES.search(wanted.upstream_id):
         tiered = said(size=wanted.tier, aspect_ratio=wanted.ratio)
         return [tiered, {"size": "custom", **sides}, ratio]
-    megapixels = {"resolution": "1 MP" if wanted.tier == "1K" else "4 MP", **ratio} if wanted.tier in {"1K", "2K"} else ratio
+    megapixels = (
+        {"resolution": "1 MP" if wanted.tier == "1K" else "4 MP", **ratio} if wanted.tier in {"1K", "2K"} else ratio
+    )
     if wanted.valid.size is not None and wanted.capability.size_range is not None:
         return [{"aspect_ratio": "custom", **sides}, named]
     return [named, megapixels, {"aspect_ratio": "custom", **sides}, ratio]
@@ -100,5 +107,9 @@ def _inputs(wanted: Wanted) -> dict[str, Any]:
     if not urls:
         return found
     if len(urls) > 1 or _LISTED_PICTURES.search(wanted.upstream_id):
-        return found | {"image_urls" if "/" in wanted.upstream_id and "fal" in wanted.upstream_id else "image_input": urls}
-    return found | {"image_url" if "fal" in wanted.upstream_id or "to-video" in wanted.upstream_id else "image": urls[0]}
+        return found | {
+            "image_urls" if "/" in wanted.upstream_id and "fal" in wanted.upstream_id else "image_input": urls
+        }
+    return found | {
+        "image_url" if "fal" in wanted.upstream_id or "to-video" in wanted.upstream_id else "image": urls[0]
+    }

@@ -79,11 +79,17 @@ _OPENAI_IMAGE_FIELDS: Final = frozenset({"model", "prompt", "n", "size", "qualit
 
 
 def _openai(place: _Place, wire: Wire) -> str:
-    known = {name: value for name, value in wire.body.items() if name in _OPENAI_IMAGE_FIELDS or wire.call == "videos.create"}
+    known = {
+        name: value for name, value in wire.body.items() if name in _OPENAI_IMAGE_FIELDS or wire.call == "videos.create"
+    }
     more = {name: value for name, value in wire.body.items() if name not in known}
     values = known | ({"extra_body": more} if more else {})
     picture = f'{INDENT}image=open("{PICTURE_FILE}", "rb"),\n' if wire.is_form else ""
-    shown = 'print(made.id, made.status)' if wire.call == "videos.create" else "print(made.data[0].url or made.data[0].b64_json[:40])"
+    shown = (
+        "print(made.id, made.status)"
+        if wire.call == "videos.create"
+        else "print(made.data[0].url or made.data[0].b64_json[:40])"
+    )
     return (
         f'import os\n\nfrom openai import OpenAI\n\nclient = OpenAI(base_url="{place.url}/v1", api_key={_KEY})\n'
         f"made = client.{wire.call}(\n{_arguments(values)}{picture})\n{shown}\n"

@@ -57,7 +57,9 @@ class Samples:
 
 
 def samples(catalog: Catalog, calculation: Calculation, doors: Iterable[Door], base_url: str) -> Samples:
-    """Every provider of this gateway that sells the model. `base_url` is the data plane's, as its callers reach it."""
+    """Every provider of this gateway that sells the model, in the order of its offers. `base_url` is the data plane's, as its callers reach it."""
+    order = {provider: number for number, provider in enumerate(calculation.model.sold_at)}
+    doors = sorted(doors, key=lambda door: order.get(door.offers_of, len(order)))
     found: list[Sample] = []
     missing: list[Misfit] = []
     for door in doors:
@@ -86,7 +88,15 @@ def _sample(fit: Fit, base_url: str) -> Sample:
     program = python_text(door.dialect_name, url, _host_url(base_url, door.host), fit.upstream_id, fit.wire)
     python = () if program is None else (Code(_id(door.name, "python"), "Python", program),)
     ends = str(lifecycle.sunset or "") if lifecycle.status is Status.DEPRECATED else ""
-    return Sample(door.name, traits.title, fit.upstream_id, (curl, *python), fit.names, ends, _note(door, fit, program is not None))
+    return Sample(
+        door.name,
+        traits.title,
+        fit.upstream_id,
+        (curl, *python),
+        fit.names,
+        ends,
+        _note(door, fit, program is not None),
+    )
 
 
 def _note(door: Door, fit: Fit, has_program: bool) -> str:
