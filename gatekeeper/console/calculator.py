@@ -1,8 +1,8 @@
 """What a generation would cost, setting by setting: what may still be chosen, what each choice comes to, and the total.
 
-It has no prices and no rules of its own. Every figure is `core.price.quote` of what `core.decide` let through, as in the
-data plane, so that what is shown here is what is held there. A choice is offered if something completes it; where the
-rest of what was chosen does not go with it as it stands, the nearest completion is what it is priced by.
+It has no prices and no rules of its own. Every figure is `core.price.quote` of what `core.decide` let through, as in
+the data plane, so that what is shown here is what is held there. A choice is offered if something completes it; where
+the rest of what was chosen does not go with it as it stands, the nearest completion is what it is priced by.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

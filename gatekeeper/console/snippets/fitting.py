@@ -1,4 +1,4 @@
-"""Does a written request say what was chosen, at the price that was shown? It is read and priced as the data plane would.
+"""Does a written request say what was chosen, at the price that was shown? It is read as the data plane would read it.
 
 The catalog, the dialect's reader and the core's decision are those of a request that comes in; only keys, teams and
 credits are left out. A provider whose format cannot say it has no snippet, and the reason is told.
@@ -7,6 +7,8 @@ credits are left out. A provider whose format cannot say it has no snippet, and 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
+
+import orjson
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.console.snippets.forms import write_freepik, write_ideogram, write_native, write_topaz
@@ -30,8 +32,6 @@ from gatekeeper.core.rejection import Rejected, number_text
 from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.spec import Capability, ModelSpec, Offer
 from gatekeeper.dialects.base import Dialect, RouteKind
-
-import orjson
 
 WRITERS: Final[Mapping[str, Writer]] = {
     "ark": write_ark,
@@ -60,9 +60,9 @@ RATIOS_TRIED_MAX: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A provider of this gateway, as far as a snippet needs to know it. `models` are the patterns of catalog ids that it
-    takes under the catalog's own names, `host` the host name that is its alone. A format that the settings describe has
-    no dialect here."""
+    """A provider of this gateway, as far as a snippet needs to know it. `models` are the patterns of catalog ids that
+    it takes under the catalog's own names, `host` the host name that is its alone. A format that the settings describe
+    has no dialect here."""
 
     name: str
     dialect_name: str

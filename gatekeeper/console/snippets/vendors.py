@@ -1,4 +1,4 @@
-"""Vendors whose formats are their own and whose SDKs are written in the West: OpenAI, Recraft, xAI, Runway, Luma, BFL."""
+"""Vendors with a format of their own and an SDK in Python: OpenAI, Recraft, xAI, Runway, Luma, Black Forest Labs."""
 
 from collections.abc import Iterator
 from typing import Any, Final
