@@ -102,7 +102,8 @@ class _Seconds:
             begun_us = at_us - at_us % _SECOND_US
             text = datetime.fromtimestamp(begun_us // _SECOND_US, UTC).replace(tzinfo=None).isoformat()
             self._known = (begun_us, text)
-        return f"{text}.{at_us - begun_us:06d}Z"
+        digits = str(_SECOND_US + at_us - begun_us)
+        return f"{text}.{digits[1:]}Z"
 
 
 Tell = Callable[[dict[str, Any]], None]
@@ -175,11 +176,6 @@ def emit(event: Event) -> None:
     tell = tells[kind.level]
     if tell is not None:
         tell(kind.line_of(event))
-
-
-def is_told(event_type: type) -> bool:
-    """Whether events of this type are written at all: what is costly to tell is made only then."""
-    return not _OUTPUT.tells or _OUTPUT.tells[_KINDS[event_type].level] is not None
 
 
 class _Kind:

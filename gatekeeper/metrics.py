@@ -1,21 +1,21 @@
-"""Every metric, declared in one place with its help text; names follow the Prometheus conventions.
+"""The metrics, declared with their help texts; names follow the Prometheus conventions. What requests came to is in
+`traffic.py`, how process and store are in `vitals.py`; docs/metrics.md has all of them.
 
 Labels are bounded: providers and models come from config and catalog, codes and outcomes from closed lists. A team,
 a key or a project is never a label; the journal answers for those.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
-from itertools import accumulate
-from math import inf
-from time import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from gatekeeper.core.credits import MICRO
+from gatekeeper.tallies import Spread
+from gatekeeper.traffic import Traffic
+from gatekeeper.vitals import Vitals
 
 UPSTREAM_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 """Pictures take seconds, videos minutes."""
@@ -41,61 +41,6 @@ class _Tally:
         if self.waiting:
             waiting, self.waiting = self.waiting, 0
             self._metric.inc(waiting / self._unit)
-
-
-class _Times:
-    """How often something took so long: the tally of a histogram's child."""
-
-    __slots__ = ("_bounds_s", "begun_at_s", "counts", "sum_s")
-
-    def __init__(self, bounds_s: Sequence[float]) -> None:
-        self._bounds_s = bounds_s
-        self.counts = [0] * (len(bounds_s) + 1)
-        self.sum_s = 0.0
-        self.begun_at_s = time()
-
-    def took(self, seconds: float) -> None:
-        self.counts[bisect_left(self._bounds_s, seconds)] += 1
-        self.sum_s += seconds
-
-
-class _Durations(Collector):
-    """A histogram with one label for what happens with every request, told in the very words of the library's own: that
-    one takes two locks and a turn through five functions for each observation."""
-
-    def __init__(
-        self, name: str, told: str, label: str, bounds_s: Sequence[float], registry: CollectorRegistry
-    ) -> None:
-        self._name, self._told, self._label, self._bounds_s = name, told, label, bounds_s
-        self._children: dict[str, _Times] = {}
-        registry.register(self)
-
-    def of(self, value: str) -> _Times:
-        """The tally of this value of the label, which has few."""
-        found = self._children.get(value)
-        if found is None:
-            found = self._children[value] = _Times(self._bounds_s)
-        return found
-
-    def describe(self) -> Iterable[Metric]:
-        """For the registry, which lets no name be taken twice."""
-        return [Metric(self._name, self._told, "histogram")]
-
-    def collect(self) -> Iterable[Metric]:
-        """What there is now."""
-        family = Metric(self._name, self._told, "histogram")
-        for value, times in self._children.items():
-            labels, sums = {self._label: value}, accumulate(times.counts)
-            for bound_s, count in zip((*self._bounds_s, inf), sums, strict=True):
-                family.add_sample(f"{self._name}_bucket", labels | {"le": _bound_text(bound_s)}, count)
-            family.add_sample(f"{self._name}_count", labels, sum(times.counts))
-            family.add_sample(f"{self._name}_sum", labels, times.sum_s)
-            family.add_sample(f"{self._name}_created", labels, times.begun_at_s)
-        return [family]
-
-
-def _bound_text(bound_s: float) -> str:
-    return "+Inf" if bound_s == inf else str(float(bound_s))
 
 
 class Metrics:
@@ -130,9 +75,11 @@ class Metrics:
             "gatekeeper_generations_replayed_total", "Requests that got the answer of an earlier one", ["provider"],
             registry=registry)  # fmt: skip
         self._add_credits(registry)
-        self._upstream_s = _Durations(
-            "gatekeeper_upstream_seconds", "From sending to the end of the provider's answer", "provider",
-            UPSTREAM_BUCKETS_S, registry)  # fmt: skip
+        upstream_s = Spread(
+            "gatekeeper_upstream_seconds", "From sending to the end of the provider's answer", ("provider",),
+            UPSTREAM_BUCKETS_S)  # fmt: skip
+        registry.register(upstream_s)
+        self._upstream_s = cache(lambda provider: upstream_s.bars((provider,)))
         self._outbox = Gauge(
             "gatekeeper_outbox_resolutions", "Resolutions on disk that wait for the store", registry=registry
         )
@@ -152,6 +99,8 @@ class Metrics:
         self._add_webhooks(registry)
         self._add_signals(registry)
         self._add_workers(registry)
+        self.traffic = Traffic(registry)
+        self.vitals = Vitals(registry)
 
     def _tally(self, metric: Counter, unit: int = 1) -> _Tally:
         tally = _Tally(metric, unit)
@@ -285,7 +234,9 @@ class Metrics:
 
     def resolved(self, provider: str, outcome: str, *, charged: int = 0, over: int = 0) -> None:
         self._in_flight -= 1
-        self.job_resolved(provider, outcome, charged=charged, over=over)
+        self._resolved(provider, outcome).waiting += 1
+        self._credits_charged.waiting += charged
+        self._credits_over.waiting += over
 
     def job_accepted(self, provider: str) -> None:
         """The request has its answer; from now on the job counts, and not the request."""
@@ -339,7 +290,7 @@ class Metrics:
         self._credits_charged.waiting += charged
 
     def upstream_took(self, provider: str, seconds: float) -> None:
-        self._upstream_s.of(provider).took(seconds)
+        self._upstream_s(provider).observe(seconds)
 
     def reloaded(self, *, ok: bool) -> None:
         self._reloads.labels("ok" if ok else "refused").inc()

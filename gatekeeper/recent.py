@@ -20,6 +20,9 @@ REFUSALS_MAX: Final = 500
 JOBS_MAX: Final = 200
 """Jobs end far more rarely."""
 
+QUESTIONS_MAX: Final = 1000
+"""Which jobs were asked about; one is asked about again and again."""
+
 ALTERNATIVES_MAX: Final = 4
 """The nearest ones; a refusal may have more."""
 
@@ -45,7 +48,16 @@ class EndedJob:
     event: JobFinished
 
 
-Seen = Refusal | EndedJob
+@dataclass(frozen=True, slots=True)
+class AskedJob:
+    """A provider was asked about a job that has not ended: by its caller's poll, or by the gateway itself."""
+
+    number: int
+    at_ms: int
+    hold_id: str
+
+
+Seen = Refusal | EndedJob | AskedJob
 
 
 class Feed(Protocol):
@@ -63,6 +75,7 @@ class Recent:
         self._count = 0
         self._refused: deque[tuple[int, int, GenerationRejected, Rejection]] = deque(maxlen=REFUSALS_MAX)
         self._ended: deque[EndedJob] = deque(maxlen=JOBS_MAX)
+        self._asked: deque[AskedJob] = deque(maxlen=QUESTIONS_MAX)
 
     def refused(self, event: GenerationRejected, rejection: Rejection) -> None:
         """A request was refused."""
@@ -74,10 +87,15 @@ class Recent:
         self._count += 1
         self._ended.append(EndedJob(self._count, time_ns() // 1_000_000, event))
 
+    def asked(self, hold_id: str) -> None:
+        """A provider was asked about the job of this hold."""
+        self._count += 1
+        self._asked.append(AskedJob(self._count, time_ns() // 1_000_000, hold_id))
+
     def seen_after(self, number: int) -> list[Seen]:
         """As `after`, without waiting."""
         found: list[Seen] = [_shown(*each) for each in self._refused if each[0] > number]
-        found += [each for each in self._ended if each.number > number]
+        found += [each for ring in (self._ended, self._asked) for each in ring if each.number > number]
         return sorted(found, key=lambda each: each.number)
 
     async def after(self, number: int) -> Sequence[Seen]:
@@ -91,20 +109,23 @@ class Gathered:
         self._count = 0
         self._refused: deque[Refusal] = deque(maxlen=REFUSALS_MAX)
         self._ended: deque[EndedJob] = deque(maxlen=JOBS_MAX)
+        self._asked: deque[AskedJob] = deque(maxlen=QUESTIONS_MAX)
 
     def take(self, seen: Sequence[Seen]) -> None:
         """Adds what processes have told, the oldest first."""
         for each in sorted(seen, key=lambda one: one.at_ms):
             self._count += 1
-            kept = replace(each, number=self._count)
-            if isinstance(kept, Refusal):
-                self._refused.append(kept)
-            else:
-                self._ended.append(kept)
+            match replace(each, number=self._count):
+                case Refusal() as refusal:
+                    self._refused.append(refusal)
+                case EndedJob() as ended:
+                    self._ended.append(ended)
+                case asked:
+                    self._asked.append(asked)
 
     def seen_after(self, number: int) -> list[Seen]:
         """What is kept and was numbered above this one, in its order."""
-        found: list[Seen] = [*self._refused, *self._ended]
+        found: list[Seen] = [*self._refused, *self._ended, *self._asked]
         return sorted((each for each in found if each.number > number), key=lambda each: each.number)
 
 

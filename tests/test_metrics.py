@@ -29,14 +29,6 @@ def test_the_time_of_providers_is_told_as_by_the_librarys_histogram(took: list[t
     assert shown(registry) == shown(metrics._registry)
 
 
-def test_it_tells_since_when_it_counts() -> None:
-    """As the library's histogram does."""
-    metrics = Metrics()
-    metrics.upstream_took("fal", 1.0)
-
-    assert 'gatekeeper_upstream_seconds_created{provider="fal"}' in exposition(metrics._registry).decode()
-
-
 async def test_who_is_left_to_somebody_else_is_in_flight_no_more() -> None:
     """A decision ends when whoever does the work says so."""
     metrics = Metrics()

@@ -5,7 +5,7 @@ nowhere tells nobody anything. The port listens on loopback unless told otherwis
 """
 
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,7 +64,7 @@ class Pages(Protocol):
     """Pages for people on the same port, behind a session of their own. `guard` is a middleware; what it passes on is
     the plane's."""
 
-    def routes(self) -> Iterable[web.RouteDef]: ...
+    def add_to(self, app: web.Application) -> None: ...
 
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse: ...
 
@@ -85,7 +85,8 @@ class AdminPlane:
         """The aiohttp application with every admin route, and with pages before them if there are any."""
         guards = [self._guard] if pages is None else [pages.guard, self._guard]
         app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=guards)
-        app.router.add_routes(() if pages is None else pages.routes())
+        if pages is not None:
+            pages.add_to(app)
         for path, handler in self._open().items():
             app.router.add_get(path, handler)
         app.router.add_get(OPENAPI_PATH, self._openapi)

@@ -25,7 +25,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPEN: Final = frozenset({"healthz", "readyz", "metrics", "admin"})
 """First parts of paths that are the admin plane's own."""
 
-OURS: Final = frozenset({"", "login", "logout", "static", "teams", "refusals", "jobs", "catalog", "live"})
+OURS: Final = frozenset({"", "login", "logout", "static", "teams", "refusals", "jobs", "catalog", "live", "new-team"})
 """And those that are the console's, whoever asks. Anything else is, if a browser asks for a page."""
 
 

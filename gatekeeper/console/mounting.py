@@ -5,6 +5,7 @@ to the admin plane unseen.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -14,14 +15,27 @@ from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.console import login
 from gatekeeper.console.front import Front
 from gatekeeper.console.guarding import Guard
-from gatekeeper.console.pages import catalog, model, teams
+from gatekeeper.console.live import Live
+from gatekeeper.console.pages import actions, catalog, jobs, journal, model, refusals, team, teams
 from gatekeeper.console.rendering import make_templates
 from gatekeeper.console.sessions import Sessions
 from gatekeeper.console.statics import PREFIX, Statics
 from gatekeeper.console.visiting import Parts, Route
+from gatekeeper.events import InternalError
+from gatekeeper.logs import emit, place_of
+from gatekeeper.metrics import Metrics
 from gatekeeper.recent import Feed
 
-PAGES: Final[tuple[Route, ...]] = (*teams.ROUTES, *catalog.ROUTES, *model.ROUTES)
+PAGES: Final[tuple[Route, ...]] = (
+    *teams.ROUTES,
+    *team.ROUTES,
+    *journal.ROUTES,
+    *actions.ROUTES,
+    *refusals.ROUTES,
+    *jobs.ROUTES,
+    *catalog.ROUTES,
+    *model.ROUTES,
+)
 """Everything that needs a session."""
 
 
@@ -33,8 +47,15 @@ class Console:
         self._guard = Guard(parts)
         self._desk = login.Desk(parts, token)
 
-    def routes(self) -> Iterable[web.RouteDef]:
-        """All routes, for the admin plane's application."""
+    def add_to(self, app: web.Application) -> None:
+        """Adds all routes; when the application stops, no stream keeps it."""
+        app.router.add_routes(self._routes())
+        app.on_shutdown.append(self._end_streams)
+
+    async def _end_streams(self, _: web.Application) -> None:
+        self._parts.live.close()
+
+    def _routes(self) -> Iterable[web.RouteDef]:
         yield web.get(f"{PREFIX}{{path:.+}}", self._static)
         yield web.get(login.PATH, self._desk.show)
         yield web.post(login.PATH, self._desk.sign_in)
@@ -53,6 +74,12 @@ class Console:
         return self._parts.statics.answer(request.path)
 
 
+def _report(metrics: Metrics, error: Exception) -> None:
+    """A bug beside the requests."""
+    metrics.internal_error()
+    emit(InternalError(where=place_of(error), error=type(error).__name__))
+
+
 def console_of(admin: AdminPlane, recent: Feed, front: Front, clock: Clock | None = None) -> Pages:
     """The console of this admin plane: it asks the same parts and opens by the same token."""
     clock, statics = clock or SystemClock(), Statics()
@@ -63,6 +90,7 @@ def console_of(admin: AdminPlane, recent: Feed, front: Front, clock: Clock | Non
         clock=clock,
         sessions=Sessions(clock),
         recent=recent,
+        live=Live(recent, partial(_report, admin.metrics)),
         statics=statics,
         front=front,
         templates=make_templates(statics),

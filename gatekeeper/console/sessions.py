@@ -85,6 +85,10 @@ class Sessions:
         session.seen_s = self._clock.monotonic_s()
         return session
 
+    def goes_on(self, session: Session) -> bool:
+        """Whether it is still open; to ask is not to be there."""
+        return not self._is_over(session) and any(session is each for each in self._found.values())
+
     def close(self, secret: str) -> None:
         """Signs out."""
         self._found.pop(_name(secret), None)

@@ -48,6 +48,11 @@ def second_shown(at_ms: int, timezone: str = "UTC") -> str:
     return _local(at_ms, timezone).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def clock_shown(at_ms: int, timezone: str = "UTC") -> str:
+    """The time of day alone."""
+    return _local(at_ms, timezone).strftime("%H:%M:%S")
+
+
 def day_shown(at_ms: int, timezone: str = "UTC") -> str:
     """The day alone."""
     return _local(at_ms, timezone).strftime("%Y-%m-%d")
@@ -64,11 +69,12 @@ def _local(at_ms: int, timezone: str) -> datetime:
 
 FILTERS = {
     "credits": credits_shown,
-    "count": count_shown,
+    "number": count_shown,
     "percent": percent_shown,
-    "length": length_shown,
+    "lasting": length_shown,
     "time": time_shown,
     "second": second_shown,
+    "clock": clock_shown,
     "day": day_shown,
     "machine_time": machine_time,
 }

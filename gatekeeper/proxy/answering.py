@@ -135,7 +135,8 @@ async def carry(passage: Passage) -> web.StreamResponse:
     length = passage.answer.content_length
     if length is not None and length <= WHOLE_ANSWER_BYTES_MAX:
         return await _deliver_read_ahead(passage, WHOLE_ANSWER_BYTES_MAX)
-    return await _deliver_streaming(passage, passage.answer.chunks(), [])
+    with passage.gate.crowd.elsewhere:
+        return await _deliver_streaming(passage, passage.answer.chunks(), [])
 
 
 def refused_credential(call: Call, provider: Provider) -> Rejected:
@@ -153,13 +154,14 @@ async def deliver_free(
     client = _client_side(gate, call, answer, _with_own(lines, call, own), length)
     if length is not None and length <= WHOLE_ANSWER_BYTES_MAX:
         return await _pass_whole(client, answer)
-    await client.begin()
-    try:
-        async for piece in answer.chunks():
-            await client.write(piece)
-    except UpstreamError:
-        await client.break_off(b"")
-    await client.end(b"")
+    with gate.crowd.elsewhere:
+        await client.begin()
+        try:
+            async for piece in answer.chunks():
+                await client.write(piece)
+        except UpstreamError:
+            await client.break_off(b"")
+        await client.end(b"")
     return client.response
 
 

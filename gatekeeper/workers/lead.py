@@ -17,7 +17,7 @@ from pathlib import Path
 from gatekeeper import app
 from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
 from gatekeeper.admin.token import admin_token
-from gatekeeper.background import start_allowances, start_sweeper, start_watch
+from gatekeeper.background import start_allowances, start_rounds, start_sweeper, start_watch
 from gatekeeper.catalog import Catalog
 from gatekeeper.ledger.opening import OpenStore
 from gatekeeper.ledger.teamrecord import KeyRecord
@@ -48,7 +48,7 @@ class Led:
 
 
 @dataclass(slots=True)
-class Asked:
+class SignalsHeard:
     """What signals have asked for."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -115,6 +115,7 @@ class Lead:
         await app.apply_teams(settings, store.ledger)
         start_sweeper(store.ledger, metrics, stack)
         start_allowances(store.ledger, stack)
+        start_rounds(store, self._shelf, metrics, stack)
         metrics.workers(lambda: self._crew.accepting)
         metrics.webhooks_waiting(partial(letters_in, data_dir(settings) / DIRECTORY))
         token = admin_token(settings.admin_token, data_dir(settings))
@@ -162,15 +163,15 @@ class Lead:
     def _catalog(self) -> Catalog:
         return self._shelf.catalog
 
-    def _start_of(self, place: app.Place) -> Start:
+    def _start_of(self, seat: app.Seat) -> Start:
         server = self._settings.server.model_copy(update={"port": self._port})
         settings = self._settings.model_copy(update={"server": server})
-        return start_for(settings, self._shelf.catalog, place, self._static_keys, self._lines)
+        return start_for(settings, self._shelf.catalog, seat, self._static_keys, self._lines)
 
 
-def _listen_to_signals() -> Asked:
+def _listen_to_signals() -> SignalsHeard:
     """From now on: whoever starts this may stop it before it serves."""
-    asked, loop = Asked(), asyncio.get_running_loop()
+    asked, loop = SignalsHeard(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.stop.set)
     loop.add_signal_handler(signal.SIGHUP, asked.reload.set)

@@ -236,6 +236,7 @@ def _tell_finished(gate: Gate, job: Job, end: _End) -> None:
     record = job.record
     age_s = age_of(gate, record)
     gate.metrics.job_ended(record.provider, end.outcome, end.via, age_s=age_s)
+    gate.metrics.traffic.hold_ended_via("job", age_s)
     told = JobFinished(
         facts=record.facts,
         job=record.link.job_id,
