@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from gatekeeper import __version__
@@ -31,11 +30,10 @@ from gatekeeper.background import (
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.garbage import leave_in_peace
-from gatekeeper.ledger.confirm import Confirm
+from gatekeeper.garbage import free_what_was_left, leave_in_peace
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.opening import OpenStore, open_store
+from gatekeeper.ledger.opening import OpenStore
 from gatekeeper.ledger.outbox import Outbox, open_outbox
 from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.ledger.watch import StoreWatch
@@ -54,6 +52,7 @@ from gatekeeper.reporting import report_error, report_given
 from gatekeeper.sections import ServerSettings
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
+from gatekeeper.store import data_dir, open_ledger
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.yamlfile import ConfigError
 
@@ -97,18 +96,6 @@ class Books:
     ledger: Ledger
     outbox: Outbox
     in_flight: InFlight
-
-
-@asynccontextmanager
-async def open_ledger(settings: Settings) -> AsyncIterator[OpenStore]:
-    """The settings' store, checked; beside a running gateway its embedded store too. Raises the ledger's errors."""
-    wanted = settings.store
-    confirm = Confirm(wanted.wait_replicas, wanted.wait_fsync, wanted.wait_timeout_ms)
-    store = await open_store(wanted.url, data_dir(settings), confirm=confirm)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 class Running(Protocol):
@@ -186,7 +173,7 @@ async def running_gateway(
         token = admin_token(settings.admin_token, data_dir(settings))
         ready = partial(readiness, store, watch, shelf)
         admin = AdminPlane(token, metrics, store.ledger, ready, reload, lambda: shelf.catalog, metrics.shown)
-        admin_url = await listen_admin(settings.server, admin, stack)
+        admin_url = await listen_admin(settings, admin, stack, gate.recent)
         stack.push_async_callback(_await_bookings, gate)
         url = await listen_data(settings.server, gate, stack)
         emit(server_started(url, admin_url, store))
@@ -228,11 +215,6 @@ def load_all(settings: Settings) -> Catalog:
     if catalog is None or problems:
         raise ConfigError(problems)
     return catalog
-
-
-def data_dir(settings: Settings) -> Path:
-    """Where this gateway keeps its own files."""
-    return settings.base_dir / settings.store.data_dir
 
 
 async def apply_teams(settings: Settings, ledger: Ledger) -> None:
@@ -338,7 +320,7 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
     """Reads the catalog anew. A bad file keeps the old one; event and answer say what is wrong."""
     done = await read_catalog(settings, shelf)
-    leave_in_peace()
+    free_what_was_left()
     report_reload(metrics, done)
     return done
 

@@ -6,9 +6,13 @@ from typing import Final
 from aiohttp import web
 
 from gatekeeper.admin.plane import AdminPlane, refuse_unparsable, refused_by_http
+from gatekeeper.console.front import front_of
+from gatekeeper.console.mounting import console_of
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.server import DataPlane
+from gatekeeper.recent import Feed
 from gatekeeper.sections import ServerSettings
+from gatekeeper.settings import Settings
 from gatekeeper.web.accepting import Site
 from gatekeeper.web.front import FrontRunner, FrontServer
 
@@ -23,11 +27,11 @@ CONNECTIONS_WAITING_MAX: Final = 4096
 default). Beyond it they are dropped unanswered, and the client's system tries again a second later."""
 
 
-async def listen_admin(server: ServerSettings, admin: AdminPlane, stack: AsyncExitStack) -> str:
-    """The admin plane until the stack is closed; its URL. Raises OSError."""
-    application = admin.application()
+async def listen_admin(settings: Settings, admin: AdminPlane, stack: AsyncExitStack, recent: Feed) -> str:
+    """The admin plane and its console until the stack is closed; its URL. Raises OSError."""
+    application = admin.application(console_of(admin, recent, front_of(settings)))
     runner = FrontRunner(application, refuse_unparsable, refused_by_http, access_log=None, handle_signals=False)
-    return await _listen(runner, server.admin_host, server.admin_port, stack)
+    return await _listen(runner, settings.server.admin_host, settings.server.admin_port, stack)
 
 
 async def listen_data(server: ServerSettings, gate: Gate, stack: AsyncExitStack, *, shared: bool = False) -> str:

@@ -234,11 +234,17 @@ class Metrics:
 
     def resolved(self, provider: str, outcome: str, *, charged: int = 0, over: int = 0) -> None:
         self._in_flight -= 1
-        self.job_resolved(provider, outcome, charged=charged, over=over)
+        self._resolved(provider, outcome).waiting += 1
+        self._credits_charged.waiting += charged
+        self._credits_over.waiting += over
 
     def job_accepted(self, provider: str) -> None:
         """The request has its answer; from now on the job counts, and not the request."""
         self._jobs_accepted.labels(provider).inc()
+        self._in_flight -= 1
+
+    def left(self) -> None:
+        """The request has its answer, and somebody else ends what is held for it: it counts no more."""
         self._in_flight -= 1
 
     def jobs_open(self, count: Callable[[], int]) -> None:

@@ -1,8 +1,6 @@
 """Reads the catalog's files: all of them or none, with every problem of every file in one run."""
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from gatekeeper.catalog.build import content_hash, models_of
 from gatekeeper.catalog.catalog import Catalog
 from gatekeeper.catalog.schema import CatalogFile
 from gatekeeper.core.spec import ModelSpec
+from gatekeeper.garbage import nothing_is_collected
 from gatekeeper.yamlfile import TEXTS_REMEMBERED, ConfigError, Problem, YamlFile, load_yaml, problems_of
 
 
@@ -23,20 +22,8 @@ def load_catalog(paths: Sequence[Path]) -> Catalog:
     """
     if not paths:
         raise ConfigError([Problem("catalog", 1, "", "no file is named", "Name at least one, like catalog/*.yaml.")])
-    with _uncollected():
+    with nothing_is_collected():
         return _load(paths)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Nothing that is made here is garbage, and to look for some, over all that is there, takes a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _load(paths: Sequence[Path]) -> Catalog:

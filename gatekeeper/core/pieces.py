@@ -7,7 +7,11 @@ in memory or elsewhere, so each pass over it may read it anew. Nothing here know
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import overload
+from typing import Final, overload
+
+PIECE_BYTES: Final = 64 * 1024
+"""What is read, written or unpacked at a time: large enough to cost few system calls, and some microseconds only, small
+enough that what waits in memory stays small."""
 
 
 class Pieces(Sequence[bytes]):

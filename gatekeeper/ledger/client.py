@@ -137,8 +137,7 @@ class StoreClient:
         """The reply of a script, which is sent off at once. Raises LedgerUnavailable or LedgerBroken."""
         node = self._one if self._cluster is None else self._cluster.node(keys[0])
         lane = node.bulk if bulk else node.money
-        writes = script.name not in _READING_SCRIPTS
-        answer = lane.ask(packed_run(script.sha, keys, args), script.text, keys[0], writes)
+        answer = lane.ask(packed_run(script.sha, keys, args), script.text, keys[0], script.name not in _READING_SCRIPTS)
         self._calls += 1
         if not self._calls % MEASURED_EVERY and self.on_call is not None:
             answer.add_done_callback(partial(_measured, self.on_call, script.name, monotonic()))

@@ -39,7 +39,6 @@ from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import forwardable_response_lines, named_headers
 from gatekeeper.upstream.messages import UpstreamAnswer
 from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_CHARGED, CREDITS_HELD, HOLD_ID, REQUEST_ID, SHADOW
-from gatekeeper.web.outgoing import PassedOn
 
 WHOLE_ANSWER_BYTES_MAX = 64 * 1024
 """Up to here an answer is read whole before it goes out. Answers with URLs are this small, pictures are not."""
@@ -314,7 +313,9 @@ def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, lines: list[byt
     call.trace.answering = True
     return ClientSide(
         call.request,
-        PassedOn(answer.status, lines, length),
+        answer.status,
+        lines,
+        length,
         gate.clock,
         write_timeout_s=gate.client_write_timeout_s,
         total_s=gate.client_total_s,

@@ -104,6 +104,7 @@ class Places:
         self._waiting_max = waiting_max
         self._wait_max_s = wait_max_s
         self._full = overloaded(why)
+        self._place = Place(self)  # the same for all: nothing of it is anybody's own
 
     @property
     def free(self) -> int:
@@ -121,7 +122,7 @@ class Places:
             self._free -= 1
         else:
             await self._wait()
-        return Place(self)
+        return self._place
 
     async def _wait(self) -> None:
         if self._waiting_max == 0:

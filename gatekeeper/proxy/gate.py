@@ -26,6 +26,7 @@ from gatekeeper.proxy.keeping import Body, Room
 from gatekeeper.proxy.past import ENFORCED, Past, Shadow
 from gatekeeper.proxy.remembering import NONE, Habit, Habits
 from gatekeeper.proxy.webhooks.parts import Webhooks
+from gatekeeper.recent import Recent
 from gatekeeper.settings import JobSettings
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential, with_credential
@@ -111,8 +112,7 @@ class InFlight:
         self._count = 0
         self._booking = 0
         self._bookings: set[asyncio.Task[None]] = set()
-        self._none = asyncio.Event()
-        self._none.set()
+        self._none: asyncio.Event | None = None  # made by the first who waits for it: only a shutdown does
 
     @property
     def count(self) -> int:
@@ -120,11 +120,11 @@ class InFlight:
 
     def began(self) -> None:
         self._count += 1
-        self._none.clear()
 
     def ended(self) -> None:
         self._count -= 1
-        self._look_if_none()
+        if self._none is not None:
+            self._look_if_none()
 
     async def book(self, booking: Coroutine[None, None, None]) -> None:
         """Runs a booking to its end, whatever becomes of the request that waits for it."""
@@ -138,7 +138,6 @@ class InFlight:
         they have answered.
         """
         self._booking += 1
-        self._none.clear()
         try:
             await booking(*args, **kw)
         except asyncio.CancelledError:
@@ -146,7 +145,8 @@ class InFlight:
             raise
         finally:
             self._booking -= 1
-            self._look_if_none()
+            if self._none is not None:
+                self._look_if_none()
 
     def _start(self, booking: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(booking)
@@ -155,14 +155,17 @@ class InFlight:
         return task
 
     def _look_if_none(self) -> None:
-        if self._count == 0 and self._booking == 0:
+        if self._none is not None and self._count == 0 and self._booking == 0:
             self._none.set()
+            self._none = None
 
     async def until_none(self, timeout_s: float) -> int:
         """Waits until every hold is resolved and every booking has ended, at most this long. How many are not."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._none.wait()
+                while self._count or self._booking:
+                    self._none = self._none or asyncio.Event()
+                    await self._none.wait()
                 while self._bookings:
                     await asyncio.wait(self._bookings)
         return max(self._count, self._booking + len(self._bookings))
@@ -195,6 +198,7 @@ class Gate:
     public_url: str | None = None
     habits: Habits = field(default_factory=Habits)
     entropy: Entropy = field(default_factory=Entropy)
+    recent: Recent = field(default_factory=Recent)
 
 
 @dataclass(slots=True)

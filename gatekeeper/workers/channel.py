@@ -15,6 +15,7 @@ from typing import Final
 from gatekeeper.app import Place
 from gatekeeper.catalog import Catalog
 from gatekeeper.ledger.teamrecord import KeyRecord
+from gatekeeper.recent import Seen
 from gatekeeper.settings import Settings
 from gatekeeper.workers.figures import Figures
 
@@ -25,8 +26,7 @@ LENGTH_BYTES: Final = 4
 @dataclass(frozen=True, slots=True)
 class Start:
     """The first message to a worker: all that it works with. It reads no catalog and no command line itself, so what
-    was wrong with them was told before, once. `lines` is the lock of the log
-    that all write."""
+    was wrong with them was told before, once. `lines` is the lock of the log that all write."""
 
     settings: Settings
     catalog: Catalog
@@ -45,6 +45,13 @@ class Reload:
 @dataclass(frozen=True, slots=True)
 class Ask:
     """To a worker: tell your figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """To a worker: tell what happened behind this number. Asked only while somebody looks."""
+
+    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +81,20 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Happened:
+    """From a worker: what happened there, in its order."""
+
+    seen: tuple[Seen, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """From a worker, the last: it was told to stop and has. `abandoned` were still in flight."""
 
     abandoned: int
 
 
-Message = Start | Reload | Ask | Ready | Failed | Reloaded | Told | Ended
+Message = Start | Reload | Ask | Look | Ready | Failed | Reloaded | Told | Happened | Ended
 
 
 class Channel:

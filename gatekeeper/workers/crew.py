@@ -1,13 +1,14 @@
 """All workers of a gateway: started together, asked together, stopped together."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gatekeeper.app import Place
 from gatekeeper.catalog import Catalog
 from gatekeeper.logs import place_of
 from gatekeeper.metrics import Metrics
+from gatekeeper.recent import Gathered, Seen
 from gatekeeper.reporting import report_error
 from gatekeeper.workers.channel import Start
 from gatekeeper.workers.figures import Figures, Totals
@@ -19,15 +20,14 @@ EARLY_DEATHS_MAX: Final = 3
 TELL_WITHIN_S: Final = 1.0
 """Who scrapes does not wait longer for a busy worker; its figures are then at most a second older."""
 
+LOOK_WITHIN_S: Final = 1.0
+"""Nor does who looks at what happened; what comes later is there at the next look."""
+
 RELOAD_WITHIN_S: Final = 30.0
 """A worker takes a catalog between two requests; one that has not by then is stuck."""
 
 END_WITHIN_S: Final = 30.0
 """How long after its grace a worker may take to book what it had; then it is killed."""
-
-
-class WorkersFailed(Exception):
-    """The workers cannot serve; the message has the reason of the last that died."""
 
 
 class Crew:
@@ -38,6 +38,7 @@ class Crew:
         self.failure = ""
         self.totals = Totals(metrics.families, self._figures)
         self._metrics = metrics
+        self._gathered = Gathered()
         self._all_ready = asyncio.Event()
         self._was_complete = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -59,7 +60,8 @@ class Crew:
 
     @property
     def abandoned(self) -> int:
-        """Generations that were still in flight when workers were told to stop and their grace was over."""
+        """Generations that were still in flight when workers were told to stop and their grace was over; of those that
+        could not say so because they were killed, how many they had told of last."""
         return sum(post.abandoned for post in self.posts)
 
     @property
@@ -98,6 +100,12 @@ class Crew:
         """Hands the catalog to all; what went wrong."""
         said = await asyncio.gather(*(post.reload(catalog, RELOAD_WITHIN_S) for post in self.posts))
         return tuple(problem for problem in said if problem)
+
+    async def after(self, number: int) -> Sequence[Seen]:
+        """What happened in all of them, for whoever looks."""
+        for seen in await asyncio.gather(*(post.look(LOOK_WITHIN_S) for post in self.posts)):
+            self._gathered.take(seen)
+        return self._gathered.seen_after(number)
 
     def _figures(self) -> tuple[Figures, ...]:
         return tuple(post.figures for post in self.posts)

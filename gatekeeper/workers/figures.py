@@ -20,8 +20,11 @@ Values = Mapping[Key, float]
 
 Rule = Literal["sum", "max", "own"]
 
+IN_FLIGHT: Final = "gatekeeper_generations_in_flight"
+"""Of a process: its generations between hold and settlement."""
+
 GAUGES: Final[Mapping[str, Rule]] = {
-    "gatekeeper_generations_in_flight": "sum",
+    IN_FLIGHT: "sum",
     "gatekeeper_outbox_resolutions": "sum",
     # Every worker follows the jobs that it took, and those that its walk has found, which may be all.
     "gatekeeper_jobs_open": "max",
@@ -64,6 +67,10 @@ class Figures:
     """What a process has counted: for each metric its samples."""
 
     families: Mapping[str, Values] = field(default_factory=dict)
+
+    def value(self, name: str) -> float:
+        """The sum of this metric's samples; 0 where there are none."""
+        return sum(self.families.get(name, {}).values())
 
 
 def figures_of(families: Iterable[Metric]) -> Figures:

@@ -30,8 +30,10 @@ from gatekeeper.proxy.webhooks.parts import DIRECTORY
 from gatekeeper.reporting import report_given
 from gatekeeper.serverevents import ServerStopped
 from gatekeeper.settings import Settings
+from gatekeeper.store import data_dir, open_ledger
 from gatekeeper.workers.channel import Start, start_for
-from gatekeeper.workers.crew import Crew, WorkersFailed
+from gatekeeper.workers.crew import Crew
+from gatekeeper.workers.failed import WorkersFailed
 from gatekeeper.workers.lines import shared_lines
 from gatekeeper.workers.port import reserved_port
 
@@ -64,7 +66,7 @@ async def serve(
         await app.serve(settings, announce=announce, static_keys=static_keys)
         return
     catalog = app.load_all(settings)
-    with shared_lines(app.data_dir(settings)) as lines:
+    with shared_lines(data_dir(settings)) as lines:
         configure_logs(settings.log.level, settings.log.format)
         await Lead(settings, catalog, tuple(static_keys), lines).serve(announce)
 
@@ -107,7 +109,7 @@ class Lead:
     async def _open(self, stack: AsyncExitStack) -> Led:
         settings, metrics = self._settings, self._metrics
         host, self._port = stack.enter_context(reserved_port(settings.server.host, settings.server.port))
-        store = await stack.enter_async_context(app.open_ledger(settings))
+        store = await stack.enter_async_context(open_ledger(settings))
         watch = start_watch(store, metrics, stack)
         store.ledger.allowances.on_given = report_given
         await app.apply_teams(settings, store.ledger)
@@ -115,12 +117,12 @@ class Lead:
         start_allowances(store.ledger, stack)
         start_rounds(store, self._shelf, metrics, stack)
         metrics.workers(lambda: self._crew.accepting)
-        metrics.webhooks_waiting(partial(letters_in, app.data_dir(settings) / DIRECTORY))
-        token = admin_token(settings.admin_token, app.data_dir(settings))
+        metrics.webhooks_waiting(partial(letters_in, data_dir(settings) / DIRECTORY))
+        token = admin_token(settings.admin_token, data_dir(settings))
         ready = partial(self._readiness, partial(app.readiness, store, watch, self._shelf))
         catalog = self._catalog
         admin = AdminPlane(token, metrics, store.ledger, ready, self.reload, catalog, self._exposition)
-        admin_url = await listen_admin(settings.server, admin, stack)
+        admin_url = await listen_admin(settings, admin, stack, self._crew)
         stack.push_async_callback(self._stop)
         return Led(http_url(host, self._port), admin_url, store)
 

@@ -12,7 +12,7 @@ from math import ceil
 from typing import Final
 
 from gatekeeper.app import run_until_done, running_worker
-from gatekeeper.garbage import leave_in_peace
+from gatekeeper.garbage import free_what_was_left, leave_in_peace
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import configure_logs
 from gatekeeper.proxy.gate import Gate
@@ -21,6 +21,8 @@ from gatekeeper.workers.channel import (
     Channel,
     Ended,
     Failed,
+    Happened,
+    Look,
     Ready,
     Reload,
     Reloaded,
@@ -81,10 +83,12 @@ async def _hear(channel: Channel, gate: Gate, stopping: asyncio.Event, start: St
         match message:
             case Reload():
                 gate.shelf.catalog = message.catalog
-                leave_in_peace()
+                free_what_was_left()
                 await channel.send(Reloaded(message.catalog.digest))
             case Ask():
                 await _tell_once(channel, gate)
+            case Look():
+                await channel.send(Happened(tuple(gate.recent.seen_after(message.after))))
     stopping.set()
     # Nobody is left who would end it if it could not.
     signal.alarm(ceil(start.settings.server.shutdown_grace_s) + ALONE_S)

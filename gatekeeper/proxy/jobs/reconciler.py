@@ -251,6 +251,7 @@ class Reconciler:
         if provider is None:
             outcome: Outcome = Unknown("no such provider is configured")
         else:
+            self._gate.recent.asked(job.record.hold_id)
             link, request_id = job.record.link, job.record.facts.request_id
             outcome = await ask(provider, link, self._gate.jobs.poll_timeout_s, request_id=request_id)
         try:
