@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from gatekeeper import __version__
@@ -23,6 +22,7 @@ from gatekeeper.background import (
     start_allowances,
     start_reconciler,
     start_replayer,
+    start_rounds,
     start_sweeper,
     start_watch,
     start_watcher,
@@ -30,11 +30,10 @@ from gatekeeper.background import (
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.garbage import leave_in_peace
-from gatekeeper.ledger.confirm import Confirm
+from gatekeeper.garbage import free_what_was_left, leave_in_peace
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.opening import OpenStore, open_store
+from gatekeeper.ledger.opening import OpenStore
 from gatekeeper.ledger.outbox import Outbox, open_outbox
 from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.ledger.watch import StoreWatch
@@ -53,6 +52,7 @@ from gatekeeper.reporting import report_error, report_given
 from gatekeeper.sections import ServerSettings
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
+from gatekeeper.store import data_dir, open_ledger
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.yamlfile import ConfigError
 
@@ -79,14 +79,14 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Seat:
     """Which of how many processes that serve this one is; the first is number 1, and 0 serves alone."""
 
     number: int
     of: int
 
 
-ALONE = Place(0, 1)
+ALONE = Seat(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +96,6 @@ class Books:
     ledger: Ledger
     outbox: Outbox
     in_flight: InFlight
-
-
-@asynccontextmanager
-async def open_ledger(settings: Settings) -> AsyncIterator[OpenStore]:
-    """The settings' store, checked; beside a running gateway its embedded store too. Raises the ledger's errors."""
-    wanted = settings.store
-    confirm = Confirm(wanted.wait_replicas, wanted.wait_fsync, wanted.wait_timeout_ms)
-    store = await open_store(wanted.url, data_dir(settings), confirm=confirm)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 class Running(Protocol):
@@ -178,13 +166,14 @@ async def running_gateway(
         start_replayer(gate, stack)
         start_sweeper(store.ledger, metrics, stack)
         start_allowances(store.ledger, stack)
+        start_rounds(store, shelf, metrics, stack)
         start_reconciler(gate, stack)
         start_watcher(gate, settings, stack)
         reload = partial(reload_catalog, settings, shelf, metrics)
         token = admin_token(settings.admin_token, data_dir(settings))
         ready = partial(readiness, store, watch, shelf)
         admin = AdminPlane(token, metrics, store.ledger, ready, reload, lambda: shelf.catalog, metrics.shown)
-        admin_url = await listen_admin(settings.server, admin, stack)
+        admin_url = await listen_admin(settings, admin, stack, gate.recent)
         stack.push_async_callback(_await_bookings, gate)
         url = await listen_data(settings.server, gate, stack)
         emit(server_started(url, admin_url, store))
@@ -193,14 +182,14 @@ async def running_gateway(
 
 @asynccontextmanager
 async def running_worker(
-    settings: Settings, catalog: Catalog, place: Place, static_keys: Iterable[KeyRecord] = ()
+    settings: Settings, catalog: Catalog, seat: Seat, static_keys: Iterable[KeyRecord] = ()
 ) -> AsyncIterator[Gate]:
     """The data plane alone, beside others like it on the same port. Whoever leads them has the admin plane and what is
     done once for all: teams, walks over all of them, what is told of the store. Raises the ledger's errors or OSError.
     """
     metrics, clock = Metrics(), SystemClock()
     async with AsyncExitStack() as stack:
-        store, books = await _open_books(settings, metrics, stack, place)
+        store, books = await _open_books(settings, metrics, stack, seat)
         start_watch(store, metrics, stack, tells=False)
         gate = await _build_gate(settings, Shelf(catalog), books, metrics, static_keys, clock, stack)
         start_replayer(gate, stack)
@@ -226,11 +215,6 @@ def load_all(settings: Settings) -> Catalog:
     if catalog is None or problems:
         raise ConfigError(problems)
     return catalog
-
-
-def data_dir(settings: Settings) -> Path:
-    """Where this gateway keeps its own files."""
-    return settings.base_dir / settings.store.data_dir
 
 
 async def apply_teams(settings: Settings, ledger: Ledger) -> None:
@@ -311,9 +295,9 @@ async def _open_webhooks(
 
 
 async def _open_books(
-    settings: Settings, metrics: Metrics, stack: AsyncExitStack, place: Place
+    settings: Settings, metrics: Metrics, stack: AsyncExitStack, seat: Seat
 ) -> tuple[OpenStore, Books]:  # fmt: skip
-    outbox, in_flight = await _open_outbox(settings, metrics, stack, place), InFlight()
+    outbox, in_flight = await _open_outbox(settings, metrics, stack, seat), InFlight()
     # The store comes later, so it closes before: what its closing gives back still finds the outbox open.
     stack.push_async_callback(in_flight.until_none, BOOKING_TIMEOUT_S)
     store = await stack.enter_async_context(open_ledger(settings))
@@ -321,10 +305,10 @@ async def _open_books(
     return store, Books(store.ledger, outbox, in_flight)
 
 
-async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack, place: Place) -> Outbox:
+async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack, seat: Seat) -> Outbox:
     """All workers share the directory, and the room: each has files of its own in it, and adopts those of the dead."""
-    max_bytes = settings.store.outbox_max_mb * 1024**2 // place.of
-    outbox = await open_outbox(data_dir(settings) / OUTBOX_NAME, max_bytes=max_bytes, worker=place.number)
+    max_bytes = settings.store.outbox_max_mb * 1024**2 // seat.of
+    outbox = await open_outbox(data_dir(settings) / OUTBOX_NAME, max_bytes=max_bytes, worker=seat.number)
     stack.push_async_callback(outbox.close)
     metrics.outbox_depth(lambda: outbox.depth)
     for warning in outbox.warnings:
@@ -335,7 +319,7 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
 async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
     """Reads the catalog anew. A bad file keeps the old one; event and answer say what is wrong."""
     done = await read_catalog(settings, shelf)
-    leave_in_peace()
+    free_what_was_left()
     report_reload(metrics, done)
     return done
 

@@ -4,11 +4,13 @@ Every process that serves has these parts of its own; what they do is made for m
 that make the second of two do nothing. Nothing is decided here.
 """
 
+import platform
 import secrets
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
 
+from gatekeeper import __version__
 from gatekeeper.ledger.allowing import AllowanceLoop
 from gatekeeper.ledger.checks import StoreReport
 from gatekeeper.ledger.ledger import Ledger
@@ -19,11 +21,12 @@ from gatekeeper.ledger.sweeper import Sweeper
 from gatekeeper.ledger.watch import StoreWatch
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.deferring import report_replayed
-from gatekeeper.proxy.gate import Gate
+from gatekeeper.proxy.gate import Gate, Shelf
 from gatekeeper.proxy.jobs.attaching import take_up
 from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.webhooks.alerting import AlertLog, send_alert
 from gatekeeper.reporting import report_error, report_lost_history, report_store, report_transition
+from gatekeeper.rounds import Rounds
 from gatekeeper.settings import Settings
 from gatekeeper.signals.watcher import Watcher
 
@@ -39,6 +42,7 @@ def start_replayer(gate: Gate, stack: AsyncExitStack) -> None:
         take_up(gate, replayed)
 
     replayer = Replayer(gate.ledger, gate.outbox, on_replayed=hear, on_error=partial(report_error, "outbox"))
+    gate.metrics.vitals.outbox_age_s(lambda: gate.outbox.oldest_age_s)
     replayer.start()
     stack.push_async_callback(replayer.stop)
 
@@ -58,6 +62,14 @@ def start_allowances(ledger: Ledger, stack: AsyncExitStack) -> None:
     stack.push_async_callback(loop.stop)
 
 
+def start_rounds(store: OpenStore, shelf: Shelf, metrics: Metrics, stack: AsyncExitStack) -> None:
+    """Tells, as metrics, what runs, how the store is, and what is open in it. One process of a gateway does."""
+    metrics.vitals.built(__version__, platform.python_version(), lambda: shelf.catalog.digest)
+    rounds = Rounds(store.client, metrics.vitals, on_error=partial(report_error, "rounds"))
+    rounds.start()
+    stack.push_async_callback(rounds.stop)
+
+
 def start_reconciler(gate: Gate, stack: AsyncExitStack) -> None:
     """Follows the jobs that nobody polls."""
     owner = secrets.token_hex(LEASE_OWNER_BYTES)
@@ -69,6 +81,7 @@ def start_reconciler(gate: Gate, stack: AsyncExitStack) -> None:
 
     gate.ledger.repair.on_lost = hear
     gate.metrics.jobs_open(lambda: reconciler.watched)
+    gate.metrics.vitals.jobs_behind_s(lambda: reconciler.behind_s)
     reconciler.start()
     stack.push_async_callback(reconciler.stop)
 
@@ -91,6 +104,7 @@ def start_watch(store: OpenStore, metrics: Metrics, stack: AsyncExitStack, *, te
     Whether it lacks what was acknowledged each process finds out for what it has seen itself.
     """
     store.ledger.repair.on_lost = partial(report_lost_history, metrics)
+    store.client.on_call = metrics.vitals.ledger_call
     tell = partial(report_store, metrics) if tells else _told_elsewhere
     tell(store.report)
     watch = StoreWatch(

@@ -1,7 +1,9 @@
-"""The one place that reads the time of day for the gateway (the sandbox, which is a provider, has its own).
+"""The one place from which the gateway has the time of day for whatever it decides.
 
-Whoever needs the time receives a `Clock`; tests bring their own. The ledger's money decisions do not use this
-clock at all: a script asks the store for its time, once.
+Whoever decides by the time receives a `Clock`; tests bring their own. Who only writes down when something was (a log
+line, the `Date` of an answer, since when a metric counts) reads the machine's clock itself, and the sandbox, which is a
+provider, has its own. The ledger's money decisions do not use this clock at all: a script asks the store for its time,
+once.
 """
 
 import time
@@ -27,5 +29,4 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def monotonic_s(self) -> float:
-        return time.monotonic()
+    monotonic_s = staticmethod(time.monotonic)  # itself: it is read several times for every request

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.admin.token import shell_word
-from gatekeeper.app import Running, data_dir
+from gatekeeper.app import Running
 from gatekeeper.core.credits import MICRO
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.opening import EMBEDDED
 from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 from gatekeeper.sandbox import SandboxSettings, start_sandbox
 from gatekeeper.settings import ProviderSettings, Settings
+from gatekeeper.store import data_dir
 from gatekeeper.web.auth import key_sha256
-from gatekeeper.workers import serve
+from gatekeeper.workers.lead import serve
 
 DEMO_KEY = "gk_demo"
 DEMO_TEAM = "demo"
@@ -105,6 +106,7 @@ Refused (422; the answer names what is allowed):
 
 What is left:  curl -sS {url}/v1/balance -H 'Authorization: Bearer {DEMO_KEY}'
 Its books:     GATEKEEPER_STORE__URL='{store_url}' {_program()} verify
+Console:       {admin_url}/   Its token: echo "{token_word}"
 Admin API:     curl -sS {admin_url}/admin/v1/teams -H "Authorization: Bearer {token_word}"
 Health:        {admin_url}/readyz   Metrics: {admin_url}/metrics
 Sandbox:       {sandbox_url} (what it was asked, and what it would bill: {sandbox_url}/sandbox/ledger)

@@ -6,9 +6,13 @@ from typing import Final
 from aiohttp import web
 
 from gatekeeper.admin.plane import AdminPlane, refuse_unparsable, refused_by_http
+from gatekeeper.console.front import front_of
+from gatekeeper.console.mounting import console_of
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.server import DataPlane
+from gatekeeper.recent import Feed
 from gatekeeper.sections import ServerSettings
+from gatekeeper.settings import Settings
 from gatekeeper.web.accepting import Site
 from gatekeeper.web.front import FrontRunner, FrontServer
 
@@ -26,14 +30,14 @@ ADMIN_CONNECTIONS_MAX: Final = 1024
 """Of operators and their programs; further ones are closed unanswered."""
 
 
-async def listen_admin(server: ServerSettings, admin: AdminPlane, stack: AsyncExitStack) -> str:
-    """The admin plane until the stack is closed; its URL. Raises OSError."""
-    application = admin.application()
+async def listen_admin(settings: Settings, admin: AdminPlane, stack: AsyncExitStack, recent: Feed) -> str:
+    """The admin plane and its console until the stack is closed; its URL. Raises OSError."""
+    application = admin.application(console_of(admin, recent, front_of(settings)))
     runner = FrontRunner(application, refuse_unparsable, refused_by_http, access_log=None, handle_signals=False)
     site = Site(
         await _ready(runner, stack),
-        server.admin_host,
-        server.admin_port,
+        settings.server.admin_host,
+        settings.server.admin_port,
         backlog=CONNECTIONS_WAITING_MAX,
         connections_max=ADMIN_CONNECTIONS_MAX,
     )

@@ -1,20 +1,23 @@
-"""Logging: structlog set up once, and `emit`, the one way an event becomes a line.
+"""Logging: set up once, and `emit`, the one way an event becomes a line.
 
 One JSON object a line on stdout; pretty where stdout is a terminal. Nothing here decides what is logged: the events
 are types in `events`, and nothing but their fields reaches a line.
 """
 
 import asyncio
+import atexit
 import logging
 import re
 import sys
 import traceback
-from collections.abc import Callable, MutableMapping
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import partial
 from time import time_ns
-from typing import Any, BinaryIO, Final, Literal, Self, get_args
+from typing import Any, BinaryIO, Final, Literal, get_args
 
 import orjson
 import structlog
@@ -38,71 +41,80 @@ PLAIN_MICROCREDITS_MIN: Final = 1000
 PLAIN_MICROCREDITS_MAX: Final = 10**15
 """A billion credits."""
 
+_SECOND_US: Final = 1_000_000
+
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class _Lines:
-    """A logger that writes the lines of one turn of the event loop together, before the next turn: a write for each
-    would be the most costly part of it. What is a warning or worse is written at once, and so is all without a loop."""
+    """Writes the lines of one turn of the event loop together, before the next turn: a write for each would be the most
+    costly part of it. What is a warning or worse is written at once, and so is all without a loop, that of other
+    threads too. What waits when the process ends is written then."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._out = structlog.BytesLogger(stream)
-        self._waiting: list[bytes] = []
-
-    def logger(self, *_: object) -> Self:
-        """For structlog, which asks for a logger."""
-        return self
+        self._waiting: deque[bytes] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def info(self, line: bytes) -> None:
         """Soon."""
-        if not self._waiting:
+        waiting = self._waiting
+        waiting.append(line)
+        if len(waiting) == 1 or self._loop is None or self._loop.is_closed():
             # Asked for the first line of a turn alone: it is a system call.
             try:
-                asyncio.get_running_loop().call_soon(self._write)
+                self._loop = asyncio.get_running_loop()
             except RuntimeError:
-                self.warning(line)
-                return
-        self._waiting.append(line)
-        if len(self._waiting) >= LINES_WAITING_MAX:
-            self._write()
+                self.write()
+            else:
+                self._loop.call_soon(self.write)
+        elif len(waiting) >= LINES_WAITING_MAX:
+            self.write()
 
     def warning(self, line: bytes) -> None:
         """Now, behind all before it."""
         self._waiting.append(line)
-        self._write()
+        self.write()
 
     debug, error = info, warning
 
-    def _write(self) -> None:
-        lines, self._waiting = self._waiting, []
+    def write(self) -> None:
+        """All that waits. Each line is taken once, whoever else takes some meanwhile."""
+        lines, waiting = list[bytes](), self._waiting
+        with suppress(IndexError):
+            while True:
+                lines.append(waiting.popleft())
         if lines:
             self._out.msg(b"\n".join(lines))
+
+
+class _Seconds:
+    """The time of day as lines tell it. The text of a second is made once; a clock may be set back at any time."""
+
+    def __init__(self) -> None:
+        self._known = (0, "")
+
+    def now(self) -> str:
+        """ISO 8601, UTC, to the microsecond."""
+        at_us = time_ns() // 1000
+        begun_us, text = self._known
+        if not 0 <= at_us - begun_us < _SECOND_US:
+            begun_us = at_us - at_us % _SECOND_US
+            text = datetime.fromtimestamp(begun_us // _SECOND_US, UTC).replace(tzinfo=None).isoformat()
+            self._known = (begun_us, text)
+        digits = str(_SECOND_US + at_us - begun_us)
+        return f"{text}.{digits[1:]}Z"
 
 
 Tell = Callable[[dict[str, Any]], None]
 
 
-class _LineLogger(structlog.BoundLoggerBase):
-    """For lines that are whole already, which structlog's own loggers would put together once more."""
-
-    def telling(self, level: str) -> Tell:
-        """What takes a line of this level through the processors, and out."""
-        processors, logger, write = tuple(self._processors), self._logger, getattr(self._logger, level)
-
-        def tell(line: dict[str, Any]) -> None:
-            told: Any = line
-            for process in processors:
-                told = process(logger, level, told)
-            write(told)
-
-        return tell
-
-
 class _Output:
-    """Where lines go. `tell` writes a line, for each level; None for one that is filtered."""
+    """Where lines go. `tells` writes a line, for each level; None for one that is filtered. Without any nobody has set
+    logging up, and lines are for people."""
 
     def __init__(self) -> None:
-        self.tell: dict[str, Tell | None] = {}
+        self.tells: dict[str, Tell | None] = {}
 
 
 _OUTPUT: Final = _Output()
@@ -110,40 +122,60 @@ _OUTPUT: Final = _Output()
 
 
 def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream: BinaryIO | None = None) -> None:
-    """Sets structlog up for this process. Called once, by whoever starts it; `stream` is stdout unless given."""
-    pretty = style == "pretty" or (style == "auto" and stream is None and sys.stdout.isatty())
-    if pretty:
-        renderer: list[Any] = [_for_people, structlog.dev.ConsoleRenderer(sort_keys=False)]
-        factory: Any = structlog.PrintLoggerFactory(sys.stdout)
-    else:
-        renderer = [_for_programs]
-        factory = _Lines(sys.stdout.buffer).logger if stream is None else structlog.BytesLoggerFactory(stream)
+    """Sets logging up for this process. Called once, by whoever starts it; `stream` is stdout unless given."""
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    structlog.configure(
-        processors=[_stamped, *renderer],
-        wrapper_class=_LineLogger,
-        logger_factory=factory,
-        cache_logger_on_first_use=False,
-    )
-    log, least = structlog.get_logger().bind(), _LEVEL_NUMBERS[level]
-    _OUTPUT.tell = {name: log.telling(name) if number >= least else None for name, number in _LEVEL_NUMBERS.items()}
+    if style == "pretty" or (style == "auto" and stream is None and sys.stdout.isatty()):
+        telling = partial(_tell_people, structlog.PrintLogger(sys.stdout).msg)
+    else:
+        telling = partial(_tell_programs, _stdout_lines() if stream is None else structlog.BytesLogger(stream))
+    least = _LEVEL_NUMBERS[level]
+    _OUTPUT.tells = {name: telling(name) if number >= least else None for name, number in _LEVEL_NUMBERS.items()}
+
+
+def reset_logs() -> None:
+    """Undoes `configure_logs`."""
+    _OUTPUT.tells = {}
+
+
+def _stdout_lines() -> _Lines:
+    lines = _Lines(sys.stdout.buffer)
+    atexit.register(lines.write)
+    return lines
+
+
+def _tell_programs(out: Any, level: str) -> Tell:
+    """Writes lines of this level as JSON."""
+    write, now, to_json = getattr(out, level), _Seconds().now, orjson.dumps
+
+    def tell(line: dict[str, Any]) -> None:
+        line["level"] = level
+        line["timestamp"] = now()
+        write(to_json(line, _default))
+
+    return tell
+
+
+def _tell_people(write: Callable[[str], None], level: str) -> Tell:
+    """Writes lines of this level for a terminal, where what is not known is left out."""
+    render, now = structlog.dev.ConsoleRenderer(sort_keys=False), _Seconds().now
+
+    def tell(line: dict[str, Any]) -> None:
+        told = line | {"level": level, "timestamp": now()}
+        write(render(None, level, {key: value for key, value in told.items() if value not in (None, ())}))
+
+    return tell
 
 
 def emit(event: Event) -> None:
     """Writes an event as a line, at the level that belongs to it."""
-    kind = _KINDS[type(event)]
-    if not structlog.is_configured():
+    kind, tells = _KINDS[type(event)], _OUTPUT.tells
+    if not tells:
         getattr(structlog.get_logger(), kind.level)(**kind.line_of(event))
         return
-    tell = _OUTPUT.tell[kind.level]
+    tell = tells[kind.level]
     if tell is not None:
         tell(kind.line_of(event))
-
-
-def is_told(event_type: type) -> bool:
-    """Whether events of this type are written at all: what is costly to tell is made only then."""
-    return not structlog.is_configured() or _OUTPUT.tell[_KINDS[event_type].level] is not None
 
 
 class _Kind:
@@ -171,23 +203,17 @@ class _Kind:
         for name in self._amounts:
             amount = line[name]
             if amount:
-                line[name] = _amount(amount)
+                whole, rest = divmod(amount, MICRO)
+                # Up to fifteen digits a decimal is the shortest text of the float next to it, which is how a float is
+                # written.
+                is_plain = PLAIN_MICROCREDITS_MIN <= amount < PLAIN_MICROCREDITS_MAX
+                line[name] = (amount / MICRO if is_plain else CreditsNumber(amount)) if rest else whole
         for name in self._figures:
             line[name] = _numbers(line[name])
         return line
 
 
 _KINDS: Final = {each: _Kind(each) for each in get_args(Event)}
-
-
-def _amount(amount_microcredits: int) -> "int | float | CreditsNumber":
-    """An amount as something that is written as the same number of credits."""
-    if amount_microcredits % MICRO == 0:
-        return amount_microcredits // MICRO
-    # Up to fifteen digits a decimal is the shortest text of the float next to it, which is how a float is written.
-    if PLAIN_MICROCREDITS_MIN <= amount_microcredits < PLAIN_MICROCREDITS_MAX:
-        return amount_microcredits / MICRO
-    return CreditsNumber(amount_microcredits)
 
 
 def _numbers(value: dict[str, Any]) -> dict[str, Any]:
@@ -199,7 +225,7 @@ def event_json(event: Event, at_ms: int) -> bytes:
     """An event's fields as in its log line, for whoever is called about it: `{"type", "timestamp", "data"}`."""
     data = _KINDS[type(event)].line_of(event)
     timestamp = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
-    return _to_json({"type": data.pop("event"), "timestamp": timestamp, "data": data})
+    return orjson.dumps({"type": data.pop("event"), "timestamp": timestamp, "data": data}, _default)
 
 
 def one_word(text: str | None) -> str | None:
@@ -230,34 +256,7 @@ class CreditsNumber:
         return self.text
 
 
-def _stamped(_: object, level: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """With its level and the time."""
-    line["level"] = level
-    seconds, microseconds = divmod(time_ns() // 1000, 1_000_000)
-    line["timestamp"] = f"{_second_text(seconds)}.{microseconds:06d}Z"
-    return line
-
-
-@lru_cache(maxsize=2)
-def _second_text(at_s: int) -> str:
-    """The same for every line of a second; two, for a clock that is set back by a little."""
-    return datetime.fromtimestamp(at_s, UTC).replace(tzinfo=None).isoformat()
-
-
-def _to_json(line: MutableMapping[str, Any]) -> bytes:
-    return orjson.dumps(line, default=_default)
-
-
 def _default(value: object) -> object:
     if isinstance(value, CreditsNumber):
         return orjson.Fragment(value.text)
     return str(value)
-
-
-def _for_programs(_: object, __: str, line: structlog.typing.EventDict) -> bytes:
-    return _to_json(line)
-
-
-def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """On a terminal what is not known is left out."""
-    return {key: value for key, value in line.items() if value not in (None, ())}

@@ -1,4 +1,5 @@
-"""Every metric, declared in one place with its help text; names follow the Prometheus conventions.
+"""The metrics, declared with their help texts; names follow the Prometheus conventions. What requests came to is in
+`traffic.py`, how process and store are in `vitals.py`; docs/metrics.md has all of them.
 
 Labels are bounded: providers and models come from config and catalog, codes and outcomes from closed lists. A team,
 a key or a project is never a label; the journal answers for those.
@@ -12,6 +13,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from gatekeeper.core.credits import MICRO
+from gatekeeper.tallies import Spread
+from gatekeeper.traffic import Traffic
+from gatekeeper.vitals import Vitals
 
 UPSTREAM_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 """Pictures take seconds, videos minutes."""
@@ -71,9 +75,11 @@ class Metrics:
             "gatekeeper_generations_replayed_total", "Requests that got the answer of an earlier one", ["provider"],
             registry=registry)  # fmt: skip
         self._add_credits(registry)
-        self._upstream_s = cache(Histogram(
-            "gatekeeper_upstream_seconds", "From sending to the end of the provider's answer", ["provider"],
-            buckets=UPSTREAM_BUCKETS_S, registry=registry).labels)  # fmt: skip
+        upstream_s = Spread(
+            "gatekeeper_upstream_seconds", "From sending to the end of the provider's answer", ("provider",),
+            UPSTREAM_BUCKETS_S)  # fmt: skip
+        registry.register(upstream_s)
+        self._upstream_s = cache(lambda provider: upstream_s.bars((provider,)))
         self._outbox = Gauge(
             "gatekeeper_outbox_resolutions", "Resolutions on disk that wait for the store", registry=registry
         )
@@ -93,6 +99,8 @@ class Metrics:
         self._add_webhooks(registry)
         self._add_signals(registry)
         self._add_workers(registry)
+        self.traffic = Traffic(registry)
+        self.vitals = Vitals(registry)
 
     def _tally(self, metric: Counter, unit: int = 1) -> _Tally:
         tally = _Tally(metric, unit)
@@ -226,11 +234,17 @@ class Metrics:
 
     def resolved(self, provider: str, outcome: str, *, charged: int = 0, over: int = 0) -> None:
         self._in_flight -= 1
-        self.job_resolved(provider, outcome, charged=charged, over=over)
+        self._resolved(provider, outcome).waiting += 1
+        self._credits_charged.waiting += charged
+        self._credits_over.waiting += over
 
     def job_accepted(self, provider: str) -> None:
         """The request has its answer; from now on the job counts, and not the request."""
         self._jobs_accepted.labels(provider).inc()
+        self._in_flight -= 1
+
+    def left(self) -> None:
+        """The request has its answer, and somebody else ends what is held for it: it counts no more."""
         self._in_flight -= 1
 
     def jobs_open(self, count: Callable[[], int]) -> None:

@@ -2,6 +2,7 @@
 
 from gatekeeper.events import HoldExpired, InternalError
 from gatekeeper.ledger.checks import StoreReport
+from gatekeeper.ledger.holdid import hold_id_ms
 from gatekeeper.ledger.records import EntryKind, Transition
 from gatekeeper.ledger.repair import LostHistory
 from gatekeeper.ledger.walletrecords import Given
@@ -23,6 +24,8 @@ def report_transition(metrics: Metrics, team: str, transition: Transition) -> No
     """What time did to a hold."""
     charged = transition.amount if transition.kind is EntryKind.CHARGE else 0
     metrics.resolved_by_time(transition.kind, charged=charged)
+    if transition.kind in {EntryKind.EXPIRE, EntryKind.CHARGE}:
+        metrics.traffic.hold_ended_since("time", hold_id_ms(transition.hold_id))
     emit(HoldExpired(team=team, hold_id=transition.hold_id, transition=transition.kind, credits=transition.amount))
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-import structlog
 from hypothesis import settings
+
+from gatekeeper.logs import reset_logs
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -80,4 +81,4 @@ def _failed_if_left_out(report: Report) -> Report:
 def _logging_is_each_tests_own() -> Iterator[None]:
     """A test that set logging up leaves nothing of it: its stream may be closed by then."""
     yield
-    structlog.reset_defaults()
+    reset_logs()

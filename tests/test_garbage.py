@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gatekeeper.garbage import YOUNG_MAX, leave_in_peace
+from gatekeeper.garbage import YOUNG_MAX, free_what_was_left, leave_in_peace, nothing_is_collected
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +34,26 @@ def test_cycles_that_a_reload_left_are_freed() -> None:
     address = id(old)
     del old
 
-    leave_in_peace()
+    free_what_was_left()
 
     gc.unfreeze()
     assert address not in {
         id(each) for each in gc.get_objects() if type(each) is list and len(each) == 1 and each[0] is each
     }
+
+
+def test_nothing_is_collected_while_much_is_made() -> None:
+    """What is made meanwhile is left in peace afterwards; where the collector was off it stays off."""
+    gc.unfreeze()
+
+    with nothing_is_collected():
+        inside = gc.isenabled()
+    frozen = gc.get_freeze_count()
+    gc.disable()
+    with nothing_is_collected():
+        pass
+    after = gc.isenabled()
+    gc.enable()
+
+    assert (False, False) == (inside, after)
+    assert frozen > len(gc.get_objects())

@@ -3,11 +3,13 @@
 import asyncio
 import io
 import json
+import sys
 from dataclasses import fields
 from typing import Any, get_args
 
 import orjson
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ from gatekeeper.events import (
     ServerStopped,
 )
 from gatekeeper.eventschema import CREDIT_FIELDS
-from gatekeeper.logs import LINES_WAITING_MAX, configure_logs, emit, event_json, is_told
+from gatekeeper.logs import LINES_WAITING_MAX, configure_logs, emit, event_json
 
 FACTS = GenerationFacts(request_id="req", team="studio", outputs=2, credits=73_500_000, hold_id="h")
 
@@ -108,13 +110,12 @@ def test_every_event_has_a_line_with_all_of_its_fields(event_type: type) -> None
 
 
 def test_nothing_is_written_below_the_level() -> None:
-    """And whoever asks before knows that there is nothing to make."""
+    """What is, is in its order."""
     unknown = HoldUnknown(facts=FACTS, credits_held=1, reason="x", policy="release")
 
     told = lines_of(ServerStopped(pid=1, abandoned=0), unknown, level="warning")
 
     assert ["hold.unknown"] == [line["event"] for line in told]
-    assert (False, True) == (is_told(GenerationAdmitted), is_told(HoldUnknown))
 
 
 async def test_lines_of_one_turn_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +151,58 @@ async def test_no_more_lines_wait_than_a_write_should_have(monkeypatch: pytest.M
     await asyncio.sleep(0)
 
     assert [LINES_WAITING_MAX, 1] == [each.count(b"\n") for each in stdout.written]
+
+
+def test_what_waits_when_a_loop_ends_is_written_with_the_next_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own turn never came."""
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", "json")
+    ended = asyncio.new_event_loop()
+    ended.call_soon(ended.stop)
+    ended.call_soon(emit, ServerStopped(pid=1, abandoned=0))
+    ended.run_forever()
+    ended.close()
+    at_first = list(stdout.written)
+    emit(ServerStopped(pid=2, abandoned=0))
+
+    assert ([], [2]) == (at_first, [each.count(b"\n") for each in stdout.written])
+
+
+async def test_lines_of_many_threads_are_each_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes takes what waits from nobody else."""
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", "json")
+
+    def tell(first: int) -> None:
+        for pid in range(first, first + 500):
+            emit(ServerStopped(pid=pid, abandoned=0))
+
+    others = [asyncio.to_thread(tell, first) for first in (1000, 2000)]
+    await asyncio.gather(*others)
+    tell(0)
+    await asyncio.sleep(0)
+
+    told = [json.loads(line)["pid"] for line in b"".join(stdout.written).splitlines()]
+    assert [*range(500), *range(1000, 1500), *range(2000, 2500)] == sorted(told)
+
+
+def test_another_user_of_structlog_changes_nothing() -> None:
+    """Only our own configuration says where our lines go: without it they are told as structlog tells all."""
+    with structlog.testing.capture_logs() as told:
+        emit(ServerStopped(pid=1, abandoned=0))
+
+    assert [{"event": "server.stopped", "log_level": "info", "pid": 1, "abandoned": 0}] == told
+
+
+def test_people_read_lines_without_what_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal, in one line."""
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", "pretty")
+    emit(GenerationAdmitted(facts=FACTS, credits_available=5_000_000))
+    sys.stdout.flush()
+
+    (line,) = b"".join(stdout.written).splitlines()
+    assert (True, False) == (b"generation.admitted" in line, b"project" in line)
 
 
 def test_a_time_has_microseconds_and_says_that_it_is_utc() -> None:

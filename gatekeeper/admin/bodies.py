@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from gatekeeper.admin.paging import PAGE, PAGE_MAX
 from gatekeeper.admin.pieces import (
     PROJECTS_MAX,
     AllowanceId,
@@ -41,12 +42,6 @@ from gatekeeper.ledger.keyring import OVERLAP_MAX_MS
 from gatekeeper.ledger.teamrecord import THRESHOLDS_PERCENT, Per
 from gatekeeper.web.usagereport import DEFAULT_BY, DIMENSIONS
 from gatekeeper.yamlfile import mistake
-
-PAGE_MAX = 1000
-"""The most that one answer lists."""
-
-PAGE = 100
-"""What one answer lists unless asked otherwise."""
 
 OVERLAP_S_MAX = OVERLAP_MAX_MS // 1000
 """Thirty days."""

@@ -7,6 +7,7 @@ nowhere tells nobody anything. The port listens on loopback unless told otherwis
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -59,6 +60,15 @@ class Reload:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class Pages(Protocol):
+    """Pages for people on the same port, behind a session of their own. `guard` is a middleware; what it passes on is
+    the plane's."""
+
+    def add_to(self, app: web.Application) -> None: ...
+
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse: ...
+
+
 @dataclass(frozen=True, slots=True)
 class AdminPlane:
     """The routes and what they ask. `token` is compared in constant time."""
@@ -71,9 +81,12 @@ class AdminPlane:
     catalog: Callable[[], Catalog]
     exposition: Callable[[], Awaitable[bytes]]
 
-    def application(self) -> web.Application:
-        """The aiohttp application with every admin route."""
-        app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._guard])
+    def application(self, pages: Pages | None = None) -> web.Application:
+        """The aiohttp application with every admin route, and with pages before them if there are any."""
+        guards = [self._guard] if pages is None else [pages.guard, self._guard]
+        app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=guards)
+        if pages is not None:
+            pages.add_to(app)
         for path, handler in self._open().items():
             app.router.add_get(path, handler)
         app.router.add_get(OPENAPI_PATH, self._openapi)

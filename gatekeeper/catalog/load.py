@@ -1,8 +1,6 @@
 """Reads the catalog's files: all of them or none, with every problem of every file in one run."""
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +11,11 @@ from gatekeeper.catalog.build import content_hash, models_of
 from gatekeeper.catalog.catalog import Catalog
 from gatekeeper.catalog.schema import CatalogFile
 from gatekeeper.core.spec import ModelSpec
+from gatekeeper.garbage import nothing_is_collected
 from gatekeeper.yamlfile import TEXTS_REMEMBERED, ConfigError, Problem, YamlFile, load_yaml, problems_of
+
+CATALOGS_REMEMBERED = 2
+"""The one in force, and the one before it: a reload for which no file has changed is done in a moment."""
 
 
 def load_catalog(paths: Sequence[Path]) -> Catalog:
@@ -23,33 +25,30 @@ def load_catalog(paths: Sequence[Path]) -> Catalog:
     """
     if not paths:
         raise ConfigError([Problem("catalog", 1, "", "no file is named", "Name at least one, like catalog/*.yaml.")])
-    with _uncollected():
+    with nothing_is_collected():
         return _load(paths)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Nothing that is made here is garbage, and to look for some, over all that is there, takes a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _load(paths: Sequence[Path]) -> Catalog:
     problems: list[Problem] = []
     files = [file for path in dict.fromkeys(paths) for file in _read(path, problems)]
-    checked = [_checked(file) for file in files]
-    problems += [problem for _, found in checked for problem in found]
-    problems += problems_across(files)
+    catalog, found = _made_of(tuple(files))
+    problems += found
     if problems:
         order = {str(path): index for index, path in enumerate(paths)}
         raise ConfigError(sorted(dict.fromkeys(problems), key=lambda p: (order[p.file], p.line)))
+    return catalog
+
+
+@lru_cache(CATALOGS_REMEMBERED)
+def _made_of(files: tuple[YamlFile, ...]) -> tuple[Catalog, tuple[Problem, ...]]:
+    """The catalog of these files, or all their mistakes. Remembered like what each of them came to."""
+    checked = [_checked(file) for file in files]
+    problems = (*(problem for _, found in checked for problem in found), *problems_across(files))
+    if problems:
+        return Catalog.of((), ""), problems
     models = [model for entries, _ in checked for model in entries]
-    return Catalog.of(models, content_hash([file.data for file in files]))
+    return Catalog.of(models, content_hash([file.data for file in files])), ()
 
 
 def _read(path: Path, problems: list[Problem]) -> list[YamlFile]:

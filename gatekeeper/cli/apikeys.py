@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from gatekeeper.admin.bodies import OVERLAP_S_MAX, PAGE_MAX, KeyBody, PageQuery, RotateBody
+from gatekeeper.admin.bodies import OVERLAP_S_MAX, KeyBody, PageQuery, RotateBody
 from gatekeeper.admin.documents import KeyCreated
 from gatekeeper.admin.operations import keys
 from gatekeeper.admin.operations.asking import Created
+from gatekeeper.admin.paging import PAGE_MAX
 from gatekeeper.admin.problems import invalid
 from gatekeeper.cli.operating import by, given, moment, operate, stretch_of
 from gatekeeper.cli.options import (
@@ -19,8 +20,9 @@ from gatekeeper.cli.options import (
     WhenOption,
     YesOption,
 )
-from gatekeeper.cli.show import cell, plain, print_json, print_rows, tell_more
+from gatekeeper.cli.show import cell, plain, print_json, tell_more
 from gatekeeper.cli.stores import span
+from gatekeeper.cli.tables import print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 

@@ -12,15 +12,15 @@ from gatekeeper.admin.operations.books import verdict_document
 from gatekeeper.admin.teams_file import apply_teams_file, plan
 from gatekeeper.admin.teams_schema import load_teams
 from gatekeeper.admin.teams_steps import Change, Plan
-from gatekeeper.app import open_ledger
-from gatekeeper.cli.completing import team_ids
 from gatekeeper.cli.locate import find_settings
-from gatekeeper.cli.options import ConfigOption, JsonOption
-from gatekeeper.cli.show import new_table, print_json, progress, terminal
+from gatekeeper.cli.options import ConfigOption, JsonOption, team_ids
+from gatekeeper.cli.show import print_json
 from gatekeeper.cli.stores import chosen_teams, counted
+from gatekeeper.cli.tables import new_table, progress, terminal
 from gatekeeper.cli.who import WhyOption, who
 from gatekeeper.ledger.reports import VerifyReport
 from gatekeeper.settings import Settings
+from gatekeeper.store import open_ledger
 
 
 def apply(

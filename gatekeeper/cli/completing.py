@@ -2,11 +2,11 @@
 
 import asyncio
 
-from gatekeeper.app import open_ledger
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.ledger.embedded import owner_lives
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.opening import EMBEDDED
+from gatekeeper.store import open_ledger
 from gatekeeper.yamlfile import ConfigError
 
 PATIENCE_S = 1.0

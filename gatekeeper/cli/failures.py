@@ -13,7 +13,7 @@ from gatekeeper.cli.show import cell, plain, say
 from gatekeeper.cli.typed import as_typed, in_options
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.ledger.errors import LedgerConflict, LedgerError, LedgerUnavailable
-from gatekeeper.workers import WorkersFailed
+from gatekeeper.workers.failed import WorkersFailed
 from gatekeeper.yamlfile import ConfigError
 
 Parameters = ParamSpec("Parameters")

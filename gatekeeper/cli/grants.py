@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from gatekeeper.admin.bodies import PAGE_MAX, AllowanceBody, GrantBody, PageQuery, RefundBody, TransferBody
+from gatekeeper.admin.bodies import AllowanceBody, GrantBody, PageQuery, RefundBody, TransferBody
 from gatekeeper.admin.documents import AllowancesDocument, GrantDocument
 from gatekeeper.admin.operations import grants, plans, single, wallet
 from gatekeeper.admin.operations.asking import Created
+from gatekeeper.admin.paging import PAGE_MAX
 from gatekeeper.cli.operating import by, credits_of, given, maybe_credits_of, moment, operate
 from gatekeeper.cli.options import (
     ConfigOption,
@@ -18,7 +19,8 @@ from gatekeeper.cli.options import (
     TeamArgument,
     WhenOption,
 )
-from gatekeeper.cli.show import cell, plain, print_json, print_page, print_rows
+from gatekeeper.cli.show import cell, plain, print_json
+from gatekeeper.cli.tables import print_page, print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 

@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from gatekeeper.admin.bodies import PAGE_MAX, PageQuery, ReleaseBody, SettleBody
+from gatekeeper.admin.bodies import PageQuery, ReleaseBody, SettleBody
 from gatekeeper.admin.operations import holds
+from gatekeeper.admin.paging import PAGE_MAX
 from gatekeeper.cli.operating import by, credits_of, given, operate
 from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageOption, TeamArgument
-from gatekeeper.cli.show import cell, is_wide, plain, print_json, print_rows, tell_more
+from gatekeeper.cli.show import cell, plain, print_json, tell_more
 from gatekeeper.cli.stores import counted, span
+from gatekeeper.cli.tables import is_wide, print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.clock import SystemClock
 

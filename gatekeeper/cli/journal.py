@@ -10,18 +10,19 @@ from gatekeeper.admin.bodies import JournalQuery
 from gatekeeper.admin.bookdocuments import JournalDocument
 from gatekeeper.admin.operations.asking import team_of
 from gatekeeper.admin.operations.books import read_journal
-from gatekeeper.app import open_ledger
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.operating import operate
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument, TeamsArgument
-from gatekeeper.cli.show import cell, is_wide, new_table, plain, print_json, print_rows, print_table, progress, say
+from gatekeeper.cli.show import cell, plain, print_json, say
 from gatekeeper.cli.stores import chosen_teams, counted
+from gatekeeper.cli.tables import is_wide, new_table, print_rows, print_table, progress
 from gatekeeper.clock import SystemClock
 from gatekeeper.ledger.errors import ExportBroken, LedgerBroken, LedgerConflict
 from gatekeeper.ledger.export import Exported, Trimmed, export_team, trim_team
 from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.settings import Settings
+from gatekeeper.store import open_ledger
 
 KEEP_DAYS = 7
 """What is kept in the store unless told otherwise: the last week is what people ask about."""

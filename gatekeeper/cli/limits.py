@@ -11,7 +11,8 @@ from gatekeeper.admin.pieces import LimitBody
 from gatekeeper.admin.problems import invalid
 from gatekeeper.cli.operating import by, credits_of, given, moment, operate
 from gatekeeper.cli.options import ConfigOption, CreditsArgument, JsonOption, TeamArgument
-from gatekeeper.cli.show import cell, plain, print_json, print_rows
+from gatekeeper.cli.show import cell, plain, print_json
+from gatekeeper.cli.tables import print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 

@@ -20,11 +20,11 @@ from pydantic import BaseModel, ValidationError
 from gatekeeper.admin.operations.asking import Who, team_of
 from gatekeeper.admin.problems import AdminProblem, unreadable
 from gatekeeper.admin.teams_words import duration_ms
-from gatekeeper.app import open_ledger
 from gatekeeper.cli.locate import default_config_path, find_settings
 from gatekeeper.cli.stores import those_there_are
 from gatekeeper.cli.who import who
 from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.store import open_ledger
 
 Done = TypeVar("Done")
 Model = TypeVar("Model", bound=BaseModel)

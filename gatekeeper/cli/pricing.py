@@ -12,7 +12,8 @@ from rich.table import Table
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
-from gatekeeper.cli.show import is_wide, new_table, plain, print_json, terminal
+from gatekeeper.cli.show import plain, print_json
+from gatekeeper.cli.tables import is_wide, new_table, terminal
 from gatekeeper.core.lasting import durations_text
 from gatekeeper.core.price import Quote
 from gatekeeper.core.price import quote as price_of

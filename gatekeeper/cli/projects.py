@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from gatekeeper.admin.bodies import PAGE_MAX, AlertsBody, PageQuery, ProjectBody
+from gatekeeper.admin.bodies import AlertsBody, PageQuery, ProjectBody
 from gatekeeper.admin.documents import ProjectsDocument
 from gatekeeper.admin.operations import plans, single
+from gatekeeper.admin.paging import PAGE_MAX
 from gatekeeper.cli.operating import by, credits_of, given, moment, operate
 from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageOption, TeamArgument
-from gatekeeper.cli.show import plain, print_json, print_page, print_rows
+from gatekeeper.cli.show import plain, print_json
+from gatekeeper.cli.tables import print_page, print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 

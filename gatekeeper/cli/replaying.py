@@ -13,8 +13,9 @@ from gatekeeper.admin.teams_schema import load_teams
 from gatekeeper.catalog import load_catalog
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import ConfigOption, JsonOption
-from gatekeeper.cli.show import new_table, plain, print_json, print_table, progress
+from gatekeeper.cli.show import plain, print_json
 from gatekeeper.cli.stores import counted
+from gatekeeper.cli.tables import new_table, print_table, progress
 from gatekeeper.replaying.accounts import rules_of
 from gatekeeper.replaying.report import OtherWorld, sum_up_shadow
 from gatekeeper.replaying.report import replay as replay_logs

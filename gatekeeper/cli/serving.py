@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from gatekeeper import demo as demonstration
 from gatekeeper.app import run_until_done
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.options import AdminPortOption, ConfigOption, PortOption, WorkersOption
 from gatekeeper.logs import configure_logs
 from gatekeeper.settings import Settings
-from gatekeeper.workers import serve as serve_in_processes
+from gatekeeper.workers.lead import serve as serve_in_processes
 
 
 def serve(
@@ -39,6 +38,8 @@ def demo(
     Prints two curl commands to paste: one is forwarded, one is refused. Needs no account anywhere, and forgets
     everything when it ends.
     """
+    from gatekeeper import demo as demonstration  # noqa: PLC0415 - has a provider of its own, which serve has not
+
     settings = _settings(config, port, admin_port, workers)
     configure_logs(settings.log.level, settings.log.format)
     run_until_done(demonstration.demo(settings))

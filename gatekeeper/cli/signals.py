@@ -9,7 +9,8 @@ from gatekeeper.catalog import load_catalog
 from gatekeeper.cli.locate import find_settings
 from gatekeeper.cli.operating import operate
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
-from gatekeeper.cli.show import plain, print_json, print_rows
+from gatekeeper.cli.show import plain, print_json
+from gatekeeper.cli.tables import print_rows
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.signals.report import report
 

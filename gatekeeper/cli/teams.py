@@ -6,13 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from gatekeeper.admin.bodies import PAGE_MAX, PageQuery, TeamBody, TeamPatch
+from gatekeeper.admin.bodies import PageQuery, TeamBody, TeamPatch
 from gatekeeper.admin.operations import single, teams
 from gatekeeper.admin.operations.asking import Who
+from gatekeeper.admin.paging import PAGE_MAX
 from gatekeeper.admin.pieces import CapsBody
 from gatekeeper.cli.operating import by, given, maybe_credits_of, operate
 from gatekeeper.cli.options import ConfigOption, CursorOption, JsonOption, PageOption, TeamArgument, YesOption
-from gatekeeper.cli.show import plain, print_json, print_rows, tell_more
+from gatekeeper.cli.show import plain, print_json, tell_more
+from gatekeeper.cli.tables import print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 

@@ -9,8 +9,9 @@ from gatekeeper.admin.bodies import UsageQuery
 from gatekeeper.admin.operations import books
 from gatekeeper.cli.operating import given, operate
 from gatekeeper.cli.options import ConfigOption, JsonOption, TeamArgument
-from gatekeeper.cli.show import plain, print_json, print_rows
+from gatekeeper.cli.show import plain, print_json
 from gatekeeper.cli.stores import counted
+from gatekeeper.cli.tables import print_rows
 from gatekeeper.web.usagereport import DEFAULT_BY, DIMENSIONS, OTHER, UsageReport, usage_csv, usage_document
 
 

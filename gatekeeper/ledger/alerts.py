@@ -85,14 +85,14 @@ class Alerts:
     def __init__(self, client: StoreClient) -> None:
         self._client = client
         self._windows = WindowCache()
-        self._seen: set[Spender] = set()
+        self._seen: set[tuple[str, str, str, str]] = set()
 
     def seen(self, team: str, who: HoldOrder | HoldContext | None) -> None:
         """Somebody spends: whoever watches will look. Costs no call. A hold that is ended by hand is nobody's but the
         team's."""
-        if len(self._seen) >= SEEN_MAX:
-            return
-        self._seen.add(Spender(team) if who is None else Spender(team, who.project, who.member, who.key_id))
+        seen = self._seen
+        if len(seen) < SEEN_MAX:
+            seen.add((team, "", "", "") if who is None else (team, who.project, who.member, who.key_id))
 
     def see_again(self, spender: Spender) -> None:
         """Somebody has to be looked at once more."""
@@ -101,7 +101,7 @@ class Alerts:
     def take_seen(self) -> set[Spender]:
         """Who spent since this was asked last."""
         seen, self._seen = self._seen, set()
-        return seen
+        return {Spender(*each) for each in seen}
 
     async def standing(self, team_id: str, spenders: Iterable[Spender], budgets: Sequence[Limit] = ()) -> Standing:
         """The limits that apply to these spenders, and the same figures for budgets of projects, which limit nothing:

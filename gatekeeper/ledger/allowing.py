@@ -38,8 +38,8 @@ TEAMS_KNOWN_MAX: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A look at a team at a time of the loop: nothing is due before `next_ms` of the store, which is at `next_s` of the
-    loop, but the grants that are known to be there."""
+    """A look at a team at a monotonic time: nothing is due before `next_ms` of the store, which is at `next_s` of the
+    monotonic clock, but the grants that are known to be there."""
 
     at_s: float
     next_s: float
@@ -75,8 +75,8 @@ class Allowances:
 
     async def help(self, order: HoldOrder, refused: Refused, since_s: float) -> bool:
         """Whether a hold that lacked credits is worth making once more: a recurring grant came since it was sent off,
-        at `since_s` of the loop. Gives what is due. Looks at the store only if something may be; an error means that it
-        does not help."""
+        at `since_s` of the monotonic clock. Gives what is due. Looks at the store only if something may be; an error
+        means that it does not help."""
         if all(refusal.code is not RefusalCode.INSUFFICIENT_CREDITS for refusal in refused.refusals):
             return False
         team_id, at_ms = order.team, refused.at_ms
@@ -100,7 +100,7 @@ class Allowances:
         return await self._together(team_id)
 
     def next_s(self) -> float:
-        """When, by the loop's clock, the next grant of a team that was looked at comes due."""
+        """When, by the monotonic clock, the next grant of a team that was looked at comes due."""
         return min((seen.next_s for seen in self._seen.values()), default=inf)
 
     async def teams(self) -> list[str]:

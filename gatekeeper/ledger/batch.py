@@ -116,7 +116,9 @@ class Lane:
 
     def ask(self, command: bytes, load: str, key: str, writes: bool) -> asyncio.Future[Reply]:
         """The same for one that is packed already."""
-        loop = asyncio.get_running_loop()
+        line = self._line
+        # To ask which loop runs is a system call, and an open line knows its own.
+        loop = line.loop if isinstance(line, OwnLine) else asyncio.get_running_loop()
         answer: asyncio.Future[Reply] = loop.create_future()
         call = Call(command, loop.time() + self._patience.budget_s, answer, load, key, writes)
         if len(self._waiting) >= WAITING_MAX:

@@ -5,6 +5,8 @@ Retries are `batch.Lane`'s alone: the library's own would run a command again be
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from time import monotonic
 from typing import Final
 
 from redis.asyncio import ConnectionPool, Redis
@@ -22,6 +24,9 @@ from gatekeeper.ledger.sentinel import MasterSource
 from gatekeeper.ledger.wire import Reply, packed_run
 
 CLOSE_TIMEOUT_S: Final = 5.0
+
+MEASURED_EVERY: Final = 16
+"""One call in so many is measured: enough for a distribution, and nothing that can be felt."""
 
 FOLLOWING: Final = Patience(attempts=100)
 """For stores that heal themselves: the budget alone ends a call, because a fail-over takes seconds."""
@@ -78,12 +83,15 @@ class StoreClient:
 
     `on_new_server` is told a run id whenever another server answers than before: after a restart, a fail-over or with a
     new node. What was found out before has to be found out again then, also of a server that was left and came back.
+    `on_call` is told of one script in `MEASURED_EVERY`, by its name, how long it took until its answer, in seconds.
     """
 
     def __init__(
         self, store: Redis | MasterSource | Cluster, patience: Patience | None = None, confirm: Confirm | None = None
     ) -> None:
         self.on_new_server: Callable[[str], None] = lambda _run_id: None
+        self.on_call: Callable[[str, float], None] | None = None
+        self._calls = 0
         self.confirm = confirm or Confirm()
         self.kind = Kind.SINGLE
         self._cluster: Cluster | None = None
@@ -129,8 +137,11 @@ class StoreClient:
         """The reply of a script, which is sent off at once. Raises LedgerUnavailable or LedgerBroken."""
         node = self._one if self._cluster is None else self._cluster.node(keys[0])
         lane = node.bulk if bulk else node.money
-        writes = script.name not in _READING_SCRIPTS
-        return lane.ask(packed_run(script.sha, keys, args), script.text, keys[0], writes)
+        answer = lane.ask(packed_run(script.sha, keys, args), script.text, keys[0], script.name not in _READING_SCRIPTS)
+        self._calls += 1
+        if not self._calls % MEASURED_EVERY and self.on_call is not None:
+            answer.add_done_callback(partial(_measured, self.on_call, script.name, monotonic()))
+        return answer
 
     async def command(self, *args: str | int, bulk: bool = False, at: str = "") -> Reply:
         """The reply of a plain command that may run twice. Raises LedgerUnavailable or LedgerBroken.
@@ -171,6 +182,11 @@ class StoreClient:
 
     def _meet(self, run_id: str) -> None:
         self.on_new_server(run_id)
+
+
+def _measured(tell: Callable[[str, float], None], name: str, since_s: float, answer: asyncio.Future[Reply]) -> None:
+    if not answer.cancelled():
+        tell(name, monotonic() - since_s)
 
 
 class Follower:

@@ -72,10 +72,14 @@ def team_arguments(record: TeamRecord) -> list[str]:
 
 def context_text(context: HoldContext) -> str:
     """The context of a settle as settle.lua reads it."""
-    return f"{context.amount}\t{context.windows or NO_WINDOWS}\t{account_text(context)}"
+    of = context
+    return (
+        f"{of.amount}\t{of.windows or NO_WINDOWS}\t"
+        f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}"
+    )
 
 
-def account_text(of: HoldOrder | HoldContext) -> str:
+def account_text(of: HoldOrder) -> str:
     """On whose account a hold is, and what it is counted under, as the scripts read it and store it."""
     return f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}"
 

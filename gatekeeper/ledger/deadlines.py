@@ -29,6 +29,15 @@ class Deadlines:
             if len(self._heap) > 2 * self._teams_max:
                 self._rebuild()
 
+    def first_s(self) -> float | None:
+        """When the next team is to be looked at; None if there is none."""
+        while self._heap:
+            at_s, team_id = self._heap[0]
+            if self._at.get(team_id) == at_s:
+                return at_s
+            heappop(self._heap)
+        return None
+
     def take_due(self, now_s: float, count: int) -> list[str]:
         """Up to `count` teams whose time has come, the longest waiting first; they are remembered no more."""
         due: list[str] = []

@@ -22,7 +22,9 @@ REMEMBER_S: Final = 60.0
 AWAY_S: Final = 900.0
 """How long the acts of a team are remembered that does not go on: longer than most outages of a part of a cluster."""
 ACTS_MAX: Final = 100_000
-"""Acts remembered at most: a minute of 1,600 a second, about 100 MB."""
+"""Acts remembered at most, about 100 MB: a minute of 1,600 a second, or of 800 generations, each a hold and its end.
+A busier process remembers less than a minute: at 5,000 acts a second 20 s, still far longer than a replica that may be
+promoted is behind. No setting, for who needs more has more processes, and each remembers its own."""
 TEAMS_MAX: Final = 100_000
 """Teams whose sequence is remembered; beyond it those seen longest ago are forgotten."""
 
@@ -107,14 +109,6 @@ _of_ending: Final = attrgetter(*_ENDING)
 _of_context: Final = attrgetter(*_CONTEXT)
 
 
-def _kept(at_s: float, team: str, seq: int, act: Act) -> Kept:
-    if isinstance(act, HoldOrder):
-        return (at_s, team, seq, HoldOrder, _of_order(act), act.on_unknown.value)
-    if isinstance(act, Ending):
-        return (at_s, team, seq, Ending, _of_ending(act), act.context and _of_context(act.context))
-    return (at_s, team, seq, act)  # seldom
-
-
 def _acked(kept: Kept) -> Acked:
     at_s, team, seq, act, *values = kept
     if act is HoldOrder:
@@ -143,12 +137,25 @@ class History:
     def note(self, at_s: float, team: str, seq: int, act: Act) -> bool:
         """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
         self.remember(at_s, team, seq, act)
+        seen = self._seen
+        before = seen.pop(team, None)
+        if before is not None and before[1] < seq:  # nearly always: a team that is known, and its next entry
+            seen[team] = (team, seq, act.hold_id, _KINDS[type(act)])
+            return True
+        if before is not None:
+            seen[team] = before
         return self.see((team, seq, act.hold_id, _KINDS[type(act)]))
 
     def remember(self, at_s: float, team: str, seq: int, act: Act) -> None:
         """Remembers an act, without the answer kept with it, and lets go of those that are too old or too many."""
         acts, latest_s = self._acts, self._latest_s
-        acts.append(_kept(at_s, team, seq, act))
+        if isinstance(act, HoldOrder):
+            kept: Kept = (at_s, team, seq, HoldOrder, _of_order(act), act.on_unknown._value_)
+        elif isinstance(act, Ending):
+            kept = (at_s, team, seq, Ending, _of_ending(act), act.context and _of_context(act.context))
+        else:
+            kept = (at_s, team, seq, act)  # seldom
+        acts.append(kept)
         latest_s[team] = at_s
         while len(acts) > self._acts_max or (at_s - acts[0][0] > self._remember_s and self._is_old(acts[0], at_s)):
             gone = acts.popleft()

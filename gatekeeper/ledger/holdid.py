@@ -12,7 +12,9 @@ from typing import Final
 DAY_MS: Final = 86_400_000
 RANDOM_BITS: Final = 74
 
-_HOLD_ID: Final = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
+match_hold_id: Final = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}").fullmatch
+"""Whether a text has the form that `new_hold_id` gives; not None if it has."""
+
 _TIME_BITS: Final = 48
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
@@ -30,7 +32,7 @@ def new_hold_id(now_ms: int, random_bits: int) -> str:
 
 def is_hold_id(text: str) -> bool:
     """Whether the text has the form `new_hold_id` gives."""
-    return _HOLD_ID.fullmatch(text) is not None
+    return match_hold_id(text) is not None
 
 
 def hold_id_ms(hold_id: str) -> int:

@@ -166,10 +166,8 @@ class Ledger:
             result = await self._went_on(order, result)
         if isinstance(result, Refused) and await self.allowances.help(order, result, since_s):
             result = await self._hold(order)
-        if isinstance(result, Held):
-            self.repair.acked(team, result.seq, order)
-            if not self.repair.is_sound(team):
-                await self.repair.admit_held(team)
+        if isinstance(result, Held) and not self.repair.acked(team, result.seq, order):
+            await self.repair.admit_held(team)
         return result
 
     async def _hold(self, order: HoldOrder) -> HoldResult:
@@ -213,7 +211,7 @@ class Ledger:
             hold_id, amount, outcome, meta, context=context, answer=answer, within_available=within_available,
             outputs=outputs,
         )  # fmt: skip
-        return self._settle(team_id, ending)
+        return self.end(team_id, ending)
 
     async def release(
         self, hold_id: str, team_id: str, *, reason: str = "", context: HoldContext | None = None
@@ -226,9 +224,10 @@ class Ledger:
 
         For a hold whose answer was lost: the call that makes it may still be on its way.
         """
-        return await self._settle(team_id, Ending(hold_id, why=reason, undo=True))
+        return await self.end(team_id, Ending(hold_id, why=reason, undo=True))
 
-    async def _settle(self, team_id: str, ending: Ending) -> Settlement:
+    async def end(self, team_id: str, ending: Ending) -> Settlement:
+        """What `settle`, `release` and `undo` do, for whoever has all that they take in one."""
         bounds.check_team_id(team_id)
         bounds.check_ending(ending)
         self.alerts.seen(team_id, ending.context)

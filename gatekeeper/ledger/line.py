@@ -39,7 +39,7 @@ class OwnLine(asyncio.Protocol):
     ) -> None:
         self.connection = connection
         self.is_open = not transport.is_closing()
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._transport = transport
         self._before = transport.get_protocol()
         self._error_of = error_of
@@ -62,12 +62,12 @@ class OwnLine(asyncio.Protocol):
         assert self._done is None, "one pipeline at a time"
         self._done, self._wanted, self._replies = done, len(commands), []
         self._limit_s = self.connection.socket_timeout + more_s
-        self._deadline_s = self._loop.time() + self._limit_s
+        self._deadline_s = self.loop.time() + self._limit_s
         if self._watch is None:
-            self._watch = self._loop.call_at(self._deadline_s, self._look)
+            self._watch = self.loop.call_at(self._deadline_s, self._look)
         elif self._watch.when() > self._deadline_s:
             self._watch.cancel()
-            self._watch = self._loop.call_at(self._deadline_s, self._look)
+            self._watch = self.loop.call_at(self._deadline_s, self._look)
         try:
             self._transport.write(b"".join(commands))
         except (OSError, RuntimeError) as error:  # RuntimeError: a transport that is closed, but has not said so yet
@@ -77,7 +77,7 @@ class OwnLine(asyncio.Protocol):
         """Write all commands at once and wait for a reply to each."""
         if not self.is_open:
             raise NoConnection("the store has closed the connection")
-        answer: asyncio.Future[list[Reply]] = self._loop.create_future()
+        answer: asyncio.Future[list[Reply]] = self.loop.create_future()
         self.send(commands, more_s, lambda told: _tell(answer, told))
         return await answer
 
@@ -105,7 +105,7 @@ class OwnLine(asyncio.Protocol):
             done, self._done, self._replies = self._done, None, []
             done(replies)
         elif len(replies) // READ_TOGETHER > before // READ_TOGETHER:
-            self._deadline_s = self._loop.time() + self._limit_s
+            self._deadline_s = self.loop.time() + self._limit_s
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing comes on this line any more."""
@@ -124,8 +124,8 @@ class OwnLine(asyncio.Protocol):
         self._watch = None
         if self._done is None:
             return
-        if self._loop.time() < self._deadline_s:
-            self._watch = self._loop.call_at(self._deadline_s, self._look)
+        if self.loop.time() < self._deadline_s:
+            self._watch = self.loop.call_at(self._deadline_s, self._look)
         else:
             self._end(too_slow())
 

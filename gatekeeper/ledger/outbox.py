@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from gatekeeper.clock import SystemClock
 from gatekeeper.ledger.errors import OutboxFailed, OutboxFull, StoreRefused
 from gatekeeper.ledger.resolution import FRAME_BYTES_MAX, Resolution, from_payload, to_payload
 from gatekeeper.ledger.segments import REJECTED_NAME, Entry, Segments
@@ -37,10 +38,11 @@ class _Finish:
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A resolution on disk that the ledger has not been told."""
+    """A resolution on disk that the ledger has not been told, since then (in seconds since 1970)."""
 
     team: str
     entry: Entry
+    since_s: float
 
     @property
     def resolution(self) -> Resolution:
@@ -61,13 +63,20 @@ class Outbox:
         self._asked_bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
+        self._clock = SystemClock()
         for entry in adopted:
-            self._line_up(Waiting(from_payload(entry.payload).team, entry))
+            self._line_up(Waiting(from_payload(entry.payload).team, entry, entry.segment.written_s))
 
     @property
     def depth(self) -> int:
         """How many resolutions wait for the store."""
         return sum(map(len, self._by_team.values()))
+
+    @property
+    def oldest_age_s(self) -> float:
+        """How long the oldest of them waits; 0 if none does. Of what a dead process left the file's time is known."""
+        oldest_s = min((queue[0].since_s for queue in self._by_team.values()), default=None)
+        return 0.0 if oldest_s is None else max(self._now_s() - oldest_s, 0.0)
 
     @property
     def rejected(self) -> Path:
@@ -143,8 +152,9 @@ class Outbox:
             return
         finally:
             self._asked_bytes -= sum(_cost(ask.payload) for ask in appends)
+        now_s = self._now_s()
         for ask, entry in zip(appends, entries, strict=True):
-            self._line_up(Waiting(ask.team, entry))
+            self._line_up(Waiting(ask.team, entry, now_s))
             _succeed(ask.done)
 
     async def _finish(self, ask: _Finish) -> None:
@@ -159,6 +169,9 @@ class Outbox:
             if not queue:
                 del self._by_team[waiting.team]
         _succeed(ask.done)
+
+    def _now_s(self) -> float:
+        return self._clock.now().timestamp()
 
     def _line_up(self, waiting: Waiting) -> None:
         self._by_team.setdefault(waiting.team, deque()).append(waiting)

@@ -100,10 +100,6 @@ class Repair:
                 f"the store has lost entries of team {team}; they are being told again", maybe_executed=maybe_executed
             )
 
-    def is_sound(self, team: str) -> bool:
-        """Whether nothing of the team's books is in doubt or being repaired."""
-        return team not in self._unsure and team not in self._closed
-
     async def admit_held(self, team: str) -> None:
         """The same for a hold that was made just now, which has to know: what was in doubt is looked for first. Raises
         LedgerHistoryLost also if the store does not answer to that."""
@@ -114,18 +110,21 @@ class Repair:
                                         maybe_executed=True)  # fmt: skip
         self.admit(team, maybe_executed=True)
 
-    def acked(self, team: str, seq: int, act: Act) -> None:
-        """Remembers what the store acknowledged; what was seen before is in doubt if it should stand above that.
+    def acked(self, team: str, seq: int, act: Act) -> bool:
+        """Remembers what the store acknowledged; what was seen before is in doubt if it should stand above that. Gives
+        back whether nothing of the team's books is in doubt or being repaired.
 
         While the team is being repaired nobody knows which history an answer is of: it may be the last one of a server
         that is gone. Then the repair looks for it.
         """
         if team in self._closed:
             self._meanwhile.setdefault(team, []).append(Acked(monotonic(), team, seq, act))
-        elif not self._history.note(monotonic(), team, seq, act):
+            return False
+        if not self._history.note(monotonic(), team, seq, act):
             # Two connections may bring their answers in another order than they happened; only the journal can tell.
             seen = self._history.seen(team)
             self._doubt([seen] if seen is not None else [])
+        return team not in self._unsure
 
     async def settled_before(self, team: str, settlement: Settlement, ending: Ending) -> None:
         """Remembers the end of a hold that the store says to have booked before: the first answer to it may have been
@@ -256,7 +255,9 @@ class Repair:
         """The sequence of the last remembered entry, of those before the lost one, that is still in its place. If none
         is: that before the first, or where the journal ends now if that is before it."""
         ends = [at for at, acked in enumerate(acts) if seen_as(lost.team, acked.seq, acked.act) == lost]
-        placed = [acked for acked in acts[: ends[-1] + 1 if ends else None] if acked.seq]
+        # By their places: what an earlier repair told again stands behind what was acknowledged before that repair.
+        remembered = acts[: ends[-1] + 1 if ends else None]
+        placed = sorted((acked for acked in remembered if acked.seq), key=lambda acked: acked.seq)
         for acked in reversed(placed):
             if await self._is_kept(seen_as(lost.team, acked.seq, acked.act)):
                 return acked.seq

@@ -52,6 +52,12 @@ from gatekeeper.ledger.teamrecord import Limit, TeamRecord
 from gatekeeper.ledger.windows import Windows
 from gatekeeper.ledger.wire import Reply
 
+HELD_PARTS: Final = 8
+"""What a hold that was made is answered with, but for what a shadow let by."""
+
+SETTLED_PARTS: Final = 8
+"""What every end is answered with."""
+
 _SETTLED: Final = {status.name: status for status in SettleStatus}
 
 
@@ -152,9 +158,10 @@ async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldR
 
 def ask_hold(client: StoreClient, order: HoldOrder, windows: Windows) -> Awaitable[list[Reply]]:
     """Send hold.lua off; what it tells is read by `held`."""
-    day = hold_id_day(order.hold_id)
+    hold_id = order.hold_id
+    day = hold_id_day(hold_id)
     terms = f"{order.amount}:{order.ttl_ms}:{order.grace_ms}:{order.on_unknown[0]}:{day}"
-    args: tuple[str | int, ...] = (order.hold_id, terms, account_text(order), windows.argument(), order.meta)
+    args: tuple[str | int, ...] = (hold_id, terms, account_text(order), windows.argument, order.meta)
     if order.once or order.shadow:
         args += (order.once, order.once_within_ms, order.shadow)
     names = once_names(order.team, day) if order.once else hold_names(order.team, day)
@@ -163,13 +170,14 @@ def ask_hold(client: StoreClient, order: HoldOrder, windows: Windows) -> Awaitab
 
 def held(order: HoldOrder, reply: list[Reply]) -> HoldResult | RetryWindows:
     """What hold.lua told about this order."""
+    if isinstance(reply, list) and len(reply) >= HELD_PARTS and reply[0] == "HELD":
+        _, amount, available, kept, seq, again, reaped, starts, *shadowed = reply
+        return Held(
+            order.hold_id, amount, available, kept, int(seq), again == "1",
+            _transitions(reaped) if reaped else (), starts,
+            tuple(_refusal(refusal, available) for refusal in shadowed) if shadowed else (),
+        )  # fmt: skip
     match reply:
-        case ["HELD", amount, available, kept, seq, again, reaped, starts, *shadowed]:
-            return Held(
-                order.hold_id, amount, available, kept, int(seq), again == "1",
-                _transitions(reaped) if reaped else (), starts,
-                tuple(_refusal(refusal, available) for refusal in shadowed) if shadowed else (),
-            )  # fmt: skip
         case ["REPEAT", state, amount, charged, hold_id]:
             return Repeated(hold_id, STATES[state], int(amount), int(charged))
         case ["MISMATCH", state, hold_id]:
@@ -202,8 +210,7 @@ async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
 def ask_settle(client: StoreClient, team: str, ending: Ending) -> Awaitable[list[Reply]]:
     """Send settle.lua off; what it tells is read by `settlement`."""
     hold_id, context, answer = ending.hold_id, ending.context, ending.answer
-    undo, within = "1" if ending.undo else "0", "1" if ending.within_available else "0"
-    terms = f"{ending.amount}:{ending.outputs}:{undo}:{within}"
+    terms = f"{ending.amount}:{ending.outputs}:{ending.undo:d}:{ending.within_available:d}"
     args: tuple[str | int, ...] = (
         hold_id, terms, ending.why, ending.meta, context_text(context) if context else "",
     )  # fmt: skip
@@ -215,13 +222,11 @@ def ask_settle(client: StoreClient, team: str, ending: Ending) -> Awaitable[list
 
 def settlement(team: str, reply: list[Reply]) -> Settlement:
     """What settle.lua told."""
-    match reply:
-        case [status, charged, freed, available, kept, was, over, seq]:
-            return Settlement(
-                _SETTLED[status], charged, freed, available, kept, max(0, -available), over == "1", STATES.get(was),
-                int(seq),
-            )  # fmt: skip
-    raise unusual("settle", team, reply)
+    if not isinstance(reply, list) or len(reply) != SETTLED_PARTS:
+        raise unusual("settle", team, reply)
+    status, charged, freed, available, kept, was, over, seq = reply
+    debt = -available if available < 0 else 0
+    return Settlement(_SETTLED[status], charged, freed, available, kept, debt, over == "1", STATES.get(was), int(seq))
 
 
 async def mark_unknown(client: StoreClient, team: str, hold_id: str, why: str) -> Marked:

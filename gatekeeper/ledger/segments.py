@@ -29,13 +29,15 @@ _PRIVATE: Final = 0o600
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """One file, locked by us. `size` is how much of it is whole; whatever lies beyond is overwritten."""
+    """One file, locked by us. `size` is how much of it is whole; whatever lies beyond is overwritten. `written_s` is
+    when a file that was adopted had been written last, in seconds since 1970."""
 
     path: Path
     fd: int
     size: int = 0
     records: int = 0
     open_numbers: set[int] = field(default_factory=set)
+    written_s: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -126,7 +128,7 @@ class Segments:
         return sorted(path for path in self._directory.iterdir() if _NAME.fullmatch(path.name))
 
     def _adopt(self, segment: Segment) -> list[Entry]:
-        data = segment.path.read_bytes()
+        data, segment.written_s = segment.path.read_bytes(), segment.path.stat().st_mtime
         found = scan(data)
         if found.damaged:
             self._keep_damaged(segment.path, data[found.good_bytes :])

@@ -17,7 +17,7 @@ class Terms:
     `acked`, with the journal's sequence, what the store has taken."""
 
     def __init__(
-        self, client: StoreClient, acked: Callable[[str, int, Act], None], on_deadline: Callable[[str, int], None]
+        self, client: StoreClient, acked: Callable[[str, int, Act], object], on_deadline: Callable[[str, int], None]
     ) -> None:
         self._client = client
         self._acked = acked

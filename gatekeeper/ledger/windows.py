@@ -45,7 +45,9 @@ class Windows:
     day: Window
     week: Window
     month: Window
-    _argument: str = field(init=False, repr=False, compare=False)  # every hold sends it: written once, not each time
+    argument: str = field(init=False, repr=False, compare=False)
+    """The form hold.lua takes: their zone, while when all four hold, then their starts, ends and next ends. Every hold
+    sends it: it is written once, not each time."""
 
     def __post_init__(self) -> None:
         spans = (self.hour, self.day, self.week, self.month)
@@ -53,7 +55,7 @@ class Windows:
         starts, ends = [w.start_ms for w in spans], [w.end_ms for w in spans]
         next_ends = [w.next_end_ms for w in spans]
         text = ";".join(":".join(map(str, instants)) for instants in (whole, starts, ends, next_ends))
-        object.__setattr__(self, "_argument", f"{self.timezone};{text}")
+        object.__setattr__(self, "argument", f"{self.timezone};{text}")
 
     def of(self, per: Per) -> Window | None:
         """The window of a limit; None for `lifetime`."""
@@ -63,10 +65,6 @@ class Windows:
     def hold(self, at_ms: int) -> bool:
         """Whether all four are the windows of this instant."""
         return all(window.holds(at_ms) for window in (self.hour, self.day, self.week, self.month))
-
-    def argument(self) -> str:
-        """The form hold.lua takes: their zone, while when all four hold, then their starts, ends and next ends."""
-        return self._argument
 
 
 def windows_at(at_ms: int, timezone: str) -> Windows:
@@ -128,7 +126,8 @@ class WindowCache:
 
     def of_team(self, team_id: str) -> Windows:
         """The latest in the zone in which the team was last known to be."""
-        return self.latest(self._timezones.get(team_id, "UTC"))
+        timezone = self._timezones.get(team_id, "UTC")
+        return self._latest.get(timezone) or self.latest(timezone)
 
     def remember(self, team_id: str, timezone: str) -> None:
         """This is the team's zone now."""

@@ -99,8 +99,8 @@ def packed_run(sha: str, keys: Sequence[str], args: Sequence[str | int]) -> byte
     up, most of the command, is kept."""
     if type(keys) is not tuple:
         return packed(("EVALSHA", sha, len(keys), *keys, *args))
-    count = len(args)
-    return _head(sha, keys, count) + packed(args)[len(f"*{count}\r\n") :]
+    command = packed(args)
+    return _head(sha, keys, len(args)) + command[command.index(b"\n") + 1 :]
 
 
 @lru_cache(maxsize=HEADS_KEPT)

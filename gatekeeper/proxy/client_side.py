@@ -6,14 +6,14 @@ client reads slowly.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import cast
 
 from aiohttp import web
 from aiohttp.http import StreamWriter
 
 from gatekeeper.clock import Clock
-from gatekeeper.web.outgoing import PassedOn, put
+from gatekeeper.web.outgoing import PassedOn, Sent, is_plain, plain_head, put
 
 
 class ClientSide:
@@ -23,32 +23,51 @@ class ClientSide:
     long it kept us waiting so far.
     """
 
-    __slots__ = ("_clock", "_gone", "_request", "_short", "_total_s", "_write_timeout_s", "response", "waited_s")
+    __slots__ = (
+        "_clock",
+        "_gone",
+        "_head",
+        "_request",
+        "_short",
+        "_total_s",
+        "_write_timeout_s",
+        "response",
+        "waited_s",
+    )
 
     def __init__(
         self,
         request: web.BaseRequest,
-        response: PassedOn,
+        status: int,
+        lines: Sequence[bytes],
+        length: int | None,
         clock: Clock,
         *,
         write_timeout_s: float,
         total_s: float,
     ) -> None:
-        self.response = response
-        self.waited_s = 0.0
+        """`lines` are those of the answer's head, `length` the bytes of its body, None where that is not known. Raises
+        ValueError for a line that would begin another."""
         self._request = request
         self._clock = clock
         self._write_timeout_s = write_timeout_s
         self._total_s = total_s
+        self.waited_s = 0.0
         self._gone = False
-        self._short = False
+        self._head = b""
+        self._short = length is not None and is_plain(request, status)
+        self.response: web.StreamResponse
+        if length is not None and self._short:
+            keeps = request.keep_alive
+            self._head = plain_head(status, lines, length, keep_alive=keeps)
+            self.response = Sent(status, keep_alive=keeps)
+        else:
+            self.response = PassedOn(status, lines, length)
 
     async def begin(self) -> None:
         """Sends the head."""
-        head = self.response.short_head(self._request)
-        if head is not None:
-            self._short = True
-            self._put(head)
+        if self._short:
+            self._put(self._head)
             return
         try:
             await self.response.prepare(self._request)
@@ -80,13 +99,13 @@ class ClientSide:
 
     async def send(self, body: bytes) -> None:
         """Sends head and body, a whole answer, in one write."""
-        head = self.response.short_head(self._request)
-        if head is not None:
-            self._short = True
-            await self.write(head + body)
-        else:
+        if not self._short:
             await self.begin()
             await self.end(body)
+            return
+        self._put(self._head + body)
+        if self._request.protocol.writing_paused and not self._gone:
+            await self._within_time(self._writer.drain())
 
     async def break_off(self, last: bytes) -> None:
         """Sends what there is and ends the connection before the answer's end, so that it shows as incomplete."""

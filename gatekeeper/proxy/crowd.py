@@ -7,6 +7,7 @@ ledger's caps do that.
 
 import asyncio
 import sys
+from collections.abc import Callable
 from math import inf
 from typing import Final, Self
 
@@ -38,10 +39,12 @@ class Turns:
     of more than `turn_max_s` no more are taken than until `AT_WORK_MAX` are being worked on, and from the first refusal
     on until `AT_WORK_BEHIND` are, until nothing had to be refused for `CALM_S`. One is taken as one gets done, so how
     many that is in a second need not be known, and hardly anything waits that was taken. The first that comes in a turn
-    always is: whatever those at work wait for, something gets done.
+    always is: whatever those at work wait for, something gets done. `on_turn` is told how long each turn took, in
+    seconds.
     """
 
     def __init__(self, clock: Clock, turn_max_s: float) -> None:
+        self.on_turn: Callable[[float], None] = lambda _took_s: None
         self._now_s = clock.monotonic_s
         self._turn_max_s = turn_max_s
         self._in_turn = False
@@ -76,6 +79,7 @@ class Turns:
         if self._in_turn:
             self._in_turn, self._ended_s = False, self._now_s()
             self._took_s = self._ended_s - self._began_s
+            self.on_turn(self._took_s)
 
 
 class Elsewhere:

@@ -7,7 +7,6 @@ meanwhile. What the ledger cannot take because the store is away goes to the out
 """
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
@@ -25,6 +24,7 @@ from gatekeeper.events import (
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.ledger.records import (
     Answer,
+    Ending,
     Held,
     HoldContext,
     HoldOrder,
@@ -34,9 +34,9 @@ from gatekeeper.ledger.records import (
     SettleStatus,
 )
 from gatekeeper.ledger.resolution import Act, Resolution
-from gatekeeper.logs import emit, is_told
+from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
-from gatekeeper.proxy.deferring import defer, report_flagged, resolution_of
+from gatekeeper.proxy.deferring import FLAGGED, defer, report_flagged, resolution_of
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.jobs.attaching import attach, deadline_s
 from gatekeeper.proxy.jobs.record import JobRecord
@@ -66,25 +66,28 @@ async def take_off(
     Raises `Rejected`, or the ledger's error when it is away.
     """
     order = order_of(gate, call, admission, once, ttl_s)
-    with await gate.crowd.holds.take():
-        try:
-            result = await gate.ledger.hold(order)
-        except LedgerUnavailable as error:
-            if error.maybe_executed:
-                await gate.in_flight.book_here(_undo, gate, call, order, error)
-            raise
-        except asyncio.CancelledError:
-            await gate.in_flight.book_here(_undo, gate, call, order)
-            raise
+    places = gate.crowd.holds
+    await places.take()
+    try:
+        result = await gate.ledger.hold(order)
+    except LedgerUnavailable as error:
+        if error.maybe_executed:
+            await gate.in_flight.book_here(_undo, gate, call, order, error)
+        raise
+    except asyncio.CancelledError:
+        await gate.in_flight.book_here(_undo, gate, call, order)
+        raise
+    finally:
+        places.give_back()
     if isinstance(result, Repeated) and result.hold_id != order.hold_id:
         return result
     if not isinstance(result, Held):
         raise not_held(result, admission, gate.clock.now())
-    call.facts.hold_id = result.hold_id
+    trace = call.trace
+    trace.facts.hold_id = result.hold_id
     gate.metrics.admitted(admission.provider.name, admission.model.id, result.amount)
-    if is_told(GenerationAdmitted):
-        emit(GenerationAdmitted(facts=call.facts, credits_available=result.available, asked=call.trace.asked))
-    return Flight(gate, call, admission, once, result, context_of(order, result))
+    emit(GenerationAdmitted(facts=trace.facts, credits_available=result.available, asked=trace.asked))
+    return Flight(gate, call, admission, once, result, context_of(order, result), result.available)
 
 
 async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailable | None = None) -> None:
@@ -121,6 +124,7 @@ class Flight:
     once: Once
     held: Held
     context: HoldContext
+    available: int
     delivery: Delivery = field(default_factory=Delivery)
     upstream_status: int | None = None
     upstream_began_s: float | None = None
@@ -130,10 +134,6 @@ class Flight:
     deferred: bool = False
     charged: int | None = None
     kept: Answer | None = None
-    available: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.available = self.held.available
 
     async def __aenter__(self) -> Self:
         self.gate.in_flight.began()
@@ -158,12 +158,16 @@ class Flight:
         self.kept = kept
         match outcome:
             case Made():
-                await self._settle(ended_with(self.admission.model, self.admission.valid, outcome, self.held.amount))
+                of, self.resolved = self.admission, True
+                end = ended_with(of.model, of.valid, outcome, self.held.amount, of.asked)
+                await self.gate.in_flight.book_here(self._charge, end)
                 if outcome.job_id is not None:
                     await self._name(outcome.job_id, outcome.files)
             case Failed(reason, True, cost):
                 full = Owed(self.held.amount, self.held.amount, note=reason)
-                await self._settle(Ended(full, "failed_billable", cost))
+                self.resolved = True
+                end = Ended(full, "failed_billable", cost, meta_text({}, cost))
+                await self.gate.in_flight.book_here(self._charge, end)
             case Failed(reason):
                 await self.release(reason)
             case Unknown(reason):
@@ -181,10 +185,6 @@ class Flight:
         """Records that nobody can tell; the hold stays and its policy acts after the grace."""
         self.resolved = True
         await self.gate.in_flight.book_here(self._unknown, reason)
-
-    def _settle(self, end: Ended) -> Coroutine[None, None, None]:
-        self.resolved = True
-        return self.gate.in_flight.book_here(self._charge, end)
 
     async def _release(self, reason: str) -> None:
         try:
@@ -230,41 +230,34 @@ class Flight:
         )
 
     async def _charge(self, end: Ended) -> None:
-        due, meta = end.due, meta_text(end.journal, end.cost)
+        due, team = end.due, self.call.caller.team.id
+        ending = Ending(
+            self.held.hold_id, due.amount, end.settled_as, end.meta, False, self.context, self.kept,
+            due.within_available, end.outputs,
+        )  # fmt: skip
         try:
-            settlement = await self.gate.ledger.settle(
-                self.held.hold_id,
-                self._team,
-                due.amount,
-                outcome=end.settled_as,
-                meta=meta,
-                context=self.context,
-                answer=self.kept,
-                within_available=due.within_available,
-                outputs=end.outputs,
-            )
+            settlement = await self.gate.ledger.end(team, ending)
         except LedgerError as error:
-            resolution = replace(self._resolution(Act.SETTLE, end.settled_as, due, meta), outputs=end.outputs)
+            resolution = replace(self._resolution(Act.SETTLE, end.settled_as, due, end.meta), outputs=end.outputs)
             await self._defer(error, resolution)
             return
         if self._is_booked(settlement):
             self._tell_settled(settlement.charged, end)
 
     def _tell_settled(self, charged: int, end: Ended) -> None:
-        made, cost, over = end.made, end.cost, max(end.due.worth - charged, 0)
+        due, cost = end.due, end.cost
+        over = due.worth - charged if due.worth > charged else 0
         upstream_ms = self._count(end.settled_as, charged=charged, over=over)
-        if not is_told(GenerationSettled):
-            return
         emit(
             GenerationSettled(
-                facts=self.call.facts,
+                facts=self.call.trace.facts,
                 credits_held=self.held.amount,
                 credits_charged=charged,
                 credits_over=over,
                 outcome=end.settled_as,
-                note=end.due.note,
-                outputs_made=0 if made is None else made.outputs,
-                quality_made=None if made is None else made.quality,
+                note=due.note,
+                outputs_made=end.outputs_made,
+                quality_made=end.quality_made,
                 made=end.words,
                 cost_reported=None if cost is None else float(cost.amount),
                 cost_unit=None if cost is None else cost.unit,
@@ -274,11 +267,17 @@ class Flight:
             )
         )
 
+    def leave(self) -> None:
+        """What is held goes on without this flight: whoever does the work says how it ended."""
+        self.resolved = True
+        self.gate.metrics.left()
+
     async def _follow(self, pending: Pending) -> None:
         """The work goes on without this request: its hold follows the job from now on."""
         job = self.gate.desk.adopt(self.record(pending))
         status = await attach(self.gate, job, self.kept)
         self.gate.metrics.job_accepted(self.admission.provider.name)
+        self.call.trace.ended = "job"
         upstream_ms = self._count_upstream()
         emit(
             JobAccepted(
@@ -323,13 +322,15 @@ class Flight:
             self._not_booked(settlement.status)
             return False
         self.charged, self.available = settlement.charged, settlement.available
-        report_flagged(self.gate.metrics, self.call.facts, self.held.amount, settlement)
+        # Nobody else ends this hold: what the ledger knew already is ours, and its first answer was not heard.
+        if settlement.status in FLAGGED or settlement.status is SettleStatus.DUPLICATE:
+            report_flagged(self.gate.metrics, self.call.facts, self.held.amount, settlement)
         return True
 
     async def _defer(self, error: LedgerError, resolution: Resolution) -> None:
         """The client still gets its answer. The outbox remembers; else the hold stays until time resolves it."""
         self.deferred = await defer(self.gate, self.call.facts, resolution, error)
-        self.gate.metrics.unbooked(self.admission.provider.name, "deferred" if self.deferred else "not_booked")
+        self._unbooked("deferred" if self.deferred else "not_booked")
 
     def _resolution(self, act: Act, why: str, due: Owed = NOTHING, meta: str = "") -> Resolution:
         known = resolution_of(act, self.call.facts, self.context, why)
@@ -337,7 +338,15 @@ class Flight:
 
     def _count(self, outcome: str, *, charged: int = 0, over: int = 0) -> int | None:
         self.gate.metrics.resolved(self.admission.provider.name, outcome, charged=charged, over=over)
+        self.call.trace.ended = outcome
+        if outcome != "unknown" and self.upstream_began_s is not None:
+            # From just after the hold was made.
+            self.gate.metrics.traffic.hold_ended(self.gate.clock.monotonic_s() - self.upstream_began_s)
         return self._count_upstream()
+
+    def _unbooked(self, outcome: str) -> None:
+        self.gate.metrics.unbooked(self.admission.provider.name, outcome)
+        self.call.trace.ended = outcome
 
     def _count_upstream(self) -> int | None:
         """Counts how long the provider took, and gives that back, in milliseconds."""
@@ -350,7 +359,7 @@ class Flight:
 
     def _not_booked(self, reason: str) -> None:
         """The ledger knows another end of this hold, or no such hold: trying again would not change that."""
-        self.gate.metrics.unbooked(self.admission.provider.name, "not_booked")
+        self._unbooked("not_booked")
         emit(SettleFailed(facts=self.call.facts, credits_held=self.held.amount, reason=reason))
 
     @property

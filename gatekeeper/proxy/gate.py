@@ -26,6 +26,7 @@ from gatekeeper.proxy.keeping import Body, Room
 from gatekeeper.proxy.past import ENFORCED, Past, Shadow
 from gatekeeper.proxy.remembering import NONE, Habit, Habits
 from gatekeeper.proxy.webhooks.parts import Webhooks
+from gatekeeper.recent import Recent
 from gatekeeper.settings import JobSettings
 from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential, with_credential
@@ -111,8 +112,7 @@ class InFlight:
         self._count = 0
         self._booking = 0
         self._bookings: set[asyncio.Task[None]] = set()
-        self._none = asyncio.Event()
-        self._none.set()
+        self._none: asyncio.Event | None = None  # made by the first who waits for it: only a shutdown does
 
     @property
     def count(self) -> int:
@@ -120,11 +120,11 @@ class InFlight:
 
     def began(self) -> None:
         self._count += 1
-        self._none.clear()
 
     def ended(self) -> None:
         self._count -= 1
-        self._look_if_none()
+        if self._none is not None:
+            self._look_if_none()
 
     async def book(self, booking: Coroutine[None, None, None]) -> None:
         """Runs a booking to its end, whatever becomes of the request that waits for it."""
@@ -138,7 +138,6 @@ class InFlight:
         they have answered.
         """
         self._booking += 1
-        self._none.clear()
         try:
             await booking(*args, **kw)
         except asyncio.CancelledError:
@@ -146,7 +145,8 @@ class InFlight:
             raise
         finally:
             self._booking -= 1
-            self._look_if_none()
+            if self._none is not None:
+                self._look_if_none()
 
     def _start(self, booking: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(booking)
@@ -155,14 +155,17 @@ class InFlight:
         return task
 
     def _look_if_none(self) -> None:
-        if self._count == 0 and self._booking == 0:
+        if self._none is not None and self._count == 0 and self._booking == 0:
             self._none.set()
+            self._none = None
 
     async def until_none(self, timeout_s: float) -> int:
         """Waits until every hold is resolved and every booking has ended, at most this long. How many are not."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._none.wait()
+                while self._count or self._booking:
+                    self._none = self._none or asyncio.Event()
+                    await self._none.wait()
                 while self._bookings:
                     await asyncio.wait(self._bookings)
         return max(self._count, self._booking + len(self._bookings))
@@ -195,6 +198,7 @@ class Gate:
     public_url: str | None = None
     habits: Habits = field(default_factory=Habits)
     entropy: Entropy = field(default_factory=Entropy)
+    recent: Recent = field(default_factory=Recent)
 
 
 @dataclass(slots=True)
@@ -202,14 +206,16 @@ class Trace:
     """What is known of one request so far. Every log line about it is made of `facts`, which are its own and only grow.
 
     `started_s` is when our own work on it began: when its body was there. `answering`: its answer's head may be out.
-    `hook` is where the caller wants to hear how its job ended. `asked` is the request in words, once it is read.
-    `shadowed` is the code with which it would have been refused, were it not let by. `body` is its body, if that is
-    not small: it is released when it is sent, at the latest when the request ends.
+    `ended` is how its generation ended, once that is known, and `hook` where the caller wants to hear how its job did.
+    `asked` is the request in words, once it is read. `shadowed` is the code with which it would have been refused, were
+    it not let by. `body` is its body, if that is not small: it is released when it is sent, at the latest when the
+    request ends.
     """
 
     facts: GenerationFacts
     started_s: float
     answering: bool = False
+    ended: str | None = None
     hook: Hook | None = None
     asked: dict[str, Any] | None = None
     shadowed: Code | None = None

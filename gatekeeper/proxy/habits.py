@@ -21,18 +21,21 @@ from gatekeeper.signals.shape import is_high
 def habit_of(gate: Gate, call: Call, admission: Admission, once: Once) -> Habit:
     """The traits of a request that is about to be held. Remembers nothing: it may yet be refused."""
     now_s, known = gate.clock.monotonic_s(), gate.habits
-    request, prompt = _request_name(call, admission, once), _prompt_name(call, admission)
-    traits: tuple[str, ...] = (AUDIO,) if _is_unasked_sound(admission) else ()
-    if _tries(call) > 0 or known.is_retry(request, now_s):
+    request, valid = _request_name(call, admission, once), admission.valid
+    prompt = 0 if valid.resolution is None else _prompt_name(call, admission, valid.resolution)
+    traits: tuple[str, ...] = ()
+    if (valid.audio or valid.audio_open) and _is_unasked_sound(admission):
+        traits = (AUDIO,)
+    if known.is_retry(request, now_s) or _tries(call) > 0:
         traits += (RETRY,)
-    if known.is_repeated(prompt, now_s):
+    if prompt and known.is_repeated(prompt, now_s):
         traits += (REPEATED,)
     return Habit(traits, request, prompt)
 
 
 def _request_name(call: Call, admission: Admission, once: Once) -> int:
     """By its fingerprint if it was taken; else by its prompt and all that is read of its settings."""
-    facts, digest = call.facts, admission.asked.prompt_digest
+    facts, digest = call.trace.facts, admission.asked.prompt_digest
     if once.fingerprint:
         return hash((facts.team, facts.project, facts.member, facts.key_id, once.fingerprint))
     if digest is None:
@@ -47,27 +50,26 @@ _settings: Final = attrgetter(
 )  # fmt: skip
 
 
-def _prompt_name(call: Call, admission: Admission) -> int:
+def _prompt_name(call: Call, admission: Admission, resolution: str) -> int:
     """A prompt at a high resolution of the project's; 0 for any other."""
-    facts, resolution, digest = call.facts, admission.valid.resolution, admission.asked.prompt_digest
-    if digest is None or resolution is None or not is_high(_project(call), resolution):
+    facts, digest = call.trace.facts, admission.asked.prompt_digest
+    if digest is None or not is_high(_project(call) if call.caller.team.projects else None, resolution):
         return 0
     return hash((facts.team, facts.project, digest))
 
 
 def _project(call: Call) -> Project | None:
-    projects = call.caller.team.projects
-    return next((each for each in projects if each.id == call.facts.project), None) if projects else None
+    own = call.trace.facts.project
+    return next((each for each in call.caller.team.projects if each.id == own), None)
 
 
 def _is_unasked_sound(admission: Admission) -> bool:
-    """Sound that the caller said nothing about, of a model that could do without. What is left open counts: as nobody
-    knows, it is held, and charged unless the answer tells, with sound."""
-    asked, valid = admission.asked, admission.valid
-    is_said = asked.audio is not None and not asked.audio_unsaid
-    if is_said or not (valid.audio or valid.audio_open):
+    """Of a request with sound: whether the caller said nothing about it, of a model that could do without. What is left
+    open counts: as nobody knows, it is held, and charged unless the answer tells, with sound."""
+    asked = admission.asked
+    if asked.audio is not None and not asked.audio_unsaid:
         return False
-    capability = admission.model.capability(valid.operation)
+    capability = admission.model.capability(admission.valid.operation)
     return capability is not None and capability.audio is Audio.OPTIONAL
 
 

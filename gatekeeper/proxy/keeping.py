@@ -13,14 +13,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Final, ParamSpec, Self, TypeVar
 
-from gatekeeper.core.pieces import Pieces, size_of
+from gatekeeper.core.pieces import PIECE_BYTES, Pieces, size_of
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.logs import emit
 from gatekeeper.proxy.crowd import overloaded
 from gatekeeper.serverevents import BodyNotKept
-
-PIECE_BYTES: Final = 64 * 1024
-"""What is read from a file at a time: some microseconds where the system still has it in memory."""
 
 AT_ONCE_BYTES: Final = 1024**2
 """Looking through so much takes a millisecond or two; more is done in a thread, so that nobody else waits for it."""

@@ -50,6 +50,12 @@ UNNAMED: Final = Once()
 """A request that is new whenever it comes."""
 
 
+def may_be_named(call: Call) -> bool:
+    """Whether a header of its names it, or an SDK says how often it tried; most requests say neither."""
+    headers = call.request.headers
+    return IDEMPOTENCY_KEY in headers or RETRY_COUNT in headers
+
+
 async def name_request(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Once:
     """How the ledger shall know this request. Raises `Rejected` (malformed_request) for a key that is none."""
     key, count = None, _read_count(call)

@@ -4,7 +4,7 @@ Where that list is gone, what was held is divided by what was made. No I/O: whoe
 found here.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from operator import attrgetter
@@ -13,10 +13,11 @@ from typing import Any, Final
 import orjson
 
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
+from gatekeeper.core.decide import Priced, decide, may_be_remembered
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.outcome import Cost, Failed, Made
 from gatekeeper.core.price import charge
-from gatekeeper.core.request import ValidRequest
+from gatekeeper.core.request import GenerationRequest, ValidRequest
 from gatekeeper.core.rules import TokenPrice
 from gatekeeper.core.spec import ModelSpec, OverRun
 from gatekeeper.events import SettledAs
@@ -29,15 +30,14 @@ SIZES_BOOKED_MAX: Final = 10
 OUTCOMES_REMEMBERED: Final = 8192
 """Some hundred bytes each. Nearly every outcome of a request is one of a few."""
 
-_told: Final = attrgetter("outputs", "pixels", "quality", "resolution", "audio", "duration_s")
-"""All that the worth of an outcome follows from, but for tokens."""
+_told: Final = attrgetter("outputs", "pixels", "quality", "resolution", "audio", "duration_s", "note")
+"""All that the end of a generation follows from, beside its request and its hold, but for tokens and cost."""
 
 Worth = tuple[int, OverRun]
 """What an outcome is worth by the model's list, and who bears what is beyond the hold."""
 
-_Known = tuple[ModelSpec, ValidRequest, Worth | None, dict[str, Any], dict[str, Any]]
-
-_outcomes: Final = Memo[tuple[int, int, tuple[Any, ...]], _Known](OUTCOMES_REMEMBERED)
+NOTHING_TOLD: Final = "{}"
+"""What the journal is told of an answer that tells nothing."""
 
 LIST_GONE: Final = "price list gone: the hold, divided by what was made"
 
@@ -59,20 +59,23 @@ NOTHING: Final = Owed(0, 0)
 
 @dataclass(slots=True)
 class Ended:
-    """The end of a generation: what to book of it, what was made, if anything was, and what that cost; and how it is
-    told, to the `journal` and in `words` in the log."""
+    """The end of a generation: what to book of it, how it is told to the journal (`meta`) and in the log (`words`), and
+    what the provider says it cost. `outputs` are as many as the usage counts, `outputs_made` as many as the answer
+    says. Nobody changes it: many generations end alike."""
 
     due: Owed
     settled_as: SettledAs
     cost: Cost | None
-    made: Made | None = None
-    journal: dict[str, Any] = field(default_factory=dict)
+    meta: str
+    outputs: int = 0
+    outputs_made: int = 0
+    quality_made: str | None = None
     words: dict[str, Any] | None = None
 
-    @property
-    def outputs(self) -> int:
-        """How many the usage counts."""
-        return 0 if self.made is None else outputs_made(self.made)
+
+_OutcomeKey = tuple[int, int, int, tuple[Any, ...]]
+
+_outcomes: Final = Memo[_OutcomeKey, tuple[ModelSpec, ValidRequest, Ended]](OUTCOMES_REMEMBERED)
 
 
 def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) -> Owed:
@@ -80,27 +83,54 @@ def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) ->
     return _owed(None if model is None else _worth(model, valid, made), valid, made, held)
 
 
-def ended_with(model: ModelSpec, valid: ValidRequest, made: Made, held: int) -> Ended:
+def ended_with(model: ModelSpec, valid: ValidRequest, made: Made, held: int, asked: GenerationRequest) -> Ended:
     """How a generation ends with what was made. Its worth and its words are remembered, for nearly every outcome of a
-    request is one of a few; so this is for a request that its admission remembers for all that ask the same.
+    request is one of a few.
 
-    Model and request are known by their identities, which are theirs for as long as this remembers them; where tokens
-    are the price hardly two outcomes are the same, and none is remembered. Tokens are told all the same.
+    Model and request are known by their identities, which are theirs for as long as this remembers them, and met again
+    only where what was `asked` is decided once for all that ask the same. Where tokens are the price hardly two
+    outcomes are the same, and none is remembered. Tokens are told all the same.
     """
-    key = (id(model), id(valid), _told(made))
+    key = (id(model), id(valid), held, _told(made))
     known = _outcomes.get(key)
-    if known is None:
-        journal, words = _without_tokens(_journal(made)), _without_tokens(made_words(made))
-        known = (model, valid, _worth(model, valid, made), journal, words)
-        if known[2] is not None and _is_usual(model, valid, made):
-            _outcomes.put(key, known)
-    _, _, worth, journal, words = known
-    journal, words = journal.copy(), words.copy()
-    if made.tokens:
-        journal["tokens"] = made.tokens
-    if made.tokens is not None:
-        words["tokens"] = count_told(made.tokens)
-    return Ended(_owed(worth, valid, made, held), made_as(valid, made), made.cost, made, journal, words)
+    if known is not None:
+        end = known[2]
+    else:
+        worth = _worth(model, valid, made)
+        end = _plain_end(worth, valid, made, held)
+        if worth is not None and _is_usual(model, valid, made) and _comes_again(model, valid, asked):
+            _outcomes.put(key, (model, valid, end))
+    tokens, cost, words = made.tokens, made.cost, end.words
+    if tokens is None and cost is None:
+        return end
+    if tokens is not None:
+        words = (words or {}) | {"tokens": count_told(tokens)}
+    meta = _with_figures(end.meta, tokens, cost)
+    return Ended(end.due, end.settled_as, cost, meta, end.outputs, end.outputs_made, end.quality_made, words)
+
+
+def _with_figures(meta: str, tokens: int | None, cost: Cost | None) -> str:
+    """A JSON object with figures that differ from one answer to the next: digits, and words of our own."""
+    figures = f',"tokens":{tokens}' if tokens else ""
+    if cost is not None:
+        figures += f',"cost":"{cost.amount}","cost_unit":"{cost.unit}"'
+    return f"{meta[:-1]}{figures}}}" if meta != NOTHING_TOLD else f"{{{figures[1:]}}}"
+
+
+def _plain_end(worth: Worth | None, valid: ValidRequest, made: Made, held: int) -> Ended:
+    """The end as it is but for tokens and cost."""
+    meta, words = meta_text(_without_tokens(_journal(made)), None), _without_tokens(made_words(made))
+    due = _owed(worth, valid, made, held)
+    return Ended(due, made_as(valid, made), None, meta, outputs_made(made), made.outputs, made.quality, words)
+
+
+def _comes_again(model: ModelSpec, valid: ValidRequest, asked: GenerationRequest) -> bool:
+    """Whether whoever asks the same gets this very request: its decision is remembered, and nothing else was let by in
+    its place."""
+    if not may_be_remembered(asked):
+        return False
+    decision = decide(model, asked)
+    return isinstance(decision, Priced) and decision.valid is valid
 
 
 def _without_tokens(told: dict[str, Any]) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from gatekeeper.ledger.records import Repeated
 from gatekeeper.proxy.admission import Admission, admit_call
 from gatekeeper.proxy.again import answer_again
 from gatekeeper.proxy.answering import deliver, deliver_free
-from gatekeeper.proxy.body import body_of
+from gatekeeper.proxy.body import body_of, small_body
 from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.jobs.sourcing import check_sources, taken_over
 from gatekeeper.proxy.keeping import looked_through
-from gatekeeper.proxy.once import name_request
+from gatekeeper.proxy.once import UNNAMED, may_be_named, name_request
 from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import passing_query, send_unheld, upstream_request
@@ -33,10 +33,14 @@ from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
 
 async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     """Answers one generation request. Raises `Rejected` or the ledger's error; then nothing is held."""
-    body, asked = await body_of(gate, call), None
+    small, asked = small_body(gate, call), None
+    body = await body_of(gate, call) if small is None else small
     try:
         content_type = call.request.headers.get(CONTENT_TYPE, "")
-        read = await looked_through(body, call.dialect.read_request, call.route, content_type, body)
+        if small is not None:
+            read = call.dialect.read_request(call.route, content_type, small)
+        else:
+            read = await looked_through(body, call.dialect.read_request, call.route, content_type, body)
         asked = read if call.route.job is None else await taken_over(gate, call, read)
         if call.dry_run:
             learn_asked(call, asked)
@@ -51,9 +55,11 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
     learn(call, admission)
     if asked.sources:
         await check_sources(gate, call, admission.provider, asked)
-    webhook = await looked_through(body, wanted_webhook, gate, call, admission.provider, body)
+    webhook = None
+    if admission.provider.dialect.TRAITS.webhook is not None:
+        webhook = await looked_through(body, wanted_webhook, gate, call, admission.provider, body)
     query = passing_query(call)
-    once = await name_request(gate, call, admission.provider, body)
+    once = await name_request(gate, call, admission.provider, body) if may_be_named(call) else UNNAMED
     with await admission.provider.places.take():
         taken = await take_off(gate, call, admission, once)
         if isinstance(taken, Repeated):
@@ -63,7 +69,7 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
             if webhook is not None:
                 hold_id = flight.held.hold_id
                 sent = await looked_through(body, exchange, gate, call, admission.provider, webhook, hold_id, sent)
-            body = ()
+            small = body = ()
             answer = await _send(flight, sent)
             async with answer:
                 return await deliver(flight, answer)
@@ -72,9 +78,10 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
 async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     """Lets a free route by: the provider's credential goes on, nothing is held."""
     provider = call.candidates[0]
-    body = await body_of(gate, call)
-    sent = upstream_request(call, provider, body)
-    tell_shadow(gate, call, None)
+    small = small_body(gate, call)
+    sent = upstream_request(call, provider, await body_of(gate, call) if small is None else small)
+    if call.shadow is not None:
+        tell_shadow(gate, call, None)
     with await provider.places.take():
         async with await send_unheld(gate, provider, sent) as answer:
             return await deliver_free(gate, call, answer, provider.credential.hidden)

@@ -27,7 +27,7 @@ from gatekeeper.ledger.records import (
     TooManyNames,
 )
 from gatekeeper.proxy.admission import Admission
-from gatekeeper.upstream.failure import UpstreamError
+from gatekeeper.upstream.failure import Reason, UpstreamError
 from gatekeeper.web.answers import iso_time
 
 LEDGER_RETRY_AFTER_S = 2
@@ -150,6 +150,9 @@ def ledger_away(error: LedgerError) -> Rejection:
 
 def from_upstream(error: UpstreamError, provider: str) -> Rejected:
     """Final when the request may have arrived: then an SDK must not send it again by itself."""
+    if not error.sent and error.reason is Reason.UNSENDABLE:
+        detail = f"This could not be sent whole to {provider} ({error.reason}). Nothing was made, nothing is charged."
+        return refuse(Code.PROVIDER_UNAVAILABLE, detail)
     if not error.sent:
         detail = f"{provider} could not be reached ({error.reason}). Nothing was sent, nothing is charged."
         return refuse(Code.PROVIDER_UNAVAILABLE, detail)

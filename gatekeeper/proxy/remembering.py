@@ -38,31 +38,29 @@ class Habits:
 
     def is_retry(self, request: int, now_s: float) -> bool:
         """Whether it was asked before, not so long ago, and nobody answered."""
-        return self._is_within(request, now_s, RETRY_WITHIN_S)
+        since_s = self._since_s.get(request) if request else None
+        return since_s is not None and since_s <= now_s < since_s + RETRY_WITHIN_S
 
     def is_repeated(self, prompt: int, now_s: float) -> bool:
         """Whether it was rendered within the same day."""
-        return self._is_within(prompt, now_s, REPEATED_WITHIN_S)
+        since_s = self._since_s.get(prompt) if prompt else None
+        return since_s is not None and since_s <= now_s < since_s + REPEATED_WITHIN_S
 
     def begun(self, habit: Habit, now_s: float) -> None:
         """Its credits are held, and it is on its way."""
-        if habit.request:
-            self._remember(habit.request, now_s + TOGETHER_S)
-        if habit.prompt:
-            self._remember(habit.prompt, now_s)
+        _, request, prompt = habit
+        if request:
+            self._remember(request, now_s + TOGETHER_S)
+        if prompt:
+            self._remember(prompt, now_s)
 
     def ended(self, habit: Habit, now_s: float, *, answered: bool) -> None:
         """Whoever asked has an answer, and what they ask now is new; or none, and the same again is a retry."""
-        if not habit.request:
-            return
-        if answered:
-            self._since_s.pop(habit.request, None)
-        else:
-            self._remember(habit.request, now_s)
-
-    def _is_within(self, name: int, now_s: float, within_s: float) -> bool:
-        since_s = self._since_s.get(name) if name else None
-        return since_s is not None and since_s <= now_s < since_s + within_s
+        request = habit.request
+        if request and answered:
+            self._since_s.pop(request, None)
+        elif request:
+            self._remember(request, now_s)
 
     def _remember(self, name: int, since_s: float) -> None:
         """The newest last; the oldest goes when there are too many."""

@@ -14,7 +14,11 @@ from gatekeeper.proxy.body import ONLY_IN_A_HEADER
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.upstream.failure import UpstreamError
-from gatekeeper.upstream.headers import forwardable_request_headers, strip_credentials_from_query
+from gatekeeper.upstream.headers import (
+    forwardable_request_headers,
+    forwardable_request_lines,
+    strip_credentials_from_query,
+)
 from gatekeeper.upstream.messages import Headers, UpstreamAnswer, UpstreamRequest
 
 READABLE_TYPES = frozenset({"application/json", "text/event-stream", "*/*"})
@@ -27,11 +31,19 @@ def upstream_request(
     """The request to this provider, byte for byte the caller's body. `address` is one of the provider's that takes the
     place of the usual one; `query` is what may pass of the caller's, None: it is looked at here."""
     request = call.request
-    headers = forwardable_request_headers(request.raw_headers, call.caller.key)
-    if not READABLE_TYPES.issuperset(request.headers.getall(ACCEPT, ())):
-        headers = _readable_answer(headers)
-    headers, query = provider.with_credential(headers, passing_query(call) if query is None else query)
+    if query is None:
+        query = passing_query(call)
     url = address or provider.bases[call.route.base] + call.route.upstream_path
+    credential, lines = provider.credential.lines, None
+    reads = READABLE_TYPES.issuperset(request.headers.getall(ACCEPT, ()))
+    if credential is not None and reads:
+        lines = forwardable_request_lines(request.raw_headers, call.caller.key)
+    if credential is not None and lines is not None:
+        lines += credential
+        whole = f"{url}?{query}" if query else url
+        return UpstreamRequest(request.method, whole, (), body, provider.timeouts, lines)
+    headers = forwardable_request_headers(request.raw_headers, call.caller.key.decode())
+    headers, query = provider.with_credential(headers if reads else _readable_answer(headers), query)
     return UpstreamRequest(request.method, f"{url}?{query}" if query else url, headers, body, provider.timeouts)
 
 
@@ -66,7 +78,8 @@ def _readable_answer(headers: Headers) -> Headers:
 def passing_query(call: Call) -> str:
     """What of the caller's query may pass. Raises `Rejected` for what nobody here reads, and for the caller's key."""
     address, _, sent = call.request.raw_path.partition("#")[0].partition("?")
-    if call.caller.key in unquote_plus(f"{address}?{sent}" if sent else address):
+    whole = f"{address}?{sent}" if sent else address
+    if call.caller.key.decode() in (unquote_plus(whole) if "%" in whole or "+" in whole else whole):
         raise refuse(Code.MALFORMED_REQUEST, f"The address carries your gatekeeper key. {ONLY_IN_A_HEADER}")
     query = strip_credentials_from_query(sent) if sent else ""
     if not query:

@@ -6,12 +6,14 @@ Every refusal, from a missing key to a ledger that is away, leaves through `_ref
 metric, with the same code in all three.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from aiohttp import web
 
+from gatekeeper.core.memo import Memo
 from gatekeeper.core.rejection import Code, Rejected, Rejection, quoted, refuse
 from gatekeeper.dialects.base import Dialect, Route, RouteKind
 from gatekeeper.events import GenerationRejected, InternalError, LedgerFailed
@@ -40,6 +42,7 @@ from gatekeeper.proxy.webhooks.inbound import receive
 from gatekeeper.proxy.webhooks.keys import CALLBACKS
 from gatekeeper.proxy.webhooks.secret import SECRET_PATH, answer_secret, asks_for_secret
 from gatekeeper.web.answers import RendersRejections, failure_answer, rejection_answer
+from gatekeeper.web.auth import Caller
 
 Answering = Callable[[Gate, Call], Awaitable[web.StreamResponse]]
 
@@ -87,8 +90,12 @@ MOST_COPIED = "openai"
 PATH_LENGTH_MAX = 2048
 """Longer than any route of any provider."""
 
-FOUND_MAX = 4096
-"""Paths remembered with where they lead: those of all routes, and of the jobs that are being asked about just now."""
+FOUND_MAX: Final = 4096
+"""Paths remembered with where they lead: those of all routes, and of the jobs that are being asked about just now.
+Whoever asks for ever new ones pushes out none that is asked for meanwhile."""
+
+FOUND_LENGTH_MAX: Final = 256
+"""Longer ones are looked for each time, so that all together take two megabytes at most."""
 
 LEDGER_DETAIL_LENGTH_MAX = 200
 """Enough for the store's own words and where it was looked for."""
@@ -98,17 +105,33 @@ LOGGED = "log line"
 """Where a rejection keeps what the log line says of it."""
 
 
+async def answer_nothing(gate: Gate, call: Call) -> web.StreamResponse:  # noqa: ARG001  # every answering takes both
+    """What is done where a path leads nowhere: that is refused before."""
+    raise LookupError(call.route.name)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a path leads. `answering` None: nowhere; `dialect` is then only the shape of the refusal, unless that
-    has a `shape` of its own."""
+    """Where a path leads. `route` None: nowhere; `dialect` is then only the shape of the refusal, unless that has a
+    `shape` of its own.
+
+    `ends`: it tells of the end of a decision, or asks for it; `may_be_dry`: it can be asked for a price alone.
+    """
 
     dialect_name: str
     dialect: Dialect
     candidates: tuple[Provider, ...] = ()
     route: Route | None = None
-    answering: Answering | None = None
+    answering: Answering = answer_nothing
     shape: RendersRejections | None = None
+    scopes: Scopes = field(init=False)
+    ends: bool = field(init=False)
+    may_be_dry: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scopes", SCOPES.get(self.answering, TO_GENERATE))
+        object.__setattr__(self, "ends", self.answering in ENDINGS)
+        object.__setattr__(self, "may_be_dry", self.answering in {generate, answer_decision})
 
 
 class DataPlane:
@@ -120,17 +143,34 @@ class DataPlane:
         self._native = gate.native_dialect
         self._decisions = decisions_provider(self._native)
         self._hosts = {p.host: p for p in gate.providers.values() if p.host is not None}
-        self._found: dict[tuple[str, str], Target] = {}
+        self._found = Memo[tuple[str, str], Target](FOUND_MAX)
+        self._lost = Target(NATIVE, self._native)
+        traffic, vitals = gate.metrics.traffic, gate.metrics.vitals
+        traffic.providers = gate.providers
+        traffic.knows_model = lambda model: gate.shelf.catalog.find(model) is not None
+        vitals.in_hand(lambda: gate.crowd.count)
+        gate.crowd.turns.on_turn = vitals.loop_lag.observe
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request, whatever happens."""
-        trace = Trace.begin(self._gate)
-        target = self._find_target(request)
-        trace.facts.dialect = target.dialect_name
+        gate, target, is_in = self._gate, self._lost, False
+        trace = Trace.begin(gate)
         try:
+            target = self._find_target(request)
+            trace.facts.dialect = target.dialect_name
             if request.raw_path.startswith(CALLBACKS):
-                return await receive(self._gate, request)
-            return await self._take(request, target, trace)
+                return await receive(gate, request)
+            if target.ends:
+                gate.crowd.come_in()
+            else:
+                gate.crowd.enter()
+            is_in = True
+            # An end is told also while the store is away, and with a key that was good when the work was asked for.
+            caller = gate.authenticator.caller(request.raw_headers, to_end=target.ends)
+            if not isinstance(caller, Caller):
+                caller = await caller
+            call = self._call(request, target, trace, caller)
+            return self._answered(trace, await target.answering(gate, call))
         except Rejected as refused:
             return self._refused(target, refused.rejection, trace, request)
         except LedgerError as error:
@@ -138,34 +178,33 @@ class DataPlane:
             return self._refused(target, ledger_away(error), trace, request)
         except Exception as error:  # noqa: BLE001  # the outermost edge: a bug must not take the connection's peers down
             return self._failed(request, error, trace)
+        except asyncio.CancelledError:
+            self._count(trace, "client_left", 0)
+            raise
         finally:
+            if is_in:
+                gate.crowd.leave()
             if trace.body is not None:
                 trace.body.release()
 
-    async def _take(self, request: web.BaseRequest, target: Target, trace: Trace) -> web.StreamResponse:
-        """Answers it if there is room for one more. An end is told in any crowd."""
-        crowd = self._gate.crowd
-        if target.answering in ENDINGS:
-            crowd.come_in()
-        else:
-            crowd.enter()
-        try:
-            return await self._answer(request, target, trace)
-        finally:
-            crowd.leave()
+    def _answered(self, trace: Trace, answer: web.StreamResponse) -> web.StreamResponse:
+        self._count(trace, trace.ended, answer.status)
+        return answer
 
-    async def _answer(self, request: web.BaseRequest, target: Target, trace: Trace) -> web.StreamResponse:
-        # An end is told also while the store is away, and with a key that was good when the work was asked for.
-        caller = await self._gate.authenticator.caller(request.raw_headers, to_end=target.answering in ENDINGS)
-        identity = identify(request, caller)
+    def _count(self, trace: Trace, end: str | None, status: int) -> None:
+        took_s = self._gate.clock.monotonic_s() - trace.started_s
+        self._gate.metrics.traffic.answered(trace.facts, end, status, took_s)
+
+    def _call(self, request: web.BaseRequest, target: Target, trace: Trace, caller: Caller) -> Call:
+        """What is asked, by whom. Raises `Rejected` where nothing is open, or not for this key."""
         facts = trace.facts
         facts.team, facts.key_id = caller.team.id, caller.record.key_id
-        facts.project, facts.member, facts.phase = identity.project, identity.member, identity.phase
-        if target.answering is None or target.route is None:
+        facts.project, facts.member, facts.phase, dry_run = identify(request, caller)
+        if target.route is None:
             raise refuse(Code.ROUTE_NOT_GATED, self._not_open(request, target))
-        is_quote = identity.dry_run and target.answering in {generate, answer_decision}
-        check_scope(caller.record, TO_PRICE if is_quote else SCOPES.get(target.answering, TO_GENERATE))
-        call = Call(
+        if caller.record.scopes:
+            check_scope(caller.record, TO_PRICE if dry_run and target.may_be_dry else target.scopes)
+        return Call(
             request=request,
             trace=trace,
             catalog=self._gate.shelf.catalog,
@@ -173,10 +212,9 @@ class DataPlane:
             dialect=target.dialect,
             route=target.route,
             candidates=target.candidates,
-            dry_run=identity.dry_run,
-            shadow=shadow_for(caller.team, target.candidates, dry_run=identity.dry_run),
+            dry_run=dry_run,
+            shadow=shadow_for(caller.team, target.candidates, dry_run=dry_run),
         )
-        return await target.answering(self._gate, call)
 
     def _not_open(self, request: web.BaseRequest, target: Target) -> str:
         """What is open at the provider, or where it would have been right: a path without its provider is the likeliest
@@ -204,15 +242,14 @@ class DataPlane:
     def _find_target(self, request: web.BaseRequest) -> Target:
         if self._hosts:
             return self._look_for_target(request)
-        spelled = request.method, request.raw_path
-        target = self._found.get(spelled)
+        path = request.raw_path
+        target = self._found.get((request.method, path))
         if target is None:
             target = self._look_for_target(request)
             # Where a path has a shape of its own, that is read from the query; which else says nothing here.
-            if target.answering is not None and target.shape is None and "?" not in request.raw_path:
-                if len(self._found) >= FOUND_MAX:
-                    del self._found[next(iter(self._found))]
-                self._found[spelled] = target
+            is_plain = target.route is not None and target.shape is None and "?" not in path
+            if is_plain and len(path) <= FOUND_LENGTH_MAX:
+                self._found.put((request.method, path), target)
         return target
 
     def _look_for_target(self, request: web.BaseRequest) -> Target:
@@ -272,22 +309,25 @@ class DataPlane:
     def _refused(
         self, target: Target, rejection: Rejection, trace: Trace, request: web.BaseRequest | None = None
     ) -> web.StreamResponse:
-        self._gate.metrics.rejected(rejection.code)
-        money = rejection.credits
+        metrics, facts, money = self._gate.metrics, trace.facts, rejection.credits
+        metrics.rejected(rejection.code)
+        metrics.traffic.refused(facts, rejection.code)
+        if money is not None:
+            metrics.traffic.credits_refused(rejection.code, money.required)
         codes, violations = rejection.told.get(LOGGED) or _log_words(rejection)
-        emit(
-            GenerationRejected(
-                facts=trace.facts,
-                code=rejection.code,
-                codes=codes,
-                violations=violations,
-                credits_required=money.required if money else None,
-                credits_available=money.available if money else None,
-                status=rejection.status,
-                asked=trace.asked,
-            )
+        told = GenerationRejected(
+            facts=facts,
+            code=rejection.code,
+            codes=codes,
+            violations=violations,
+            credits_required=money.required if money else None,
+            credits_available=money.available if money else None,
+            status=rejection.status,
+            asked=trace.asked,
         )
-        return rejection_answer(target.shape or target.dialect, rejection, trace.facts.request_id, request)
+        emit(told)
+        self._gate.recent.refused(told, rejection)
+        return rejection_answer(target.shape or target.dialect, rejection, facts.request_id, request)
 
     def _tell_ledger_failure(self, error: LedgerError, trace: Trace) -> None:
         detail = str(error)[:LEDGER_DETAIL_LENGTH_MAX]
@@ -297,6 +337,7 @@ class DataPlane:
     def _failed(self, request: web.BaseRequest, error: Exception, trace: Trace) -> web.Response:
         """A bug. Its kind and place are logged, never its data; an answer that may have begun is cut."""
         self._gate.metrics.internal_error()
+        self._count(trace, "internal_error", 0)
         emit(InternalError(request_id=trace.facts.request_id, where=place_of(error), error=type(error).__name__))
         if trace.answering and request.transport is not None:
             request.transport.abort()
@@ -325,8 +366,9 @@ def _provider_target(provider: Provider, method: str, path: str) -> Target:
     route = provider.dialect.find_route(method, path)
     if route is None and (method, path) in provider.passthrough:
         route = Route(path, RouteKind.FREE, _below_base(provider.base_url, path))
-    answering = None if route is None else ANSWERING[route.kind]
-    return Target(provider.dialect_name, provider.dialect, (provider,), route, answering)
+    if route is None:
+        return Target(provider.dialect_name, provider.dialect, (provider,))
+    return Target(provider.dialect_name, provider.dialect, (provider,), route, ANSWERING[route.kind])
 
 
 def _below_base(base_url: str, path: str) -> str:

@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from gatekeeper.core.outcome import Outcome
+from gatekeeper.core.pieces import PIECE_BYTES
 from gatekeeper.dialects.base import OutcomeReader
 from gatekeeper.upstream.messages import UpstreamAnswer
 
 PACKED_AS: Final = frozenset({"gzip", "x-gzip", "deflate"})
-
-PIECE_BYTES: Final = 64 * 1024
-"""So much is unpacked at a time: a small piece may hold a thousand times its size."""
 
 UNPACKED_BYTES_MAX: Final = 256 * 1024**2
 """No film in text is larger; what goes on beyond it is a trap."""

@@ -9,14 +9,12 @@ from collections.abc import AsyncIterator
 from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
+from gatekeeper.core.pieces import PIECE_BYTES
 from gatekeeper.upstream.failure import NeverSent, OutcomeUnknown, Reason, UpstreamError
 from gatekeeper.upstream.messages import Delivery, RawHeaders, Timeouts
 
 if TYPE_CHECKING:
     from gatekeeper.upstream.connection import Connection
-
-PIECE_BYTES: Final = 64 * 1024
-"""Large enough to cost few system calls, small enough that what waits in memory stays small."""
 
 READ_BYTES_MAX: Final = 256 * 1024
 """What one read of a socket brings at most. It is handed on as it came: in smaller pieces it costs as many writes."""
@@ -114,9 +112,9 @@ class Answer:
         The limit runs only while somebody waits. A future and no coroutine: thousands wait for minutes.
         """
         assert self.connection is not None
-        self._waiter = self._loop.create_future()
+        waiter = self._waiter = self._loop.create_future()
         self.connection.limit(limit_at)
-        return self._waiter
+        return waiter
 
     def whole(self) -> bytes | None:
         if not self._ended or self._begun:
@@ -149,7 +147,7 @@ class Answer:
                 await self.news(min(now + self._idle_s, self.total_at))
 
     def _next_piece(self) -> bytes:
-        """Small ones joined up to PIECE_BYTES, larger ones as they came up to READ_BYTES_MAX."""
+        """All that waits, joined, up to PIECE_BYTES; else the first as it came, or READ_BYTES_MAX of it."""
         held = self._held
         if self.held_bytes <= PIECE_BYTES and not self._offset:
             piece = held[0] if len(held) == 1 else b"".join(held)

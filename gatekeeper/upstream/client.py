@@ -10,8 +10,8 @@ import asyncio
 import ssl
 from typing import Self
 
-from gatekeeper.core.pieces import release, size_of
-from gatekeeper.upstream.answer import PIECE_BYTES, Answer
+from gatekeeper.core.pieces import PIECE_BYTES, release, size_of
+from gatekeeper.upstream.answer import Answer
 from gatekeeper.upstream.connection import Connection
 from gatekeeper.upstream.dialing import DialError
 from gatekeeper.upstream.failure import NeverSent, Reason
@@ -77,7 +77,7 @@ class Upstream:
             authority, target = split(request.url)
             origin = pool.origin(authority)
             size = size_of(body)
-            written = head(method, target, origin.place.host_line, request.headers, size)
+            written = head(method, target, origin.place.host_line, request.headers, size, request.lines)
             if size <= PIECE_BYTES:
                 written, body = b"".join((written, *body)), ()
         except (ValueError, OSError) as exc:
@@ -93,7 +93,7 @@ class Upstream:
         connection.begin(answer, written, body, no_body=method == "HEAD")
         if not body:
             release(request.body)
-        request.headers, request.body, written, body = (), (), b"", ()
+        request.headers, request.lines, request.body, written, body = (), (), (), b"", ()
         # What is on its way need not wait for its answer here.
         del request, written, body
         if answer.broken is None:

@@ -8,14 +8,14 @@ answer without a stated end may be short. No provider is known to send such.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import Final, Protocol, cast
 
 import httptools
 
-from gatekeeper.core.pieces import release
-from gatekeeper.upstream.answer import HELD_BYTES_MAX, PIECE_BYTES, Answer
+from gatekeeper.core.pieces import PIECE_BYTES, release
+from gatekeeper.upstream.answer import HELD_BYTES_MAX, Answer
 from gatekeeper.upstream.failure import Reason
 
 HEAD_BYTES_MAX: Final = 32 * 1024
@@ -44,8 +44,9 @@ class Home(Protocol):
     def forget(self, connection: "Connection") -> None:
         """It is closed."""
 
-    def watch(self, limit_at: float) -> None:
-        """It has set itself a limit."""
+    @property
+    def watch(self) -> Callable[[float], None]:
+        """To be told of each limit that it sets itself."""
 
 
 class _Refused(Exception):
@@ -288,7 +289,8 @@ class Connection(asyncio.Protocol):
         self._parser = None
         uploaded = self._body is None and not transport.get_write_buffer_size()
         if self._reusable and uploaded and not transport.is_closing():
-            self.read_on()
+            if self._reading_paused:
+                self.read_on()
             self._home.release(self)
         else:
             self.abort()
@@ -325,9 +327,15 @@ class Connection(asyncio.Protocol):
                     asyncio.get_running_loop().call_soon(self._write_on)
                     return
         except (OSError, ValueError) as exc:  # ValueError: it was released meanwhile
-            # A body may be on disk. Of its length so much is missing that it is no request.
-            self.fail(Reason.UNSENDABLE, f"the body could not be read: {type(exc).__name__}")
+            self._cut_short(f"the body could not be read: {type(exc).__name__}")
         self._body = None
+
+    def _cut_short(self, detail: str) -> None:
+        """A body that may be on disk is not there as it was. Of the length that was stated a part is missing, so no
+        provider has a request that it could carry out, unless it has answered to what it has."""
+        if self._answer is not None and not self._answer.status:
+            self._answer.delivery.sent = False
+        self.fail(Reason.UNSENDABLE, detail)
 
 
 def _framing(headers: Sequence[tuple[bytes, bytes]]) -> tuple[int | None, bool, bool]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import quote, unquote_plus
 
-import jwt
-
+from gatekeeper.upstream.headers import is_never_forwarded
 from gatekeeper.upstream.messages import Headers
 
 TOKEN_LIFE_S: Final = 1800
@@ -41,10 +40,14 @@ class Credential:
     secret: str = field(default="", repr=False)
     hidden: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
     """What no answer to a caller may contain: the secret, and of tokens the beginning that all of them share."""
+    lines: tuple[bytes, ...] | None = field(default=None, init=False, repr=False, compare=False)
+    """What it adds to a head whose other lines are none of the caller's that could be in the same spot; None: it has to
+    be put there anew for each request."""
 
     def __post_init__(self) -> None:
         self._check()
         object.__setattr__(self, "hidden", self._find_hidden())
+        object.__setattr__(self, "lines", self._find_lines())
 
     def _check(self) -> None:
         if self.kind == "none":
@@ -57,6 +60,15 @@ class Credential:
             raise ValueError("the credential contains a space, a line break or a character outside ASCII")
         if self.kind == "signed" and not all(self.secret.partition(":")):
             raise ValueError("the credential is no access key and secret key with a colon between them")
+
+    def _find_lines(self) -> tuple[bytes, ...] | None:
+        if self.kind == "none":
+            return ()
+        if self.kind not in {"bearer", "header"}:
+            return None
+        headers, _ = with_credential(self, (), "", 0)
+        fits = all(is_never_forwarded(name) and value.isascii() and value.isprintable() for name, value in headers)
+        return tuple(f"{name}: {value}".encode() for name, value in headers) if fits else None
 
     def _find_hidden(self) -> tuple[str, ...]:
         if self.kind == "none":
@@ -91,6 +103,8 @@ def _token(secret: str, now_s: float) -> str:
     minted_s = int(now_s) - int(now_s) % (TOKEN_LIFE_S - TOKEN_RENEWED_S)
     # The issuer first: what is the same in every token is at its beginning.
     claims = {"iss": access_key, "exp": minted_s + TOKEN_LIFE_S, "nbf": minted_s - TOKEN_EARLIER_S}
+    import jwt  # noqa: PLC0415 - a part of every start, and only one provider signs
+
     return jwt.encode(claims, secret_key, algorithm="HS256")
 
 

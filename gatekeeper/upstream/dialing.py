@@ -10,6 +10,7 @@ import ipaddress
 import socket
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from gatekeeper.upstream.connection import Connection
@@ -99,13 +100,16 @@ class Dialing:
                 self._names.clear()
             looked = _Looked(self._loop.create_task(self._look_up(host, port)), now + NAMES_KEPT_S)
             self._names[host, port] = looked
-        try:
-            # Shielded: one who goes away does not end it for the others.
-            return await asyncio.shield(looked.task)
-        except (OSError, UnicodeError):
-            if self._names.get((host, port)) is looked:
-                del self._names[host, port]
-            raise
+            # Not by those who wait for it: they may all be gone when it fails.
+            looked.task.add_done_callback(partial(self._forget_failed, (host, port)))
+        # Shielded: one who goes away does not end it for the others.
+        return await asyncio.shield(looked.task)
+
+    def _forget_failed(self, name: tuple[str, int], task: asyncio.Task[list[Address]]) -> None:
+        """The next one who asks looks it up anew."""
+        looked = self._names.get(name)
+        if (task.cancelled() or task.exception() is not None) and looked is not None and looked.task is task:
+            del self._names[name]
 
     async def _look_up(self, host: str, port: int) -> list[Address]:
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)

@@ -48,7 +48,8 @@ class UpstreamError(Exception):
 
 
 class NeverSent(UpstreamError):
-    """Certain: not one byte of the request left this process. Nothing was made, nothing can be charged."""
+    """Certain: no whole request left this process, and mostly not one byte of it. Nothing was made, nothing can be
+    charged."""
 
     sent = False
 

@@ -3,10 +3,16 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 RawHeaders: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
+TOKEN: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+"""A method, or a header's name (RFC 9110 section 5.6.2)."""
+
+CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What ends a header's value, or makes some readers end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,10 @@ class Timeouts:
 class UpstreamRequest:
     """One request, complete. `url` is used as it is spelled; `body` is sent piece by piece.
 
-    It is sent once: `headers` and `body` are empty when it is, so that they are not kept for as long as the provider
-    takes, and a body that can be released (`Pieces`) is.
+    `lines` are more of its headers, as they are written, by whoever knows that they may stand in a head.
+
+    It is sent once: `headers`, `lines` and `body` are empty when it is, so that they are not kept for as long as the
+    provider takes, and a body that can be released (`Pieces`) is.
 
     The length is computed from `body`; Host, Content-Length, Transfer-Encoding, Expect, Connection and Upgrade among
     `headers` are left out because framing belongs to the client that writes the bytes.
@@ -41,6 +49,7 @@ class UpstreamRequest:
     headers: Headers = ()
     body: Sequence[bytes] = ()
     timeouts: Timeouts = field(default_factory=Timeouts)
+    lines: Sequence[bytes] = ()
 
     def __repr__(self) -> str:
         # Headers and query carry credentials, the body carries prompts.
@@ -53,7 +62,7 @@ class Delivery:
     """How far one request got. Hand one to `send` to be able to ask after a cancel, which carries no answer."""
 
     sent: bool = False
-    """False is certain: not one byte was written. True means that some may have been."""
+    """False is certain: nothing was written, or not all of what was stated. True means that all may have been."""
 
 
 class UpstreamAnswer(Protocol):

@@ -19,11 +19,12 @@ from gatekeeper.upstream.target import Place, place
 class Origin:
     """The connections to one place. The one used last is used next: those that nobody needs grow old."""
 
-    __slots__ = ("_pool", "authority", "count", "idle", "place", "waiting")
+    __slots__ = ("_pool", "authority", "count", "idle", "place", "waiting", "watch")
 
     def __init__(self, pool: "Pool", authority: str) -> None:
         """Raises ValueError for an authority that leads nowhere."""
         self._pool = pool
+        self.watch = pool.limits.watch
         self.authority = authority
         self.place: Place = place(authority)
         self.count = 0
@@ -45,10 +46,10 @@ class Origin:
         """Called by a connection that is free."""
         if self._pool.closed:
             connection.abort()
-        elif not self.hand_on(connection):
+        elif not self.waiting or not self.hand_on(connection):
             self.idle[connection] = None
             connection.limit_at = self._pool.kept_until()
-            self._pool.limits.watch(connection.limit_at)
+            self.watch(connection.limit_at)
 
     def forget(self, connection: Connection) -> None:
         """Called by a connection that is closed or was never opened; may be repeated."""
@@ -59,9 +60,6 @@ class Origin:
         self.idle.pop(connection, None)
         if not self.hand_on(None) and self.count == 0:
             self._pool.origins.pop(self.authority, None)
-
-    def watch(self, limit_at: float) -> None:
-        self._pool.limits.watch(limit_at)
 
     def hand_on(self, connection: Connection | None) -> bool:
         """Gives it to the first who waits; None tells them that there is room for another."""

@@ -5,14 +5,21 @@ written. Nothing is mended: an address that is not written as it must be sent is
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from gatekeeper.upstream.messages import Headers
+from gatekeeper.upstream.messages import CONTROL, TOKEN, Headers
 
 NAMES_REMEMBERED: Final = 256
 """Header names that were looked at before: SDKs send the same few dozen with every request."""
+
+ADDRESSES_REMEMBERED: Final = 1024
+"""Routes of all providers, and jobs that are being asked about: half a megabyte at most."""
+
+ADDRESS_CHARS_MAX: Final = 256
+"""A longer address is looked at each time, so that what is remembered stays small."""
 
 METHODS_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -20,8 +27,6 @@ METHODS_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OURS: Final = frozenset({"content-length", "transfer-encoding", "expect", "connection", "upgrade", "host"})
 _COMMON_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
-_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # A user in an address would be a credential that nobody here looks after.
 _URL = re.compile(r"(https?://[-.0-9:A-Z\[\]_a-z]+)([!\"$-~]*)(?:#.*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
@@ -40,6 +45,11 @@ class Place:
 
 def split(url: str) -> tuple[str, str]:
     """Scheme and authority, and the target that stands in the request line. The fragment stays here."""
+    # In a query there may be a secret, and one that is the caller's does not come twice.
+    return _split(url) if "?" in url or len(url) > ADDRESS_CHARS_MAX else _split_before(url)
+
+
+def _split(url: str) -> tuple[str, str]:
     found = _URL.fullmatch(url)
     if found is None:
         raise ValueError("the address cannot be written")
@@ -64,27 +74,34 @@ def place(authority: str) -> Place:
     return Place(host.strip("[]"), port, scheme == "https", host_line)
 
 
-def head(method: str, target: str, host_line: str, headers: Headers, body_bytes: int) -> bytes:
-    """The whole head: Host first, the headers as they are spelled and in their order, Content-Length last."""
-    if method not in _COMMON_METHODS and (_TOKEN.fullmatch(method) is None or method == "CONNECT"):
+def head(
+    method: str, target: str, host_line: str, headers: Headers, body_bytes: int, more: Sequence[bytes] = ()
+) -> bytes:
+    """The whole head: Host first, the headers as they are spelled and in their order, then `more` lines, which are
+    written unseen, Content-Length last."""
+    if method not in _COMMON_METHODS and (TOKEN.fullmatch(method) is None or method == "CONNECT"):
         raise ValueError("the method cannot be written")
-    lines = [f"{method} {target} HTTP/1.1\r\nHost: {host_line}"]
+    lines = [f"{method} {target} HTTP/1.1\r\nHost: {host_line}".encode()]
     for name, value in headers:
         beginning = _beginning(name)
         if beginning:
-            if not (value.isascii() and value.isprintable()) and _CONTROL.search(value):
+            if not (value.isascii() and value.isprintable()) and CONTROL.search(value):
                 raise ValueError("a header's value cannot be written")
-            lines.append(beginning + value)
+            lines.append((beginning + value).encode())
+    lines += more
     if body_bytes or method not in METHODS_WITHOUT_BODY:
         # A length of 0 means something on a POST; on a GET it is noise that some servers object to.
-        lines.append(f"Content-Length: {body_bytes}")
-    lines.append("\r\n")
-    return "\r\n".join(lines).encode()
+        lines.append(b"Content-Length: %d" % body_bytes)
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
+
+
+_split_before: Final = lru_cache(ADDRESSES_REMEMBERED)(_split)
 
 
 @lru_cache(maxsize=NAMES_REMEMBERED)
 def _beginning(name: str) -> str:
     """How a header's line begins; "" for one that is not the caller's to write."""
-    if _TOKEN.fullmatch(name) is None:
+    if TOKEN.fullmatch(name) is None:
         raise ValueError("a header's name cannot be written")
     return "" if name.lower() in _OURS else f"{name}: "

@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.dialects.base import Rendered
-from gatekeeper.web.outgoing import SERVER, Ready, Whole, head_of, is_plain
+from gatekeeper.web.outgoing import SERVER, Whole, head_of, is_plain, put_ready
 
 REQUEST_ID = "Gatekeeper-Request-Id"
 HOLD_ID = "Gatekeeper-Hold-Id"
@@ -53,7 +53,7 @@ def rejection_answer(
     """A rejection as the caller's SDK expects it, with the request id and, if it is about one, the earlier hold.
 
     Its code stands in the dialect's own headers. One that is told again was written before. `request` is what it
-    answers, None for what is no request.
+    answers, None for what is no request; it has it already where that is plain.
     """
     written: _Written | None = rejection.told.get(shape)
     if written is None:
@@ -61,7 +61,7 @@ def rejection_answer(
     raw_id = request_id.encode()
     body = raw_id.join(written.body)
     if request is not None and is_plain(request, written.status):
-        return Ready(written.status, raw_id.join(written.head), body)
+        return put_ready(request, written.status, raw_id.join(written.head), body)
     headers = [(name, request_id.join(value)) for name, value in written.headers]
     return Whole(status=written.status, body=body, headers=CIMultiDict(headers))
 

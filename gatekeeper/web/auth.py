@@ -10,9 +10,9 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from gatekeeper.clock import Clock
 from gatekeeper.core.rejection import Code, Rejected, refuse
@@ -21,9 +21,6 @@ from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 
 Value = TypeVar("Value")
 Entry = TypeVar("Entry")
-
-KEY_BEGINS = b"gk_"
-"""What every gatekeeper key begins with."""
 
 KEY_PATTERN = re.compile(rb"gk_[A-Za-z0-9_-]{1,128}")
 """What a gatekeeper key looks like; anything else in those headers is not for us."""
@@ -42,6 +39,12 @@ KEY_HEADERS = frozenset(
 REMEMBER_S = 1.0
 """How long a record may be out of date."""
 
+NAMES_MAX: Final = 2048
+"""Spellings of headers' names remembered: all callers together use some hundred."""
+
+NAME_BYTES_MAX: Final = 64
+"""A longer name is looked at each time, so that what is remembered stays small."""
+
 REMEMBERED_MAX = 10_000
 """Records remembered at once, and as many names that are not there."""
 
@@ -54,7 +57,7 @@ class Caller:
     not change; there is one for each request, and to make a frozen one costs more.
     """
 
-    key: str
+    key: bytes
     record: KeyRecord
     team: TeamRecord
     over: Rejected | None = None
@@ -71,34 +74,51 @@ class Authenticator:
         static_keys: Iterable[KeyRecord] = (),
         key_headers: frozenset[bytes] = KEY_HEADERS,
     ) -> None:
-        self._key_headers = key_headers
+        self._key_names = KeyNames(key_headers)
         self._clock = clock
         self._static = {record.sha256: record for record in static_keys}
         self._keys = _Remembered(find_key_record, clock)
         self._teams = _Remembered(find_team, clock)
 
-    async def caller(self, raw_headers: Iterable[tuple[bytes, bytes]], *, to_end: bool = False) -> Caller:
-        """The caller. Raises `Rejected` (unauthenticated, key_expired), or the ledger's error when it is away.
-        `to_end`: one who may only tell how something ended; then older records will do, and a key that is `over`."""
-        key = find_key(raw_headers, self._key_headers)
-        sha256 = key_sha256(key)
+    def caller(
+        self, raw_headers: Iterable[tuple[bytes, bytes]], *, to_end: bool = False
+    ) -> "Caller | Coroutine[None, None, Caller]":
+        """The caller: at once where both records are remembered, which is nearly always, else to be waited for.
+
+        Raises `Rejected` (unauthenticated, key_expired), or the ledger's error when it is away. `to_end`: one who may
+        only tell how something ended; then older records will do, and a key that is `over`.
+        """
+        key = find_key(raw_headers, self._key_names)
+        sha256 = _sha256_of(key)
         now_s = self._clock.monotonic_s()
         record = self._static.get(sha256) or self._keys.fresh(sha256, now_s)
-        if record is None:
-            record = await self._keys.get(sha256, or_older=to_end)
         if record is None or not hmac.compare_digest(record.sha256, sha256):
-            raise _unknown()
-        over = self._over(record)
-        if over is not None and not to_end:
-            raise over
+            return self._look_up(key, sha256, to_end=to_end)
         team = self._teams.fresh(record.team, now_s)
         if team is None:
-            team = await self._teams.get(record.team, or_older=to_end)
+            return self._look_up(key, sha256, to_end=to_end)
+        return Caller(key, record, team, self._over(record, to_end=to_end))
+
+    async def _look_up(self, key: bytes, sha256: str, *, to_end: bool) -> Caller:
+        record = self._static.get(sha256) or await self._keys.get(sha256, or_older=to_end)
+        if record is None or not hmac.compare_digest(record.sha256, sha256):
+            raise _unknown()
+        over = self._over(record, to_end=to_end)
+        team = await self._teams.get(record.team, or_older=to_end)
         if team is None:
             raise refuse(Code.UNAUTHENTICATED, "The team of this gatekeeper key does not exist any more.")
         return Caller(key, record, team, over)
 
-    def _over(self, record: KeyRecord) -> Rejected | None:
+    def _over(self, record: KeyRecord, *, to_end: bool) -> Rejected | None:
+        """Why the key may begin nothing any more. Raises it, but for one who tells of an end."""
+        if not record.revoked and record.expires_at_ms is None:
+            return None
+        over = self._end_of(record)
+        if over is not None and not to_end:
+            raise over
+        return over
+
+    def _end_of(self, record: KeyRecord) -> Rejected | None:
         if record.revoked:
             return _unknown()
         if record.expires_at_ms is not None and record.expires_at_ms <= self._clock.now().timestamp() * 1000:
@@ -170,11 +190,30 @@ def _remember(entries: dict[str, Entry], name: str, entry: Entry) -> None:
     entries[name] = entry
 
 
-def find_key(raw_headers: Iterable[tuple[bytes, bytes]], key_headers: frozenset[bytes] = KEY_HEADERS) -> str:
+class KeyNames(dict[bytes, bool]):
+    """Whether a key is looked for in a header of this name, decided once for each spelling that is met."""
+
+    def __init__(self, key_headers: frozenset[bytes]) -> None:
+        super().__init__()
+        self._key_headers = key_headers
+
+    def __missing__(self, name: bytes) -> bool:
+        found = name.lower() in self._key_headers
+        if len(name) <= NAME_BYTES_MAX:
+            if len(self) >= NAMES_MAX:
+                self.clear()
+            self[name] = found
+        return found
+
+
+_USUAL: Final = KeyNames(KEY_HEADERS)
+
+
+def find_key(raw_headers: Iterable[tuple[bytes, bytes]], key_names: KeyNames = _USUAL) -> bytes:
     """The one gatekeeper key of a request. Raises `Rejected` (unauthenticated) for none, or for two that differ."""
     found: bytes | None = None
     for name, value in raw_headers:
-        if KEY_BEGINS in value and name.lower() in key_headers:
+        if key_names[name]:
             key = _key_in(value)
             if key is not None and found not in {None, key}:
                 raise refuse(Code.UNAUTHENTICATED, "The request carries two different gatekeeper keys; send one.")
@@ -184,7 +223,7 @@ def find_key(raw_headers: Iterable[tuple[bytes, bytes]], key_headers: frozenset[
             Code.UNAUTHENTICATED,
             "Send your gatekeeper key where the provider's SDK puts its own, for example Authorization: Bearer gk_...",
         )
-    return found.decode("ascii")
+    return found
 
 
 def _key_in(value: bytes) -> bytes | None:
@@ -195,4 +234,8 @@ def _key_in(value: bytes) -> bytes | None:
 
 def key_sha256(key: str) -> str:
     """The only form in which a key is stored."""
-    return hashlib.sha256(key.encode("ascii")).hexdigest()
+    return _sha256_of(key.encode("ascii"))
+
+
+def _sha256_of(key: bytes) -> str:
+    return hashlib.sha256(key).hexdigest()

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gatekeeper.app import Place
+from gatekeeper.app import Seat
 from gatekeeper.catalog import Catalog
 from gatekeeper.ledger.teamrecord import KeyRecord
+from gatekeeper.recent import Seen
 from gatekeeper.settings import Settings
 from gatekeeper.workers.figures import Figures
 
@@ -25,18 +26,17 @@ LENGTH_BYTES: Final = 4
 @dataclass(frozen=True, slots=True)
 class Start:
     """The first message to a worker: all that it works with. It reads no catalog and no command line itself, so what
-    was wrong with them was told before, once. `lines` is the lock of the log
-    that all write."""
+    was wrong with them was told before, once. `lines` is the lock of the log that all write."""
 
     settings: Settings
     catalog: Catalog
-    place: Place
+    seat: Seat
     static_keys: tuple[KeyRecord, ...]
     lines: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Reload:
+class NewCatalog:
     """To a worker: this is the catalog from now on."""
 
     catalog: Catalog
@@ -48,12 +48,19 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """To a worker: tell what happened behind this number. Asked only while somebody looks."""
+
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """From a worker: it accepts requests."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class StartFailure:
     """From a worker: why it cannot start."""
 
     reason: str
@@ -67,20 +74,27 @@ class Reloaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class OwnFigures:
     """From a worker: its figures now."""
 
     figures: Figures
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Happened:
+    """From a worker: what happened there, in its order."""
+
+    seen: tuple[Seen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
     """From a worker, the last: it was told to stop and has. `abandoned` were still in flight."""
 
     abandoned: int
 
 
-Message = Start | Reload | Ask | Ready | Failed | Reloaded | Told | Ended
+Message = Start | NewCatalog | Ask | Look | Ready | StartFailure | Reloaded | OwnFigures | Happened | Farewell
 
 
 class Channel:
@@ -122,8 +136,6 @@ async def open_channel(end: socket.socket) -> Channel:
     return Channel(*await asyncio.open_unix_connection(sock=end))
 
 
-def start_for(
-    settings: Settings, catalog: Catalog, place: Place, static_keys: Iterable[KeyRecord], lines: Path
-) -> Start:
+def start_for(settings: Settings, catalog: Catalog, seat: Seat, static_keys: Iterable[KeyRecord], lines: Path) -> Start:
     """What a worker is started with: the leader's settings but for what is the leader's alone."""
-    return Start(settings.model_copy(update={"admin_token": None}), catalog, place, tuple(static_keys), lines)
+    return Start(settings.model_copy(update={"admin_token": None}), catalog, seat, tuple(static_keys), lines)

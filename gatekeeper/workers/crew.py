@@ -1,23 +1,27 @@
 """All workers of a gateway: started together, asked together, stopped together."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from gatekeeper.app import Place
+from gatekeeper.app import Seat
 from gatekeeper.catalog import Catalog
 from gatekeeper.logs import place_of
 from gatekeeper.metrics import Metrics
+from gatekeeper.recent import Gathered, Seen
 from gatekeeper.reporting import report_error
 from gatekeeper.workers.channel import Start
 from gatekeeper.workers.figures import Figures, Totals
 from gatekeeper.workers.post import Post
 
 EARLY_DEATHS_MAX: Final = 3
-"""So many early deaths in one place, one after another, are no accident."""
+"""So many early deaths at one post, one after another, are no accident."""
 
 TELL_WITHIN_S: Final = 1.0
 """Who scrapes does not wait longer for a busy worker; its figures are then at most a second older."""
+
+LOOK_WITHIN_S: Final = 1.0
+"""Nor does who looks at what happened; what comes later is there at the next look."""
 
 RELOAD_WITHIN_S: Final = 30.0
 """A worker takes a catalog between two requests; one that has not by then is stuck."""
@@ -26,25 +30,22 @@ END_WITHIN_S: Final = 30.0
 """How long after its grace a worker may take to book what it had; then it is killed."""
 
 
-class WorkersFailed(Exception):
-    """The workers cannot serve; the message has the reason of the last that died."""
-
-
 class Crew:
-    """The workers. `start` gives what the worker in a place is started with."""
+    """The workers. `start` gives what the worker at a post is started with."""
 
-    def __init__(self, count: int, start: Callable[[Place], Start], metrics: Metrics) -> None:
+    def __init__(self, count: int, start: Callable[[Seat], Start], metrics: Metrics) -> None:
         self.ended = asyncio.Event()
         self.failure = ""
         self.totals = Totals(metrics.families, self._figures)
         self._metrics = metrics
+        self._gathered = Gathered()
         self._all_ready = asyncio.Event()
         self._was_complete = False
         self._tasks: list[asyncio.Task[None]] = []
         self.posts = tuple(
             Post(
                 number,
-                lambda number: start(Place(number, count)),
+                lambda number: start(Seat(number, count)),
                 on_ready=self._heard_ready,
                 on_died=self._heard_died,
                 on_gone=self.totals.retire,
@@ -59,7 +60,8 @@ class Crew:
 
     @property
     def abandoned(self) -> int:
-        """Generations that were still in flight when workers were told to stop and their grace was over."""
+        """Generations that were still in flight when workers were told to stop and their grace was over; of those that
+        could not say so because they were killed, how many they had told of last."""
         return sum(post.abandoned for post in self.posts)
 
     @property
@@ -70,7 +72,7 @@ class Crew:
         return (*down, *(f"worker {number}: it has not been heard of for a while" for number in quiet))
 
     async def start(self) -> None:
-        """Fills every place; returns when all accept requests, or `ended` is set."""
+        """Fills every post; returns when all accept requests, or `ended` is set."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(post.keep()) for post in self.posts]
         for task in self._tasks:
@@ -99,6 +101,12 @@ class Crew:
         said = await asyncio.gather(*(post.reload(catalog, RELOAD_WITHIN_S) for post in self.posts))
         return tuple(problem for problem in said if problem)
 
+    async def after(self, number: int) -> Sequence[Seen]:
+        """What happened in all of them, for whoever looks."""
+        for seen in await asyncio.gather(*(post.look(LOOK_WITHIN_S) for post in self.posts)):
+            self._gathered.take(seen)
+        return self._gathered.seen_after(number)
+
     def _figures(self) -> tuple[Figures, ...]:
         return tuple(post.figures for post in self.posts)
 
@@ -108,7 +116,7 @@ class Crew:
             self._all_ready.set()
 
     def _heard_end(self, task: asyncio.Task[None]) -> None:
-        """A place is kept until it is told to stop; what nobody foresaw must not leave it empty in silence."""
+        """A post is kept until it is told to stop; what nobody foresaw must not leave it empty in silence."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
             self._metrics.internal_error()
@@ -117,7 +125,7 @@ class Crew:
             self.ended.set()
 
     def _heard_died(self, early: int, reason: str) -> None:
-        """A place that cannot be filled at the start ends all; later the others go on, unless there are none."""
+        """A post that cannot be filled at the start ends all; later the others go on, unless there are none."""
         self._metrics.worker_died()
         if early >= EARLY_DEATHS_MAX and not (self._was_complete and self.accepting):
             self.failure = self.failure or reason

@@ -20,8 +20,11 @@ Values = Mapping[Key, float]
 
 Rule = Literal["sum", "max", "own"]
 
+IN_FLIGHT: Final = "gatekeeper_generations_in_flight"
+"""Of a process: its generations between hold and settlement."""
+
 GAUGES: Final[Mapping[str, Rule]] = {
-    "gatekeeper_generations_in_flight": "sum",
+    IN_FLIGHT: "sum",
     "gatekeeper_outbox_resolutions": "sum",
     # Every worker follows the jobs that it took, and those that its walk has found, which may be all.
     "gatekeeper_jobs_open": "max",
@@ -31,6 +34,27 @@ GAUGES: Final[Mapping[str, Rule]] = {
     "gatekeeper_verify_differences": "own",
     "gatekeeper_verify_timestamp_seconds": "own",
     "gatekeeper_workers": "own",
+    "gatekeeper_build_info": "own",
+    "gatekeeper_requests_in_flight": "sum",
+    "gatekeeper_outbox_oldest_age_seconds": "max",
+    # The jobs that one process is behind with may be another's too; whoever is behind most is what callers feel.
+    "gatekeeper_jobs_behind_seconds": "max",
+    # The leader goes the rounds for all.
+    "gatekeeper_store_up": "own",
+    "gatekeeper_store_ping_seconds": "own",
+    "gatekeeper_holds_open": "own",
+    "gatekeeper_hold_oldest_age_seconds": "own",
+    "gatekeeper_credits_held_open": "own",
+    "gatekeeper_credits_owed": "own",
+    "gatekeeper_teams": "own",
+    "gatekeeper_teams_owing": "own",
+    "gatekeeper_holds_counted_timestamp_seconds": "own",
+    "process_virtual_memory_bytes": "sum",
+    "process_resident_memory_bytes": "sum",
+    "process_open_fds": "sum",
+    # Of each process: the one that is nearest to its bound is not known here, and all have the same.
+    "process_max_fds": "own",
+    "process_start_time_seconds": "own",
 }
 """What is shown of a gauge that every process has: the sum over living workers, the largest, or the leader's own."""
 
@@ -43,6 +67,10 @@ class Figures:
     """What a process has counted: for each metric its samples."""
 
     families: Mapping[str, Values] = field(default_factory=dict)
+
+    def value(self, name: str) -> float:
+        """The sum of this metric's samples; 0 where there are none."""
+        return sum(self.families.get(name, {}).values())
 
 
 def figures_of(families: Iterable[Metric]) -> Figures:

@@ -17,7 +17,7 @@ from pathlib import Path
 from gatekeeper import app
 from gatekeeper.admin.plane import AdminPlane, Readiness, Reload
 from gatekeeper.admin.token import admin_token
-from gatekeeper.background import start_allowances, start_sweeper, start_watch
+from gatekeeper.background import start_allowances, start_rounds, start_sweeper, start_watch
 from gatekeeper.catalog import Catalog
 from gatekeeper.ledger.opening import OpenStore
 from gatekeeper.ledger.teamrecord import KeyRecord
@@ -30,8 +30,10 @@ from gatekeeper.proxy.webhooks.parts import DIRECTORY
 from gatekeeper.reporting import report_given
 from gatekeeper.serverevents import ServerStopped
 from gatekeeper.settings import Settings
+from gatekeeper.store import data_dir, open_ledger
 from gatekeeper.workers.channel import Start, start_for
-from gatekeeper.workers.crew import Crew, WorkersFailed
+from gatekeeper.workers.crew import Crew
+from gatekeeper.workers.failed import WorkersFailed
 from gatekeeper.workers.lines import shared_lines
 from gatekeeper.workers.port import reserved_port
 
@@ -46,7 +48,7 @@ class Led:
 
 
 @dataclass(slots=True)
-class Asked:
+class SignalsHeard:
     """What signals have asked for."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,7 +66,7 @@ async def serve(
         await app.serve(settings, announce=announce, static_keys=static_keys)
         return
     catalog = app.load_all(settings)
-    with shared_lines(app.data_dir(settings)) as lines:
+    with shared_lines(data_dir(settings)) as lines:
         configure_logs(settings.log.level, settings.log.format)
         await Lead(settings, catalog, tuple(static_keys), lines).serve(announce)
 
@@ -107,19 +109,20 @@ class Lead:
     async def _open(self, stack: AsyncExitStack) -> Led:
         settings, metrics = self._settings, self._metrics
         host, self._port = stack.enter_context(reserved_port(settings.server.host, settings.server.port))
-        store = await stack.enter_async_context(app.open_ledger(settings))
+        store = await stack.enter_async_context(open_ledger(settings))
         watch = start_watch(store, metrics, stack)
         store.ledger.allowances.on_given = report_given
         await app.apply_teams(settings, store.ledger)
         start_sweeper(store.ledger, metrics, stack)
         start_allowances(store.ledger, stack)
+        start_rounds(store, self._shelf, metrics, stack)
         metrics.workers(lambda: self._crew.accepting)
-        metrics.webhooks_waiting(partial(letters_in, app.data_dir(settings) / DIRECTORY))
-        token = admin_token(settings.admin_token, app.data_dir(settings))
+        metrics.webhooks_waiting(partial(letters_in, data_dir(settings) / DIRECTORY))
+        token = admin_token(settings.admin_token, data_dir(settings))
         ready = partial(self._readiness, partial(app.readiness, store, watch, self._shelf))
         catalog = self._catalog
         admin = AdminPlane(token, metrics, store.ledger, ready, self.reload, catalog, self._exposition)
-        admin_url = await listen_admin(settings.server, admin, stack)
+        admin_url = await listen_admin(settings, admin, stack, self._crew)
         stack.push_async_callback(self._stop)
         return Led(http_url(host, self._port), admin_url, store)
 
@@ -160,15 +163,15 @@ class Lead:
     def _catalog(self) -> Catalog:
         return self._shelf.catalog
 
-    def _start_of(self, place: app.Place) -> Start:
+    def _start_of(self, seat: app.Seat) -> Start:
         server = self._settings.server.model_copy(update={"port": self._port})
         settings = self._settings.model_copy(update={"server": server})
-        return start_for(settings, self._shelf.catalog, place, self._static_keys, self._lines)
+        return start_for(settings, self._shelf.catalog, seat, self._static_keys, self._lines)
 
 
-def _listen_to_signals() -> Asked:
+def _listen_to_signals() -> SignalsHeard:
     """From now on: whoever starts this may stop it before it serves."""
-    asked, loop = Asked(), asyncio.get_running_loop()
+    asked, loop = SignalsHeard(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.stop.set)
     loop.add_signal_handler(signal.SIGHUP, asked.reload.set)

@@ -12,20 +12,22 @@ from math import ceil
 from typing import Final
 
 from gatekeeper.app import run_until_done, running_worker
-from gatekeeper.garbage import leave_in_peace
+from gatekeeper.garbage import free_what_was_left, leave_in_peace
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import configure_logs
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.workers.channel import (
     Ask,
     Channel,
-    Ended,
-    Failed,
+    Farewell,
+    Happened,
+    Look,
+    NewCatalog,
+    OwnFigures,
     Ready,
-    Reload,
     Reloaded,
     Start,
-    Told,
+    StartFailure,
     open_channel,
 )
 from gatekeeper.workers.figures import figures_of
@@ -58,13 +60,13 @@ async def _work(end: socket.socket) -> None:
     try:
         await _serve(start, channel, stopping)
     except (ConfigError, LedgerError, OSError) as error:
-        await channel.send(Failed(str(error)))
+        await channel.send(StartFailure(str(error)))
         sys.exit(1)
 
 
 async def _serve(start: Start, channel: Channel, stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
-    async with running_worker(start.settings, start.catalog, start.place, start.static_keys) as gate:
+    async with running_worker(start.settings, start.catalog, start.seat, start.static_keys) as gate:
         talking = [loop.create_task(_hear(channel, gate, stopping, start)), loop.create_task(_tell(channel, gate))]
         leave_in_peace()
         await channel.send(Ready())
@@ -72,19 +74,21 @@ async def _serve(start: Start, channel: Channel, stopping: asyncio.Event) -> Non
     for task in talking:
         task.cancel()
     await _tell_once(channel, gate)
-    await channel.send(Ended(gate.in_flight.count))
+    await channel.send(Farewell(gate.in_flight.count))
 
 
 async def _hear(channel: Channel, gate: Gate, stopping: asyncio.Event, start: Start) -> None:
     """Does what the leader says; when there is none any more, stops."""
     while message := await channel.receive():
         match message:
-            case Reload():
+            case NewCatalog():
                 gate.shelf.catalog = message.catalog
-                leave_in_peace()
+                free_what_was_left()
                 await channel.send(Reloaded(message.catalog.digest))
             case Ask():
                 await _tell_once(channel, gate)
+            case Look():
+                await channel.send(Happened(tuple(gate.recent.seen_after(message.after))))
     stopping.set()
     # Nobody is left who would end it if it could not.
     signal.alarm(ceil(start.settings.server.shutdown_grace_s) + ALONE_S)
@@ -97,4 +101,4 @@ async def _tell(channel: Channel, gate: Gate) -> None:
 
 
 async def _tell_once(channel: Channel, gate: Gate) -> None:
-    await channel.send(Told(figures_of(gate.metrics.families())))
+    await channel.send(OwnFigures(figures_of(gate.metrics.families())))

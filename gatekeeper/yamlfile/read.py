@@ -3,12 +3,8 @@
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import Event
-
-from gatekeeper.yamlfile.build import Builder, Unreadable
 from gatekeeper.yamlfile.data import DataPath, YamlFile
 from gatekeeper.yamlfile.plain import Unfit, read_plain
 from gatekeeper.yamlfile.problem import ConfigError, Problem
@@ -47,8 +43,7 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
     try:
         return YamlFile(path, read_plain(text), _Lines(text, path))
     except Unfit:
-        built = _built(text, path)
-        return YamlFile(path, built.root, built.lines)
+        return YamlFile(path, *_built(text, path))
 
 
 class _Lines(Mapping[DataPath, int]):
@@ -61,7 +56,7 @@ class _Lines(Mapping[DataPath, int]):
 
     @cached_property
     def _lines(self) -> dict[DataPath, int]:
-        return _built(self._text, self._path).lines
+        return _built(self._text, self._path)[1]
 
     def __getitem__(self, path: DataPath) -> int:
         return self._lines[path]
@@ -73,36 +68,13 @@ class _Lines(Mapping[DataPath, int]):
         return len(self._lines)
 
 
-def _built(text: str, path: Path) -> Builder:
-    """What the full parser makes of a text. Raises `ConfigError` with every mistake found."""
-    builder = Builder(path)
-    try:
-        for event in _events(text):
-            builder.take(event)
-    except MarkedYAMLError as error:
-        builder.problems.append(_syntax_problem(path, error))
-    except YAMLError as error:
-        what = f"not readable as YAML: {str(error).splitlines()[0]}"
-        builder.problems.append(Problem(str(path), 1, "", what, "Remove characters that are no text."))
-    except Unreadable:
-        pass
-    if builder.problems:
-        raise ConfigError(builder.problems)
-    return builder
+def _built(text: str, path: Path) -> tuple[Any, dict[DataPath, int]]:
+    """The data and its lines, by the full parser. Raises `ConfigError` with every mistake found."""
+    from gatekeeper.yamlfile.full import built  # noqa: PLC0415 - most files are plain, and never need that parser
+
+    found = built(text, path)
+    return found.root, found.lines
 
 
 def _file_error(path: Path, what: str, mend: str, line: int = 1) -> ConfigError:
     return ConfigError([Problem(str(path), line, "", what, mend)])
-
-
-def _events(text: str) -> Iterator[Event]:
-    """The parser's own steps. Its loader is not used: it would resolve numbers to floats and expand aliases."""
-    yield from YAML(typ="safe", pure=True).parse(text)
-
-
-def _syntax_problem(path: Path, error: MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    words = error.problem or error.context or "unexpected text"
-    tab = "'\\t'" in words
-    mend = "Indent with spaces, not tabs." if tab else "Look here and just above: indent, colon, bracket, quote."
-    return Problem(str(path), mark.line + 1 if mark else 1, "", f"not readable as YAML: {words}", mend)

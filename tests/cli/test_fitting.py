@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from gatekeeper.cli.fitting import fit
-from gatekeeper.cli.show import breakable, new_table
+from gatekeeper.cli.tables import breakable, new_table
 from tests.cases import each_case
 
 USAGE = {"Project": "spring", "Member": "amy", "Model": "nano-banana-2", "Resolution": "1K", "Credits": "1234.5"}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.cli import journal as commands
-from gatekeeper.cli.show import progress
 from gatekeeper.cli.stores import span
+from gatekeeper.cli.tables import progress
 from gatekeeper.ledger.holdid import DAY_MS
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.opening import OpenStore

@@ -25,6 +25,7 @@ from gatekeeper.events import LEVELS, Event, GenerationFacts
 from gatekeeper.eventschema import log_event_schema
 from gatekeeper.ledger.states import ROWS
 from tests.house.admintables import api_text, problem_table, route_table
+from tests.house.metrictable import label_table, metric_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -208,6 +209,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "providers": provider_sections,
     "admin-routes": route_table,
     "admin-problems": problem_table,
+    "metrics": metric_table,
+    "metric-labels": label_table,
 }
 
 

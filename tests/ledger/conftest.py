@@ -199,7 +199,7 @@ class Raw:
         args: dict[str, str | int] = {
             "id": hold_id, "amount": 10, "ttl": 60_000, "grace": 0, "policy": "r", "fingerprint": "f", "project": "",
             "member": "", "key": "", "price_list": "", "meta": "",
-            "windows": Windows("UTC", *[window] * 4).argument(), "day": day, "once": "", "within": 0,
+            "windows": Windows("UTC", *[window] * 4).argument, "day": day, "once": "", "within": 0,
             "usage": "", "shadow": "",
         }  # fmt: skip
         assert changes.keys() <= args.keys()

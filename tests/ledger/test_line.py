@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import InvalidResponse, NoScriptError
 
-from gatekeeper.ledger.client import connect
+from gatekeeper.ledger.client import StoreClient, connect
 from gatekeeper.ledger.line import LibraryLine, OwnLine, line_of
 from gatekeeper.ledger.wire import packed
 
@@ -157,3 +157,13 @@ async def test_a_silence_ends_the_line(server: Server, lines: Lines) -> None:
         await line.exchange([PING])
 
     assert not line.is_open
+
+
+async def test_a_real_server_gets_a_line_of_our_own(real_redis: Redis) -> None:
+    """The quick way, with the versions of server and library that are in use: the library's is for no server."""
+    client = StoreClient(real_redis)
+    await client.command("GET", "nothing")
+    line, pipelines = client.money._line, client.money.pipelines
+    await client.close()
+
+    assert (OwnLine, 1) == (type(line), pipelines)

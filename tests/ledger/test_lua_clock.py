@@ -26,7 +26,7 @@ async def clock(raw: Raw) -> Clock:
 
 def windows(clock: Clock, start: int) -> str:
     """Windows of 40 seconds each, as hold.lua takes them."""
-    return Windows("UTC", *[Window(clock.ms(start), clock.ms(start + 40), clock.ms(start + 80))] * 4).argument()
+    return Windows("UTC", *[Window(clock.ms(start), clock.ms(start + 40), clock.ms(start + 80))] * 4).argument
 
 
 async def hour(raw: Raw) -> tuple[int, int]:

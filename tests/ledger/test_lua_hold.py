@@ -21,7 +21,7 @@ Raw = Any
 
 def window(start_ms: int, end_ms: int) -> str:
     """The same window for all four periods, an hour long the next."""
-    return Windows("UTC", *[Window(start_ms, end_ms, end_ms + HOUR)] * 4).argument()
+    return Windows("UTC", *[Window(start_ms, end_ms, end_ms + HOUR)] * 4).argument
 
 
 def now_ms() -> int:

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from redis.asyncio import Redis
 
+from gatekeeper.ledger.errors import LedgerHistoryLost
 from gatekeeper.ledger.history import Act
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import Held, HoldOrder
@@ -76,3 +78,25 @@ async def test_an_answer_of_the_new_history_is_remembered_as_ever(
     assert settled.seq <= (ledger.repair._history.seen(team.id) or settled).seq
     assert (await ledger.verify(team.id)).clean
     assert lost.empty()
+
+
+async def test_a_second_loss_is_counted_from_the_last_entry_in_its_place(
+    ledger: Ledger, order: Order, team: TeamRecord, bytes_redis: Redis, lost: Queue
+) -> None:
+    """What the first repair told again stands behind what the new server had taken before, though it was told first."""
+    past = await Past.take(bytes_redis, team.id)
+    for _ in range(3):
+        await ledger.hold(order())
+    await past.come_back()
+    with pytest.raises(LedgerHistoryLost):
+        await ledger.hold(order())
+    first = await lost.get()
+    await until_open(ledger, team.id)
+    past = await Past.take(bytes_redis, team.id)
+    await ledger.hold(order())
+    await past.come_back()
+    ledger.repair.check_soon()
+
+    second = await lost.get()
+    assert (3, 0) == (first.told_again, first.missing)
+    assert (1, 0) == (second.told_again, second.missing)

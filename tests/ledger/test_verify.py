@@ -225,7 +225,7 @@ async def test_a_late_result_after_the_clock_was_set_back(ledger: Ledger, funded
     """Windows that began in what is the future now do not begin again with a late result, and the books are clean."""
     first, now, hour = fresh_id(), time.time_ns() // 1_000_000, 3_600_000
     spans = [
-        Windows("UTC", *[Window(start, now + hour, now + 2 * hour)] * 4).argument()
+        Windows("UTC", *[Window(start, now + hour, now + 2 * hour)] * 4).argument
         for start in (now + 100_000, now - hour)
     ]
     bal, at_seq_2 = funded.keys.bal, f"2:{now + 200_000}:100:0:0:0:0"

@@ -125,7 +125,7 @@ def test_cache_without_knowledge_gives_windows_that_never_hold():
 def test_argument_lists_starts_ends_and_next_ends():
     """The script gets their zone, while when all four windows hold, then twelve numbers, hour first."""
     windows = windows_at(ms("2026-11-22 12:30"), "UTC")
-    zone, whole, *numbers = (part.split(":") for part in windows.argument().split(";"))
+    zone, whole, *numbers = (part.split(":") for part in windows.argument.split(";"))
     four = (windows.hour, windows.day, windows.week, windows.month)
 
     assert ["UTC"] == zone

@@ -27,7 +27,7 @@ def _make_call() -> MakeCall:
         route = dialect.find_route("POST", "/v1/generations")
         assert route is not None
         request: Any = make_mocked_request("POST", path, headers=list(headers))
-        caller = Caller("gk_x", KeyRecord("0" * 64, "studio", key_id), TeamRecord("studio", **team))
+        caller = Caller(b"gk_x", KeyRecord("0" * 64, "studio", key_id), TeamRecord("studio", **team))
         trace = Trace(GenerationFacts(request_id="req", provider="studio"), 0.0)
         catalog: Any = None
         return Call(

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gatekeeper.core.pieces import PIECE_BYTES
 from gatekeeper.core.rejection import Code, Rejected
-from gatekeeper.proxy.keeping import AT_ONCE_BYTES, PIECE_BYTES, Body, Corner, Room, aside, looked_through
+from gatekeeper.proxy.keeping import AT_ONCE_BYTES, Body, Corner, Room, aside, looked_through
 
 MEMORY_BYTES = 4 * 1024**2
 BODY_BYTES = 128 * 1024

@@ -1,6 +1,7 @@
 """What is booked for an outcome: the list's price, who bears more than was held, and what if the list is gone."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -8,19 +9,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gatekeeper.core.credits import AMOUNT_MICROCREDITS_MAX
+from gatekeeper.core.decide import Priced, decide
 from gatekeeper.core.outcome import Cost, Failed, Made
-from gatekeeper.core.request import ValidRequest
+from gatekeeper.core.request import GenerationRequest
 from gatekeeper.core.rules import FlatPrice
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.core.spec import ModelSpec, OverRun
-from gatekeeper.core.validate import validate
 from gatekeeper.proxy.owing import (
     LIST_GONE,
     Owed,
+    _outcomes,
     cost_facts,
     ended_with,
     made_as,
-    meta_text,
     outcome_meta,
     outputs_made,
     owed,
@@ -101,17 +102,33 @@ def test_without_its_list_the_hold_is_divided(made: Made, expected: int) -> None
 @given(models, st.data())
 def test_what_is_remembered_is_what_would_be_found(model: ModelSpec, data: st.DataObject) -> None:
     """For whatever came out of one request, in whatever order it came, and again."""
-    valid = validate(model, data.draw(valid_looking_requests(model)))
-    assume(isinstance(valid, ValidRequest))
-    assert isinstance(valid, ValidRequest)
-    outcomes = data.draw(st.lists(mades(model), min_size=1, max_size=4)) * 2
+    asked = data.draw(valid_looking_requests(model))
+    decision = decide(model, asked)
+    assume(isinstance(decision, Priced))
+    assert isinstance(decision, Priced)
+    valid, outcomes = decision.valid, data.draw(st.lists(mades(model), min_size=1, max_size=4)) * 2
 
-    ends = [ended_with(model, valid, each, FLAT) for each in outcomes]
+    ends = [ended_with(model, valid, each, FLAT, asked) for each in outcomes]
     assert [owed(model, valid, each, FLAT) for each in outcomes] == [end.due for end in ends]
     assert [made_words(each) for each in outcomes] == [end.words for end in ends]
-    assert [json.loads(outcome_meta(each, None)) for each in outcomes] == [
-        json.loads(meta_text(end.journal, None)) for end in ends
-    ]
+    assert [json.loads(outcome_meta(each, each.cost)) for each in outcomes] == [json.loads(end.meta) for end in ends]
+    assert [outputs_made(each) for each in outcomes] == [end.outputs for end in ends]
+
+
+def test_an_outcome_that_can_never_be_met_again_is_not_remembered() -> None:
+    """Its request is decided anew each time, or was let by in the place of another: only the first is remembered."""
+    model = a_flat_model()
+    asked = GenerationRequest(model=model.id, prompt_length=1)
+    decision = decide(model, asked)
+    assert isinstance(decision, Priced)
+    before = len(_outcomes)
+    for outputs in range(1, 4):
+        ended_with(model, decision.valid, Made(outputs), FLAT, replace(asked, quality="x" * 200))
+        ended_with(model, replace(decision.valid), Made(outputs), FLAT, asked)
+    met_never = len(_outcomes) - before
+    ended_with(model, decision.valid, Made(1), FLAT, asked)
+
+    assert (0, 1) == (met_never, len(_outcomes) - before)
 
 
 def test_without_its_list_an_open_length_counts_as_the_longest() -> None:

@@ -14,7 +14,7 @@ PICTURE = {"created": 1, "data": [{"b64_json": "A" * 100_000}]}
 
 
 class Provider:
-    """Answers every POST, and GETs that end in `/free`, with one document. While `gate` is closed nothing is answered, only counted."""
+    """Answers every POST, and GETs that end in `/free`, with one document. While `gate` is closed it only counts."""
 
     def __init__(self) -> None:
         self.document: Any = URLS

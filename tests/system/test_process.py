@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from gatekeeper.app import open_ledger
 from gatekeeper.catalog import load_catalog
 from gatekeeper.sandbox import RunningSandbox, SandboxSettings, start_sandbox
 from gatekeeper.settings import load_settings
+from gatekeeper.store import open_ledger
 from tests.system.process import CATALOG_FILES, Process, gatekeeper, write_config
 from tests.system.world import CATALOG
 

@@ -149,6 +149,24 @@ async def test_a_failed_look_up_is_not_kept():
     assert 2 == loop.looked_up
 
 
+async def test_a_look_up_that_failed_when_nobody_waited_is_not_kept():
+    """All who asked went away before it failed: the next one asks anew, and gets the address."""
+    loop = Loop()
+    loop.answered.clear()
+    dialing = Dialing(loop, None)
+    gone = asyncio.create_task(dial(loop, dialing))
+    await asyncio.sleep(0)
+    gone.cancel()
+    loop.answered.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    loop.found = (LIVE,)
+    await dial(loop, dialing)
+
+    assert 2 == loop.looked_up
+
+
 async def test_localhost(provider, ask, read):
     """A name that leads to several addresses reaches the one that listens."""
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gatekeeper.upstream.headers import (
     forwardable_request_headers,
-    forwardable_response_headers,
+    forwardable_request_lines,
     forwardable_response_lines,
     strip_credentials_from_query,
 )
@@ -14,6 +14,11 @@ from tests.cases import each_case
 
 KEY = "gk_team"
 IDENTITY = ("Accept-Encoding", "identity")
+
+
+def coming_back(raw, *hidden):
+    """What passes of a provider's headers, by name."""
+    return tuple(tuple(line.decode().split(": ", 1)) for line in forwardable_response_lines(raw, hidden))
 
 
 def test_ordinary_headers_pass_in_order():
@@ -36,7 +41,7 @@ def test_request_header_is_dropped(name):
     assert (IDENTITY,) == forwardable_request_headers(((name, b"x"),))
 
 
-@pytest.mark.parametrize("forwardable", [forwardable_request_headers, forwardable_response_headers])
+@pytest.mark.parametrize("forwardable", [forwardable_request_headers, coming_back])
 def test_named_by_connection(forwardable):
     """Headers that Connection names are dropped too, in every spelling and from every such header."""
     raw = ((b"X-Hop", b"1"), (b"CONNECTION", b"close, x-hop"), (b"x-OTHER", b"2"), (b"Connection", b"X-Other"))
@@ -61,7 +66,7 @@ def test_text_outside_ascii():
 @each_case("header", [(b"X-A", b"a\r\nb"), (b"X-A", b"a\x01"), (b"X A", b"a"), (b"", b"a"), (b"\xff", b"a")])
 def test_unwritable_header(header):
     """A header that no writer would accept is left out rather than failing the answer after it was paid."""
-    assert ((IDENTITY,), ()) == (forwardable_request_headers((header,)), forwardable_response_headers((header,)))
+    assert ((IDENTITY,), ()) == (forwardable_request_headers((header,)), coming_back((header,)))
 
 
 @each_case(
@@ -72,7 +77,7 @@ def test_unwritable_header(header):
 )
 def test_response_header_is_dropped(name):
     """Hop-by-hop headers, the length, cookies, forged headers of ours and ways to the provider's host stay out."""
-    assert () == forwardable_response_headers(((name, b"x"),))
+    assert () == coming_back(((name, b"x"),))
 
 
 def test_response_headers_pass():
@@ -80,26 +85,46 @@ def test_response_headers_pass():
     names = (b"Content-Type", b"content-encoding", b"x-ratelimit-remaining", b"Retry-After", b"Date")
 
     expected = tuple((name.decode(), "v") for name in names)
-    assert expected == forwardable_response_headers(tuple((name, b"v") for name in names))
+    assert expected == coming_back(tuple((name, b"v") for name in names))
 
 
 def test_response_echoing_our_credential():
     """A provider that echoes our credential in a header does not give it to the caller."""
     raw = ((b"X-Echo", b"Bearer sk-secret"), (b"X-Ok", b"1"))
 
-    assert (("X-Ok", "1"),) == forwardable_response_headers(raw, "sk-secret")
-    assert (("X-Ok", "1"),) == forwardable_response_headers(raw, "", "other", "sk-secret")
+    assert (("X-Ok", "1"),) == coming_back(raw, "sk-secret")
+    assert (("X-Ok", "1"),) == coming_back(raw, "", "other", "sk-secret")
 
 
 NAMES = ("Content-Type", "X-A", "x-a", "ETag", "Connection", "Set-Cookie", "Bad Name", "Gatekeeper-X", "Location")
 VALUES = (b"v", b"sk-secret", b"keep-alive", b"close, x-a", b"a\x01", b"a\r\nb", "ü".encode(), b"\xfc", b"a\tb", b"")
+RAW = st.lists(st.tuples(st.sampled_from(NAMES).map(str.encode), st.sampled_from(VALUES)), max_size=6).map(tuple)
+LONG_WAY = (b"X-Long-Way", "ü".encode())
+"""Beside it no header goes the quick way."""
 
 
-@given(st.lists(st.tuples(st.sampled_from(NAMES).map(str.encode), st.sampled_from(VALUES)), max_size=6).map(tuple))
+@given(RAW)
 def test_the_lines_of_a_head_say_the_same(raw):
-    """Lines are the headers that pass, whichever way they are made."""
-    expected = [f"{name}: {value}".encode() for name, value in forwardable_response_headers(raw, "", "sk-secret")]
-    assert expected == forwardable_response_lines(raw, ("", "sk-secret"))
+    """A header that has to go the long way changes nothing about the others."""
+    quick = forwardable_response_lines(raw, ("", "sk-secret"))
+
+    *others, _ = forwardable_response_lines((*raw, LONG_WAY), ("", "sk-secret"))
+    assert others == quick
+
+
+@given(RAW)
+def test_the_lines_of_a_request_say_the_same(raw):
+    """Where there are lines, they are the headers that pass."""
+    lines = forwardable_request_lines(raw, b"sk-secret")
+
+    expected = [f"{name}: {value}".encode() for name, value in forwardable_request_headers(raw, "sk-secret")]
+    assert lines is None or expected == lines
+
+
+@each_case("value", [b"sk-secret", b"a\x01", b"a\r\nb", b"\xfc"])
+def test_what_is_not_plain_has_no_lines(value):
+    """It is left to the longer way, which drops it or mends its spelling."""
+    assert forwardable_request_lines(((b"X-A", value),), b"sk-secret") is None
 
 
 def test_a_changed_body_has_no_digest():

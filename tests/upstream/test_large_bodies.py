@@ -7,7 +7,8 @@ from contextlib import suppress
 import pytest
 
 from gatekeeper.core.pieces import Pieces, Spliced
-from gatekeeper.upstream.failure import OutcomeUnknown, Reason
+from gatekeeper.upstream.failure import NeverSent, OutcomeUnknown, Reason
+from gatekeeper.upstream.messages import Delivery
 
 KB = 1024
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -60,7 +61,7 @@ async def test_a_body_is_let_go_when_it_is_sent(upstream, provider, ask, read, c
 
 @pytest.mark.parametrize("broken_from", [0, 3, 60])
 async def test_a_body_that_cannot_be_read_ends_the_request(upstream, provider, ask, broken_from):
-    """The connection is closed short of the length that was stated: no provider takes that for a request."""
+    """The connection is closed short of the length that was stated: no provider has a request, so nothing was sent."""
     ended = asyncio.Event()
 
     async def script(peer):
@@ -72,8 +73,28 @@ async def test_a_body_that_cannot_be_read_ends_the_request(upstream, provider, a
 
     server = await provider(script)
 
-    with pytest.raises(OutcomeUnknown) as failed:
-        await upstream.send(ask(server.url, body=OnDisk(100, broken_from)))
+    with pytest.raises(NeverSent) as failed:
+        await upstream.send(ask(server.url, body=OnDisk(100, broken_from)), delivery := Delivery())
 
-    assert failed.value.reason is Reason.UNSENDABLE
+    assert (Reason.UNSENDABLE, False) == (failed.value.reason, delivery.sent)
     await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_a_body_that_breaks_behind_an_answer_may_have_been_enough(upstream, provider, ask, read):
+    """A provider that answers to what it has so far may have done something: nobody can say that nothing was sent."""
+    read_on = asyncio.Event()
+
+    async def script(peer):
+        await peer.head()
+        await peer.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
+        await read_on.wait()
+        await peer.until_closed()
+
+    server = await provider(script)
+    delivery = Delivery()
+    answer = await upstream.send(ask(server.url, body=OnDisk(1000, 999)), delivery)
+    read_on.set()
+
+    with pytest.raises(OutcomeUnknown):
+        await read(answer)
+    assert delivery.sent

@@ -1,6 +1,7 @@
 """What a reader gets of an answer that is there already, and of one that comes faster than it reads."""
 
-from gatekeeper.upstream.answer import HELD_BYTES_MAX, PIECE_BYTES, READ_BYTES_MAX
+from gatekeeper.core.pieces import PIECE_BYTES
+from gatekeeper.upstream.answer import HELD_BYTES_MAX, READ_BYTES_MAX
 from tests.upstream.wire import Wire
 
 OK = b"HTTP/1.1 200 OK\r\n"

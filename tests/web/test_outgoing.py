@@ -9,7 +9,7 @@ from aiohttp.test_utils import RawTestServer
 
 from gatekeeper.clock import SystemClock
 from gatekeeper.proxy.client_side import ClientSide
-from gatekeeper.web.outgoing import PassedOn, Whole
+from gatekeeper.web.outgoing import Whole
 from tests.cases import each_case
 
 KEPT_S = 0.05
@@ -40,13 +40,12 @@ def passing(status: int, length: int | None, *pieces: bytes, **headers: str) -> 
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         lines = [f"{name.replace('_', '-')}: {value}".encode() for name, value in headers.items()]
-        answer = PassedOn(status, lines, length)
-        client = ClientSide(request, answer, SystemClock(), write_timeout_s=5, total_s=5)
+        client = ClientSide(request, status, lines, length, SystemClock(), write_timeout_s=5, total_s=5)
         await client.begin()
         for piece in pieces[:-1]:
             await client.write(piece)
         await client.end(pieces[-1] if pieces else b"")
-        return answer
+        return client.response
 
     return handle
 
@@ -55,9 +54,9 @@ def sending(status: int, body: bytes) -> Handle:
     """Passes a small answer on whole."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        answer = PassedOn(status, [], len(body))
-        await ClientSide(request, answer, SystemClock(), write_timeout_s=5, total_s=5).send(body)
-        return answer
+        client = ClientSide(request, status, [], len(body), SystemClock(), write_timeout_s=5, total_s=5)
+        await client.send(body)
+        return client.response
 
     return handle
 

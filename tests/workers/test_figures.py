@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from gatekeeper.events import GenerationFacts
 from gatekeeper.metrics import Metrics, exposition
 from gatekeeper.workers.figures import GAUGES, Figures, Totals, figures_of
 
@@ -111,6 +112,56 @@ def test_since_when_is_counted_is_since_the_first_began() -> None:
     ages = [value for (sample, _), value in first.families["gatekeeper_internal_errors"].items() if sample == name]
 
     assert ages == [float(shown(of, name))]
+
+
+def test_counts_and_bars_of_a_worker_that_starts_again_stay() -> None:
+    """Requests and their durations of the one that died, and of the one that took its place: none goes down."""
+
+    def worked(metrics: Metrics) -> None:
+        facts = GenerationFacts(request_id="r", provider="openai", model="m", operation="image.generate")
+        metrics.traffic.providers, metrics.traffic.knows_model = ("openai",), bool
+        metrics.traffic.answered(facts, "made", 200, 3.0)
+        metrics.vitals.loop_lag.observe(0.002)
+
+    first = a_worker(worked)
+    living = [first]
+    of = Totals(Metrics().families, lambda: living)
+    names = ("gatekeeper_requests_total{", "gatekeeper_request_seconds_count{", "gatekeeper_event_loop_lag_seconds_sum")
+    before = [shown(of, name) for name in names]
+    living[:] = []
+    of.retire(first)
+    between = [shown(of, name) for name in names]
+    living[:] = [a_worker(worked)]
+
+    assert before == between == ["1.0", "1.0", "0.002"]
+    assert ["2.0", "2.0", "0.004"] == [shown(of, name) for name in names]
+
+
+def test_of_what_waits_the_oldest_is_shown_and_of_what_is_held_in_memory_the_sum() -> None:
+    """A minute here, a second there: a minute. Two requests here, three there: five."""
+
+    def with_figures(age_s: float, requests: int) -> Callable[[Metrics], None]:
+        def count(metrics: Metrics) -> None:
+            metrics.vitals.outbox_age_s(lambda: age_s)
+            metrics.vitals.in_hand(lambda: requests)
+
+        return count
+
+    of = totals(a_worker(with_figures(60, 2)), a_worker(with_figures(1, 3)))
+
+    assert "60.0" == shown(of, "gatekeeper_outbox_oldest_age_seconds")
+    assert "5.0" == shown(of, "gatekeeper_requests_in_flight")
+
+
+def test_what_the_leader_asks_the_store_is_shown_once() -> None:
+    """Its workers do not go the rounds: their zero is no answer."""
+    own = Metrics()
+    own.vitals.store_answered(0.001)
+    own.vitals.holds_counted("unknown", 7, 12.0)
+    of = Totals(own.families, lambda: (a_worker(), a_worker()))
+
+    assert "1.0" == shown(of, "gatekeeper_store_up")
+    assert "7.0" == shown(of, "gatekeeper_holds_open")
 
 
 def test_every_gauge_has_a_rule() -> None:

@@ -47,6 +47,18 @@ def test_a_port_that_is_in_use_is_refused(shared: bool) -> None:
     assert errno.EADDRINUSE == caught.value.errno
 
 
+def test_a_port_is_refused_that_another_gateway_keeps_for_workers_to_come() -> None:
+    """Two that are started at the same moment do not share it, though nobody listens yet."""
+    with (
+        reserved_port("127.0.0.1", 0) as (_, port),
+        pytest.raises(OSError, match=rf"\('127.0.0.1', {port}\)") as caught,
+        reserved_port("127.0.0.1", port),
+    ):
+        pass
+
+    assert errno.EADDRINUSE == caught.value.errno
+
+
 def test_the_port_is_free_again_afterwards() -> None:
     """Nothing of it stays behind."""
     with reserved_port("127.0.0.1", 0) as (_, port):
@@ -54,3 +66,5 @@ def test_the_port_is_free_again_afterwards() -> None:
 
     with listening(port, shared=False) as server:
         assert port == server.getsockname()[1]
+    with reserved_port("127.0.0.1", port) as (_, again):
+        assert port == again

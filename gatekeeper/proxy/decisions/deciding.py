@@ -119,7 +119,7 @@ async def decide(
             flight.record(Pending(flight.held.hold_id)), deadline_s=wanted.ttl_s, token_sha256=token_sha256(token)
         )
         await keep(gate, record)
-        flight.resolved = True
+        flight.leave()
     expires_at_ms = began_ms + wanted.ttl_s * 1000
     return Decision(record, wanted.on_unknown, flight.available, expires_at_ms, admission.quote)
 

@@ -141,6 +141,7 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
             # Whoever gets such an answer will ask again; we need not as long as that goes on. Of one that is over
             # nobody need ask for the result, which alone is booked.
             job.asked_at_s = gate.clock.monotonic_s()
+            gate.recent.asked(job.record.hold_id)
         elif call.route.kind is RouteKind.CANCEL and succeeded(answer.status):
             await cancelled(gate, job)
             gate.desk.on_job(job)

@@ -92,6 +92,12 @@ class Reconciler:
         known = (self._gate.desk.of_hold(key.partition("/")[2]) for key in self._watched)
         return sum(job is None or not job.ended for job in known)
 
+    @property
+    def behind_s(self) -> float:
+        """For how long the next question is due; 0 if it is not yet."""
+        first_s = self._next.first_s()
+        return 0.0 if first_s is None else max(self._gate.clock.monotonic_s() - first_s, 0.0)
+
     def start(self) -> None:
         """Begin to watch and to walk; needs a running event loop."""
         self._stopping.clear()
@@ -245,6 +251,7 @@ class Reconciler:
         if provider is None:
             outcome: Outcome = Unknown("no such provider is configured")
         else:
+            self._gate.recent.asked(job.record.hold_id)
             link, request_id = job.record.link, job.record.facts.request_id
             outcome = await ask(provider, link, self._gate.jobs.poll_timeout_s, request_id=request_id)
         try:

@@ -236,16 +236,17 @@ def _tell_finished(gate: Gate, job: Job, end: _End) -> None:
     record = job.record
     age_s = age_of(gate, record)
     gate.metrics.job_ended(record.provider, end.outcome, end.via, age_s=age_s)
-    emit(
-        JobFinished(
-            facts=record.facts,
-            job=record.link.job_id,
-            outcome=end.outcome,
-            via=end.via,
-            age_s=round(age_s),
-            credits_charged=job.charged,
-        )
+    gate.metrics.traffic.hold_ended_via("job", age_s)
+    told = JobFinished(
+        facts=record.facts,
+        job=record.link.job_id,
+        outcome=end.outcome,
+        via=end.via,
+        age_s=round(age_s),
+        credits_charged=job.charged,
     )
+    emit(told)
+    gate.recent.ended(told)
 
 
 def age_of(gate: Gate, record: JobRecord) -> float:

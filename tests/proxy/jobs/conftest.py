@@ -21,6 +21,7 @@ from gatekeeper.proxy.jobs import reconciler as module
 from gatekeeper.proxy.jobs.desk import Job, JobDesk
 from gatekeeper.proxy.jobs.reconciler import Reconciler
 from gatekeeper.proxy.jobs.record import JobRecord, record_text
+from gatekeeper.recent import Recent
 from gatekeeper.settings import JobSettings
 from tests.factories import a_model, a_valid_request
 
@@ -154,6 +155,7 @@ class Scene:
             clock=self.clock,
             jobs=self.settings,
             desk=JobDesk(self.store, self.clock.monotonic_s),
+            recent=Recent(),
             providers={"studio": SimpleNamespace(name="studio", on_unknown=self.policy, dialect=native)},
             shelf=SimpleNamespace(find_model=lambda _model, _list: a_model()),
             in_flight=InFlight(),

@@ -1,0 +1,52 @@
+"""How often somebody may try a token: a few times a minute from one address, and not much more from all."""
+
+from collections import OrderedDict, deque
+from typing import Final
+
+from gatekeeper.clock import Clock
+
+WINDOW_S: Final = 60.0
+"""A minute: long for a program that guesses, short for a person who mistyped."""
+
+OF_ONE_MAX: Final = 8
+"""Failed attempts from one address within it; behind one proxy all have the same."""
+
+OF_ALL_MAX: Final = 60
+"""And from all addresses together, for whoever has many."""
+
+ADDRESSES_MAX: Final = 1024
+"""Addresses that are remembered."""
+
+
+class Attempts:
+    """Failed attempts of the last minute. A good token is refused too while there are too many: else it could be
+    guessed by who may not try."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._of: OrderedDict[str, deque[float]] = OrderedDict()
+        self._all: deque[float] = deque(maxlen=OF_ALL_MAX)
+
+    def wait_s(self, address: str) -> float:
+        """For how long this address may not try; 0 if it may now."""
+        now_s = self._clock.monotonic_s()
+        waits = (_wait_s(self._of.get(address, deque()), OF_ONE_MAX, now_s), _wait_s(self._all, OF_ALL_MAX, now_s))
+        return max(waits)
+
+    def failed(self, address: str) -> None:
+        """One more that was wrong."""
+        now_s = self._clock.monotonic_s()
+        self._all.append(now_s)
+        self._of.setdefault(address, deque(maxlen=OF_ONE_MAX)).append(now_s)
+        self._of.move_to_end(address)
+        while len(self._of) > ADDRESSES_MAX:
+            self._of.popitem(last=False)
+
+    def forgive(self, address: str) -> None:
+        """It was right at last."""
+        self._of.pop(address, None)
+
+
+def _wait_s(failures: deque[float], most: int, now_s: float) -> float:
+    """Until the first of the last so many is a minute past."""
+    return max(0.0, failures[-most] + WINDOW_S - now_s) if len(failures) >= most else 0.0

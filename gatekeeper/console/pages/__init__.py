@@ -1,0 +1,1 @@
+"""The pages, one module each: what it shows as a pure function, and the routes that ask for it."""
