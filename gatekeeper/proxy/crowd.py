@@ -17,8 +17,9 @@ from gatekeeper.core.rejection import Code, Rejected, Rejection
 TAKEN_IN_A_TURN_MAX: Final = 512
 """Of what came together, as a batch sends it, or while the process stood still: some tenths of a second of work."""
 
-AT_WORK_MAX: Final = 64
-"""Requests that may have this process at work while its turns are long: what as many connections always have."""
+AT_WORK_MAX: Final = 128
+"""Requests that may have this process at work while its turns are long. Twice the connections that keep it busy: their
+answers take twice as long at most, and nobody who asks again as soon as he is answered is refused for it."""
 
 AT_WORK_BEHIND: Final = 32
 """And from the first refusal on, until it is behind no more. So many keep it busy; more would only make each wait."""
