@@ -10,8 +10,8 @@ from jinja2 import Environment
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.clock import Clock
-from gatekeeper.console.live import Live
 from gatekeeper.console.front import Front
+from gatekeeper.console.live import Live
 from gatekeeper.console.rendering import rendered
 from gatekeeper.console.sessions import Session, Sessions
 from gatekeeper.console.statics import Statics
