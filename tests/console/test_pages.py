@@ -192,7 +192,7 @@ async def test_who_is_lost_can_go_on(console: Console) -> None:
 @pytest.mark.parametrize(
     ("error", "status", "told"),
     [
-        (LedgerUnavailable("no store"), 503, b"The credit ledger cannot be reached"),
+        (LedgerUnavailable("no store", maybe_executed=False), 503, b"The credit ledger cannot be reached"),
         (RuntimeError("a secret"), 500, b"gatekeeper failed inside"),
     ],
 )
