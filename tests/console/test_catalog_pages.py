@@ -1,4 +1,4 @@
-"""The catalog's pages: what is found, what a choice shows with a script and without, and the parts that htmx asks for."""
+"""The catalog's pages: what is found, what a choice shows with a script and without, and the parts for htmx."""
 
 import html
 import re
