@@ -51,7 +51,7 @@ def small_body(gate: Gate, call: Call) -> Sequence[bytes] | None:
     if content.total_bytes == 0:
         return []
     body = [content.read_nowait()]
-    _check(call, body, has_key=call.caller.key in body[0])
+    _check(call, body, has_key=contains(body, call.caller.key))
     return body
 
 
