@@ -189,7 +189,7 @@ def _controls(model: ModelSpec, capability: Capability, chosen: GenerationReques
     if len(model.operations) > 1:
         yield Control("operation", "Operation", tuple(_operations(model, chosen)))
     for setting in SETTINGS:
-        if not is_asked(setting, capability) or (setting.name == "outputs" and capability.outputs_max == 1):
+        if not is_asked(setting, capability) or _is_settled(setting, capability):
             continue
         value = getattr(chosen, setting.name)
         typed = setting.name in TYPED or (
@@ -203,6 +203,11 @@ def _controls(model: ModelSpec, capability: Capability, chosen: GenerationReques
             typed=typed,
             hint=_hint(setting, capability),
         )
+
+
+def _is_settled(setting: Setting, capability: Capability) -> bool:
+    """Whether there is one value, which comes out whatever is said."""
+    return setting.name not in TYPED and len(setting.values(capability)) == 1
 
 
 def _operations(model: ModelSpec, chosen: GenerationRequest) -> Iterator[Option]:
