@@ -207,3 +207,15 @@ async def test_who_leaves_while_waiting_takes_no_place() -> None:
     await asyncio.gather(left, came, return_exceptions=True)
 
     assert (1, 0) == (one.free, one.waiting)
+
+
+async def test_how_late_each_timer_was_is_told() -> None:
+    """Whoever measures hears of each, also of those in time."""
+    clock, told = HandClock(), list[float]()
+    crowded = crowd(clock)
+    crowded.pulse.on_lag = told.append
+    for late_s in (0.0, 0.02):
+        clock.at_s += PULSE_S + late_s
+        crowded.pulse.beat()
+
+    assert pytest.approx([0.0, 0.02]) == told
