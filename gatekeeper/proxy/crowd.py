@@ -17,10 +17,11 @@ from gatekeeper.core.rejection import Code, Rejected, Rejection
 TAKEN_IN_A_TURN_MAX: Final = 512
 """Of what came together, as a batch sends it, or while the process stood still: some tenths of a second of work."""
 
-AT_WORK_MAX: Final = 64
-"""Requests that may have this process at work while its turns are long: what as many connections always have."""
+AT_WORK_MAX: Final = 128
+"""Requests that may have this process at work while its turns are long. Twice the connections that keep it busy: their
+answers take twice as long at most, and nobody who asks again as soon as he is answered is refused for it."""
 
-AT_WORK_BEHIND: Final = 40
+AT_WORK_BEHIND: Final = 32
 """And from the first refusal on, until it is behind no more. So many keep it busy; more would only make each wait."""
 
 CALM_S: Final = 0.1
@@ -38,7 +39,8 @@ class Turns:
     of more than `turn_max_s` no more are taken than until `AT_WORK_MAX` are being worked on, and from the first refusal
     on until `AT_WORK_BEHIND` are, until nothing had to be refused for `CALM_S`. One is taken as one gets done, so how
     many that is in a second need not be known, and hardly anything waits that was taken. The first that comes in a turn
-    always is: whatever those at work wait for, something gets done. `on_turn` is told how long each turn took, in seconds.
+    always is: whatever those at work wait for, something gets done. `on_turn` is told how long each turn took, in
+    seconds.
     """
 
     def __init__(self, clock: Clock, turn_max_s: float) -> None:
@@ -184,7 +186,7 @@ def open_places() -> Places:
 class Crowd:
     """The requests that this process has, and of those the ones that wait `elsewhere`, at a provider for example.
 
-    `holds` are the places of those that ask the ledger for a hold.
+    `holds` are the places of those that ask the ledger for a hold. `unconnected` is told to who gets no connection.
     """
 
     def __init__(self, turns: Turns, elsewhere: Elsewhere, *, in_flight_max: int, holds: Places) -> None:
@@ -194,6 +196,7 @@ class Crowd:
         self.count = 0
         self._in_flight_max = in_flight_max
         self._full = overloaded("This gateway works on as many requests as it takes at once.")
+        self.unconnected = overloaded("This gateway has as many connections as it takes.")
         self._late = overloaded("This gateway has more to do than it gets done.")
 
     def enter(self) -> None:

@@ -300,6 +300,12 @@ class DataPlane:
         detail = "This is no well-formed HTTP request, or one of its lines is too long."
         return self._refused(Target(NATIVE, self._native), Rejection(Code.MALFORMED_REQUEST, detail), trace)
 
+    def refuse_connection(self) -> web.Response:
+        """The answer to whoever there is no connection for: what was asked nobody has read."""
+        answer = self._refused(Target(NATIVE, self._native), self._gate.crowd.unconnected, Trace.begin(self._gate))
+        assert isinstance(answer, web.Response)
+        return answer
+
     def _refused(
         self, target: Target, rejection: Rejection, trace: Trace, request: web.BaseRequest | None = None
     ) -> web.StreamResponse:

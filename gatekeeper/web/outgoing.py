@@ -91,6 +91,13 @@ def plain_head(status: int, lines: Sequence[bytes], length: int, *, keep_alive: 
     return b"%bContent-Length: %d\r\n\r\n" % (text, length)
 
 
+def as_bytes(answer: web.Response) -> bytes:
+    """A small answer whole, for a connection that nobody serves: it is the last there."""
+    body = answer.body if isinstance(answer.body, bytes) else b""
+    lines = [f"{name}: {value}".encode() for name, value in answer.headers.items()]
+    return plain_head(answer.status, lines, len(body), keep_alive=False) + body
+
+
 def head_of(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     """The beginning of a head. Raises ValueError for a header that would begin another."""
     return _begin(status, [f"{name}: {value}".encode() for name, value in headers])

@@ -50,7 +50,7 @@ def test_pictures_have_their_pixels() -> None:
 
     cell = next(row for row in table.rows if row.heads == ("16:9",)).cells[1]
     assert cell is not None
-    assert ("73.5", "2752 x 1536") == (cell.credits_text, cell.pixels)
+    assert ("73.5", "2752 × 1536") == (cell.credits_text, cell.pixels)
 
 
 def test_a_table_is_for_as_many_outputs_as_are_chosen() -> None:
@@ -111,3 +111,16 @@ def test_a_cell_is_marked_where_it_is_chosen() -> None:
     valid = validate(of, chosen)
     assert isinstance(valid, ValidRequest)
     assert [quote(of, valid)] == [cell.quote for cell in cells]
+
+
+def test_a_default_is_marked_like_a_choice() -> None:
+    """What the model makes by itself is what comes out; and any ratio of a group marks its row."""
+    plain = calculate(model("nano-banana-2"), {"aspect_ratio": "1:1"})
+    grouped = calculate(model("veo-3.1"), {"aspect_ratio": "9:16", "duration_s": "4", "audio": "true"})
+
+    first = price_table(model("nano-banana-2"), plain.chosen).rows[0].cells[0]
+    second = price_table(model("veo-3.1"), grouped.chosen).rows[0].cells[1]
+    assert first is not None
+    assert second is not None
+    assert (True, True) == (first.chosen, second.chosen)
+    assert "9:16" == second.form["aspect_ratio"]

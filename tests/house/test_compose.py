@@ -1,113 +1,180 @@
-"""The container files against the code. Docker itself is not asked: that they build and start is not shown here."""
+"""The container files against the code and the Compose Specification. That Docker builds and starts them is not shown
+here; what the gateways in them do is, in `tests/system/test_deployed.py`."""
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
-from gatekeeper.settings import ServerSettings, Settings
+from gatekeeper.settings import ServerSettings
 from gatekeeper.yamlfile import load_yaml
+from tests.house.deployfiles import GIVEN, compose_problems, composed, dockerfile, image_environment, is_setting
 from tests.house.generated import ROOT, commands
 
-SERVICE_KEYS = {
-    "build", "command", "depends_on", "environment", "healthcheck", "image", "ports", "restart", "stop_grace_period",
-    "volumes",
-}  # fmt: skip
-"""The words of the Compose specification that are used here."""
+GATEWAYS = ("gateway-1", "gateway-2")
 
 
-@pytest.fixture(scope="module")
-def compose() -> Any:
-    """docker-compose.yml as plain data."""
-    return load_yaml(ROOT / "docker-compose.yml").data
+@pytest.fixture(scope="module", name="compose")
+def _compose() -> Any:
+    return composed()
 
 
-@pytest.fixture(scope="module")
-def dockerfile() -> str:
-    """The Dockerfile, its continued lines joined."""
-    return (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+@pytest.fixture(scope="module", name="services")
+def _services(compose: Any) -> Any:
+    return compose["services"]
 
 
-def is_setting(variable: str) -> bool:
-    """Whether GATEKEEPER_SECTION__KEY names a setting."""
-    model: Any = Settings
-    for name in variable.removeprefix("GATEKEEPER_").lower().split("__"):
-        field = model.model_fields.get(name) if isinstance(model, type) and issubclass(model, BaseModel) else None
-        if field is None:
-            return False
-        model = field.annotation
-    return True
+@pytest.fixture(name="gateways")
+def _gateways(services: Any) -> list[Any]:
+    return [services[name] for name in GATEWAYS]
 
 
-def test_only_words_of_the_specification_are_used(compose: Any) -> None:
-    """Top level and services have keys that Compose knows."""
-    assert {"services", "volumes"} == set(compose)
-    assert set() == {key for service in compose["services"].values() for key in service} - SERVICE_KEYS
+def mounts(services: Any) -> Iterator[tuple[str, str]]:
+    """What is mounted where, in all services."""
+    for service in services.values():
+        yield from ((volume.split(":")[0], volume.split(":")[1]) for volume in service.get("volumes", ()))
 
 
-def test_the_gateway_is_started_with_a_command_it_has(compose: Any, dockerfile: str) -> None:
-    """Image and service run commands of the command line, with a config file that is mounted."""
-    command, *options = compose["services"]["gatekeeper"]["command"]
-    source, target, _ = compose["services"]["gatekeeper"]["volumes"][0].split(":")
-    (default,) = re.findall(r"^CMD (.*)$", dockerfile, re.MULTILINE)
-
-    assert {command, *json.loads(default)} <= set(commands())
-    assert ["--config", f"{target}/gatekeeper.yaml"] == options
-    assert (ROOT / source / "gatekeeper.yaml").is_file()
+def test_the_specification_has_nothing_against_it(compose: Any) -> None:
+    """Every word of it is Compose's, with the type that it has there."""
+    assert [] == compose_problems(compose)
 
 
-def test_every_variable_is_a_setting_or_a_credential_that_the_config_names(compose: Any, dockerfile: str) -> None:
+def test_a_word_that_compose_does_not_have_is_found(compose: Any) -> None:
+    """The schema is one that closes its lists."""
+    assert compose_problems({"services": {"a": {"image": "b", "helthcheck": {}}}})
+
+
+def test_without_a_secret_nothing_is_started() -> None:
+    """Whoever forgets one is told which, before a container runs."""
+    for name in GIVEN:
+        with pytest.raises(LookupError, match=name):
+            composed(**{name: ""})
+
+
+def test_the_gateways_are_started_with_a_command_they_have(gateways: list[Any]) -> None:
+    """Image and services run commands of the command line, with a config file that is mounted."""
+    (default,) = re.findall(r"^CMD (.*)$", dockerfile(), re.MULTILINE)
+
+    for gateway in gateways:
+        command, *options = gateway["command"]
+        source, target, _ = gateway["volumes"][0].split(":")
+        assert {command, *json.loads(default)} <= set(commands())
+        assert ["--config", f"{target}/gatekeeper.yaml"] == options
+        assert (ROOT / source / "gatekeeper.yaml").is_file()
+
+
+def test_every_variable_is_a_setting_or_a_credential_that_the_config_names(gateways: list[Any]) -> None:
     """No variable is misspelled, in either file."""
-    named = {*compose["services"]["gatekeeper"]["environment"], *re.findall(r"\b(GATEKEEPER_\w+)=", dockerfile)}
+    named = {*gateways[0]["environment"], *image_environment()} - {"GATEKEEPER_CONFIG"}
     config = (ROOT / "config" / "gatekeeper.yaml").read_text()
 
     assert [] == [name for name in sorted(named) if not is_setting(name) and f"{{env: {name}}}" not in config]
 
 
-def test_the_gateways_store_is_the_other_service(compose: Any) -> None:
-    """Its address names a service, which is waited for and keeps its data on a declared volume."""
-    gateway, services = compose["services"]["gatekeeper"], compose["services"]
-    host = re.search(r"redis://([\w-]+):6379", gateway["environment"]["GATEKEEPER_STORE__URL"])
-    kept = {volume.split(":")[0] for service in services.values() for volume in service["volumes"]}
+def test_two_gateways_share_a_store_and_nothing_on_disk(services: Any, gateways: list[Any]) -> None:
+    """Their outboxes and events are their own; everything else about them is the same but the admin port outside."""
+    one, other = ({key: value for key, value in each.items() if key not in {"volumes", "ports"}} for each in gateways)
+    data = [volume.split(":")[0] for gateway in gateways for volume in gateway["volumes"][1:]]
+    host = re.search(r"redis://([\w-]+):6379", one["environment"]["GATEKEEPER_STORE__URL"])
 
+    assert one == other
+    assert list(GATEWAYS) == data
     assert host is not None
-    assert {host[1]} == set(gateway["depends_on"])
-    assert set(compose["volumes"]) == {name for name in kept if not name.startswith(".")}
+    assert {host[1]} == set(one["depends_on"]) <= set(services)
 
 
-def test_the_store_keeps_credits(compose: Any) -> None:
-    """Every write is on disk before it counts, and nothing is evicted."""
-    command = " ".join(compose["services"]["store"]["command"])
+def test_every_volume_is_declared_and_every_file_is_there(compose: Any, services: Any) -> None:
+    """Named volumes and networks are those that are declared; what is mounted of the project exists."""
+    mounted = dict(mounts(services))
+    networks = {name for service in services.values() for name in service["networks"]}
 
-    assert "--appendonly yes --appendfsync always" in command
-    assert "--maxmemory-policy noeviction" in command
+    assert set(compose["volumes"]) == {name for name in mounted if not name.startswith(".")}
+    assert set(compose["networks"]) == networks
+    assert [] == [name for name in mounted if name.startswith(".") and not (ROOT / name).exists()]
 
 
-def test_what_is_in_flight_may_settle_before_the_container_is_killed(compose: Any) -> None:
+def test_every_store_keeps_credits(services: Any) -> None:
+    """Every write is on disk before it counts, nothing is evicted; a cluster is only there when it is asked for."""
+    stores = {name: each for name, each in services.items() if each.get("command", [""])[0] == "valkey-server"}
+
+    assert {"store", *(f"node-{n}" for n in range(1, 7))} == set(stores)
+    for name, store in stores.items():
+        command = " ".join(store["command"])
+        assert "--appendonly yes --appendfsync always" in command
+        assert "--maxmemory-policy noeviction" in command
+        assert ("--cluster-enabled yes" in command, ["cluster"]) == (
+            name != "store",
+            store.get("profiles", ["cluster"]),
+        )
+        assert ["storing"] == store["networks"]
+        assert any(volume.endswith(":/data") for volume in store["volumes"])
+
+
+def test_what_is_in_flight_may_settle_before_the_container_is_killed(gateways: list[Any]) -> None:
     """The grace of the container is longer than the gateway's own."""
-    grace_s = int(compose["services"]["gatekeeper"]["stop_grace_period"].removesuffix("s"))
+    grace_s = int(gateways[0]["stop_grace_period"].removesuffix("s"))
 
-    assert grace_s > ServerSettings().shutdown_grace_s
+    assert grace_s > 2 * ServerSettings().shutdown_grace_s
 
 
-def test_the_image_copies_what_is_there_and_runs_as_nobody_special(dockerfile: str) -> None:
-    """Every source of a COPY exists, the ports are the defaults, the user is not root."""
-    copies = re.findall(r"^COPY (?!--from)(.*) \S+$", dockerfile, re.MULTILINE)
+def test_the_gateways_may_do_little(gateways: list[Any]) -> None:
+    """No capability, no way to more, nothing to write to but a volume and memory; seen from this machine alone."""
+    for gateway in gateways:
+        assert gateway["read_only"]
+        assert ["ALL"] == gateway["cap_drop"]
+        assert ["no-new-privileges:true"] == gateway["security_opt"]
+        assert all(port.startswith("127.0.0.1:") for port in gateway["ports"])
+
+
+def test_prometheus_scrapes_every_gateway(services: Any) -> None:
+    """Each by itself, at its admin port, in a network that both are in."""
+    jobs = load_yaml(ROOT / "config/prometheus/prometheus.yml").data["scrape_configs"]
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in jobs}
+
+    assert [f"{name}:8081" for name in GATEWAYS] == targets["gatekeeper"]
+    assert set(services["prometheus"]["networks"]) & set(services["gateway-1"]["networks"])
+
+
+def test_grafana_has_its_source_and_its_dashboard(services: Any) -> None:
+    """Where the provisioning looks is where the files are mounted, and the source is a service."""
+    targets = dict(mounts({"grafana": services["grafana"]}))
+    provisioning = ROOT / "config/grafana/provisioning"
+    (provider,) = load_yaml(provisioning / "dashboards/gatekeeper.yml").data["providers"]
+    (source,) = load_yaml(provisioning / "datasources/prometheus.yml").data["datasources"]
+
+    assert "/etc/grafana/provisioning" == targets["./config/grafana/provisioning"]
+    assert f"{provider['options']['path']}/gatekeeper.json" == targets["./config/grafana/gatekeeper.json"]
+    assert source["url"] == "http://prometheus:9090"
+
+
+def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
+    """Every source of a COPY exists, the ports are the defaults, the user is not root and has a number."""
+    copies = re.findall(r"^COPY (?!--from)(.*) \S+$", dockerfile(), re.MULTILINE)
     sources = [source for line in copies for source in line.split()]
     defaults = ServerSettings()
 
     assert [] == [source for source in sources if not (ROOT / source).exists()]
-    assert f"EXPOSE {defaults.port} {defaults.admin_port}" in dockerfile
-    assert re.search(r"^USER gatekeeper$", dockerfile, re.MULTILINE)
+    assert f"EXPOSE {defaults.port} {defaults.admin_port}" in dockerfile()
+    assert re.search(r"^USER 10001$", dockerfile(), re.MULTILINE)
 
 
-def test_the_image_pins_the_same_uv_as_the_makefile(dockerfile: str) -> None:
+def test_the_image_asks_itself_how_it_is(gateways: list[Any]) -> None:
+    """By a module of ours, as the compose file does."""
+    (asked,) = re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", dockerfile(), re.MULTILINE)
+
+    assert ["python", "-m", "gatekeeper.health"] == json.loads(asked)
+    assert ["CMD", *json.loads(asked)] == gateways[0]["healthcheck"]["test"]
+    assert (ROOT / "gatekeeper/health.py").is_file()
+
+
+def test_the_image_pins_the_same_uv_as_the_makefile() -> None:
     """One version of the installer, wherever it runs."""
     makefile = (ROOT / "Makefile").read_text()
 
-    assert re.findall(r"^UV_VERSION := (\S+)$", makefile, re.MULTILINE) == re.findall(r"uv==(\S+)", dockerfile)
+    assert re.findall(r"^UV_VERSION := (\S+)$", makefile, re.MULTILINE) == re.findall(r"uv==(\S+)", dockerfile())
 
 
 def test_continuous_integration_runs_the_same_check_as_a_person() -> None:
