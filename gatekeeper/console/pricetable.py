@@ -22,6 +22,9 @@ from gatekeeper.core.spec import Capability, ModelSpec
 CELLS_MAX: Final = 800
 """A table with more cells than this is nothing to look at; the calculator has each of them."""
 
+ROWS_SHOWN: Final = 16
+"""About as many fit on a screen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -54,6 +57,11 @@ class PriceTable:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     is_cut: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is more than a screen shows: then it scrolls by itself."""
+        return len(self.rows) > ROWS_SHOWN
 
 
 @dataclass(frozen=True, slots=True)
