@@ -41,7 +41,7 @@ from gatekeeper.listening import listen_admin, listen_data
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.providers import build_providers, key_headers, provider_problems
-from gatekeeper.proxy.crowd import Crowd, Places, Pulse
+from gatekeeper.proxy.crowd import Crowd, Elsewhere, Places, Turns
 from gatekeeper.proxy.entropy import Entropy
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
@@ -79,14 +79,14 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Seat:
     """Which of how many processes that serve this one is; the first is number 1, and 0 serves alone."""
 
     number: int
     of: int
 
 
-ALONE = Place(0, 1)
+ALONE = Seat(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +182,14 @@ async def running_gateway(
 
 @asynccontextmanager
 async def running_worker(
-    settings: Settings, catalog: Catalog, place: Place, static_keys: Iterable[KeyRecord] = ()
+    settings: Settings, catalog: Catalog, seat: Seat, static_keys: Iterable[KeyRecord] = ()
 ) -> AsyncIterator[Gate]:
     """The data plane alone, beside others like it on the same port. Whoever leads them has the admin plane and what is
     done once for all: teams, walks over all of them, what is told of the store. Raises the ledger's errors or OSError.
     """
     metrics, clock = Metrics(), SystemClock()
     async with AsyncExitStack() as stack:
-        store, books = await _open_books(settings, metrics, stack, place)
+        store, books = await _open_books(settings, metrics, stack, seat)
         start_watch(store, metrics, stack, tells=False)
         gate = await _build_gate(settings, Shelf(catalog), books, metrics, static_keys, clock, stack)
         start_replayer(gate, stack)
@@ -234,7 +234,8 @@ async def _build_gate(  # every argument is a part that is wired in
     stack: AsyncExitStack,
 ) -> Gate:
     server = settings.server
-    providers = await build_providers(settings, stack)
+    elsewhere = Elsewhere()
+    providers = await build_providers(settings, stack, elsewhere)
     callers = Authenticator(
         books.ledger.keyring.find, books.ledger.team, clock, static_keys, key_headers(providers.values())
     )
@@ -257,7 +258,7 @@ async def _build_gate(  # every argument is a part that is wired in
         jobs=settings.jobs,
         desk=JobDesk(books.ledger, clock.monotonic_s),
         webhooks=await _open_webhooks(settings, books, clock, metrics, stack),
-        crowd=_gather(server, clock, stack),
+        crowd=_gather(server, clock, elsewhere),
         room=_room(settings),
         public_url=server.public_url,
     )
@@ -273,16 +274,14 @@ def _room(settings: Settings) -> Room:
     )
 
 
-def _gather(server: ServerSettings, clock: Clock, stack: AsyncExitStack) -> Crowd:
-    pulse = Pulse(clock, server.lag_max_s)
-    stack.callback(pulse.stop)
+def _gather(server: ServerSettings, clock: Clock, elsewhere: Elsewhere) -> Crowd:
     holds = Places(
         "More generations are asked for than the ledger can hold credits for.",
         places=server.holds_at_once,
         waiting_max=server.holds_waiting_max,
         wait_max_s=server.holds_wait_max_s,
     )
-    return Crowd(pulse, in_flight_max=server.in_flight_max, holds=holds)
+    return Crowd(Turns(clock, server.turn_max_s), elsewhere, in_flight_max=server.in_flight_max, holds=holds)
 
 
 async def _open_webhooks(
@@ -296,9 +295,9 @@ async def _open_webhooks(
 
 
 async def _open_books(
-    settings: Settings, metrics: Metrics, stack: AsyncExitStack, place: Place
+    settings: Settings, metrics: Metrics, stack: AsyncExitStack, seat: Seat
 ) -> tuple[OpenStore, Books]:  # fmt: skip
-    outbox, in_flight = await _open_outbox(settings, metrics, stack, place), InFlight()
+    outbox, in_flight = await _open_outbox(settings, metrics, stack, seat), InFlight()
     # The store comes later, so it closes before: what its closing gives back still finds the outbox open.
     stack.push_async_callback(in_flight.until_none, BOOKING_TIMEOUT_S)
     store = await stack.enter_async_context(open_ledger(settings))
@@ -306,10 +305,10 @@ async def _open_books(
     return store, Books(store.ledger, outbox, in_flight)
 
 
-async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack, place: Place) -> Outbox:
+async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack, seat: Seat) -> Outbox:
     """All workers share the directory, and the room: each has files of its own in it, and adopts those of the dead."""
-    max_bytes = settings.store.outbox_max_mb * 1024**2 // place.of
-    outbox = await open_outbox(data_dir(settings) / OUTBOX_NAME, max_bytes=max_bytes, worker=place.number)
+    max_bytes = settings.store.outbox_max_mb * 1024**2 // seat.of
+    outbox = await open_outbox(data_dir(settings) / OUTBOX_NAME, max_bytes=max_bytes, worker=seat.number)
     stack.push_async_callback(outbox.close)
     metrics.outbox_depth(lambda: outbox.depth)
     for warning in outbox.warnings:

@@ -106,6 +106,7 @@ Refused (422; the answer names what is allowed):
 
 What is left:  curl -sS {url}/v1/balance -H 'Authorization: Bearer {DEMO_KEY}'
 Its books:     GATEKEEPER_STORE__URL='{store_url}' {_program()} verify
+Console:       {admin_url}/   Its token: echo "{token_word}"
 Admin API:     curl -sS {admin_url}/admin/v1/teams -H "Authorization: Bearer {token_word}"
 Health:        {admin_url}/readyz   Metrics: {admin_url}/metrics
 Sandbox:       {sandbox_url} (what it was asked, and what it would bill: {sandbox_url}/sandbox/ledger)

@@ -26,12 +26,22 @@ CONNECTIONS_WAITING_MAX: Final = 4096
 """New connections that the system keeps until the event loop takes them, for bursts (Linux's own limit is the same by
 default). Beyond it they are dropped unanswered, and the client's system tries again a second later."""
 
+ADMIN_CONNECTIONS_MAX: Final = 1024
+"""Of operators and their programs; further ones are closed unanswered."""
+
 
 async def listen_admin(settings: Settings, admin: AdminPlane, stack: AsyncExitStack, recent: Feed) -> str:
     """The admin plane and its console until the stack is closed; its URL. Raises OSError."""
     application = admin.application(console_of(admin, recent, front_of(settings)))
     runner = FrontRunner(application, refuse_unparsable, refused_by_http, access_log=None, handle_signals=False)
-    return await _listen(runner, settings.server.admin_host, settings.server.admin_port, stack)
+    site = Site(
+        await _ready(runner, stack),
+        settings.server.admin_host,
+        settings.server.admin_port,
+        backlog=CONNECTIONS_WAITING_MAX,
+        connections_max=ADMIN_CONNECTIONS_MAX,
+    )
+    return await _listen(runner, site)
 
 
 async def listen_data(server: ServerSettings, gate: Gate, stack: AsyncExitStack, *, shared: bool = False) -> str:
@@ -49,15 +59,26 @@ async def listen_data(server: ServerSettings, gate: Gate, stack: AsyncExitStack,
     )
     # To aiohttp a grace of exactly 0 means no limit.
     runner = web.ServerRunner(front, shutdown_timeout=max(server.shutdown_grace_s, SHUTDOWN_GRACE_S_MIN))
-    return await _listen(runner, server.host, server.port, stack, shared=shared)
+    site = Site(
+        await _ready(runner, stack),
+        server.host,
+        server.port,
+        backlog=CONNECTIONS_WAITING_MAX,
+        connections_max=server.connections_max,
+        full=plane.refuse_connection,
+        shared=shared,
+    )
+    return await _listen(runner, site)
 
 
-async def _listen(
-    runner: web.BaseRunner, host: str, port: int, stack: AsyncExitStack, *, shared: bool = False
-) -> str:  # fmt: skip
+async def _ready(runner: web.BaseRunner, stack: AsyncExitStack) -> web.BaseRunner:
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await Site(runner, host, port, backlog=CONNECTIONS_WAITING_MAX, shared=shared).start()
+    return runner
+
+
+async def _listen(runner: web.BaseRunner, site: Site) -> str:
+    await site.start()
     bound_host, bound_port = runner.addresses[0][:2]
     return http_url(bound_host, bound_port)
 

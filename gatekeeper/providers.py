@@ -14,7 +14,7 @@ from gatekeeper.dialects.custom import CustomAnswer, CustomDialect, CustomPlan, 
 from gatekeeper.dialects.pointers import read_pointer
 from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger.records import OnUnknown
-from gatekeeper.proxy.crowd import Places
+from gatekeeper.proxy.crowd import Elsewhere, Places
 from gatekeeper.proxy.gate import Provider
 from gatekeeper.proxy.webhooks.signatures import KEY_BYTES_MIN, standard_key
 from gatekeeper.sections import describe_secret, read_secret
@@ -30,12 +30,15 @@ _WEBHOOK_SECRET_MEND = (
 )
 
 
-async def build_providers(settings: Settings, stack: AsyncExitStack) -> dict[str, Provider]:
-    """Every provider with its credential and its own pool of connections, which closes with the stack."""
+async def build_providers(
+    settings: Settings, stack: AsyncExitStack, elsewhere: Elsewhere | None = None
+) -> dict[str, Provider]:
+    """Every provider with its credential and its own pool of connections, which closes with the stack. `elsewhere`
+    counts who waits for a place at one."""
     providers = {}
     for name, stated in settings.providers.items():
         upstream = await stack.enter_async_context(Upstream(connections_per_host=stated.connections_max))
-        providers[name] = _build_provider(name, stated, settings, upstream)
+        providers[name] = _build_provider(name, stated, settings, upstream, elsewhere)
     return providers
 
 
@@ -163,7 +166,9 @@ def _webhook_problems(settings: Settings, name: str, dialect: Dialect, *, secret
         yield settings.problem(where, str(error), "Set it, or leave it out: then each event is confirmed by a poll.")
 
 
-def _build_provider(name: str, stated: ProviderSettings, settings: Settings, upstream: Upstream) -> Provider:
+def _build_provider(
+    name: str, stated: ProviderSettings, settings: Settings, upstream: Upstream, elsewhere: Elsewhere | None
+) -> Provider:
     limits, dialect = stated.timeouts, _dialect(stated) or DIALECTS[stated.dialect]
     return Provider(
         name=name,
@@ -182,9 +187,10 @@ def _build_provider(name: str, stated: ProviderSettings, settings: Settings, ups
         unknown_grace_s=stated.unknown_grace_s,
         shadow=stated.shadow,
         places=Places(
-            f"{name} has as many generations from here as it takes at once.",
+            f"{name} has as many requests from here as it takes at once.",
             places=stated.connections_max,
             waiting_max=stated.queue_max,
             wait_max_s=stated.queue_max_s,
+            elsewhere=elsewhere,
         ),
     )

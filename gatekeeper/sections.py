@@ -85,6 +85,9 @@ class ServerSettings(Section):
         le=86_400,
         description="An SDK tries three times and waits 10 min for each: its last try is within it.",
     )
+    connections_max: int = Field(
+        16_384, ge=1, description="Of callers to one process, idle ones too: more than there may be requests in flight."
+    )
     in_flight_max: int = Field(
         12_000, ge=1, description="Requests that one process works on: 10,000 that wait for pictures, and their polls."
     )
@@ -95,8 +98,8 @@ class ServerSettings(Section):
         2000, ge=0, description="And that may wait to do so; further ones push out the first."
     )
     holds_wait_max_s: float = Field(1, gt=0, description="For so long: a hiccup of the store's disk is over by then.")
-    lag_max_s: float = Field(
-        0.025, gt=0, description="How late a process may be again and again; beyond it new requests are refused."
+    turn_max_s: float = Field(
+        0.008, gt=0, description="After a turn of the event loop as long as this, new requests may be refused."
     )
     shutdown_grace_s: float = Field(
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."

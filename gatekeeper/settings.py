@@ -207,9 +207,11 @@ class ProviderSettings(Section):
     unknown_grace_s: float = Field(60, ge=0, description="How long an unknown outcome is waited for.")
     shadow: bool = Field(False, description="Nothing that goes to it is refused; docs/shadow.md says what is.")
     connections_max: int = Field(
-        1000, ge=1, description="And as many generations at once, in each process; beyond it they wait for a place."
+        1000, ge=1, description="And as many requests at once, in each process; beyond it they wait for a place."
     )
-    queue_max: int = Field(1000, ge=0, description="Generations that may wait for a place; further ones are refused.")
+    queue_max: int = Field(
+        1000, ge=0, description="Requests that may wait for a place; the last that came gets the next."
+    )
     queue_max_s: float = Field(
         2, gt=0, description="How long one waits for a place, with nothing held yet; then it is refused as overloaded."
     )

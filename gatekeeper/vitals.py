@@ -38,7 +38,7 @@ class Vitals:
         )  # fmt: skip
         lag = Spread(
             "gatekeeper_event_loop_lag_seconds",
-            "How late a timer of 5 ms was, while requests came", (), LAG_BUCKETS_S,
+            "How long a turn of the event loop took that began with a request", (), LAG_BUCKETS_S,
         )  # fmt: skip
         registry.register(self._calls)
         registry.register(lag)

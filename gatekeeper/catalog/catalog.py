@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
-from gatekeeper.catalog.naming import NAME_LENGTH_MAX, Names
+from gatekeeper.catalog.naming import NAME_LENGTH_MAX, ModelNames
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.spec import ModelSpec, Offer
 
@@ -26,7 +26,7 @@ _EVERYWHERE: Final[_Where] = ("", ())
 """No provider in particular: all ids and aliases."""
 
 
-def _names_memo() -> Memo[_Where, Names]:
+def _names_memo() -> Memo[_Where, ModelNames]:
     return Memo(NAMES_KEPT)
 
 
@@ -44,7 +44,7 @@ class Catalog:
     _by_offer: Mapping[tuple[str, str], tuple[ModelSpec, Offer]] = field(repr=False, compare=False)
     _sold: Mapping[tuple[str, str], ModelSpec] = field(repr=False, compare=False)
     _by_upstream_id: Mapping[str, ModelSpec | None] = field(repr=False, compare=False)
-    _names: Memo[_Where, Names] = field(init=False, repr=False, compare=False, default_factory=_names_memo)
+    _names: Memo[_Where, ModelNames] = field(init=False, repr=False, compare=False, default_factory=_names_memo)
     _suggested: Memo[tuple[_Where, str], tuple[str, ...]] = field(
         init=False, repr=False, compare=False, default_factory=_suggestions_memo
     )
@@ -106,7 +106,7 @@ class Catalog:
             return ()
         found = self._suggested.get((where, name))
         if found is None:
-            names = self._names.get(where) or self._names.put(where, Names(self._known_at(where)))
+            names = self._names.get(where) or self._names.put(where, ModelNames(self._known_at(where)))
             found = self._suggested.put((where, name), names.nearest(name))
         return found
 

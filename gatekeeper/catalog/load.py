@@ -14,6 +14,9 @@ from gatekeeper.core.spec import ModelSpec
 from gatekeeper.garbage import nothing_is_collected
 from gatekeeper.yamlfile import TEXTS_REMEMBERED, ConfigError, Problem, YamlFile, load_yaml, problems_of
 
+CATALOGS_REMEMBERED = 2
+"""The one in force, and the one before it: a reload for which no file has changed is done in a moment."""
+
 
 def load_catalog(paths: Sequence[Path]) -> Catalog:
     """The catalog in these files, in this order; a path named twice is read once.
@@ -29,14 +32,23 @@ def load_catalog(paths: Sequence[Path]) -> Catalog:
 def _load(paths: Sequence[Path]) -> Catalog:
     problems: list[Problem] = []
     files = [file for path in dict.fromkeys(paths) for file in _read(path, problems)]
-    checked = [_checked(file) for file in files]
-    problems += [problem for _, found in checked for problem in found]
-    problems += problems_across(files)
+    catalog, found = _made_of(tuple(files))
+    problems += found
     if problems:
         order = {str(path): index for index, path in enumerate(paths)}
         raise ConfigError(sorted(dict.fromkeys(problems), key=lambda p: (order[p.file], p.line)))
+    return catalog
+
+
+@lru_cache(CATALOGS_REMEMBERED)
+def _made_of(files: tuple[YamlFile, ...]) -> tuple[Catalog, tuple[Problem, ...]]:
+    """The catalog of these files, or all their mistakes. Remembered like what each of them came to."""
+    checked = [_checked(file) for file in files]
+    problems = (*(problem for _, found in checked for problem in found), *problems_across(files))
+    if problems:
+        return Catalog.of((), ""), problems
     models = [model for entries, _ in checked for model in entries]
-    return Catalog.of(models, content_hash([file.data for file in files]))
+    return Catalog.of(models, content_hash([file.data for file in files])), ()
 
 
 def _read(path: Path, problems: list[Problem]) -> list[YamlFile]:

@@ -27,7 +27,7 @@ LOOKED_UP_MAX: Final = 10_000
 _GROUP: Final = 3
 
 
-class Names:
+class ModelNames:
     """Names with the models that they stand for."""
 
     __slots__ = ("_groups", "_known", "_model_ids", "_ordered")

@@ -1,5 +1,6 @@
 """The `gatekeeper` command and the list of what it can do."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -174,4 +175,10 @@ def _root(
 
 def main() -> None:
     """The command line's entry point."""
-    make_app(sys.argv[1:])(prog_name="gatekeeper")
+    make_app(_typed())(prog_name="gatekeeper")
+
+
+def _typed() -> list[str]:
+    """What stands behind `gatekeeper`: when Tab is pressed the shell says it in a variable, as far as it is typed."""
+    completing = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS")
+    return completing.split()[1:] if completing and "_GATEKEEPER_COMPLETE" in os.environ else sys.argv[1:]

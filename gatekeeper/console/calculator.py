@@ -1,8 +1,8 @@
 """What a generation would cost, setting by setting: what may still be chosen, what each choice comes to, and the total.
 
-It has no prices and no rules of its own. Every figure is `core.price.quote` of what `core.decide` let through, as in the
-data plane, so that what is shown here is what is held there. A choice is offered if something completes it; where the
-rest of what was chosen does not go with it as it stands, the nearest completion is what it is priced by.
+It has no prices and no rules of its own. Every figure is `core.price.quote` of what `core.decide` let through, as in
+the data plane, so that what is shown here is what is held there. A choice is offered if something completes it; where
+the rest of what was chosen does not go with it as it stands, the nearest completion is what it is priced by.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -189,7 +189,7 @@ def _controls(model: ModelSpec, capability: Capability, chosen: GenerationReques
     if len(model.operations) > 1:
         yield Control("operation", "Operation", tuple(_operations(model, chosen)))
     for setting in SETTINGS:
-        if not is_asked(setting, capability):
+        if not is_asked(setting, capability) or (setting.name == "outputs" and capability.outputs_max == 1):
             continue
         value = getattr(chosen, setting.name)
         typed = setting.name in TYPED or (
@@ -249,11 +249,8 @@ def label_of(setting: Setting, value: Any) -> str:
     """A value as people read it."""
     if isinstance(value, bool):
         return _SWITCH_WORDS[setting.name][value]
-    return (
-        setting.write(value).replace("x", " x ")
-        if setting.name in {"size", "input_pixels"}
-        else (setting.write(value) + _UNITS.get(setting.name, ""))
-    )
+    text = setting.write(value)
+    return text.replace("x", " × ") if setting.name in {"size", "input_pixels"} else text + _UNITS.get(setting.name, "")
 
 
 def operation_text(operation: Operation) -> str:
@@ -282,7 +279,7 @@ def _beside(asked: GenerationRequest, completed: GenerationRequest) -> str:
 def _pixels(setting: Setting, value: Any, valid: ValidRequest) -> str:
     if value is None or valid.size is None or setting.name not in {"resolution", "aspect_ratio"}:
         return ""
-    return f"{valid.size.width} x {valid.size.height}"
+    return f"{valid.size.width} × {valid.size.height}"
 
 
 def _hint(setting: Setting, capability: Capability) -> str:

@@ -1,11 +1,10 @@
 """How a price comes about, in words: its rule, how it is rounded, the least that an output costs, and what is held.
 
-Sentences only. The figures in them are the catalog's, written exactly; the arithmetic of one request stands in the lines
-of its quote.
+Sentences only. The figures in them are the catalog's, written exactly; the arithmetic of one request stands in the
+lines of its quote.
 """
 
 from collections.abc import Iterator
-from typing import assert_never
 
 from gatekeeper.core.credits import Rounding, credits_text
 from gatekeeper.core.making import closings
@@ -59,32 +58,32 @@ def explain_price(capability: Capability, valid: ValidRequest, quoted: Quote) ->
     )
 
 
+_PLAIN_RULES = {
+    FlatPrice: "One price for every output, whatever its size.",
+    TierPrice: "A price for each resolution; the aspect ratio changes nothing.",
+    TierMultiplierPrice: "A price for each resolution; the aspect ratio changes nothing.",
+    QualityPrice: "A price for each quality, and for each resolution where there are any.",
+    ScalePrice: "A price for each scale, whatever the size of the picture.",
+    SecondsPrice: "Seconds × the price of a second.",
+    DurationPrice: "A price for each length, as the price list has it.",
+}
+"""Rules that are said without their figures."""
+
+
 def _rule_text(rule: PriceRule) -> str:
     match rule:
-        case FlatPrice():
-            return "One price for every output, whatever its size."
-        case TierPrice() | TierMultiplierPrice():
-            return "A price for each resolution; the aspect ratio changes nothing."
-        case QualityPrice():
-            return "A price for each quality, and for each resolution where there are any."
-        case ScalePrice():
-            return "A price for each scale, whatever the size of the picture."
         case MegapixelScalePrice(base):
-            return f"{credits_text(base)} x the millions of pixels that go in x the factor of the scale."
+            return f"{credits_text(base)} × the millions of pixels that go in × the factor of the scale."
         case AreaPrice(first, further):
             begun = f"the first megapixel {credits_text(first)}, each further one begun {credits_text(further)}"
-            return f"By the area that comes out, in megapixels of 1024 x 1024: {begun}."
-        case SecondsPrice():
-            return "Seconds x the price of a second."
-        case DurationPrice():
-            return "A price for each length, as the price list has it."
+            return f"By the area that comes out, in megapixels of 1024 × 1024: {begun}."
         case BaseSecondsPrice(included_s=included_s):
             return f"A base for the first {number_text(included_s)} s, and a price for each second after that."
         case TokenPrice(fps=fps):
-            counted = f"seconds x width x height x {fps} / 1024"
+            counted = f"seconds × width × height × {fps} / 1024"
             return f"By the thousand tokens, which are {counted}; what the provider reports is charged."
         case _:
-            assert_never(rule)
+            return _PLAIN_RULES[type(rule)]
 
 
 def _roundings(rule: PriceRule) -> Iterator[str]:
@@ -117,5 +116,4 @@ def _open_text(capability: Capability, valid: ValidRequest, quoted: Quote) -> It
         *(["quality"] if any(each.quality != valid.quality for each in closings(capability, valid)) else []),
         *(["seconds of the video that goes in"] if valid.input_video else []),
     ]
-    what = " and ".join(left) if len(left) < 3 else f"{', '.join(left[:-1])} and {left[-1]}"
-    yield f"The {what} are not known before: the dearest is held, and what comes out is charged."
+    yield f"Not known before: {', '.join(left)}. The dearest is held, and what comes out is charged."

@@ -177,7 +177,7 @@ def _cell(
     return Cell(
         quote=decision.worth,
         form=written(asked, model),
-        pixels="" if size is None or is_film else f"{size.width} x {size.height}",
+        pixels="" if size is None or is_film else f"{size.width} × {size.height}",
         chosen=chosen_here,
     )
 

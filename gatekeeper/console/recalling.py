@@ -58,7 +58,8 @@ class JournalPage:
 
 async def last_entries(ledger: Ledger, team_id: str, seq: int, count: int) -> list[JournalLine]:
     """The last so many up to this one."""
-    entries = await ledger.journal(team_id, max(seq - count, 0), count)
+    after = max(seq - count, 0)
+    entries = await ledger.journal(team_id, after, seq - after) if seq else ()
     return [line_of(entry_document(each)) for each in reversed(entries)]
 
 

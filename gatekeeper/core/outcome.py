@@ -32,9 +32,10 @@ class Cost:
     unit: CostUnit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Made:
-    """It made something. None is what the answer does not tell.
+    """It made something. None is what the answer does not tell. It does not change; one is made for each answer, and a
+    frozen one costs three times as much.
 
     `pixels` has one entry an output. `duration_s` is that of one output. `resolution` is a tier as `sizes` spells it.
     `tokens` are those the provider bills. `job_id` is the provider's name for the work where it has one although it

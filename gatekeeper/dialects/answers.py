@@ -10,6 +10,7 @@ import json
 import re
 from binascii import Error as Base64Error
 from fractions import Fraction
+from functools import lru_cache
 from typing import cast
 
 import orjson
@@ -26,6 +27,9 @@ SIDE_MAX = 100_000
 
 DIGITS_MAX = 20
 """A longer whole number counts nothing."""
+
+COUNTS_REMEMBERED = 4096
+"""Counts of tokens: a picture of one size and quality has always the same, others are few among thousands."""
 
 TOKENS_MAX = 10**12
 """More than any answer has: a mistake."""
@@ -134,6 +138,7 @@ def read_tokens(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < TOKENS_MAX else None
 
 
+@lru_cache(COUNTS_REMEMBERED)
 def output_tokens(count: int | None) -> Cost | None:
     """What a provider charges for output, told in tokens."""
     return None if count is None else Cost(Fraction(count), "output_tokens")

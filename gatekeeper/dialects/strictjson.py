@@ -80,7 +80,7 @@ def _strings_in(value: object) -> int:
 
 def _quotes_in(skeleton: bytes) -> int:
     """How many quotes of a JSON text begin or end a string."""
-    if b"\\" in skeleton:
+    if skeleton.find(b"\\") >= 0:
         skeleton = skeleton.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     return skeleton.count(b'"')
 

@@ -7,12 +7,14 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 
 from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.slots import Place
@@ -95,7 +97,14 @@ def _ours() -> dict[str, Any]:
         "decode_responses": True,
         "encoding_errors": "replace",
         "max_connections": CONNECTIONS_MAX,
+        "driver_info": _driver(),
     }
+
+
+@cache
+def _driver() -> DriverInfo:
+    """Who we say we are. Found once: the library looks its version up among all packages for every connection."""
+    return DriverInfo()
 
 
 def _cluster(url: str) -> Address:

@@ -137,6 +137,13 @@ class History:
     def note(self, at_s: float, team: str, seq: int, act: Act) -> bool:
         """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
         self.remember(at_s, team, seq, act)
+        seen = self._seen
+        before = seen.pop(team, None)
+        if before is not None and before[1] < seq:  # nearly always: a team that is known, and its next entry
+            seen[team] = (team, seq, act.hold_id, _KINDS[type(act)])
+            return True
+        if before is not None:
+            seen[team] = before
         return self.see((team, seq, act.hold_id, _KINDS[type(act)]))
 
     def remember(self, at_s: float, team: str, seq: int, act: Act) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.outbox import Outbox, Waiting
-from gatekeeper.ledger.records import Answer, JobStatus, MarkStatus, SettleStatus
+from gatekeeper.ledger.records import Answer, HoldState, JobStatus, MarkStatus, SettleStatus
 from gatekeeper.ledger.resolution import Act, Resolution
 
 WAIT_LEAST_S: Final = 0.1
@@ -32,7 +32,8 @@ _BOOKED: Final = {SettleStatus.SETTLED, SettleStatus.RELEASED, SettleStatus.LATE
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What became of a resolution. `status` is the ledger's word, or the name of its error; `charged` and `debt` are
-    micro-credits; `booked` says that this replay changed the books, `rejected` that it was set aside."""
+    micro-credits; `booked` says that this replay changed the books, `rejected` that it was set aside; `was` is the
+    state that an outcome met."""
 
     resolution: Resolution
     status: str
@@ -40,6 +41,7 @@ class Replayed:
     debt: int = 0
     booked: bool = False
     rejected: bool = False
+    was: HoldState | None = None
 
 
 class Replayer:
@@ -169,6 +171,7 @@ class Replayer:
             debt=settlement.debt,
             booked=settlement.status in _BOOKED,
             rejected=settlement.status is SettleStatus.MISMATCH or (is_gone and resolution.act is not Act.UNDO),
+            was=settlement.was,
         )
 
     async def _attach(self, resolution: Resolution) -> Replayed:

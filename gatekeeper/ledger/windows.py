@@ -126,7 +126,8 @@ class WindowCache:
 
     def of_team(self, team_id: str) -> Windows:
         """The latest in the zone in which the team was last known to be."""
-        return self.latest(self._timezones.get(team_id, "UTC"))
+        timezone = self._timezones.get(team_id, "UTC")
+        return self._latest.get(timezone) or self.latest(timezone)
 
     def remember(self, team_id: str, timezone: str) -> None:
         """This is the team's zone now."""

@@ -6,11 +6,11 @@ booked. An answer that breaks off upstream breaks off for the client too: a cut 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from aiohttp import web
@@ -53,11 +53,21 @@ COPIES = 3
 REWRITTEN_AT_ONCE_BYTES = 64 * 1024
 """About 10 ms of looking for links at worst; a larger answer is looked through in a thread."""
 
+BEGINNING_BYTES: Final = len(b"content-encoding:")
+"""Of a line, as much as is looked at to know it by its name."""
+
 EVENT_END = b"\n\n"
 """What ends a server-sent event."""
 
 SUNSETS_MAX: Final = 1024
 """Days on which offers end; a catalog has some dozens."""
+
+
+_NO_COPY: Final = AnswerCopy(UNNAMED, 0, "")
+"""Of answers that nobody can ask for again."""
+
+_OF_DEPRECATION: Final = (b"deprecation:", b"sunset:")
+"""How lines begin that say of an offer's end what we say."""
 
 
 def _nobody_asks(_at_s: float, _client_waits_s: float) -> None:
@@ -104,7 +114,7 @@ def passage_of(  # noqa: PLR0913  # what is known of an answer, and what is to b
     reader = call.dialect.outcome_reader(call.route, answer.status, content_type, named)
     if "content-encoding" in named:
         reader = reading(answer, reader)
-    copy = AnswerCopy(once, answer.status, content_type)
+    copy = AnswerCopy(once, answer.status, content_type) if once.answer_ttl_ms else _NO_COPY
     links = _may_have_links(call, content_type)
     return Passage(gate, call, provider, answer, named, content_type, links, reader, copy, land, ended, headers)
 
@@ -120,22 +130,29 @@ async def deliver(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
     def ended(at_s: float, client_waits_s: float) -> None:
         flight.upstream_ended_s, flight.client_waits_s = at_s, client_waits_s
 
-    def headers() -> Mapping[str, str]:
-        return _flight_headers(flight)
-
+    headers = partial(_flight_headers, flight)
     return await carry(
         passage_of(flight.gate, call, provider, answer, flight.land, headers, once=flight.once, ended=ended)
     )
 
 
-async def carry(passage: Passage) -> web.StreamResponse:
+def carry(passage: Passage) -> Coroutine[None, None, web.StreamResponse]:
     """Carries it: whole if it is small, or if it may have links in it and is not far too large; else piece by piece."""
-    if passage.has_links:
-        return await _deliver_read_ahead(passage, LINKED_ANSWER_BYTES_MAX)
-    length = passage.answer.content_length
-    if length is not None and length <= WHOLE_ANSWER_BYTES_MAX:
-        return await _deliver_read_ahead(passage, WHOLE_ANSWER_BYTES_MAX)
-    return await _deliver_streaming(passage, passage.answer.chunks(), [])
+    answer = passage.answer
+    bytes_max = LINKED_ANSWER_BYTES_MAX if passage.has_links else WHOLE_ANSWER_BYTES_MAX
+    length = answer.content_length
+    if not passage.has_links and (length is None or length > bytes_max):
+        return _deliver_large(passage)
+    here = answer.whole()
+    if here is None or len(here) > bytes_max:
+        return _deliver_read_ahead(passage, bytes_max)
+    passage.reader.feed(here)
+    return _deliver_whole(passage, here, complete=True)
+
+
+async def _deliver_large(passage: Passage) -> web.StreamResponse:
+    with passage.gate.crowd.elsewhere:
+        return await _deliver_streaming(passage, passage.answer.chunks(), [])
 
 
 def refused_credential(call: Call, provider: Provider) -> Rejected:
@@ -152,14 +169,19 @@ async def deliver_free(
     length = answer.content_length
     client = _client_side(gate, call, answer, _with_own(lines, call, own), length)
     if length is not None and length <= WHOLE_ANSWER_BYTES_MAX:
-        return await _pass_whole(client, answer)
-    await client.begin()
-    try:
-        async for piece in answer.chunks():
-            await client.write(piece)
-    except UpstreamError:
-        await client.break_off(b"")
-    await client.end(b"")
+        here = answer.whole()
+        if here is None:
+            return await _pass_whole(client, answer)
+        await client.send(here)
+        return client.response
+    with gate.crowd.elsewhere:
+        await client.begin()
+        try:
+            async for piece in answer.chunks():
+                await client.write(piece)
+        except UpstreamError:
+            await client.break_off(b"")
+        await client.end(b"")
     return client.response
 
 
@@ -176,9 +198,6 @@ async def _pass_whole(client: ClientSide, answer: UpstreamAnswer) -> web.StreamR
 
 async def _read_whole(answer: UpstreamAnswer) -> tuple[bytes, bool]:
     """What came of the body, and whether that is all of it."""
-    here = answer.whole()
-    if here is not None:
-        return here, True
     pieces = list[bytes]()
     try:
         async for piece in answer.chunks():
@@ -191,10 +210,6 @@ async def _read_whole(answer: UpstreamAnswer) -> tuple[bytes, bool]:
 async def _deliver_read_ahead(passage: Passage, bytes_max: int) -> web.StreamResponse:
     """Reads the whole answer before anything of it goes out; one that turns out larger than this, or than
     there is memory for, goes on in pieces."""
-    here = passage.answer.whole()
-    if here is not None and len(here) <= bytes_max:
-        passage.reader.feed(here)
-        return await _deliver_whole(passage, here, complete=True)
     chunks, pieces, size, complete, fits = passage.answer.chunks(), list[bytes](), 0, True, True
     with Corner(passage.gate.room) as corner:
         try:
@@ -232,7 +247,7 @@ async def _deliver_whole(passage: Passage, whole: bytes, *, complete: bool) -> w
     length = len(body) if complete else passage.answer.content_length
     lines = _lines(passage)
     if plain is not None:
-        lines = _without(lines, "content-encoding")
+        lines = _without(lines, (b"content-encoding:",))
     client = _client_side(passage.gate, passage.call, passage.answer, lines, length)
     if complete:
         await client.send(body)
@@ -342,16 +357,16 @@ def _with_own(lines: list[bytes], call: Call, own: Mapping[str, str] | None) -> 
     lines.append(f"{REQUEST_ID}: {call.request_id}".encode())
     if own:
         if "Deprecation" in own:
-            lines = _without(lines, "deprecation", "sunset")
+            lines = _without(lines, _OF_DEPRECATION)
         lines += [f"{name}: {value}".encode() for name, value in own.items()]
     if call.trace.shadowed is not None:
         lines.append(f"{SHADOW}: {call.trace.shadowed}".encode())
     return lines
 
 
-def _without(lines: list[bytes], *names: str) -> list[bytes]:
-    """Without those of such names, given in lower case."""
-    return [line for line in lines if line.partition(b":")[0].decode().lower() not in names]
+def _without(lines: list[bytes], beginnings: tuple[bytes, ...]) -> list[bytes]:
+    """Without those that begin so, given in lower case."""
+    return [line for line in lines if not line[:BEGINNING_BYTES].lower().startswith(beginnings)]
 
 
 def shadow_headers(call: Call) -> dict[str, str]:

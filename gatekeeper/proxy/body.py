@@ -51,7 +51,7 @@ def small_body(gate: Gate, call: Call) -> Sequence[bytes] | None:
     if content.total_bytes == 0:
         return []
     body = [content.read_nowait()]
-    _check(call, body, has_key=call.caller.key in body[0])
+    _check(call, body, has_key=contains(body, call.caller.key))
     return body
 
 
@@ -64,7 +64,8 @@ def _check(call: Call, body: Sequence[bytes], *, has_key: bool) -> None:
 
 async def body_read(gate: Gate, call: Call) -> Sequence[bytes]:
     """The body as it came; what it takes ends with the request. Raises `Rejected` as `read_body` does."""
-    body = await read_body(call.request, gate.room, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
+    with gate.crowd.elsewhere:
+        body = await read_body(call.request, gate.room, max_bytes=gate.max_body_bytes, timeout_s=gate.body_timeout_s)
     if isinstance(body, Body):
         call.trace.body = body
     return body

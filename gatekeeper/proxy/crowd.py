@@ -8,87 +8,92 @@ ledger's caps do that.
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import Final
+from math import inf
+from typing import Final, Self
 
 from gatekeeper.clock import Clock
 from gatekeeper.core.rejection import Code, Rejected, Rejection
 
-PULSE_S: Final = 0.005
-"""Between two looks at how late the process is with its own work; each costs some microseconds."""
+TAKEN_IN_A_TURN_MAX: Final = 512
+"""Of what came together, as a batch sends it, or while the process stood still: some tenths of a second of work."""
 
-LATE_BEATS_MIN: Final = 3
-"""A process that was late so often in a row is not in the middle of a burst, nor has it just read a catalog."""
+AT_WORK_MAX: Final = 64
+"""Requests that may have this process at work while its turns are long: what as many connections always have."""
 
-ATTENTIVE_S: Final = 1.0
-"""For so long after a request timers go on: a process in which nothing begins need not know how late it is."""
+AT_WORK_BEHIND: Final = 32
+"""And from the first refusal on, until it is behind no more. So many keep it busy; more would only make each wait."""
 
-CALM_S: Final = 0.2
+CALM_S: Final = 0.1
 """After so long without a refusal it is behind no more."""
 
 OVERLOADED_RETRY_AFTER_S: Final = 1
 """A burst is over by then; what is not will be told again."""
 
-SHORT_TURN_SHARE: Final = 0.08
-"""Of `lag_max_s`, while it is behind: a generation takes about six turns of the loop, all of which shall be short."""
 
+class Turns:
+    """Whether new requests are taken in this turn of the event loop, or refused.
 
-class Pulse:
-    """Whether this process has had more to do than it gets done, for long enough to be no burst.
-
-    Timers that should fire every `PULSE_S` show how late it is. Late once is nothing; where they were later than
-    `lag_max_s` again and again, what begins now waits behind work that only grows. From then on so much is taken in
-    each turn of the loop as keeps turns short, until nothing had to be refused for a while. `on_lag` is told how late
-    each timer was, in seconds.
+    A turn works on all that has come while the one before lasted. Where more comes than gets done, each is longer than
+    the one before, and a generation waits for several of them: how long they are is how long it takes. So after a turn
+    of more than `turn_max_s` no more are taken than until `AT_WORK_MAX` are being worked on, and from the first refusal
+    on until `AT_WORK_BEHIND` are, until nothing had to be refused for `CALM_S`. One is taken as one gets done, so how
+    many that is in a second need not be known, and hardly anything waits that was taken. The first that comes in a turn
+    always is: whatever those at work wait for, something gets done. `on_turn` is told how long each turn took, in
+    seconds.
     """
 
-    def __init__(self, clock: Clock, lag_max_s: float) -> None:
-        self.on_lag: Callable[[float], None] = lambda _late_s: None
-        self._clock = clock
-        self._lag_max_s = lag_max_s
-        self._beat_s = self._asked_s = clock.monotonic_s()
-        self._late_beats = 0
-        self._late_s = 0.0
-        self._refused_s: float | None = None
-        self._next: asyncio.TimerHandle | None = None
+    def __init__(self, clock: Clock, turn_max_s: float) -> None:
+        self.on_turn: Callable[[float], None] = lambda _took_s: None
+        self._now_s = clock.monotonic_s
+        self._turn_max_s = turn_max_s
+        self._in_turn = False
+        self._left = self._at_work_max = 0
+        self._began_s = self._took_s = 0.0
+        self._ended_s = self._refused_s = -inf
 
-    def stop(self) -> None:
-        """Ends it."""
-        if self._next is not None:
-            self._next.cancel()
-        self._next = None
+    def take(self, at_work: int) -> bool:
+        """Whether one more is taken, where so many are being worked on. Called in the running loop."""
+        if not self._in_turn:
+            self._begin()
+        elif at_work >= self._at_work_max or not self._left:
+            self._refused_s = self._now_s()
+            self._at_work_max = AT_WORK_BEHIND
+            return False
+        self._left -= 1
+        return True
 
-    def is_behind(self) -> bool:
-        """Whether what begins now would only wait, and is to be refused: that it was is remembered. Whoever asks is
-        the reason to measure, so timers run from the first one on, in the running loop, and end when nobody asks."""
-        now_s = self._asked_s = self._clock.monotonic_s()
-        if self._next is None:
-            self._beat_s, self._late_s, self._late_beats = now_s, 0.0, 0
-            self._next = self._in_a_while()
-        lag_s = self._late_s + max(now_s - self._beat_s - PULSE_S, 0.0)
-        if self._refused_s is None:
-            behind = lag_s > self._lag_max_s and self._late_beats >= LATE_BEATS_MIN
+    def _begin(self) -> None:
+        """With the first of a turn, which ends when what is called soon is called."""
+        self._in_turn, self._began_s, self._left = True, self._now_s(), TAKEN_IN_A_TURN_MAX
+        asyncio.get_running_loop().call_soon(self.end)
+        if self._began_s - self._refused_s <= CALM_S:
+            self._at_work_max = AT_WORK_BEHIND
+        elif self._took_s > self._turn_max_s >= self._began_s - self._ended_s:
+            self._at_work_max = AT_WORK_MAX
         else:
-            behind = lag_s > self._lag_max_s * SHORT_TURN_SHARE
-        if behind:
-            self._refused_s = now_s
-        elif self._refused_s is not None and now_s - self._refused_s > CALM_S:
-            self._refused_s = None
-        return behind
+            self._at_work_max = sys.maxsize
 
-    def beat(self) -> None:
-        """A timer fired that should have done so `PULSE_S` after the one before."""
-        now_s = self._clock.monotonic_s()
-        self._late_s = max(now_s - self._beat_s - PULSE_S, 0.0)
-        self._late_beats = self._late_beats + 1 if self._late_s > self._lag_max_s else 0
-        self._beat_s = now_s
-        self.on_lag(self._late_s)
+    def end(self) -> None:
+        """The next turn begins."""
+        if self._in_turn:
+            self._in_turn, self._ended_s = False, self._now_s()
+            self._took_s = self._ended_s - self._began_s
+            self.on_turn(self._took_s)
 
-    def _tick(self) -> None:
-        self.beat()
-        self._next = self._in_a_while() if self._beat_s - self._asked_s < ATTENTIVE_S else None
 
-    def _in_a_while(self) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(PULSE_S, self._tick)
+class Elsewhere:
+    """Within its blocks requests wait for a provider, or a client, and are no work for this process."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
 
 
 class Places:
@@ -98,13 +103,16 @@ class Places:
     get theirs, and where more come than ever can be served those that are served were not kept waiting.
     """
 
-    def __init__(self, why: str, *, places: int, waiting_max: int, wait_max_s: float) -> None:
+    def __init__(
+        self, why: str, *, places: int, waiting_max: int, wait_max_s: float, elsewhere: Elsewhere | None = None
+    ) -> None:
+        """`elsewhere` counts those that wait, where what they wait for is not this process's own work."""
         self._free = places
+        self._elsewhere = elsewhere or Elsewhere()
         self._waiting: dict[asyncio.Future[None], asyncio.TimerHandle] = {}
         self._waiting_max = waiting_max
         self._wait_max_s = wait_max_s
         self._full = overloaded(why)
-        self._place = Place(self)  # the same for all: nothing of it is anybody's own
 
     @property
     def free(self) -> int:
@@ -116,13 +124,19 @@ class Places:
         """Who waits for one."""
         return len(self._waiting)
 
-    async def take(self) -> "Place":
+    async def take(self) -> Self:
         """A place, given back at the end of its `with` block. Raises `Rejected` (overloaded) for want of one."""
         if self._free > 0:
             self._free -= 1
         else:
             await self._wait()
-        return self._place
+        return self
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
 
     async def _wait(self) -> None:
         if self._waiting_max == 0:
@@ -133,7 +147,8 @@ class Places:
         turn = loop.create_future()
         self._waiting[turn] = loop.call_later(self._wait_max_s, self._tell_no, turn)
         try:
-            await turn
+            with self._elsewhere:
+                await turn
         except asyncio.CancelledError:
             self._give_up(turn)
             raise
@@ -167,37 +182,27 @@ def open_places() -> Places:
     return Places("", places=sys.maxsize, waiting_max=0, wait_max_s=0)
 
 
-class Place:
-    """One place, for the length of a block."""
-
-    __slots__ = ("_places",)
-
-    def __init__(self, places: Places) -> None:
-        self._places = places
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        self._places.give_back()
-
-
 class Crowd:
-    """The requests that this process works on; `holds` are the places of those that ask the ledger for a hold."""
+    """The requests that this process has, and of those the ones that wait `elsewhere`, at a provider for example.
 
-    def __init__(self, pulse: Pulse, *, in_flight_max: int, holds: Places) -> None:
-        self.pulse = pulse
+    `holds` are the places of those that ask the ledger for a hold. `unconnected` is told to who gets no connection.
+    """
+
+    def __init__(self, turns: Turns, elsewhere: Elsewhere, *, in_flight_max: int, holds: Places) -> None:
+        self.turns = turns
         self.holds = holds
+        self.elsewhere = elsewhere
         self.count = 0
         self._in_flight_max = in_flight_max
         self._full = overloaded("This gateway works on as many requests as it takes at once.")
+        self.unconnected = overloaded("This gateway has as many connections as it takes.")
         self._late = overloaded("This gateway has more to do than it gets done.")
 
     def enter(self) -> None:
         """One more, which has to `leave`. Raises `Rejected` (overloaded); then it does not count."""
         if self.count >= self._in_flight_max:
             raise Rejected(self._full)
-        if self.pulse.is_behind():
+        if not self.turns.take(self.count - self.elsewhere.count):
             raise Rejected(self._late)
         self.count += 1
 

@@ -17,7 +17,7 @@ from gatekeeper.events import (
 )
 from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
 from gatekeeper.ledger.holdid import hold_id_ms
-from gatekeeper.ledger.records import HoldContext, SettleStatus
+from gatekeeper.ledger.records import HoldContext, HoldState, SettleStatus
 from gatekeeper.ledger.replay import Replayed
 from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import emit
@@ -94,17 +94,32 @@ class Booked(Protocol):
     def charged(self) -> int: ...
     @property
     def debt(self) -> int: ...
+    @property
+    def was(self) -> HoldState | None: ...
 
 
 FLAGGED: Final = (SettleStatus.LATE, SettleStatus.ORPHAN, SettleStatus.VOIDED)
 """Ends that met no open hold."""
 
+_BOOKED_AS: Final = {
+    HoldState.LATE: SettleStatus.LATE,
+    HoldState.ORPHAN: SettleStatus.ORPHAN,
+    HoldState.VOID: SettleStatus.VOIDED,
+}
+"""By the state that it left the hold in: how an outcome was booked that the ledger knew already."""
+
 
 def report_flagged(metrics: Metrics, facts: GenerationFacts, held: int, booked: Booked) -> None:
-    """A metric and a line more for an outcome that met no open hold: time had resolved it, or the store had lost it."""
-    if booked.status not in FLAGGED:
+    """A metric and a line more for an outcome that met no open hold: time had resolved it, or the store had lost it.
+
+    Also where it is told once more, because the first answer was not heard and so nobody has told of it. Where one was
+    (the process died between the line and its note that it is done), the line comes twice.
+    """
+    known = _BOOKED_AS.get(booked.was) if booked.was and booked.status == SettleStatus.DUPLICATE else None
+    status = known or booked.status
+    if status not in FLAGGED:
         return
-    if booked.status == SettleStatus.LATE:
+    if status == SettleStatus.LATE:
         metrics.flagged("late")
         emit(SettleLate(facts=facts, credits_held=held, credits_charged=booked.charged, debt=booked.debt))
     else:

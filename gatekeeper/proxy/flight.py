@@ -66,16 +66,19 @@ async def take_off(
     Raises `Rejected`, or the ledger's error when it is away.
     """
     order = order_of(gate, call, admission, once, ttl_s)
-    with await gate.crowd.holds.take():
-        try:
-            result = await gate.ledger.hold(order)
-        except LedgerUnavailable as error:
-            if error.maybe_executed:
-                await gate.in_flight.book_here(_undo, gate, call, order, error)
-            raise
-        except asyncio.CancelledError:
-            await gate.in_flight.book_here(_undo, gate, call, order)
-            raise
+    places = gate.crowd.holds
+    await places.take()
+    try:
+        result = await gate.ledger.hold(order)
+    except LedgerUnavailable as error:
+        if error.maybe_executed:
+            await gate.in_flight.book_here(_undo, gate, call, order, error)
+        raise
+    except asyncio.CancelledError:
+        await gate.in_flight.book_here(_undo, gate, call, order)
+        raise
+    finally:
+        places.give_back()
     if isinstance(result, Repeated) and result.hold_id != order.hold_id:
         return result
     if not isinstance(result, Held):
@@ -319,7 +322,8 @@ class Flight:
             self._not_booked(settlement.status)
             return False
         self.charged, self.available = settlement.charged, settlement.available
-        if settlement.status in FLAGGED:
+        # Nobody else ends this hold: what the ledger knew already is ours, and its first answer was not heard.
+        if settlement.status in FLAGGED or settlement.status is SettleStatus.DUPLICATE:
             report_flagged(self.gate.metrics, self.call.facts, self.held.amount, settlement)
         return True
 

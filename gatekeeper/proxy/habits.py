@@ -53,14 +53,14 @@ _settings: Final = attrgetter(
 def _prompt_name(call: Call, admission: Admission, resolution: str) -> int:
     """A prompt at a high resolution of the project's; 0 for any other."""
     facts, digest = call.trace.facts, admission.asked.prompt_digest
-    if digest is None or not is_high(_project(call), resolution):
+    if digest is None or not is_high(_project(call) if call.caller.team.projects else None, resolution):
         return 0
     return hash((facts.team, facts.project, digest))
 
 
 def _project(call: Call) -> Project | None:
-    projects, own = call.caller.team.projects, call.trace.facts.project
-    return next((each for each in projects if each.id == own), None) if projects else None
+    own = call.trace.facts.project
+    return next((each for each in call.caller.team.projects if each.id == own), None)
 
 
 def _is_unasked_sound(admission: Admission) -> bool:

@@ -82,8 +82,9 @@ async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     sent = upstream_request(call, provider, await body_of(gate, call) if small is None else small)
     if call.shadow is not None:
         tell_shadow(gate, call, None)
-    async with await send_unheld(provider, sent) as answer:
-        return await deliver_free(gate, call, answer, provider.credential.hidden)
+    with await provider.places.take():
+        async with await send_unheld(gate, provider, sent) as answer:
+            return await deliver_free(gate, call, answer, provider.credential.hidden)
 
 
 async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
@@ -91,7 +92,8 @@ async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
     provider = flight.admission.provider
     flight.upstream_began_s = flight.gate.clock.monotonic_s()
     try:
-        return await provider.upstream.send(request, flight.delivery)
+        with flight.gate.crowd.elsewhere:
+            return await provider.upstream.send(request, flight.delivery)
     except UpstreamError as error:
         flight.upstream_ended_s = flight.gate.clock.monotonic_s()
         await (flight.unknown(error.reason) if error.sent else flight.release(error.reason))

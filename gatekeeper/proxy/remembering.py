@@ -48,19 +48,19 @@ class Habits:
 
     def begun(self, habit: Habit, now_s: float) -> None:
         """Its credits are held, and it is on its way."""
-        if habit.request:
-            self._remember(habit.request, now_s + TOGETHER_S)
-        if habit.prompt:
-            self._remember(habit.prompt, now_s)
+        _, request, prompt = habit
+        if request:
+            self._remember(request, now_s + TOGETHER_S)
+        if prompt:
+            self._remember(prompt, now_s)
 
     def ended(self, habit: Habit, now_s: float, *, answered: bool) -> None:
         """Whoever asked has an answer, and what they ask now is new; or none, and the same again is a retry."""
-        if not habit.request:
-            return
-        if answered:
-            self._since_s.pop(habit.request, None)
-        else:
-            self._remember(habit.request, now_s)
+        request = habit.request
+        if request and answered:
+            self._since_s.pop(request, None)
+        elif request:
+            self._remember(request, now_s)
 
     def _remember(self, name: int, since_s: float) -> None:
         """The newest last; the oldest goes when there are too many."""

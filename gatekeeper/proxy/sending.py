@@ -11,7 +11,7 @@ from aiohttp.hdrs import ACCEPT
 from gatekeeper.core.rejection import Code, quoted, refuse
 from gatekeeper.dialects.base import Route
 from gatekeeper.proxy.body import ONLY_IN_A_HEADER
-from gatekeeper.proxy.gate import Call, Provider
+from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import (
@@ -47,10 +47,12 @@ def upstream_request(
     return UpstreamRequest(request.method, f"{url}?{query}" if query else url, headers, body, provider.timeouts)
 
 
-async def send_unheld(provider: Provider, request: UpstreamRequest) -> UpstreamAnswer:
-    """The head of the answer to what nothing is held for. Raises `Rejected` where none came."""
+async def send_unheld(gate: Gate, provider: Provider, request: UpstreamRequest) -> UpstreamAnswer:
+    """The head of the answer to what nothing is held for, in a place of its provider's. Raises `Rejected` where none
+    came."""
     try:
-        return await provider.upstream.send(request)
+        with gate.crowd.elsewhere:
+            return await provider.upstream.send(request)
     except UpstreamError as error:
         raise from_upstream(error, provider.name) from None
 

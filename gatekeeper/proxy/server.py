@@ -149,7 +149,7 @@ class DataPlane:
         traffic.providers = gate.providers
         traffic.knows_model = lambda model: gate.shelf.catalog.find(model) is not None
         vitals.in_hand(lambda: gate.crowd.count)
-        gate.crowd.pulse.on_lag = vitals.loop_lag.observe
+        gate.crowd.turns.on_turn = vitals.loop_lag.observe
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request, whatever happens."""
@@ -299,6 +299,12 @@ class DataPlane:
         trace = Trace.begin(self._gate)
         detail = "This is no well-formed HTTP request, or one of its lines is too long."
         return self._refused(Target(NATIVE, self._native), Rejection(Code.MALFORMED_REQUEST, detail), trace)
+
+    def refuse_connection(self) -> web.Response:
+        """The answer to whoever there is no connection for: what was asked nobody has read."""
+        answer = self._refused(Target(NATIVE, self._native), self._gate.crowd.unconnected, Trace.begin(self._gate))
+        assert isinstance(answer, web.Response)
+        return answer
 
     def _refused(
         self, target: Target, rejection: Rejection, trace: Trace, request: web.BaseRequest | None = None

@@ -79,8 +79,9 @@ async def pass_unheld(gate: Gate, call: Call, body: Sequence[bytes], rejection: 
     call.trace.learn(provider=provider.name)
     sent = upstream_request(call, provider, body)
     tell_shadow(gate, call, None)
-    async with await send_unheld(provider, sent) as answer:
-        return await _pass_on(gate, call, provider, answer)
+    with await provider.places.take():
+        async with await send_unheld(gate, provider, sent) as answer:
+            return await _pass_on(gate, call, provider, answer)
 
 
 def tell_shadow(gate: Gate, call: Call, held: Held | None) -> None:

@@ -2,15 +2,20 @@
 
 uvloop takes one a turn. A turn of a busy process lasts a good many milliseconds, so that new callers would wait for
 seconds before anything is read from them, while nobody here knows that they are there. What is accepted is served as
-aiohttp serves it.
+aiohttp serves it. How many there may be is bounded: one more is told so, unasked, and hung up on. Idle ones are not
+closed for it; their time limit does that.
 """
 
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
+
+from gatekeeper.web.front import FrontServer
+from gatekeeper.web.outgoing import as_bytes
 
 ACCEPTED_AT_ONCE_MAX: Final = 256
 """In one turn: some milliseconds of work; whoever is left is taken in the next one."""
@@ -19,16 +24,44 @@ OUT_OF_FILES_PAUSE_S: Final = 0.1
 """Where the system has no more files (or memory) for connections, so long nobody is taken; they wait in its queue."""
 
 
+TURNED_AWAY_S: Final = 1.0
+"""So long one that was turned away stays open: to close it under a request that is still coming would take the answer
+away again."""
+
+TURNED_AWAY_MAX: Final = 256
+"""And so many of them; further ones are closed at once."""
+
+Full = Callable[[], web.Response]
+"""Makes the answer to whoever there is no connection for."""
+
+
 class Site(web.BaseSite):
-    """Where a runner's server listens: as `web.TCPSite`, but for how connections are taken."""
+    """Where a runner's server listens: as `web.TCPSite`, but for how connections are taken, and how many.
 
-    __slots__ = ("_acceptors", "_host", "_port", "_shared")
+    The base class keeps the runner, the backlog and the listening server in `_runner`, `_backlog` and `_server`; it has
+    no other names for them, and its own `stop` closes the last.
+    """
 
-    def __init__(self, runner: web.BaseRunner, host: str, port: int, *, backlog: int, shared: bool = False) -> None:
+    __slots__ = ("_acceptors", "_connections_max", "_full", "_host", "_port", "_shared")
+
+    def __init__(
+        self,
+        runner: web.BaseRunner,
+        host: str,
+        port: int,
+        *,
+        backlog: int,
+        connections_max: int,
+        full: Full | None = None,
+        shared: bool = False,
+    ) -> None:
+        """`full` None: who is over `connections_max` hears nothing."""
         super().__init__(runner, backlog=backlog)
         self._host = host
         self._port = port
         self._shared = shared
+        self._connections_max = connections_max
+        self._full = full
         self._acceptors: list[Acceptor] = []
 
     @property
@@ -40,15 +73,17 @@ class Site(web.BaseSite):
         """Listens. Raises OSError."""
         await super().start()
         front = self._runner.server
-        if front is None:
-            raise RuntimeError("the runner is not set up")
+        if not isinstance(front, FrontServer):
+            raise TypeError("the runner has no server, or not one of ours")
         loop = asyncio.get_running_loop()
         # Bound by the loop, which knows about names with several addresses; listened to here.
         server = await loop.create_server(
             front, self._host, self._port, backlog=self._backlog, reuse_port=self._shared or None, start_serving=False
         )
         self._server = server
-        self._acceptors = [Acceptor(each.fileno(), front, self._backlog) for each in server.sockets]
+        self._acceptors = [
+            Acceptor(each.fileno(), front, self._backlog, self._connections_max, self._full) for each in server.sockets
+        ]
 
     async def stop(self) -> None:
         """Takes no more connections; those that there are go on."""
@@ -58,10 +93,13 @@ class Site(web.BaseSite):
 
 
 class Acceptor:
-    """Takes the connections of one bound socket."""
+    """Takes the connections of one bound socket, as long as the server has fewer than `connections_max`."""
 
-    def __init__(self, bound: int, front: web.Server, backlog: int) -> None:
+    def __init__(self, bound: int, front: FrontServer, backlog: int, connections_max: int, full: Full | None) -> None:
         self._front = front
+        self._connections_max = connections_max
+        self._full = full
+        self._turned_away: dict[socket.socket, asyncio.TimerHandle] = {}
         self._loop = asyncio.get_running_loop()
         self._beginning: set[asyncio.Task[object]] = set()
         self._listening = socket.socket(fileno=os.dup(bound))
@@ -76,6 +114,8 @@ class Acceptor:
             self._resume.cancel()
         self._loop.remove_reader(self._listening)
         self._listening.close()
+        for connection in tuple(self._turned_away):
+            self._hang_up(connection)
 
     def _watch(self) -> None:
         self._loop.add_reader(self._listening, self._accept)
@@ -90,10 +130,29 @@ class Acceptor:
                 self._loop.remove_reader(self._listening)
                 self._resume = self._loop.call_later(OUT_OF_FILES_PAUSE_S, self._watch)
                 return
-            self._begin(connection)
+            connection.setblocking(False)
+            if self._front.count + len(self._beginning) < self._connections_max:
+                self._begin(connection)
+            else:
+                self._turn_away(connection)
+
+    def _turn_away(self, connection: socket.socket) -> None:
+        """Tells that there is no room, and hangs up."""
+        if self._full is None or len(self._turned_away) >= TURNED_AWAY_MAX:
+            connection.close()
+            return
+        self._turned_away[connection] = self._loop.call_later(TURNED_AWAY_S, self._hang_up, connection)
+        try:
+            connection.send(as_bytes(self._full()))
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:  # gone already
+            self._hang_up(connection)
+
+    def _hang_up(self, connection: socket.socket) -> None:
+        self._turned_away.pop(connection).cancel()
+        connection.close()
 
     def _begin(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task: asyncio.Task[object] = self._loop.create_task(self._serve(connection))
         self._beginning.add(task)

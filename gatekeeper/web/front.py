@@ -18,7 +18,8 @@ Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class FrontServer(web.Server):
-    """Hands parsed requests to `handle`; `refuse` makes the answer to what could not be parsed."""
+    """Hands parsed requests to `handle`; `refuse` makes the answer to what could not be parsed. `count` is how many
+    connections are open."""
 
     def __init__(
         self,
@@ -30,6 +31,17 @@ class FrontServer(web.Server):
         super().__init__(handle, request_factory=request_factory, **options)
         self._refuse = refuse
         self._options = options
+        self.count = 0
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """One more, told by itself."""
+        self.count += 1
+        super().connection_made(handler, transport)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """One less, told by itself once."""
+        self.count -= 1
+        super().connection_lost(handler, exc)
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, self._refuse, loop=asyncio.get_running_loop(), **self._options)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gatekeeper.app import Place
+from gatekeeper.app import Seat
 from gatekeeper.catalog import Catalog
 from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.recent import Seen
@@ -30,13 +30,13 @@ class Start:
 
     settings: Settings
     catalog: Catalog
-    place: Place
+    seat: Seat
     static_keys: tuple[KeyRecord, ...]
     lines: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Reload:
+class NewCatalog:
     """To a worker: this is the catalog from now on."""
 
     catalog: Catalog
@@ -60,7 +60,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class StartFailure:
     """From a worker: why it cannot start."""
 
     reason: str
@@ -74,7 +74,7 @@ class Reloaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class OwnFigures:
     """From a worker: its figures now."""
 
     figures: Figures
@@ -88,13 +88,13 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Farewell:
     """From a worker, the last: it was told to stop and has. `abandoned` were still in flight."""
 
     abandoned: int
 
 
-Message = Start | Reload | Ask | Look | Ready | Failed | Reloaded | Told | Happened | Ended
+Message = Start | NewCatalog | Ask | Look | Ready | StartFailure | Reloaded | OwnFigures | Happened | Farewell
 
 
 class Channel:
@@ -136,8 +136,6 @@ async def open_channel(end: socket.socket) -> Channel:
     return Channel(*await asyncio.open_unix_connection(sock=end))
 
 
-def start_for(
-    settings: Settings, catalog: Catalog, place: Place, static_keys: Iterable[KeyRecord], lines: Path
-) -> Start:
+def start_for(settings: Settings, catalog: Catalog, seat: Seat, static_keys: Iterable[KeyRecord], lines: Path) -> Start:
     """What a worker is started with: the leader's settings but for what is the leader's alone."""
-    return Start(settings.model_copy(update={"admin_token": None}), catalog, place, tuple(static_keys), lines)
+    return Start(settings.model_copy(update={"admin_token": None}), catalog, seat, tuple(static_keys), lines)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gatekeeper.app import Place
+from gatekeeper.app import Seat
 from gatekeeper.catalog import Catalog
 from gatekeeper.logs import place_of
 from gatekeeper.metrics import Metrics
@@ -15,7 +15,7 @@ from gatekeeper.workers.figures import Figures, Totals
 from gatekeeper.workers.post import Post
 
 EARLY_DEATHS_MAX: Final = 3
-"""So many early deaths in one place, one after another, are no accident."""
+"""So many early deaths at one post, one after another, are no accident."""
 
 TELL_WITHIN_S: Final = 1.0
 """Who scrapes does not wait longer for a busy worker; its figures are then at most a second older."""
@@ -31,9 +31,9 @@ END_WITHIN_S: Final = 30.0
 
 
 class Crew:
-    """The workers. `start` gives what the worker in a place is started with."""
+    """The workers. `start` gives what the worker at a post is started with."""
 
-    def __init__(self, count: int, start: Callable[[Place], Start], metrics: Metrics) -> None:
+    def __init__(self, count: int, start: Callable[[Seat], Start], metrics: Metrics) -> None:
         self.ended = asyncio.Event()
         self.failure = ""
         self.totals = Totals(metrics.families, self._figures)
@@ -45,7 +45,7 @@ class Crew:
         self.posts = tuple(
             Post(
                 number,
-                lambda number: start(Place(number, count)),
+                lambda number: start(Seat(number, count)),
                 on_ready=self._heard_ready,
                 on_died=self._heard_died,
                 on_gone=self.totals.retire,
@@ -72,7 +72,7 @@ class Crew:
         return (*down, *(f"worker {number}: it has not been heard of for a while" for number in quiet))
 
     async def start(self) -> None:
-        """Fills every place; returns when all accept requests, or `ended` is set."""
+        """Fills every post; returns when all accept requests, or `ended` is set."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(post.keep()) for post in self.posts]
         for task in self._tasks:
@@ -116,7 +116,7 @@ class Crew:
             self._all_ready.set()
 
     def _heard_end(self, task: asyncio.Task[None]) -> None:
-        """A place is kept until it is told to stop; what nobody foresaw must not leave it empty in silence."""
+        """A post is kept until it is told to stop; what nobody foresaw must not leave it empty in silence."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
             self._metrics.internal_error()
@@ -125,7 +125,7 @@ class Crew:
             self.ended.set()
 
     def _heard_died(self, early: int, reason: str) -> None:
-        """A place that cannot be filled at the start ends all; later the others go on, unless there are none."""
+        """A post that cannot be filled at the start ends all; later the others go on, unless there are none."""
         self._metrics.worker_died()
         if early >= EARLY_DEATHS_MAX and not (self._was_complete and self.accepting):
             self.failure = self.failure or reason

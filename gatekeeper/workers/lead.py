@@ -48,7 +48,7 @@ class Led:
 
 
 @dataclass(slots=True)
-class Asked:
+class SignalsHeard:
     """What signals have asked for."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -163,15 +163,15 @@ class Lead:
     def _catalog(self) -> Catalog:
         return self._shelf.catalog
 
-    def _start_of(self, place: app.Place) -> Start:
+    def _start_of(self, seat: app.Seat) -> Start:
         server = self._settings.server.model_copy(update={"port": self._port})
         settings = self._settings.model_copy(update={"server": server})
-        return start_for(settings, self._shelf.catalog, place, self._static_keys, self._lines)
+        return start_for(settings, self._shelf.catalog, seat, self._static_keys, self._lines)
 
 
-def _listen_to_signals() -> Asked:
+def _listen_to_signals() -> SignalsHeard:
     """From now on: whoever starts this may stop it before it serves."""
-    asked, loop = Asked(), asyncio.get_running_loop()
+    asked, loop = SignalsHeard(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.stop.set)
     loop.add_signal_handler(signal.SIGHUP, asked.reload.set)

@@ -26,7 +26,7 @@ LOCK_NAME: Final = "log.lock"
 """In the data directory, which all processes of a gateway have."""
 
 
-class Lines(io.RawIOBase):
+class SharedOut(io.RawIOBase):
     """Stdout, each write of which comes out in one piece. One thread of a process writes. `lock_fd` is a file that this
     process has opened itself: a lock belongs to whoever opened it."""
 
@@ -69,7 +69,7 @@ def join_lines(lock: Path) -> int:
     lock_fd = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     sys.stdout.flush()
     # A text is written when its line ends, whole unless it is a page long; what is logged as JSON goes past it.
-    sys.stdout = io.TextIOWrapper(Lines(lock_fd), encoding="utf-8", line_buffering=True)
+    sys.stdout = io.TextIOWrapper(SharedOut(lock_fd), encoding="utf-8", line_buffering=True)
     return lock_fd
 
 

@@ -21,16 +21,16 @@ from gatekeeper.serverevents import WorkerDied, WorkerStarted, WorkerStopped
 from gatekeeper.workers.channel import (
     Ask,
     Channel,
-    Ended,
-    Failed,
+    Farewell,
     Happened,
     Look,
     Message,
+    NewCatalog,
+    OwnFigures,
     Ready,
-    Reload,
     Reloaded,
     Start,
-    Told,
+    StartFailure,
     open_channel,
 )
 from gatekeeper.workers.figures import IN_FLIGHT, Figures
@@ -199,7 +199,7 @@ class Post:
         self._catalog = catalog
         try:
             async with asyncio.timeout(within_s):
-                await channel.send(Reload(catalog))
+                await channel.send(NewCatalog(catalog))
                 while self.accepting and self._channel is channel and self._serves != catalog.digest:
                     self._changed.clear()
                     await self._changed.wait()
@@ -244,7 +244,7 @@ class Post:
         match message:
             case Ready():
                 await self._is_ready()
-            case Told():
+            case OwnFigures():
                 self.figures = message.figures
                 self._told.set()
             case Happened():
@@ -252,9 +252,9 @@ class Post:
             case Reloaded():
                 self._serves = message.digest
                 self._changed.set()
-            case Failed():
+            case StartFailure():
                 self._reason = message.reason
-            case Ended():
+            case Farewell():
                 self._has_ended, self.abandoned = True, message.abandoned
 
     async def _is_ready(self) -> None:
@@ -262,7 +262,7 @@ class Post:
         emit(WorkerStarted(worker=self.number, pid=self.pid, starts=self._starts))
         newest = self._start(self.number).catalog
         if newest is not self._catalog and self._channel is not None:  # it was read while this one started
-            await self._channel.send(Reload(newest))
+            await self._channel.send(NewCatalog(newest))
         self._on_ready()
 
     def _has_looked(self, seen: tuple[Seen, ...]) -> None:

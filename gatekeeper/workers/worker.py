@@ -19,15 +19,15 @@ from gatekeeper.proxy.gate import Gate
 from gatekeeper.workers.channel import (
     Ask,
     Channel,
-    Ended,
-    Failed,
+    Farewell,
     Happened,
     Look,
+    NewCatalog,
+    OwnFigures,
     Ready,
-    Reload,
     Reloaded,
     Start,
-    Told,
+    StartFailure,
     open_channel,
 )
 from gatekeeper.workers.figures import figures_of
@@ -60,13 +60,13 @@ async def _work(end: socket.socket) -> None:
     try:
         await _serve(start, channel, stopping)
     except (ConfigError, LedgerError, OSError) as error:
-        await channel.send(Failed(str(error)))
+        await channel.send(StartFailure(str(error)))
         sys.exit(1)
 
 
 async def _serve(start: Start, channel: Channel, stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
-    async with running_worker(start.settings, start.catalog, start.place, start.static_keys) as gate:
+    async with running_worker(start.settings, start.catalog, start.seat, start.static_keys) as gate:
         talking = [loop.create_task(_hear(channel, gate, stopping, start)), loop.create_task(_tell(channel, gate))]
         leave_in_peace()
         await channel.send(Ready())
@@ -74,14 +74,14 @@ async def _serve(start: Start, channel: Channel, stopping: asyncio.Event) -> Non
     for task in talking:
         task.cancel()
     await _tell_once(channel, gate)
-    await channel.send(Ended(gate.in_flight.count))
+    await channel.send(Farewell(gate.in_flight.count))
 
 
 async def _hear(channel: Channel, gate: Gate, stopping: asyncio.Event, start: Start) -> None:
     """Does what the leader says; when there is none any more, stops."""
     while message := await channel.receive():
         match message:
-            case Reload():
+            case NewCatalog():
                 gate.shelf.catalog = message.catalog
                 free_what_was_left()
                 await channel.send(Reloaded(message.catalog.digest))
@@ -101,4 +101,4 @@ async def _tell(channel: Channel, gate: Gate) -> None:
 
 
 async def _tell_once(channel: Channel, gate: Gate) -> None:
-    await channel.send(Told(figures_of(gate.metrics.families())))
+    await channel.send(OwnFigures(figures_of(gate.metrics.families())))

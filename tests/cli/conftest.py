@@ -39,7 +39,7 @@ def run() -> Run:
     """Runs a command in this process; the result has exit code, stdout and stderr."""
 
     def invoke(*args: str, **env: str) -> Result:
-        return CliRunner().invoke(make_app(), list(args), env=env)
+        return CliRunner().invoke(make_app(args), list(args), env=env)
 
     return invoke
 

@@ -50,7 +50,7 @@ def test_pictures_have_their_pixels() -> None:
 
     cell = next(row for row in table.rows if row.heads == ("16:9",)).cells[1]
     assert cell is not None
-    assert ("73.5", "2752 x 1536") == (cell.credits_text, cell.pixels)
+    assert ("73.5", "2752 × 1536") == (cell.credits_text, cell.pixels)
 
 
 def test_a_table_is_for_as_many_outputs_as_are_chosen() -> None:

@@ -90,7 +90,7 @@ class Reader:
 
 def ran(words: list[str]) -> str:
     """A command of ours, in this process; it may only fail where the document shows it."""
-    done = CliRunner().invoke(make_app(), words)
+    done = CliRunner().invoke(make_app(words), words)
     assert 0 == done.exit_code, done.output
     return done.stdout
 

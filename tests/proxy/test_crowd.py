@@ -1,11 +1,22 @@
 """What is over a bound is told so at once; who waits for a place gets it in turn."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from gatekeeper.core.rejection import Code, Rejected
-from gatekeeper.proxy.crowd import ATTENTIVE_S, CALM_S, LATE_BEATS_MIN, PULSE_S, Crowd, Places, Pulse, open_places
+from gatekeeper.proxy.crowd import (
+    AT_WORK_BEHIND,
+    AT_WORK_MAX,
+    CALM_S,
+    TAKEN_IN_A_TURN_MAX,
+    Crowd,
+    Elsewhere,
+    Places,
+    Turns,
+    open_places,
+)
 from tests.torture.polling import until
 
 
@@ -19,9 +30,12 @@ class HandClock:
         return self.at_s
 
 
-def crowd(clock: HandClock, *, in_flight_max: int = 10, lag_max_s: float = 0.05) -> Crowd:
+TURN_MAX_S = 0.05
+
+
+def crowd(clock: HandClock, *, in_flight_max: int = 10_000) -> Crowd:
     """A crowd in a process with nothing to do."""
-    return Crowd(Pulse(clock, lag_max_s), in_flight_max=in_flight_max, holds=open_places())
+    return Crowd(Turns(clock, TURN_MAX_S), Elsewhere(), in_flight_max=in_flight_max, holds=open_places())
 
 
 def places(count: int = 1, *, waiting_max: int = 10, wait_max_s: float = 30) -> Places:
@@ -66,92 +80,141 @@ async def test_an_end_is_let_in_whoever_is_there() -> None:
     assert 2 == full.count
 
 
-def late_again_and_again(clock: HandClock, crowded: Crowd) -> None:
-    """Beats, each later than may be, and a while in which none comes."""
-    assert not crowded.pulse.is_behind()
-    for _ in range(LATE_BEATS_MIN):
-        clock.at_s += PULSE_S + 0.051
-        crowded.pulse.beat()
-    clock.at_s += PULSE_S + 0.051
+def turn(clock: HandClock, crowded: Crowd, *, come: int, lasts_s: float) -> int:
+    """A turn of the event loop in which so many come; how many of them were taken."""
+    taken = 0
+    for _ in range(come):
+        with suppress(Rejected):
+            crowded.enter()
+            taken += 1
+    clock.at_s += lasts_s
+    crowded.turns.end()
+    return taken
 
 
-async def test_a_process_that_is_late_again_and_again_takes_no_more() -> None:
-    """Where no timer was in time for many beats, whoever comes now would only wait."""
+LONG_S = TURN_MAX_S + 0.001
+SHORT_S = 0.001
+
+
+async def test_many_that_come_together_are_taken() -> None:
+    """A batch is no overload: as long as turns were short, all that come in one turn are taken."""
     clock = HandClock()
-    late = crowd(clock, lag_max_s=0.05)
-    late_again_and_again(clock, late)
+    calm = crowd(clock)
+    turn(clock, calm, come=1, lasts_s=SHORT_S)
+
+    assert 300 == turn(clock, calm, come=300, lasts_s=LONG_S)
+
+
+async def test_a_flood_in_one_turn_is_bounded() -> None:
+    """What came while the process stood still is taken up to `TAKEN_IN_A_TURN_MAX`, and the rest refused."""
+    clock = HandClock()
+    flooded = crowd(clock)
+
+    assert TAKEN_IN_A_TURN_MAX == turn(clock, flooded, come=2000, lasts_s=LONG_S)
+
+
+async def test_after_a_long_turn_so_many_may_be_at_work() -> None:
+    """What comes after a turn of more than `turn_max_s` is taken until `AT_WORK_MAX` are being worked on."""
+    clock = HandClock()
+    late = crowd(clock)
+    turn(clock, late, come=10, lasts_s=LONG_S)
+
+    assert AT_WORK_MAX - 10 == turn(clock, late, come=AT_WORK_MAX - 10, lasts_s=LONG_S)
+    assert 1 == turn(clock, late, come=100, lasts_s=SHORT_S)
+
+
+async def test_what_is_refused_for_it_is_overloaded() -> None:
+    """The refusal says that there is more to do than gets done."""
+    clock = HandClock()
+    late = crowd(clock)
+    turn(clock, late, come=AT_WORK_MAX, lasts_s=LONG_S)
+    late.enter()
 
     with pytest.raises(Rejected) as refused:
         late.enter()
 
     assert Code.OVERLOADED is refused.value.rejection.code
+    assert AT_WORK_MAX + 1 == late.count
 
 
-async def test_a_process_that_stood_still_once_takes_more() -> None:
-    """One long turn, while a catalog is read for example, is no overload."""
+def refusing(clock: HandClock) -> Crowd:
+    """A crowd that has just refused, with nobody at work any more."""
+    found = crowd(clock)
+    turn(clock, found, come=AT_WORK_MAX, lasts_s=LONG_S)
+    turn(clock, found, come=2, lasts_s=SHORT_S)
+    while found.count:
+        found.leave()
+    return found
+
+
+async def test_while_it_refuses_fewer_are_at_work() -> None:
+    """From a refusal on `AT_WORK_BEHIND` are enough, in short turns too: more would only make each wait longer."""
     clock = HandClock()
-    late = crowd(clock, lag_max_s=0.05)
-    assert not late.pulse.is_behind()
-    clock.at_s += 10
-    late.pulse.beat()
+    behind = refusing(clock)
 
-    late.enter()
-
-    assert 1 == late.count
+    assert AT_WORK_BEHIND == turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
 
 
-async def test_while_it_is_behind_turns_are_kept_short() -> None:
-    """From its first refusal on a small part of the lag is too much, until nothing was refused for `CALM_S`."""
+async def test_one_is_taken_as_one_gets_done() -> None:
+    """While it is behind, whoever leaves makes room for one more."""
     clock = HandClock()
-    behind = crowd(clock, lag_max_s=0.05)
-    late_again_and_again(clock, behind)
-    assert behind.pulse.is_behind()
+    behind = refusing(clock)
+    turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
+    for _ in range(5):
+        behind.leave()
 
-    clock.at_s += PULSE_S
-    behind.pulse.beat()
-    clock.at_s += PULSE_S + 0.011
-    at_a_part = behind.pulse.is_behind()
+    assert 5 == turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
+
+
+async def test_the_first_of_a_turn_is_always_taken() -> None:
+    """However many are at work, and whatever they wait for, each turn takes one: nobody is shut out for ever."""
+    clock = HandClock()
+    behind = refusing(clock)
+    turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
+
+    assert [1, 1, 1] == [turn(clock, behind, come=50, lasts_s=SHORT_S) for _ in range(3)]
+
+
+async def test_who_waits_elsewhere_is_not_at_work() -> None:
+    """Requests that wait for a provider need no time here: thousands of them keep nobody out."""
+    clock = HandClock()
+    behind = refusing(clock)
+    turn(clock, behind, come=AT_WORK_BEHIND, lasts_s=SHORT_S)
+    for _ in range(AT_WORK_BEHIND):
+        behind.elsewhere.__enter__()
+
+    assert AT_WORK_BEHIND == turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
+
+
+async def test_a_while_without_a_refusal_ends_it() -> None:
+    """After `CALM_S` in which nobody had to be refused it is behind no more."""
+    clock = HandClock()
+    rested = refusing(clock)
     clock.at_s += CALM_S + 0.001
-    behind.pulse.beat()
-    clock.at_s += PULSE_S
-    behind.pulse.beat()
-    calm = behind.pulse.is_behind()
-    clock.at_s += PULSE_S + 0.011
 
-    assert (True, False, False) == (at_a_part, calm, behind.pulse.is_behind())
+    assert 300 == turn(clock, rested, come=300, lasts_s=SHORT_S)
 
 
-async def test_what_was_late_long_ago_is_forgotten() -> None:
-    """After a time in which nobody asked, one hiccup is a hiccup again."""
+async def test_a_long_turn_of_before_is_forgotten() -> None:
+    """A long turn says something about what came while it lasted, and nothing about what comes after a pause."""
     clock = HandClock()
-    rested = crowd(clock, lag_max_s=0.05)
-    late_again_and_again(clock, rested)
-    rested.pulse.stop()
-    clock.at_s += 3600
-    assert not rested.pulse.is_behind()
-    clock.at_s += PULSE_S + 0.051
+    rested = crowd(clock)
+    turn(clock, rested, come=10, lasts_s=LONG_S)
+    clock.at_s += LONG_S
 
-    assert not rested.pulse.is_behind()
+    assert 300 == turn(clock, rested, come=300, lasts_s=SHORT_S)
 
 
-async def test_timers_keep_the_beat_while_somebody_asks() -> None:
-    """From the first request on, until none has come for `ATTENTIVE_S`."""
-    clock, beats = HandClock(), 0
+async def test_a_turn_ends_by_itself() -> None:
+    """The first that comes asks the event loop to tell when the next turn begins."""
+    clock = HandClock()
     asked = crowd(clock)
-    real = asked.pulse.beat
-
-    def count() -> None:
-        nonlocal beats
-        beats += 1
-        real()
-
-    asked.pulse.beat = count  # type: ignore[method-assign]
+    turn(clock, asked, come=AT_WORK_MAX, lasts_s=LONG_S)
     asked.enter()
-    assert await until(lambda: beats >= 3)
 
-    clock.at_s += ATTENTIVE_S
+    await asyncio.sleep(0)
 
-    assert await until(lambda: asked.pulse._next is None)
+    assert not asked.turns._in_turn
 
 
 async def test_who_came_last_gets_the_next_place() -> None:
@@ -209,13 +272,30 @@ async def test_who_leaves_while_waiting_takes_no_place() -> None:
     assert (1, 0) == (one.free, one.waiting)
 
 
-async def test_how_late_each_timer_was_is_told() -> None:
-    """Whoever measures hears of each, also of those in time."""
+async def test_who_waits_for_a_place_is_elsewhere() -> None:
+    """As long as somebody waits for a place at a provider there is nothing to do for them here."""
+    elsewhere = Elsewhere()
+    one = Places("openai is full.", places=1, waiting_max=10, wait_max_s=30, elsewhere=elsewhere)
+    first = await one.take()
+    second = asyncio.create_task(one.take())
+    await until(lambda: one.waiting == 1)
+    while_waiting = elsewhere.count
+
+    with first:
+        pass
+    await second
+
+    assert (1, 0) == (while_waiting, elsewhere.count)
+
+
+async def test_how_long_each_turn_was_is_told() -> None:
+    """Whoever measures hears of each in which a request came."""
     clock, told = HandClock(), list[float]()
     crowded = crowd(clock)
-    crowded.pulse.on_lag = told.append
-    for late_s in (0.0, 0.02):
-        clock.at_s += PULSE_S + late_s
-        crowded.pulse.beat()
+    crowded.turns.on_turn = told.append
+    for took_s in (0.0, 0.02):
+        crowded.turns.take(0)
+        clock.at_s += took_s
+        crowded.turns.end()
 
     assert pytest.approx([0.0, 0.02]) == told

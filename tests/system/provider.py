@@ -14,7 +14,7 @@ PICTURE = {"created": 1, "data": [{"b64_json": "A" * 100_000}]}
 
 
 class Provider:
-    """Answers every POST with one document. While `gate` is closed nothing is answered, only counted."""
+    """Answers every POST, and GETs that end in `/free`, with one document. While `gate` is closed it only counts."""
 
     def __init__(self) -> None:
         self.document: Any = URLS
@@ -25,6 +25,7 @@ class Provider:
         self.gate.set()
         app = web.Application(client_max_size=64 * 1024**2)
         app.router.add_post("/{anything:.*}", self._answer)
+        app.router.add_get("/{anything:.*}/free", self._answer)
         self._server = TestServer(app)
 
     @property

@@ -50,10 +50,10 @@ async def test_a_bug_in_an_answer_that_began_cuts_it(world: World, monkeypatch: 
 async def test_what_the_ledger_did_not_book_is_not_said_to_be_charged(world: World, status: SettleStatus) -> None:
     """No settled line, no header, no metric: a line that the hold is not booked."""
 
-    async def settle(*_: object, **__: object) -> Settlement:
+    async def end(*_: object) -> Settlement:
         return Settlement(status, 0, 0, 0, 0, 0, over=False, was=None, seq=0)
 
-    world.gateway.store.ledger.settle = settle  # type: ignore[method-assign]  # what a lost hold answers
+    world.gateway.store.ledger.end = end  # type: ignore[method-assign]  # what a lost hold answers
     answer = await world.native(await world.key())
 
     assert "Gatekeeper-Credits-Charged" not in answer.headers

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import jsonschema
 import pytest
 
+from gatekeeper.ledger.records import Ending, Settlement, SettleStatus
 from gatekeeper.ledger.teamrecord import Limit, Per
 from tests.ledger.topologies import free_port
 from tests.system.conftest import StartWorld
@@ -65,6 +67,28 @@ async def test_a_charge_without_its_hold_is_booked(world: World, provider: Provi
     assert (951_000_000, 0, 49_000_000) == (balance.available, balance.held, balance.charged)
     assert (["orphan"], "1.0") == (await world.kinds(), await metric(world, FLAGGED))
     await world.assert_books_clean()
+
+
+async def test_a_flag_is_told_of_an_outcome_whose_answer_nobody_heard(world: World, provider: Provider) -> None:
+    """The request is cancelled when its charge is booked and not answered; told again, the ledger has it already."""
+    ledger, met = world.gateway.store.ledger, list[Settlement]()
+    end = ledger.end
+
+    async def unheard(team_id: str, ending: Ending) -> Settlement:
+        met.append(await end(team_id, ending))
+        if len(met) == 1:
+            raise asyncio.CancelledError
+        return met[-1]
+
+    ledger.end = unheard  # type: ignore[method-assign]
+    with pytest.raises(aiohttp.ClientError):
+        await forgotten_in_flight(world, provider)
+    settled = await world.event("generation.settled")
+    flags = world.events("settle.orphan")
+
+    assert [SettleStatus.ORPHAN, SettleStatus.DUPLICATE] == [each.status for each in met]
+    assert [(settled["hold_id"], 49)] == [(line["hold_id"], line["credits_charged"]) for line in flags]
+    assert "1.0" == await metric(world, FLAGGED)
 
 
 async def test_a_failure_without_its_hold_costs_nothing(world: World, provider: Provider) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from urllib.parse import urlsplit
 
 import openai
 
@@ -78,6 +79,44 @@ async def test_who_waits_too_long_for_a_place_is_refused(start_world: StartWorld
     assert "openai" in refused.json["error"]["message"]
     assert 1 == provider.calls
     await world.assert_books_clean()
+
+
+async def test_a_free_route_takes_a_place_too(start_world: StartWorld, provider: Provider) -> None:
+    """While one has the only place, a generation waits with nothing held, not for a connection with its hold."""
+    crowded = {"openai": {"connections_max": 1, "passthrough": ["GET /account/free"]}}
+    world = await start_world(provider_url=provider.url, providers=crowded)
+    key = await world.key()
+    provider.gate.clear()
+    free = asyncio.create_task(world.send("GET", "/openai/account/free", key))
+    assert await until(lambda: provider.calls == 1)
+    generation = asyncio.create_task(world.openai(key))
+    places = world.gateway.gate.providers["openai"].places
+    assert await until(lambda: places.waiting == 1)
+
+    holds = await world.gateway.store.ledger.holds("team-0")
+
+    provider.gate.set()
+    answers = await asyncio.gather(free, generation)
+    assert [] == list(holds)
+    assert [200, 200] == [each.status for each in answers]
+    await world.assert_books_clean()
+
+
+async def test_one_connection_too_many_is_told(start_world: StartWorld, provider: Provider) -> None:
+    """Over `connections_max` the answer is 503 before anything was asked, in the log and the metric too."""
+    world = await start_world(provider_url=provider.url, connections_max=1)
+    port = urlsplit(world.url).port
+    first = await asyncio.open_connection("127.0.0.1", port)
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    said = await reader.read()
+
+    for each in (writer, first[1]):
+        each.close()
+    head = said.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    assert "HTTP/1.1 503 Service Unavailable" == head[0]
+    assert {"Retry-After: 1", "Gatekeeper-Rejection: overloaded", "Connection: close"} <= set(head)
+    assert ["overloaded"] == [line["code"] for line in world.events("generation.rejected")]
 
 
 async def test_an_sdk_comes_again(start_world: StartWorld, provider: Provider) -> None:

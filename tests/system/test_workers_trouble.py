@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from gatekeeper.cli.root import make_app
 from gatekeeper.sandbox import RunningSandbox, SandboxSettings, start_sandbox
 from tests.ledger.topologies import free_port
 from tests.system.process import gatekeeper, write_config
@@ -67,16 +69,16 @@ async def test_workers_that_die_at_the_start_end_all_of_it(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("number", ["0", "65", "two"])
-async def test_a_number_of_workers_that_cannot_be(tmp_path: Path, number: str) -> None:
+def test_a_number_of_workers_that_cannot_be(tmp_path: Path, number: str) -> None:
     """On the command line it is a mistake of use, in the environment one of the config."""
-    config = write_config(tmp_path, "http://127.0.0.1:9")
+    words = ["serve", "--config", str(write_config(tmp_path, "http://127.0.0.1:9"))]
 
-    by_option = await run_to_its_end(config, "serve", "--workers", number)
-    by_variable = await run_to_its_end(config, "serve", GATEKEEPER_SERVER__WORKERS=number)
+    by_option = CliRunner().invoke(make_app(words), [*words, "--workers", number])
+    by_variable = CliRunner().invoke(make_app(words), words, env={"GATEKEEPER_SERVER__WORKERS": number})
 
-    assert (2, 1) == (by_option[0], by_variable[0])
-    assert "--workers" in by_option[1]
-    assert "GATEKEEPER_SERVER__WORKERS" in by_variable[1]
+    assert (2, 1) == (by_option.exit_code, by_variable.exit_code)
+    assert "--workers" in by_option.stderr
+    assert "GATEKEEPER_SERVER__WORKERS" in by_variable.stderr
 
 
 async def test_fewer_workers_book_what_more_have_left(tmp_path: Path, sandbox: RunningSandbox) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from gatekeeper.app import Place
+from gatekeeper.app import Seat
 from gatekeeper.catalog import load_catalog
 from gatekeeper.ledger.teamrecord import KeyRecord
 from gatekeeper.settings import load_settings
-from gatekeeper.workers.channel import Ask, Channel, Ended, Start, open_channel, start_for
+from gatekeeper.workers.channel import Ask, Channel, Farewell, Start, open_channel, start_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +32,7 @@ async def test_all_that_a_worker_works_with_arrives() -> None:
     catalog = load_catalog(settings.catalog_files())
     key = KeyRecord(sha256="0" * 64, team="demo", key_id="demo")
     async with channels() as (leader, worker):
-        sent = start_for(settings, catalog, Place(2, 3), [key], Path("lock"))
+        sent = start_for(settings, catalog, Seat(2, 3), [key], Path("lock"))
         _, got = await asyncio.gather(leader.send(sent), worker.receive())
 
     assert isinstance(got, Start)
@@ -41,14 +41,14 @@ async def test_all_that_a_worker_works_with_arrives() -> None:
     assert [catalog.find(model.id) for model in catalog.models] == [got.catalog.find(m.id) for m in catalog.models]
     offers = [(each.provider, each.upstream_id) for model in catalog.models for each in model.offers]
     assert [catalog.offered(*each) for each in offers] == [got.catalog.offered(*each) for each in offers]
-    assert (Place(2, 3), (key,), Path("lock")) == (got.place, got.static_keys, got.lines)
+    assert (Seat(2, 3), (key,), Path("lock")) == (got.seat, got.static_keys, got.lines)
 
 
 def test_a_worker_is_not_told_the_admin_token() -> None:
     """It has no admin plane."""
     settings = load_settings(None).model_copy(update={"admin_token": SecretStr("gka_of_the_tests")})
 
-    start = start_for(settings, load_catalog([ROOT / "config" / "catalog" / "google.yaml"]), Place(1, 2), (), Path())
+    start = start_for(settings, load_catalog([ROOT / "config" / "catalog" / "google.yaml"]), Seat(1, 2), (), Path())
 
     assert start.settings.admin_token is None
 
@@ -56,10 +56,10 @@ def test_a_worker_is_not_told_the_admin_token() -> None:
 async def test_the_end_of_the_other_side_is_heard() -> None:
     """What it said before is heard first; then nothing, and nobody hears an answer."""
     async with channels() as (leader, worker):
-        assert await worker.send(Ended(2))
+        assert await worker.send(Farewell(2))
         worker.close()
         heard = [await leader.receive(), await leader.receive()]
         sent = [await leader.send(Ask()) for _ in range(3)]
 
-    assert [Ended(2), None] == heard
+    assert [Farewell(2), None] == heard
     assert not sent[-1]

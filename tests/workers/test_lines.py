@@ -8,12 +8,12 @@ import sys
 import threading
 from pathlib import Path
 
-from gatekeeper.workers.lines import Lines, shared_lines
+from gatekeeper.workers.lines import SharedOut, shared_lines
 
 WRITER = """
 import os, sys
-from gatekeeper.workers.lines import Lines
-lines, letter = Lines(os.open(sys.argv[1], os.O_RDWR)), sys.argv[2].encode()
+from gatekeeper.workers.lines import SharedOut
+lines, letter = SharedOut(os.open(sys.argv[1], os.O_RDWR)), sys.argv[2].encode()
 os.write(2, b"ready")
 sys.stdin.read()
 for number in range(150):
@@ -63,7 +63,7 @@ def test_a_pipe_that_takes_pieces_gets_all_of_a_line(tmp_path: Path) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     with (tmp_path / "lock").open("wb") as lock:
-        written = Lines(lock.fileno(), writing).write(b"x" * 300_000)
+        written = SharedOut(lock.fileno(), writing).write(b"x" * 300_000)
     os.close(writing)
     reader.join()
 
@@ -73,7 +73,7 @@ def test_a_pipe_that_takes_pieces_gets_all_of_a_line(tmp_path: Path) -> None:
 def test_a_file_needs_no_lock(tmp_path: Path) -> None:
     """What is written to a file goes there, in order."""
     with (tmp_path / "log").open("wb") as file:
-        lines = Lines(-1, file.fileno())
+        lines = SharedOut(-1, file.fileno())
         lines.write(b"one\n")
         lines.write(b"two\n")
 

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.app import Place
+from gatekeeper.app import Seat
 from gatekeeper.catalog import Catalog, load_catalog
 from gatekeeper.metrics import Metrics
 from gatekeeper.settings import load_settings
 from gatekeeper.workers import post as post_module
 from gatekeeper.workers.channel import (
     Channel,
-    Ended,
+    Farewell,
     Message,
+    NewCatalog,
+    OwnFigures,
     Ready,
-    Reload,
     Reloaded,
     Start,
-    Told,
     open_channel,
     start_for,
 )
@@ -96,7 +96,7 @@ class Scene:
         )
 
     def start(self, number: int) -> Start:
-        return start_for(SETTINGS, self.catalog, Place(number, 1), (), Path("lock"))
+        return start_for(SETTINGS, self.catalog, Seat(number, 1), (), Path("lock"))
 
     def hear_died(self, early: int, reason: str) -> None:
         self.died.append(reason)
@@ -152,7 +152,7 @@ async def test_a_reload_does_not_wait_for_a_worker_that_dies_meanwhile() -> None
         first = await scene.worker(1)
         scene.catalog = a_catalog("google", "openai")
         reloading = asyncio.ensure_future(scene.post.reload(scene.catalog, within_s=50))
-        await first.heard(Reload)
+        await first.heard(NewCatalog)
         first.end(-signal.SIGKILL)
 
         assert "" == await asyncio.wait_for(reloading, 10)
@@ -164,7 +164,7 @@ async def test_a_reload_waits_until_the_worker_serves_that_catalog() -> None:
         first = await scene.worker(1)
         early, scene.catalog = scene.catalog, a_catalog("google", "openai")
         reloading = asyncio.ensure_future(scene.post.reload(scene.catalog, within_s=50))
-        await first.heard(Reload)
+        await first.heard(NewCatalog)
         await first.channel.send(Reloaded(early.digest))
         done, _ = await asyncio.wait([reloading], timeout=0.05)
         await first.channel.send(Reloaded(scene.catalog.digest))
@@ -180,7 +180,7 @@ async def test_what_a_killed_worker_had_in_flight_is_abandoned(monkeypatch: pyte
     metrics.admitted("openai", "gpt-image", 1)
     async with kept_post() as scene:
         first = await scene.worker(1)
-        await first.channel.send(Told(figures_of(metrics.families())))
+        await first.channel.send(OwnFigures(figures_of(metrics.families())))
         first.end(-signal.SIGKILL)
         await scene.worker(2)
 
@@ -192,7 +192,7 @@ async def test_one_that_ends_in_order_soon_after_its_start_is_followed_after_a_p
     async with kept_post() as scene:
         first = await scene.worker(1)
         ended_s = asyncio.get_running_loop().time()
-        await first.channel.send(Ended(0))
+        await first.channel.send(Farewell(0))
         first.end(0)
         await scene.worker(2)
 

@@ -14,7 +14,7 @@ from gatekeeper.console.acting import Done, Field, Sheet, action, body_of, credi
 from gatekeeper.console.visiting import Route, Visit, path_of
 from gatekeeper.console.words import credits_shown, time_shown
 from gatekeeper.core.credits import credits_text
-from gatekeeper.ledger.records import HoldState
+from gatekeeper.ledger.records import HoldState, SettleStatus
 from gatekeeper.ledger.teamrecord import KeyScope, Per
 
 TEAM: Final = "/teams/{team}"
@@ -198,6 +198,8 @@ async def _release_sheet(visit: Visit) -> Sheet:
 async def _release(visit: Visit, who: Who) -> Done:
     body = ReleaseBody(running=bool(visit.form.get("running")))
     done = await holds.release_hold(visit.ledger, visit.ids["team"], visit.ids["hold"], body, who)
+    if done.status == SettleStatus.DUPLICATE:
+        return Done("The hold was released before; nothing changed.")
     return Done(f"{credits_shown(done.credits_freed)} credits are available again.")
 
 

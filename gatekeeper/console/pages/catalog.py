@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -75,6 +76,13 @@ class Overview:
     wanted: Filter
     operations: tuple[tuple[str, str], ...]
     providers: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        """Where this list is found again."""
+        fields = {"q": self.wanted.text, "operation": self.wanted.operation, "provider": self.wanted.provider}
+        said = {name: value for name, value in fields.items() if value}
+        return f"{PATH}?{urlencode(said)}" if said else PATH
 
     @property
     def found(self) -> int:

@@ -162,9 +162,7 @@ async def show(visit: Visit) -> web.Response:
     page = model_page(catalog, model, visit.query, visit.parts.front, visit.request.host)
     if not visit.is_partial:
         return visit.page("model.html", page=page, address_of=address_of)
-    answer = visit.page("calculator.html", page=page, address_of=address_of)
-    answer.headers["HX-Replace-Url"] = page.address
-    return answer
+    return visit.page("calculator.html", page=page, address_of=address_of)
 
 
 ROUTES = (Route("GET", "/catalog/{model}", show),)

@@ -59,9 +59,9 @@ async def _follow(visit: Visit, reader: Reader, answer: web.StreamResponse) -> N
     missed = await visit.parts.recent.after(mark) if mark is not None else ()
     await _write(answer, "retry: 3000\n\n" + _events(visit, missed, wanted))
     mark = max((each.number for each in missed), default=mark or 0)
-    while visit.parts.clock.monotonic_s() < ends_s and visit.parts.sessions.goes_on(visit.session):
+    while visit.parts.clock.monotonic_s() < ends_s:
         seen = await reader.next(ALIVE_EVERY_S)
-        if seen is None:
+        if seen is None or not visit.parts.sessions.goes_on(visit.session):
             return
         fresh = [each for each in seen if each.number > mark]
         await _write(answer, _events(visit, fresh, wanted) or ": alive\n\n")

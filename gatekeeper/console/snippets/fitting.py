@@ -1,4 +1,4 @@
-"""Does a written request say what was chosen, at the price that was shown? It is read and priced as the data plane would.
+"""Does a written request say what was chosen, at the price that was shown? It is read as the data plane would read it.
 
 The catalog, the dialect's reader and the core's decision are those of a request that comes in; only keys, teams and
 credits are left out. A provider whose format cannot say it has no snippet, and the reason is told.
@@ -60,9 +60,9 @@ RATIOS_TRIED_MAX: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A provider of this gateway, as far as a snippet needs to know it. `models` are the patterns of catalog ids that it
-    takes under the catalog's own names, `host` the host name that is its alone. A format that the settings describe has
-    no dialect here."""
+    """A provider of this gateway, as far as a snippet needs to know it. `models` are the patterns of catalog ids that
+    it takes under the catalog's own names, `host` the host name that is its alone. A format that the settings describe
+    has no dialect here."""
 
     name: str
     dialect_name: str

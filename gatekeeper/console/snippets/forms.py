@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gatekeeper.console.choices import INPUT_DEFAULT
 from gatekeeper.console.snippets.wire import PICTURE_URL, PROMPT, Wanted, Wire, said
 from gatekeeper.core.rejection import number_text
 
@@ -37,7 +38,7 @@ def write_freepik(wanted: Wanted) -> Iterator[Wire]:
 def write_native(wanted: Wanted) -> Iterator[Wire]:
     """Every setting under the name that it has in the catalog."""
     valid = wanted.valid
-    given = valid.input_pixels
+    given = valid.input_pixels or (INPUT_DEFAULT if valid.scale is not None else None)
     body = said(
         model=wanted.upstream_id,
         operation=valid.operation.value,

@@ -191,7 +191,8 @@ def _bfl(place: _Place, wire: Wire) -> str | None:
     if place.host_url is None:
         return None
     return (
-        f'import os\n\nfrom blackforest import BFLClient\n\nclient = BFLClient(base_url="{place.host_url}", api_key={_KEY})\n'
+        "import os\n\nfrom blackforest import BFLClient\n\n"
+        f'client = BFLClient(base_url="{place.host_url}", api_key={_KEY})\n'
         f"made = client.generate(\n{INDENT}{_text(place.upstream_id)},\n{INDENT}{literal(dict(wire.body), 1)},\n)\n"
         "print(made.id)\n"
     )

@@ -57,7 +57,10 @@ class Samples:
 
 
 def samples(catalog: Catalog, calculation: Calculation, doors: Iterable[Door], base_url: str) -> Samples:
-    """Every provider of this gateway that sells the model. `base_url` is the data plane's, as its callers reach it."""
+    """Every provider of this gateway that sells the model, in the order of its offers. `base_url` is the data plane's,
+    as its callers reach it."""
+    order = {provider: number for number, provider in enumerate(calculation.model.sold_at)}
+    doors = sorted(doors, key=lambda door: order.get(door.offers_of, len(order)))
     found: list[Sample] = []
     missing: list[Misfit] = []
     for door in doors:

@@ -1,4 +1,4 @@
-"""Vendors whose formats are their own and whose SDKs are written in the West: OpenAI, Recraft, xAI, Runway, Luma, BFL."""
+"""Vendors with a format of their own and an SDK in Python: OpenAI, Recraft, xAI, Runway, Luma, Black Forest Labs."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -76,14 +76,13 @@ def write_runway(wanted: Wanted) -> Iterator[Wire]:
 
 
 def _runway_shapes(wanted: Wanted) -> list[dict[str, Any]]:
+    """Of a picture the SDK takes pixels and nothing else."""
     size = wanted.size
-    pair = None if size is None else f"{size.width}:{size.height}"
-    shapes = [
-        said(ratio=wanted.ratio, resolution=wanted.tier_lower),
-        said(ratio=wanted.ratio),
-        said(resolution=wanted.tier_lower),
-    ]
-    return [*([{"ratio": pair}] if pair else []), *shapes]
+    pairs = [] if size is None else [{"ratio": f"{size.width}:{size.height}"}]
+    if not wanted.is_film:
+        return pairs
+    tier = said(resolution=wanted.tier_lower)
+    return [*pairs, said(ratio=wanted.ratio) | tier, said(ratio=wanted.ratio), tier]
 
 
 def _runway_picture(wanted: Wanted, body: dict[str, Any]) -> Wire:
@@ -110,9 +109,10 @@ def write_bfl(wanted: Wanted) -> Iterator[Wire]:
         body |= said(resolution=_BFL_TIERS.get(wanted.tier or ""), duration=wanted.seconds, aspect_ratio=wanted.ratio)
         yield Wire(path, body | said(generate_audio=wanted.sound))
         return
+    call = "generate" if wanted.upstream_id in _BFL_SDK_MODELS else ""
     for shape in _bfl_shapes(wanted):
-        call = "generate" if wanted.upstream_id in _BFL_SDK_MODELS else ""
-        yield Wire(path, {"prompt": PROMPT, **shape, **_bfl_inputs(wanted)}, call=call)
+        if shape or not call:  # where nothing is said the SDK fills in a size of its own, which may not be sold
+            yield Wire(path, {"prompt": PROMPT, **shape, **_bfl_inputs(wanted)}, call=call)
 
 
 def _bfl_shapes(wanted: Wanted) -> list[dict[str, Any]]:

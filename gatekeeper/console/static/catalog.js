@@ -1,5 +1,6 @@
 "use strict";
-// Copies a snippet, and lets the lines of a price be sent away with Escape. Everything else needs no script.
+// Copies a snippet, lets the lines of a price be sent away with Escape, and keeps the address that of what is chosen.
+// Everything else needs no script.
 (() => {
   const COPIED_MS = 2000;
   document.documentElement.classList.add("scripted");
@@ -31,6 +32,10 @@
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") document.documentElement.classList.add("quiet-pops");
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    const part = document.querySelector("[data-address]");
+    if (part !== null) history.replaceState(history.state, "", part.dataset.address);
   });
   for (const name of ["pointerover", "focusin"]) {
     document.addEventListener(name, (event) => {

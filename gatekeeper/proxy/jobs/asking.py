@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import replace
 
 from gatekeeper.core.outcome import Outcome, Pending, Unknown
+from gatekeeper.core.rejection import Rejected
 from gatekeeper.dialects.base import Ask, JobLink
 from gatekeeper.events import CredentialRefused
 from gatekeeper.logs import emit
@@ -35,18 +36,22 @@ async def _ask_once(provider: Provider, link: JobLink, timeout_s: float, request
         return UNASKABLE
     request = _request(provider, link, question, timeout_s)
     try:
-        async with asyncio.timeout(timeout_s), await provider.upstream.send(request) as answer:
-            if answer.status == HTTP_UNAUTHORIZED:
-                emit(CredentialRefused(request_id=request_id, provider=provider.name, upstream_status=answer.status))
-            return await _read(provider, question, answer)
+        async with asyncio.timeout(timeout_s):
+            with await provider.places.take():
+                async with await provider.upstream.send(request) as answer:
+                    return await _read(provider, question, answer, request_id)
     except TimeoutError:
         return Unknown("no answer in time")
+    except Rejected:
+        return Unknown("as many requests as it takes at once")
     except UpstreamError as error:
         return Unknown(error.reason)
 
 
-async def _read(provider: Provider, question: Ask, answer: UpstreamAnswer) -> Outcome:
+async def _read(provider: Provider, question: Ask, answer: UpstreamAnswer, request_id: str) -> Outcome:
     """The outcome, read while the answer passes: it may have a whole film in it."""
+    if answer.status == HTTP_UNAUTHORIZED:
+        emit(CredentialRefused(request_id=request_id, provider=provider.name, upstream_status=answer.status))
     named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.raw_headers}
     said = named.get("content-type", "")
     reader = reading(answer, provider.dialect.outcome_reader(question.route, answer.status, said, named))

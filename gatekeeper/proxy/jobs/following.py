@@ -27,7 +27,7 @@ from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, job_unkept, job_unreach
 from gatekeeper.proxy.sending import passing_query, upstream_request
 from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, tell_shadow
 from gatekeeper.upstream.failure import UpstreamError
-from gatekeeper.upstream.messages import UpstreamAnswer
+from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
 from gatekeeper.web.answers import CREDITS_CHARGED, CREDITS_HELD, HOLD_ID
 
 
@@ -50,12 +50,17 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
         await _learn_first(gate, provider, job)
     sent = upstream_request(call, provider, body, _address(call, provider, job))
     tell_shadow(gate, call, None)
+    with await provider.places.take():
+        async with await _send(gate, provider, sent) as answer:
+            return await _answer(gate, call, provider, job, answer)
+
+
+async def _send(gate: Gate, provider: Provider, sent: UpstreamRequest) -> UpstreamAnswer:
     try:
-        answer = await provider.upstream.send(sent)
+        with gate.crowd.elsewhere:
+            return await provider.upstream.send(sent)
     except UpstreamError as error:
         raise job_unreached(error, provider.name) from None
-    async with answer:
-        return await _answer(gate, call, provider, job, answer)
 
 
 async def _learn_first(gate: Gate, provider: Provider, job: Job) -> None:

@@ -14,6 +14,7 @@ import pytest
 from gatekeeper.core.outcome import Made, Outcome, Pending, Unknown
 from gatekeeper.dialects.base import Ask, JobLink, Route, RouteKind
 from gatekeeper.logs import configure_logs
+from gatekeeper.proxy.crowd import Places, open_places
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
 from gatekeeper.upstream.credential import Credential, with_credential
 from gatekeeper.upstream.failure import NeverSent, OutcomeUnknown, Reason
@@ -55,6 +56,7 @@ class Asked:
     question: Any = None
     heard: list[UpstreamRequest] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    places: Places = field(default_factory=open_places)
 
     @property
     def provider(self) -> Any:
@@ -66,6 +68,7 @@ class Asked:
             with_credential=partial(with_credential, Credential("bearer", secret="s3cret"), now_s=0),
             timeouts=Timeouts(),
             upstream=SimpleNamespace(send=self._send),
+            places=self.places,
         )
 
     def _ask(self, link: JobLink) -> Ask:
@@ -184,6 +187,16 @@ async def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
     provider.upstream.send = hangs
 
     assert Unknown("no answer in time") == await ask(provider, LINK, 0.01)
+
+
+async def test_a_provider_that_is_full_is_not_asked() -> None:
+    """Where every place at it is taken, what is under way comes first; the question is asked another time."""
+    asked = Asked({}, [], places=Places("example is full.", places=0, waiting_max=0, wait_max_s=1))
+
+    outcome = await ask(asked.provider, LINK, 5)
+
+    assert isinstance(outcome, Unknown)
+    assert [] == asked.heard
 
 
 async def test_a_job_that_cannot_be_asked_about_is_not() -> None:
