@@ -120,7 +120,7 @@ async def test_the_calculator_keeps_to_what_the_model_takes(look: Look) -> None:
 
 async def test_the_calculator_counts_outputs(look: Look) -> None:
     """The lines of the sum are those of the quote, and the sum is theirs."""
-    await look.go("/catalog/gpt-image-1.5")
+    await look.go("/catalog/chatgpt-1.5")
 
     await look.page.get_by_label("Outputs").fill("3")
     await look.page.keyboard.press("Tab")
