@@ -12,7 +12,7 @@ from typing import Final
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.ledger.census import count_all
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.errors import LedgerError
+from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
 from gatekeeper.vitals import HOLD_STATES, Vitals
 
 ASK_EVERY_S: Final = 5.0
@@ -67,14 +67,16 @@ class Rounds:
     async def count(self) -> None:
         """All teams and open holds. A store that is away is told by `ask`; then the last counts stand, with their
         time."""
-        with suppress(LedgerError):
+        with suppress(LedgerUnavailable):
             found = await count_all(self._client, self._rest)
             now_s = self._clock.now().timestamp()
             for state in HOLD_STATES:
                 tally = found.holds.get(state)
                 age_s = max(now_s - tally.oldest_ms / 1000, 0.0) if tally is not None else 0.0
                 self._vitals.holds_counted(state, tally.count if tally is not None else 0, age_s)
-            self._vitals.teams_counted(found.teams, found.owing, held=found.held, owed=found.owed)
+            self._vitals.teams_counted(
+                found.teams, found.owing, found.unreadable, held=found.held, owed=found.owed
+            )  # fmt: skip
 
     async def _forever(self, step: Callable[[], Awaitable[None]], every_s: float) -> None:
         while not self._stopping.is_set():

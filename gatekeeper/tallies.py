@@ -24,7 +24,8 @@ Labels = tuple[str, ...]
 
 
 class Counts(Collector):
-    """A counter with labels. `fold` says under which labels a combination counts that was not met before."""
+    """A counter with labels. `fold` says under which labels a combination counts that was not met before. Who counts
+    with every request may add to `cells` itself where there is one, and calls `add` where there is none."""
 
     def __init__(
         self, name: str, about: str, labels: Sequence[str], *, unit: int = 1, series_max: int = SERIES_MAX
@@ -33,24 +34,24 @@ class Counts(Collector):
         self.fold: Callable[[Labels], Labels] = _as_it_is
         self._unit = unit
         self._series_max = series_max
-        self._cells: dict[Labels, int] = {}
+        self.cells: dict[Labels, int] = {}
 
     def add(self, labels: Labels, amount: int = 1) -> None:
         """As many as `amount` more."""
         try:
-            self._cells[labels] += amount
+            self.cells[labels] += amount
         except KeyError:
             place = self._place(self.fold(labels))
-            self._cells[place] = self._cells.get(place, 0) + amount
+            self.cells[place] = self.cells.get(place, 0) + amount
 
     def _place(self, labels: Labels) -> Labels:
-        has_room = labels in self._cells or len(self._cells) < self._series_max
+        has_room = labels in self.cells or len(self.cells) < self._series_max
         return labels if has_room else (ELSE,) * len(self.labels)
 
     def collect(self) -> Iterable[Metric]:
         """The counter as it is now."""
         family = CounterMetricFamily(self.name, self.about, labels=self.labels)
-        for labels, count in self._cells.items():
+        for labels, count in self.cells.items():
             family.add_metric(labels, count / self._unit)
         yield family
 
@@ -72,7 +73,7 @@ class Bars:
 
 
 class Spread(Collector):
-    """A histogram with labels."""
+    """A histogram with labels; `fold` and `cells` are as those of `Counts`."""
 
     def __init__(
         self, name: str, about: str, labels: Sequence[str], bounds: Sequence[float], *, series_max: int = SERIES_MAX
@@ -81,26 +82,26 @@ class Spread(Collector):
         self.fold: Callable[[Labels], Labels] = _as_it_is
         self._bounds = tuple(bounds)
         self._names = [*map(floatToGoString, bounds), "+Inf"]
-        self._cells_max = series_max // (len(bounds) + 3)
-        self._cells: dict[Labels, Bars] = {}
+        self._most = series_max // (len(bounds) + 3)
+        self.cells: dict[Labels, Bars] = {}
 
     def observe(self, labels: Labels, value: float) -> None:
         """One more."""
-        bars = self._cells.get(labels)
+        bars = self.cells.get(labels)
         if bars is None:
             bars = self.bars(self.fold(labels))
         bars.observe(value)
 
     def bars(self, labels: Labels = ()) -> Bars:
         """The series of these labels, for whoever has only one to fill."""
-        if labels not in self._cells and len(self._cells) >= self._cells_max:
+        if labels not in self.cells and len(self.cells) >= self._most:
             labels = (ELSE,) * len(self.labels)
-        return self._cells.setdefault(labels, Bars(self._bounds))
+        return self.cells.setdefault(labels, Bars(self._bounds))
 
     def collect(self) -> Iterable[Metric]:
         """The histogram as it is now."""
         family = HistogramMetricFamily(self.name, self.about, labels=self.labels)
-        for labels, bars in self._cells.items():
+        for labels, bars in self.cells.items():
             buckets = list(zip(self._names, accumulate(bars.counts), strict=True))
             family.add_metric(labels, buckets, bars.total)
         yield family

@@ -25,6 +25,9 @@ REFUSED_FROM: Final = 400
 FAILED_FROM: Final = 500
 """Statuses from which on a provider has refused, or failed."""
 
+FREED: Final = (None, "released")
+"""Ends of what cost nothing, which the answer's status tells apart."""
+
 ENDS: Final = (
     "made", "partial", "failed_billable", "released", "unknown", "job", "deferred", "not_booked", "answered",
     "provider_refused", "provider_failed", "client_left", "internal_error",
@@ -64,17 +67,28 @@ class Traffic:
 
     def refused(self, facts: GenerationFacts, code: str) -> None:
         """One more that was refused, with this code."""
-        self._requests.add((facts.provider or ELSE, facts.model or ELSE, facts.operation or ELSE, code))
+        labels = facts.provider or ELSE, facts.model or ELSE, facts.operation or ELSE, code
+        try:
+            self._requests.cells[labels] += 1
+        except KeyError:
+            self._requests.add(labels)
 
     def answered(self, facts: GenerationFacts, end: str | None, status: int, took_s: float) -> None:
         """One more that has an answer with this status. `end` is that of a generation; all else has none."""
-        kind = facts.provider or ELSE, facts.model or ELSE, facts.operation or ELSE
+        kind = provider, model, operation = facts.provider or ELSE, facts.model or ELSE, facts.operation or ELSE
         code = end or "answered"
-        if status >= REFUSED_FROM and end in {None, "released"}:
+        if status >= REFUSED_FROM and end in FREED:
             code = "provider_failed" if status >= FAILED_FROM else "provider_refused"
-        self._requests.add((*kind, code))
+        labels = provider, model, operation, code
+        try:
+            self._requests.cells[labels] += 1
+        except KeyError:
+            self._requests.add(labels)
         if end is not None:
-            self._seconds.observe(kind, took_s)
+            bars = self._seconds.cells.get(kind)
+            if bars is None:
+                bars = self._seconds.bars(self._folded(kind))
+            bars.observe(took_s)
 
     def credits_refused(self, code: str, amount: int) -> None:
         """A request that would have needed so much, in micro-credits."""

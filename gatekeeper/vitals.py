@@ -75,6 +75,9 @@ class Vitals:
         )
         self._credits_owed = Gauge("gatekeeper_credits_owed", "Credits that teams owe", registry=registry)
         self._teams = Gauge("gatekeeper_teams", "Teams in the store", registry=registry)
+        self._teams_unreadable = Gauge(
+            "gatekeeper_teams_unreadable", "Teams with a record that the ledger did not write", registry=registry
+        )
         self._teams_owing = Gauge("gatekeeper_teams_owing", "Teams that owe credits", registry=registry)
         self._counted_at_s = Gauge(
             "gatekeeper_holds_counted_timestamp_seconds",
@@ -100,10 +103,11 @@ class Vitals:
         self._holds_open.labels(state).set(count)
         self._oldest_age_s.labels(state).set(oldest_age_s)
 
-    def teams_counted(self, teams: int, owing: int, *, held: int, owed: int) -> None:
+    def teams_counted(self, teams: int, owing: int, unreadable: int, *, held: int, owed: int) -> None:
         """All teams were looked at just now; amounts in micro-credits."""
         self._teams.set(teams)
         self._teams_owing.set(owing)
+        self._teams_unreadable.set(unreadable)
         self._credits_open.set(held / MICRO)
         self._credits_owed.set(owed / MICRO)
         self._counted_at_s.set_to_current_time()

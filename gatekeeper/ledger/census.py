@@ -11,6 +11,7 @@ from typing import Final
 
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import StoredHold, pairs, parse_figures, parse_hold
+from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.looking import in_chunks, scan, team_ids
 from gatekeeper.ledger.records import HoldState
@@ -37,9 +38,11 @@ class Tally:
 
 @dataclass(slots=True)
 class Census:
-    """What was counted; amounts in micro-credits. `holds` is by state: held, job, unknown, kept, overdue."""
+    """What was counted; amounts in micro-credits. `holds` is by state: held, job, unknown, kept, overdue. Of teams that
+    are `unreadable` some record is nothing that the ledger wrote; the rest is counted without them."""
 
     teams: int = 0
+    unreadable: int = 0
     owing: int = 0
     held: int = 0
     owed: int = 0
@@ -69,12 +72,19 @@ async def count_all(client: StoreClient, rest: Callable[[float], Awaitable[objec
             *(client.command("HGET", TeamKeys(team_id).bal, "figures", bulk=True) for team_id in some)
         )
         for team_id, text in zip(some, texts, strict=True):
-            figures = parse_figures(text or "")
-            census.add_team(figures)
-            if int(figures.get("open", 0)):
-                await _count_holds(client, TeamKeys(team_id), census)
+            try:
+                await _count_team(client, TeamKeys(team_id), text or "", census)
+            except LedgerBroken:
+                census.unreadable += 1
         await rest(PAUSE_S)
     return census
+
+
+async def _count_team(client: StoreClient, keys: TeamKeys, text: str, census: Census) -> None:
+    figures = parse_figures(text)
+    census.add_team(figures)
+    if int(figures.get("open", 0)):
+        await _count_holds(client, keys, census)
 
 
 async def _count_holds(client: StoreClient, keys: TeamKeys, census: Census) -> None:

@@ -48,6 +48,7 @@ GAUGES: Final[Mapping[str, Rule]] = {
     "gatekeeper_credits_owed": "own",
     "gatekeeper_teams": "own",
     "gatekeeper_teams_owing": "own",
+    "gatekeeper_teams_unreadable": "own",
     "gatekeeper_holds_counted_timestamp_seconds": "own",
     "process_virtual_memory_bytes": "sum",
     "process_resident_memory_bytes": "sum",

@@ -85,3 +85,14 @@ async def test_the_oldest_of_a_state_is_known(
     made = {hold.hold_id: hold.held_at_ms for hold in await ledger.holds(team.id)}
 
     assert (await counted(client)).holds["held"].oldest_ms <= made[first.hold_id]
+
+
+async def test_a_record_that_the_ledger_did_not_write_is_passed_by(client: StoreClient, ledger: Ledger) -> None:
+    """Its team is told of, and all others are counted."""
+    await ledger.put_team(TeamRecord("written-by-hand"))
+    await client.command("HSET", "gk:{written-by-hand}:bal", "figures", "nothing:like:figures")
+    found = await counted(client)
+    await client.command("DEL", "gk:{written-by-hand}:bal")
+
+    assert 1 == found.unreadable
+    assert 0 == (await counted(client)).unreadable

@@ -1,11 +1,16 @@
 """Store addresses, and the settings no address may change."""
 
+from collections.abc import Callable
+
 import pytest
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
 
 from gatekeeper.ledger.address import SOCKET_TIMEOUT_S, read_address
-from gatekeeper.ledger.client import StoreClient, connect
+from gatekeeper.ledger.client import MEASURED_EVERY, StoreClient, connect
 from gatekeeper.ledger.errors import StoreRefused
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.ledger.records import HoldOrder
+from gatekeeper.ledger.teamrecord import TeamRecord
 from tests.cases import each_case
 
 
@@ -114,3 +119,16 @@ def test_every_change_of_servers_is_told():
         client.masters[0].met(run_id)
 
     assert ["first", "heir", "first"] == told
+
+
+async def test_one_call_in_so_many_is_measured(
+    client: StoreClient, ledger: Ledger, team: TeamRecord, order: Callable[..., HoldOrder]
+) -> None:
+    """By its script's name, with the time until its answer; the others cost an addition."""
+    told: list[tuple[str, float]] = []
+    client.on_call = lambda name, took_s: told.append((name, took_s))
+    for _ in range(2 * MEASURED_EVERY):
+        await ledger.hold(order(amount=1))
+
+    assert ["hold", "hold"] == [name for name, _ in told], team
+    assert all(0 < took_s < 10 for _, took_s in told)

@@ -50,3 +50,17 @@ def test_old_places_do_not_gather() -> None:
 
     assert len(deadlines._heap) <= 5
     assert (2, ["a", "b"], 0) == (len(deadlines), deadlines.take_due(5000, 9), len(deadlines))
+
+
+def test_who_is_next_is_known_without_being_taken() -> None:
+    """Also where an earlier deadline has left an old place behind, and when nobody is left."""
+    deadlines = Deadlines()
+    empty = deadlines.first_s()
+    deadlines.remember("a", 10)
+    deadlines.remember("a", 5)
+    first = deadlines.first_s()
+    deadlines.take_due(5, 1)
+    deadlines.remember("b", 20)
+
+    assert (None, 5, 20) == (empty, first, deadlines.first_s())
+    assert 1 == len(deadlines)

@@ -1,6 +1,7 @@
 """The outbox: on disk before it answers, in order, bounded, and there again after a restart."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
@@ -197,3 +198,21 @@ async def test_what_was_set_aside_is_told_at_every_start(open_here: OpenOutbox) 
 
     (warning,) = (await open_here()).warnings
     assert str(outbox.rejected) in warning
+
+
+async def test_how_long_the_oldest_waits_is_known_after_a_restart_too(open_here: OpenOutbox, tmp_path: Path) -> None:
+    """Of what a dead process left the file's time is known; nothing waits for no time."""
+    outbox = await open_here()
+    empty_s = outbox.oldest_age_s
+    await outbox.write(a_resolution(1))
+    fresh_s = outbox.oldest_age_s
+    await outbox.close()
+    (segment,) = (tmp_path / "outbox").glob("*.outbox")
+    an_hour_ago = segment.stat().st_mtime - 3600
+    os.utime(segment, (an_hour_ago, an_hour_ago))
+    later = await open_here()
+    await later.write(a_resolution(2))
+
+    assert 0 == empty_s
+    assert 0 <= fresh_s < 60
+    assert 3600 <= later.oldest_age_s < 3660

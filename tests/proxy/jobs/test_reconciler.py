@@ -446,3 +446,14 @@ async def test_a_walk_looks_at_many_teams_at_once(scene: Scene) -> None:
     scene.store.open_jobs = together  # type: ignore[method-assign]
 
     assert module.TEAMS_AT_ONCE == await process.reconciler.walk()
+
+
+async def test_how_far_behind_it_is(scene: Scene) -> None:
+    """The time for which the next question is due; nothing before it is."""
+    process = scene.process()
+    none_s = process.reconciler.behind_s
+    scene.submit(process)
+    early_s = process.reconciler.behind_s
+    scene.clock.at_s += 90
+
+    assert (0, 0, 30) == (none_s, early_s, process.reconciler.behind_s)
