@@ -210,3 +210,18 @@ async def test_what_goes_wrong_is_told_on_a_page(
 
     assert (status, True, False) == (answer.status, told in answer.body, b"a secret" in answer.body)
     assert CONTENT_SECURITY_POLICY == answer.headers["Content-Security-Policy"]
+
+
+async def test_a_cause_is_told_in_words(console: Console) -> None:
+    """Two pictures at 4K of a budget of 300 are too many too early: the page says so, and what could be saved."""
+    ledger = console.world.gateway.store.ledger
+    await ledger.put_team(TeamRecord("studio", projects=(Project("spring", 300 * MICRO),)))
+    key = await console.world.another_key("studio", project="spring")
+    for _ in range(2):
+        await console.world.native(key, resolution="4K")
+
+    page = await console.get("/teams/studio")
+
+    assert "High resolutions too early" in page
+    assert "project spring" in page
+    assert "65.3\u202f% used" in page
