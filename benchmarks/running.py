@@ -24,7 +24,6 @@ from rich.console import Console
 from benchmarks.bench import Bench, Sizes, open_bench
 from benchmarks.books import check_books, line
 from benchmarks.machine import ROOT, describe, own_cores
-from benchmarks.plot import draw
 from benchmarks.report import WIDTH, show
 from benchmarks.results import Results, Section
 from benchmarks.servers import FSYNC
@@ -104,5 +103,7 @@ def keep(results: Results, path: Path, *, plot: bool) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results.document(), indent=1) + "\n", "utf-8")
     if plot:
+        from benchmarks.plot import draw  # noqa: PLC0415 - takes long, and a run's processes draw nothing
+
         draw(results.document(), path.with_suffix(".svg"))
     return path

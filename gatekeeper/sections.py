@@ -99,7 +99,7 @@ class ServerSettings(Section):
     )
     holds_wait_max_s: float = Field(1, gt=0, description="For so long: a hiccup of the store's disk is over by then.")
     turn_max_s: float = Field(
-        0.008, gt=0, description="After a turn of the event loop as long as this, new requests may be refused."
+        0.006, gt=0, description="After a turn of the event loop as long as this, new requests may be refused."
     )
     shutdown_grace_s: float = Field(
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."

@@ -83,7 +83,7 @@ def action(path: str, make: Make, do: Do) -> tuple[Route, Route]:
         except LedgerError as error:
             return await _refused(visit, make, translated(error))
         visit.session.actor = visit.form[WHO].strip()
-        return done.page or visit.see(back, done.message)
+        return done.page or visit.see(back.partition("#")[0], done.message)
 
     return Route("GET", path, ask), Route("POST", path, act)
 

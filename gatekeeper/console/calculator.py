@@ -189,7 +189,7 @@ def _controls(model: ModelSpec, capability: Capability, chosen: GenerationReques
     if len(model.operations) > 1:
         yield Control("operation", "Operation", tuple(_operations(model, chosen)))
     for setting in SETTINGS:
-        if not is_asked(setting, capability) or (setting.name == "outputs" and capability.outputs_max == 1):
+        if not is_asked(setting, capability) or _is_settled(setting, capability):
             continue
         value = getattr(chosen, setting.name)
         typed = setting.name in TYPED or (
@@ -203,6 +203,11 @@ def _controls(model: ModelSpec, capability: Capability, chosen: GenerationReques
             typed=typed,
             hint=_hint(setting, capability),
         )
+
+
+def _is_settled(setting: Setting, capability: Capability) -> bool:
+    """Whether there is one value, which comes out whatever is said."""
+    return setting.name not in TYPED and len(setting.values(capability)) == 1
 
 
 def _operations(model: ModelSpec, chosen: GenerationRequest) -> Iterator[Option]:
@@ -236,7 +241,7 @@ def _option(model: ModelSpec, chosen: GenerationRequest, setting: Setting, value
     completed, priced = found
     return Option(
         value="" if value is None else setting.write(value),
-        label=_open_label(setting, _capability(model, chosen)) if value is None else label_of(setting, value),
+        label=_open_label(setting, asked, _capability(model, chosen)) if value is None else label_of(setting, value),
         credits=priced.worth.credits,
         chosen=value == getattr(chosen, setting.name),
         upper_bound=priced.worth.upper_bound,
@@ -259,8 +264,10 @@ def operation_text(operation: Operation) -> str:
     return f"{verb.replace('_', ' ')} {noun}" if verb != "style_reference" else "image by style"
 
 
-def _open_label(setting: Setting, capability: Capability) -> str:
+def _open_label(setting: Setting, asked: GenerationRequest, capability: Capability) -> str:
     """What it means not to choose."""
+    if asked.size is not None and setting.name in {"resolution", "aspect_ratio"}:
+        return "as the size has it"
     known = getattr(capability, _DEFAULTS[setting.name], None) if setting.name in _DEFAULTS else None
     if setting.name == "size":
         return "none"

@@ -42,19 +42,14 @@ class Guard:
         try:
             check_origin(request)
             answer = await request.match_info.handler(request)
-        except AdminProblem as problem:
-            answer = self._problem(problem.status, problem.title, problem.detail)
-        except LedgerError as error:
-            said = translated(error)
-            answer = self._problem(said.status, said.title, said.detail)
-        except web.HTTPException as refused:
-            answer = self._refused(refused)
+        except (AdminProblem, LedgerError, web.HTTPException) as refused:
+            answer = self._problem(request, *said_of(refused))
+            if isinstance(refused, web.HTTPMethodNotAllowed):
+                answer.headers["Allow"] = ", ".join(sorted(refused.allowed_methods))
         except Exception as error:  # noqa: BLE001  # the outermost edge: a bug is told, not swallowed by the server
             self._parts.metrics.internal_error()
             emit(InternalError(where=place_of(error), error=type(error).__name__))
-            answer = self._problem(
-                500, "gatekeeper failed inside", "Its log has the place. Nothing is known to be done."
-            )
+            answer = self._problem(request, 500, "gatekeeper failed inside", "Its log has the place.")
         return answer if answer.prepared else dressed(answer)
 
     def signed_in(self, route: Route) -> Handler:
@@ -71,23 +66,28 @@ class Guard:
 
         return handle
 
-    def _refused(self, refused: web.HTTPException) -> web.StreamResponse:
-        match refused:
-            case web.HTTPNotFound():
-                return self._problem(404, "There is no such page", "The address may be mistyped, or of something gone.")
-            case web.HTTPMethodNotAllowed():
-                answer = self._problem(
-                    405, "This page does not take that", f"It takes {', '.join(refused.allowed_methods)}."
-                )
-                answer.headers["Allow"] = ", ".join(sorted(refused.allowed_methods))
-                return answer
-            case web.HTTPForbidden():
-                return self._problem(403, "This was not sent from here", refused.text or "Load the page again.")
-        return self._problem(refused.status, "The request could not be read", f"{refused.reason}.")
+    def _problem(self, request: web.Request, status: int, title: str, detail: str) -> web.Response:
+        """The page that says so; who is signed in can go on from it."""
+        session = self._parts.sessions.find(request.cookies.get(COOKIE, ""))
+        common = {"navigation": NAVIGATION, "path": "", "csrf": session.csrf if session else "", "messages": []}
+        values = {"status": status, "title": title, "detail": detail}
+        return html(rendered(self._parts.templates, "problem.html", common | values), status)
 
-    def _problem(self, status: int, title: str, detail: str) -> web.Response:
-        values = {"status": status, "title": title, "detail": detail, "navigation": NAVIGATION, "path": ""}
-        return html(rendered(self._parts.templates, "problem.html", values | {"csrf": "", "messages": []}), status)
+
+def said_of(refused: AdminProblem | LedgerError | web.HTTPException) -> tuple[int, str, str]:
+    """A refusal as a page says it: its status, what it is, and more of it."""
+    match refused:
+        case AdminProblem():
+            return refused.status, refused.title, refused.detail
+        case LedgerError():
+            return said_of(translated(refused))
+        case web.HTTPNotFound():
+            return 404, "There is no such page", "The address may be mistyped, or of something gone."
+        case web.HTTPMethodNotAllowed():
+            return 405, "This page does not take that", f"It takes {', '.join(sorted(refused.allowed_methods))}."
+        case web.HTTPForbidden():
+            return 403, "This was not sent from here", refused.text or "Load the page again."
+    return refused.status, "The request could not be read", f"{refused.reason}."
 
 
 def is_ours(request: web.Request) -> bool:

@@ -9,18 +9,21 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
-from gatekeeper.console.calculator import label_of
+from gatekeeper.console.calculator import complete, label_of
 from gatekeeper.console.choices import BY_NAME, written
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.decide import Priced, decide
 from gatekeeper.core.price import Quote
-from gatekeeper.core.request import GenerationRequest
+from gatekeeper.core.request import GenerationRequest, ValidRequest
 from gatekeeper.core.rules import QualityPrice
 from gatekeeper.core.sizes import AUTO
 from gatekeeper.core.spec import Capability, ModelSpec
 
 CELLS_MAX: Final = 800
 """A table with more cells than this is nothing to look at; the calculator has each of them."""
+
+ROWS_SHOWN: Final = 16
+"""About as many fit on a screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`heads` are its names, the first of which may be "" where it is that of the row above."""
+    """`heads` are its names. `repeats`: the first is that of the row above, and need not be seen again."""
 
     heads: tuple[str, ...]
     cells: tuple[Cell | None, ...]
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,11 @@ class PriceTable:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     is_cut: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is more than a screen shows: then it scrolls by itself."""
+        return len(self.rows) > ROWS_SHOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +79,11 @@ def price_table(model: ModelSpec, chosen: GenerationRequest) -> PriceTable:
     assert capability is not None, "only operations of the model are chosen"
     bare = replace(chosen, size=None, resolution=None, aspect_ratio=None, duration_s=None, audio=None, quality=None)
     columns = _columns(capability)
-    down = _rows(model, capability, bare, columns)
+    down = _rows(model, capability, bare, columns, chosen.aspect_ratio)
     kept = down[: max(CELLS_MAX // len(columns), 1)]
-    rows = tuple(_row(model, bare, chosen, head, columns) for head in kept)
+    found = complete(model, chosen)
+    made = None if found is None else found[1].valid
+    rows = tuple(_row(model, bare, made, head, columns) for head in kept)
     rows = tuple(row for row in rows if any(row.cells))
     return PriceTable(
         caption=_caption(model, chosen),
@@ -115,8 +126,15 @@ def _named(settings: dict[str, Any]) -> str:
     return ", ".join(label_of(BY_NAME[name], value) for name, value in settings.items() if value is not None)
 
 
-def _rows(model: ModelSpec, capability: Capability, bare: GenerationRequest, columns: Sequence[_Head]) -> list[_Head]:
-    """Ratios, those of one price and no pixels together, each with every length or scale."""
+def _rows(
+    model: ModelSpec,
+    capability: Capability,
+    bare: GenerationRequest,
+    columns: Sequence[_Head],
+    ratio_chosen: str | None,
+) -> list[_Head]:
+    """Ratios, those of one price and no pixels together, each with every length or scale. Of several the row chooses
+    the one that is chosen already, else the first."""
     lengths: Sequence[tuple[str, dict[str, Any]]] = [
         *((label_of(BY_NAME["duration_s"], each), {"duration_s": each}) for each in capability.durations),
         *((label_of(BY_NAME["scale"], each), {"scale": each}) for each in capability.scales),
@@ -125,7 +143,8 @@ def _rows(model: ModelSpec, capability: Capability, bare: GenerationRequest, col
     for ratios in _ratios(model, capability, bare, columns):
         for name, settings in lengths or [("", {})]:
             shown = (*([", ".join(ratios)] if ratios else []), *([name] if name else []))
-            found.append(_Head(shown or ("one output",), {"aspect_ratio": ratios[0] if ratios else None, **settings}))
+            ratio = ratio_chosen if ratio_chosen in ratios else next(iter(ratios), None)
+            found.append(_Head(shown or ("one output",), {"aspect_ratio": ratio, **settings}))
     return found
 
 
@@ -157,23 +176,23 @@ def _figures(
 
 
 def _row(
-    model: ModelSpec, bare: GenerationRequest, chosen: GenerationRequest, head: _Head, columns: Sequence[_Head]
+    model: ModelSpec, bare: GenerationRequest, made: ValidRequest | None, head: _Head, columns: Sequence[_Head]
 ) -> Row:
-    return Row(
-        head.names, tuple(_cell(model, bare, chosen, {**column.settings, **head.settings}) for column in columns)
-    )
+    return Row(head.names, tuple(_cell(model, bare, made, {**column.settings, **head.settings}) for column in columns))
 
 
 def _cell(
-    model: ModelSpec, bare: GenerationRequest, chosen: GenerationRequest, settings: dict[str, Any]
+    model: ModelSpec, bare: GenerationRequest, made: ValidRequest | None, settings: dict[str, Any]
 ) -> Cell | None:
+    """`made` is what comes of the choice as it stands: its cell is marked."""
     asked = replace(bare, **settings)
     decision = decide(model, asked)
     if not isinstance(decision, Priced):
         return None
     size = decision.valid.size
     is_film = decision.valid.duration_s is not None or decision.valid.durations_possible
-    chosen_here = all(getattr(chosen, name) == value for name, value in settings.items() if value is not None)
+    named = [name for name, value in settings.items() if value is not None]
+    chosen_here = made is not None and all(getattr(made, name) == getattr(decision.valid, name) for name in named)
     return Cell(
         quote=decision.worth,
         form=written(asked, model),
@@ -183,10 +202,9 @@ def _cell(
 
 
 def _headed(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """A head that is that of the row above is said once."""
-    found, above = [], ""
-    for row in rows:
-        first = "" if len(row.heads) > 1 and row.heads[0] == above else row.heads[0]
-        above = row.heads[0]
-        found.append(Row((first, *row.heads[1:]), row.cells))
-    return tuple(found)
+    """A head that is that of the row above is seen once."""
+    above = [None, *(row.heads[0] for row in rows)]
+    return tuple(
+        replace(row, repeats=len(row.heads) > 1 and row.heads[0] == before)
+        for row, before in zip(rows, above, strict=False)
+    )

@@ -76,7 +76,7 @@ async def read_page(ledger: Ledger, team_id: str, before: int, last: int, count:
 def line_of(entry: EntryDocument) -> JournalLine:
     """An entry in words."""
     kind = EntryKind(entry.kind)
-    by = ", ".join(filter(None, (entry.actor, entry.member, entry.project, entry.key_id)))
+    by = ", ".join(dict.fromkeys(filter(None, (entry.actor, entry.member, entry.project, entry.key_id))))
     return JournalLine(
         entry, WORDS[kind], None if kind in WITHOUT_CREDITS else entry.credits,
         entry.charged if kind in CHARGES else None, by,

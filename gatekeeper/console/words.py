@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from gatekeeper.core.credits import credits_text
+from gatekeeper.core.credits import MICRO, credits_text
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
@@ -14,6 +14,12 @@ def credits_shown(amount_microcredits: int) -> str:
     sign = "−" if text.startswith("-") else ""
     whole, point, rest = text.removeprefix("-").partition(".")
     return f"{sign}{int(whole):,}".replace(",", "\u202f") + point + rest
+
+
+def about_shown(amount_microcredits: int) -> str:
+    """With no more digits than a guess is worth: whole credits, or hundredths of a few."""
+    step = MICRO if abs(amount_microcredits) >= 10 * MICRO else MICRO // 100
+    return credits_shown(amount_microcredits // step * step)
 
 
 def count_shown(number: int) -> str:
@@ -69,6 +75,7 @@ def _local(at_ms: int, timezone: str) -> datetime:
 
 FILTERS = {
     "credits": credits_shown,
+    "about": about_shown,
     "number": count_shown,
     "percent": percent_shown,
     "lasting": length_shown,

@@ -11,7 +11,7 @@ from typing import Final
 from gatekeeper.catalog import Catalog
 from gatekeeper.catalog.naming import SUGGESTIONS_MAX
 from gatekeeper.core.alternatives import alternatives, nearest_valid
-from gatekeeper.core.decide import Priced, SettingsKey, decide, may_be_remembered, settings_key
+from gatekeeper.core.decide import Priced, decide, may_be_remembered
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.price import Quote, bookable, worth
 from gatekeeper.core.rejection import Code, Rejected, Rejection, Violation, refuse
@@ -38,7 +38,8 @@ REFUSALS_REMEMBERED: Final = 2048
 """Whoever asks for what a model does not do asks again: a loop, or a workflow that is not mended yet. Five kilobytes
 each, with the alternatives."""
 
-_refusals: Final = Memo[SettingsKey, tuple[ModelSpec, Rejection]](REFUSALS_REMEMBERED)
+_refusals: Final = Memo[int, tuple[tuple[Violation, ...], Rejection]](REFUSALS_REMEMBERED)
+"""By the identity of what is wrong, which is remembered with them: `decide` gives the same for the same settings."""
 
 
 @dataclass(slots=True)
@@ -115,19 +116,20 @@ def check_capability(model: ModelSpec, asked: GenerationRequest) -> ValidRequest
 
 def _refusal(model: ModelSpec, asked: GenerationRequest, violations: tuple[Violation, ...]) -> Rejection:
     """Why the model does not do this, in words, with what it would do instead."""
-    key = settings_key(model, asked)
-    known = _refusals.get(key)
+    known = _refusals.get(id(violations))
     if known is not None:
         return known[1]
     near = alternatives(model, asked)
     found = Rejection(violations[0].code, describe(model, violations), violations=violations, alternatives=near)
     if may_be_remembered(asked):
-        _refusals.put(key, (model, found))
+        _refusals.put(id(violations), (violations, found))
     return found
 
 
 def _past_refusal(model: ModelSpec, asked: GenerationRequest, violations: tuple[Violation, ...], past: Past) -> Priced:
     """In shadow the nearest valid request, with its price, in place of one that is refused."""
+    if past is ENFORCED:
+        raise Rejected(_refusal(model, asked, violations))
     with past:
         raise Rejected(_refusal(model, asked, violations))
     valid = nearest_valid(model, asked)

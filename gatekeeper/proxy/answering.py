@@ -376,9 +376,10 @@ def shadow_headers(call: Call) -> dict[str, str]:
 
 def _flight_headers(flight: Flight) -> dict[str, str]:
     """What is known about the credits as the head goes out."""
-    headers = {HOLD_ID: flight.held.hold_id, CREDITS_HELD: credits_text(flight.held.amount)}
+    held = credits_text(flight.held.amount)
+    headers = {HOLD_ID: flight.held.hold_id, CREDITS_HELD: held}
     if flight.charged is not None:
-        headers[CREDITS_CHARGED] = credits_text(flight.charged)
+        headers[CREDITS_CHARGED] = held if flight.charged == flight.held.amount else credits_text(flight.charged)
     headers[CREDITS_AVAILABLE] = credits_text(flight.available)
     lifecycle = flight.admission.offer.lifecycle
     if lifecycle.status is Status.DEPRECATED:

@@ -71,8 +71,10 @@ async def generate(gate: Gate, call: Call) -> web.StreamResponse:
                 sent = await looked_through(body, exchange, gate, call, admission.provider, webhook, hold_id, sent)
             small = body = ()
             answer = await _send(flight, sent)
-            async with answer:
+            try:
                 return await deliver(flight, answer)
+            finally:
+                answer.abort()
 
 
 async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
@@ -83,8 +85,11 @@ async def pass_free(gate: Gate, call: Call) -> web.StreamResponse:
     if call.shadow is not None:
         tell_shadow(gate, call, None)
     with await provider.places.take():
-        async with await send_unheld(gate, provider, sent) as answer:
+        answer = await send_unheld(gate, provider, sent)
+        try:
             return await deliver_free(gate, call, answer, provider.credential.hidden)
+        finally:
+            answer.abort()
 
 
 async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:

@@ -95,6 +95,10 @@ class UpstreamAnswer(Protocol):
         """
         ...
 
+    def abort(self) -> None:
+        """What `aclose` does, without anything to wait for."""
+        ...
+
     async def aclose(self) -> None:
         """Gives the connection back if the body was received whole, else closes it at once. May be repeated."""
         ...

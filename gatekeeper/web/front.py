@@ -132,7 +132,7 @@ class _Connection(web.RequestHandler):
         return self._keepalive and not self._close and not self._force_close
 
     def _request(self, message: Any, body: StreamReader) -> web.BaseRequest:
-        task: Any = asyncio.current_task()
+        task: Any = self._task_handler or asyncio.current_task()
         return self._factory(message, body, self, StreamWriter(self, self._loop), task)
 
     async def _linger(self, body: StreamReader) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks.plot import draw
 from benchmarks.report import BEGIN, END, NoPlaceError, insert, main, markdown, number, reached, show
 from benchmarks.results import Results, Row, Section
 from benchmarks.sections.latency import _row as added_row
 from tests.cases import each_case
+from tests.later import Later
+
+plot = Later("benchmarks.plot")
 
 
 def results(**changes: Any) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def test_without_books_nothing_agrees() -> None:
 
 def test_a_picture_is_drawn(tmp_path: Path) -> None:
     """An SVG with the names of the rows."""
-    draw(results(), tmp_path / "x.svg")
+    plot.draw(results(), tmp_path / "x.svg")
 
     assert "<svg" in (tmp_path / "x.svg").read_text()
 

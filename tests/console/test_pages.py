@@ -6,7 +6,9 @@ import pytest
 
 from gatekeeper.console.headers import ALWAYS, CONTENT_SECURITY_POLICY
 from gatekeeper.console.mounting import PAGES
+from gatekeeper.console.pages import team
 from gatekeeper.core.credits import MICRO
+from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.records import HoldOrder
 from gatekeeper.ledger.teamrecord import KeyRecord, Limit, Per, Project, TeamRecord
@@ -177,3 +179,49 @@ async def test_the_journal_is_read_backwards(console: Console) -> None:
 async def test_a_journal_page_that_cannot_be_is_the_nearest(console: Console, before: str) -> None:
     """Whatever is asked, there is a page."""
     assert "Journal" in await console.get(f"/teams/studio/journal?before={before}")
+
+
+async def test_who_is_lost_can_go_on(console: Console) -> None:
+    """A page that is not there has the places of the console for whoever is signed in, and for nobody else."""
+    lost = await console.ask("GET", "/nowhere", headers={"Accept": "text/html"})
+    stranger = await Console(console.world).ask("GET", "/nowhere", headers={"Accept": "text/html"})
+
+    assert [True, False] == [b'aria-label="Console"' in answer.body for answer in (lost, stranger)]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (LedgerUnavailable("no store", maybe_executed=False), 503, b"The credit ledger cannot be reached"),
+        (RuntimeError("a secret"), 500, b"gatekeeper failed inside"),
+    ],
+)
+async def test_what_goes_wrong_is_told_on_a_page(
+    console: Console, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, told: bytes
+) -> None:
+    """That the store is away, or that there is a bug, of which the page has no detail."""
+
+    async def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(team, "team_of", broken)
+
+    answer = await console.ask("GET", "/teams/studio")
+
+    assert (status, True, False) == (answer.status, told in answer.body, b"a secret" in answer.body)
+    assert CONTENT_SECURITY_POLICY == answer.headers["Content-Security-Policy"]
+
+
+async def test_a_cause_is_told_in_words(console: Console) -> None:
+    """Two pictures at 4K of a budget of 300 are too many too early: the page says so, and what could be saved."""
+    ledger = console.world.gateway.store.ledger
+    await ledger.put_team(TeamRecord("studio", projects=(Project("spring", 300 * MICRO),)))
+    key = await console.world.another_key("studio", project="spring")
+    for _ in range(2):
+        await console.world.native(key, resolution="4K")
+
+    page = await console.get("/teams/studio")
+
+    assert "High resolutions too early" in page
+    assert "project spring" in page
+    assert "65.3\u202f% used" in page

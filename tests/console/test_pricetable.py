@@ -40,8 +40,8 @@ def test_ratios_of_one_price_stand_together() -> None:
     """Sixteen by nine upright has the same number of pixels."""
     table = price_table(model("seedance-2.0"), calculate(model("seedance-2.0"), {}).chosen)
 
-    assert ("16:9, 9:16", "4 s") == table.rows[0].heads
-    assert ("", "5 s") == table.rows[1].heads
+    assert (("16:9, 9:16", "4 s"), False) == (table.rows[0].heads, table.rows[0].repeats)
+    assert (("16:9, 9:16", "5 s"), True) == (table.rows[1].heads, table.rows[1].repeats)
 
 
 def test_pictures_have_their_pixels() -> None:
@@ -111,3 +111,16 @@ def test_a_cell_is_marked_where_it_is_chosen() -> None:
     valid = validate(of, chosen)
     assert isinstance(valid, ValidRequest)
     assert [quote(of, valid)] == [cell.quote for cell in cells]
+
+
+def test_a_default_is_marked_like_a_choice() -> None:
+    """What the model makes by itself is what comes out; and any ratio of a group marks its row."""
+    plain = calculate(model("nano-banana-2"), {"aspect_ratio": "1:1"})
+    grouped = calculate(model("veo-3.1"), {"aspect_ratio": "9:16", "duration_s": "4", "audio": "true"})
+
+    first = price_table(model("nano-banana-2"), plain.chosen).rows[0].cells[0]
+    second = price_table(model("veo-3.1"), grouped.chosen).rows[0].cells[1]
+    assert first is not None
+    assert second is not None
+    assert (True, True) == (first.chosen, second.chosen)
+    assert "9:16" == second.form["aspect_ratio"]

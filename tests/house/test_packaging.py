@@ -34,6 +34,15 @@ def test_it_carries_every_module(wheel: zipfile.ZipFile, modules: list[Path]) ->
     assert set() == set(map(str, modules)) - set(wheel.namelist())
 
 
+def test_it_carries_the_console(wheel: zipfile.ZipFile, root: Path) -> None:
+    """Its templates, styles and scripts, and what others wrote of them with their licences."""
+    folders = (root / "gatekeeper" / "console" / name for name in ("templates", "static"))
+    files = [path.relative_to(root).as_posix() for folder in folders for path in folder.rglob("*") if path.is_file()]
+
+    assert set() == set(files) - set(wheel.namelist())
+    assert {"htmx.LICENSE.txt", "uplot.LICENSE.txt"} <= {name.rpartition("/")[2] for name in files}
+
+
 def test_it_carries_the_shipped_configuration(wheel: zipfile.ZipFile, root: Path) -> None:
     """`config/` is in it as `gatekeeper/_config`, where the commands look when there is no source tree."""
     files = [path.relative_to(root / "config") for path in (root / "config").rglob("*.yaml")]

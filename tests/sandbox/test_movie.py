@@ -5,13 +5,15 @@ import itertools
 import struct
 from dataclasses import dataclass
 
-import av
 import pytest
 from PIL import Image
 
 from gatekeeper.sandbox.movie import MovieSpec, film, frame_count, movie_spec
 from gatekeeper.sandbox.studio import Studio
 from tests.cases import each_case
+from tests.later import Later
+
+av = Later("av")
 
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"dinf", b"stbl"}
 

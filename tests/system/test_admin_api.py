@@ -7,7 +7,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gatekeeper.admin.openapi import openapi_document
 from gatekeeper.admin.plane import AdminPlane
@@ -15,9 +14,12 @@ from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.records import Held, HoldOrder, OnUnknown
 from gatekeeper.web.auth import key_sha256
+from tests.later import Later
 from tests.system.adminworld import TEAM, Admin
 from tests.system.conftest import StartWorld
 from tests.system.world import Answer, World
+
+judge = Later("openapi_spec_validator")
 
 OPEN = {"/healthz", "/readyz", "/metrics"}
 
@@ -143,7 +145,7 @@ async def test_the_document_and_the_application_have_the_same_routes(admin: Admi
     document = openapi_document()
 
     assert {(m.upper(), path) for path, item in document["paths"].items() for m in item} == served
-    OpenAPIV31SpecValidator(document).validate()
+    judge.OpenAPIV31SpecValidator(document).validate()
 
 
 async def test_no_secret_or_hash_is_told_but_once(admin: Admin) -> None:

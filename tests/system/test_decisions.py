@@ -47,6 +47,18 @@ async def test_a_decision_holds_and_its_settle_charges_what_was_made(world: Worl
     await world.assert_books_clean()
 
 
+async def test_a_decision_is_not_in_flight_here(world: World):
+    """Whoever does the work says how it ends: before that and after it, nothing of it is under way in the gateway."""
+    key = await world.key()
+    counts = []
+    decided = await decide(world, key)
+    counts.append(await world.gateway.gate.metrics.shown())
+    await tell(world, key, decided.json["id"], "settle")
+    counts.append(await world.gateway.gate.metrics.shown())
+
+    assert [True, True] == [b"gatekeeper_generations_in_flight 0.0" in each for each in counts]
+
+
 ENDS = (
     (None, 48), ({}, 48), ({"outputs": 2}, 48), ({"outputs": [{"width": 2048, "height": 2048}]}, 24),
     ({"credits": 0.5}, 0.5), ({"credits": 48}, 48), ({"credits": 0}, 0), ({"outputs": 0}, 0), ({"outputs": []}, 0),

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
-from google import genai
-from google.genai import types
 
+from tests.later import Later
 from tests.system.conftest import StartWorld
 from tests.system.test_gemini_sdk import film, finished, gemini
 from tests.system.test_jobs_reconciled import SOON
 from tests.system.world import World
+
+genai, types = Later("google.genai"), Later("google.genai.types")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),

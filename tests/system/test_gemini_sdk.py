@@ -5,13 +5,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-from google import genai
-from google.genai import errors, types
-from google.oauth2.credentials import Credentials
 
+from tests.later import Later
 from tests.system.conftest import StartWorld
 from tests.system.test_jobs_reconciled import SOON
 from tests.system.world import World
+
+genai, errors, types = Later("google.genai"), Later("google.genai.errors"), Later("google.genai.types")
+credentials = Later("google.oauth2.credentials")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
@@ -35,12 +36,12 @@ def vertex(world: World, key: str) -> Any:
         vertexai=True,
         project="p-1",
         location="us-central1",
-        credentials=Credentials(token=key),
+        credentials=credentials.Credentials(token=key),
         http_options=types.HttpOptions(base_url=f"{world.url}/gemini"),
     ).aio
 
 
-def config(**image: Any) -> types.GenerateContentConfig:
+def config(**image: Any) -> Any:
     image = {"aspect_ratio": "1:1", "image_size": "1K"} | image
     return types.GenerateContentConfig(response_modalities=["IMAGE"], image_config=types.ImageConfig(**image))
 

@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
-import lumaai
 import pytest
-from lumaai import AsyncLumaAI
 
+from tests.later import Later
 from tests.system.world import World
+
+lumaai = Later("lumaai")
 
 RAY_FLASH_540P_5S = 42_200_000
 """What five seconds of Ray Flash 2 cost at 540p, in micro-credits."""
@@ -15,18 +16,18 @@ RAY_FLASH_540P_5S = 42_200_000
 RAY_FLASH_720P_5S = 71_740_000
 
 
-def sdk(world: World, key: str) -> AsyncLumaAI:
+def sdk(world: World, key: str) -> Any:
     """The SDK as a team would set it up."""
-    return AsyncLumaAI(base_url=f"{world.url}/luma/dream-machine/v1", auth_token=key)
+    return lumaai.AsyncLumaAI(base_url=f"{world.url}/luma/dream-machine/v1", auth_token=key)
 
 
-async def film(client: AsyncLumaAI, words: str = "", **fields: Any) -> Any:
+async def film(client: Any, words: str = "", **fields: Any) -> Any:
     """A film of five seconds, submitted; `words` are the sandbox's."""
     wanted = {"model": "ray-flash-2", "resolution": "540p", "duration": "5s", "aspect_ratio": "16:9", **fields}
     return await client.generations.video.create(prompt=f"a cat [sandbox: {words or 'none'}]", **wanted)
 
 
-async def ended(client: AsyncLumaAI, generation_id: str) -> Any:
+async def ended(client: Any, generation_id: str) -> Any:
     """The generation once it has ended (bounded)."""
     for _ in range(500):
         generation = await client.generations.get(generation_id)

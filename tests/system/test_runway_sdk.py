@@ -6,12 +6,12 @@ import io
 from typing import Any
 
 import pytest
-import runwayml
 from PIL import Image
-from runwayml import AsyncRunwayML
-from runwayml.lib import polling
 
+from tests.later import Later
 from tests.system.world import World
+
+runwayml, polling = Later("runwayml"), Later("runwayml.lib.polling")
 
 SECOND = 25_320_000
 """What gen-4.5 costs a second, in micro-credits."""
@@ -20,22 +20,22 @@ SECOND = 25_320_000
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK asks every six seconds; nothing is learnt from that."""
-    monkeypatch.setattr(polling, "POLL_TIME", 0.05)
-    monkeypatch.setattr(polling, "POLL_JITTER", 0)
+    monkeypatch.setattr("runwayml.lib.polling.POLL_TIME", 0.05)
+    monkeypatch.setattr("runwayml.lib.polling.POLL_JITTER", 0)
 
 
-def sdk(world: World, key: str) -> AsyncRunwayML:
+def sdk(world: World, key: str) -> Any:
     """The SDK as a team would set it up."""
-    return AsyncRunwayML(base_url=f"{world.url}/runway", api_key=key)
+    return runwayml.AsyncRunwayML(base_url=f"{world.url}/runway", api_key=key)
 
 
-async def film(client: AsyncRunwayML, words: str = "", **fields: Any) -> Any:
+async def film(client: Any, words: str = "", **fields: Any) -> Any:
     """A film of two seconds, submitted; `words` are the sandbox's."""
     wanted = {"model": "gen4.5", "ratio": "1280:720", "duration": 2, **fields}
     return await client.text_to_video.create(prompt_text=f"a cat [sandbox: {words or 'none'}]", **wanted)
 
 
-async def until(client: AsyncRunwayML, task_id: str, status: str) -> Any:
+async def until(client: Any, task_id: str, status: str) -> Any:
     """The task once it stands so (bounded)."""
     for _ in range(500):
         task = await client.tasks.retrieve(task_id)

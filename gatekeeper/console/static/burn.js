@@ -17,7 +17,7 @@
       legend: { live: true },
       scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.06, 1)] } },
       axes: [
-        { ...axis, grid: { show: false }, values: "{D} {MMM}", space: 72 },
+        { ...axis, grid: { show: false }, values: "{D} {MMM}", space: 72, size: 30 },
         { ...axis, size: 64, values: (_, all) => all.map((value) => value.toLocaleString("en").replaceAll(",", "\u202f")) },
       ],
       series: [

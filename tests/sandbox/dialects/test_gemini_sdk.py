@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from google import genai
-from google.genai import errors, types
-from google.oauth2.credentials import Credentials
+
+from tests.later import Later
+
+genai, errors, types = Later("google.genai"), Later("google.genai.errors"), Later("google.genai.types")
+credentials = Later("google.oauth2.credentials")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
@@ -32,18 +34,18 @@ async def vertex(client: Any) -> AsyncIterator[Any]:
         vertexai=True,
         project="p-1",
         location="us-central1",
-        credentials=Credentials(token="any"),
+        credentials=credentials.Credentials(token="any"),
         http_options=types.HttpOptions(base_url=f"{client.url}/gemini"),
     )
     async with sdk.aio as asynchronous:
         yield asynchronous
 
 
-def image_config(**image: Any) -> types.GenerateContentConfig:
+def image_config(**image: Any) -> Any:
     return types.GenerateContentConfig(response_modalities=["IMAGE"], image_config=types.ImageConfig(**image))
 
 
-def prompt(words: str) -> types.GenerateVideosSource:
+def prompt(words: str) -> Any:
     return types.GenerateVideosSource(prompt=f"a kite [sandbox: {words}]")
 
 
