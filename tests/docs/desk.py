@@ -49,11 +49,11 @@ class Desk:
         await ledger.keyring.put(KeyRecord(sha256=key_sha256(key), team=team, key_id="desk"))
 
 
-def _settings(sandbox_url: str, scratch: Path, **more: Any) -> Settings:
+def _settings(sandbox_url: str, scratch: Path, hosts: dict[str, str], **more: Any) -> Settings:
     overrides = {"server": {"port": 0, "admin_port": 0} | more, "admin_token": ADMIN_TOKEN}
     ready = demo.demo_settings(load_settings(ROOT / "config" / "gatekeeper.yaml", overrides), sandbox_url, scratch)
     providers = {
-        name: each.model_copy(update={"host": BY_NAME.get(name)}) for name, each in ready.providers.items()
+        name: each.model_copy(update={"host": hosts.get(name)}) for name, each in ready.providers.items()
     }
     return ready.model_copy(update={"providers": providers})
 
@@ -62,12 +62,12 @@ async def _started(scratch: Path, stack: AsyncExitStack) -> Desk:
     sandbox = await start_sandbox(SandboxSettings(job_s=JOB_S))
     stack.push_async_callback(sandbox.close)
     key = KeyRecord(sha256=key_sha256(demo.DEMO_KEY), team=demo.DEMO_TEAM, key_id="demo")
-    settings = _settings(sandbox.url, scratch / "one")
+    settings = _settings(sandbox.url, scratch / "one", BY_NAME)
     gateway = await stack.enter_async_context(running_gateway(settings, static_keys=(key,)))
     relay = TlsRelay()
     await relay.start()
     stack.push_async_callback(relay.close)
-    other = _settings(sandbox.url, scratch / "other", public_url=relay.url)
+    other = _settings(sandbox.url, scratch / "other", {}, public_url=relay.url)
     store = other.store.model_copy(update={"url": gateway.store.url})
     second = other.model_copy(update={"store": store})
     relay.target = (await stack.enter_async_context(running_gateway(second, static_keys=(key,)))).url

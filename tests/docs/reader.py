@@ -30,7 +30,7 @@ SHOWN = re.compile(r"^\s*print\(.*\)  # (.+)$", re.MULTILINE)
 SERVERS = {"serve", "sandbox", "demo"}
 """Commands that run until they are stopped: of these the words are read and nothing is started."""
 
-NOTHING = {"make run", ". .venv/bin/activate", "make generate"}
+NOTHING = {"make run", "make run | tee gateway.log", ". .venv/bin/activate", "make generate"}
 """What has been done: the gateway runs, and its command is found."""
 
 PROGRAMS_TIMEOUT_S = 60
@@ -57,6 +57,8 @@ class Reader:
         if command in self.not_run or command in NOTHING:
             self.skipped.append(command)
             return ""
+        if command.startswith("export "):
+            return exported(self.here(command.replace("gk_…", self.secret or "gk_…")))
         words = shlex.split(self.expanded(command), comments=True)
         target = None
         if ">" in words:
@@ -75,15 +77,14 @@ class Reader:
         match words:
             case []:
                 return ""
-            case ["export", *settings]:
-                os.environ.update(dict(each.split("=", 1) for each in settings))
-                return ""
             case ["curl", *rest]:
                 return curl(rest)
             case ["gatekeeper" | ".venv/bin/gatekeeper", name, *rest] if name in SERVERS:
                 return understood([name, *rest])
             case ["gatekeeper" | ".venv/bin/gatekeeper", *rest]:
                 return ran(rest)
+            case ["grep", pattern, path]:
+                return "".join(line for line in Path(path).open() if pattern in line)
             case ["cat", path]:
                 return Path(path).read_text()
         raise AssertionError(f"nobody here knows how to type {words[0]}; tests/docs/snippets.py may say why")
@@ -91,10 +92,6 @@ class Reader:
     def expanded(self, command: str) -> str:
         """With the values of its variables, and the secret shown last in place of one that no page can know."""
         command = self.here(command.replace("gk_…", self.secret or "gk_…"))
-        if "$(" in command:
-            script = f"set -f; printf '%s' {shell_quoted(command)}"
-            done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-            return done.stdout
         return re.sub(r"\$(\w+)", lambda found: os.environ.get(found[1], ""), command)
 
     def run(self, program: str) -> None:
@@ -117,9 +114,12 @@ class Reader:
         assert wrong is None, wrong
 
 
-def shell_quoted(command: str) -> str:
-    """In double quotes, so that a shell fills in variables and commands, and nothing else."""
-    return '"' + command.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def exported(command: str) -> str:
+    """What a shell makes of an `export`, commands inside it included, for the next ones."""
+    script = f"{command}\nenv -0"
+    done = subprocess.run(["sh", "-ec", script], env=dict(os.environ), capture_output=True, text=True, check=True)
+    os.environ.update(dict(each.split("=", 1) for each in done.stdout.split("\0") if each))
+    return ""
 
 
 def ran(words: list[str]) -> str:

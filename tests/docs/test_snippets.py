@@ -126,8 +126,8 @@ def do(reader: Reader, snippet: Snippet, log: io.BytesIO) -> None:
                 with case(command):
                     reader.type(command)
         case "console":
-            Path("gateway.log").write_bytes(log.getvalue())
             for command, shown in steps(snippet.text):
+                Path("gateway.log").write_bytes(log.getvalue())
                 with case(command):
                     assert_shown(reader, command, shown)
         case "json":
