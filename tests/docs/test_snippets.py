@@ -73,11 +73,11 @@ def log() -> io.BytesIO:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory like the project's, at a wide terminal, with a picture in it; nobody waits for long."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory like the project's with a picture in it, and a shell of one's own; nobody waits for long."""
+    before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("GATEKEEPER_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setattr(os, "environ", os.environ.copy())
+        del os.environ[name]
     (tmp_path / "config").mkdir()
     for name in ("catalog", "gatekeeper.yaml", "teams.yaml"):
         (tmp_path / "config" / name).symlink_to(ROOT / "config" / name)
@@ -85,7 +85,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda s: sleep(min(s, PAUSE_S_MAX)))
-    return tmp_path
+    yield tmp_path
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture
