@@ -158,7 +158,7 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
 
     assert [] == [source for source in sources if not (ROOT / source).exists()]
     assert f"EXPOSE {defaults.port} {defaults.admin_port}" in dockerfile()
-    assert re.search(r"^USER 10001$", dockerfile(), re.MULTILINE)
+    assert re.search(r"^USER 10001:10001$", dockerfile(), re.MULTILINE)
 
 
 def test_the_image_asks_itself_how_it_is(gateways: list[Any]) -> None:
