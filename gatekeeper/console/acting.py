@@ -23,6 +23,9 @@ from gatekeeper.ledger.errors import LedgerError, LedgerInvalid
 WHO: Final = "who"
 WHY: Final = "why"
 
+CALLED: Final = {"raised_to": "credits", "raised_until": "until"}
+"""Fields that are called otherwise on a sheet than in a body."""
+
 Kind = Literal["text", "credits", "time", "choice", "checks", "check", "kept"]
 
 Read = TypeVar("Read", bound=BaseModel)
@@ -148,7 +151,7 @@ async def _refused(visit: Visit, make: Make, problem: AdminProblem) -> web.Respo
     wrong: dict[str, str] = {}
     other = []
     for each in problem.violations:
-        name = each.field.rpartition(".")[2]
+        name = CALLED.get(each.field, each.field.rpartition(".")[2])
         said = f"{each.detail[:1].upper()}{each.detail[1:]}. {each.mend}".strip()
         if name in names:
             wrong[name] = said

@@ -3,6 +3,7 @@ journal; each is the admin operation of the same name.
 """
 
 import secrets
+from decimal import Decimal
 from typing import Final
 
 from gatekeeper.admin.bodies import GrantBody, KeyBody, LimitName, ReleaseBody, SettleBody, TeamBody
@@ -135,6 +136,55 @@ async def _set_limit(visit: Visit, who: Who) -> Done:
     return Done(f"{body.scope} may spend {credits_shown(body.credits)} credits per {body.per}.")
 
 
+async def _raise_sheet(visit: Visit) -> Sheet:
+    team = await team_of(visit.ledger, visit.ids["team"])
+    scope, per = visit.query.get("scope", ""), visit.query.get("per", "")
+    return _sheet(
+        visit, f"Raise the limit of {scope} per {per}", "When that is over, it is by itself what it was.", "Raise",
+        Field("scope", kind="kept", value=scope), Field("per", kind="kept", value=per),
+        Field("credits", "Credits until then", "credits", required=True),
+        Field("until", "Until", "time", required=True, hint=f"In the time of {team.timezone}."),
+        part="limits",
+    )  # fmt: skip
+
+
+async def _raise_limit(visit: Visit, who: Who) -> Done:
+    team, form = await team_of(visit.ledger, visit.ids["team"]), visit.form
+    missing = [Violation(name, "is missing", "Fill it in.") for name in ("credits", "until") if not form.get(name)]
+    if missing:
+        raise AdminProblem("invalid", "Nothing was done.", violations=tuple(missing))
+    name = _limit_name(visit)
+    now = next((each.credits for each in team.limits if (each.scope, each.per) == (name.scope, name.per)), 0)
+    until = time_of(form.get("until", ""), team.timezone)
+    body = body_of(
+        LimitBody, scope=name.scope, per=name.per, credits=Decimal(credits_text(now)),
+        raised_to=credits_of(form.get("credits", "")), raised_until=until,
+    )  # fmt: skip
+    assert body.raised_to is not None
+    assert body.raised_until is not None
+    await single.raise_limit(visit.ledger, team.id, name, body.raised_to, body.raised_until, who)
+    return Done(f"{name.scope} may spend {credits_shown(body.raised_to)} credits per {name.per} for a while.")
+
+
+async def _lower_sheet(visit: Visit) -> Sheet:
+    await team_of(visit.ledger, visit.ids["team"])
+    scope, per = visit.query.get("scope", ""), visit.query.get("per", "")
+    return _sheet(
+        visit, f"End the raise of {scope} per {per}", "The limit is what it was before.", "End the raise",
+        Field("scope", kind="kept", value=scope), Field("per", kind="kept", value=per), part="limits",
+    )  # fmt: skip
+
+
+async def _lower_limit(visit: Visit, who: Who) -> Done:
+    name = _limit_name(visit)
+    await single.lower_limit(visit.ledger, visit.ids["team"], name, who)
+    return Done(f"The limit of {name.scope} per {name.per} is what it was.")
+
+
+def _limit_name(visit: Visit) -> LimitName:
+    return body_of(LimitName, scope=visit.form.get("scope", ""), per=visit.form.get("per", ""))
+
+
 async def _no_limit_sheet(visit: Visit) -> Sheet:
     team = await team_of(visit.ledger, visit.ids["team"])
     scope, per = visit.query.get("scope", ""), visit.query.get("per", "")
@@ -145,7 +195,7 @@ async def _no_limit_sheet(visit: Visit) -> Sheet:
 
 
 async def _remove_limit(visit: Visit, who: Who) -> Done:
-    name = body_of(LimitName, scope=visit.form.get("scope", ""), per=visit.form.get("per", ""))
+    name = _limit_name(visit)
     await single.remove_limit(visit.ledger, visit.ids["team"], name, who)
     return Done(f"The limit of {name.scope} per {name.per} is gone.")
 
@@ -235,6 +285,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *action(f"{TEAM}/freeze", _freeze_sheet, _freeze),
     *action(f"{TEAM}/unfreeze", _unfreeze_sheet, _unfreeze),
     *action(f"{TEAM}/limits/set", _limit_sheet, _set_limit),
+    *action(f"{TEAM}/limits/raise", _raise_sheet, _raise_limit),
+    *action(f"{TEAM}/limits/lower", _lower_sheet, _lower_limit),
     *action(f"{TEAM}/limits/remove", _no_limit_sheet, _remove_limit),
     *action(f"{TEAM}/keys/new", _key_sheet, _issue_key),
     *action(f"{TEAM}/keys/{{key}}/revoke", _revoke_sheet, _revoke),
