@@ -20,6 +20,9 @@ from gatekeeper.console.visiting import Route, Visit, path_of
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.errors import LedgerError, LedgerInvalid
 
+TEAM: Final = "/teams/{team}"
+"""The path of a team."""
+
 WHO: Final = "who"
 WHY: Final = "why"
 
@@ -176,3 +179,14 @@ def _shown(
         "sheet.html", status=status, sheet=sheet, wrong=wrong or {}, general=general or [], who=who,
         why=visit.form.get(WHY, ""),
     )  # fmt: skip
+
+
+def team_path(visit: Visit, part: str = "") -> str:
+    """The team's page, at one of its parts."""
+    return path_of("teams", visit.ids["team"]) + (f"#{part}" if part else "")
+
+
+def team_sheet(
+    visit: Visit, title: str, lead: str, button: str, *fields: Field, part: str, danger: bool = False
+) -> Sheet:
+    return Sheet(title, lead, button, team_path(visit, part), visit.ids["team"], fields, danger)
