@@ -2,8 +2,11 @@
 here; what the gateways in them do is, in `tests/system/test_deployed.py`."""
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,6 +114,32 @@ def test_every_store_keeps_credits(services: Any) -> None:
         )
         assert ["storing"] == store["networks"]
         assert any(volume.endswith(":/data") for volume in store["volumes"])
+
+
+def test_the_cluster_is_made_of_all_six_nodes_once(services: Any, tmp_path: Path) -> None:
+    """The script of `cluster-init`, run by a shell with a valkey-cli that only says what it is asked: a cluster in which
+    each master has a replica, and nothing at all where it is there."""
+    *shell, script = services["cluster-init"]["command"]
+
+    def run(state: str) -> list[str]:
+        answers = {
+            "valkey-cli": f'echo "$@" >> {tmp_path}/asked; echo cluster_state:{state}',
+            "getent": 'echo "10.0.0.1 $2"',
+        }
+        for name, body in answers.items():
+            (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+            (tmp_path / name).chmod(0o755)
+        (tmp_path / "asked").write_text("")
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        subprocess.run([*shell, script.replace("$$", "$")], env={"PATH": path}, check=True, capture_output=True)
+        return (tmp_path / "asked").read_text().splitlines()
+
+    asked = run("fail")
+
+    nodes = " ".join(["10.0.0.1:6379"] * 6)
+    assert [f"--cluster create {nodes} --cluster-replicas 1 --cluster-yes"] == asked[1:]
+    assert ["-h node-1 cluster info"] == run("ok")
+    assert set(services["cluster-init"]["depends_on"]) == {f"node-{n}" for n in range(1, 7)}
 
 
 def test_what_is_in_flight_may_settle_before_the_container_is_killed(gateways: list[Any]) -> None:
