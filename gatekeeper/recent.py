@@ -50,7 +50,7 @@ class EndedJob:
 
 @dataclass(frozen=True, slots=True)
 class AskedJob:
-    """A provider was asked about a job that has not ended: by its caller's poll, or by the gateway itself."""
+    """A provider was asked for a job, or about one that has not ended: by its caller, or by the gateway itself."""
 
     number: int
     at_ms: int

@@ -183,3 +183,17 @@ async def test_an_open_page_does_not_keep_the_gateway(start_world: StartWorld, t
             await stack.aclose()
 
         assert b"" == await answer.content.read()
+
+
+async def test_the_page_of_jobs_hears_of_changes(console: Console) -> None:
+    """An end of a job, or a question about one, loads its tables anew; a refusal does not."""
+    headers = {"Cookie": f"gatekeeper_session={console.cookie}"}
+    recent = console.world.gateway.gate.recent
+    async with console.world.session.get(console.url + "/live/jobs?since=0", headers=headers) as answer:
+        await answer.content.readuntil(b"\n\n")
+        await console.world.send("POST", "/v1/generations")
+        quiet = await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 20)
+        recent.asked("h")
+        told = await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 20)
+
+    assert (b": alive\n\n", b"event: changed\ndata: jobs\n\n") == (quiet, told)

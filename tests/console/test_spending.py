@@ -82,7 +82,7 @@ def test_a_plan_is_what_the_signals_say() -> None:
     (plan,) = plans_of({"projects": [project]})
 
     assert (3000 * MICRO, 100_000_001, True) == (plan.budget, plan.charged, plan.is_ahead)
-    assert ("no part of the plan", 73_500_001, None) == (
+    assert ("outside the plan", 73_500_001, None) == (
         plan.parts[0].name,
         plan.parts[0].charged,
         plan.parts[0].planned,
