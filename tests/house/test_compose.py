@@ -117,8 +117,8 @@ def test_every_store_keeps_credits(services: Any) -> None:
 
 
 def test_the_cluster_is_made_of_all_six_nodes_once(services: Any, tmp_path: Path) -> None:
-    """The script of `cluster-init`, run by a shell with a valkey-cli that only says what it is asked: a cluster in which
-    each master has a replica, and nothing at all where it is there."""
+    """The script of `cluster-init`, run by a shell with a valkey-cli that only says what it is asked. In the
+    end each master has a replica; where the cluster is there, nothing is done."""
     *shell, script = services["cluster-init"]["command"]
 
     def run(state: str) -> list[str]:
