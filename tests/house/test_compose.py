@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,9 @@ def test_every_variable_is_a_setting_or_a_credential_that_the_config_names(gatew
 
 def test_two_gateways_share_a_store_and_nothing_on_disk(services: Any, gateways: list[Any]) -> None:
     """Their outboxes and events are their own; everything else about them is the same but the admin port outside."""
-    one, other = ({key: value for key, value in each.items() if key not in {"volumes", "ports"}} for each in gateways)
+    one, other = (
+        {key: value for key, value in each.items() if key not in {"volumes", "ports", "networks"}} for each in gateways
+    )
     data = [volume.split(":")[0] for gateway in gateways for volume in gateway["volumes"][1:]]
     host = re.search(r"redis://([\w-]+):6379", one["environment"]["GATEKEEPER_STORE__URL"])
 
@@ -97,6 +100,16 @@ def test_every_volume_is_declared_and_every_file_is_there(compose: Any, services
     assert set(compose["volumes"]) == {name for name in mounted if not name.startswith(".")}
     assert set(compose["networks"]) == networks
     assert [] == [name for name in mounted if name.startswith(".") and not (ROOT / name).exists()]
+
+
+def test_a_gateway_that_is_made_anew_has_its_address_again(compose: Any, gateways: list[Any]) -> None:
+    """Each its own in the balancer's network, for nginx asks for names once; and the stores' network has no way out."""
+    (subnet,) = compose["networks"]["serving"]["ipam"]["config"]
+    addresses = {ip_address(gateway["networks"]["serving"]["ipv4_address"]) for gateway in gateways}
+
+    assert len(gateways) == len(addresses)
+    assert all(address in ip_network(subnet["subnet"]) for address in addresses)
+    assert compose["networks"]["storing"]["internal"]
 
 
 def test_every_store_keeps_credits(services: Any) -> None:
