@@ -56,8 +56,7 @@ class Pair:
         self.url = ""
 
     async def start(self) -> None:
-        for number in (1, 2):
-            self.gateways.append(await self.gateway(number))
+        self.gateways += await asyncio.gather(self.gateway(1), self.gateway(2))
         self.url = await self._stack.enter_async_context(balancer(self._directory, self.gateways))
 
     async def gateway(self, number: int, **environment: str) -> Deployed:
