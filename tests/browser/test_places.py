@@ -122,8 +122,7 @@ async def test_the_calculator_counts_outputs(look: Look) -> None:
     """The lines of the sum are those of the quote, and the sum is theirs."""
     await look.go("/catalog/chatgpt-1.5")
 
-    await look.page.get_by_label("Outputs").fill("3")
-    await look.page.keyboard.press("Tab")
+    await look.choose("outputs", "3")
 
     await expect(look.page.locator("#sum .sum strong")).to_have_text("105")
     await expect(look.page.locator(".sum-lines tbody tr")).to_contain_text("35")
