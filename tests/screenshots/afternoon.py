@@ -10,8 +10,11 @@ FILM: Final = {"model": "gen4.5", "ratio": "1280:720", "duration": 5}
 
 PICTURE: Final = {"model": "nano-banana-2", "prompt": "a lighthouse", "resolution": "1K", "aspect_ratio": "1:1"}
 
+COSTS: Final = 49
+"""Of such a picture, in credits."""
+
 REFUSED: Final[tuple[tuple[str, dict[str, Any], dict[str, str]], ...]] = (
-    ("city-desk", {"model": "imagen-4", "resolution": "4K"}, {"Member": "ines"}),
+    ("city-desk", {"model": "nano-banana", "resolution": "4K"}, {"Member": "ines"}),
     ("product-shots", {"model": "chatgpt-1.5", "aspect_ratio": "16:9"}, {"Project": "web-shop", "Member": "robot"}),
     ("press-office", {}, {}),
     ("atelier-nord", {"model": "nano-banana-2", "aspect_ratio": "2:1"}, {"Project": "lookbook", "Member": "carla"}),
@@ -39,7 +42,7 @@ async def play(month: Month) -> None:
 async def _films(month: Month) -> None:
     """Three that ended, each in its way, and three that are still being made."""
     await month.at(TODAY - timedelta(minutes=26))
-    ended = [await _film(month, "monsoon-films", word) for word in ("none", "job_fail", "none")]
+    ended = [await _film(month, "monsoon-films", word) for word in ("job=0", "job=0, job_fail", "job=0")]
     for minutes, (team, film) in zip((22, 21, 20), ended, strict=True):
         await month.at(TODAY - timedelta(minutes=minutes))
         await _until_ended(month, team, film)
@@ -78,21 +81,21 @@ async def _freeze(month: Month) -> None:
     await month.ask("POST", "/v1/generations", "press-office", PICTURE)
     await month.at(TODAY - timedelta(hours=2))
     await month.admin("PATCH", "/teams/press-office", {"frozen": True, "why": "the contract is not signed yet"})
-    cheap = {"allow": ["nano-banana*", "imagen-4", "flux-2-pro"], "deny": []}
+    cheap = {"allow": ["nano-banana*", "flux-2-pro"], "deny": []}
     await month.admin("PATCH", "/teams/research", {"models": cheap, "why": "tried models only"})
 
 
 async def _spend_all(month: Month) -> None:
-    """What indie-games has left goes into one afternoon (bounded)."""
-    for number in range(200):
-        await month.at(TODAY - timedelta(minutes=90) + timedelta(seconds=10 * number))
-        head = {"Gatekeeper-Project": "dungeon", "Gatekeeper-Member": "lou", "Gatekeeper-Phase": "iteration"}
-        body = PICTURE | {"model": "z-image-turbo", "prompt": f"a dungeon, level {number}"}
-        del body["resolution"]
-        status, _ = await month.ask("POST", "/v1/generations", "indie-games", body, head)
-        if status != 200:
-            return
-    raise AssertionError("indie-games still has credits")
+    """What indie-games has left goes into one afternoon, to the last credit."""
+    await month.at(TODAY - timedelta(minutes=90))
+    left = (await month.admin("GET", "/teams/indie-games"))["balance"]["available"]
+    head = {"Gatekeeper-Project": "dungeon", "Gatekeeper-Member": "lou", "Gatekeeper-Phase": "iteration"}
+    while left > 0:
+        status, decided = await month.ask("POST", "/v1/decisions", "indie-games", PICTURE, head)
+        assert status == 201, decided
+        charged = left - COSTS if COSTS < left < 2 * COSTS else COSTS
+        await month.ask("POST", f"/v1/decisions/{decided['id']}/settle", "indie-games", {"credits": charged}, head)
+        left -= charged
 
 
 async def _refuse(month: Month) -> None:
