@@ -130,10 +130,12 @@ def ran(words: list[str]) -> str:
 
 
 def understood(words: list[str]) -> str:
-    """A command that would go on for ever: its options are read, and nothing is started."""
-    tree: Any = typer.main.get_command(make_app())
-    command = tree.commands[words[0]]
-    command.make_context(words[0], list(words[1:]))
+    """A command that would go on for ever, or that only names what there is not: its words are read, nothing is done."""
+    command: Any = typer.main.get_command(make_app())
+    rest = list(words)
+    while hasattr(command, "commands"):
+        command = command.commands[rest.pop(0)]
+    command.make_context(words[0], rest)
     return ""
 
 
