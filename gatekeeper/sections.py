@@ -45,6 +45,12 @@ class ServerSettings(Section):
     port: int = Field(8080, ge=0, le=65535)
     admin_host: str = "127.0.0.1"
     admin_port: int = Field(8081, ge=0, le=65535)
+    tls_certificate: Path | None = Field(
+        None, description="Where there is one the data port speaks TLS alone; its issuers stand behind it."
+    )
+    tls_key: Path | None = Field(None, description="Of that certificate, without a password.")
+    admin_tls_certificate: Path | None = Field(None, description="The same for the admin port and its console.")
+    admin_tls_key: Path | None = Field(None, description="Of that certificate.")
     public_url: HttpAddress | None = Field(
         None, description="How callers reach the data plane, for links in answers; else as the caller's `Host` says."
     )
@@ -99,7 +105,7 @@ class ServerSettings(Section):
     )
     holds_wait_max_s: float = Field(1, gt=0, description="For so long: a hiccup of the store's disk is over by then.")
     turn_max_s: float = Field(
-        0.008, gt=0, description="After a turn of the event loop as long as this, new requests may be refused."
+        0.006, gt=0, description="After a turn of the event loop as long as this, new requests may be refused."
     )
     shutdown_grace_s: float = Field(
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."

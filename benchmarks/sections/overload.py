@@ -1,10 +1,10 @@
 """Three times the load that can be carried, in an open loop: what becomes of those that are let in, and of memory.
 
-What can be carried is what 64 connections get done in a closed loop, and their p99 is what is compared: a gateway
-with all its time in use and nobody refused, who waits only for those that are served beside him. An open loop at the
-same rate has no p99 of its own, for its line grows as long as it runs. The overload comes at once, on a gateway that
-was idle, and is looked at from its first request on: finding out is part of it. Every refusal must be the overloaded
-one. What was held is looked at by the run's last check: nothing may be.
+What can be carried is what 64 connections get done in a closed loop, and their p99 is what is compared: of a gateway
+with all its time in use and nobody refused, where each waits only for those that are served beside him. An open loop at
+the same rate has no p99 of its own, for its line grows as long as it runs. The overload comes at once, on a gateway
+that was idle, and is looked at from its first request on: finding out is part of it. Every refusal must be the
+overloaded one. What was held is looked at by the run's last check: nothing may be.
 """
 
 from dataclasses import dataclass

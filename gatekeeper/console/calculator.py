@@ -241,7 +241,7 @@ def _option(model: ModelSpec, chosen: GenerationRequest, setting: Setting, value
     completed, priced = found
     return Option(
         value="" if value is None else setting.write(value),
-        label=_open_label(setting, _capability(model, chosen)) if value is None else label_of(setting, value),
+        label=_open_label(setting, asked, _capability(model, chosen)) if value is None else label_of(setting, value),
         credits=priced.worth.credits,
         chosen=value == getattr(chosen, setting.name),
         upper_bound=priced.worth.upper_bound,
@@ -264,8 +264,10 @@ def operation_text(operation: Operation) -> str:
     return f"{verb.replace('_', ' ')} {noun}" if verb != "style_reference" else "image by style"
 
 
-def _open_label(setting: Setting, capability: Capability) -> str:
+def _open_label(setting: Setting, asked: GenerationRequest, capability: Capability) -> str:
     """What it means not to choose."""
+    if asked.size is not None and setting.name in {"resolution", "aspect_ratio"}:
+        return "as the size has it"
     known = getattr(capability, _DEFAULTS[setting.name], None) if setting.name in _DEFAULTS else None
     if setting.name == "size":
         return "none"

@@ -22,6 +22,9 @@ from gatekeeper.core.spec import Capability, ModelSpec
 CELLS_MAX: Final = 800
 """A table with more cells than this is nothing to look at; the calculator has each of them."""
 
+ROWS_SHOWN: Final = 16
+"""About as many fit on a screen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -39,10 +42,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`heads` are its names, the first of which may be "" where it is that of the row above."""
+    """`heads` are its names. `repeats`: the first is that of the row above, and need not be seen again."""
 
     heads: tuple[str, ...]
     cells: tuple[Cell | None, ...]
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,11 @@ class PriceTable:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     is_cut: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is more than a screen shows: then it scrolls by itself."""
+        return len(self.rows) > ROWS_SHOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +202,9 @@ def _cell(
 
 
 def _headed(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """A head that is that of the row above is said once."""
-    found, above = [], ""
-    for row in rows:
-        first = "" if len(row.heads) > 1 and row.heads[0] == above else row.heads[0]
-        above = row.heads[0]
-        found.append(Row((first, *row.heads[1:]), row.cells))
-    return tuple(found)
+    """A head that is that of the row above is seen once."""
+    above = [None, *(row.heads[0] for row in rows)]
+    return tuple(
+        replace(row, repeats=len(row.heads) > 1 and row.heads[0] == before)
+        for row, before in zip(rows, above, strict=False)
+    )

@@ -17,12 +17,12 @@ from gatekeeper.core.rejection import Code, Rejected, Rejection
 TAKEN_IN_A_TURN_MAX: Final = 512
 """Of what came together, as a batch sends it, or while the process stood still: some tenths of a second of work."""
 
-AT_WORK_MAX: Final = 128
-"""Requests that may have this process at work while its turns are long. Twice the connections that keep it busy: their
-answers take twice as long at most, and nobody who asks again as soon as he is answered is refused for it."""
+AT_WORK_MAX: Final = 256
+"""Requests that may have this process at work while its turns are long: a tenth of a second of work, more or less. So
+many that come at once are let in; it is also the longest line that a lasting overload finds before it is noticed."""
 
-AT_WORK_BEHIND: Final = 32
-"""And from the first refusal on, until it is behind no more. So many keep it busy; more would only make each wait."""
+AT_WORK_BEHIND: Final = 24
+"""And from the first refusal on, until it is behind no more. More would be no more done, and each take longer."""
 
 CALM_S: Final = 0.1
 """After so long without a refusal it is behind no more."""
@@ -69,7 +69,7 @@ class Turns:
         asyncio.get_running_loop().call_soon(self.end)
         if self._began_s - self._refused_s <= CALM_S:
             self._at_work_max = AT_WORK_BEHIND
-        elif self._took_s > self._turn_max_s >= self._began_s - self._ended_s:
+        elif self._took_s > self._turn_max_s and self._began_s - self._ended_s <= CALM_S:
             self._at_work_max = AT_WORK_MAX
         else:
             self._at_work_max = sys.maxsize

@@ -40,8 +40,8 @@ def test_ratios_of_one_price_stand_together() -> None:
     """Sixteen by nine upright has the same number of pixels."""
     table = price_table(model("seedance-2.0"), calculate(model("seedance-2.0"), {}).chosen)
 
-    assert ("16:9, 9:16", "4 s") == table.rows[0].heads
-    assert ("", "5 s") == table.rows[1].heads
+    assert (("16:9, 9:16", "4 s"), False) == (table.rows[0].heads, table.rows[0].repeats)
+    assert (("16:9, 9:16", "5 s"), True) == (table.rows[1].heads, table.rows[1].repeats)
 
 
 def test_pictures_have_their_pixels() -> None:

@@ -163,3 +163,12 @@ def test_an_sdk_that_cannot_be_pointed_here_is_not_shown() -> None:
         code.language for sample in secure.found for code in sample.codes if sample.provider == "fal"
     ]
     assert 'base_url="http://bfl.localhost:8080"' in plain["bfl"].codes[1].text
+
+
+def test_sound_that_costs_nothing_is_left_to_the_model() -> None:
+    """Whoever says nothing about it does not want silence; whoever does gets it."""
+    left = {sample.provider: sample.codes[0].text for sample in samples_of("seedance-2.0").found}
+    silent = {sample.provider: sample.codes[0].text for sample in samples_of("seedance-2.0", {"audio": "false"}).found}
+
+    assert "generate_audio" not in left["ark"]
+    assert '"generate_audio": false' in silent["ark"]

@@ -52,9 +52,7 @@ class Desk:
 def _settings(sandbox_url: str, scratch: Path, hosts: dict[str, str], **more: Any) -> Settings:
     overrides = {"server": {"port": 0, "admin_port": 0} | more, "admin_token": ADMIN_TOKEN}
     ready = demo.demo_settings(load_settings(ROOT / "config" / "gatekeeper.yaml", overrides), sandbox_url, scratch)
-    providers = {
-        name: each.model_copy(update={"host": hosts.get(name)}) for name, each in ready.providers.items()
-    }
+    providers = {name: each.model_copy(update={"host": hosts.get(name)}) for name, each in ready.providers.items()}
     return ready.model_copy(update={"providers": providers})
 
 

@@ -17,11 +17,41 @@ WORD: Final = re.compile(r"^\*\*(.+?)\*\*: (.*?)(?=^\*\*|^##|\Z)", re.MULTILINE 
 SUM: Final = re.compile(r"`([\d.,+x()/ ]+) = ([\d.,]+)`")
 COMMAND: Final = re.compile(r"`gatekeeper ([a-z][^`]*)`")
 
-WORDS: Final = (
-    "credit team project member key model operation resolution aspect-ratio size output price-list quote hold settle "
-    "release expire unknown late grant allowance limit cap provider dialect offer job rejection violation alternative "
-    "phase journal outbox"
-).split()
+WORDS: Final = [
+    "credit",
+    "team",
+    "project",
+    "member",
+    "key",
+    "model",
+    "operation",
+    "resolution",
+    "aspect-ratio",
+    "size",
+    "output",
+    "price-list",
+    "quote",
+    "hold",
+    "settle",
+    "release",
+    "expire",
+    "unknown",
+    "late",
+    "grant",
+    "allowance",
+    "limit",
+    "cap",
+    "provider",
+    "dialect",
+    "offer",
+    "job",
+    "rejection",
+    "violation",
+    "alternative",
+    "phase",
+    "journal",
+    "outbox",
+]
 """The words that the page explains: one term, one meaning."""
 
 

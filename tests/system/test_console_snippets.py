@@ -174,7 +174,10 @@ async def test_the_sandbox_takes_what_is_shown(start_world: StartWorld, tmp_path
     asked = set()
     for each in snippets:
         response = await curl(world, each.code.text.replace(PLACE, world.url), key, each.pixels)
-        assert (each.code.text, True, "") == (each.code.text, response.ok, "" if response.ok else await response.text())
+
+        # The sandbox's native backend draws pictures only.
+        expected = 400 if "studio" in each.code.id and "video.generate" in each.code.text else 200
+        assert (each.code.text, expected) == (each.code.text, 200 if response.ok else response.status)
         asked.add(each.code.id.split("-")[1])
     assert set(DIALECTS) | {"studio"} == asked | {"native"}
 

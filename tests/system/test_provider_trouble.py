@@ -9,7 +9,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from gatekeeper.ledger.records import Settlement
+from gatekeeper.ledger.records import Ending, Settlement
 from tests.system.conftest import StartCutStream, StartProvider, StartWorld
 from tests.system.world import World
 
@@ -264,14 +264,14 @@ async def test_an_outcome_after_its_hold_expired_is_booked_late(
     world = await start_world(provider_url=await start_provider({"outputs": [{"url": "http://x"}]}))
     key = await world.key("49")
     ledger = world.gateway.store.ledger
-    settle = ledger.settle
+    end = ledger.end
 
-    async def settle_after_expiry(hold_id: str, team: str, amount: int, **facts: str) -> Settlement:
-        await ledger.mark_unknown(hold_id, team, reason="overdue")
+    async def end_after_expiry(team: str, ending: Ending) -> Settlement:
+        await ledger.mark_unknown(ending.hold_id, team, reason="overdue")
         await until_resolved(world)
-        return await settle(hold_id, team, amount, **facts)
+        return await end(team, ending)
 
-    ledger.settle = settle_after_expiry  # type: ignore[method-assign]  # time made to pass between answer and booking
+    ledger.end = end_after_expiry  # type: ignore[method-assign]  # time made to pass between answer and booking
     await world.native(key)
 
     late = await world.event("settle.late")

@@ -107,7 +107,7 @@ def fits(catalog: Catalog, model: ModelSpec, valid: ValidRequest, shown: Quote, 
     for each, names in _ways(model, capability, valid, shown):
         for offer in able:
             for wire in writer(Wanted(offer.upstream_id, each, capability)):
-                if _says(catalog, door, wire, model, each, shown):
+                if _says(catalog, door, wire, model, capability, each, shown):
                     return Fit(door, offer.upstream_id, wire, offer, names)
     return Misfit(door, "Its format does not say this, or its model makes something else of what is left open.")
 
@@ -158,11 +158,19 @@ def _named(valid: ValidRequest, closed: ValidRequest) -> str:
     return ", ".join(word for word in found if word)
 
 
-def _says(catalog: Catalog, door: Door, wire: Wire, model: ModelSpec, wanted: ValidRequest, shown: Quote) -> bool:
+def _says(
+    catalog: Catalog,
+    door: Door,
+    wire: Wire,
+    model: ModelSpec,
+    capability: Capability,
+    wanted: ValidRequest,
+    shown: Quote,
+) -> bool:
     read = read_again(catalog, door, wire, wanted)
     if read is None or read[0] is not model or read[1].worth.credits != shown.credits:
         return False
-    return _same(wanted, read[1].valid)
+    return _same(wanted, read[1].valid, capability)
 
 
 def read_again(catalog: Catalog, door: Door, wire: Wire, wanted: ValidRequest) -> tuple[ModelSpec, Priced] | None:
@@ -192,8 +200,9 @@ def encoded(wire: Wire, wanted: ValidRequest) -> tuple[str, bytes]:
     return f"multipart/form-data; boundary={BOUNDARY}", form_body(wire, wanted.input_pixels)
 
 
-def _same(wanted: ValidRequest, read: ValidRequest) -> bool:
+def _same(wanted: ValidRequest, read: ValidRequest, capability: Capability) -> bool:
     """Whether it says all that was chosen. A size in pixels of a free range has no tier of its own."""
+    leaves_sound = wanted.audio_open or Wanted("", wanted, capability).leaves_sound
     free = read.size is not None and read.resolution is None and wanted.duration_s is None
     return (
         read.operation is wanted.operation
@@ -201,7 +210,7 @@ def _same(wanted: ValidRequest, read: ValidRequest) -> bool:
         and (wanted.resolution in {None, read.resolution} or free)
         and wanted.aspect_ratio in {None, read.aspect_ratio}
         and wanted.duration_s in {None, read.duration_s}
-        and (wanted.audio_open or wanted.audio == read.audio)
+        and (leaves_sound or wanted.audio == read.audio)
         and wanted.quality in {None, read.quality}
         and wanted.scale == read.scale
         and wanted.enhance_prompt == read.enhance_prompt

@@ -94,8 +94,14 @@ class Wanted:
     @property
     def sound(self) -> bool | None:
         """What is to be said about sound; None where there is nothing to say."""
-        said = self.capability.audio is Audio.OPTIONAL and not self.valid.audio_open
-        return self.valid.audio if said else None
+        if self.capability.audio is not Audio.OPTIONAL or self.valid.audio_open or self.leaves_sound:
+            return None
+        return self.valid.audio
+
+    @property
+    def leaves_sound(self) -> bool:
+        """Whether nobody said anything about sound, and it costs nothing."""
+        return "audio" in self.valid.defaulted and not self.capability.price.sounds_differ
 
     @property
     def seconds(self) -> int | float | None:

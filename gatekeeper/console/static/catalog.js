@@ -11,7 +11,7 @@
   document.body.append(told);
 
   const copy = async (button) => {
-    const source = document.getElementById(button.dataset.copy);
+    const source = document.getElementById(button.dataset.copies);
     if (source === null) return;
     const word = button.firstChild;
     try {
@@ -27,7 +27,7 @@
   };
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-copy]");
+    const button = event.target.closest("[data-copies]");
     if (button !== null) copy(button);
   });
   document.addEventListener("keydown", (event) => {

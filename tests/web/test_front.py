@@ -1,0 +1,73 @@
+"""A connection's requests are answered one after the other, in one task, and what is no request too."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from gatekeeper.web.front import FrontServer
+from gatekeeper.web.outgoing import Whole
+
+GET = b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n"
+
+Tell = Callable[[bytes], Awaitable[bytes]]
+
+
+@pytest.fixture(name="tell")
+async def _tell() -> AsyncIterator[Tell]:
+    """All that comes back for these bytes, until the connection is closed."""
+    seen = set[object]()
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        seen.add(asyncio.current_task())
+        return Whole(body=b"%d " % len(seen), headers={"X-Length": str(request.content_length)})
+
+    front = FrontServer(handle, lambda: Whole(status=400, body=b"no"), access_log=None)
+    runner = web.ServerRunner(front)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+
+    async def tell(sent: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(sent)
+        received = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        return received
+
+    yield tell
+    await runner.cleanup()
+
+
+async def test_many_requests_on_one_connection(tell: Tell) -> None:
+    """More at once than are kept in line, each with an answer of its own."""
+    answers = await tell(GET * 200 + LAST)
+
+    assert 201 == answers.count(b"HTTP/1.1 200 ")
+
+
+async def test_requests_share_the_task_of_their_connection(tell: Tell) -> None:
+    """No other is begun for them."""
+    answers = await tell(GET + GET + LAST)
+
+    assert 3 == answers.count(b"\r\n\r\n1 ")
+
+
+async def test_what_is_no_request_is_refused(tell: Tell) -> None:
+    """In our own words, and nothing follows."""
+    answers = await tell(b"\x00\x01 nonsense\r\n\r\n" + GET)
+
+    assert (0, 1, True) == (answers.count(b" 200 "), answers.count(b" 400 "), answers.endswith(b"no"))
+
+
+async def test_a_body_that_nobody_read_is_taken_before_the_next_request(tell: Tell) -> None:
+    """It is not taken for a request, and the next one has its answer."""
+    body = b"GET /inside HTTP/1.1\r\n\r\n" * 20_000
+    post = b"POST / HTTP/1.1\r\nHost: gw\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    answers = await tell(post + body + LAST)
+
+    assert 2 == answers.count(b"HTTP/1.1 200 ")
