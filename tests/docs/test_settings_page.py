@@ -8,14 +8,14 @@ import pytest
 from gatekeeper.settings import load_settings
 from tests.docs.snippets import ROOT
 
-ROW = re.compile(r"^\| `[\w.]+` \| (.*?) \| .*? \| (.*?) \| `(GATEKEEPER_\w+)` \| (.*) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `[\w.]+`<br>`(GATEKEEPER_\w+)` \| (.*?) \| (.*?) \| (.*) \|$", re.MULTILINE)
 
 PATHS = {"GATEKEEPER_CATALOG"}
 """A list of patterns that are relative to where the file is."""
 
 
 def rows() -> list[tuple[str, str, str, str]]:
-    """What a setting takes, its default, its variable, its reason."""
+    """The variable of a setting, what it takes, its default, its reason."""
     return ROW.findall((ROOT / "docs/settings.md").read_text())
 
 
@@ -34,7 +34,7 @@ def test_every_setting_has_a_row_and_a_reason() -> None:
     found = rows()
 
     assert len(found) > 75
-    assert ["GATEKEEPER_SERVER__ADMIN_PORT"] == [name for *_, name, why in found if len(why) < 10]
+    assert ["GATEKEEPER_SERVER__ADMIN_PORT"] == [name for name, _, _, why in found if len(why) < 10]
 
 
 def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     provider = {"GATEKEEPER_PROVIDERS__NAME__DIALECT": "native", "GATEKEEPER_PROVIDERS__NAME__BASE_URL": "http://a"}
     said = {
         name: as_variable(takes, default)
-        for takes, default, name, _ in rows()
+        for name, takes, default, _ in rows()
         if default.startswith("`") and name not in PATHS
     }
     for name, value in provider.items():

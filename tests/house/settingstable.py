@@ -23,7 +23,7 @@ PROVIDER: Final = "openai"
 
 OF_THE_LOADER: Final = {"base_dir", "source"}
 
-HEAD: Final = ["| setting | takes | unit | default | variable | why |", "|---|---|---|---|---|---|"]
+HEAD: Final = ["| setting, and its variable | takes | default | why |", "|---|---|---|---|"]
 
 _LINE: Final = re.compile(r"^( *)(?:# )?([a-z_]+):(?: +(?!#)\S.*?)?(?: # (.*))?$")
 
@@ -64,10 +64,11 @@ def _rows(
 
 
 def _row(path: tuple[str, ...], shown: str, field: FieldInfo, reasons: dict[tuple[str, ...], str]) -> str:
-    unit = UNITS.get(path[-1].rpartition("_")[2], "") if "_" in path[-1] else ""
+    unit = UNITS.get(path[-1].rpartition("_")[2]) if "_" in path[-1] else None
     variable = "__".join("NAME" if word == PROVIDER else word.upper() for word in path)
     why = reasons.get(path) or field.description or "likewise"
-    cells = [f"`{shown}`", takes(field), unit, _default(field), f"`GATEKEEPER_{variable}`", _sentence(why)]
+    kind = takes(field) if unit is None else f"{takes(field)}, in {unit}"
+    cells = [f"`{shown}`<br>`GATEKEEPER_{variable}`", kind, _default(field), _sentence(why)]
     return f"| {' | '.join(cells)} |"
 
 
