@@ -26,6 +26,15 @@ LINK: Final = re.compile(r"(?<!!)\[([^\]]*)\]\((?!https?:|mailto:|#)([^)\s#]+)(#
 FENCE: Final = re.compile(r"(^```.*?^```$|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
 
 
+def on_config(config: Any) -> Any:
+    """A page that the list of the navigation forgets is found at its end."""
+    listed = (ROOT / "mkdocs.yml").read_text()
+    pages = sorted(str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md"))
+    if forgotten := [page for page in pages if not re.search(rf"(?:^|\s){re.escape(page)}$", listed, re.MULTILINE)]:
+        config.nav.append({"More": forgotten})
+    return config
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Adds the documents from outside as pages."""
     for name, path in OUTSIDE.items():

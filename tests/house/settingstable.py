@@ -137,8 +137,13 @@ def _plain(kind: Any, metadata: tuple[Any, ...]) -> str:
 
 def _sentence(text: str) -> str:
     """A comment as a page has it, its documents as links."""
-    linked = re.sub(r"\bdocs/([\w-]+)\.md\b", r"[\1](\1.md)", text)
+    linked = re.sub(r"\bdocs/([\w-]+)\.md\b", _link, text)
     return linked.replace("<", "&lt;").replace("|", "\\|")
+
+
+def _link(found: re.Match[str]) -> str:
+    """A page that there is, as a link."""
+    return f"[{found[1]}]({found[1]}.md)" if (ROOT / found[0]).exists() else found[0]
 
 
 def _reasons(text: str) -> dict[tuple[str, ...], str]:
