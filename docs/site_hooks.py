@@ -42,7 +42,7 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """A page with its links as the site has them. Code is left alone."""
     where = next((name for name, path in OUTSIDE.items() if path == page.file.src_uri), f"docs/{page.file.src_uri}")
     parts = FENCE.split(markdown)

@@ -10,7 +10,9 @@ import pytest
 
 from tests.docs.snippets import ROOT, documents
 
-FETCHED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=[\"']?(?:https?:)?//|<link\b[^>]*\bhref=[\"']?(?:https?:)?//")
+FETCHED = re.compile(
+    r"<(?:script|img|iframe|source)\b[^>]*\bsrc=[\"']?(?:https?:)?//|<link\b[^>]*\bhref=[\"']?(?:https?:)?//"
+)
 IN_STYLES = re.compile(r"(?:@import\s*[\"']?|url\([\"']?)(?:https?:)?//")
 
 

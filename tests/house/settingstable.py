@@ -96,18 +96,21 @@ def takes(field: FieldInfo) -> str:
 def _takes(kind: Any, metadata: tuple[Any, ...]) -> str:
     if any("_http_address" in repr(each) for each in metadata):
         return "an address, http or https"
-    if get_origin(kind) is Annotated:
-        inner, *more = get_args(kind)
-        return _takes(inner, (*metadata, *more))
-    if get_origin(kind) in {Union, UnionType}:
-        return _union([each for each in get_args(kind) if each is not NoneType], metadata)
-    if get_origin(kind) is Literal:
-        return ", ".join(f"`{word}`" for word in get_args(kind))
-    if get_origin(kind) is tuple:
-        return f"a list, each {_takes(get_args(kind)[0], ())}"
-    if get_origin(kind) is dict:
-        return f"a mapping, each to {_takes(get_args(kind)[1], ())}"
-    return _plain(kind, metadata)
+    inside = get_args(kind)
+    match get_origin(kind):
+        case origin if origin is Annotated:
+            found = _takes(inside[0], (*metadata, *inside[1:]))
+        case origin if origin in {Union, UnionType}:
+            found = _union([each for each in inside if each is not NoneType], metadata)
+        case origin if origin is Literal:
+            found = ", ".join(f"`{word}`" for word in inside)
+        case origin if origin is tuple:
+            found = f"a list, each {_takes(inside[0], ())}"
+        case origin if origin is dict:
+            found = f"a mapping, each to {_takes(inside[1], ())}"
+        case _:
+            found = _plain(kind, metadata)
+    return found
 
 
 def _union(kinds: list[Any], metadata: tuple[Any, ...]) -> str:
