@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gatekeeper.serverevents import (
     BodyNotKept,
     CatalogReloaded,
+    ConsoleEntered,
     HistoryLost,
     ServerStarted,
     ServerStopped,
@@ -359,6 +360,7 @@ Event = (
     | WorkerStarted
     | WorkerStopped
     | WorkerDied
+    | ConsoleEntered
     | BodyNotKept
     | StoreWarning
     | HistoryLost

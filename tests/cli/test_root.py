@@ -34,7 +34,20 @@ def test_help_lists_every_command(run: Run) -> None:
     """The help names each command that the contract has, with what it does."""
     result = run("--help")
 
-    names = ["serve", "demo", "health", "check", "quote", "models", "apply", "usage", "signals", "verify", "replay", "shadow"]
+    names = [
+        "serve",
+        "demo",
+        "health",
+        "check",
+        "quote",
+        "models",
+        "apply",
+        "usage",
+        "signals",
+        "verify",
+        "replay",
+        "shadow",
+    ]
     names += ["sandbox", "teams", "keys", "grants", "limits", "projects", "alerts", "holds", "journal"]
     assert names == [*COMMANDS, *(group.name for group in GROUPS)]
     assert [] == [name for name in names if f" {name} " not in result.stdout]
