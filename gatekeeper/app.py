@@ -53,6 +53,7 @@ from gatekeeper.sections import ServerSettings
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
 from gatekeeper.store import data_dir, open_ledger
+from gatekeeper.tracing import traced, tracing_problems
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.yamlfile import ConfigError
 
@@ -203,7 +204,7 @@ async def running_worker(
 
 def load_all(settings: Settings) -> Catalog:
     """The catalog; and every mistake in providers, catalog and teams file at once, before anything is written."""
-    problems = provider_problems(settings)
+    problems = provider_problems(settings) + tracing_problems(settings)
     catalog = None
     try:
         catalog = load_catalog(settings.catalog_files())
@@ -239,7 +240,7 @@ async def _build_gate(  # every argument is a part that is wired in
     callers = Authenticator(
         books.ledger.keyring.find, books.ledger.team, clock, static_keys, key_headers(providers.values())
     )
-    return Gate(
+    gate = Gate(
         providers=providers,
         native_dialect=DIALECTS["native"],
         shelf=shelf,
@@ -262,6 +263,7 @@ async def _build_gate(  # every argument is a part that is wired in
         room=_room(settings),
         public_url=server.public_url,
     )
+    return traced(gate, settings, stack) if settings.tracing.enabled else gate
 
 
 def _room(settings: Settings) -> Room:

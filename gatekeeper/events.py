@@ -16,6 +16,7 @@ from gatekeeper.serverevents import (
     ServerStarted,
     ServerStopped,
     StoreWarning,
+    TracesLost,
     WorkerDied,
     WorkerStarted,
     WorkerStopped,
@@ -361,6 +362,7 @@ Event = (
     | WorkerDied
     | BodyNotKept
     | StoreWarning
+    | TracesLost
     | HistoryLost
     | LedgerFailed
     | CredentialRefused
@@ -376,6 +378,7 @@ LEVELS: dict[str, str] = {
     "settle.deferred": "warning",
     "hold.expired": "warning",
     "store.warning": "warning",
+    "traces.lost": "warning",
     "ledger.history_lost": "error",
     "ledger.failed": "error",
     "credential.refused": "error",
