@@ -1,6 +1,5 @@
 """What traces tell of requests: their shape, their words, and what is in none of them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -17,6 +16,7 @@ from tests.system.tracing import (
     Hearing,
     Traces,
     id_of,
+    name_of,
     parent_of,
     told,
     trace_of,
@@ -25,7 +25,8 @@ from tests.system.world import World
 
 StartWorld = Callable[..., Awaitable[World]]
 
-AT_ITS_END = {"OTEL_BSP_SCHEDULE_DELAY": "600000"}
+SAMPLED = 1
+"""The flag of a trace that is kept."""
 
 
 @pytest.fixture(name="traces")
@@ -137,7 +138,7 @@ async def test_no_key_is_told_without_who_asked(start_world: StartWorld, traces:
     await world.send("POST", "/v1/generations", json={})
 
     request = await traces.request(world)
-    assert ("POST native", "missing_key") == (request.name, told(request)["gatekeeper.code"])
+    assert ("POST native", "unauthenticated") == (request.name, told(request)["gatekeeper.code"])
     assert "gatekeeper.team" not in told(request)
 
 
@@ -185,24 +186,6 @@ async def test_a_provider_that_says_no_has_an_error_in_its_span_alone(
     assert "400" == told(upstream)["error.type"]
 
 
-async def test_a_caller_that_leaves_is_told(start_world: StartWorld, provider: Provider, traces: Traces) -> None:
-    """Its request has no status, and its hold's end is still its child."""
-    provider.gate.clear()
-    world = await start_world(provider_url=provider.url, tracing=ON)
-    asking = asyncio.create_task(world.openai(await world.key()))
-    while not provider.calls:
-        await asyncio.sleep(0.01)
-
-    asking.cancel()
-    await world.event("hold.unknown")
-    provider.gate.set()
-
-    request = await traces.request(world)
-    assert "client_left" == told(request)["gatekeeper.outcome"]
-    assert "http.response.status_code" not in told(request)
-    assert id_of(request) == parent_of(await traces.called(world, "unknown"))
-
-
 async def test_the_callers_trace_goes_on(start_world: StartWorld, hearing: Hearing, traces: Traces) -> None:
     """The request is a child of the caller's span, and the provider hears of ours in the same trace, once."""
     world = await start_world(provider_url=hearing.url, tracing=ON)
@@ -211,7 +194,7 @@ async def test_the_callers_trace_goes_on(start_world: StartWorld, hearing: Heari
 
     request, upstream = await traces.request(world), await traces.called(world, "upstream")
     assert (CALLER_TRACE, CALLER_SPAN) == (trace_of(request), parent_of(request))
-    assert [f"00-{CALLER_TRACE:032x}-{id_of(upstream):016x}-01"] == hearing.named("traceparent")
+    assert [name_of(upstream)] == hearing.named("traceparent")
     assert ["vendor=1"] == hearing.named("tracestate")
 
 
@@ -226,7 +209,7 @@ async def test_a_trace_that_is_none_is_not_gone_on_with(
 
     request, upstream = await traces.request(world), await traces.called(world, "upstream")
     assert (200, None) == (answer.status, parent_of(request))
-    assert [f"00-{trace_of(request):032x}-{id_of(upstream):016x}-01"] == hearing.named("traceparent")
+    assert [name_of(upstream)] == hearing.named("traceparent")
 
 
 async def test_providers_need_not_hear_of_it(start_world: StartWorld, hearing: Hearing, traces: Traces) -> None:
@@ -260,7 +243,8 @@ async def test_what_is_not_sampled_is_not_kept(
     await world.native(await world.key())
 
     assert [] == await traces.spans(world)
-    assert "00" == hearing.named("traceparent")[0][-2:]
+    (named,) = hearing.named("traceparent")
+    assert 0 == int(named[-2:], 16) & SAMPLED
 
 
 async def test_a_caller_that_does_not_keep_its_trace_is_followed(start_world: StartWorld, traces: Traces) -> None:

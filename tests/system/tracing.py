@@ -60,6 +60,12 @@ def trace_of(span: ReadableSpan) -> int:
     return span.context.trace_id
 
 
+def name_of(span: ReadableSpan) -> str:
+    """As others name it (W3C Trace Context)."""
+    assert span.context is not None
+    return f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-{span.context.trace_flags:02x}"
+
+
 def parent_of(span: ReadableSpan) -> int | None:
     return None if span.parent is None else span.parent.span_id
 
