@@ -162,9 +162,16 @@ def _tell_people(write: Callable[[str], None], level: str) -> Tell:
 
     def tell(line: dict[str, Any]) -> None:
         told = line | {"level": level, "timestamp": now()}
-        write(render(None, level, {key: value for key, value in told.items() if value not in (None, ())}))
+        write(render(None, level, {key: _plain(value) for key, value in told.items() if value not in (None, ())}))
 
     return tell
+
+
+def _plain(value: Any) -> Any:
+    """Text without what a terminal would obey; in JSON it is escaped already."""
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in value)
 
 
 def emit(event: Event) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 import io
 import json
+import re
 import sys
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import orjson
 import pytest
@@ -21,6 +22,7 @@ from gatekeeper.events import (
     GenerationFacts,
     GenerationSettled,
     HoldUnknown,
+    InternalError,
     ServerStopped,
 )
 from gatekeeper.eventschema import CREDIT_FIELDS
@@ -203,6 +205,22 @@ def test_people_read_lines_without_what_is_not_known(monkeypatch: pytest.MonkeyP
 
     (line,) = b"".join(stdout.written).splitlines()
     assert (True, False) == (b"generation.admitted" in line, b"project" in line)
+
+
+@pytest.mark.parametrize("style", ["json", "pretty"])
+def test_no_text_of_others_commands_a_terminal_or_begins_a_line(
+    monkeypatch: pytest.MonkeyPatch, style: Literal["json", "pretty"]
+) -> None:
+    """Escapes, line ends, and what looks like one to some readers are shown, not obeyed."""
+    evil = '\x1b[2J\x1b]0;x\x07\r\n{"event":"forged"}\u2028\x85\x9b31m\u202e'
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", style)
+    emit(InternalError(where=evil, error=evil.replace(" ", "")))
+    sys.stdout.flush()
+
+    # The colours are our own.
+    text = re.sub(r"\x1b\[[0-9;]*m", "", b"".join(stdout.written).decode())
+    assert ["\n"] == [each for each in text if each < " " or (style == "pretty" and not each.isprintable())]
 
 
 def test_a_time_has_microseconds_and_says_that_it_is_utc() -> None:
