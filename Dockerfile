@@ -22,7 +22,8 @@ COPY config ./config
 RUN uv sync --locked --no-dev --no-editable
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --home-dir /var/lib/gatekeeper --create-home gatekeeper \
+RUN groupadd --system --gid 10001 gatekeeper \
+    && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/gatekeeper --create-home gatekeeper \
     && rm -rf /usr/local/lib/python3.13/site-packages/pip* /usr/local/lib/python3.13/ensurepip
 COPY --from=build /opt/gatekeeper /opt/gatekeeper
 COPY config/gatekeeper.yaml /etc/gatekeeper/gatekeeper.yaml
@@ -33,7 +34,7 @@ ENV PATH=/opt/gatekeeper/bin:$PATH \
     GATEKEEPER_SERVER__HOST=0.0.0.0 \
     GATEKEEPER_SERVER__ADMIN_HOST=0.0.0.0 \
     GATEKEEPER_STORE__DATA_DIR=/var/lib/gatekeeper
-USER 10001
+USER 10001:10001
 WORKDIR /var/lib/gatekeeper
 VOLUME /var/lib/gatekeeper
 EXPOSE 8080 8081

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -55,6 +55,7 @@ from gatekeeper.settings import Settings
 from gatekeeper.store import data_dir, open_ledger
 from gatekeeper.tracing import traced, tracing_problems
 from gatekeeper.web.auth import Authenticator
+from gatekeeper.web.tls import Certificate, certificate_problems, open_certificate
 from gatekeeper.yamlfile import ConfigError
 
 REQUEST_ID_BYTES = 12
@@ -170,11 +171,12 @@ async def running_gateway(
         start_rounds(store, shelf, metrics, stack)
         start_reconciler(gate, stack)
         start_watcher(gate, settings, stack)
-        reload = partial(reload_catalog, settings, shelf, metrics)
+        certificate = open_certificate(settings, "admin")
+        reload = partial(reload_files, settings, shelf, metrics, (certificate, gate.certificate))
         token = admin_token(settings.admin_token, data_dir(settings))
         ready = partial(readiness, store, watch, shelf)
         admin = AdminPlane(token, metrics, store.ledger, ready, reload, lambda: shelf.catalog, metrics.shown)
-        admin_url = await listen_admin(settings, admin, stack, gate.recent)
+        admin_url = await listen_admin(settings, admin, stack, gate.recent, certificate)
         stack.push_async_callback(_await_bookings, gate)
         url = await listen_data(settings.server, gate, stack)
         emit(server_started(url, admin_url, store))
@@ -203,8 +205,9 @@ async def running_worker(
 
 
 def load_all(settings: Settings) -> Catalog:
-    """The catalog; and every mistake in providers, catalog and teams file at once, before anything is written."""
-    problems = provider_problems(settings) + tracing_problems(settings)
+    """The catalog; and every mistake in providers, catalog, certificates and teams file at once, before anything is
+    written."""
+    problems = [*provider_problems(settings), *certificate_problems(settings), *tracing_problems(settings)]
     catalog = None
     try:
         catalog = load_catalog(settings.catalog_files())
@@ -262,6 +265,7 @@ async def _build_gate(  # every argument is a part that is wired in
         crowd=_gather(server, clock, elsewhere),
         room=_room(settings),
         public_url=server.public_url,
+        certificate=open_certificate(settings, "data"),
     )
     return traced(gate, settings, stack) if settings.tracing.enabled else gate
 
@@ -318,9 +322,11 @@ async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitSta
     return outbox
 
 
-async def reload_catalog(settings: Settings, shelf: Shelf, metrics: Metrics) -> Reload:
-    """Reads the catalog anew. A bad file keeps the old one; event and answer say what is wrong."""
-    done = await read_catalog(settings, shelf)
+async def reload_files(
+    settings: Settings, shelf: Shelf, metrics: Metrics, certificates: Iterable[Certificate | None]
+) -> Reload:
+    """Reads the catalog and the certificates anew. A bad file keeps the old one; event and answer say what is wrong."""
+    done = with_renewed(await read_catalog(settings, shelf), certificates)
     free_what_was_left()
     report_reload(metrics, done)
     return done
@@ -334,6 +340,12 @@ async def read_catalog(settings: Settings, shelf: Shelf) -> Reload:
     except ConfigError as error:
         problems = tuple(str(problem) for problem in error.problems)
     return Reload(not problems, len(shelf.catalog.models), shelf.catalog.digest, problems)
+
+
+def with_renewed(done: Reload, certificates: Iterable[Certificate | None]) -> Reload:
+    """The same when the certificates were read again, with what was wrong with them."""
+    problems = tuple(problem for each in certificates if each is not None for problem in each.renew())
+    return replace(done, ok=done.ok and not problems, problems=(*done.problems, *problems))
 
 
 def report_reload(metrics: Metrics, done: Reload) -> None:

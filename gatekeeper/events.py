@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gatekeeper.serverevents import (
     BodyNotKept,
     CatalogReloaded,
+    ConsoleEntered,
     HistoryLost,
     ServerStarted,
     ServerStopped,
@@ -360,6 +361,7 @@ Event = (
     | WorkerStarted
     | WorkerStopped
     | WorkerDied
+    | ConsoleEntered
     | BodyNotKept
     | StoreWarning
     | TracesLost

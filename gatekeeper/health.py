@@ -1,12 +1,15 @@
 """Asks a gateway on this machine how it is: `python -m gatekeeper.health`, for containers, which have no curl.
 
-It reads nothing but the admin port's number (GATEKEEPER_SERVER__ADMIN_PORT, 8081) and imports nothing of the gateway,
-because it is run every few seconds beside it. `gatekeeper health` asks the same with a configuration file.
+It reads nothing but the admin port's number (GATEKEEPER_SERVER__ADMIN_PORT, 8081) and certificate, where it has one
+(GATEKEEPER_SERVER__ADMIN_TLS_CERTIFICATE), and imports nothing of the gateway, because it is run every few seconds
+beside it. `gatekeeper health` asks the same with a configuration file.
 """
 
 import http.client
 import os
+import ssl
 import sys
+from pathlib import Path
 from typing import Final
 
 READY: Final = "/readyz"
@@ -23,10 +26,14 @@ TEXT_MAX: Final = 4096
 ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask where it listens on all addresses
 
 
-def ask(host: str, port: int, path: str = READY) -> tuple[bool, str]:
-    """Whether it is well, and what it says; or why nobody answers."""
-    connection = http.client.HTTPConnection(ANYWHERE.get(host, host), port, timeout=TIMEOUT_S)
+def ask(host: str, port: int, path: str = READY, certificate: Path | None = None) -> tuple[bool, str]:
+    """Whether it is well, and what it says; or why nobody answers. `certificate`: by TLS, of whoever this
+    file vouches for."""
+    host = ANYWHERE.get(host, host)
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     try:
+        if certificate is not None:
+            connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_trusting(certificate))
         connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status == http.HTTPStatus.OK, answer.read(TEXT_MAX).decode("utf-8", "replace")
@@ -36,10 +43,21 @@ def ask(host: str, port: int, path: str = READY) -> tuple[bool, str]:
         connection.close()
 
 
+def _trusting(certificate: Path) -> ssl.SSLContext:
+    """Believes what is in the file. The name in it is that of the machine as others call it, and is not looked at."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    # The certificate itself is enough: its issuer need not be in the file.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
 def main() -> int:
     """The exit code: 0 if it is ready, or with `--alive` if it answers at all."""
     port = os.environ.get("GATEKEEPER_SERVER__ADMIN_PORT", "") or str(ADMIN_PORT)
-    well, says = ask("127.0.0.1", int(port), ALIVE if "--alive" in sys.argv[1:] else READY)
+    named = os.environ.get("GATEKEEPER_SERVER__ADMIN_TLS_CERTIFICATE", "")
+    path = ALIVE if "--alive" in sys.argv[1:] else READY
+    well, says = ask("127.0.0.1", int(port), path, Path(named) if named else None)
     sys.stdout.write(f"{says}\n")
     return 0 if well else 1
 

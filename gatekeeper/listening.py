@@ -15,6 +15,7 @@ from gatekeeper.sections import ServerSettings
 from gatekeeper.settings import Settings
 from gatekeeper.web.accepting import Site
 from gatekeeper.web.front import FrontRunner, FrontServer
+from gatekeeper.web.tls import Certificate
 
 HEADER_LINE_BYTES_MAX: Final = 16 * 1024
 """One header or request line: twice what any SDK sends, for long bearer tokens and signed queries."""
@@ -30,7 +31,9 @@ ADMIN_CONNECTIONS_MAX: Final = 1024
 """Of operators and their programs; further ones are closed unanswered."""
 
 
-async def listen_admin(settings: Settings, admin: AdminPlane, stack: AsyncExitStack, recent: Feed) -> str:
+async def listen_admin(
+    settings: Settings, admin: AdminPlane, stack: AsyncExitStack, recent: Feed, certificate: Certificate | None = None
+) -> str:
     """The admin plane and its console until the stack is closed; its URL. Raises OSError."""
     application = admin.application(console_of(admin, recent, front_of(settings)))
     runner = FrontRunner(application, refuse_unparsable, refused_by_http, access_log=None, handle_signals=False)
@@ -41,7 +44,7 @@ async def listen_admin(settings: Settings, admin: AdminPlane, stack: AsyncExitSt
         backlog=CONNECTIONS_WAITING_MAX,
         connections_max=ADMIN_CONNECTIONS_MAX,
     )
-    return await _listen(runner, site)
+    return await _listen(runner, site, certificate)
 
 
 async def listen_data(server: ServerSettings, gate: Gate, stack: AsyncExitStack, *, shared: bool = False) -> str:
@@ -68,7 +71,7 @@ async def listen_data(server: ServerSettings, gate: Gate, stack: AsyncExitStack,
         full=plane.refuse_connection,
         shared=shared,
     )
-    return await _listen(runner, site)
+    return await _listen(runner, site, gate.certificate)
 
 
 async def _ready(runner: web.BaseRunner, stack: AsyncExitStack) -> web.BaseRunner:
@@ -77,13 +80,15 @@ async def _ready(runner: web.BaseRunner, stack: AsyncExitStack) -> web.BaseRunne
     return runner
 
 
-async def _listen(runner: web.BaseRunner, site: Site) -> str:
+async def _listen(runner: web.BaseRunner, site: Site, certificate: Certificate | None) -> str:
+    if certificate is not None:
+        site.encrypt(lambda: certificate.context)
     await site.start()
     bound_host, bound_port = runner.addresses[0][:2]
-    return http_url(bound_host, bound_port)
+    return http_url(bound_host, bound_port, tls=certificate is not None)
 
 
-def http_url(host: str, port: int) -> str:
+def http_url(host: str, port: int, *, tls: bool = False) -> str:
     """The address of something that listens there."""
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}"
+    return f"http{'s' if tls else ''}://{shown}:{port}"

@@ -11,7 +11,7 @@ from time import time_ns
 from typing import Final, Protocol
 
 from gatekeeper.core.rejection import Alternative, LimitFacts, Rejection, Violation
-from gatekeeper.events import GenerationRejected, JobFinished
+from gatekeeper.events import GenerationRejected, GenerationShadowed, JobFinished
 from gatekeeper.logs import one_word
 
 REFUSALS_MAX: Final = 500
@@ -29,11 +29,12 @@ ALTERNATIVES_MAX: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A request that was refused. `violations` have what was asked as the log has it, and what the model takes."""
+    """A request that was refused, or was let by in shadow. `violations` have what was asked as the log has it, and what
+    the model takes."""
 
     number: int
     at_ms: int
-    event: GenerationRejected
+    event: GenerationRejected | GenerationShadowed
     violations: tuple[Violation, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     limits: tuple[LimitFacts, ...] = ()
@@ -50,7 +51,7 @@ class EndedJob:
 
 @dataclass(frozen=True, slots=True)
 class AskedJob:
-    """A provider was asked about a job that has not ended: by its caller's poll, or by the gateway itself."""
+    """A provider was asked for a job, or about one that has not ended: by its caller, or by the gateway itself."""
 
     number: int
     at_ms: int
@@ -73,12 +74,14 @@ class Recent:
 
     def __init__(self) -> None:
         self._count = 0
-        self._refused: deque[tuple[int, int, GenerationRejected, Rejection]] = deque(maxlen=REFUSALS_MAX)
+        self._refused: deque[tuple[int, int, GenerationRejected | GenerationShadowed, Rejection]] = deque(
+            maxlen=REFUSALS_MAX
+        )
         self._ended: deque[EndedJob] = deque(maxlen=JOBS_MAX)
         self._asked: deque[AskedJob] = deque(maxlen=QUESTIONS_MAX)
 
-    def refused(self, event: GenerationRejected, rejection: Rejection) -> None:
-        """A request was refused."""
+    def refused(self, event: GenerationRejected | GenerationShadowed, rejection: Rejection) -> None:
+        """A request was refused, or would have been."""
         self._count += 1
         self._refused.append((self._count, time_ns(), event, rejection))
 
@@ -129,7 +132,9 @@ class Gathered:
         return sorted((each for each in found if each.number > number), key=lambda each: each.number)
 
 
-def _shown(number: int, at_ns: int, event: GenerationRejected, rejection: Rejection) -> Refusal:
+def _shown(
+    number: int, at_ns: int, event: GenerationRejected | GenerationShadowed, rejection: Rejection
+) -> Refusal:  # fmt: skip
     violations = tuple(replace(each, requested=one_word(each.requested) or "") for each in rejection.violations)
     money = rejection.credits
     limits = money.limits if money else ()

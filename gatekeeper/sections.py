@@ -45,6 +45,12 @@ class ServerSettings(Section):
     port: int = Field(8080, ge=0, le=65535)
     admin_host: str = "127.0.0.1"
     admin_port: int = Field(8081, ge=0, le=65535)
+    tls_certificate: Path | None = Field(
+        None, description="Where there is one the data port speaks TLS alone; its issuers stand behind it."
+    )
+    tls_key: Path | None = Field(None, description="Of that certificate, without a password.")
+    admin_tls_certificate: Path | None = Field(None, description="The same for the admin port and its console.")
+    admin_tls_key: Path | None = Field(None, description="Of that certificate.")
     public_url: HttpAddress | None = Field(
         None, description="How callers reach the data plane, for links in answers; else as the caller's `Host` says."
     )

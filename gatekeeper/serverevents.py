@@ -71,6 +71,16 @@ class WorkerDied:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConsoleEntered:
+    """Somebody signed in to the console, or tried to. `refused`: the token was wrong; `waits`: there were too many such
+    attempts, and this one was not looked at. `address` is the other end of the connection, which may be a proxy."""
+
+    event: Literal["console.entered"] = "console.entered"
+    outcome: Literal["opened", "refused", "waits"]
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class BodyNotKept:
     """A large request body could not be put in its file, and the request was refused: the disk is full, or `folder` is
     not to be written in."""

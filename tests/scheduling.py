@@ -17,6 +17,7 @@ LONG_FIRST = (
     "tests/system/test_process.py",
     "tests/system/test_workers.py",
     "tests/system/test_workers_trouble.py",
+    "tests/system/test_deployed.py",
     "tests/system/test_jobs_reconciled.py",
     "tests/ledger/test_sentinel.py",
     "tests/ledger/test_states.py",

@@ -25,6 +25,7 @@ from gatekeeper.ledger.opening import EMBEDDED
 from gatekeeper.providers import provider_problems
 from gatekeeper.settings import ProviderSettings, Settings
 from gatekeeper.tracing import tracing_problems
+from gatekeeper.web.tls import certificate_problems
 from gatekeeper.yamlfile import ConfigError, Problem, load_yaml
 
 Found = TypeVar("Found")
@@ -98,6 +99,8 @@ def _check_settings(settings: Settings, found: Findings) -> None:
     found.problems += tracing_problems(settings)
     found.warnings += _without_credential(settings)
     found.warnings += [p for p in provider_problems(settings) if p not in found.problems]
+    # The files lie where the gateway runs, as its credentials do.
+    found.warnings += certificate_problems(settings)
     name = "the built-in defaults" if settings.source is None else str(settings.source.path)
     found.checked.append(f"{name}: {_count(settings.providers, 'provider')}")
 

@@ -18,8 +18,11 @@ def health(config: ConfigOption = None, alive: AliveOption = False) -> None:
     Exit code 0 if it is, 1 if it is not or nobody answers. `python -m gatekeeper.health` asks the same at the port in
     GATEKEEPER_SERVER__ADMIN_PORT and starts at once, for containers.
     """
-    server = find_settings(config).server
-    well, says = asking.ask(server.admin_host, server.admin_port, asking.ALIVE if alive else asking.READY)
+    settings = find_settings(config)
+    server, named = settings.server, settings.server.admin_tls_certificate
+    certificate = None if named is None else settings.base_dir / named
+    path = asking.ALIVE if alive else asking.READY
+    well, says = asking.ask(server.admin_host, server.admin_port, path, certificate)
     if not well:
         say(says)
         raise typer.Exit(1)

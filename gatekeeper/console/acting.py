@@ -20,8 +20,14 @@ from gatekeeper.console.visiting import Route, Visit, path_of
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.errors import LedgerError, LedgerInvalid
 
+TEAM: Final = "/teams/{team}"
+"""The path of a team."""
+
 WHO: Final = "who"
 WHY: Final = "why"
+
+CALLED: Final = {"raised_to": "credits", "raised_until": "until"}
+"""Fields that are called otherwise on a sheet than in a body."""
 
 Kind = Literal["text", "credits", "time", "choice", "checks", "check", "kept"]
 
@@ -148,7 +154,7 @@ async def _refused(visit: Visit, make: Make, problem: AdminProblem) -> web.Respo
     wrong: dict[str, str] = {}
     other = []
     for each in problem.violations:
-        name = each.field.rpartition(".")[2]
+        name = CALLED.get(each.field, each.field.rpartition(".")[2])
         said = f"{each.detail[:1].upper()}{each.detail[1:]}. {each.mend}".strip()
         if name in names:
             wrong[name] = said
@@ -173,3 +179,14 @@ def _shown(
         "sheet.html", status=status, sheet=sheet, wrong=wrong or {}, general=general or [], who=who,
         why=visit.form.get(WHY, ""),
     )  # fmt: skip
+
+
+def team_path(visit: Visit, part: str = "") -> str:
+    """The team's page, at one of its parts."""
+    return path_of("teams", visit.ids["team"]) + (f"#{part}" if part else "")
+
+
+def team_sheet(
+    visit: Visit, title: str, lead: str, button: str, *fields: Field, part: str, danger: bool = False
+) -> Sheet:
+    return Sheet(title, lead, button, team_path(visit, part), visit.ids["team"], fields, danger)

@@ -13,8 +13,8 @@ from typing import Final
 from gatekeeper.ledger.reports import UsageRow
 from gatekeeper.web.usagereport import UsageQuery
 
-DAYS: Final = 30
-"""A month of days, today the last: what a chart shows."""
+DAYS: Final = 31
+"""The longest month, today its last day: what a chart shows, and the month that runs is always in it."""
 
 PACE_DAYS: Final = 14
 """Two weeks have their weekends, and a habit of last month is over."""

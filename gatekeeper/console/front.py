@@ -21,13 +21,14 @@ class Front:
     doors: tuple[Door, ...]
     public_url: str | None
     port: int
+    scheme: str = "http"
 
     def url(self, host: str) -> str:
         """The data plane's address for somebody who reached the console at this host."""
         if self.public_url is not None:
             return self.public_url.rstrip("/")
         found = _HOST.fullmatch(host)
-        return f"http://{HERE if found is None else found[1]}:{self.port}"
+        return f"{self.scheme}://{HERE if found is None else found[1]}:{self.port}"
 
 
 def front_of(settings: Settings) -> Front:
@@ -43,4 +44,5 @@ def front_of(settings: Settings) -> Front:
         )
         for name, stated in settings.providers.items()
     )
-    return Front(tuple(doors), settings.server.public_url, settings.server.port)
+    scheme = "http" if settings.server.tls_certificate is None else "https"
+    return Front(tuple(doors), settings.server.public_url, settings.server.port, scheme)

@@ -2,7 +2,7 @@
 
 import hmac
 from math import ceil
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 from aiohttp import web
@@ -13,11 +13,16 @@ from gatekeeper.console.forms import CSRF_FIELD, check_csrf, read_form
 from gatekeeper.console.rendering import rendered
 from gatekeeper.console.sessions import LIFE_S
 from gatekeeper.console.visiting import Parts, html
+from gatekeeper.logs import emit
+from gatekeeper.serverevents import ConsoleEntered
 
 PATH: Final = "/login"
 LEAVE_PATH: Final = "/logout"
 
 COOKIE: Final = "gatekeeper_session"
+
+Outcome = Literal["opened", "refused", "waits"]
+"""What came of an attempt."""
 
 NEXT_CHARS_MAX: Final = 1024
 """Of an address to go back to."""
@@ -43,14 +48,18 @@ class Desk:
         form = await read_form(request)
         back, address = form.get("next", ""), request.remote or ""
         wait_s = self._attempts.wait_s(address)
+        is_right = hmac.compare_digest(form.get("token", "").strip().encode("utf-8", "replace"), self._token)
+        outcome: Outcome = "waits" if wait_s else "opened" if is_right else "refused"
+        emit(ConsoleEntered(outcome=outcome, address=address))
         if wait_s:
             answer = self._page(back, f"Too many attempts. Try again in {ceil(wait_s)} seconds.", 429)
             answer.headers["Retry-After"] = str(ceil(wait_s))
             return answer
-        if not hmac.compare_digest(form.get("token", "").strip().encode("utf-8", "replace"), self._token):
+        if not is_right:
             self._attempts.failed(address)
             return self._page(back, "That is not the admin token of this gateway.", 403)
         self._attempts.forgive(address)
+        self._parts.sessions.close(request.cookies.get(COOKIE, ""))
         secret, _ = self._parts.sessions.open()
         answer = web.Response(status=303, headers={"Location": safe_path(back)})
         answer.set_cookie(

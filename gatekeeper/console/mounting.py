@@ -16,7 +16,7 @@ from gatekeeper.console import login
 from gatekeeper.console.front import Front
 from gatekeeper.console.guarding import Guard
 from gatekeeper.console.live import Live
-from gatekeeper.console.pages import actions, catalog, jobs, journal, model, refusals, team, teams
+from gatekeeper.console.pages import actions, catalog, holds, jobs, journal, limits, model, refusals, team, teams
 from gatekeeper.console.rendering import make_templates
 from gatekeeper.console.sessions import Sessions
 from gatekeeper.console.statics import PREFIX, Statics
@@ -31,6 +31,8 @@ PAGES: Final[tuple[Route, ...]] = (
     *team.ROUTES,
     *journal.ROUTES,
     *actions.ROUTES,
+    *limits.ROUTES,
+    *holds.ROUTES,
     *refusals.ROUTES,
     *jobs.ROUTES,
     *catalog.ROUTES,

@@ -93,7 +93,7 @@ def _plan(found: dict[str, Any]) -> ProjectPlan:
 
 def _part(found: dict[str, Any]) -> PlanPart:
     return PlanPart(
-        name=found["part"] or "no part of the plan",
+        name=found["part"] or "outside the plan",
         share_percent=found["share_percent"],
         charged_percent=float(found["charged_percent"]),
         charged=_micro(found["credits_charged"]),

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from gatekeeper.console.words import credits_shown
 from gatekeeper.core.rejection import FACTS, PER_MINUTE, Alternative, Code, Fault, LimitFacts, Violation, number_text
+from gatekeeper.events import GenerationShadowed
 from gatekeeper.recent import Refusal
 
 WHOSE: Final = {
@@ -56,6 +57,7 @@ class RefusalLine:
     money: str
     limits: tuple[str, ...]
     instead: tuple[str, ...]
+    let_by: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def line_of(refusal: Refusal) -> RefusalLine:
         money=_money(event.credits_required, event.credits_available),
         limits=tuple(map(_limit, refusal.limits)),
         instead=tuple(map(_instead, refusal.alternatives)),
+        let_by=isinstance(event, GenerationShadowed),
     )
 
 

@@ -1,8 +1,9 @@
 """What credits went into: the same spend, split by model, resolution, project, member and phase. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,8 @@ SPLIT_BY: Final = (
     ("phase", "Phase", "no phase"),
 )
 """By what: its name in usage, its heading, and what stands where there is none."""
+
+_MONTH: Final = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 
 PARTS_MAX: Final = 8
 """Lines of a split; the rest is one more."""
@@ -44,10 +47,24 @@ class Split:
     total: int
 
 
-def month_query(timezone: str, at_ms: int) -> UsageQuery:
-    """The month that runs."""
+def month_query(timezone: str, at_ms: int, wanted: str = "") -> UsageQuery:
+    """The month that runs, or the one that is wanted (2026-10), if it is before that."""
     today = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(timezone)).date()
-    return UsageQuery(timezone, today.replace(day=1), today)
+    runs = UsageQuery(timezone, today.replace(day=1), today)
+    if not _MONTH.fullmatch(wanted):
+        return runs
+    first = date(int(wanted[:4]), int(wanted[5:]), 1)
+    return UsageQuery(timezone, first, _next(first) - timedelta(days=1)) if first < runs.first else runs
+
+
+def months_around(month: UsageQuery, runs: UsageQuery) -> tuple[date, date | None]:
+    """The month before, and the one after; there is none after the one that runs."""
+    before = (month.first - timedelta(days=1)).replace(day=1)
+    return before, _next(month.first) if month.first < runs.first else None
+
+
+def _next(first: date) -> date:
+    return (first + timedelta(days=31)).replace(day=1)
 
 
 def splits_of(rows: Iterable[UsageRow], query: UsageQuery) -> list[Split]:

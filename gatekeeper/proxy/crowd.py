@@ -17,9 +17,9 @@ from gatekeeper.core.rejection import Code, Rejected, Rejection
 TAKEN_IN_A_TURN_MAX: Final = 512
 """Of what came together, as a batch sends it, or while the process stood still: some tenths of a second of work."""
 
-AT_WORK_MAX: Final = 96
-"""Requests that may have this process at work while its turns are long. It is kept busy by a dozen; of so many each
-takes some dozens of milliseconds, and a hundred that come together are let in."""
+AT_WORK_MAX: Final = 256
+"""Requests that may have this process at work while its turns are long: a tenth of a second of work, more or less. So
+many that come at once are let in; it is also the longest line that a lasting overload finds before it is noticed."""
 
 AT_WORK_BEHIND: Final = 24
 """And from the first refusal on, until it is behind no more. More would be no more done, and each take longer."""

@@ -277,6 +277,7 @@ class Flight:
         job = self.gate.desk.adopt(self.record(pending))
         status = await attach(self.gate, job, self.kept)
         self.gate.metrics.job_accepted(self.admission.provider.name)
+        self.gate.recent.asked(job.record.hold_id)
         self.call.trace.ended = "job"
         upstream_ms = self._count_upstream()
         emit(

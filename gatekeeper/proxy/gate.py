@@ -32,6 +32,7 @@ from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential, with_credential
 from gatekeeper.upstream.messages import Headers, Timeouts
 from gatekeeper.web.auth import Authenticator, Caller
+from gatekeeper.web.tls import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ class Spans(Protocol):
 @dataclass(frozen=True, slots=True)
 class Gate:
     """Everything the pipeline needs. `public_url` is how callers reach the gateway, None: as their `Host` says.
-    `spans` is there only where requests are traced."""
+    `certificate` is the data port's, None: it speaks plain HTTP; `spans` is there only where requests are traced."""
 
     providers: Mapping[str, Provider]
     native_dialect: Dialect
@@ -209,6 +210,7 @@ class Gate:
     crowd: Crowd
     room: Room
     public_url: str | None = None
+    certificate: Certificate | None = None
     habits: Habits = field(default_factory=Habits)
     entropy: Entropy = field(default_factory=Entropy)
     recent: Recent = field(default_factory=Recent)

@@ -15,7 +15,7 @@ def mount_of(gate: Gate, request: web.BaseRequest, provider: Provider) -> Mount:
     """The provider's mount: below the gateway's address, or at a host name of its own if this request came by that."""
     host = request.headers.get("Host", "")
     if provider.host is not None and provider.host in host_names(host):
-        scheme = (gate.public_url or "http://").partition("://")[0]
+        scheme = (gate.public_url or f"{request.scheme}://").partition("://")[0]
         return Mount(f"{scheme}://{host}", provider.bases, provider.credential.hidden)
     return Mount(f"{public_url(gate, request)}/{provider.name}", provider.bases, provider.credential.hidden)
 
@@ -25,7 +25,7 @@ def public_url(gate: Gate, request: web.BaseRequest) -> str:
     if gate.public_url is not None:
         return gate.public_url
     host = request.headers.get("Host", "")
-    return f"http://{host}" if _HOST.fullmatch(host) else "http://localhost"
+    return f"{request.scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
 
 
 def host_names(host: str) -> tuple[str, ...]:

@@ -94,21 +94,21 @@ def tell_shadow(gate: Gate, call: Call, held: Held | None) -> None:
         return
     call.trace.shadowed = codes[0]
     gate.metrics.shadowed(codes[0])
-    emit(
-        GenerationShadowed(
-            facts=call.facts,
-            code=codes[0],
-            codes=codes,
-            violations=tuple(
-                {"code": v.code, "field": v.field, "requested": one_word(v.requested)} for v in shadow.violations
-            ),
-            credits_required=held.amount if held and money else None,
-            credits_available=money[0].available if money else None,
-            credits_held=held.amount if held else None,
-            status=FACTS[codes[0]].status,
-            asked=call.trace.asked,
-        )
+    told = GenerationShadowed(
+        facts=call.facts,
+        code=codes[0],
+        codes=codes,
+        violations=tuple(
+            {"code": v.code, "field": v.field, "requested": one_word(v.requested)} for v in shadow.violations
+        ),
+        credits_required=held.amount if held and money else None,
+        credits_available=money[0].available if money else None,
+        credits_held=held.amount if held else None,
+        status=FACTS[codes[0]].status,
+        asked=call.trace.asked,
     )
+    emit(told)
+    gate.recent.refused(told, Rejection(codes[0], "", tuple(shadow.violations)))
 
 
 async def _pass_on(gate: Gate, call: Call, provider: Provider, answer: UpstreamAnswer) -> web.StreamResponse:

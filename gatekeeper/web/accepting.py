@@ -9,6 +9,7 @@ closed for it; their time limit does that.
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Final
 
@@ -24,6 +25,12 @@ OUT_OF_FILES_PAUSE_S: Final = 0.1
 """Where the system has no more files (or memory) for connections, so long nobody is taken; they wait in its queue."""
 
 
+HANDSHAKE_S: Final = 10.0
+"""So long TLS may take to begin: a few round trips. Whoever takes longer keeps a place that others want."""
+
+FAREWELL_S: Final = 5.0
+"""And so long to end, for those that never say goodbye."""
+
 TURNED_AWAY_S: Final = 1.0
 """So long one that was turned away stays open: to close it under a request that is still coming would take the answer
 away again."""
@@ -34,6 +41,9 @@ TURNED_AWAY_MAX: Final = 256
 Full = Callable[[], web.Response]
 """Makes the answer to whoever there is no connection for."""
 
+Tls = Callable[[], ssl.SSLContext]
+"""What a connection that is made now is encrypted with: certificates are renewed while others go on."""
+
 
 class Site(web.BaseSite):
     """Where a runner's server listens: as `web.TCPSite`, but for how connections are taken, and how many.
@@ -42,7 +52,7 @@ class Site(web.BaseSite):
     no other names for them, and its own `stop` closes the last.
     """
 
-    __slots__ = ("_acceptors", "_connections_max", "_full", "_host", "_port", "_shared")
+    __slots__ = ("_acceptors", "_connections_max", "_full", "_host", "_port", "_shared", "_tls")
 
     def __init__(
         self,
@@ -62,12 +72,17 @@ class Site(web.BaseSite):
         self._shared = shared
         self._connections_max = connections_max
         self._full = full
+        self._tls: Tls | None = None
         self._acceptors: list[Acceptor] = []
 
     @property
     def name(self) -> str:
         """As aiohttp shows it."""
-        return f"http://{self._host}:{self._port}"
+        return f"http{'s' if self._tls else ''}://{self._host}:{self._port}"
+
+    def encrypt(self, tls: Tls) -> None:
+        """Speaks TLS alone. Called before the start."""
+        self._tls = tls
 
     async def start(self) -> None:
         """Listens. Raises OSError."""
@@ -82,7 +97,8 @@ class Site(web.BaseSite):
         )
         self._server = server
         self._acceptors = [
-            Acceptor(each.fileno(), front, self._backlog, self._connections_max, self._full) for each in server.sockets
+            Acceptor(each.fileno(), front, self._backlog, self._connections_max, self._full, self._tls)
+            for each in server.sockets
         ]
 
     async def stop(self) -> None:
@@ -95,10 +111,20 @@ class Site(web.BaseSite):
 class Acceptor:
     """Takes the connections of one bound socket, as long as the server has fewer than `connections_max`."""
 
-    def __init__(self, bound: int, front: FrontServer, backlog: int, connections_max: int, full: Full | None) -> None:
+    def __init__(  # as a site has it
+        self,
+        bound: int,
+        front: FrontServer,
+        backlog: int,
+        connections_max: int,
+        full: Full | None,
+        tls: Tls | None = None,
+    ) -> None:
         self._front = front
         self._connections_max = connections_max
-        self._full = full
+        # To say anything by TLS takes a handshake, which is what there is no room for.
+        self._full = full if tls is None else None
+        self._tls = tls
         self._turned_away: dict[socket.socket, asyncio.TimerHandle] = {}
         self._loop = asyncio.get_running_loop()
         self._beginning: set[asyncio.Task[object]] = set()
@@ -160,6 +186,15 @@ class Acceptor:
 
     async def _serve(self, connection: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._front, connection)
-        except OSError:  # gone already
+            if self._tls is None:
+                await self._loop.connect_accepted_socket(self._front, connection)
+            else:
+                await self._loop.connect_accepted_socket(
+                    self._front,
+                    connection,
+                    ssl=self._tls(),
+                    ssl_handshake_timeout=HANDSHAKE_S,
+                    ssl_shutdown_timeout=FAREWELL_S,
+                )
+        except OSError:  # gone already, or it speaks no TLS, or none that we do
             connection.close()

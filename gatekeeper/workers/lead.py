@@ -31,6 +31,7 @@ from gatekeeper.reporting import report_given
 from gatekeeper.serverevents import ServerStopped
 from gatekeeper.settings import Settings
 from gatekeeper.store import data_dir, open_ledger
+from gatekeeper.web.tls import open_certificate
 from gatekeeper.workers.channel import Start, start_for
 from gatekeeper.workers.crew import Crew
 from gatekeeper.workers.failed import WorkersFailed
@@ -81,6 +82,9 @@ class Lead:
         self._shelf = Shelf(catalog)
         self._metrics = Metrics()
         self._crew = Crew(settings.server.workers, self._start_of, self._metrics)
+        self._certificate = open_certificate(settings, "admin")
+        # The workers' own are read in their processes; here it is found out first whether they can be.
+        self._data_certificate = open_certificate(settings, "data")
         self._reloading = asyncio.Lock()
         self._port = settings.server.port
 
@@ -122,15 +126,18 @@ class Lead:
         ready = partial(self._readiness, partial(app.readiness, store, watch, self._shelf))
         catalog = self._catalog
         admin = AdminPlane(token, metrics, store.ledger, ready, self.reload, catalog, self._exposition)
-        admin_url = await listen_admin(settings, admin, stack, self._crew)
+        admin_url = await listen_admin(settings, admin, stack, self._crew, self._certificate)
         stack.push_async_callback(self._stop)
-        return Led(http_url(host, self._port), admin_url, store)
+        tls = settings.server.tls_certificate is not None
+        return Led(http_url(host, self._port, tls=tls), admin_url, store)
 
     async def reload(self) -> Reload:
-        """Reads the catalog, once for all, and hands it to every worker."""
+        """Reads the catalog, once for all, and hands it to every worker, which renews its certificate too."""
         async with self._reloading:
             done = await app.read_catalog(self._settings, self._shelf)
-            problems = await self._crew.reload(self._shelf.catalog) if done.ok else ()
+            # One is renewed though the catalog has a mistake: the old catalog is handed out then.
+            problems = await self._crew.reload(self._shelf.catalog) if done.ok or self._data_certificate else ()
+            done = app.with_renewed(done, (self._certificate, self._data_certificate))
             done = replace(done, ok=done.ok and not problems, problems=(*done.problems, *problems))
             app.report_reload(self._metrics, done)
             return done

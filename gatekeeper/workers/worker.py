@@ -83,6 +83,8 @@ async def _hear(channel: Channel, gate: Gate, stopping: asyncio.Event, start: St
         match message:
             case NewCatalog():
                 gate.shelf.catalog = message.catalog
+                if gate.certificate is not None:
+                    gate.certificate.renew()  # its leader has found out, and tells, whether it can be
                 free_what_was_left()
                 await channel.send(Reloaded(message.catalog.digest))
             case Ask():

@@ -132,6 +132,44 @@ async def test_a_limit_is_set_changed_and_removed(console: Console) -> None:
     assert () == (await record(console)).limits
 
 
+async def test_a_limit_is_raised_for_a_while(console: Console) -> None:
+    """Until then it is more; ended before, it is what it was."""
+    ledger = console.world.gateway.store.ledger
+    await ledger.put_team(TeamRecord("studio", limits=(Limit("team", Per.DAY, 100 * MICRO),)))
+    path, name = "/teams/studio/limits/{}?scope=team&per=day", {"scope": "team", "per": "day"}
+
+    await console.do(path.format("raise"), **name, credits="150", until="2099-01-01T00:00")
+    (raised,) = (await record(console)).limits
+    shown = await console.get("/teams/studio")
+    await console.do(path.format("lower"), **name)
+
+    assert (150 * MICRO, 4_070_908_800_000) == (raised.raised_to, raised.raised_until_ms)
+    assert "End the raise" in shown
+    assert (Limit("team", Per.DAY, 100 * MICRO),) == (await record(console)).limits
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "told"),
+    [
+        ({"credits": "50"}, "credits", "is not more than the limit itself"),
+        ({"until": ""}, "until", "missing"),
+        ({"until": "2001-01-01T00:00"}, "until", "is past"),
+        ({"credits": "x"}, "credits", "is no number of credits"),
+    ],
+)
+async def test_a_raise_that_cannot_be_says_why(console: Console, fields: dict[str, str], name: str, told: str) -> None:
+    """Beside its field, and the limit stays as it is."""
+    ledger = console.world.gateway.store.ledger
+    await ledger.put_team(TeamRecord("studio", limits=(Limit("team", Per.DAY, 100 * MICRO),)))
+    good = {"scope": "team", "per": "day", "credits": "150", "until": "2099-01-01T00:00"}
+
+    answer = await console.post("/teams/studio/limits/raise?scope=team&per=day", **WHO, **(good | fields))
+
+    wrong = re.findall(rf'id="{name}-wrong">([^<]*)<', answer.body.decode())
+    assert (422, 1) == (answer.status, len(wrong))
+    assert told in wrong[0]
+
+
 async def test_a_key_is_shown_this_once(console: Console) -> None:
     """It works; no later page, no log line and no address has it."""
     answer = await console.do("/teams/studio/keys/new", id="ci", member="amy", scopes_generate="yes")

@@ -216,3 +216,45 @@ def test_another_operation_takes_along_what_it_can() -> None:
     operations = calculation.controls[0]
     assert [("generate image", "98"), ("edit image", "98")] == [(o.label, o.credits_text) for o in operations.options]
     assert Operation.IMAGE_GENERATE is calculation.valid.operation
+
+
+FREE = [each.id for each in shipped().models for found in each.capabilities[:1] if found.size_range is not None]
+
+
+@PROPERTY
+@given(st.sampled_from(FREE), st.integers(64, 5000), st.integers(64, 5000), st.sampled_from((1, 8, 16, 32)))
+def test_a_size_is_taken_exactly_where_a_quote_takes_it(name: str, width: int, height: int, step: int) -> None:
+    """Of sizes there is no list: what is typed counts if the data plane would take it. Below 64 it would be a ratio."""
+    of, size = model(name), f"{width - width % step}x{height - height % step}"
+    asked = replace(nothing_chosen(of, of.operations[0]), size=size)
+    accepted = isinstance(decide(of, asked), Priced)
+
+    calculation = calculate(of, {"size": size})
+
+    assert accepted == (calculation.passed_over == ())
+    assert not accepted or credits_of(of, asked) == calculation.quote.credits
+
+
+@pytest.mark.parametrize("name", [each.id for each in shipped().models])
+def test_as_many_outputs_as_are_sold(name: str) -> None:
+    """Each number up to the most, at so many times the price; one more does not count."""
+    of = model(name)
+    most = of.capabilities[0].outputs_max
+    one = calculate(of, {}).quote.lines[0].unit_credits
+
+    assert [one] * most == [
+        calculate(of, {"outputs": str(number)}).quote.lines[0].unit_credits for number in range(1, most + 1)
+    ]
+    assert 1 == calculate(of, {"outputs": str(most + 1)}).valid.outputs
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 14])
+def test_pictures_and_videos_that_go_in_cost_what_a_quote_says(number: int) -> None:
+    """However many, and with a video besides."""
+    pictures = calculate(model("grok-imagine-image-2"), {"reference_images": str(number), "quality": "low"})
+    film = calculate(model("seedance-2.0"), {"input_video": "true", "duration_s": "5", "aspect_ratio": "16:9"})
+
+    asked = replace(nothing_chosen(pictures.model, Operation.IMAGE_GENERATE), reference_images=number, quality="low")
+    assert credits_of(pictures.model, asked) == pictures.quote.credits
+    assert any("of input" in line.item for line in film.quote.lines)
+    assert film.quote.upper_bound

@@ -11,6 +11,7 @@ import pytest
 from gatekeeper.app import running_gateway
 from gatekeeper.console import live
 from gatekeeper.console.live import READERS_MAX, WAITING_MAX, Live, TooManyReaders
+from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.recent import AskedJob, Recent, Seen
 from tests.console.consoleworld import Console
 from tests.system.conftest import StartWorld
@@ -183,3 +184,28 @@ async def test_an_open_page_does_not_keep_the_gateway(start_world: StartWorld, t
             await stack.aclose()
 
         assert b"" == await answer.content.read()
+
+
+async def test_the_page_of_jobs_hears_of_changes(console: Console) -> None:
+    """An end of a job, or a question about one, loads its tables anew; a refusal does not."""
+    headers = {"Cookie": f"gatekeeper_session={console.cookie}"}
+    recent = console.world.gateway.gate.recent
+    async with console.world.session.get(console.url + "/live/jobs?since=0", headers=headers) as answer:
+        await answer.content.readuntil(b"\n\n")
+        await console.world.send("POST", "/v1/generations")
+        quiet = await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 20)
+        recent.asked("h")
+        told = await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 20)
+
+    assert (b": alive\n\n", b"event: changed\ndata: jobs\n\n") == (quiet, told)
+
+
+async def test_what_shadow_lets_by_is_told_as_such(console: Console) -> None:
+    """It stands with the refusals, with what is wrong, and says that it was let by."""
+    await console.world.gateway.store.ledger.put_team(TeamRecord("studio", shadow=True))
+    key = await console.world.another_key("studio")
+    await console.world.native(key, aspect_ratio="2:1")
+
+    page = await console.get("/refusals")
+
+    assert (1, 1) == (page.count("Let by in shadow"), page.count('data-code="unsupported_aspect_ratio"'))

@@ -70,6 +70,18 @@ async def test_tokens_are_not_to_be_guessed(world: World) -> None:
     assert (429, "60") == (answer.status, answer.headers["Retry-After"])
 
 
+async def test_the_log_says_who_came_in(world: World) -> None:
+    """And who tried to, from where; never with what."""
+    console = Console(world)
+    await console.sign_in("gka_guess")
+    await console.sign_in()
+
+    told = world.events("console.entered")
+
+    assert [("refused", "127.0.0.1"), ("opened", "127.0.0.1")] == [(each["outcome"], each["address"]) for each in told]
+    assert b"gka_" not in world.log.getvalue()
+
+
 async def test_one_goes_on_where_one_wanted_to_be(console: Console) -> None:
     """The page that was asked for is shown after signing in."""
     asked = await Console(console.world).ask("GET", "/teams/studio?x=1")

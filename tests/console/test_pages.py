@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from gatekeeper.console.burning import DAYS
 from gatekeeper.console.headers import ALWAYS, CONTENT_SECURITY_POLICY
 from gatekeeper.console.mounting import PAGES
 from gatekeeper.console.pages import team
@@ -156,7 +157,7 @@ async def test_the_chart_has_its_figures_by_the_session(console: Console) -> Non
 
     figures = answer.json
     assert {"days", "left", "ahead", "charged", "ends_on"} == set(figures)
-    assert (951, 49) == (figures["left"][29], figures["charged"][29])
+    assert (951, 49) == (figures["left"][DAYS - 1], figures["charged"][DAYS - 1])
     assert len(figures["days"]) == len(figures["left"]) == len(figures["ahead"])
 
 
@@ -225,3 +226,15 @@ async def test_a_cause_is_told_in_words(console: Console) -> None:
     assert "High resolutions too early" in page
     assert "project spring" in page
     assert "65.3\u202f% used" in page
+
+
+async def test_an_earlier_month_can_be_looked_at(console: Console) -> None:
+    """The page leads to the month before, and from there back to the one that runs, but to none that is to come."""
+    now = await console.get("/teams/studio")
+    before = re.findall(r'id="month-before" href="([^"]+)"', now)[0]
+    past = await console.get(before.partition("#")[0])
+    after = re.findall(r'id="month-after" href="([^"]+)"', past)[0]
+
+    assert [] == re.findall('id="month-after"', now)
+    assert "month-after" not in await console.get(after.partition("#")[0])
+    assert "Nothing was charged in" in past

@@ -8,7 +8,7 @@ import pytest
 from gatekeeper.admin.operations.books import entry_document
 from gatekeeper.console.planning import plans_of
 from gatekeeper.console.recalling import WORDS, line_of
-from gatekeeper.console.spending import PARTS_MAX, month_query, splits_of
+from gatekeeper.console.spending import PARTS_MAX, month_query, months_around, splits_of
 from gatekeeper.console.waiting import hold_lines
 from gatekeeper.core.credits import MICRO
 from gatekeeper.dialects.facts import credits_number
@@ -82,7 +82,7 @@ def test_a_plan_is_what_the_signals_say() -> None:
     (plan,) = plans_of({"projects": [project]})
 
     assert (3000 * MICRO, 100_000_001, True) == (plan.budget, plan.charged, plan.is_ahead)
-    assert ("no part of the plan", 73_500_001, None) == (
+    assert ("outside the plan", 73_500_001, None) == (
         plan.parts[0].name,
         plan.parts[0].charged,
         plan.parts[0].planned,
@@ -121,3 +121,29 @@ def test_an_entry_says_whose_it_was() -> None:
     )
 
     assert ("amy, spring, ci", 3, None) == (settled.by, settled.charged, granted.charged)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "first", "last"),
+    [
+        ("2026-10", date(2026, 10, 1), date(2026, 10, 31)),
+        ("2024-02", date(2024, 2, 1), date(2024, 2, 29)),
+        ("2026-11", date(2026, 11, 1), date(2026, 11, 22)),
+        ("2027-01", date(2026, 11, 1), date(2026, 11, 22)),
+        ("2026-13", date(2026, 11, 1), date(2026, 11, 22)),
+        ("x", date(2026, 11, 1), date(2026, 11, 22)),
+    ],
+)
+def test_a_month_can_be_asked_for(wanted: str, first: date, last: date) -> None:
+    """Whole, if it is over; what is none, or is to come, is the one that runs."""
+    found = month_query("UTC", NOW_MS, wanted)
+
+    assert (first, last) == (found.first, found.last)
+
+
+def test_months_have_neighbours() -> None:
+    """But after the one that runs there is none."""
+    past = month_query("UTC", NOW_MS, "2026-10")
+
+    assert (date(2026, 9, 1), date(2026, 11, 1)) == months_around(past, MONTH)
+    assert (date(2026, 10, 1), None) == months_around(MONTH, MONTH)

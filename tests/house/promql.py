@@ -1,9 +1,11 @@
 """What a query of Prometheus names: metrics with the labels that are asked of each, and labels that are grouped by.
 
-It reads names, not grammar: whether a query is one, promtool says.
+It reads names, not grammar: whether a query is one, promtool says, where it is installed.
 """
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,6 +17,10 @@ WORDS = {"and", "or", "unless", "bool", "offset", "inf", "nan", "Inf", "NaN", "b
 
 ANYWHERE = frozenset({"job", "instance"})
 """Labels that every scraped sample has."""
+
+
+PROMTOOL = shutil.which("promtool")
+"""Debian's package `prometheus` has it. Where it is, its word counts too."""
 
 
 @dataclass(slots=True)
@@ -49,3 +55,11 @@ def mistakes(query: str, labels_of: dict[str, frozenset[str]]) -> Iterator[str]:
         all_labels |= labels_of[name]
         yield from (f"no label {label} on {name}" for label in labels - labels_of[name] - ANYWHERE)
     yield from (f"no label {label} to group by in {query}" for label in found.grouped - all_labels)
+
+
+def promtool(*arguments: str, given: str = "") -> str:
+    """What promtool has against it; nothing where there is no promtool."""
+    if PROMTOOL is None:
+        return ""
+    done = subprocess.run([PROMTOOL, *arguments], input=given, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr

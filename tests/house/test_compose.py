@@ -2,8 +2,12 @@
 here; what the gateways in them do is, in `tests/system/test_deployed.py`."""
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,7 +80,9 @@ def test_every_variable_is_a_setting_or_a_credential_that_the_config_names(gatew
 
 def test_two_gateways_share_a_store_and_nothing_on_disk(services: Any, gateways: list[Any]) -> None:
     """Their outboxes and events are their own; everything else about them is the same but the admin port outside."""
-    one, other = ({key: value for key, value in each.items() if key not in {"volumes", "ports"}} for each in gateways)
+    one, other = (
+        {key: value for key, value in each.items() if key not in {"volumes", "ports", "networks"}} for each in gateways
+    )
     data = [volume.split(":")[0] for gateway in gateways for volume in gateway["volumes"][1:]]
     host = re.search(r"redis://([\w-]+):6379", one["environment"]["GATEKEEPER_STORE__URL"])
 
@@ -96,6 +102,16 @@ def test_every_volume_is_declared_and_every_file_is_there(compose: Any, services
     assert [] == [name for name in mounted if name.startswith(".") and not (ROOT / name).exists()]
 
 
+def test_a_gateway_that_is_made_anew_has_its_address_again(compose: Any, gateways: list[Any]) -> None:
+    """Each its own in the balancer's network, for nginx asks for names once; and the stores' network has no way out."""
+    (subnet,) = compose["networks"]["serving"]["ipam"]["config"]
+    addresses = {ip_address(gateway["networks"]["serving"]["ipv4_address"]) for gateway in gateways}
+
+    assert len(gateways) == len(addresses)
+    assert all(address in ip_network(subnet["subnet"]) for address in addresses)
+    assert compose["networks"]["storing"]["internal"]
+
+
 def test_every_store_keeps_credits(services: Any) -> None:
     """Every write is on disk before it counts, nothing is evicted; a cluster is only there when it is asked for."""
     stores = {name: each for name, each in services.items() if each.get("command", [""])[0] == "valkey-server"}
@@ -111,6 +127,32 @@ def test_every_store_keeps_credits(services: Any) -> None:
         )
         assert ["storing"] == store["networks"]
         assert any(volume.endswith(":/data") for volume in store["volumes"])
+
+
+def test_the_cluster_is_made_of_all_six_nodes_once(services: Any, tmp_path: Path) -> None:
+    """The script of `cluster-init`, run by a shell with a valkey-cli that only says what it is asked. In the
+    end each master has a replica; where the cluster is there, nothing is done."""
+    *shell, script = services["cluster-init"]["command"]
+
+    def run(state: str) -> list[str]:
+        answers = {
+            "valkey-cli": f'echo "$@" >> {tmp_path}/asked; echo cluster_state:{state}',
+            "getent": 'echo "10.0.0.1 $2"',
+        }
+        for name, body in answers.items():
+            (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+            (tmp_path / name).chmod(0o755)
+        (tmp_path / "asked").write_text("")
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        subprocess.run([*shell, script.replace("$$", "$")], env={"PATH": path}, check=True, capture_output=True)
+        return (tmp_path / "asked").read_text().splitlines()
+
+    asked = run("fail")
+
+    nodes = " ".join(["10.0.0.1:6379"] * 6)
+    assert [f"--cluster create {nodes} --cluster-replicas 1 --cluster-yes"] == asked[1:]
+    assert ["-h node-1 cluster info"] == run("ok")
+    assert set(services["cluster-init"]["depends_on"]) == {f"node-{n}" for n in range(1, 7)}
 
 
 def test_what_is_in_flight_may_settle_before_the_container_is_killed(gateways: list[Any]) -> None:
@@ -158,7 +200,7 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
 
     assert [] == [source for source in sources if not (ROOT / source).exists()]
     assert f"EXPOSE {defaults.port} {defaults.admin_port}" in dockerfile()
-    assert re.search(r"^USER 10001$", dockerfile(), re.MULTILINE)
+    assert re.search(r"^USER 10001:10001$", dockerfile(), re.MULTILINE)
 
 
 def test_the_image_asks_itself_how_it_is(gateways: list[Any]) -> None:

@@ -53,23 +53,10 @@ def _container(pod: Any) -> Any:
     return found
 
 
-def with_selectors(document: Any) -> Any:
-    """As kustomize makes it: the label, and the selectors that Kubernetes asks for."""
-    label = {"app.kubernetes.io/name": "gatekeeper"}
-    if document["kind"] == "StatefulSet":
-        template = document["spec"]["template"]
-        spec = document["spec"] | {
-            "selector": {"matchLabels": label},
-            "template": template | {"metadata": {"labels": label}},
-        }
-        return document | {"spec": spec}
-    return document
-
-
 @pytest.mark.parametrize("document", base(), ids=lambda each: f"{each['kind']} {each['metadata']['name']}")
 def test_kubernetes_has_nothing_against_it(document: Any) -> None:
     """Every field is one of Kubernetes 1.30, with its type."""
-    assert [] == kubernetes_problems(with_selectors(document))
+    assert [] == kubernetes_problems(document)
 
 
 def test_a_field_that_kubernetes_does_not_have_is_found() -> None:
@@ -84,18 +71,39 @@ def test_what_kustomize_makes_of_it(directory: Path) -> None:
     """Kinds, selectors and references fit together, as kubectl puts them together where it is installed."""
     made = kustomized(directory)
 
-    assert [] == [each for document in made if (document["apiVersion"], document["kind"]) in KINDS
-                  for each in kubernetes_problems(document)]  # fmt: skip
+    assert [] == [
+        problem
+        for document in made
+        if (document["apiVersion"], document["kind"]) in KINDS
+        for problem in kubernetes_problems(document)
+    ]
     for document in made:
-        match document["kind"]:
-            case "StatefulSet":
-                (config,) = [m["metadata"]["name"] for m in made if m["kind"] == "ConfigMap"]
-                mounted = [
-                    v["configMap"]["name"] for v in document["spec"]["template"]["spec"]["volumes"] if "configMap" in v
-                ]
-                assert [config] == mounted
-            case "Service":
-                assert {"app.kubernetes.io/name": "gatekeeper"} == document["spec"]["selector"]
+        if document["kind"] == "StatefulSet":
+            (config,) = [each["metadata"]["name"] for each in made if each["kind"] == "ConfigMap"]
+            volumes = document["spec"]["template"]["spec"]["volumes"]
+            assert [config] == [volume["configMap"]["name"] for volume in volumes if "configMap" in volume]
+
+
+def test_kustomize_changes_no_selector() -> None:
+    """Whom policies, services and budgets mean is what stands in the files, also where that is a neighbour."""
+    written = {(each["kind"], each["metadata"]["name"]): each for each in base()}
+    kinds = {"NetworkPolicy", "Service"}
+
+    for document in kustomized(PRODUCTION):
+        if document["kind"] in kinds:
+            assert written[document["kind"], document["metadata"]["name"]]["spec"] == document["spec"]
+
+
+def test_everybody_means_the_gateways() -> None:
+    """The label of the pods is the selector of all that is about them."""
+    label = {"app.kubernetes.io/name": "gatekeeper"}
+    specs = {(each["kind"], each["metadata"]["name"]): each.get("spec", {}) for each in base()}
+    gateways = specs["StatefulSet", "gatekeeper"]
+
+    assert label == gateways["template"]["metadata"]["labels"] == gateways["selector"]["matchLabels"]
+    assert label == specs["PodDisruptionBudget", "gatekeeper"]["selector"]["matchLabels"]
+    assert label == specs["NetworkPolicy", "gatekeeper"]["podSelector"]["matchLabels"]
+    assert [label] * 2 == [spec["selector"] for (kind, _), spec in specs.items() if kind == "Service"]
 
 
 def test_everything_in_the_folders_is_used() -> None:

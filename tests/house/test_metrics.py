@@ -3,8 +3,6 @@
 import asyncio
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,12 @@ from gatekeeper.metrics import Metrics
 from gatekeeper.yamlfile import load_yaml
 from tests.house.generated import ROOT
 from tests.house.metrictable import BOUNDS, described
-from tests.house.promql import mistakes, names_in
+from tests.house.promql import mistakes, names_in, promtool
 
 ALERTS = ROOT / "config/prometheus/alerts.yml"
 ALERTS_TEST = ROOT / "tests/prometheus/alerts_test.yml"
 PROMETHEUS = ROOT / "config/prometheus/prometheus.yml"
 DASHBOARD = ROOT / "config/grafana/gatekeeper.json"
-PROMTOOL = shutil.which("promtool")
-"""Debian's package `prometheus` has it. Where it is, its word counts too."""
-
 VARIABLES = {"$__rate_interval": "5m", "$__range": "1h", "${datasource}": "prometheus"}
 FORBIDDEN = re.compile(r"milli|micro|minutes|hours|_ms\b|[A-Z-]")
 """Prometheus has base units, and names in small letters."""
@@ -54,14 +49,6 @@ def targets() -> Iterator[tuple[str, str]]:
             inside = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["definition"])
             assert inside is not None
             yield f"variable {variable['name']}", f"max by ({inside[2]}) ({inside[1]})"
-
-
-def promtool(*arguments: str, given: str = "") -> str:
-    """What promtool has against it; nothing where there is no promtool."""
-    if PROMTOOL is None:
-        return ""
-    done = subprocess.run([PROMTOOL, *arguments], input=given, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
 def test_names_follow_the_conventions() -> None:

@@ -34,3 +34,12 @@ def test_a_mount_is_where_the_caller_came_by(
     request = make_mocked_request("GET", "/", headers={"Host": host})
 
     assert expected == mount_of(gate, request, provider).here
+
+
+def test_who_came_by_tls_stays_with_it() -> None:
+    """Links lead to the port that answered."""
+    gate: Any = SimpleNamespace(public_url=None)
+    provider: Any = SimpleNamespace(name="bfl", host=None, bases={}, credential=Credential("none"))
+    request = make_mocked_request("GET", "/", headers={"Host": "gw:8443"}, sslcontext=object())
+
+    assert "https://gw:8443/bfl" == mount_of(gate, request, provider).here

@@ -14,7 +14,7 @@ import pytest
 
 from gatekeeper.sandbox import RunningSandbox, SandboxSettings, start_sandbox
 from tests.house.deployfiles import GIVEN, composed
-from tests.ledger.topologies import free_port
+from tests.ledger.topologies import ClusterOf, free_port, happens
 from tests.system.deployed import Deployed, balancer, deployed, generate, metric
 from tests.system.nginx import nginx_binary
 from tests.system.process import write_config
@@ -56,8 +56,7 @@ class Pair:
         self.url = ""
 
     async def start(self) -> None:
-        for number in (1, 2):
-            self.gateways.append(await self.gateway(number))
+        self.gateways += await asyncio.gather(self.gateway(1), self.gateway(2))
         self.url = await self._stack.enter_async_context(balancer(self._directory, self.gateways))
 
     async def gateway(self, number: int, **environment: str) -> Deployed:
@@ -199,3 +198,39 @@ def test_nginx_takes_the_balancers_configuration(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert 0 == done.returncode, done.stderr
+
+
+async def test_the_cluster_profile_fails_over_with_nothing_lost(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    """Its gateway's environment, on three masters and three replicas with the options of its nodes: a master is killed,
+    its replica takes its place, and when it is back as Docker brings it back, generations are made again."""
+    options = [word for word in composed()["services"]["node-1"]["command"][1:] if "cluster" not in word][1:]
+    config = write_config(tmp_path, sandbox.url, grant="100000")
+    cluster = await asyncio.to_thread(ClusterOf, 3, 1, *options)
+    try:
+        stated = composed(STORE_URL=cluster.url, WAIT_REPLICAS="1")["services"]["gateway-1"]["environment"]
+        known = {name: str(value) for name, value in stated.items() if name.startswith("GATEKEEPER_STORE")}
+        async with deployed("gateway-1", cluster.url, tmp_path / "one", config, **STUDIO, **known) as gateway:
+            before = [await generate(gateway.url) for _ in range(3)]
+            slot = int(cluster.servers[0].call("CLUSTER", "KEYSLOT", "gk:{studio}:bal"))
+            killed = cluster.master_of(slot)
+            killed.kill()
+            await happens(lambda: cluster.master_of(slot) is not killed, "another master")
+            await asyncio.to_thread(killed.restart)
+            after = await until_made(gateway)
+            async with aiohttp.ClientSession() as session, session.get(f"{gateway.admin_url}/readyz") as response:
+                grade = (await response.json())["durability"]
+            await verify(written_for(tmp_path, cluster.url))
+    finally:
+        await asyncio.to_thread(cluster.close)
+
+    assert ([200] * 3, 200, "failover-likely") == (before, after, grade)
+
+
+async def until_made(gateway: Deployed) -> int:
+    """Asks until a generation is made (bounded): seconds of 503 are what a fail-over takes."""
+    for _ in range(200):
+        status = await generate(gateway.url)
+        if status == 200:
+            return status
+        await asyncio.sleep(0.1)
+    return 0

@@ -3,6 +3,7 @@
 import asyncio
 import re
 
+from tests.house.promql import promtool
 from tests.system.conftest import StartWorld
 from tests.system.provider import Provider
 from tests.system.world import World
@@ -93,6 +94,18 @@ async def test_the_store_is_asked_and_its_books_are_counted(world: World) -> Non
 
     assert found["gatekeeper_holds_counted_timestamp_seconds"] > 0
     assert found["gatekeeper_store_ping_seconds"] > 0
+
+
+async def test_promtool_has_nothing_against_a_gateway_at_work(world: World) -> None:
+    """With samples of every kind that these requests make."""
+    key = await world.key("50")
+    await world.native(key)
+    await world.native(key)
+    await until(world, "gatekeeper_store_up", 1.0)
+    async with world.session.get(f"{world.gateway.admin_url}/metrics") as response:
+        text = await response.text()
+
+    assert "" == await asyncio.to_thread(promtool, "check", "metrics", given=text)
 
 
 async def test_what_runs_is_told(world: World) -> None:

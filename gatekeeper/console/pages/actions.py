@@ -1,50 +1,27 @@
-"""What can be done to a team: credits, limits, the freeze, keys, holds. Each asks, says who and why, and is in the
+"""What can be done to a team: made, given credits, frozen, given keys. Each asks, says who and why, and is in the
 journal; each is the admin operation of the same name.
 """
 
 import secrets
 from typing import Final
 
-from gatekeeper.admin.bodies import GrantBody, KeyBody, LimitName, ReleaseBody, SettleBody, TeamBody
-from gatekeeper.admin.operations import grants, holds, keys, single, teams
+from gatekeeper.admin.bodies import GrantBody, KeyBody, TeamBody
+from gatekeeper.admin.operations import grants, keys, teams
 from gatekeeper.admin.operations.asking import Who, team_of
-from gatekeeper.admin.pieces import LimitBody
 from gatekeeper.admin.problems import AdminProblem, Violation
-from gatekeeper.console.acting import Done, Field, Sheet, action, body_of, credits_of, time_of
+from gatekeeper.console.acting import TEAM, Done, Field, Sheet, action, body_of, credits_of, team_sheet, time_of
 from gatekeeper.console.visiting import Route, Visit, path_of
-from gatekeeper.console.words import credits_shown, time_shown
-from gatekeeper.core.credits import credits_text
-from gatekeeper.ledger.records import HoldState, SettleStatus
-from gatekeeper.ledger.teamrecord import KeyScope, Per
-
-TEAM: Final = "/teams/{team}"
+from gatekeeper.console.words import credits_shown
+from gatekeeper.ledger.teamrecord import KeyScope
 
 ID_BYTES: Final = 4
 """Enough to tell the grants of a day apart."""
-
-PERIODS: Final = tuple((per.value, per.value) for per in Per)
-
-SCOPES: Final = (
-    ("team", "the team together"),
-    ("project", "each project by itself"),
-    ("member", "each member by itself"),
-    ("key", "each key by itself"),
-)
 
 KEY_SCOPES: Final = (
     (KeyScope.GENERATE.value, "generate: gated routes, jobs and decisions"),
     (KeyScope.QUOTE.value, "quote: prices, dry runs and models"),
     (KeyScope.READ.value, "read: balance, usage, holds and models"),
 )
-
-
-def team_path(visit: Visit, part: str = "") -> str:
-    """The team's page, at one of its parts."""
-    return path_of("teams", visit.ids["team"]) + (f"#{part}" if part else "")
-
-
-def _sheet(visit: Visit, title: str, lead: str, button: str, *fields: Field, part: str, danger: bool = False) -> Sheet:
-    return Sheet(title, lead, button, team_path(visit, part), visit.ids["team"], fields, danger)
 
 
 async def _new_team_sheet(_: Visit) -> Sheet:
@@ -66,7 +43,7 @@ async def _make_team(visit: Visit, who: Who) -> Done:
 
 async def _grant_sheet(visit: Visit) -> Sheet:
     team = await team_of(visit.ledger, visit.ids["team"])
-    return _sheet(
+    return team_sheet(
         visit, f"Grant credits to {team.id}", "They can be spent at once.", "Grant",
         Field("credits", "Credits", "credits", required=True, hint="Like 1000 or 73.5."),
         Field("expires_at", "Until", "time", hint=f"In the time of {team.timezone}; what is left lapses then."),
@@ -92,7 +69,7 @@ async def _grant(visit: Visit, who: Who) -> Done:
 async def _freeze_sheet(visit: Visit) -> Sheet:
     team = await team_of(visit.ledger, visit.ids["team"])
     lead = "Nothing of this team is forwarded from now on. What runs may end, and is booked."
-    return _sheet(visit, f"Freeze {team.id}", lead, "Freeze", part="", danger=True)
+    return team_sheet(visit, f"Freeze {team.id}", lead, "Freeze", part="", danger=True)
 
 
 async def _freeze(visit: Visit, who: Who) -> Done:
@@ -102,7 +79,7 @@ async def _freeze(visit: Visit, who: Who) -> Done:
 
 async def _unfreeze_sheet(visit: Visit) -> Sheet:
     team = await team_of(visit.ledger, visit.ids["team"])
-    return _sheet(visit, f"Unfreeze {team.id}", "The team may go on.", "Unfreeze", part="")
+    return team_sheet(visit, f"Unfreeze {team.id}", "The team may go on.", "Unfreeze", part="")
 
 
 async def _unfreeze(visit: Visit, who: Who) -> Done:
@@ -110,49 +87,9 @@ async def _unfreeze(visit: Visit, who: Who) -> Done:
     return Done("The team may go on.")
 
 
-async def _limit_sheet(visit: Visit) -> Sheet:
-    team = await team_of(visit.ledger, visit.ids["team"])
-    scope, per = visit.query.get("scope", "team"), visit.query.get("per", Per.MONTH.value)
-    now = next((credits_text(each.credits) for each in team.limits if (each.scope, each.per) == (scope, per)), "")
-    return _sheet(
-        visit, f"Set a limit of {team.id}", "It takes the place of one of the same scope and period.", "Set the limit",
-        Field("scope", "For", value=scope, options=SCOPES, required=True,
-              hint="team, project, member or key; or one by name, like member:amy."),
-        Field("per", "Per", "choice", value=per, options=PERIODS, required=True),
-        Field("credits", "Credits", "credits", value=now, required=True,
-              hint="Below what is used already, nothing more is admitted until it begins anew."),
-        part="limits",
-    )  # fmt: skip
-
-
-async def _set_limit(visit: Visit, who: Who) -> Done:
-    form = visit.form
-    body = body_of(
-        LimitBody, scope=form.get("scope", "").strip(), per=form.get("per", ""),
-        credits=credits_of(form.get("credits", "")),
-    )  # fmt: skip
-    await single.set_limit(visit.ledger, visit.ids["team"], body, who)
-    return Done(f"{body.scope} may spend {credits_shown(body.credits)} credits per {body.per}.")
-
-
-async def _no_limit_sheet(visit: Visit) -> Sheet:
-    team = await team_of(visit.ledger, visit.ids["team"])
-    scope, per = visit.query.get("scope", ""), visit.query.get("per", "")
-    return _sheet(
-        visit, f"Remove the limit of {scope} per {per}", f"Nothing else bounds what {team.id} spends there.", "Remove",
-        Field("scope", kind="kept", value=scope), Field("per", kind="kept", value=per), part="limits", danger=True,
-    )  # fmt: skip
-
-
-async def _remove_limit(visit: Visit, who: Who) -> Done:
-    name = body_of(LimitName, scope=visit.form.get("scope", ""), per=visit.form.get("per", ""))
-    await single.remove_limit(visit.ledger, visit.ids["team"], name, who)
-    return Done(f"The limit of {name.scope} per {name.per} is gone.")
-
-
 async def _key_sheet(visit: Visit) -> Sheet:
     team = await team_of(visit.ledger, visit.ids["team"])
-    return _sheet(
+    return team_sheet(
         visit, f"Issue a key of {team.id}", "Its secret is shown once, and not kept.", "Issue the key",
         Field("id", "Name", required=True, hint="Who or what uses it: ci, amy."),
         Field("project", "Project", hint="Then it works for this project alone."),
@@ -181,7 +118,7 @@ async def _issue_key(visit: Visit, who: Who) -> Done:
 async def _revoke_sheet(visit: Visit) -> Sheet:
     key = await keys.get_key(visit.ledger, visit.ids["team"], visit.ids["key"])
     lead = "Whoever has it is refused within a second, on every gateway. Its record stays."
-    return _sheet(visit, f"Revoke the key {key.id}", lead, "Revoke", part="keys", danger=True)
+    return team_sheet(visit, f"Revoke the key {key.id}", lead, "Revoke", part="keys", danger=True)
 
 
 async def _revoke(visit: Visit, who: Who) -> Done:
@@ -189,55 +126,11 @@ async def _revoke(visit: Visit, who: Who) -> Done:
     return Done(f"Key {visit.ids['key']} is revoked.")
 
 
-async def _release_sheet(visit: Visit) -> Sheet:
-    hold = await holds.get_hold(visit.ledger, visit.ids["team"], visit.ids["hold"])
-    lead = f"{credits_shown(hold.credits)} credits are available again, and nothing is charged."
-    return _sheet(visit, "Release a hold", lead, "Release", *_running(hold.state, hold.deadline), part="holds")
-
-
-async def _release(visit: Visit, who: Who) -> Done:
-    body = ReleaseBody(running=bool(visit.form.get("running")))
-    done = await holds.release_hold(visit.ledger, visit.ids["team"], visit.ids["hold"], body, who)
-    if done.status == SettleStatus.DUPLICATE:
-        return Done("The hold was released before; nothing changed.")
-    return Done(f"{credits_shown(done.credits_freed)} credits are available again.")
-
-
-async def _settle_sheet(visit: Visit) -> Sheet:
-    hold = await holds.get_hold(visit.ledger, visit.ids["team"], visit.ids["hold"])
-    return _sheet(
-        visit, "Settle a hold", "What was made is charged, and the rest is available again.", "Settle",
-        Field("credits", "Credits to charge", "credits", value=credits_text(hold.credits), required=True,
-              hint=f"At most {credits_shown(hold.credits)}, which is what is held."),
-        *_running(hold.state, hold.deadline), part="holds",
-    )  # fmt: skip
-
-
-async def _settle(visit: Visit, who: Who) -> Done:
-    running = bool(visit.form.get("running"))
-    body = body_of(SettleBody, credits=credits_of(visit.form.get("credits", "")), running=running)
-    done = await holds.settle_hold(visit.ledger, visit.ids["team"], visit.ids["hold"], body, who)
-    return Done(f"{credits_shown(done.credits_charged)} credits are charged.")
-
-
-def _running(state: str, deadline_ms: int | None) -> tuple[Field, ...]:
-    """For a generation that runs: its own result would end the hold."""
-    if state != HoldState.HELD:
-        return ()
-    until = f" It ends by itself by {time_shown(deadline_ms)} UTC." if deadline_ms else ""
-    hint = f"Its result is then not booked.{until}"
-    return (Field("running", "End it though its generation runs", "check", hint=hint),)
-
-
 ROUTES: Final[tuple[Route, ...]] = (
     *action("/new-team", _new_team_sheet, _make_team),
     *action(f"{TEAM}/grant", _grant_sheet, _grant),
     *action(f"{TEAM}/freeze", _freeze_sheet, _freeze),
     *action(f"{TEAM}/unfreeze", _unfreeze_sheet, _unfreeze),
-    *action(f"{TEAM}/limits/set", _limit_sheet, _set_limit),
-    *action(f"{TEAM}/limits/remove", _no_limit_sheet, _remove_limit),
     *action(f"{TEAM}/keys/new", _key_sheet, _issue_key),
     *action(f"{TEAM}/keys/{{key}}/revoke", _revoke_sheet, _revoke),
-    *action(f"{TEAM}/holds/{{hold}}/release", _release_sheet, _release),
-    *action(f"{TEAM}/holds/{{hold}}/settle", _settle_sheet, _settle),
 )

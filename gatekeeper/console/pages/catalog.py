@@ -1,5 +1,6 @@
 """`/catalog`: every model, who sells it, what it does and from what it costs; filtered by words that a form sends."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -153,7 +154,8 @@ def state_of(model: ModelSpec) -> State:
 
 async def show(visit: Visit) -> web.Response:
     """The list, or for htmx its rows alone."""
-    found = overview(visit.parts.catalog(), visit.query)
+    # A thread of its own: the first time every model is priced.
+    found = await asyncio.to_thread(overview, visit.parts.catalog(), dict(visit.query))
     return visit.page("catalog_rows.html" if visit.is_partial else "catalog.html", catalog=found)
 
 

@@ -5,11 +5,13 @@ from typing import Final
 
 from aiohttp import web
 
+from gatekeeper.console.streaming import stream
 from gatekeeper.console.visiting import Route, Visit
 from gatekeeper.console.working import asked_at, ended_lines, job_lines
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.looking import in_chunks
 from gatekeeper.proxy.jobs.record import JobRecord, read_record
+from gatekeeper.recent import Refusal
 
 JOBS_SHOWN: Final = 200
 """Open jobs of a page."""
@@ -23,6 +25,8 @@ TEAMS_MAX: Final = 10_000
 ENDED_SHOWN: Final = 50
 """Jobs that ended, of a page."""
 
+CHANGED: Final = "event: changed\ndata: jobs\n\n"
+
 
 async def show(visit: Visit) -> web.Response:
     """Both tables."""
@@ -33,6 +37,11 @@ async def show(visit: Visit) -> web.Response:
         "jobs.html", jobs=job_lines(jobs, asked_at(seen), now_ms), ended=ended_lines(seen)[:ENDED_SHOWN],
         is_all=is_all, now_ms=now_ms,
     )  # fmt: skip
+
+
+async def follow(visit: Visit) -> web.StreamResponse:
+    """Says when something has happened to a job; the page then loads its tables anew."""
+    return await stream(visit, lambda seen: "" if all(isinstance(each, Refusal) for each in seen) else CHANGED)
 
 
 async def open_jobs(ledger: Ledger) -> tuple[list[JobRecord], bool]:
@@ -64,4 +73,4 @@ def _read(text: str) -> JobRecord | None:
         return None
 
 
-ROUTES: Final[tuple[Route, ...]] = (Route("GET", "/jobs", show),)
+ROUTES: Final[tuple[Route, ...]] = (Route("GET", "/jobs", show), Route("GET", "/live/jobs", follow))

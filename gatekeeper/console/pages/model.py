@@ -1,5 +1,6 @@
 """`/catalog/{model}`: what one model does and takes, what every choice costs, and how it is asked for."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -159,7 +160,8 @@ async def show(visit: Visit) -> web.Response:
         raise web.HTTPNotFound
     if model.id != name:
         return visit.see(path_of("catalog", model.id))
-    page = model_page(catalog, model, visit.query, visit.parts.front, visit.request.host)
+    # A thread of its own: a table of some hundred quotes takes longer than those who generate should wait.
+    page = await asyncio.to_thread(model_page, catalog, model, dict(visit.query), visit.parts.front, visit.request.host)
     if not visit.is_partial:
         return visit.page("model.html", page=page, address_of=address_of)
     return visit.page("calculator.html", page=page, address_of=address_of)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import orjson
@@ -17,7 +18,7 @@ from gatekeeper.console.pages.teams import State, chart_days, states_of
 from gatekeeper.console.planning import ProjectPlan, plans_of
 from gatekeeper.console.recalling import JournalLine, last_entries
 from gatekeeper.console.sparks import Bar, bar_of
-from gatekeeper.console.spending import Split, month_query, splits_of
+from gatekeeper.console.spending import Split, month_query, months_around, splits_of
 from gatekeeper.console.visiting import Route, Visit
 from gatekeeper.console.waiting import HoldLine, hold_lines
 from gatekeeper.dialects.facts import credits_number
@@ -54,7 +55,8 @@ class TeamView:
     states: tuple[State, ...]
     burn: Burn
     charged_this_month: int
-    month: str
+    month: date
+    around: tuple[date, date | None]
     limits: list[LimitLine]
     splits: list[Split]
     plans: list[ProjectPlan]
@@ -80,7 +82,8 @@ async def read_team(visit: Visit, record: TeamRecord) -> TeamView:
     """Reads all that the page shows; each part is of its own instant."""
     ledger, page = visit.ledger, PageQuery(limit=LISTED_MAX)
     balance = await ledger.balance(record.id)
-    burn, month = await _burn(ledger, record, balance), month_query(record.timezone, balance.at_ms)
+    burn, runs = await _burn(ledger, record, balance), month_query(record.timezone, balance.at_ms)
+    month = month_query(record.timezone, balance.at_ms, visit.query.get("month", ""))
     rows, uses, signals = await asyncio.gather(
         ledger.usage.rows(record.id, month.from_ms, month.to_ms),
         limits.get_limits(ledger, record.id),
@@ -99,8 +102,9 @@ async def read_team(visit: Visit, record: TeamRecord) -> TeamView:
         balance=balance_document(balance),
         states=states_of(record, balance, burn),
         burn=burn,
-        charged_this_month=splits[0].total,
-        month=f"{month.first:%B %Y}",
+        charged_this_month=sum(day.charged for day in burn.days if day.day >= runs.first),
+        month=month.first,
+        around=months_around(month, runs),
         limits=[limit_line(each) for each in uses.limits],
         splits=splits,
         plans=plans_of(signals or {}),

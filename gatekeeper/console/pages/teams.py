@@ -95,7 +95,7 @@ async def read_row(ledger: Ledger, team_id: str) -> TeamRow | None:
 
 
 def chart_days(timezone: str, at_ms: int) -> UsageQuery:
-    """The days of a team's chart; the month that runs is among them, but for its first day in months of 31."""
+    """The days of a team's chart, with those of the month that runs."""
     today = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(timezone)).date()
     return days_query(timezone, today)
 
