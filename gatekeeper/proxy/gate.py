@@ -187,7 +187,7 @@ class Spans(Protocol):
 @dataclass(frozen=True, slots=True)
 class Gate:
     """Everything the pipeline needs. `public_url` is how callers reach the gateway, None: as their `Host` says.
-    `certificate` is the data port's, None: it speaks plain HTTP; `spans` is there only where requests are traced."""
+    `certificate` is the data port's, None: it speaks plain HTTP. `spans` is there only where requests are traced."""
 
     providers: Mapping[str, Provider]
     native_dialect: Dialect

@@ -166,7 +166,7 @@ class DataPlane:
                 gate.crowd.enter()
             is_in = True
             # An end is told also while the store is away, and with a key that was good when the work was asked for.
-            caller = gate.authenticator.caller(request.raw_headers, to_end=target.ends)
+            caller = gate.authenticator.caller(request.raw_headers, to_end=target.ends, sender=request)
             if not isinstance(caller, Caller):
                 caller = await caller
             call = self._call(request, target, trace, caller)

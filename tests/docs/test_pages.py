@@ -83,6 +83,18 @@ def test_every_word_is_explained_once_with_an_example() -> None:
     assert [] == [word for word, text in found if text.count("*For instance*") != 1]
 
 
+@each_case("name", ["openai", "google-genai", "fal", "replicate", "bfl", "runway", "luma", "curl"])
+def test_a_recipe_is_whole(name: str) -> None:
+    """What a caller has to know is on the page of each SDK: the price, a refusal, how to send again."""
+    text = page(f"cookbook/{name}.md")
+
+    assert f"({name}.md)" in page("cookbook/index.md")
+    assert re.search(r"Gatekeeper-Credits-|gatekeeper-credits-|/v1/quotes", text)
+    assert re.search(r"^## .*refusal", text, re.MULTILINE)
+    assert "402" in text or name == "curl"
+    assert "Idempotency-Key" in text
+
+
 def test_every_kind_of_price_has_its_chapter() -> None:
     """In pricing.md, in the order of the catalog's guide, each with a sum and a command that prints its result."""
     kinds = [kind.model_fields["kind"].annotation.__args__[0] for kind in PRICE_KINDS]  # type: ignore[union-attr]
