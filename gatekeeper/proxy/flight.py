@@ -315,6 +315,7 @@ class Flight:
             deadline_s=deadline_s(self.gate.jobs, self.admission.model, self.admission.valid),
             hook=self.call.trace.hook,
             cost=pending.cost,
+            traceparent="" if self.call.trace.noted is None else self.call.trace.noted.traceparent,
         )
 
     def _is_booked(self, settlement: Settlement) -> bool:
