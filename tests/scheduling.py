@@ -19,6 +19,7 @@ LONG_FIRST = (
     "tests/system/test_jobs_cut_short.py",
     "tests/ledger/test_failover.py",
     "tests/system/test_process.py",
+    "tests/docs/test_snippets.py",
     "tests/system/test_workers.py",
     "tests/system/test_workers_trouble.py",
     "tests/system/test_deployed.py",
@@ -35,7 +36,12 @@ LONG_FIRST = (
 )
 """Files that take longest: they begin first, so that at the end all processes end at about the same time."""
 
-ONE_BY_ONE = {*LONG_FIRST} - {BROWSER, "tests/ledger/test_failover.py", "tests/ledger/test_sentinel.py"}
+ONE_BY_ONE = {*LONG_FIRST} - {
+    BROWSER,
+    "tests/docs/test_snippets.py",
+    "tests/ledger/test_failover.py",
+    "tests/ledger/test_sentinel.py",
+}
 """Those of them whose tests take seconds each and share nothing."""
 
 STORE = re.compile(r"[\[-](cluster|sentinel)[-\]]")
