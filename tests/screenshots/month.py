@@ -81,7 +81,7 @@ TEAMS: Final = (
          limits=({"scope": "team", "per": "month", "credits": 18_000},)),
     Team("product-shots", 60_000, SHOP, 24, ("autumn-catalogue", "web-shop"), ("robot",), "Europe/Paris",
          limits=({"scope": "team", "per": "day", "credits": 1_500},
-                 {"scope": "team", "per": "month", "credits": 15_000}),
+                 {"scope": "team", "per": "month", "credits": 17_500}),
          budgets=({"id": "web-shop", "credits": 14_000, "per": "month"},)),
     Team("research", 2_500, EXPLORING, 2, members=("wen",), first=12),
 )  # fmt: skip
