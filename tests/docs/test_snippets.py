@@ -96,7 +96,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def reader(desk: Desk, home: Path, log: io.BytesIO, request: pytest.FixtureRequest) -> Reader:
+def reader(desk: Desk, home: Path, log: io.BytesIO, request: pytest.FixtureRequest) -> Iterator[Reader]:
     """Somebody with the page's addresses, and with credits that no other page spends."""
     page = request.node.callspec.params["document"]
     team = re.sub(r"[^a-z]+", "-", page.lower()).strip("-")
@@ -118,7 +118,9 @@ def reader(desk: Desk, home: Path, log: io.BytesIO, request: pytest.FixtureReque
         "http://127.0.0.1:8081": desk.gateway.admin_url,
         "THE_STORE_IT_PRINTS": desk.gateway.store.url,
     }
-    return Reader(places | ({} if key == DEMO_KEY else {DEMO_KEY: key}), NOT_RUN)
+    reader = Reader(places | ({} if key == DEMO_KEY else {DEMO_KEY: key}), NOT_RUN)
+    yield reader
+    reader.leave()
 
 
 def do(reader: Reader, snippet: Snippet, log: io.BytesIO) -> None:
