@@ -54,7 +54,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
 def _is_there(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:
+    except ImportError:
         return False
 
 

@@ -15,8 +15,8 @@ from tests.system.tracing import Hearing
 
 TRACED = {**ENVIRONMENT, "GATEKEEPER_TRACING__ENABLED": "true", "NO_PROXY": "127.0.0.1"}
 
-BROKEN = 'raise RuntimeError("OpenTelemetry was imported")'
-"""What is in the library's place where nobody may ask for it."""
+MISSING = 'raise ImportError("there is no OpenTelemetry")'
+"""What stands in the library's place where it is not installed."""
 
 
 @pytest.fixture(name="hearing")
@@ -88,17 +88,43 @@ async def test_a_collector_that_is_away_costs_nothing_but_its_spans(tmp_path: Pa
     assert 1 == len([line for line in process.lines if json.loads(line)["event"] == "traces.lost"])
 
 
-async def test_without_traces_the_library_is_not_imported(tmp_path: Path, hearing: Hearing) -> None:
-    """From the start over a generation to the end: one that breaks when it is imported breaks nothing."""
+@pytest.fixture(name="without")
+def _without(tmp_path: Path) -> dict[str, str]:
+    """The environment of a machine without the extra."""
+    missing = tmp_path / "missing" / "opentelemetry"
+    missing.mkdir(parents=True)
+    (missing / "__init__.py").write_text(MISSING)
+    path = [str(missing.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join(path)}
+
+
+async def test_without_traces_the_library_is_not_needed(
+    tmp_path: Path, hearing: Hearing, without: dict[str, str]
+) -> None:
+    """From the start over a generation to the end nothing of ours asks for it."""
     config = write_config(tmp_path, hearing.url)
-    broken = tmp_path / "broken" / "opentelemetry"
-    broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text(BROKEN)
-    path = os.pathsep.join([str(broken.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
-    async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, PYTHONPATH=path, **ENVIRONMENT) as process:
+    async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, **without) as process:
         started = await process.event("server.started")
         status, _ = await generate(started["url"])
         process.signal(signal.SIGTERM)
         code = await process.ended()
 
     assert (200, 0) == (status, code)
+
+
+async def test_without_the_library_traces_are_refused(
+    tmp_path: Path, hearing: Hearing, without: dict[str, str]
+) -> None:
+    """At the start, with what to install; `check` says the same."""
+    config = write_config(tmp_path, hearing.url)
+    wanted = without | {"GATEKEEPER_TRACING__ENABLED": "true"}
+    async with gatekeeper("serve", "--config", str(config), cwd=tmp_path, **wanted) as serve:
+        code = await serve.ended()
+    async with gatekeeper("check", "--config", str(config), "--json", cwd=tmp_path, **wanted) as check:
+        await check.ended()
+        (problem,) = json.loads("".join(check.lines))["problems"]
+
+    assert (1, []) == (code, serve.lines)
+    assert ("traces take OpenTelemetry, which is not installed", True) == (
+        problem["what"], "pip install 'gatekeeper[otel]'" in problem["mend"],
+    )  # fmt: skip
