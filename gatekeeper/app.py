@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -74,7 +74,7 @@ class Gateway:
 
     url: str
     admin_url: str
-    admin_token: str
+    admin_token: str = field(repr=False)
     store: OpenStore
     gate: Gate
     reload: Callable[[], Coroutine[None, None, Reload]]

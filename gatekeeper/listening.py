@@ -43,6 +43,7 @@ async def listen_admin(
         access_log=None,
         handle_signals=False,
         keepalive_timeout=settings.server.head_timeout_s,
+        unread_s=settings.server.client_write_timeout_s,
     )
     site = Site(
         await _ready(runner, stack),
@@ -64,6 +65,7 @@ async def listen_data(server: ServerSettings, gate: Gate, stack: AsyncExitStack,
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=server.head_timeout_s,
+        unread_s=server.client_write_timeout_s,
         max_line_size=HEADER_LINE_BYTES_MAX,
         max_field_size=HEADER_LINE_BYTES_MAX,
     )

@@ -70,7 +70,7 @@ MONTH_S = 30 * DAY_S
 class StoreSettings(Section):
     """Where credits live: `embedded` runs a server of its own under `data_dir`."""
 
-    url: str = "embedded"
+    url: str = Field("embedded", repr=False)
     data_dir: Path = Path("./data")
     wait_replicas: int = Field(0, ge=0, le=10, description="Replicas that have to have a write before it counts.")
     wait_fsync: bool = Field(

@@ -76,7 +76,7 @@ class Pages(Protocol):
 class AdminPlane:
     """The routes and what they ask. `token` is compared in constant time."""
 
-    token: str
+    token: str = field(repr=False)
     metrics: Metrics
     ledger: Ledger
     readiness: Callable[[], Awaitable[Readiness]]

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from aiohttp import web
@@ -67,7 +67,7 @@ class Caller:
     not change; there is one for each request, and to make a frozen one costs more.
     """
 
-    key: bytes
+    key: bytes = field(repr=False)
     record: KeyRecord
     team: TeamRecord
     over: Rejected | None = None

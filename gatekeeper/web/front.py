@@ -8,7 +8,7 @@ begins another for each request, which costs two turns of the event loop and a t
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Never
+from typing import Any, Final, Never
 
 from aiohttp import StreamReader, web
 from aiohttp.http import HttpProcessingError, RawRequestMessage, StreamWriter
@@ -16,23 +16,28 @@ from aiohttp.http import HttpProcessingError, RawRequestMessage, StreamWriter
 from gatekeeper.web.incoming import Request
 from gatekeeper.web.outgoing import Sent
 
+UNREAD_S: Final = 60.0
+"""So long an answer may wait for whoever asked for it to read, unless it is said otherwise."""
+
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class FrontServer(web.Server):
     """Hands parsed requests to `handle`; `refuse` makes the answer to what could not be parsed. `count` is how many
-    connections are open."""
+    connections are open. Whoever reads nothing of what waits for him in `unread_s` is hung up on."""
 
     def __init__(
         self,
         handle: Handle,
         refuse: Callable[[], web.StreamResponse],
         request_factory: Callable[..., web.BaseRequest] | None = None,
+        unread_s: float = UNREAD_S,
         **options: Any,
     ) -> None:
         super().__init__(handle, request_factory=request_factory or Request, **options)
         self._refuse = refuse
         self._options = options
+        self._unread_s = unread_s
         self.count = 0
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
@@ -46,7 +51,7 @@ class FrontServer(web.Server):
         super().connection_lost(handler, exc)
 
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, self._refuse, loop=asyncio.get_running_loop(), **self._options)
+        return _Connection(self, self._refuse, self._unread_s, loop=asyncio.get_running_loop(), **self._options)
 
 
 class FrontRunner(web.AppRunner):
@@ -76,13 +81,16 @@ class FrontRunner(web.AppRunner):
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_factory", "_handle", "_refuse")
+    __slots__ = ("_factory", "_handle", "_refuse", "_unread_s")
 
-    def __init__(self, server: web.Server, refuse: Callable[[], web.StreamResponse], **options: Any) -> None:
+    def __init__(
+        self, server: web.Server, refuse: Callable[[], web.StreamResponse], unread_s: float, **options: Any
+    ) -> None:
         super().__init__(server, **options)
         self._handle = server.request_handler
         self._factory: Any = server.request_factory
         self._refuse = refuse
+        self._unread_s = unread_s
 
     async def start(self) -> None:
         """Answers the requests of this connection, one after the other, as aiohttp's own does.
@@ -103,6 +111,7 @@ class _Connection(web.RequestHandler):
             self._task_handler = None
             if self.transport is not None:
                 self.transport.close()
+                self._abort_later(self.transport)
 
     async def _next_message(self) -> None:
         self._waiter = self._loop.create_future()
@@ -152,6 +161,28 @@ class _Connection(web.RequestHandler):
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+
+    async def _drain_helper(self) -> None:
+        """Everything that waits until more can be written waits here, and not for ever."""
+        try:
+            async with asyncio.timeout(self._unread_s):
+                await super()._drain_helper()
+        except TimeoutError:
+            if self.transport is not None:
+                self.transport.abort()
+            raise ConnectionResetError("the client reads nothing") from None
+
+    def force_close(self) -> None:
+        """Ends the connection, also where what waits is never read."""
+        transport = self.transport
+        super().force_close()
+        if transport is not None:
+            self._abort_later(transport)
+
+    def _abort_later(self, transport: asyncio.Transport) -> None:
+        """To close waits for what was written to be taken; this does not."""
+        if transport.get_write_buffer_size():
+            self._loop.call_later(self._unread_s, transport.abort)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -4,7 +4,7 @@ It lies with the hold in the store as one small JSON text, so any process can en
 it, only the request and the name of the price list they came from.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from sys import intern
 from typing import Any, Final
@@ -29,8 +29,8 @@ DECISIONS: Final = "decisions"
 class Hook:
     """Where the caller wants to be told, and the secret it gave to sign that with, if it gave one."""
 
-    url: str
-    secret: str = ""
+    url: str = field(repr=False)  # whoever has it may call there, as often
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
