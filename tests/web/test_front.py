@@ -12,6 +12,9 @@ from gatekeeper.web.outgoing import Whole
 GET = b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n"
 
+KEPT_S = 0.2
+"""How long a connection is kept without a request."""
+
 Tell = Callable[[bytes], Awaitable[bytes]]
 
 
@@ -24,7 +27,7 @@ async def _tell() -> AsyncIterator[Tell]:
         seen.add(asyncio.current_task())
         return Whole(body=b"%d " % len(seen), headers={"X-Length": str(request.content_length)})
 
-    front = FrontServer(handle, lambda: Whole(status=400, body=b"no"), access_log=None)
+    front = FrontServer(handle, lambda: Whole(status=400, body=b"no"), access_log=None, keepalive_timeout=KEPT_S)
     runner = web.ServerRunner(front)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -71,3 +74,10 @@ async def test_a_body_that_nobody_read_is_taken_before_the_next_request(tell: Te
     answers = await tell(post + body + LAST)
 
     assert 2 == answers.count(b"HTTP/1.1 200 ")
+
+
+async def test_a_connection_on_which_nothing_more_comes_is_closed(tell: Tell) -> None:
+    """The clock of aiohttp that is started for it here runs: without it the other end would wait for ever."""
+    answers = await tell(GET)
+
+    assert 1 == answers.count(b"HTTP/1.1 200 ")
