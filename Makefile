@@ -91,9 +91,13 @@ coverage: $(TO_TEST) ## every test, with the coverage it must reach
 generate: $(TO_TEST) ## write the parts of docs/ that come from the code
 	@$(PY) -m tests.house.generated
 
+.PHONY: docs
+docs: $(TO_TEST) ## build docs/ as a site, into site/; a link that leads nowhere fails it
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
+
 .PHONY: clean
 clean: ## remove what was made here; credits and tokens (config/data) stay
-	rm -rf .venv .peers dist .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .peers dist site .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find gatekeeper tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian's python3 cannot put pip into a new environment, so its own pip installs there.

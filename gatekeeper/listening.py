@@ -36,7 +36,15 @@ async def listen_admin(
 ) -> str:
     """The admin plane and its console until the stack is closed; its URL. Raises OSError."""
     application = admin.application(console_of(admin, recent, front_of(settings)))
-    runner = FrontRunner(application, refuse_unparsable, refused_by_http, access_log=None, handle_signals=False)
+    runner = FrontRunner(
+        application,
+        refuse_unparsable,
+        refused_by_http,
+        access_log=None,
+        handle_signals=False,
+        keepalive_timeout=settings.server.head_timeout_s,
+        unread_s=settings.server.client_write_timeout_s,
+    )
     site = Site(
         await _ready(runner, stack),
         settings.server.admin_host,
@@ -52,11 +60,12 @@ async def listen_data(server: ServerSettings, gate: Gate, stack: AsyncExitStack,
     system deals the connections out. Raises OSError."""
     plane = DataPlane(gate)
     front = FrontServer(
-        plane.handle,
+        plane.handle if gate.spans is None else gate.spans.around(gate, plane.handle),
         plane.refuse_unparsable,
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=server.head_timeout_s,
+        unread_s=server.client_write_timeout_s,
         max_line_size=HEADER_LINE_BYTES_MAX,
         max_field_size=HEADER_LINE_BYTES_MAX,
     )

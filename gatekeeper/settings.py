@@ -22,7 +22,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gatekeeper.custom_settings import CustomSettings
 from gatekeeper.environment import DELIMITER, PREFIX, EnvironmentSource, at_its_variable, with_environment
-from gatekeeper.sections import HttpAddress, NamedCredential, NamedSecret, Section, ServerSettings, SignalSettings
+from gatekeeper.sections import (
+    HttpAddress,
+    NamedCredential,
+    NamedSecret,
+    Section,
+    ServerSettings,
+    SignalSettings,
+    TracingSettings,
+)
 from gatekeeper.yamlfile import (
     ConfigError,
     DataPath,
@@ -62,7 +70,7 @@ MONTH_S = 30 * DAY_S
 class StoreSettings(Section):
     """Where credits live: `embedded` runs a server of its own under `data_dir`."""
 
-    url: str = "embedded"
+    url: str = Field("embedded", repr=False)
     data_dir: Path = Path("./data")
     wait_replicas: int = Field(0, ge=0, le=10, description="Replicas that have to have a write before it counts.")
     wait_fsync: bool = Field(
@@ -259,6 +267,7 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     signals: SignalSettings = SignalSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     catalog: tuple[str, ...] = ("catalog/*.yaml",)
     teams: Path | None = None

@@ -3,9 +3,10 @@
 import asyncio
 import io
 import json
+import re
 import sys
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import orjson
 import pytest
@@ -21,6 +22,7 @@ from gatekeeper.events import (
     GenerationFacts,
     GenerationSettled,
     HoldUnknown,
+    InternalError,
     ServerStopped,
 )
 from gatekeeper.eventschema import CREDIT_FIELDS
@@ -34,12 +36,15 @@ class Stdout(io.RawIOBase):
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.written: list[bytes] = []
+        self.is_full = False
         monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BufferedWriter(self)))
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
+        if self.is_full:
+            raise OSError("no space left")
         self.written.append(bytes(data))
         return len(data)
 
@@ -133,6 +138,24 @@ async def test_lines_of_one_turn_are_written_together(monkeypatch: pytest.Monkey
     assert ([], [2, 2]) == (at_first, [each.count(b"\n") for each in stdout.written])
 
 
+@pytest.mark.parametrize("lines", [1, LINES_WAITING_MAX])
+async def test_a_disk_that_is_full_stops_nobody(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
+    """A line is lost; what it tells of is not undone by it, and the next one is written when there is room."""
+    stdout, unhandled = Stdout(monkeypatch), list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: unhandled.append(told))
+    configure_logs("info", "json")
+    stdout.is_full = True
+    for _ in range(lines):
+        emit(ServerStopped(pid=1, abandoned=0))
+    await asyncio.sleep(0)
+    emit(HoldUnknown(facts=FACTS, credits_held=1, reason="x", policy="release"))
+    stdout.is_full = False
+    emit(HoldUnknown(facts=FACTS, credits_held=2_000_000, reason="x", policy="release"))
+
+    assert [] == unhandled
+    assert 2 == json.loads(b"".join(stdout.written).splitlines()[-1])["credits_held"]
+
+
 def test_without_a_loop_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing would write it later."""
     stdout = Stdout(monkeypatch)
@@ -203,6 +226,22 @@ def test_people_read_lines_without_what_is_not_known(monkeypatch: pytest.MonkeyP
 
     (line,) = b"".join(stdout.written).splitlines()
     assert (True, False) == (b"generation.admitted" in line, b"project" in line)
+
+
+@pytest.mark.parametrize("style", ["json", "pretty"])
+def test_no_text_of_others_commands_a_terminal_or_begins_a_line(
+    monkeypatch: pytest.MonkeyPatch, style: Literal["json", "pretty"]
+) -> None:
+    """Escapes, line ends, and what looks like one to some readers are shown, not obeyed."""
+    evil = '\x1b[2J\x1b]0;x\x07\r\n{"event":"forged"}\u2028\x85\x9b31m\u202e'
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", style)
+    emit(InternalError(where=evil, error=evil.replace(" ", "")))
+    sys.stdout.flush()
+
+    # The colours are our own.
+    text = re.sub(r"\x1b\[[0-9;]*m", "", b"".join(stdout.written).decode())
+    assert ["\n"] == [each for each in text if each < " " or (style == "pretty" and not each.isprintable())]
 
 
 def test_a_time_has_microseconds_and_says_that_it_is_utc() -> None:

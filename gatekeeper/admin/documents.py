@@ -7,7 +7,7 @@ made or renewed has one for its secret.
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gatekeeper.admin.fields import At, Credits
 
@@ -182,7 +182,7 @@ class KeyDocument(Document):
 class KeyCreated(KeyDocument):
     """A key that was made or renewed. `secret` is shown this once; null if the key was there already."""
 
-    secret: str | None
+    secret: str | None = Field(repr=False)
 
 
 class KeyList(Document):

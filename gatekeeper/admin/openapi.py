@@ -15,7 +15,14 @@ from gatekeeper.admin.routing import ACTOR, RETRY_AFTER_S, WHY, Route
 
 OPENAPI_PATH = "/admin/v1/openapi.json"
 
-ALWAYS = ("malformed_request", "unauthenticated", "invalid", "ledger_unavailable", "internal_error")
+ALWAYS = (
+    "malformed_request",
+    "unauthenticated",
+    "too_many_attempts",
+    "invalid",
+    "ledger_unavailable",
+    "internal_error",
+)
 """Problems that any route may answer with."""
 
 TITLE_OF_STATUS = {200: "Done, or as it is.", 201: "Made.", 422: "Not done; the problems say why."}

@@ -7,7 +7,7 @@ loopback unless told otherwise.
 
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiohttp import web
@@ -17,15 +17,17 @@ from gatekeeper.admin.bookdocuments import ReloadDocument
 from gatekeeper.admin.openapi import OPENAPI_PATH, openapi_text
 from gatekeeper.admin.problems import AdminProblem
 from gatekeeper.admin.routes import ROUTES
-from gatekeeper.admin.routing import BODY_BYTES_MAX, Route, answered, problem_answer
+from gatekeeper.admin.routing import BODY_BYTES_MAX, HEADERS, Route, answered, problem_answer
 from gatekeeper.admin.token import FILE_NAME, VARIABLE
 from gatekeeper.catalog import Catalog
+from gatekeeper.clock import SystemClock
 from gatekeeper.core.rejection import quoted
 from gatekeeper.events import InternalError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.logs import emit, place_of
 from gatekeeper.metrics import Metrics
 from gatekeeper.web.answers import json_answer
+from gatekeeper.web.knocking import Knocks
 
 WHERE_THE_TOKEN_IS = (
     "Send the admin token: Authorization: Bearer <token>. It is what "
@@ -74,13 +76,14 @@ class Pages(Protocol):
 class AdminPlane:
     """The routes and what they ask. `token` is compared in constant time."""
 
-    token: str
+    token: str = field(repr=False)
     metrics: Metrics
     ledger: Ledger
     readiness: Callable[[], Awaitable[Readiness]]
     reload: Callable[[], Awaitable[Reload]]
     catalog: Callable[[], Catalog]
     exposition: Callable[[], Awaitable[bytes]]
+    knocks: Knocks = field(default_factory=lambda: Knocks(SystemClock()))
 
     def application(self, pages: Pages | None = None) -> web.Application:
         """The aiohttp application with every admin route, and with pages before them if there are any."""
@@ -107,6 +110,13 @@ class AdminPlane:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await self._answer(request, handler)
+        if not answer.prepared:
+            for name, value in HEADERS.items():
+                answer.headers.setdefault(name, value)
+        return answer
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             self._authorise(request)
             return await handler(request)
@@ -120,10 +130,17 @@ class AdminPlane:
             return problem_answer(AdminProblem("internal_error", "gatekeeper failed inside; see its log."))
 
     def _authorise(self, request: web.Request) -> None:
-        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        """A good token always opens: it cannot be locked out by somebody who tries others."""
+        stated = request.headers.get("Authorization", "")
+        scheme, _, sent = stated.partition(" ")
         matches = hmac.compare_digest(sent.strip().encode("utf-8", "replace"), self.token.encode())
-        if not (matches and scheme.lower() == "bearer") and request.path not in self._open():
-            raise AdminProblem("unauthenticated", WHERE_THE_TOKEN_IS)
+        if (matches and scheme.lower() == "bearer") or request.path in self._open():
+            return
+        wait_s = self.knocks.take(request.remote or "") if stated else 0
+        if wait_s:
+            detail = f"Too many wrong tokens came from your network. Look the token up, and wait {wait_s} s."
+            raise AdminProblem("too_many_attempts", detail, facts={"retry_after_s": wait_s})
+        raise AdminProblem("unauthenticated", WHERE_THE_TOKEN_IS)
 
     async def reloaded(self) -> ReloadDocument:
         """Read the catalog again."""

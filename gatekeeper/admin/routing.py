@@ -43,6 +43,17 @@ WHY = "Gatekeeper-Why"
 """The request header that says why, where the body does not."""
 
 
+HEADERS = {
+    "Server": SERVER,
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+"""Of every answer: a browser that is led here shows data, runs nothing of it and keeps nothing."""
+
+
 class Parts(Protocol):
     """What the routes work with."""
 
@@ -116,8 +127,7 @@ async def answered(route: Route, parts: Parts, request: web.Request) -> web.Resp
 
 def written(body: bytes, status: int, content_type: str = "application/json") -> web.Response:
     """An answer. Nothing of it may be kept on the way: it may hold a new secret."""
-    headers = {"Server": SERVER, "Cache-Control": "no-store"}
-    return web.Response(status=status, body=body, content_type=content_type, headers=headers)
+    return web.Response(status=status, body=body, content_type=content_type, headers=HEADERS)
 
 
 def problem_answer(problem: AdminProblem) -> web.Response:
@@ -126,6 +136,8 @@ def problem_answer(problem: AdminProblem) -> web.Response:
     answer = written(body, problem.status, "application/problem+json")
     if problem.code == "ledger_unavailable":
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if "retry_after_s" in problem.facts:
+        answer.headers["Retry-After"] = str(problem.facts["retry_after_s"])
     if problem.code == "unauthenticated":
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer

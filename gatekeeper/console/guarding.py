@@ -24,7 +24,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPEN: Final = frozenset({"healthz", "readyz", "metrics", "admin"})
 """First parts of paths that are the admin plane's own."""
 
-OURS: Final = frozenset({"", "login", "logout", "static", "teams", "refusals", "jobs", "catalog", "live", "new-team"})
+OURS: Final = frozenset({"login", "logout", "static", "teams", "refusals", "jobs", "catalog", "live", "new-team"})
 """And those that are the console's, whoever asks. Anything else is, if a browser asks for a page."""
 
 
@@ -94,7 +94,9 @@ def is_ours(request: web.Request) -> bool:
     first = request.path[1:].partition("/")[0]
     if first in OPEN:
         return False
-    return first in OURS or (request.method == "GET" and "text/html" in request.headers.get("Accept", ""))
+    if request.path == "/" or first in OURS:
+        return True
+    return request.method == "GET" and "text/html" in request.headers.get("Accept", "")
 
 
 def check_origin(request: web.Request) -> None:

@@ -40,7 +40,7 @@ class Message:
 class Session:
     """One browser that is signed in. `actor` is who its actions are done by, as it said last."""
 
-    csrf: str
+    csrf: str = field(repr=False)
     began_s: float
     seen_s: float
     actor: str = ""

@@ -42,9 +42,10 @@ class Kind(StrEnum):
 
 
 _UNIX_NAMES: Final = frozenset({"db", "username", "password"})
-_TLS_NAMES: Final = frozenset(
-    {"db", "ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"}
-)
+_TLS_FILES: Final = frozenset({"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
+_VERIFYING: Final = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
+"""What may be said of verification, and changes nothing: a store that anybody can play has everybody's credits."""
+_TLS_NAMES: Final = frozenset({"db", *_TLS_FILES, *_VERIFYING})
 """What an address of one server may say behind its question mark; the library would pass on anything."""
 
 
@@ -108,14 +109,14 @@ def _driver() -> DriverInfo:
 
 
 def _cluster(url: str) -> Address:
-    given = _query(url, {"tls"}, CLUSTER_EXAMPLE)
+    given = _query(url, {"tls", *_TLS_FILES}, CLUSTER_EXAMPLE)
     if urlsplit(url).path not in {"", "/", "/0"}:
         raise StoreRefused(f"a cluster has database 0 only: write {CLUSTER_EXAMPLE}")
     return Address(Kind.CLUSTER, {**_login(url), **_tls(given), **_ours()}, _places(url, _STORE_PORT, CLUSTER_EXAMPLE))
 
 
 def _sentinel(url: str) -> Address:
-    given = _query(url, {"tls", "db", "sentinel_username", "sentinel_password"}, SENTINEL_EXAMPLE)
+    given = _query(url, {"tls", *_TLS_FILES, "db", "sentinel_username", "sentinel_password"}, SENTINEL_EXAMPLE)
     master = unquote(urlsplit(url).path.strip("/"))
     if not master or "/" in master:
         raise StoreRefused(f"the address has to end with the name that the sentinels know: write {SENTINEL_EXAMPLE}")
@@ -136,13 +137,25 @@ def _query(url: str, known: Collection[str], example: str) -> dict[str, str]:
     for name in given:
         if name not in known:
             raise StoreRefused(f"the store address does not take {name!r}: it takes {', '.join(sorted(known))}")
+    for name, must in _VERIFYING.items():
+        if given.get(name, must).lower() != must:
+            raise StoreRefused(
+                f"{name} has to be {must}: the store's certificate is always verified; name an authority of your own "
+                "with ssl_ca_certs=/path/to/authority.pem"
+            )
     if given.get("tls", "false") not in {"true", "false"}:
         raise StoreRefused(f"tls has to be true or false: write {example}?tls=true")
     return given
 
 
 def _tls(given: Mapping[str, str]) -> dict[str, Any]:
-    return {"connection_class": SSLConnection} if given.get("tls") == "true" else {}
+    """With `tls=true`, and the files of one's own authority."""
+    files = {name: given[name] for name in _TLS_FILES if name in given}
+    if given.get("tls") == "true":
+        return {"connection_class": SSLConnection, **files}
+    if files:
+        raise StoreRefused(f"{min(files)} needs tls=true beside it")
+    return {}
 
 
 def _login(url: str) -> dict[str, str]:

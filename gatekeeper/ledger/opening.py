@@ -1,6 +1,6 @@
 """Opens a store by its address and says what it is: the steps a start-up and every command have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ EMBEDDED: Final = "embedded"
 class OpenStore:
     """A store that was found usable. `embedded` is None for a server that runs elsewhere."""
 
-    url: str
+    url: str = field(repr=False)  # it may have a password in it
     ledger: Ledger
     client: StoreClient
     report: StoreReport

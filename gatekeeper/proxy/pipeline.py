@@ -101,6 +101,7 @@ async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
             return await provider.upstream.send(request, flight.delivery)
     except UpstreamError as error:
         flight.upstream_ended_s = flight.gate.clock.monotonic_s()
+        flight.gate.metrics.traffic.upstream_failed(provider.name, error.reason.value)
         await (flight.unknown(error.reason) if error.sent else flight.release(error.reason))
         raise from_upstream(error, provider.name) from None
 

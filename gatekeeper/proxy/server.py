@@ -151,10 +151,10 @@ class DataPlane:
         vitals.in_hand(lambda: gate.crowd.count)
         gate.crowd.turns.on_turn = vitals.loop_lag.observe
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answers one request, whatever happens."""
+    async def handle(self, request: web.BaseRequest, trace: Trace | None = None) -> web.StreamResponse:
+        """Answers one request, whatever happens. `trace`: it has begun already."""
         gate, target, is_in = self._gate, self._lost, False
-        trace = Trace.begin(gate)
+        trace = trace or Trace.begin(gate)
         try:
             target = self._find_target(request)
             trace.facts.dialect = target.dialect_name
@@ -166,7 +166,7 @@ class DataPlane:
                 gate.crowd.enter()
             is_in = True
             # An end is told also while the store is away, and with a key that was good when the work was asked for.
-            caller = gate.authenticator.caller(request.raw_headers, to_end=target.ends)
+            caller = gate.authenticator.caller(request.raw_headers, to_end=target.ends, sender=request)
             if not isinstance(caller, Caller):
                 caller = await caller
             call = self._call(request, target, trace, caller)
@@ -311,6 +311,8 @@ class DataPlane:
     ) -> web.StreamResponse:
         metrics, facts, money = self._gate.metrics, trace.facts, rejection.credits
         metrics.rejected(rejection.code)
+        if trace.noted is not None:
+            trace.noted.code = rejection.code
         metrics.traffic.refused(facts, rejection.code)
         if money is not None:
             metrics.traffic.credits_refused(rejection.code, money.required)

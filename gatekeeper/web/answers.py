@@ -27,6 +27,9 @@ SHADOW = "Gatekeeper-Shadow"
 """The code with which an answer's request would have been refused, were its team or provider not in shadow."""
 
 
+OWN: Final = (("Server", SERVER), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+"""Of every answer of our own: balances and refusals are one caller's and of this moment, and are what they say."""
+
 GAP_BYTES: Final = 16
 """As random as it takes that nobody guesses it."""
 
@@ -70,7 +73,7 @@ def _write(shape: RendersRejections, rejection: Rejection) -> _Written:
     """The gaps are found by an id that nobody has heard of, so that no text of the caller's is taken for one."""
     gap = secrets.token_hex(GAP_BYTES)
     rendered = shape.render_rejection(rejection, gap)
-    headers = [*rendered.headers, ("Server", SERVER), (REQUEST_ID, gap)]
+    headers = [*rendered.headers, *OWN, (REQUEST_ID, gap)]
     if rejection.earlier is not None:
         headers.append((HOLD_ID, rejection.earlier.hold_id))
         if rejection.earlier.charged is not None:
@@ -102,7 +105,7 @@ def failure_answer(request_id: str) -> web.Response:
 def json_answer(document: Any, request_id: str | None = None, *, status: int = 200) -> web.Response:
     """A JSON document. Amounts in it are made by `dialects.facts.credits_number`."""
     body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-    answer = Whole(status=status, body=body, content_type="application/json", headers={"Server": SERVER})
+    answer = Whole(status=status, body=body, content_type="application/json", headers=dict(OWN))
     if request_id is not None:
         answer.headers[REQUEST_ID] = request_id
     return answer

@@ -4,6 +4,8 @@ Keys are compared by their SHA-256 only; the key itself is kept no longer than t
 upstream. Key and team records are remembered for at most a second, so a revoked key or a frozen team stops within
 that time on every worker (money itself is always checked in the ledger's own step). Older ones are only gone by while
 the store is away, to be told how work ended that it was asked for before.
+
+A key that was never seen to be good is looked up only so often from one network; one that was is always looked up.
 """
 
 import asyncio
@@ -11,13 +13,16 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
+
+from aiohttp import web
 
 from gatekeeper.clock import Clock
 from gatekeeper.core.rejection import Code, Rejected, refuse
 from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
+from gatekeeper.web.knocking import Knocks
 
 Value = TypeVar("Value")
 Entry = TypeVar("Entry")
@@ -48,6 +53,11 @@ NAME_BYTES_MAX: Final = 64
 REMEMBERED_MAX = 10_000
 """Records remembered at once, and as many names that are not there."""
 
+TOO_MANY_UNKNOWN: Final = (
+    "Too many keys came from your network that are not known here. This one was not looked up: no key is for a moment, "
+    "but those that were good before. Send it again."
+)
+
 
 @dataclass(slots=True)
 class Caller:
@@ -57,7 +67,7 @@ class Caller:
     not change; there is one for each request, and to make a frozen one costs more.
     """
 
-    key: bytes
+    key: bytes = field(repr=False)
     record: KeyRecord
     team: TeamRecord
     over: Rejected | None = None
@@ -74,6 +84,7 @@ class Authenticator:
         static_keys: Iterable[KeyRecord] = (),
         key_headers: frozenset[bytes] = KEY_HEADERS,
     ) -> None:
+        self._knocks = Knocks(clock)
         self._key_names = KeyNames(key_headers)
         self._clock = clock
         self._static = {record.sha256: record for record in static_keys}
@@ -81,26 +92,35 @@ class Authenticator:
         self._teams = _Remembered(find_team, clock)
 
     def caller(
-        self, raw_headers: Iterable[tuple[bytes, bytes]], *, to_end: bool = False
+        self,
+        raw_headers: Iterable[tuple[bytes, bytes]],
+        *,
+        to_end: bool = False,
+        sender: web.BaseRequest | None = None,
     ) -> "Caller | Coroutine[None, None, Caller]":
         """The caller: at once where both records are remembered, which is nearly always, else to be waited for.
 
-        Raises `Rejected` (unauthenticated, key_expired), or the ledger's error when it is away. `to_end`: one who may
-        only tell how something ended; then older records will do, and a key that is `over`.
+        Raises `Rejected` (unauthenticated, key_expired, rate_limited), or the ledger's error when it is away. `to_end`:
+        one who may only tell how something ended; then older records will do, and a key that is `over`. `sender` is
+        asked where it came from if its key is not known; None is nobody whose tries are counted.
         """
         key = find_key(raw_headers, self._key_names)
         sha256 = _sha256_of(key)
         now_s = self._clock.monotonic_s()
         record = self._static.get(sha256) or self._keys.fresh(sha256, now_s)
         if record is None or not hmac.compare_digest(record.sha256, sha256):
-            return self._look_up(key, sha256, to_end=to_end)
+            return self._look_up(key, sha256, sender, to_end=to_end)
         team = self._teams.fresh(record.team, now_s)
         if team is None:
-            return self._look_up(key, sha256, to_end=to_end)
+            return self._look_up(key, sha256, sender, to_end=to_end)
         return Caller(key, record, team, self._over(record, to_end=to_end))
 
-    async def _look_up(self, key: bytes, sha256: str, *, to_end: bool) -> Caller:
-        record = self._static.get(sha256) or await self._keys.get(sha256, or_older=to_end)
+    async def _look_up(self, key: bytes, sha256: str, sender: web.BaseRequest | None, *, to_end: bool) -> Caller:
+        record = self._static.get(sha256)
+        if record is None:
+            is_known = sender is None or self._keys.has_known(sha256)
+            address = None if is_known or sender is None else sender.remote or ""
+            record = await self._record(sha256, address, to_end=to_end)
         if record is None or not hmac.compare_digest(record.sha256, sha256):
             raise _unknown()
         over = self._over(record, to_end=to_end)
@@ -108,6 +128,22 @@ class Authenticator:
         if team is None:
             raise refuse(Code.UNAUTHENTICATED, "The team of this gatekeeper key does not exist any more.")
         return Caller(key, record, team, over)
+
+    async def _record(self, sha256: str, address: str | None, *, to_end: bool) -> KeyRecord | None:
+        """The key's record. From an `address`, it may be a guess, and there are only so many of those."""
+        if address is None:
+            return await self._keys.get(sha256, or_older=to_end)
+        wait_s = self._knocks.take(address)
+        if wait_s:
+            raise refuse(Code.RATE_LIMITED, TOO_MANY_UNKNOWN, retry_after_s=wait_s)
+        is_guess = False
+        try:
+            record = await self._keys.get(sha256, or_older=to_end)
+            is_guess = record is None
+        finally:
+            if not is_guess:
+                self._knocks.give_back(address)
+        return record
 
     def _over(self, record: KeyRecord, *, to_end: bool) -> Rejected | None:
         """Why the key may begin nothing any more. Raises it, but for one who tells of an end."""
@@ -143,6 +179,10 @@ class _Remembered(Generic[Value]):
         self._known: dict[str, tuple[float, Value]] = {}
         self._unknown: dict[str, tuple[float, None]] = {}
         self._asking: dict[str, asyncio.Task[Value | None]] = {}
+
+    def has_known(self, name: str) -> bool:
+        """Whether it was there when it was looked up last, however long ago that is."""
+        return name in self._known
 
     def fresh(self, name: str, now_s: float) -> Value | None:
         """What is remembered of it and not out of date; None says only that one has to `get` it."""

@@ -7,30 +7,37 @@ begins another for each request, which costs two turns of the event loop and a t
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from functools import partial
+from typing import Any, Final, Never
 
 from aiohttp import StreamReader, web
 from aiohttp.http import HttpProcessingError, RawRequestMessage, StreamWriter
 
+from gatekeeper.web.incoming import Request
 from gatekeeper.web.outgoing import Sent
+
+UNREAD_S: Final = 60.0
+"""So long an answer may wait for whoever asked for it to read, unless it is said otherwise."""
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class FrontServer(web.Server):
     """Hands parsed requests to `handle`; `refuse` makes the answer to what could not be parsed. `count` is how many
-    connections are open."""
+    connections are open. Whoever reads nothing of what waits for him in `unread_s` is hung up on."""
 
     def __init__(
         self,
         handle: Handle,
         refuse: Callable[[], web.StreamResponse],
         request_factory: Callable[..., web.BaseRequest] | None = None,
+        unread_s: float = UNREAD_S,
         **options: Any,
     ) -> None:
-        super().__init__(handle, request_factory=request_factory, **options)
+        super().__init__(handle, request_factory=request_factory or Request, **options)
         self._refuse = refuse
         self._options = options
+        self._unread_s = unread_s
         self.count = 0
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
@@ -44,7 +51,7 @@ class FrontServer(web.Server):
         super().connection_lost(handler, exc)
 
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, self._refuse, loop=asyncio.get_running_loop(), **self._options)
+        return _Connection(self, self._refuse, self._unread_s, loop=asyncio.get_running_loop(), **self._options)
 
 
 class FrontRunner(web.AppRunner):
@@ -74,13 +81,16 @@ class FrontRunner(web.AppRunner):
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_factory", "_handle", "_refuse")
+    __slots__ = ("_factory", "_handle", "_refuse", "_unread_s")
 
-    def __init__(self, server: web.Server, refuse: Callable[[], web.StreamResponse], **options: Any) -> None:
+    def __init__(
+        self, server: web.Server, refuse: Callable[[], web.StreamResponse], unread_s: float, **options: Any
+    ) -> None:
         super().__init__(server, **options)
         self._handle = server.request_handler
-        self._factory = server.request_factory
+        self._factory: Any = server.request_factory
         self._refuse = refuse
+        self._unread_s = unread_s
 
     async def start(self) -> None:
         """Answers the requests of this connection, one after the other, as aiohttp's own does.
@@ -101,6 +111,7 @@ class _Connection(web.RequestHandler):
             self._task_handler = None
             if self.transport is not None:
                 self.transport.close()
+                self._abort_later(self.transport)
 
     async def _next_message(self) -> None:
         self._waiter = self._loop.create_future()
@@ -111,11 +122,14 @@ class _Connection(web.RequestHandler):
 
     async def _answer_next(self) -> bool:
         """Answers one request. False: no other may follow."""
+        message: Any
         message, body = self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
         try:
-            answer, is_gone = await self._handle_request(self._request(message, body), None, self._handle)
+            task: Any = self._task_handler or asyncio.current_task()
+            writer = None if self._factory is Request else StreamWriter(self, self._loop)
+            answer, is_gone = await self._handled(self._factory(message, body, self, writer, task))
             if is_gone:
                 return False
             self._keepalive = bool(answer.keep_alive)
@@ -130,10 +144,6 @@ class _Connection(web.RequestHandler):
             self.force_close()
             raise
         return self._keepalive and not self._close and not self._force_close
-
-    def _request(self, message: Any, body: StreamReader) -> web.BaseRequest:
-        task: Any = self._task_handler or asyncio.current_task()
-        return self._factory(message, body, self, StreamWriter(self, self._loop), task)
 
     async def _linger(self, body: StreamReader) -> None:
         """The client may still send, and would not read an answer to what is cut off: for a while it is heard out."""
@@ -152,6 +162,28 @@ class _Connection(web.RequestHandler):
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
 
+    async def _drain_helper(self) -> None:
+        """Everything that waits until more can be written waits here, and not for ever."""
+        try:
+            async with asyncio.timeout(self._unread_s):
+                await super()._drain_helper()
+        except TimeoutError:
+            if self.transport is not None:
+                self.transport.abort()
+            raise ConnectionResetError("the client reads nothing") from None
+
+    def force_close(self) -> None:
+        """Ends the connection, also where what waits is never read."""
+        transport = self.transport
+        super().force_close()
+        if transport is not None:
+            self._abort_later(transport)
+
+    def _abort_later(self, transport: asyncio.Transport) -> None:
+        """To close waits for what was written to be taken; this does not."""
+        if transport.get_write_buffer_size():
+            self._loop.call_later(self._unread_s, transport.abort)
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
@@ -167,6 +199,24 @@ class _Connection(web.RequestHandler):
         if self._reading_paused:
             super().resume_reading(resume_parser)
 
+    async def _handled(self, request: web.BaseRequest) -> tuple[web.StreamResponse, bool]:
+        """The answer to a request, and whether the client is gone. What the library does beside that is to be told when
+        the connection is lost or closed, and what became of an error."""
+        self._request_in_progress, self._current_request = True, request
+        try:
+            try:
+                answer = await self._handle(request)
+            except Exception as error:  # noqa: BLE001  # what becomes of it is the library's
+                return await self._handle_request(request, None, partial(_raise, error))
+            self._current_request = None
+            if type(answer) is Sent and not self.writing_paused and not self._upgraded:
+                return answer, False
+            return await self.finish_response(request, answer, None)
+        finally:
+            self._request_in_progress, self._current_request = False, None
+            if self._handler_waiter is not None and not self._handler_waiter.done():
+                self._handler_waiter.set_result(None)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -175,8 +225,12 @@ class _Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002
     ) -> web.StreamResponse:
         """The connection ends with this answer: where the next request begins is not known."""
-        if request.writer.output_size > 0:
+        if request.writer.output_size > 0 or (type(request) is Request and request.has_begun):
             raise ConnectionError("an answer had begun")
         answer = self._refuse()
         answer.force_close()
         return answer
+
+
+async def _raise(error: Exception, _request: web.BaseRequest) -> Never:
+    raise error

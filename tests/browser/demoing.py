@@ -44,6 +44,11 @@ class Demo:
         async with self.session.post(f"{self.url}/v1/generations", json=PICTURE | changes, headers=head) as answer:
             return answer.status, json.loads(await answer.read())
 
+    async def film(self, key: str) -> None:
+        """A film that is made until somebody says that it has ended, by a job: 50.64 credits."""
+        body = {"model": "gen4.5", "promptText": "a cat [sandbox: job_wait]", "ratio": "1280:720", "duration": 2}
+        await self._done("POST", f"{self.url}/runway/v1/text_to_video", key, body)
+
     async def decide(self, key: str) -> str:
         """Credits held for a picture that somebody else makes; the decision's id."""
         return str((await self._done("POST", f"{self.url}/v1/decisions", key, PICTURE | {"ttl_s": 900}))["id"])

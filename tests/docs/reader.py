@@ -130,7 +130,7 @@ def ran(words: list[str]) -> str:
 
 
 def understood(words: list[str]) -> str:
-    """A command that would go on for ever, or that only names what there is not: its words are read, nothing is done."""
+    """A command that would go on for ever, or that names what there is not: its words are read, nothing is done."""
     command: Any = typer.main.get_command(make_app())
     rest = list(words)
     while hasattr(command, "commands"):

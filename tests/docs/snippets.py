@@ -44,7 +44,6 @@ NOT_RUN: Final = {
     "valkey-cli CONFIG SET auto-aof-rewrite-percentage 100": "as the line before it",
     "git clone https://github.com/your-organisation/gatekeeper.git": "it stands for wherever the project is kept",
     "cd gatekeeper": "the tests are there",
-    "make docs": "tests/docs/test_site.py builds the site",
 }
 """Commands that no test can type, each with the reason."""
 

@@ -52,6 +52,10 @@ def test_address_is_read(url: str, connection: type, place: dict[str, object]):
         ("redis://host/first", "number of a database"),
         ("redis://host?socket_timeout=99", "does not take 'socket_timeout'"),
         ("redis://host?tsl=true", "does not take 'tsl'"),
+        ("rediss://host?ssl_cert_reqs=none", "ssl_cert_reqs has to be required"),
+        ("rediss://host?ssl_cert_reqs=optional", "ssl_cert_reqs has to be required"),
+        ("rediss://host?ssl_check_hostname=false", "ssl_check_hostname has to be true"),
+        ("rediss://host?ssl_check_hostname=False&ssl_cert_reqs=required", "ssl_check_hostname has to be true"),
     ],
 )
 def test_other_addresses_are_refused(url: str, message: str):

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from gatekeeper.ledger.address import read_address
 from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import StoreClient, connect, open_client
-from gatekeeper.ledger.errors import LedgerUnavailable
+from gatekeeper.ledger.errors import LedgerUnavailable, StoreRefused
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.line import OwnLine, line_of
 from gatekeeper.ledger.records import Held, HoldOrder, SettleStatus
 from gatekeeper.ledger.teamrecord import TeamRecord
+from tests.certificates import Authority, Pair
 from tests.ledger.conftest import fresh_id
 from tests.ledger.topologies import Server, until
 from tests.system.tlsrelay import CERTIFICATE, TlsRelay
@@ -109,3 +112,64 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_talked_to(place: str
     await client.close()
 
     assert not caught.value.maybe_executed
+
+
+async def heard_from(server: Server, pair: Pair, root: Path, url: str) -> str:
+    """What a store with this certificate answers to whoever believes that authority; why not, where it is not asked."""
+    relay = TlsRelay(pair.certificate, pair.key)
+    relay.target = f"redis://{server.place}"
+    await relay.start()
+    port = relay.url.rpartition(":")[2]
+    client = await open_client(read_address(url.format(port=port, root=root)), Patience(budget_s=1, attempts=1))
+    try:
+        return str(await client.command("PING"))
+    except LedgerUnavailable as error:
+        return str(error)
+    finally:
+        await client.close()
+        await relay.close()
+
+
+PLAIN = "rediss://127.0.0.1:{port}/0?ssl_ca_certs={root}"
+
+
+async def test_an_authority_of_ones_own_is_believed(server: Server, tmp_path: Path) -> None:
+    """Its file is named in the address."""
+    authority = Authority(tmp_path)
+
+    assert "PONG" == await heard_from(server, authority.sign(), authority.root, PLAIN)
+
+
+async def test_a_certificate_of_another_name_is_refused(server: Server, tmp_path: Path) -> None:
+    """Though its authority is believed: any other server of the house would have one."""
+    authority = Authority(tmp_path)
+    other = authority.sign(host="printer.example")
+
+    assert "certificate" in await heard_from(server, other, authority.root, PLAIN)
+
+
+async def test_a_certificate_that_has_ended_is_refused(server: Server, tmp_path: Path) -> None:
+    """Its key may be anybody's by now."""
+    authority = Authority(tmp_path)
+    ended = authority.sign(lasts=-timedelta(days=1))
+
+    assert "certificate" in await heard_from(server, ended, authority.root, PLAIN)
+
+
+async def test_a_certificate_of_another_authority_is_refused(server: Server, tmp_path: Path) -> None:
+    """Whatever name is in it."""
+    (tmp_path / "other").mkdir()
+    pair, root = Authority(tmp_path).sign(), Authority(tmp_path / "other").root
+
+    assert "certificate" in await heard_from(server, pair, root, PLAIN)
+
+
+@pytest.mark.parametrize("url", ["redis+cluster://h:1?{files}", "redis+sentinel://h:1/name?{files}"])
+def test_many_servers_are_verified_too(url: str) -> None:
+    """With the same files as one server; without tls=true they are no address."""
+    address = read_address(url.format(files="tls=true&ssl_ca_certs=/a.pem"))
+    with pytest.raises(StoreRefused, match="needs tls=true"):
+        read_address(url.format(files="ssl_ca_certs=/a.pem"))
+
+    assert "/a.pem" == address.options["ssl_ca_certs"]
+    assert {"ssl_cert_reqs", "ssl_check_hostname"}.isdisjoint(address.options)

@@ -18,7 +18,8 @@ CLOSING_S = 1.0
 class TlsRelay:
     """Listens on a free port of localhost and passes every byte on to `target`, which may be named later."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path = CERTIFICATE, key: Path | None = None) -> None:
+        self._files = certificate, key
         self.target = ""
         self.url = ""
         self._server: asyncio.Server | None = None
@@ -26,7 +27,7 @@ class TlsRelay:
 
     async def start(self) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(CERTIFICATE)
+        context.load_cert_chain(*self._files)
         self._server = await asyncio.start_server(self._take, "127.0.0.1", 0, ssl=context)
         self.url = f"https://localhost:{self._server.sockets[0].getsockname()[1]}"
 

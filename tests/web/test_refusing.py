@@ -6,7 +6,7 @@ from aiohttp import web
 from gatekeeper.core.rejection import Code, EarlierFacts, Rejection, Violation
 from gatekeeper.dialects.base import Dialect
 from gatekeeper.dialects.registry import DIALECTS
-from gatekeeper.web.answers import REQUEST_ID, rejection_answer
+from gatekeeper.web.answers import OWN, REQUEST_ID, rejection_answer
 from gatekeeper.web.outgoing import Whole, head_of
 from tests.cases import each_case
 from tests.web.test_outgoing import asks, told
@@ -36,7 +36,7 @@ def test_told_again_it_is_what_the_dialect_says(name: str) -> None:
     answer = told_twice(DIALECTS[name], unsupported())
 
     assert (rendered.status, rendered.body) == (answer.status, answer.body)
-    assert (*rendered.headers, ("Server", "gatekeeper"), (REQUEST_ID, SECOND)) == tuple(answer.headers.items())
+    assert (*rendered.headers, *OWN, (REQUEST_ID, SECOND)) == tuple(answer.headers.items())
 
 
 def test_an_id_in_a_callers_text_stays() -> None:

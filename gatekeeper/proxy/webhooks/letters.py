@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
@@ -39,9 +39,9 @@ class Letter:
     about a team and no generation, has neither provider nor hold."""
 
     id: str
-    url: str
-    body: bytes
-    headers: dict[str, str]
+    url: str = field(repr=False)
+    body: bytes = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
     team: str
     provider: str
     hold_id: str

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -24,10 +24,10 @@ DIRECTORY: Final = "webhooks"
 class Webhooks:
     """`secret` is the store's own; `standard_secrets` and `key_rings` tell whether a provider says what it seems to."""
 
-    secret: str
+    secret: str = field(repr=False)
     allowed: Allowed
     deliveries: Deliveries
-    standard_secrets: Mapping[str, str]
+    standard_secrets: Mapping[str, str] = field(repr=False)
     key_rings: Mapping[str, KeyRing]
 
 

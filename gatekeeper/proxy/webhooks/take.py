@@ -6,7 +6,7 @@ be called is for `addresses`. What could be read as another webhook by the provi
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Final
 from urllib.parse import quote, unquote_plus
@@ -55,8 +55,8 @@ _OURS: Final = re.compile(
 class Wanted:
     """A webhook that a request asks for: its address, the caller's own secret or "", and where they stand."""
 
-    url: str
-    secret: str
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
     trait: Webhook
     content_type: str
 
@@ -130,10 +130,10 @@ def _json_text(values: dict[str, object], field: str) -> str:
 
 
 def _in_json(body: Sequence[bytes], fields: dict[str, str]) -> Sequence[bytes]:
-    for field, text in fields.items():
-        span = _only_place(body, field)
+    for name, text in fields.items():
+        span = _only_place(body, name)
         if span is None:
-            whole = rewrite(b"".join(body), (field,), lambda _, text=text: text)  # type: ignore[misc]
+            whole = rewrite(b"".join(body), (name,), lambda _, text=text: text)  # type: ignore[misc]
             release(body)
             body = [whole]
         else:
