@@ -187,18 +187,11 @@ class _Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Sends an answer, where that is not done. The second is whether the client is gone, or reads nothing."""
-        if type(resp) is Sent and not self._upgraded and not self.writing_paused:
-            return resp, False
-        try:
-            async with asyncio.timeout(UNREAD_S):
-                if type(resp) is not Sent or self._upgraded:
-                    return await super().finish_response(request, resp, start_time)
-                await request.writer.drain()
-        except (ConnectionError, TimeoutError):
-            if self.transport is not None:
-                self.transport.abort()
-            return resp, True
+        """Sends an answer, where that is not done. The second is whether the client is gone."""
+        if type(resp) is not Sent or self._upgraded:
+            return await super().finish_response(request, resp, start_time)
+        if self.writing_paused:
+            await request.writer.drain()
         return resp, False
 
     def resume_reading(self, resume_parser: bool = True) -> None:
