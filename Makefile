@@ -56,6 +56,10 @@ bench-peers: $(TO_TEST) ## the gateway beside LiteLLM and Portkey, which are set
 bench-growth: $(TO_TEST) ## the gateway beside little and much, in 20 minutes (BENCH_ARGS=--quick: in 3)
 	@$(PY) -m benchmarks.growth $(BENCH_ARGS)
 
+.PHONY: screenshots
+screenshots: $(TO_TEST) ## pictures of the console in docs/screenshots, of a month that is made up (needs chromium)
+	@$(PY) -m tests.screenshots
+
 .PHONY: check
 check: format-check lint types floors audit coverage ## all that must hold before a change goes in
 
