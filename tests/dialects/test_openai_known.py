@@ -11,7 +11,9 @@ from gatekeeper.core.rejection import Rejected
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.dialects import openai
 
-_words = st.sampled_from(("gpt-image-1.5", "1024x1024", "high", "auto", "2K", "16:9", "png", "gif", "x" * 300, "", "\n"))
+_words = st.sampled_from(
+    ("gpt-image-1.5", "1024x1024", "high", "auto", "2K", "16:9", "png", "gif", "x" * 300, "", "\n")
+)
 _values = st.one_of(_words, st.none(), st.booleans(), st.integers(-1, 3), st.just(1.0), st.just([1]), st.just({"a": 1}))
 _names = st.sampled_from(
     ("model", "prompt", "size", "Size", "n", "quality", "resolution", "aspect_ratio", "stream", "output_format", "svg",
@@ -32,7 +34,7 @@ def asked(body: Mapping[str, Any]) -> GenerationRequest | str:
 
 def asked_anew(body: Mapping[str, Any]) -> GenerationRequest | str:
     """The same where nothing is remembered."""
-    openai._known.__init__(openai.READ_REMEMBERED)  # type: ignore[misc]  # noqa: SLF001
+    openai._known.__init__(openai.READ_REMEMBERED)  # type: ignore[misc]
     return asked(body)
 
 
@@ -67,11 +69,11 @@ def test_no_prompt_is_remembered() -> None:
     for each in range(20):
         asked(body | {"prompt": f"a lighthouse {each}"})
 
-    assert len(openai._known) == 1  # noqa: SLF001
+    assert len(openai._known) == 1
 
 
 def test_long_texts_are_not_remembered() -> None:
     """A prompt in the wrong field is not kept."""
     asked_anew({"model": "gpt-image-1.5", "prompt": "a", "user": "a lighthouse in a storm, oil on canvas"})
 
-    assert len(openai._known) == 0  # noqa: SLF001
+    assert len(openai._known) == 0
