@@ -130,16 +130,9 @@ def _admit(
 
 def admit_call(call: Call, asked: GenerationRequest) -> Admission:
     """What a call asks for, on the account and at the providers that it has."""
-    facts = call.facts
-    return admit(
-        call.catalog,
-        call.candidates,
-        call.caller.team,
-        asked,
-        project=facts.project,
-        phase=facts.phase,
-        past=call.past,
-    )
+    facts, past = call.trace.facts, call.past
+    team = call.caller.team
+    return admit(call.catalog, call.candidates, team, asked, project=facts.project, phase=facts.phase, past=past)
 
 
 def names_at(model: ModelSpec, provider: Provider) -> tuple[str, ...]:
