@@ -56,6 +56,10 @@ bench-peers: $(TO_TEST) ## the gateway beside LiteLLM and Portkey, which are set
 bench-growth: $(TO_TEST) ## the gateway beside little and much, in 20 minutes (BENCH_ARGS=--quick: in 3)
 	@$(PY) -m benchmarks.growth $(BENCH_ARGS)
 
+.PHONY: screenshots
+screenshots: $(TO_TEST) ## pictures of the console in docs/screenshots, of a month that is made up (needs chromium)
+	@$(PY) -m tests.screenshots
+
 .PHONY: check
 check: format-check lint types floors audit coverage ## all that must hold before a change goes in
 
@@ -95,6 +99,10 @@ coverage: $(TO_TEST) ## every test, with the coverage it must reach
 generate: $(TO_TEST) ## write the parts of docs/ that come from the code
 	@$(PY) -m tests.house.generated
 
+.PHONY: docs
+docs: $(TO_TEST) ## build docs/ as a site, into site/; a link that leads nowhere fails it
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
+
 .PHONY: dist
 dist: $(TO_TEST) ## wheel and source distribution in dist/, the list of all they need in sbom/
 	@rm -rf dist sbom
@@ -108,7 +116,7 @@ release-check: dist ## build them, install the wheel alone, and run its demo
 
 .PHONY: clean
 clean: ## remove what was made here; credits and tokens (config/data) stay
-	rm -rf .venv .peers dist sbom .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .peers dist sbom site .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find gatekeeper tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian's python3 cannot put pip into a new environment, so its own pip installs there.

@@ -53,6 +53,7 @@ from gatekeeper.sections import ServerSettings
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
 from gatekeeper.store import data_dir, open_ledger
+from gatekeeper.tracing import traced, tracing_problems
 from gatekeeper.web.auth import Authenticator
 from gatekeeper.web.tls import Certificate, certificate_problems, open_certificate
 from gatekeeper.yamlfile import ConfigError
@@ -206,7 +207,7 @@ async def running_worker(
 def load_all(settings: Settings) -> Catalog:
     """The catalog; and every mistake in providers, catalog, certificates and teams file at once, before anything is
     written."""
-    problems = [*provider_problems(settings), *certificate_problems(settings)]
+    problems = [*provider_problems(settings), *certificate_problems(settings), *tracing_problems(settings)]
     catalog = None
     try:
         catalog = load_catalog(settings.catalog_files())
@@ -242,7 +243,7 @@ async def _build_gate(  # every argument is a part that is wired in
     callers = Authenticator(
         books.ledger.keyring.find, books.ledger.team, clock, static_keys, key_headers(providers.values())
     )
-    return Gate(
+    gate = Gate(
         providers=providers,
         native_dialect=DIALECTS["native"],
         shelf=shelf,
@@ -266,6 +267,7 @@ async def _build_gate(  # every argument is a part that is wired in
         public_url=server.public_url,
         certificate=open_certificate(settings, "data"),
     )
+    return traced(gate, settings, stack) if settings.tracing.enabled else gate
 
 
 def _room(settings: Settings) -> Room:

@@ -17,6 +17,7 @@ from gatekeeper.serverevents import (
     ServerStarted,
     ServerStopped,
     StoreWarning,
+    TracesLost,
     WorkerDied,
     WorkerStarted,
     WorkerStopped,
@@ -363,6 +364,7 @@ Event = (
     | ConsoleEntered
     | BodyNotKept
     | StoreWarning
+    | TracesLost
     | HistoryLost
     | LedgerFailed
     | CredentialRefused
@@ -378,6 +380,7 @@ LEVELS: dict[str, str] = {
     "settle.deferred": "warning",
     "hold.expired": "warning",
     "store.warning": "warning",
+    "traces.lost": "warning",
     "ledger.history_lost": "error",
     "ledger.failed": "error",
     "credential.refused": "error",

@@ -60,7 +60,7 @@ async def listen_data(server: ServerSettings, gate: Gate, stack: AsyncExitStack,
     system deals the connections out. Raises OSError."""
     plane = DataPlane(gate)
     front = FrontServer(
-        plane.handle,
+        plane.handle if gate.spans is None else gate.spans.around(gate, plane.handle),
         plane.refuse_unparsable,
         access_log=None,
         auto_decompress=False,

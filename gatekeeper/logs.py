@@ -49,7 +49,8 @@ _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 class _Lines:
     """Writes the lines of one turn of the event loop together, before the next turn: a write for each would be the most
     costly part of it. What is a warning or worse is written at once, and so is all without a loop, that of other
-    threads too. What waits when the process ends is written then."""
+    threads too. What waits when the process ends is written then. Lines that nobody takes, because a disk is full or a
+    reader is gone, are lost: what they tell of has happened, and whoever did it goes on."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._out = structlog.BytesLogger(stream)
@@ -85,7 +86,8 @@ class _Lines:
             while True:
                 lines.append(waiting.popleft())
         if lines:
-            self._out.msg(b"\n".join(lines))
+            with suppress(OSError):
+                self._out.msg(b"\n".join(lines))
 
 
 class _Seconds:

@@ -126,6 +126,16 @@ class SignalSettings(Section):
     )
 
 
+class TracingSettings(Section):
+    """Traces in the terms of OpenTelemetry, whose own variables (`OTEL_...`) say where they go and how many."""
+
+    enabled: bool = Field(False, description="It takes the extra `gatekeeper[otel]`, and some time of each request.")
+    to_providers: bool = Field(
+        True,
+        description="Providers hear of the span that waits for them, and can go on with its trace.",
+    )
+
+
 class EnvSecret(Section):
     """A secret in an environment variable."""
 

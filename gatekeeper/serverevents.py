@@ -100,6 +100,15 @@ class StoreWarning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TracesLost:
+    """The collector did not take spans, and they are gone; told once until it takes some again. Nothing else of the
+    gateway depends on it."""
+
+    event: Literal["traces.lost"] = "traces.lost"
+    spans: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class HistoryLost:
     """The store has lost journal entries of this team that it had acknowledged. `seen` is the last this gateway saw,
     `kept` the last of its own that is there; `told_again` of its entries are there again, `refused` were not taken

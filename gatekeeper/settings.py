@@ -22,7 +22,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gatekeeper.custom_settings import CustomSettings
 from gatekeeper.environment import DELIMITER, PREFIX, EnvironmentSource, at_its_variable, with_environment
-from gatekeeper.sections import HttpAddress, NamedCredential, NamedSecret, Section, ServerSettings, SignalSettings
+from gatekeeper.sections import (
+    HttpAddress,
+    NamedCredential,
+    NamedSecret,
+    Section,
+    ServerSettings,
+    SignalSettings,
+    TracingSettings,
+)
 from gatekeeper.yamlfile import (
     ConfigError,
     DataPath,
@@ -262,6 +270,7 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     signals: SignalSettings = SignalSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     catalog: tuple[str, ...] = ("catalog/*.yaml",)
     teams: Path | None = None

@@ -60,8 +60,12 @@ class Traffic:
             "gatekeeper_credits_refused", "Credits that refused requests would have needed, by code", ("code",),
             unit=MICRO,
         )  # fmt: skip
+        self._failures = Counts(
+            "gatekeeper_upstream_failures", "Generations that got no answer of their provider, by the reason",
+            ("provider", "reason"),
+        )  # fmt: skip
         self._requests.fold = self._seconds.fold = self._folded
-        for each in (self._requests, self._seconds, self._holds, self._credits_refused):
+        for each in (self._requests, self._seconds, self._holds, self._credits_refused, self._failures):
             registry.register(each)
         self._of_requests = self._holds.bars(("request",))
 
@@ -93,6 +97,10 @@ class Traffic:
     def credits_refused(self, code: str, amount: int) -> None:
         """A request that would have needed so much, in micro-credits."""
         self._credits_refused.add((code,), amount)
+
+    def upstream_failed(self, provider: str, reason: str) -> None:
+        """A configured provider's, and one of the few reasons of `upstream/failure.py`."""
+        self._failures.add((provider, reason))
 
     def hold_ended(self, age_s: float) -> None:
         """A hold whose own request resolved it."""

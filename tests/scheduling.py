@@ -9,12 +9,17 @@ import re
 from xdist.scheduler.loadscope import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+BROWSER = "tests/browser/"
+"""All of its tests share one browser and one gateway."""
+
 LONG_FIRST = (
+    BROWSER,
     "tests/torture/test_short.py",
     "tests/system/test_outbox.py",
     "tests/system/test_jobs_cut_short.py",
     "tests/ledger/test_failover.py",
     "tests/system/test_process.py",
+    "tests/docs/test_snippets.py",
     "tests/system/test_workers.py",
     "tests/system/test_workers_trouble.py",
     "tests/system/test_deployed.py",
@@ -31,7 +36,12 @@ LONG_FIRST = (
 )
 """Files that take longest: they begin first, so that at the end all processes end at about the same time."""
 
-ONE_BY_ONE = {*LONG_FIRST} - {"tests/ledger/test_failover.py", "tests/ledger/test_sentinel.py"}
+ONE_BY_ONE = {*LONG_FIRST} - {
+    BROWSER,
+    "tests/docs/test_snippets.py",
+    "tests/ledger/test_failover.py",
+    "tests/ledger/test_sentinel.py",
+}
 """Those of them whose tests take seconds each and share nothing."""
 
 STORE = re.compile(r"[\[-](cluster|sentinel)[-\]]")
@@ -55,6 +65,8 @@ def unit_of(nodeid: str) -> str:
     path = nodeid.partition("::")[0]
     if path in ONE_BY_ONE:
         return nodeid
+    if path.startswith(BROWSER):
+        return BROWSER
     store = STORE.search(nodeid)
     return f"{path} {store[1]}" if store and path.endswith("test_everywhere.py") else path
 

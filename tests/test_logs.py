@@ -36,12 +36,15 @@ class Stdout(io.RawIOBase):
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.written: list[bytes] = []
+        self.is_full = False
         monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BufferedWriter(self)))
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
+        if self.is_full:
+            raise OSError("no space left")
         self.written.append(bytes(data))
         return len(data)
 
@@ -133,6 +136,24 @@ async def test_lines_of_one_turn_are_written_together(monkeypatch: pytest.Monkey
     emit(HoldUnknown(facts=FACTS, credits_held=1, reason="x", policy="release"))
 
     assert ([], [2, 2]) == (at_first, [each.count(b"\n") for each in stdout.written])
+
+
+@pytest.mark.parametrize("lines", [1, LINES_WAITING_MAX])
+async def test_a_disk_that_is_full_stops_nobody(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
+    """A line is lost; what it tells of is not undone by it, and the next one is written when there is room."""
+    stdout, unhandled = Stdout(monkeypatch), list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: unhandled.append(told))
+    configure_logs("info", "json")
+    stdout.is_full = True
+    for _ in range(lines):
+        emit(ServerStopped(pid=1, abandoned=0))
+    await asyncio.sleep(0)
+    emit(HoldUnknown(facts=FACTS, credits_held=1, reason="x", policy="release"))
+    stdout.is_full = False
+    emit(HoldUnknown(facts=FACTS, credits_held=2_000_000, reason="x", policy="release"))
+
+    assert [] == unhandled
+    assert 2 == json.loads(b"".join(stdout.written).splitlines()[-1])["credits_held"]
 
 
 def test_without_a_loop_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

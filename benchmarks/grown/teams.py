@@ -33,8 +33,8 @@ WHY: Final = {
     "spends is looked at once in five seconds, to tell what its limits have reached. That follows from how many ask "
     "within those times, not from how many there are",
     f"in turn: {STORE}": "the same look-ups on the store's side, and its memory's caches",
-    BESIDE: "three walks over all teams (deadlines, jobs, limits), at paces that have bounds: beyond these a walk "
-    "takes longer, and costs no more",
+    BESIDE: "four walks over all teams (deadlines, jobs, limits, counts), at paces that have bounds: beyond these a "
+    "walk takes longer, and costs no more",
     "store, ms of CPU a second without requests": "the store's side of the same walks",
     RSS_AFTER: "what is remembered of teams that were at work, each kind with its bound: records (10,000), key names "
     "(4,096 days of teams), the last entry seen (100,000), deadlines (200,000)",

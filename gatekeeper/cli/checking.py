@@ -24,6 +24,7 @@ from gatekeeper.ledger.errors import StoreRefused
 from gatekeeper.ledger.opening import EMBEDDED
 from gatekeeper.providers import provider_problems
 from gatekeeper.settings import ProviderSettings, Settings
+from gatekeeper.tracing import tracing_problems
 from gatekeeper.web.tls import certificate_problems
 from gatekeeper.yamlfile import ConfigError, Problem, load_yaml
 
@@ -95,6 +96,7 @@ def _check_settings(settings: Settings, found: Findings) -> None:
         except StoreRefused as error:
             found.problems.append(settings.problem(("store", "url"), str(error), "Correct the address."))
     found.problems += provider_problems(settings, secrets_needed=False)
+    found.problems += tracing_problems(settings)
     found.warnings += _without_credential(settings)
     found.warnings += [p for p in provider_problems(settings) if p not in found.problems]
     # The files lie where the gateway runs, as its credentials do.

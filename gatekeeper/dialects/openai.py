@@ -4,8 +4,12 @@ Fields that no price here depends on are left alone. `aspect_ratio` and `resolut
 copy its format take them. Sizes are read in any spelling; what the model takes is validated elsewhere.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final
 
+from gatekeeper.core.memo import Memo
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.dialects.answers import succeeded
@@ -23,7 +27,7 @@ from gatekeeper.dialects.base import (
 from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.errorobject import render_error, render_error_event
-from gatekeeper.dialects.fields import Fields, JsonFields, read_json
+from gatekeeper.dialects.fields import Fields, JsonFields, digest_of, read_json
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.jsonanswer import JsonAnswer
 from gatekeeper.dialects.multipart import read_form
@@ -99,6 +103,19 @@ TRAITS = Traits(
 _FORMATS = ("png", "jpeg", "jpg", "webp")
 _OF_OTHER_FORMATS = ("frame_count", "svg")
 
+READ_REMEMBERED: Final = 2048
+"""Settings of bodies; a team's software asks for a few dozens. Two kilobytes each at most."""
+
+SETTINGS_MAX: Final = 16
+"""More fields than the format has are somebody's own: such a body is read each time."""
+
+SETTING_LENGTH_MAX: Final = 32
+"""Every name and setting there is; a longer text may be a prompt that was put into the wrong field."""
+
+_NAMES: Final = ("model", "operation", "resolution", "aspect_ratio", "size", "outputs", "quality", "stream")
+_values_of: Final = attrgetter(*_NAMES)
+_known: Final = Memo[tuple[Any, ...], Callable[..., GenerationRequest]](READ_REMEMBERED)
+
 _FIELD_NAMES = {"outputs": "n", "duration_s": "seconds"}
 """Our names for what this format calls otherwise."""
 
@@ -110,6 +127,32 @@ find_route = ROUTES.find
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads JSON, and for edits and videos a form as well. Raises `Rejected`: malformed_request, missing_parameter."""
     fields = _read_fields(route, content_type, body)
+    if route.operation is Operation.IMAGE_GENERATE and isinstance(fields, JsonFields):
+        return _read_known(route, fields)
+    return _read(route, fields)
+
+
+def _read_known(route: Route, fields: JsonFields) -> GenerationRequest:
+    """The same of a JSON body whose settings are remembered, once they were found right: what is asked for follows from
+    them, and of its prompt from nothing but the prompt itself, whatever that is."""
+    told = fields.settings("prompt")
+    if told is None:
+        return _read(route, fields)
+    settings, prompt = told
+    try:
+        known = _known.get(settings)
+    except TypeError:  # a list or an object is in it
+        return _read(route, fields)
+    if known is not None:
+        return known(prompt_length=len(prompt), prompt_digest=digest_of(prompt))
+    request = _read(route, fields)
+    if len(settings) <= 3 * SETTINGS_MAX and all(type(e) is not str or len(e) <= SETTING_LENGTH_MAX for e in settings):
+        said = {name: value for name, value in zip(_NAMES, _values_of(request), strict=True) if value is not None}
+        _known.put(settings, partial(GenerationRequest, **said))
+    return request
+
+
+def _read(route: Route, fields: JsonFields | FormFields) -> GenerationRequest:
     if route.job is not None and isinstance(fields, JsonFields):
         request = read_remix(fields)
     elif is_video(route):

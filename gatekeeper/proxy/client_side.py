@@ -110,6 +110,8 @@ class ClientSide:
     async def break_off(self, last: bytes) -> None:
         """Sends what there is and ends the connection before the answer's end, so that it shows as incomplete."""
         await self.write(last)
+        # Whatever was sent behind this request: nobody could be told what came of it.
+        self.response.force_close()
         transport = self._request.transport
         if not self._gone and transport is not None:
             self._gone = True
@@ -119,6 +121,7 @@ class ClientSide:
     def cut(self) -> None:
         """Ends the connection at once."""
         self._gone = True
+        self.response.force_close()
         if self._request.transport is not None:
             self._request.transport.abort()
 

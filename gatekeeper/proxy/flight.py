@@ -158,15 +158,16 @@ class Flight:
         self.kept = kept
         match outcome:
             case Made():
-                of, self.resolved = self.admission, True
+                of = self.admission
                 end = ended_with(of.model, of.valid, outcome, self.held.amount, of.asked)
+                self.resolved = True
                 await self.gate.in_flight.book_here(self._charge, end)
                 if outcome.job_id is not None:
                     await self._name(outcome.job_id, outcome.files)
             case Failed(reason, True, cost):
                 full = Owed(self.held.amount, self.held.amount, note=reason)
-                self.resolved = True
                 end = Ended(full, "failed_billable", cost, meta_text({}, cost))
+                self.resolved = True
                 await self.gate.in_flight.book_here(self._charge, end)
             case Failed(reason):
                 await self.release(reason)
@@ -315,6 +316,7 @@ class Flight:
             deadline_s=deadline_s(self.gate.jobs, self.admission.model, self.admission.valid),
             hook=self.call.trace.hook,
             cost=pending.cost,
+            traceparent="" if self.call.trace.noted is None else self.call.trace.noted.traceparent,
         )
 
     def _is_booked(self, settlement: Settlement) -> bool:

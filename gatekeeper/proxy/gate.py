@@ -1,10 +1,10 @@
 """What the data plane works with, wired once by `app`: providers, catalog, ledger, upstream, and its limits."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, Protocol
 
 from aiohttp import web
 
@@ -21,7 +21,7 @@ from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.crowd import Crowd, Places, open_places
 from gatekeeper.proxy.entropy import Entropy
 from gatekeeper.proxy.jobs.desk import JobDesk
-from gatekeeper.proxy.jobs.record import Hook
+from gatekeeper.proxy.jobs.record import Hook, JobRecord
 from gatekeeper.proxy.keeping import Body, Room
 from gatekeeper.proxy.past import ENFORCED, Past, Shadow
 from gatekeeper.proxy.remembering import NONE, Habit, Habits
@@ -172,10 +172,22 @@ class InFlight:
         return max(self._count, self._booking + len(self._bookings))
 
 
+class Spans(Protocol):
+    """Tells in spans what becomes of requests. Around calls of the ledger and of providers it has its own already."""
+
+    def around(self, gate: "Gate", handle: "Handle") -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+        """The same handler with a span around each request."""
+        ...
+
+    def booking(self, record: JobRecord, via: str, outcome: str) -> AbstractContextManager[None]:
+        """A span around the booking of a job's end, linked to that of its submission."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """Everything the pipeline needs. `public_url` is how callers reach the gateway, None: as their `Host` says.
-    `certificate` is the data port's, None: it speaks plain HTTP."""
+    `certificate` is the data port's, None: it speaks plain HTTP. `spans` is there only where requests are traced."""
 
     providers: Mapping[str, Provider]
     native_dialect: Dialect
@@ -202,6 +214,16 @@ class Gate:
     habits: Habits = field(default_factory=Habits)
     entropy: Entropy = field(default_factory=Entropy)
     recent: Recent = field(default_factory=Recent)
+    spans: Spans | None = None
+
+
+@dataclass(slots=True)
+class Noted:
+    """What is noted for the span of a request: `traceparent` is the span's name elsewhere (W3C Trace Context), `code`
+    what it was refused with."""
+
+    traceparent: str = ""
+    code: Code | None = None
 
 
 @dataclass(slots=True)
@@ -212,7 +234,7 @@ class Trace:
     `ended` is how its generation ended, once that is known, and `hook` where the caller wants to hear how its job did.
     `asked` is the request in words, once it is read. `shadowed` is the code with which it would have been refused, were
     it not let by. `body` is its body, if that is not small: it is released when it is sent, at the latest when the
-    request ends.
+    request ends. `noted` is there only where requests are traced.
     """
 
     facts: GenerationFacts
@@ -224,6 +246,7 @@ class Trace:
     shadowed: Code | None = None
     habit: Habit = NONE
     body: Body | None = None
+    noted: Noted | None = None
 
     @classmethod
     def begin(cls, gate: Gate) -> "Trace":
@@ -235,6 +258,10 @@ class Trace:
         for name, value in known.items():
             getattr(facts, name)
             setattr(facts, name, value)
+
+
+Handle = Callable[[web.BaseRequest, Trace], Awaitable[web.StreamResponse]]
+"""Answers a request whose trace has begun."""
 
 
 @dataclass(slots=True, kw_only=True)

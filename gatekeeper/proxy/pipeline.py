@@ -101,6 +101,7 @@ async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
             return await provider.upstream.send(request, flight.delivery)
     except UpstreamError as error:
         flight.upstream_ended_s = flight.gate.clock.monotonic_s()
+        flight.gate.metrics.traffic.upstream_failed(provider.name, error.reason.value)
         await (flight.unknown(error.reason) if error.sent else flight.release(error.reason))
         raise from_upstream(error, provider.name) from None
 
@@ -122,7 +123,8 @@ def learn_asked(call: Call, asked: GenerationRequest) -> None:
 
 def learn(call: Call, admission: Admission) -> None:
     """What the request has become, for every log line from here on."""
-    valid, facts, trace = admission.valid, call.facts, call.trace
+    valid, trace = admission.valid, call.trace
+    facts = trace.facts
     if not call.dry_run:
         trace.asked = admitted_words(admission.asked, admission.offer.upstream_id)
     facts.provider = admission.provider.name

@@ -151,10 +151,10 @@ class DataPlane:
         vitals.in_hand(lambda: gate.crowd.count)
         gate.crowd.turns.on_turn = vitals.loop_lag.observe
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answers one request, whatever happens."""
+    async def handle(self, request: web.BaseRequest, trace: Trace | None = None) -> web.StreamResponse:
+        """Answers one request, whatever happens. `trace`: it has begun already."""
         gate, target, is_in = self._gate, self._lost, False
-        trace = Trace.begin(gate)
+        trace = trace or Trace.begin(gate)
         try:
             target = self._find_target(request)
             trace.facts.dialect = target.dialect_name
@@ -311,6 +311,8 @@ class DataPlane:
     ) -> web.StreamResponse:
         metrics, facts, money = self._gate.metrics, trace.facts, rejection.credits
         metrics.rejected(rejection.code)
+        if trace.noted is not None:
+            trace.noted.code = rejection.code
         metrics.traffic.refused(facts, rejection.code)
         if money is not None:
             metrics.traffic.credits_refused(rejection.code, money.required)

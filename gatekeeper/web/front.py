@@ -7,11 +7,13 @@ begins another for each request, which costs two turns of the event loop and a t
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Never
 
 from aiohttp import StreamReader, web
 from aiohttp.http import HttpProcessingError, RawRequestMessage, StreamWriter
 
+from gatekeeper.web.incoming import Request
 from gatekeeper.web.outgoing import Sent
 
 UNREAD_S: Final = 60.0
@@ -32,7 +34,7 @@ class FrontServer(web.Server):
         unread_s: float = UNREAD_S,
         **options: Any,
     ) -> None:
-        super().__init__(handle, request_factory=request_factory, **options)
+        super().__init__(handle, request_factory=request_factory or Request, **options)
         self._refuse = refuse
         self._options = options
         self._unread_s = unread_s
@@ -86,7 +88,7 @@ class _Connection(web.RequestHandler):
     ) -> None:
         super().__init__(server, **options)
         self._handle = server.request_handler
-        self._factory = server.request_factory
+        self._factory: Any = server.request_factory
         self._refuse = refuse
         self._unread_s = unread_s
 
@@ -120,11 +122,14 @@ class _Connection(web.RequestHandler):
 
     async def _answer_next(self) -> bool:
         """Answers one request. False: no other may follow."""
+        message: Any
         message, body = self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
         try:
-            answer, is_gone = await self._handle_request(self._request(message, body), None, self._handle)
+            task: Any = self._task_handler or asyncio.current_task()
+            writer = None if self._factory is Request else StreamWriter(self, self._loop)
+            answer, is_gone = await self._handled(self._factory(message, body, self, writer, task))
             if is_gone:
                 return False
             self._keepalive = bool(answer.keep_alive)
@@ -139,10 +144,6 @@ class _Connection(web.RequestHandler):
             self.force_close()
             raise
         return self._keepalive and not self._close and not self._force_close
-
-    def _request(self, message: Any, body: StreamReader) -> web.BaseRequest:
-        task: Any = self._task_handler or asyncio.current_task()
-        return self._factory(message, body, self, StreamWriter(self, self._loop), task)
 
     async def _linger(self, body: StreamReader) -> None:
         """The client may still send, and would not read an answer to what is cut off: for a while it is heard out."""
@@ -198,6 +199,24 @@ class _Connection(web.RequestHandler):
         if self._reading_paused:
             super().resume_reading(resume_parser)
 
+    async def _handled(self, request: web.BaseRequest) -> tuple[web.StreamResponse, bool]:
+        """The answer to a request, and whether the client is gone. What the library does beside that is to be told when
+        the connection is lost or closed, and what became of an error."""
+        self._request_in_progress, self._current_request = True, request
+        try:
+            try:
+                answer = await self._handle(request)
+            except Exception as error:  # noqa: BLE001  # what becomes of it is the library's
+                return await self._handle_request(request, None, partial(_raise, error))
+            self._current_request = None
+            if type(answer) is Sent and not self.writing_paused and not self._upgraded:
+                return answer, False
+            return await self.finish_response(request, answer, None)
+        finally:
+            self._request_in_progress, self._current_request = False, None
+            if self._handler_waiter is not None and not self._handler_waiter.done():
+                self._handler_waiter.set_result(None)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -206,8 +225,12 @@ class _Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002
     ) -> web.StreamResponse:
         """The connection ends with this answer: where the next request begins is not known."""
-        if request.writer.output_size > 0:
+        if request.writer.output_size > 0 or (type(request) is Request and request.has_begun):
             raise ConnectionError("an answer had begun")
         answer = self._refuse()
         answer.force_close()
         return answer
+
+
+async def _raise(error: Exception, _request: web.BaseRequest) -> Never:
+    raise error

@@ -15,8 +15,13 @@ from typing import Final
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
+from gatekeeper.web.incoming import Request
+
 SERVER: Final = "gatekeeper"
 """Answers of our own say so, and not which library or Python wrote them."""
+
+_BARE: Final = (Request, web.BaseRequest)
+"""Requests of a bare server."""
 
 _BODILESS: Final = frozenset((*range(100, 200), 204, 304))
 _BODILESS_METHODS: Final = frozenset((hdrs.METH_HEAD, hdrs.METH_CONNECT))
@@ -68,7 +73,7 @@ def is_plain(request: web.BaseRequest, status: int) -> bool:
     """Whether an answer goes the short way. Of a bare server's request: that of an application may have hooks, which
     want to see the answer first."""
     return (
-        type(request) is web.BaseRequest
+        type(request) in _BARE
         and request.version == HttpVersion11
         and status not in _BODILESS
         and request.method not in _BODILESS_METHODS
@@ -123,10 +128,13 @@ def put_ready(request: web.BaseRequest, status: int, beginning: bytes, body: byt
 
 def put(request: web.BaseRequest, data: bytes) -> None:
     """Writes to the connection. Raises ConnectionError when it is gone."""
-    transport = request.transport
+    transport = request.protocol.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client is gone")
-    request.writer.output_size += len(data)
+    if type(request) is Request:
+        request.has_begun = True
+    else:
+        request.writer.output_size += len(data)
     transport.write(data)
 
 

@@ -1,5 +1,6 @@
 """One demo and one browser for all tests of this folder; a window of its own for each, pictured where it fails."""
 
+import inspect
 import tempfile
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
@@ -18,7 +19,7 @@ FAILED = pytest.StashKey[bool]()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever shares a browser shares the loop it runs in."""
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if Path(__file__).parent in item.path.parents and inspect.iscoroutinefunction(getattr(item, "function", None)):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

@@ -44,6 +44,11 @@ class Demo:
         async with self.session.post(f"{self.url}/v1/generations", json=PICTURE | changes, headers=head) as answer:
             return answer.status, json.loads(await answer.read())
 
+    async def film(self, key: str) -> None:
+        """A film that is made until somebody says that it has ended, by a job: 50.64 credits."""
+        body = {"model": "gen4.5", "promptText": "a cat [sandbox: job_wait]", "ratio": "1280:720", "duration": 2}
+        await self._done("POST", f"{self.url}/runway/v1/text_to_video", key, body)
+
     async def decide(self, key: str) -> str:
         """Credits held for a picture that somebody else makes; the decision's id."""
         return str((await self._done("POST", f"{self.url}/v1/decisions", key, PICTURE | {"ttl_s": 900}))["id"])
@@ -59,11 +64,17 @@ class Demo:
 @asynccontextmanager
 async def running_demo(directory: Path) -> AsyncIterator[Demo]:
     """Starts it on free ports; it is gone when the block ends."""
-    environment = {"GATEKEEPER_ADMIN_TOKEN": TOKEN}
     async with (
-        gatekeeper("demo", "--port", "0", "--admin-port", "0", cwd=directory, **environment) as process,
-        aiohttp.ClientSession() as session,
+        gatekeeper("demo", "--port", "0", "--admin-port", "0", cwd=directory, GATEKEEPER_ADMIN_TOKEN=TOKEN) as process,
+        demo_of(process) as demo,
     ):
+        yield demo
+
+
+@asynccontextmanager
+async def demo_of(process: Process) -> AsyncIterator[Demo]:
+    """The demo that a process has begun to be, once it has said where it is."""
+    async with aiohttp.ClientSession() as session:
         await process.until_line("Ctrl-C")
         banner = "".join(process.lines)
         yield Demo(process, session, _found(r"curl -sS (\S+)/v1/balance", banner), _found(r"Console: +(\S+)/ ", banner))

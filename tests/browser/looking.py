@@ -47,6 +47,10 @@ class Look:
         await self.page.get_by_label("Why").fill(why)
         await self.page.get_by_role("button", name=button, exact=True).click()
 
+    async def choose(self, setting: str, value: str) -> None:
+        """Points at one value of a setting in the calculator."""
+        await self.page.locator(f'#of-{setting} label:has(input[value="{value}"])').click()
+
     async def told(self, text: str) -> None:
         """The page says so after a deed."""
         await expect(self.page.get_by_role("status").filter(has_text=text)).to_be_visible()

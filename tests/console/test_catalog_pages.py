@@ -204,7 +204,7 @@ def test_a_row_has_the_least_price_and_the_state_of_all_offers(name: str, least:
     """As the price list has them."""
     found = state_of(model(name))
 
-    assert (least, state) == (from_credits(model(name)), (found.tone, found.words))
+    assert (least, state) == (from_credits(model(name)), (found.tone, found.word))
 
 
 def test_an_address_is_escaped_once() -> None:

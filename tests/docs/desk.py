@@ -38,14 +38,14 @@ class Desk:
     https_url: str
     sandbox_url: str
 
-    def give(self, team: str, key: str, credits: int) -> None:
+    def give(self, team: str, key: str, amount: int) -> None:
         """A team with credits and a key."""
-        asyncio.run_coroutine_threadsafe(self._give(team, key, credits), self.loop).result(START_TIMEOUT_S)
+        asyncio.run_coroutine_threadsafe(self._give(team, key, amount), self.loop).result(START_TIMEOUT_S)
 
-    async def _give(self, team: str, key: str, credits: int) -> None:
+    async def _give(self, team: str, key: str, amount: int) -> None:
         ledger = self.gateway.store.ledger
         await ledger.put_team(TeamRecord(id=team))
-        await ledger.grant(team, "desk", credits * MICRO)
+        await ledger.grant(team, "desk", amount * MICRO)
         await ledger.keyring.put(KeyRecord(sha256=key_sha256(key), team=team, key_id="desk"))
 
 
@@ -89,7 +89,7 @@ def running_desk(scratch: Path) -> Iterator[Desk]:
     def work() -> None:
         try:
             asyncio.run(run())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told in the thread that waits for it
             failed.append(error)
         finally:
             ready.set()

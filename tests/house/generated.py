@@ -26,6 +26,7 @@ from gatekeeper.eventschema import log_event_schema
 from gatekeeper.ledger.states import ROWS
 from tests.house.admintables import api_text, problem_table, route_table
 from tests.house.metrictable import label_table, metric_table
+from tests.house.settingstable import settings_reference
 
 ROOT = Path(__file__).parents[2]
 
@@ -211,6 +212,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "admin-problems": problem_table,
     "metrics": metric_table,
     "metric-labels": label_table,
+    "settings": settings_reference,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from gatekeeper.core.rejection import Code
 from gatekeeper.metrics import Metrics
 from gatekeeper.traffic import ENDS
+from gatekeeper.upstream.failure import Reason
 from gatekeeper.vitals import HOLD_STATES
 from gatekeeper.workers.figures import GAUGES
 
@@ -22,6 +23,7 @@ BOUNDS: Final = {
     "percent": "points that teams state, 1 to 100",
     "diagnosis": "the causes that docs/budgets.md defines",
     "state": f"{len(HOLD_STATES)}: {', '.join(HOLD_STATES)}",
+    "reason": f"{len(Reason)}: {', '.join(Reason)}",
     "version": "one at a time",
     "python": "one at a time",
     "catalog": "one at a time",

@@ -36,7 +36,7 @@ def is_there(root: Path, path: str, name: str) -> bool:
     )
 
 
-@each_case("document", [*DOCUMENTS, *(f"docs/{p.name}" for p in sorted(ROOT.glob("docs/*.md")))])
+@each_case("document", [*DOCUMENTS, *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/**/*.md")))])
 def test_every_path_and_name_is_there(root: Path, document: str) -> None:
     """Files that a document names exist, and define what it says they define."""
     text = (root / document).read_text()

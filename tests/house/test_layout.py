@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-WHOLE = {"system", "house", "docs", "torture", "benchmarks"}
-"""Folders of tests about the running gateway, about the repository itself, about its documents, about all of it when
-everything fails, and about what measures them."""
+WHOLE = {"system", "browser", "house", "docs", "torture", "benchmarks"}
+"""Folders of tests about the running gateway, the console in a browser, the repository itself, its documents, about all
+of it when everything fails, and about what measures it."""
 
 IN_ONE_FILE = {"yamlfile"}
 """Packages whose tests are one file beside the folders."""

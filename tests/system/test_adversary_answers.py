@@ -197,3 +197,22 @@ async def no_hold_is_left(world: World) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("a hold is left")
+
+
+async def test_a_request_behind_an_answer_that_breaks_off_is_not_made(
+    start_world: StartWorld, start_raw: StartRaw
+) -> None:
+    """Their connection ends there: whoever sent both would pay for a picture that can reach nobody."""
+    broken = plain(PICTURE).replace(b"Content-Length: ", b"Content-Length: 9")
+    world = await start_world(provider_url=await start_raw(broken))
+    body = orjson.dumps({"model": "gpt-image-1.5", "prompt": "a cat", "size": "1024x1024"})
+    head = f"POST /openai/v1/images/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {await world.key()}\r\n"
+    sent = f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))
+    writer.write(sent * 3)
+    answers = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    await no_hold_is_left(world)
+
+    assert (1, 1) == (answers.count(b"HTTP/1.1 "), len(world.events("generation.admitted")))

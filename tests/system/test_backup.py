@@ -110,7 +110,7 @@ async def test_a_copy_of_the_append_only_file_proves_itself(at: At, tmp_path: Pa
 
 async def test_a_snapshot_proves_itself(at: At, tmp_path: Path) -> None:
     """Taken under load, loaded by a server without an append-only file, which then writes one: the last start has both
-    the file and the books."""
+    the file and the books. A server that is to write the file at once begins empty."""
 
     async def copy() -> None:
         async with asked(at.port) as redis:
@@ -121,6 +121,10 @@ async def test_a_snapshot_proves_itself(at: At, tmp_path: Path) -> None:
     await at.while_it_works(copy)
     (tmp_path / "restored").mkdir()
     shutil.copy(at.store / "dump.rdb", tmp_path / "restored/dump.rdb")
+    shutil.copytree(tmp_path / "restored", tmp_path / "at once")
+    empty = free_port()
+    async with store_server(tmp_path / "at once", empty, *AOF), asked(empty) as redis:
+        assert 0 == await redis.dbsize()
     loading, port = free_port(), free_port()
     async with store_server(tmp_path / "restored", loading, "--appendonly", "no"), asked(loading) as redis:
         await redis.config_set("appendonly", "yes")

@@ -84,7 +84,12 @@ async def test_a_provider_that_cannot_be_reached_counts_once(start_world: StartW
     world = await start_world(provider_url="http://127.0.0.1:9")
     await world.native(await world.key())
 
-    assert {("nano-banana-2", "image.generate", "provider_unavailable"): 1} == requests(await scraped(world))
+    found = await scraped(world)
+
+    assert {("nano-banana-2", "image.generate", "provider_unavailable"): 1} == requests(found)
+    assert 1 == sum(
+        value for name, value in found.items() if re.match(r".*_failures_total\{.*reason=\"refused\"", name)
+    )
 
 
 async def test_the_store_is_asked_and_its_books_are_counted(world: World) -> None:

@@ -155,6 +155,7 @@ def settings_for(tmp_path: Path, provider_url: str, **changes: Any) -> Settings:
     store |= {name: changes.pop(name) for name in ("outbox_max_mb",) if name in changes}
     jobs = changes.pop("jobs", {})
     webhooks, signals = changes.pop("webhooks", {}), changes.pop("signals", {})
+    tracing = changes.pop("tracing", {})
     overrides = {
         "server": {"port": 0, "admin_port": 0, **changes},
         "store": store,
@@ -162,6 +163,7 @@ def settings_for(tmp_path: Path, provider_url: str, **changes: Any) -> Settings:
         "jobs": jobs,
         "webhooks": webhooks,
         "signals": signals,
+        "tracing": tracing,
         "providers": providers,
     }
     return load_settings(None, overrides)

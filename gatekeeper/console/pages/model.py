@@ -13,9 +13,10 @@ from gatekeeper.console.calculator import Calculation, calculate, operation_text
 from gatekeeper.console.choices import written
 from gatekeeper.console.explaining import explain_price
 from gatekeeper.console.front import Front
-from gatekeeper.console.pages.catalog import State, state_of
+from gatekeeper.console.pages.catalog import state_of
 from gatekeeper.console.pricetable import PriceTable, price_table
 from gatekeeper.console.snippets.samples import Samples, samples
+from gatekeeper.console.standing import State
 from gatekeeper.console.visiting import Route, Visit, path_of
 from gatekeeper.core.lasting import durations_text
 from gatekeeper.core.rejection import number_text
@@ -31,9 +32,9 @@ _OVER: Final = {
 }
 
 _STATES: Final = {
-    Status.ACTIVE: State("good", "sold"),
-    Status.DEPRECATED: State("warn", "ending"),
-    Status.RETIRED: State("bad", "retired"),
+    Status.ACTIVE: State("sold", "good"),
+    Status.DEPRECATED: State("ending", "warn"),
+    Status.RETIRED: State("retired", "bad"),
 }
 
 

@@ -36,7 +36,8 @@ class Hook:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """A submitted job. `facts` are those of its request, with its hold's id; amounts are micro-credits. `cost` is what
-    the provider said at its submission, if it said so then. `token_sha256`: only who has this token may end it."""
+    the provider said at its submission, if it said so then. `token_sha256`: only who has this token may end it.
+    `traceparent` names the span of its request, where that was traced (W3C Trace Context)."""
 
     provider: str
     link: JobLink
@@ -50,6 +51,7 @@ class JobRecord:
     hook: Hook | None = None
     cost: Cost | None = None
     token_sha256: str = ""
+    traceparent: str = ""
 
     @property
     def team(self) -> str:
@@ -91,6 +93,7 @@ def _text(record: JobRecord) -> str:
         "hook": None if record.hook is None else asdict(record.hook),
         "cost": None if record.cost is None else asdict(record.cost),
         **({"token_sha256": record.token_sha256} if record.token_sha256 else {}),
+        **({"traceparent": record.traceparent} if record.traceparent else {}),
     }
     return orjson.dumps(document, default=_plain).decode()
 
@@ -118,6 +121,7 @@ def _read(document: dict[str, Any]) -> JobRecord:
         hook=None if hook is None else Hook(**hook),
         cost=None if cost is None else Cost(Fraction(cost["amount"]), cost["unit"]),
         token_sha256=document.get("token_sha256", ""),
+        traceparent=document.get("traceparent", ""),
     )
 
 

@@ -6,6 +6,7 @@ goes to the outbox. A booking that was begun runs to its end, whatever becomes o
 """
 
 from collections.abc import Awaitable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -151,7 +152,8 @@ async def _end(gate: Gate, job: Job, end: _End) -> None:
     async with job.ending:
         if job.ended:
             return
-        settlement = await _book(gate, job, end, _told(gate, job.record, end))
+        with nullcontext() if gate.spans is None else gate.spans.booking(job.record, end.via, end.outcome):
+            settlement = await _book(gate, job, end, _told(gate, job.record, end))
         if settlement is not None and settlement.status is not SettleStatus.DUPLICATE:
             _tell(gate, job, end, settlement)
 
