@@ -47,10 +47,13 @@ NOT_RUN: Final = {
 }
 """Commands that no test can type, each with the reason."""
 
+LEFT_OUT: Final = "..."
+"""What a program says in place of something that is the reader's."""
+
 ONLY_COMPILED: Final = {
-    "docs/webhooks.md": "`...` stands for a model and its input; tests/system/test_webhooks.py sends such requests",
+    "docs/webhooks.md": "a model and its input are left out; tests/system/test_webhooks.py sends such requests",
 }
-"""Programs of which only the syntax is looked at: the first of the page."""
+"""Pages with a program that leaves something out, of which only the syntax is looked at."""
 
 
 @dataclass(frozen=True, slots=True)

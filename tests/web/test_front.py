@@ -1,11 +1,13 @@
 """A connection's requests are answered one after the other, in one task, and what is no request too."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
 
+from gatekeeper.web import front as front_module
 from gatekeeper.web.front import FrontServer
 from gatekeeper.web.outgoing import Whole
 
@@ -18,13 +20,15 @@ KEPT_S = 0.2
 Tell = Callable[[bytes], Awaitable[bytes]]
 
 
-@pytest.fixture(name="tell")
-async def _tell() -> AsyncIterator[Tell]:
-    """All that comes back for these bytes, until the connection is closed."""
+@pytest.fixture(name="served")
+async def _served() -> AsyncIterator[tuple[FrontServer, str, int]]:
+    """A server, and where it listens. `/large` is answered with more than a connection takes that nobody reads."""
     seen = set[object]()
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         seen.add(asyncio.current_task())
+        if request.path == "/large":
+            return Whole(body=bytes(LARGE_BYTES))
         return Whole(body=b"%d " % len(seen), headers={"X-Length": str(request.content_length)})
 
     front = FrontServer(handle, lambda: Whole(status=400, body=b"no"), access_log=None, keepalive_timeout=KEPT_S)
@@ -33,6 +37,14 @@ async def _tell() -> AsyncIterator[Tell]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host, port = runner.addresses[0][:2]
+    yield front, host, port
+    await runner.cleanup()
+
+
+@pytest.fixture(name="tell")
+async def _tell(served: tuple[FrontServer, str, int]) -> Tell:
+    """All that comes back for these bytes, until the connection is closed."""
+    _, host, port = served
 
     async def tell(sent: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(host, port)
@@ -41,8 +53,7 @@ async def _tell() -> AsyncIterator[Tell]:
         writer.close()
         return received
 
-    yield tell
-    await runner.cleanup()
+    return tell
 
 
 async def test_many_requests_on_one_connection(tell: Tell) -> None:
