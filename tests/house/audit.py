@@ -45,15 +45,19 @@ def verdict(code: int | None, output: str, *, require_all: bool) -> Verdict:
     return Verdict(code, "audit: uv could not audit uv.lock; see above")
 
 
+def asked(*more: str) -> tuple[int | None, str]:
+    """What uv ends with, and says. None: it did not end."""
+    command = (sys.executable, "-m", *COMMAND, *more)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return None, ""
+    return done.returncode, done.stdout + done.stderr
+
+
 def main() -> int:
     """Asks, shows what was said, and ends as it should."""
-    try:
-        done = subprocess.run(
-            (sys.executable, "-m", *COMMAND), capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
-        code, output = done.returncode, done.stdout + done.stderr
-    except subprocess.TimeoutExpired:
-        code, output = None, ""
+    code, output = asked()
     found = verdict(code, output, require_all=bool(os.environ.get(REQUIRE_ALL)))
     sys.stdout.write(f"{output}{found.says}\n")
     return found.code
