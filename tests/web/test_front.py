@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from gatekeeper.web import front as front_module
 from gatekeeper.web.front import FrontServer
 from gatekeeper.web.outgoing import Whole
 
 GET = b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n"
+
+LARGE_BYTES = 16 * 1024**2
+"""Far more than systems keep for a reader that is slow."""
+
+UNREAD_S = 0.1
+"""How long it may lie there unread."""
 
 KEPT_S = 0.2
 """How long a connection is kept without a request."""
@@ -31,7 +36,13 @@ async def _served() -> AsyncIterator[tuple[FrontServer, str, int]]:
             return Whole(body=bytes(LARGE_BYTES))
         return Whole(body=b"%d " % len(seen), headers={"X-Length": str(request.content_length)})
 
-    front = FrontServer(handle, lambda: Whole(status=400, body=b"no"), access_log=None, keepalive_timeout=KEPT_S)
+    front = FrontServer(
+        handle,
+        lambda: Whole(status=400, body=b"no"),
+        unread_s=UNREAD_S,
+        access_log=None,
+        keepalive_timeout=KEPT_S,
+    )
     runner = web.ServerRunner(front)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -92,3 +103,17 @@ async def test_a_connection_on_which_nothing_more_comes_is_closed(tell: Tell) ->
     answers = await tell(GET)
 
     assert 1 == answers.count(b"HTTP/1.1 200 ")
+
+
+async def test_who_asks_and_never_reads_is_hung_up_on(served: tuple[FrontServer, str, int]) -> None:
+    """Its connection is a place that others want."""
+    front, host, port = served
+    with socket.create_connection((host, port)) as deaf:
+        deaf.sendall(b"GET /large HTTP/1.1\r\nHost: gw\r\n\r\n")
+        was_there = False
+        async with asyncio.timeout(10):
+            while front.count or not was_there:
+                was_there = was_there or front.count == 1
+                await asyncio.sleep(0.01)
+
+    assert was_there
