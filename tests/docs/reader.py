@@ -5,6 +5,7 @@ done here as far as the pages use it.
 """
 
 import contextlib
+import gc
 import io
 import os
 import re
@@ -101,6 +102,11 @@ class Reader:
             exec(compile(self.here(program), "snippet", "exec"), self.names)
         wrong = missing(SHOWN.findall(program), printed.getvalue())
         assert wrong is None, wrong
+
+    def leave(self) -> None:
+        """Lets go of all that its programs left open, here and not in the middle of another test."""
+        self.names.clear()
+        gc.collect()
 
     def run_apart(self, program: str, **environment: str) -> None:
         """A program in a process of its own, for an SDK that reads its environment when it is imported."""

@@ -35,6 +35,7 @@ RUN_ELSEWHERE: Final = {
 
 NOT_RUN: Final = {
     "pip install /path/to/gatekeeper": "it installs into the environment that runs the tests",
+    "pip install 'gatekeeper[otel]'": "as the line before it; the tests have it already",
     "make test": "it would run this test",
     "docker compose up --build --detach --wait": "there is no Docker where tests run",
     "docker compose exec gateway-1 gatekeeper health": "there is no Docker where tests run",
@@ -47,10 +48,13 @@ NOT_RUN: Final = {
 }
 """Commands that no test can type, each with the reason."""
 
+LEFT_OUT: Final = "..."
+"""What a program says in place of something that is the reader's."""
+
 ONLY_COMPILED: Final = {
-    "docs/webhooks.md": "`...` stands for a model and its input; tests/system/test_webhooks.py sends such requests",
+    "docs/webhooks.md": "a model and its input are left out; tests/system/test_webhooks.py sends such requests",
 }
-"""Programs of which only the syntax is looked at: the first of the page."""
+"""Pages with a program that leaves something out, of which only the syntax is looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def rows() -> list[tuple[str, str, str, str]]:
 def as_variable(takes: str, default: str) -> str:
     """A default as a variable says it."""
     word = default.strip("`")
-    if takes.startswith("a list"):
+    if takes.startswith("list"):
         inside = word.strip("[]")
         numbers = "number" in takes
         return json.dumps([int(each) if numbers else each for each in inside.split(", ") if each])

@@ -95,7 +95,7 @@ def takes(field: FieldInfo) -> str:
 
 def _takes(kind: Any, metadata: tuple[Any, ...]) -> str:
     if any("_http_address" in repr(each) for each in metadata):
-        return "an address, http or https"
+        return "http or https address"
     inside = get_args(kind)
     match get_origin(kind):
         case origin if origin is Annotated:
@@ -105,9 +105,9 @@ def _takes(kind: Any, metadata: tuple[Any, ...]) -> str:
         case origin if origin is Literal:
             found = ", ".join(f"`{word}`" for word in inside)
         case origin if origin is tuple:
-            found = f"a list, each {_takes(inside[0], ())}"
+            found = f"list, each a {_takes(inside[0], ())}"
         case origin if origin is dict:
-            found = f"a mapping, each to {_takes(inside[1], ())}"
+            found = f"mapping, each to a {_takes(inside[1], ())}"
         case _:
             found = _plain(kind, metadata)
     return found
@@ -120,22 +120,18 @@ def _union(kinds: list[Any], metadata: tuple[Any, ...]) -> str:
 
 
 def _plain(kind: Any, metadata: tuple[Any, ...]) -> str:
-    bounds = [
-        f"{word} {getattr(each, name)}"
-        for each in metadata
-        for name, word in (("ge", "from"), ("gt", "above"), ("le", "to"), ("lt", "below"))
-        if hasattr(each, name)
-    ]
+    said = {name: getattr(each, name) for each in metadata for name in ("ge", "gt", "le") if hasattr(each, name)}
+    bounds = [f"{word} {said[name]}" for name, word in (("ge", "from"), ("gt", "above"), ("le", "to")) if name in said]
     names = {
-        int: "a whole number", float: "a number", bool: "`true` or `false`", str: "a text", Path: "a path",
-        SecretStr: "a secret",
+        int: "whole number", float: "number", bool: "`true` or `false`", str: "text", Path: "path",
+        SecretStr: "secret",
     }  # fmt: skip
     if kind in names:
-        return f"{names[kind]} {', '.join(bounds)}".rstrip()
+        return f"{names[kind]} {' '.join(bounds)}".rstrip()
     if kind.__name__ == "CredentialIn":
         return "`{bearer: WORD}`, `{header: NAME}` or `{query: NAME}`"
     assert kind.__name__ == "CustomSettings", f"nobody here knows how to say what {kind} takes"
-    return "a mapping: [custom](custom.md)"
+    return "mapping: [custom](custom.md)"
 
 
 def _sentence(text: str) -> str:
