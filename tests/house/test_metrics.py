@@ -16,7 +16,7 @@ from tests.house.metrictable import BOUNDS, described
 from tests.house.promql import mistakes, names_in, promtool
 
 ALERTS = ROOT / "config/prometheus/alerts.yml"
-ALERTS_TEST = ROOT / "tests/prometheus/alerts_test.yml"
+ALERTS_TESTS = [*map(str, sorted((ROOT / "tests/prometheus").glob("*_test.yml")))]
 PROMETHEUS = ROOT / "config/prometheus/prometheus.yml"
 DASHBOARD = ROOT / "config/grafana/gatekeeper.json"
 VARIABLES = {"$__rate_interval": "5m", "$__range": "1h", "${datasource}": "prometheus"}
@@ -91,7 +91,8 @@ def test_an_alert_has_a_runbook_and_a_test(alert: dict[str, Any]) -> None:
     headings = re.findall(r"^#+ (.*)$", (ROOT / path).read_text(), re.MULTILINE)
     fired = [
         case["alertname"]
-        for each in load_yaml(ALERTS_TEST).data["tests"]
+        for file in ALERTS_TESTS
+        for each in load_yaml(Path(file)).data["tests"]
         for case in each["alert_rule_test"]
         if case.get("exp_alerts")
     ]
@@ -111,7 +112,7 @@ def test_every_runbook_is_an_alerts(root: Path) -> None:
 def test_prometheus_takes_configuration_and_rules() -> None:
     """As promtool reads them, and its unit tests of the alerts."""
     assert "" == promtool("check", "config", str(PROMETHEUS))
-    assert "" == promtool("test", "rules", str(ALERTS_TEST))
+    assert "" == promtool("test", "rules", *ALERTS_TESTS)
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,20 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tests.system import nursery
 from tests.system.world import CATALOG
 
 CATALOG_FILES = ("google.yaml", "openai.yaml")
 """What such tests ask for. Every start reads them anew; all of the catalog would take as long as all the rest of it."""
+
+LINE_BYTES_MAX = 1 << 20
 
 READY_TIMEOUT_S = 30
 """Starting takes a second; this is for a machine that is busy with everything else."""
@@ -24,7 +27,7 @@ READY_TIMEOUT_S = 30
 class Process:
     """A running `gatekeeper` command, its output read line by line."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | nursery.Child) -> None:
         self._process = process
         self.lines: list[str] = []
 
@@ -71,13 +74,22 @@ class Process:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
 
+async def started(
+    arguments: Sequence[str], cwd: Path, environment: dict[str, str], stderr: int = 2
+) -> asyncio.subprocess.Process | nursery.Child:
+    """A process that runs `gatekeeper`, forked from one that has imported it, unless its coverage is measured."""
+    if not any(name.startswith("COVERAGE_") for name in environment):
+        return await nursery.start([*arguments], cwd, environment, LINE_BYTES_MAX, stderr)
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gatekeeper", *arguments, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=stderr,
+        env=environment, limit=LINE_BYTES_MAX,
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def gatekeeper(*arguments: str, cwd: Path, **environment: str) -> AsyncIterator[Process]:
     """Runs a command of the installed package; it is gone when the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gatekeeper", *arguments, cwd=cwd, stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment}, limit=2**20,
-    )  # fmt: skip
+    process = await started(arguments, cwd, {**os.environ, "PYTHONUNBUFFERED": "1", **environment})
     running = Process(process)
     try:
         yield running

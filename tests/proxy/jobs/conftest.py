@@ -157,6 +157,7 @@ class Scene:
             jobs=self.settings,
             desk=JobDesk(self.store, self.clock.monotonic_s),
             recent=Recent(),
+            spans=None,
             providers={"studio": SimpleNamespace(name="studio", on_unknown=self.policy, dialect=native)},
             shelf=SimpleNamespace(find_model=lambda _model, _list: a_model()),
             in_flight=InFlight(),
