@@ -56,8 +56,12 @@ bench-peers: $(TO_TEST) ## the gateway beside LiteLLM and Portkey, which are set
 bench-growth: $(TO_TEST) ## the gateway beside little and much, in 20 minutes (BENCH_ARGS=--quick: in 3)
 	@$(PY) -m benchmarks.growth $(BENCH_ARGS)
 
+.PHONY: screenshots
+screenshots: $(TO_TEST) ## pictures of the console in docs/screenshots, of a month that is made up (needs chromium)
+	@$(PY) -m tests.screenshots
+
 .PHONY: check
-check: format-check lint types floors coverage ## all that must hold before a change goes in
+check: format-check lint types floors audit coverage ## all that must hold before a change goes in
 
 .PHONY: fmt
 fmt: $(TO_TEST) ## format the code and mend what the linter can mend
@@ -80,6 +84,10 @@ types: $(TO_TEST) ## mypy --strict
 floors: $(TO_TEST) ## who may import whom
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as main; sys.exit(main())' --no-logo
 
+.PHONY: audit
+audit: $(HAS_UV) ## what of uv.lock is known to be vulnerable (asks api.osv.dev; says so where it cannot)
+	@$(PY) -m tests.house.audit
+
 .PHONY: coverage
 coverage: $(TO_TEST) ## every test, with the coverage it must reach
 	@$(PY) -m coverage erase
@@ -95,9 +103,20 @@ generate: $(TO_TEST) ## write the parts of docs/ that come from the code
 docs: $(TO_TEST) ## build docs/ as a site, into site/; a link that leads nowhere fails it
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 
+.PHONY: dist
+dist: $(TO_TEST) ## wheel and source distribution in dist/, the list of all they need in sbom/
+	@rm -rf dist sbom
+	@$(PY) -m hatchling build -d dist
+	@mkdir -p sbom
+	@$(UV) export --quiet --locked --no-dev --all-extras --preview-features sbom-export --format cyclonedx1.5 --output-file sbom/gatekeeper.cdx.json
+
+.PHONY: release-check
+release-check: dist ## build them, install the wheel alone, and run its demo
+	@$(PY) -m tests.house.smoke dist/*.whl
+
 .PHONY: clean
 clean: ## remove what was made here; credits and tokens (config/data) stay
-	rm -rf .venv .peers dist site .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .peers dist sbom site .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find gatekeeper tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian's python3 cannot put pip into a new environment, so its own pip installs there.

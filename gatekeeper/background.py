@@ -1,7 +1,7 @@
 """What runs beside the requests: each part is started here, told whom to report to, and stopped with its stack.
 
-Every process that serves has these parts of its own; what they do is made for many on one store, by leases and by ids
-that make the second of two do nothing. Nothing is decided here.
+Allowances and rounds are the leader's where several processes serve; of the other parts each has its own. What they do
+is made for many on one store, by leases and by ids that make the second of two do nothing. Nothing is decided here.
 """
 
 import platform

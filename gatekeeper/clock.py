@@ -18,6 +18,10 @@ class Clock(Protocol):
         """Wall-clock time, aware, in UTC."""
         ...
 
+    def now_ms(self) -> int:
+        """The same in whole milliseconds since 1970, for ids."""
+        return int(self.now().timestamp() * 1000)
+
     def monotonic_s(self) -> float:
         """Seconds from an arbitrary start; never goes back."""
         ...
@@ -28,5 +32,8 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
 
     monotonic_s = staticmethod(time.monotonic)  # itself: it is read several times for every request

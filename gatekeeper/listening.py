@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from gatekeeper.admin.plane import AdminPlane, refuse_unparsable, refused_by_http
-from gatekeeper.console.front import front_of
+from gatekeeper.console.dataport import data_port_of
 from gatekeeper.console.mounting import console_of
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.proxy.server import DataPlane
@@ -35,7 +35,7 @@ async def listen_admin(
     settings: Settings, admin: AdminPlane, stack: AsyncExitStack, recent: Feed, certificate: Certificate | None = None
 ) -> str:
     """The admin plane and its console until the stack is closed; its URL. Raises OSError."""
-    application = admin.application(console_of(admin, recent, front_of(settings)))
+    application = admin.application(console_of(admin, recent, data_port_of(settings)))
     runner = FrontRunner(
         application,
         refuse_unparsable,

@@ -63,6 +63,9 @@ CUSTOM = "custom"
 DAY_S = 86_400
 """What happens more rarely than once a day is not looked after."""
 
+ADMIN_TOKEN_CHARS_MIN = 16
+"""Whoever has it has everything, and whoever guesses it is slowed down but not kept from guessing."""
+
 MONTH_S = 30 * DAY_S
 """As long as the ledger follows a job at most."""
 
@@ -286,6 +289,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file; nothing else is read."""
         return EnvironmentSource(settings_cls), init_settings
+
+    @field_validator("admin_token")
+    @classmethod
+    def _is_long(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and 0 < len(token.get_secret_value().strip()) < ADMIN_TOKEN_CHARS_MIN:
+            raise mistake(
+                f"the admin token has fewer than {ADMIN_TOKEN_CHARS_MIN} characters",
+                "Draw one that nobody can guess, such as `openssl rand -hex 32` gives.",
+            )
+        return token
 
     @model_validator(mode="after")
     def _providers_apart(self) -> "Settings":

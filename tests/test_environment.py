@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from gatekeeper.sections import EnvSecret, FileSecret
 from gatekeeper.settings import load_settings
@@ -86,3 +87,14 @@ def test_a_list_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEKEEPER_WEBHOOKS__ALLOW_HOSTS", '["a.test", "b.test"]')
 
     assert ("a.test", "b.test") == load_settings(None).webhooks.allow_hosts
+
+
+def test_a_short_admin_token_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever guesses it has everything; an empty one is none, and one is drawn."""
+    with pytest.raises(ConfigError) as refused:
+        load_settings(None, {"admin_token": "hunter2hunter2!"})
+    monkeypatch.setenv("GATEKEEPER_ADMIN_TOKEN", "")
+
+    assert "fewer than 16 characters" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    assert "" == str((load_settings(None).admin_token or SecretStr("")).get_secret_value())

@@ -13,7 +13,7 @@ from aiohttp import web
 from gatekeeper.admin.plane import AdminPlane, Pages
 from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.console import login
-from gatekeeper.console.front import Front
+from gatekeeper.console.dataport import DataPort
 from gatekeeper.console.guarding import Guard
 from gatekeeper.console.live import Live
 from gatekeeper.console.pages import actions, catalog, holds, jobs, journal, limits, model, refusals, team, teams
@@ -82,7 +82,7 @@ def _report(metrics: Metrics, error: Exception) -> None:
     emit(InternalError(where=place_of(error), error=type(error).__name__))
 
 
-def console_of(admin: AdminPlane, recent: Feed, front: Front, clock: Clock | None = None) -> Pages:
+def console_of(admin: AdminPlane, recent: Feed, data_port: DataPort, clock: Clock | None = None) -> Pages:
     """The console of this admin plane: it asks the same parts and opens by the same token."""
     clock, statics = clock or SystemClock(), Statics()
     parts = Parts(
@@ -94,7 +94,7 @@ def console_of(admin: AdminPlane, recent: Feed, front: Front, clock: Clock | Non
         recent=recent,
         live=Live(recent, partial(_report, admin.metrics)),
         statics=statics,
-        front=front,
+        data_port=data_port,
         templates=make_templates(statics),
     )
     return Console(parts, admin.token)

@@ -10,7 +10,7 @@ from jinja2 import Environment
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.clock import Clock
-from gatekeeper.console.front import Front
+from gatekeeper.console.dataport import DataPort
 from gatekeeper.console.live import Live
 from gatekeeper.console.rendering import rendered
 from gatekeeper.console.sessions import Session, Sessions
@@ -41,7 +41,7 @@ class Parts:
     live: Live
     statics: Statics
     templates: Environment
-    front: Front
+    data_port: DataPort
 
 
 @dataclass(frozen=True, slots=True)

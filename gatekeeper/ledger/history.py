@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+import orjson
 
 from gatekeeper.ledger.records import Ending, EntryKind, HoldContext, HoldOrder, Job, OnUnknown
 
@@ -22,7 +24,7 @@ REMEMBER_S: Final = 60.0
 AWAY_S: Final = 900.0
 """How long the acts of a team are remembered that does not go on: longer than most outages of a part of a cluster."""
 ACTS_MAX: Final = 100_000
-"""Acts remembered at most, about 100 MB: a minute of 1,600 a second, or of 800 generations, each a hold and its end.
+"""Acts remembered at most, about 50 MB: a minute of 1,600 a second, or of 800 generations, each a hold and its end.
 A busier process remembers less than a minute: at 5,000 acts a second 20 s, still far longer than a replica that may be
 promoted is behind. No setting, for who needs more has more processes, and each remembers its own."""
 TEAMS_MAX: Final = 100_000
@@ -96,9 +98,10 @@ def seen_as(team: str, seq: int, act: Act) -> Seen:
     return Seen(team, seq, act.hold_id, _KINDS[type(act)])
 
 
-Kept = tuple[Any, ...]
-"""An acknowledged act as it is kept: tuples of texts and numbers, which the garbage collector lets go of when it has
-seen them once. A minute's acts as objects of objects would be walked through again and again, for all to wait."""
+Kept = bytes | tuple[int, Act]
+"""An acknowledged act as it is kept: its entry's number and its values as JSON, in the order of its fields. That is one
+piece of memory, at which the garbage collector never looks: it would walk through a minute's acts again and again while
+all wait. What seldom comes is kept as it is."""
 
 
 _ORDER: Final = tuple(each.name for each in fields(HoldOrder) if each.name != "on_unknown")
@@ -109,14 +112,27 @@ _of_ending: Final = attrgetter(*_ENDING)
 _of_context: Final = attrgetter(*_CONTEXT)
 
 
-def _acked(kept: Kept) -> Acked:
-    at_s, team, seq, act, *values = kept
-    if act is HoldOrder:
-        order, policy = values
-        act = HoldOrder(on_unknown=OnUnknown(policy), **dict(zip(_ORDER, order, strict=True)))
-    elif act is Ending:
-        ending, context = values
-        act = Ending(**dict(zip(_ENDING, ending, strict=True)), context=context and HoldContext(*context))
+def _kept(seq: int, act: Act) -> Kept:
+    """Without the answer kept with it."""
+    try:
+        if isinstance(act, HoldOrder):
+            return orjson.dumps((seq, _of_order(act), act.on_unknown._value_))
+        if isinstance(act, Ending):
+            return orjson.dumps((seq, _of_ending(act), act.context and _of_context(act.context), None))
+    except TypeError:  # nothing that the store would have taken
+        pass
+    return seq, act
+
+
+def _acked(at_s: float, team: str, kept: Kept) -> Acked:
+    if isinstance(kept, tuple):
+        return Acked(at_s, team, *kept)
+    seq, values, *more = orjson.loads(kept)
+    act: Act
+    if len(more) == 1:
+        act = HoldOrder(on_unknown=OnUnknown(more[0]), **dict(zip(_ORDER, values, strict=True)))
+    else:
+        act = Ending(**dict(zip(_ENDING, values, strict=True)), context=more[0] and HoldContext(*more[0]))
     return Acked(at_s, team, seq, act)
 
 
@@ -131,6 +147,9 @@ class History:
         self._teams_max = teams_max
         self._seen: dict[str, tuple[str, int, str, EntryKind]] = {}
         self._acts_max = acts_max
+        # Of each act in a queue of its own when it was, whose, and what: together they would be one more object each.
+        self._at_s: deque[float] = deque()
+        self._teams: deque[str] = deque()
         self._acts: deque[Kept] = deque()
         self._latest_s: dict[str, float] = {}
 
@@ -148,24 +167,21 @@ class History:
 
     def remember(self, at_s: float, team: str, seq: int, act: Act) -> None:
         """Remembers an act, without the answer kept with it, and lets go of those that are too old or too many."""
-        acts, latest_s = self._acts, self._latest_s
-        if isinstance(act, HoldOrder):
-            kept: Kept = (at_s, team, seq, HoldOrder, _of_order(act), act.on_unknown._value_)
-        elif isinstance(act, Ending):
-            kept = (at_s, team, seq, Ending, _of_ending(act), act.context and _of_context(act.context))
-        else:
-            kept = (at_s, team, seq, act)  # seldom
-        acts.append(kept)
+        times_s, latest_s = self._at_s, self._latest_s
+        times_s.append(at_s)
+        self._teams.append(team)
+        self._acts.append(_kept(seq, act))
         latest_s[team] = at_s
-        while len(acts) > self._acts_max or (at_s - acts[0][0] > self._remember_s and self._is_old(acts[0], at_s)):
-            gone = acts.popleft()
-            if latest_s.get(gone[1]) == gone[0]:
-                del latest_s[gone[1]]
+        while len(times_s) > self._acts_max or (at_s - times_s[0] > self._remember_s and self._is_old(at_s)):
+            self._acts.popleft()
+            gone_s, team = times_s.popleft(), self._teams.popleft()
+            if latest_s.get(team) == gone_s:
+                del latest_s[team]
 
-    def _is_old(self, kept: Kept, now_s: float) -> bool:
-        """Whether the team has gone on for long enough after this act. One whose store is away has not."""
-        at_s: float = kept[0]
-        return self._latest_s.get(kept[1], now_s) - at_s > self._remember_s or now_s - at_s > AWAY_S
+    def _is_old(self, now_s: float) -> bool:
+        """Whether the team of the first act has gone on for long enough after it. One whose store is away has not."""
+        at_s = self._at_s[0]
+        return self._latest_s.get(self._teams[0], now_s) - at_s > self._remember_s or now_s - at_s > AWAY_S
 
     def see(self, seen: tuple[str, int, str, EntryKind]) -> bool:
         """Remembers an entry of a team, a `Seen` or its values; False if it is not above the one that was seen before,
@@ -194,13 +210,16 @@ class History:
         if not teams:
             return {}
         acts: dict[str, list[Acked]] = {team: [] for team in teams}
-        kept: deque[Kept] = deque()
-        for each in self._acts:
-            if each[1] in acts:
-                acts[each[1]].append(_acked(each))
+        everything = list(zip(self._at_s, self._teams, self._acts, strict=True))
+        for queue in (self._at_s, self._teams, self._acts):
+            queue.clear()
+        for at_s, team, kept in everything:
+            if team in acts:
+                acts[team].append(_acked(at_s, team, kept))
             else:
-                kept.append(each)
-        self._acts = kept
+                self._at_s.append(at_s)
+                self._teams.append(team)
+                self._acts.append(kept)
         for team in teams:
             self._seen.pop(team, None)
             self._latest_s.pop(team, None)

@@ -6,12 +6,13 @@ Pure given its catalog: no I/O, so a quote and a generation go through the same 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.catalog.naming import SUGGESTIONS_MAX
 from gatekeeper.core.alternatives import alternatives, nearest_valid
-from gatekeeper.core.decide import Priced, decide, may_be_remembered
+from gatekeeper.core.decide import SETTINGS, Priced, decide, may_be_remembered
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.price import Quote, bookable, worth
 from gatekeeper.core.rejection import Code, Rejected, Rejection, Violation, refuse
@@ -42,6 +43,20 @@ _refusals: Final = Memo[int, tuple[tuple[Violation, ...], Rejection]](REFUSALS_R
 """By the identity of what is wrong, which is remembered with them: `decide` gives the same for the same settings."""
 
 
+ADMITTED_REMEMBERED: Final = 4096
+"""What is asked of a provider's models, some hundred bytes each: a few hundred cover a day."""
+
+_settings_of: Final = attrgetter(*SETTINGS)
+
+_AdmittedKey = tuple[int, int, str | None, bool, tuple[Any, ...]]
+
+_admitted: Final = Memo[_AdmittedKey, tuple[Catalog, Provider, ModelSpec, Offer, ValidRequest, Quote]](
+    ADMITTED_REMEMBERED
+)
+"""By the identities of catalog and provider, which are remembered with it, the model's name and the settings. Of a
+prompt only whether there is one."""
+
+
 @dataclass(slots=True)
 class Admission:
     """A request that may be sent if the credits allow it. `model` has the defaults of the offer. It does not change; to
@@ -66,7 +81,34 @@ def admit(
     past: Past = ENFORCED,
 ) -> Admission:
     """Finds who offers the model, then checks lifecycle, permission, capability, the project's rule and the price.
-    Raises `Rejected`; in shadow only where no price can be found, not even that of the nearest valid request."""
+    Raises `Rejected`; in shadow only where no price can be found, not even that of the nearest valid request. What is
+    let in, of a team that may ask for every model, is remembered."""
+    key = None
+    if past is ENFORCED and len(candidates) == 1 and _may_ask_all(team):
+        key = id(catalog), id(candidates[0]), asked.model, (asked.prompt_length or 0) > 0, _settings_of(asked)
+        known = _admitted.get(key)
+        if known is not None:
+            _, provider, model, offer, valid, quote = known
+            return Admission(provider, model, offer, asked, valid, quote)
+    admission = _admit(catalog, candidates, team, asked, project, phase, past)
+    if key is not None and may_be_remembered(asked):
+        _admitted.put(key, (catalog, candidates[0], admission.model, admission.offer, admission.valid, admission.quote))
+    return admission
+
+
+def _may_ask_all(team: TeamRecord) -> bool:
+    return team.models_allow == _EVERY_MODEL and not team.models_deny and not team.projects
+
+
+def _admit(
+    catalog: Catalog,
+    candidates: tuple[Provider, ...],
+    team: TeamRecord,
+    asked: GenerationRequest,
+    project: str | None,
+    phase: str | None,
+    past: Past,
+) -> Admission:
     provider, model, offer = _find(catalog, candidates, asked)
     if offer.is_retired:
         with past:
@@ -88,16 +130,9 @@ def admit(
 
 def admit_call(call: Call, asked: GenerationRequest) -> Admission:
     """What a call asks for, on the account and at the providers that it has."""
-    facts = call.facts
-    return admit(
-        call.catalog,
-        call.candidates,
-        call.caller.team,
-        asked,
-        project=facts.project,
-        phase=facts.phase,
-        past=call.past,
-    )
+    facts, past = call.trace.facts, call.past
+    team = call.caller.team
+    return admit(call.catalog, call.candidates, team, asked, project=facts.project, phase=facts.phase, past=past)
 
 
 def names_at(model: ModelSpec, provider: Provider) -> tuple[str, ...]:

@@ -137,7 +137,10 @@ class Places:
         return None
 
     def __exit__(self, *_: object) -> None:
-        self.give_back()
+        if self._waiting:
+            self.give_back()
+        else:
+            self._free += 1
 
     async def _wait(self) -> None:
         if self._waiting_max == 0:

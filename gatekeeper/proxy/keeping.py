@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Final, ParamSpec, Self, TypeVar
@@ -139,7 +140,8 @@ class Body(Pieces):
         self._released = True
         self._let_go()
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what was read of it is right, and nobody reads it any more
+                self._file.close()
 
     def __len__(self) -> int:
         return -(-self._filed_bytes // PIECE_BYTES) + len(self._kept)

@@ -30,7 +30,7 @@ def order_of(gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: fl
     )
     # In the order of its fields: sixteen names to look up would cost as much as all the rest of it.
     return HoldOrder(
-        new_hold_id(int(gate.clock.now().timestamp() * 1000), gate.entropy.bits(RANDOM_BITS)),
+        new_hold_id(gate.clock.now_ms(), gate.entropy.bits(RANDOM_BITS)),
         call.caller.team.id,
         quote.credits,
         int((hold_ttl_s(gate, admission) if ttl_s is None else ttl_s) * 1000),

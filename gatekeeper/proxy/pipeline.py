@@ -123,7 +123,8 @@ def learn_asked(call: Call, asked: GenerationRequest) -> None:
 
 def learn(call: Call, admission: Admission) -> None:
     """What the request has become, for every log line from here on."""
-    valid, facts, trace = admission.valid, call.facts, call.trace
+    valid, trace = admission.valid, call.trace
+    facts = trace.facts
     if not call.dry_run:
         trace.asked = admitted_words(admission.asked, admission.offer.upstream_id)
     facts.provider = admission.provider.name

@@ -9,6 +9,7 @@ answer without a stated end may be short. No provider is known to send such.
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from math import inf
 from typing import Final, Protocol, cast
 
@@ -370,4 +371,6 @@ def _pieces(chunks: Sequence[bytes]) -> Iterator[bytes | memoryview]:
         view = memoryview(chunk)
         for start in range(0, len(view), PIECE_BYTES):
             yield view[start : start + PIECE_BYTES]
-    release(chunks)
+    # All of it is sent: what a file says as it is closed does not take that back.
+    with suppress(OSError):
+        release(chunks)

@@ -130,19 +130,19 @@ class Authenticator:
         return Caller(key, record, team, over)
 
     async def _record(self, sha256: str, address: str | None, *, to_end: bool) -> KeyRecord | None:
-        """The key's record. From an `address`, it may be a guess, and there are only so many of those."""
+        """The key's record. From an `address`, it may be a guess, and there are only so many of those.
+
+        Counted is what has failed and not what is being looked up: after a start, or behind a balancer, all good keys
+        come for the first time from one address. How many that are at once is bounded as all requests are.
+        """
         if address is None:
             return await self._keys.get(sha256, or_older=to_end)
-        wait_s = self._knocks.take(address)
+        wait_s = self._knocks.wait_s(address)
         if wait_s:
             raise refuse(Code.RATE_LIMITED, TOO_MANY_UNKNOWN, retry_after_s=wait_s)
-        is_guess = False
-        try:
-            record = await self._keys.get(sha256, or_older=to_end)
-            is_guess = record is None
-        finally:
-            if not is_guess:
-                self._knocks.give_back(address)
+        record = await self._keys.get(sha256, or_older=to_end)
+        if record is None:
+            self._knocks.take(address)
         return record
 
     def _over(self, record: KeyRecord, *, to_end: bool) -> Rejected | None:

@@ -110,8 +110,8 @@ class _Connection(web.RequestHandler):
         if not self._force_close:
             self._task_handler = None
             if self.transport is not None:
-                self.transport.close()
                 self._abort_later(self.transport)
+                self.transport.close()
 
     async def _next_message(self) -> None:
         self._waiter = self._loop.create_future()
@@ -174,14 +174,14 @@ class _Connection(web.RequestHandler):
 
     def force_close(self) -> None:
         """Ends the connection, also where what waits is never read."""
-        transport = self.transport
+        if self.transport is not None:
+            self._abort_later(self.transport)
         super().force_close()
-        if transport is not None:
-            self._abort_later(transport)
 
     def _abort_later(self, transport: asyncio.Transport) -> None:
-        """To close waits for what was written to be taken; this does not."""
-        if transport.get_write_buffer_size():
+        """To close waits for what was written to be taken; this does not. One that is closing has been seen to, or is
+        lost already."""
+        if not transport.is_closing() and transport.get_write_buffer_size():
             self._loop.call_later(self._unread_s, transport.abort)
 
     async def finish_response(

@@ -52,7 +52,8 @@ class Request(web.BaseRequest):
         self._own_writer = writer
         self.has_begun = False
         if message.url.absolute:
-            super().__init__(message, payload, protocol, self._payload_writer, task, protocol._loop)  # noqa: SLF001
+            loop = protocol._loop  # noqa: SLF001
+            super().__init__(message, payload, protocol, writer or StreamWriter(protocol, loop), task, loop)
         else:
             # All that the base sets, in its way.
             self._message, self._protocol, self._payload = message, protocol, payload

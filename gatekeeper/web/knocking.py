@@ -31,23 +31,19 @@ class Knocks:
         self._clock = clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, address: str) -> int:
-        """Takes one of them. 0, or for how many seconds there is none: then nothing is looked at."""
-        network = network_of(address)
-        left, now_s = self._left_now(network)
-        if left < 1:
-            return max(1, ceil((1 - left) / A_SECOND))
-        self._keep(network, left - 1, now_s)
-        return 0
+    def wait_s(self, address: str) -> int:
+        """0, or for how many seconds there is none left: then nothing is looked at."""
+        left, _ = self._left_now(network_of(address))
+        return 0 if left >= 1 else max(1, ceil((1 - left) / A_SECOND))
 
-    def give_back(self, address: str) -> None:
-        """It was none."""
-        network = network_of(address)
-        left, now_s = self._left_now(network)
-        if left + 1 >= AT_ONCE_MAX:
-            self._left.pop(network, None)
-        else:
-            self._keep(network, left + 1, now_s)
+    def take(self, address: str) -> int:
+        """One more has failed, where there is one left. As `wait_s`, before that."""
+        wait_s = self.wait_s(address)
+        if not wait_s:
+            network = network_of(address)
+            left, now_s = self._left_now(network)
+            self._keep(network, left - 1, now_s)
+        return wait_s
 
     def __len__(self) -> int:
         return len(self._left)

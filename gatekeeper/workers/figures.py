@@ -52,8 +52,8 @@ GAUGES: Final[Mapping[str, Rule]] = {
     "gatekeeper_holds_counted_timestamp_seconds": "own",
     "process_virtual_memory_bytes": "sum",
     "process_resident_memory_bytes": "sum",
-    "process_open_fds": "sum",
-    # Of each process: the one that is nearest to its bound is not known here, and all have the same.
+    # Each process has a bound of its own, which is the same for all: whoever has most open is nearest to it.
+    "process_open_fds": "max",
     "process_max_fds": "own",
     "process_start_time_seconds": "own",
 }

@@ -196,7 +196,8 @@ class Post:
         channel = self._channel
         if channel is None or not self.accepting:
             return ""
-        self._catalog = catalog
+        # Also where it serves this catalog already: with it the worker reads its certificate again.
+        self._catalog, self._serves = catalog, ""
         try:
             async with asyncio.timeout(within_s):
                 await channel.send(NewCatalog(catalog))

@@ -64,11 +64,17 @@ class Demo:
 @asynccontextmanager
 async def running_demo(directory: Path) -> AsyncIterator[Demo]:
     """Starts it on free ports; it is gone when the block ends."""
-    environment = {"GATEKEEPER_ADMIN_TOKEN": TOKEN}
     async with (
-        gatekeeper("demo", "--port", "0", "--admin-port", "0", cwd=directory, **environment) as process,
-        aiohttp.ClientSession() as session,
+        gatekeeper("demo", "--port", "0", "--admin-port", "0", cwd=directory, GATEKEEPER_ADMIN_TOKEN=TOKEN) as process,
+        demo_of(process) as demo,
     ):
+        yield demo
+
+
+@asynccontextmanager
+async def demo_of(process: Process) -> AsyncIterator[Demo]:
+    """The demo that a process has begun to be, once it has said where it is."""
+    async with aiohttp.ClientSession() as session:
         await process.until_line("Ctrl-C")
         banner = "".join(process.lines)
         yield Demo(process, session, _found(r"curl -sS (\S+)/v1/balance", banner), _found(r"Console: +(\S+)/ ", banner))

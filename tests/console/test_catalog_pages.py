@@ -5,14 +5,14 @@ import re
 
 import pytest
 
-from gatekeeper.console.front import Front
+from gatekeeper.console.dataport import DataPort
 from gatekeeper.console.pages.catalog import from_credits, overview, state_of
 from gatekeeper.console.pages.model import address_of, model_page
 from tests.cases import each_case
 from tests.console.consoleworld import Console
 from tests.console.shop import doors, forms_of, model, shipped
 
-FRONT = Front(tuple(doors()), None, 8080)
+DATA_PORT = DataPort(tuple(doors()), None, 8080)
 PART = {"HX-Request": "true"}
 
 
@@ -78,12 +78,12 @@ def test_every_model_has_a_page_for_every_choice(name: str) -> None:
     """Its address leads back to what is shown."""
     of = model(name)
     for form in forms_of(of):
-        page = model_page(shipped(), of, form, FRONT, "127.0.0.1:8081")
+        page = model_page(shipped(), of, form, DATA_PORT, "127.0.0.1:8081")
 
         again = dict(
             re.findall(r"[?&]([^=]+)=([^&]*)", html.unescape(page.address.replace("%3A", ":").replace("%2F", "/")))
         )
-        assert page.calculation.quote == model_page(shipped(), of, again, FRONT, "").calculation.quote
+        assert page.calculation.quote == model_page(shipped(), of, again, DATA_PORT, "").calculation.quote
 
 
 async def test_a_page_shows_the_total_with_its_lines(console: Console) -> None:
@@ -179,18 +179,18 @@ async def test_nobody_sees_it_without_a_session(console: Console) -> None:
 
 
 @pytest.mark.parametrize(
-    ("front", "host", "url"),
+    ("data_port", "host", "url"),
     [
-        (FRONT, "console.example:8081", "http://console.example:8080"),
-        (FRONT, "[::1]:8081", "http://[::1]:8080"),
-        (FRONT, "10.0.0.7", "http://10.0.0.7:8080"),
-        (FRONT, 'x";rm -rf /', "http://127.0.0.1:8080"),
-        (Front((), "https://gate.example/", 8080), "elsewhere", "https://gate.example"),
+        (DATA_PORT, "console.example:8081", "http://console.example:8080"),
+        (DATA_PORT, "[::1]:8081", "http://[::1]:8080"),
+        (DATA_PORT, "10.0.0.7", "http://10.0.0.7:8080"),
+        (DATA_PORT, 'x";rm -rf /', "http://127.0.0.1:8080"),
+        (DataPort((), "https://gate.example/", 8080), "elsewhere", "https://gate.example"),
     ],
 )
-def test_the_data_plane_is_where_the_browsers_machine_reaches_it(front: Front, host: str, url: str) -> None:
+def test_the_data_plane_is_where_the_browsers_machine_reaches_it(data_port: DataPort, host: str, url: str) -> None:
     """What the settings say, else the console's host; never what is no host name."""
-    assert url == front.url(host)
+    assert url == data_port.url(host)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_row_has_the_least_price_and_the_state_of_all_offers(name: str, least:
     """As the price list has them."""
     found = state_of(model(name))
 
-    assert (least, state) == (from_credits(model(name)), (found.tone, found.words))
+    assert (least, state) == (from_credits(model(name)), (found.tone, found.word))
 
 
 def test_an_address_is_escaped_once() -> None:

@@ -142,6 +142,7 @@ async def test_a_form_without_the_secret_does_nothing(console: Console) -> None:
     [
         {"Origin": "https://evil.test"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site"},
     ],

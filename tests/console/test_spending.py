@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from gatekeeper.admin.operations.books import entry_document
+from gatekeeper.console.holdlines import hold_lines
+from gatekeeper.console.journallines import WORDS, line_of
 from gatekeeper.console.planning import plans_of
-from gatekeeper.console.recalling import WORDS, line_of
 from gatekeeper.console.spending import PARTS_MAX, month_query, months_around, splits_of
-from gatekeeper.console.waiting import hold_lines
 from gatekeeper.core.credits import MICRO
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.records import Entry, EntryKind, HoldState, OnUnknown

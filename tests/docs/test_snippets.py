@@ -211,7 +211,7 @@ def test_what_is_not_run_is_counted() -> None:
 
     assert set() == set(NOT_RUN) - {line.removeprefix("$ ") for line in typed}
     shown = [each.name for page in documents() for each in snippets(page) if each.language in FOR_PEOPLE]
-    assert (10, 1, 3) == (len(NOT_RUN), len(ONLY_COMPILED), len(shown))
+    assert (11, 1, 4) == (len(NOT_RUN), len(ONLY_COMPILED), len(shown))
 
 
 def test_a_line_that_is_not_printed_is_found() -> None:

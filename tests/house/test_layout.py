@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-WHOLE = {"system", "browser", "house", "docs", "torture", "benchmarks"}
-"""Folders of tests about the running gateway, the console in a browser, the repository itself, its documents, about all
-of it when everything fails, and about what measures it."""
+WHOLE = {"system", "browser", "screenshots", "house", "docs", "torture", "benchmarks"}
+"""Folders of tests about the running gateway, the console in a browser and its pictures, the repository itself, its
+documents, about all of it when everything fails, and about what measures it."""
 
 IN_ONE_FILE = {"yamlfile"}
 """Packages whose tests are one file beside the folders."""

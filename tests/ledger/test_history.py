@@ -1,6 +1,23 @@
 """What a process remembers of the journals it has seen."""
 
-from gatekeeper.ledger.history import Acked, Doubt, History
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatekeeper.ledger.history import Acked, Act, Doubt, History
+from gatekeeper.ledger.records import Answer, Ending, HoldContext, HoldOrder, OnUnknown
+
+_texts, _amounts = st.text(max_size=8), st.integers(0, 9 * 10**15)
+_contexts = st.builds(HoldContext, _amounts, _texts, _texts, _texts, _texts, _texts, _texts, _texts)
+_orders = st.builds(
+    HoldOrder, _texts, _texts, _amounts, _amounts, _amounts, st.sampled_from(OnUnknown), _texts, _texts, _texts, _texts,
+    _texts, _texts, _texts, _amounts, _texts, _texts,
+)  # fmt: skip
+_answers = st.none() | st.just(Answer("kept", 5))
+_endings = st.builds(
+    Ending, _texts, _amounts, _texts, _texts, st.booleans(), st.none() | _contexts, _answers, st.booleans(), _amounts
+)
 
 
 def acked(seq: int, team: str = "a", at_s: float = 0.0, hold_id: str = "h") -> Acked:
@@ -83,3 +100,30 @@ def test_forgetting_a_team_leaves_the_others() -> None:
     assert {"a": [5, 6], "c": [7]} == {team: [act.seq for act in acts] for team, acts in forgotten.items()}
     assert (None, None, 2) == (history.seen("a"), history.seen("c"), history.seen("b").seq)
     assert ([], 1) == (history.forget(["a"])["a"], len(history.forget(["b"])["b"]))
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), _orders | _endings), max_size=5))
+def test_acts_come_back_as_they_were(told: list[tuple[str, Act]]) -> None:
+    """Of each team in their order, with every value, but for the answer that is kept with an end."""
+    history = History()
+    for seq, (team, act) in enumerate(told, 1):
+        history.note(0.5, team, seq, act)
+
+    found = history.forget({"b"})
+
+    assert found == {
+        "b": [
+            Acked(0.5, team, seq, replace(act, answer=None) if isinstance(act, Ending) else act)
+            for seq, (team, act) in enumerate(told, 1)
+            if team == "b"
+        ]
+    }
+    assert [team for team, _ in told if team == "a"] == [each.team for each in history.forget({"a"}).get("a", [])]
+
+
+def test_an_act_that_cannot_be_written_is_kept_as_it_is() -> None:
+    """Nothing is lost over a text that no JSON can have."""
+    history, odd = History(), Ending("h", why="\ud800")
+    history.note(0.0, "a", 1, odd)
+
+    assert [Acked(0.0, "a", 1, odd)] == history.forget({"a"})["a"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.clock import SystemClock
+from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.ledger import looking, lua
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.keys import TeamKeys
@@ -26,7 +26,7 @@ _TOLD = """local stands = call('HGET', 'test:now', 'ms')
   local time, last = stands and {math.floor(stands / 1000), stands % 1000 * 1000} or call('TIME'), at + 0"""
 
 
-class Almanac:
+class Almanac(Clock):
     """The clock of a gateway under test, which stands until it is turned."""
 
     def __init__(self) -> None:

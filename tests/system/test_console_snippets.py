@@ -21,7 +21,7 @@ from aiohttp.test_utils import TestServer
 from PIL import Image
 
 from gatekeeper.console.calculator import calculate
-from gatekeeper.console.front import front_of
+from gatekeeper.console.dataport import data_port_of
 from gatekeeper.console.snippets.samples import Code, quote_code, samples
 from gatekeeper.core.credits import credits_text, parse_credits
 from gatekeeper.core.sizes import Pixels
@@ -86,8 +86,8 @@ class Shown:
 def shown(name: str, form: dict[str, str], tmp_path: Path, language: str, url: str) -> list[Shown]:
     """The snippets of one form. They are made before the gateway runs: a loop that stands still takes no more."""
     calculation = calculate(model(name), form)
-    front = front_of(settings_for(tmp_path, "http://127.0.0.1:1", **HOSTED))
-    found = samples(shipped(), calculation, front.doors, url).found
+    data_port = data_port_of(settings_for(tmp_path, "http://127.0.0.1:1", **HOSTED))
+    found = samples(shipped(), calculation, data_port.doors, url).found
     codes = [code for sample in found for code in sample.codes if code.language == language]
     return [Shown(code, credits_text(calculation.quote.credits), calculation.valid.input_pixels) for code in codes]
 

@@ -1,6 +1,7 @@
 """Both ports by TLS, without anything in front of the gateway."""
 
 import asyncio
+import json
 import socket
 import ssl
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from gatekeeper.health import ALIVE, ask
 from tests.certificates import Authority, Pair
 from tests.system.conftest import StartWorld
+from tests.system.provider import Provider
 from tests.system.world import World
 
 
@@ -155,3 +157,35 @@ async def test_an_unfinished_handshake_takes_no_place_for_long(
 
     assert b"" == await asyncio.wait_for(reader.read(), 10)
     writer.close()
+
+
+async def test_large_bodies_pass_by_tls_byte_for_byte(
+    start_world: StartWorld, authority: Authority, provider: Provider
+) -> None:
+    """Many records of TLS, in both directions."""
+    provider.document = {"created": 1, "data": [{"b64_json": "A" * 5_000_000}]}
+    world = await start_world(provider_url=provider.url, **files(authority.sign()))
+    body = json.dumps({"model": "gpt-image-1.5", "prompt": "a cat " * 100_000, "size": "1024x1024"}).encode()
+
+    headers = {"Content-Type": "application/json"}
+    path, key = "/openai/v1/images/generations", await world.key()
+    answer = await world.send("POST", path, key, data=body, headers=headers, ssl=trusting(authority))
+
+    assert [body] == provider.bodies
+    assert provider.document == answer.json
+    assert 35_000_000 == (await world.balance()).charged
+
+
+async def test_the_cookie_of_a_console_by_tls_never_travels_without(
+    start_world: StartWorld, authority: Authority
+) -> None:
+    """Without anything before it that says so."""
+    pair = authority.sign()
+    world = await start_world(**files(pair, pair))
+    form = {"token": world.gateway.admin_token}
+    url = f"{world.gateway.admin_url}/login"
+    options: Any = {"data": form, "ssl": trusting(authority), "allow_redirects": False}
+    async with world.session.post(url, headers={"Origin": world.gateway.admin_url}, **options) as answer:
+        cookie = answer.headers["Set-Cookie"]
+
+    assert {"Secure", "HttpOnly", "SameSite=Strict"} <= {part.strip() for part in cookie.split(";")}

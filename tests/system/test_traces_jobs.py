@@ -1,6 +1,7 @@
 """Traces of what ends long after its request, and of what the ledger does not take."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import Settlement
 from gatekeeper.tracing import sending
+from tests.receiver import listening
 from tests.system.jobprovider import SUCCEEDED, JobProvider
 from tests.system.test_jobs_reconciled import SOON
 from tests.system.tracing import ON, Traces, id_of, parent_of, told, trace_of
+from tests.system.webhooking import hooked, signed
 from tests.system.world import World
 
 StartWorld = Callable[..., Awaitable[World]]
@@ -84,6 +87,23 @@ async def test_the_end_that_a_poll_learns_is_in_its_trace(
     assert "GET studio" == poll.name
     assert id_of(poll) == parent_of(booking)
     assert [(trace_of(submission), id_of(submission))] == linked(booking)
+
+
+async def test_the_end_that_a_webhook_tells_is_in_its_trace(
+    start_world: StartWorld, tmp_path: Path, traces: Traces
+) -> None:
+    """The booking is a child of the provider's call, which names no team before that, and linked to the submission."""
+    async with listening() as receiver:
+        scene = await hooked(start_world, receiver, providers={"replicate": signed(tmp_path)}, tracing=ON)
+        await scene.submit()
+        await scene.world.event("job.finished")
+        await receiver.until_received(1)
+        spans = await traces.spans(scene.world)
+
+    (booking,) = [each for each in spans if each.name == "booking replicate"]
+    (submission, call) = [each for each in spans if each.kind is SpanKind.SERVER]
+    assert (id_of(call), [(trace_of(submission), id_of(submission))]) == (parent_of(booking), linked(booking))
+    assert ("webhook", 200) == (told(booking)["gatekeeper.job.via"], told(call)["http.response.status_code"])
 
 
 async def test_the_end_of_what_was_not_kept_is_not_kept(

@@ -12,8 +12,10 @@ import orjson
 import pytest
 
 from gatekeeper.sandbox import RunningSandbox, SandboxSettings, start_sandbox
+from tests.certificates import Authority
 from tests.system.process import write_config
 from tests.system.test_process import verify
+from tests.system.test_tls_ports import serial
 from tests.system.workering import KEY, Gateway, until_gone, workers
 from tests.system.world import CATALOG
 
@@ -200,3 +202,31 @@ async def test_workers_end_with_their_leader(tmp_path: Path, sandbox: RunningSan
 
     assert (951, 49) == (left["available"], left["charged"])
     await verify(config)
+
+
+async def test_a_renewed_certificate_reaches_every_worker(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    """By a reload, also where the catalog has a mistake; all show the new one then, and the admin port its own."""
+    authority = Authority(tmp_path)
+    first = authority.sign()
+    named = {"TLS_CERTIFICATE": str(first.certificate), "TLS_KEY": str(first.key)}
+    stated = {f"GATEKEEPER_SERVER__{name}": value for name, value in named.items()}
+    config = write_config(tmp_path, sandbox.url)
+    catalog = tmp_path / "google.yaml"
+    catalog.write_text((CATALOG / "google.yaml").read_text())
+    config.write_text(config.read_text().replace(str(CATALOG / "google.yaml"), str(catalog)))
+    async with workers(config, 2, **stated) as gateway:
+        before = {await serial(gateway.url, authority) for _ in range(12)}
+        second = authority.sign()
+        status, _ = await gateway.admin("POST", "/admin/v1/catalog/reload")
+        after = {await serial(gateway.url, authority) for _ in range(12)}
+        third = authority.sign()
+        catalog.write_text("models: 7\n")
+        bad, _ = await gateway.admin("POST", "/admin/v1/catalog/reload")
+        at_last = {await serial(gateway.url, authority) for _ in range(12)}
+        third.key.write_text("half of a")
+        _, told = await gateway.admin("POST", "/admin/v1/catalog/reload")
+        still = {await serial(gateway.url, authority) for _ in range(12)}
+
+    assert ({first.serial}, {second.serial}, {third.serial}, {third.serial}) == (before, after, at_last, still)
+    assert (200, 422, True) == (status, bad, "server.key holds no private key" in told)
+    assert gateway.url.startswith("https://")

@@ -59,6 +59,30 @@ async def test_a_body_is_let_go_when_it_is_sent(upstream, provider, ask, read, c
     assert ((), ()) == (request.headers, request.body)
 
 
+class FailsAtItsClose(OnDisk):
+    """Its disk gives it back, and tells of an error when it is let go."""
+
+    def release(self) -> None:
+        super().release()
+        raise OSError("unwell")
+
+
+async def test_a_body_that_was_sent_is_sent_whatever_its_file_says_then(upstream, provider, ask, read):
+    """The provider has all of it: an error at the close of the file takes nothing back, and the answer is read."""
+    body = FailsAtItsClose(3)
+
+    async def script(peer):
+        await peer.head()
+        await peer.reader.readexactly(body.size_bytes)
+        await peer.answer(OK)
+        await peer.until_closed()
+
+    server = await provider(script)
+    answer = await upstream.send(ask(server.url, body=body), delivery := Delivery())
+
+    assert (b"ok", True) == (await read(answer), delivery.sent)
+
+
 @pytest.mark.parametrize("broken_from", [0, 3, 60])
 async def test_a_body_that_cannot_be_read_ends_the_request(upstream, provider, ask, broken_from):
     """The connection is closed short of the length that was stated: no provider has a request, so nothing was sent."""

@@ -172,6 +172,20 @@ async def test_a_reload_waits_until_the_worker_serves_that_catalog() -> None:
         assert (set(), "") == (done, await asyncio.wait_for(reloading, 10))
 
 
+async def test_a_reload_of_the_same_catalog_waits_too() -> None:
+    """A certificate may have been renewed with it, and whoever is told that all is well sees the new one."""
+    async with kept_post() as scene:
+        first = await scene.worker(1)
+        for _ in range(2):
+            reloading = asyncio.ensure_future(scene.post.reload(scene.catalog, within_s=50))
+            await first.heard(NewCatalog)
+            done, _ = await asyncio.wait([reloading], timeout=0.05)
+            await first.channel.send(Reloaded(scene.catalog.digest))
+            await asyncio.wait_for(reloading, 10)
+
+        assert set() == done
+
+
 async def test_what_a_killed_worker_had_in_flight_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     """It could not say so itself; what it told last counts, and not for the one that follows."""
     monkeypatch.setattr(post_module, "AGAIN_LEAST_S", 0.0)

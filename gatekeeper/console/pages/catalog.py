@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.console.calculator import operation_text
+from gatekeeper.console.standing import State
 from gatekeeper.console.visiting import Route, Visit, path_of
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.request import Operation
@@ -23,14 +24,6 @@ TEXT_MAX: Final = 80
 
 OVERVIEWS_KEPT: Final = 4
 """A catalog's rows are made once; a few reloads are remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How a model stands: a class of the style sheet, and the words for it."""
-
-    tone: str
-    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +136,13 @@ def state_of(model: ModelSpec) -> State:
     """Where its offers stand, all together."""
     states = {offer.lifecycle.status for offer in model.offers}
     if not states:
-        return State("off", "own backend")
+        return State("own backend", "off")
     if Status.ACTIVE in states:
-        return State("good", "sold")
+        return State("sold", "good")
     if Status.DEPRECATED in states:
         ends = min(str(o.lifecycle.sunset) for o in model.offers if o.lifecycle.status is Status.DEPRECATED)
-        return State("warn", f"ends {ends}")
-    return State("bad", "retired")
+        return State(f"ends {ends}", "warn")
+    return State("retired", "bad")
 
 
 async def show(visit: Visit) -> web.Response:

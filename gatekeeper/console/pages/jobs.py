@@ -5,9 +5,9 @@ from typing import Final
 
 from aiohttp import web
 
+from gatekeeper.console.joblines import asked_at, ended_lines, job_lines
 from gatekeeper.console.streaming import stream
 from gatekeeper.console.visiting import Route, Visit
-from gatekeeper.console.working import asked_at, ended_lines, job_lines
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.looking import in_chunks
 from gatekeeper.proxy.jobs.record import JobRecord, read_record

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from gatekeeper.admin.operations.asking import team_of
-from gatekeeper.console.recalling import read_page
+from gatekeeper.console.journallines import read_page
 from gatekeeper.console.visiting import Route, Visit
 
 PAGE: Final = 50

@@ -63,7 +63,8 @@ async def _raise_sheet(visit: Visit) -> Sheet:
 
 async def _raise_limit(visit: Visit, who: Who) -> Done:
     team, form = await team_of(visit.ledger, visit.ids["team"]), visit.form
-    missing = [Violation(name, "is missing", "Fill it in.") for name in ("credits", "until") if not form.get(name)]
+    asked = ("credits", "until")
+    missing = [Violation(name, "is missing", "Fill it in.") for name in asked if not form.get(name, "").strip()]
     if missing:
         raise AdminProblem("invalid", "Nothing was done.", violations=tuple(missing))
     name = _limit_name(visit)

@@ -11,11 +11,12 @@ from aiohttp import web
 from gatekeeper.catalog import Catalog
 from gatekeeper.console.calculator import Calculation, calculate, operation_text
 from gatekeeper.console.choices import written
+from gatekeeper.console.dataport import DataPort
 from gatekeeper.console.explaining import explain_price
-from gatekeeper.console.front import Front
-from gatekeeper.console.pages.catalog import State, state_of
+from gatekeeper.console.pages.catalog import state_of
 from gatekeeper.console.pricetable import PriceTable, price_table
 from gatekeeper.console.snippets.samples import Samples, samples
+from gatekeeper.console.standing import State
 from gatekeeper.console.visiting import Route, Visit, path_of
 from gatekeeper.core.lasting import durations_text
 from gatekeeper.core.rejection import number_text
@@ -31,9 +32,9 @@ _OVER: Final = {
 }
 
 _STATES: Final = {
-    Status.ACTIVE: State("good", "sold"),
-    Status.DEPRECATED: State("warn", "ending"),
-    Status.RETIRED: State("bad", "retired"),
+    Status.ACTIVE: State("sold", "good"),
+    Status.DEPRECATED: State("ending", "warn"),
+    Status.RETIRED: State("retired", "bad"),
 }
 
 
@@ -66,7 +67,9 @@ class ModelPage:
     limits: tuple[tuple[str, str], ...]
 
 
-def model_page(catalog: Catalog, model: ModelSpec, query: Mapping[str, str], front: Front, host: str) -> ModelPage:
+def model_page(
+    catalog: Catalog, model: ModelSpec, query: Mapping[str, str], data_port: DataPort, host: str
+) -> ModelPage:
     """The page of a model for what a form or an address says. `host` is how the console was reached."""
     calculation = calculate(model, query, query.get(CHANGED))
     return ModelPage(
@@ -77,7 +80,7 @@ def model_page(catalog: Catalog, model: ModelSpec, query: Mapping[str, str], fro
         calculation=calculation,
         explanations=explain_price(calculation.capability, calculation.valid, calculation.quote),
         table=price_table(model, calculation.chosen),
-        samples=samples(catalog, calculation, front.doors, front.url(host)),
+        samples=samples(catalog, calculation, data_port.doors, data_port.url(host)),
         offers=tuple(_offer(offer) for offer in model.offers),
         limits=tuple(_limits(calculation.capability)),
     )
@@ -161,7 +164,9 @@ async def show(visit: Visit) -> web.Response:
     if model.id != name:
         return visit.see(path_of("catalog", model.id))
     # A thread of its own: a table of some hundred quotes takes longer than those who generate should wait.
-    page = await asyncio.to_thread(model_page, catalog, model, dict(visit.query), visit.parts.front, visit.request.host)
+    page = await asyncio.to_thread(
+        model_page, catalog, model, dict(visit.query), visit.parts.data_port, visit.request.host
+    )
     if not visit.is_partial:
         return visit.page("model.html", page=page, address_of=address_of)
     return visit.page("calculator.html", page=page, address_of=address_of)

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gatekeeper.console.refusing import Filter, RefusalLine, line_of
+from gatekeeper.console.refusallines import Filter, RefusalLine, line_of
 from gatekeeper.console.rendering import rendered
 from gatekeeper.console.streaming import stream
 from gatekeeper.console.visiting import Route, Visit

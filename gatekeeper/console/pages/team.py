@@ -14,13 +14,14 @@ from gatekeeper.admin.operations import grants, keys, limits, plans
 from gatekeeper.admin.operations.asking import team_of
 from gatekeeper.admin.operations.teams import balance_document
 from gatekeeper.console.burning import Burn, burn_of
-from gatekeeper.console.pages.teams import State, chart_days, states_of
+from gatekeeper.console.holdlines import HoldLine, hold_lines
+from gatekeeper.console.journallines import JournalLine, last_entries
+from gatekeeper.console.pages.teams import chart_days, states_of
 from gatekeeper.console.planning import ProjectPlan, plans_of
-from gatekeeper.console.recalling import JournalLine, last_entries
 from gatekeeper.console.sparks import Bar, bar_of
 from gatekeeper.console.spending import Split, month_query, months_around, splits_of
+from gatekeeper.console.standing import State
 from gatekeeper.console.visiting import Route, Visit
-from gatekeeper.console.waiting import HoldLine, hold_lines
 from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.reports import Balance

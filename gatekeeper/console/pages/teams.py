@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gatekeeper.console.burning import DAYS, Burn, burn_of, days_query
 from gatekeeper.console.sparks import Spark, spark_of
+from gatekeeper.console.standing import State
 from gatekeeper.console.visiting import Route, Visit
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.looking import in_chunks
@@ -27,14 +28,6 @@ IDS_AT_ONCE: Final = 1000
 
 SEARCH_CHARS_MAX: Final = 64
 """As long as a team's id."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How something stands, in a word; `tone` is its shape and colour: good, warn, bad, off."""
-
-    word: str
-    tone: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 "use strict";
-// The console works without scripts. With them: tables are searched in place, a form is sent once, a secret is copied.
+// The console works without scripts. With them: a form is sent once, and a secret is copied.
 (() => {
   for (const button of document.querySelectorAll("[data-copy]")) {
     if (!navigator.clipboard) continue;

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.clock import Clock
 from gatekeeper.core.outcome import Made, Outcome, Pending, Unknown
 from gatekeeper.dialects import native
 from gatekeeper.dialects.base import JobLink
@@ -31,7 +32,7 @@ MADE = Made(1)
 GONE = Unknown("404", gone=True)
 
 
-class ToldClock:
+class ToldClock(Clock):
     """Stands still until it is told to go on."""
 
     def __init__(self) -> None:
@@ -156,6 +157,7 @@ class Scene:
             jobs=self.settings,
             desk=JobDesk(self.store, self.clock.monotonic_s),
             recent=Recent(),
+            spans=None,
             providers={"studio": SimpleNamespace(name="studio", on_unknown=self.policy, dialect=native)},
             shelf=SimpleNamespace(find_model=lambda _model, _list: a_model()),
             in_flight=InFlight(),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gatekeeper.clock import Clock
 from tests.receiver import Receiver, listening
 
 
@@ -15,7 +16,7 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-class HandClock:
+class HandClock(Clock):
     """A clock that is moved by hand."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gatekeeper.console.pages.teams import State
+from gatekeeper.console.standing import State
 from gatekeeper.proxy.jobs.record import JobRecord
 from gatekeeper.recent import AskedJob, EndedJob, Seen
 

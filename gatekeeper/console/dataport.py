@@ -15,7 +15,7 @@ _HOST: Final = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class DataPort:
     """`public_url` is what the settings say about the address, None: the host of the console, at `port`."""
 
     doors: tuple[Door, ...]
@@ -31,7 +31,7 @@ class Front:
         return f"{self.scheme}://{HERE if found is None else found[1]}:{self.port}"
 
 
-def front_of(settings: Settings) -> Front:
+def data_port_of(settings: Settings) -> DataPort:
     """As the settings have it."""
     doors = (
         Door(
@@ -45,4 +45,4 @@ def front_of(settings: Settings) -> Front:
         for name, stated in settings.providers.items()
     )
     scheme = "http" if settings.server.tls_certificate is None else "https"
-    return Front(tuple(doors), settings.server.public_url, settings.server.port, scheme)
+    return DataPort(tuple(doors), settings.server.public_url, settings.server.port, scheme)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gatekeeper.console.pages.teams import State
+from gatekeeper.console.standing import State
 from gatekeeper.ledger.records import HoldState, OnUnknown
 from gatekeeper.ledger.reports import OpenHold
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.console.refusing import Filter, line_of
-from gatekeeper.console.working import ENDS, HEARD, asked_at, ended_lines, job_lines
+from gatekeeper.console.joblines import ENDS, HEARD, asked_at, ended_lines, job_lines
+from gatekeeper.console.refusallines import Filter, line_of
 from gatekeeper.core.credits import MICRO
 from gatekeeper.core.rejection import Alternative, Code, CreditFacts, LimitFacts, Rejection, Violation
 from gatekeeper.events import GenerationFacts, GenerationRejected, JobEnd, JobFinished, JobVia
