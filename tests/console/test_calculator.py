@@ -15,6 +15,7 @@ from gatekeeper.core.price import quote
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
 from gatekeeper.core.spec import Capability, Combination, ModelSpec
 from gatekeeper.core.validate import validate
+from tests.cases import each_case
 from tests.console.shop import forms_of, model, shipped
 from tests.core.strategies import PROPERTY, models
 from tests.factories import a_capability, a_model, a_video_capability
@@ -61,7 +62,7 @@ def key_of(asked: GenerationRequest) -> tuple[object, ...]:
     return tuple(getattr(asked, name) for name in STEPS)
 
 
-@pytest.mark.parametrize("name", [each.id for each in shipped().models])
+@each_case("name", [each.id for each in shipped().models])
 def test_what_is_offered_is_what_is_sold(name: str) -> None:
     """Of every combination of a shipped model: offered is what can be completed, and nothing accepted is missing."""
     of = model(name)
@@ -87,7 +88,7 @@ def _says_all(asked: GenerationRequest, steps: tuple[str, ...]) -> bool:
     return all(getattr(asked, name) is not None for name in steps)
 
 
-@pytest.mark.parametrize("name", [each.id for each in shipped().models])
+@each_case("name", [each.id for each in shipped().models])
 def test_the_total_and_every_options_price_are_the_quotes(name: str) -> None:
     """Not one figure of a form is the calculator's own."""
     of = model(name)
@@ -235,7 +236,7 @@ def test_a_size_is_taken_exactly_where_a_quote_takes_it(name: str, width: int, h
     assert not accepted or credits_of(of, asked) == calculation.quote.credits
 
 
-@pytest.mark.parametrize("name", [each.id for each in shipped().models])
+@each_case("name", [each.id for each in shipped().models])
 def test_as_many_outputs_as_are_sold(name: str) -> None:
     """Each number up to the most, at so many times the price; one more does not count."""
     of = model(name)

@@ -8,6 +8,7 @@ import pytest
 from gatekeeper.console.dataport import DataPort
 from gatekeeper.console.pages.catalog import from_credits, overview, state_of
 from gatekeeper.console.pages.model import address_of, model_page
+from tests.cases import each_case
 from tests.console.consoleworld import Console
 from tests.console.shop import doors, forms_of, model, shipped
 
@@ -72,7 +73,7 @@ async def test_nothing_found_says_what_to_do(console: Console) -> None:
     assert "<script>" not in page
 
 
-@pytest.mark.parametrize("name", [each.id for each in shipped().models])
+@each_case("name", [each.id for each in shipped().models])
 def test_every_model_has_a_page_for_every_choice(name: str) -> None:
     """Its address leads back to what is shown."""
     of = model(name)

@@ -2,18 +2,17 @@
 
 from dataclasses import replace
 
-import pytest
-
 from gatekeeper.console.calculator import calculate
 from gatekeeper.console.explaining import explain_price
 from gatekeeper.console.pricetable import CELLS_MAX, price_table
 from gatekeeper.core.price import quote
 from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.validate import validate
+from tests.cases import each_case
 from tests.console.shop import forms_of, model, shipped
 
 
-@pytest.mark.parametrize("name", [each.id for each in shipped().models])
+@each_case("name", [each.id for each in shipped().models])
 def test_a_cell_is_what_the_calculator_says(name: str) -> None:
     """Whoever follows a cell finds its price as the total."""
     of = model(name)

@@ -15,6 +15,7 @@ from gatekeeper.console.snippets.samples import Samples, samples
 from gatekeeper.core.decide import Priced
 from gatekeeper.dialects import native
 from gatekeeper.dialects.base import CredentialPlace
+from tests.cases import each_case
 from tests.console.shop import doors, forms_of, model, shipped
 
 URL = "http://127.0.0.1:8080"
@@ -32,7 +33,7 @@ def fitting(calculation: Calculation) -> list[Fit]:
     return [each for each in found if isinstance(each, Fit)]
 
 
-@pytest.mark.parametrize("name", [each.id for each in shipped().models])
+@each_case("name", [each.id for each in shipped().models])
 def test_what_is_shown_is_admitted_at_the_price_shown(name: str) -> None:
     """Read by the dialect and priced by the core it is the same model at the same credits, at every provider."""
     for form in forms_of(model(name)):
@@ -45,7 +46,7 @@ def test_what_is_shown_is_admitted_at_the_price_shown(name: str) -> None:
             assert (model(name), calculation.quote.credits) == (read[0], read[1].worth.credits)
 
 
-@pytest.mark.parametrize("name", [each.id for each in shipped().models if each.sold_at])
+@each_case("name", [each.id for each in shipped().models if each.sold_at])
 def test_every_provider_that_sells_a_model_can_be_asked(name: str) -> None:
     """Before anything is chosen, for one operation of it at least."""
     of = model(name)
@@ -97,7 +98,7 @@ def test_an_offer_that_ends_says_when() -> None:
     assert "" == ends["fal"]
 
 
-@pytest.mark.parametrize("name", [each.id for each in shipped().models])
+@each_case("name", [each.id for each in shipped().models])
 def test_every_text_can_be_read(name: str) -> None:
     """A shell takes curl apart into words, and Python compiles the programs; no key is in either."""
     for form in forms_of(model(name)):

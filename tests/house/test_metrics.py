@@ -91,7 +91,8 @@ def test_an_alert_has_a_runbook_and_a_test(alert: dict[str, Any]) -> None:
     headings = re.findall(r"^#+ (.*)$", (ROOT / path).read_text(), re.MULTILINE)
     fired = [
         case["alertname"]
-        for each in load_yaml(ALERTS_TEST).data["tests"]
+        for file in ALERTS_TESTS
+        for each in load_yaml(Path(file)).data["tests"]
         for case in each["alert_rule_test"]
         if case.get("exp_alerts")
     ]

@@ -75,13 +75,15 @@ class Process:
 
 
 async def started(
-    arguments: Sequence[str], cwd: Path, environment: dict[str, str], stderr: int = 2
+    command: Sequence[str], cwd: Path, environment: dict[str, str], stderr: int = 2
 ) -> asyncio.subprocess.Process | nursery.Child:
-    """A process that runs `gatekeeper`, forked from one that has imported it, unless its coverage is measured."""
-    if not any(name.startswith("COVERAGE_") for name in environment):
-        return await nursery.start([*arguments], cwd, environment, LINE_BYTES_MAX, stderr)
+    """A process that runs a module. A gateway is forked from one that has imported it, unless it is to import anew."""
+    is_measured = any(name.startswith("COVERAGE_") for name in environment)
+    imports_differ = environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH")
+    if command[0] == "gatekeeper" and not is_measured and not imports_differ:
+        return await nursery.start([*command[1:]], cwd, environment, LINE_BYTES_MAX, stderr)
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gatekeeper", *arguments, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=stderr,
+        sys.executable, "-m", *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=stderr,
         env=environment, limit=LINE_BYTES_MAX,
     )  # fmt: skip
 
@@ -89,7 +91,7 @@ async def started(
 @asynccontextmanager
 async def gatekeeper(*arguments: str, cwd: Path, **environment: str) -> AsyncIterator[Process]:
     """Runs a command of the installed package; it is gone when the block ends."""
-    process = await started(arguments, cwd, {**os.environ, "PYTHONUNBUFFERED": "1", **environment})
+    process = await started(("gatekeeper", *arguments), cwd, {**os.environ, "PYTHONUNBUFFERED": "1", **environment})
     running = Process(process)
     try:
         yield running

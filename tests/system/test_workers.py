@@ -127,7 +127,7 @@ async def test_what_a_killed_worker_held_can_be_released(tmp_path: Path, sandbox
 async def test_sigterm_drains_all_workers(tmp_path: Path, sandbox: RunningSandbox) -> None:
     """What is in flight anywhere is answered and settled, the exit code is 0, and the log is whole."""
     config = write_config(tmp_path, sandbox.url)
-    async with workers(config) as gateway:
+    async with workers(config, 2) as gateway:
         answers = [asyncio.ensure_future(gateway.generate("a cat [sandbox: latency=4]")) for _ in range(12)]
         await gateway.until_in_flight(12)
         gateway.process.signal(signal.SIGTERM)
@@ -137,7 +137,7 @@ async def test_sigterm_drains_all_workers(tmp_path: Path, sandbox: RunningSandbo
     found = counts(gateway)
     validator = jsonschema.Draft202012Validator(orjson.loads(SCHEMA.read_bytes()))
     assert ([200] * 12, 0) == (statuses, code)
-    assert (12, 3, 1) == (found["generation.settled"], found["worker.stopped"], found["server.stopped"])
+    assert (12, 2, 1) == (found["generation.settled"], found["worker.stopped"], found["server.stopped"])
     assert ("server.stopped", 0) == (gateway.events[-1]["event"], gateway.events[-1]["abandoned"])
     assert [] == [error.message for each in gateway.events for error in validator.iter_errors(each)]
     await verify(config)
@@ -168,7 +168,7 @@ async def test_a_reload_reaches_every_worker(tmp_path: Path, sandbox: RunningSan
     catalog = tmp_path / "google.yaml"
     catalog.write_text((CATALOG / "google.yaml").read_text())
     config.write_text(config.read_text().replace(str(CATALOG / "google.yaml"), str(catalog)))
-    async with workers(config) as gateway:
+    async with workers(config, 2) as gateway:
         before = {await gateway.price() for _ in range(12)}
         catalog.write_text(catalog.read_text().replace("49", "50"))
         gateway.process.signal(signal.SIGHUP)
@@ -178,7 +178,7 @@ async def test_a_reload_reaches_every_worker(tmp_path: Path, sandbox: RunningSan
         status, bad = await gateway.admin("POST", "/admin/v1/catalog/reload")
         os.kill(gateway.worker_pids()[1], signal.SIGKILL)
         await gateway.process.event("worker.died")
-        await gateway.until_accepting(3)
+        await gateway.until_accepting(2)
         still = {await gateway.price() for _ in range(12)}
         reloads = await gateway.metric("gatekeeper_catalog_reloads_total")
 
@@ -190,7 +190,7 @@ async def test_a_reload_reaches_every_worker(tmp_path: Path, sandbox: RunningSan
 async def test_workers_end_with_their_leader(tmp_path: Path, sandbox: RunningSandbox) -> None:
     """Killed, it cannot tell them; they notice, and the port and the store are free for the next."""
     config = write_config(tmp_path, sandbox.url)
-    async with workers(config) as gateway:
+    async with workers(config, 2) as gateway:
         assert 200 == await gateway.generate()
         gateway.process.signal(signal.SIGKILL)
         for pid in gateway.worker_pids():

@@ -22,7 +22,7 @@ from tests.torture.judge import Verdict
 from tests.torture.polling import until
 from tests.torture.scenes import RICH, Cast, Run, teams_of
 from tests.torture.steps import outbox_bytes
-from tests.torture.victims import Victim, python
+from tests.torture.victims import Victim
 
 CLIENTS = 24
 """Clients at once."""
@@ -115,7 +115,7 @@ async def _gateway(run: Run, name: str, provider: HttpProvider) -> Victim:
     cwd.mkdir()
     proxy = await run.proxy()
     config = _config(cwd, provider.url(name))
-    command = python("gatekeeper", "serve", "--config", str(config))
+    command = ["gatekeeper", "serve", "--config", str(config)]
     return Victim(name, command, cwd, proxy, '"event":"server.started"', GATEKEEPER_STORE__URL=proxy.url)
 
 

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.system.process import READY_TIMEOUT_S
+from tests.system.nursery import Child
+from tests.system.process import READY_TIMEOUT_S, started
 from tests.system.storeserver import AOF, store_server
 from tests.torture.faultproxy import FaultProxy
 
-LINE_BYTES_MAX = 1 << 20
 STOP_TIMEOUT_S = 60.0
 """Far above what is left to do; a process that needs longer hangs."""
 
@@ -36,16 +36,14 @@ class Victim:
         self._command = command
         self._up = up
         self._env = env
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Child | None = None
         self._reading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start, and wait until it says that it is up."""
         with (self.cwd / "stderr.txt").open("ab") as stderr:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, cwd=self.cwd, stdout=asyncio.subprocess.PIPE, stderr=stderr, limit=LINE_BYTES_MAX,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **self._env},
-            )  # fmt: skip
+            environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self._env}
+            self._process = await started(self._command, self.cwd, environment, stderr.fileno())
         up = asyncio.Event()
         self._reading = asyncio.create_task(self._read(self._process, up))
         async with asyncio.timeout(READY_TIMEOUT_S):
@@ -94,7 +92,7 @@ class Victim:
         await self._reading
         return code
 
-    async def _read(self, process: asyncio.subprocess.Process, up: asyncio.Event) -> None:
+    async def _read(self, process: asyncio.subprocess.Process | Child, up: asyncio.Event) -> None:
         assert process.stdout is not None
         while line := await process.stdout.readline():
             text = line.decode()

@@ -11,7 +11,7 @@ from tests.torture.judge import Verdict
 from tests.torture.lineprovider import LineProvider
 from tests.torture.scenes import CREDIT, FAULTS_PER_S, RICH, Cast, Run, teams_of
 from tests.torture.steps import STEPS, Step
-from tests.torture.victims import Victim, python
+from tests.torture.victims import Victim
 from tests.torture.worker import GRACE_MS, TTL_MS, Orders
 
 AT_ONCE = 100
@@ -28,7 +28,7 @@ async def _hire(run: Run, name: str, socket: Path) -> Victim:
     proxy = await run.proxy()
     teams = [*RICH * 6, *(team.id for team in teams_of(PRICE))]
     orders = Orders(name, proxy.url, str(socket), str(cwd / "data" / "outbox"), teams, AT_ONCE)
-    command = python("tests.torture.worker", json.dumps(asdict(orders)))
+    command = ["tests.torture.worker", json.dumps(asdict(orders))]
     return Victim(name, command, cwd, proxy, "up", PYTHONPATH=str(ROOT))
 
 
