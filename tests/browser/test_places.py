@@ -101,6 +101,17 @@ async def test_the_catalog_narrows_as_one_types(look: Look) -> None:
     await expect(look.page.get_by_role("heading", level=1)).to_have_text("Nano Banana 2")
 
 
+async def test_the_catalog_is_narrowed_by_operation(look: Look) -> None:
+    """A choice asks at once, without a reload."""
+    await look.go("/catalog")
+    await look.page.evaluate("window.kept = true")
+    await look.page.get_by_label("Operation").select_option("image.upscale")
+
+    await expect(look.page).to_have_url(re.compile("operation=image.upscale"))
+    await expect(look.page.locator("table.models tbody")).to_contain_text("topaz")
+    assert await look.page.evaluate("window.kept === true")
+
+
 async def test_the_calculator_keeps_to_what_the_model_takes(look: Look) -> None:
     """Its total follows each choice without a reload; it offers this model's resolutions and no others."""
     await look.go("/catalog/nano-banana-2")
