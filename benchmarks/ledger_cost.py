@@ -12,7 +12,9 @@ import argparse
 import asyncio
 import statistics
 import time
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
@@ -33,10 +35,9 @@ from benchmarks.ledger_store import (
     settle_all,
 )
 from benchmarks.machine import own_cores
-from gatekeeper.ledger.holdid import hold_id_day, month_of_day
-from gatekeeper.ledger.keys import TeamKeys
-from gatekeeper.ledger.lua import script
+from gatekeeper.ledger.lua import Script, script
 from gatekeeper.ledger.records import HoldOrder
+from gatekeeper.ledger.scripts import ask_hold
 from gatekeeper.ledger.windows import windows_at
 
 HINCRBY: Final = "three HINCRBY"
@@ -69,23 +70,26 @@ def print_times(title: str, rows: dict[str, list[float]], base: str) -> None:
         print(f"  {name:33} {middle:7.1f} {min(values):7.1f} {middle / unit:7.1f}")
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Where the ledger's own code leaves a call: in the library's pipeline."""
+
+    pipeline: Any
+
+    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int], **_: object) -> None:
+        """One more call in it."""
+        self.pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+
+
 async def pipeline_calls(redis: Redis, todo: list[HoldOrder]) -> None:
     """The same holds by the library's own pipeline, AT_ONCE in each."""
-    text = script("hold")
-    await redis.script_load(text.text)
+    await redis.script_load(script("hold").text)
     windows = windows_at(time.time_ns() // 1_000_000, "Europe/Berlin")
     for start in range(0, len(todo), AT_ONCE):
-        pipeline = redis.pipeline(transaction=False)
+        sender: Any = Sender(redis.pipeline(transaction=False))
         for order in todo[start : start + AT_ONCE]:
-            keys, day = TeamKeys(order.team), hold_id_day(order.hold_id)
-            pipeline.execute_command(
-                "EVALSHA", text.sha, 8, keys.bal, keys.open, keys.due, keys.done(day), keys.done(day - 1), keys.journal,
-                keys.usage_of(order.hold_id), keys.usage(month_of_day(day - 1)),
-                order.hold_id, order.amount, order.ttl_ms, order.grace_ms, "r", order.fingerprint, order.project,
-                order.member, order.key_id, order.price_list, order.meta, windows.timezone, windows.argument(), day,
-                "", 0, order.usage, "",
-            )  # fmt: skip
-        await pipeline.execute()
+            ask_hold(sender, order, windows)
+        await sender.pipeline.execute()
 
 
 async def client_rounds(sizes: Sizes, core: int) -> Rounds:

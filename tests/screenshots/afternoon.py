@@ -13,6 +13,9 @@ PICTURE: Final = {"model": "nano-banana-2", "prompt": "a lighthouse", "resolutio
 COSTS: Final = 49
 """Of such a picture, in credits."""
 
+REMEMBERED_S: Final = 1.5
+"""A gateway remembers a team for a second, by the machine's own clock; it is no test that waits here."""
+
 REFUSED: Final[tuple[tuple[str, dict[str, Any], dict[str, str]], ...]] = (
     ("city-desk", {"model": "nano-banana", "resolution": "4K"}, {"Member": "ines"}),
     ("product-shots", {"model": "chatgpt-1.5", "aspect_ratio": "16:9"}, {"Project": "web-shop", "Member": "robot"}),
@@ -81,8 +84,7 @@ async def _freeze(month: Month) -> None:
     await month.ask("POST", "/v1/generations", "press-office", PICTURE)
     await month.at(TODAY - timedelta(hours=2))
     await month.admin("PATCH", "/teams/press-office", {"frozen": True, "why": "the contract is not signed yet"})
-    cheap = {"allow": ["nano-banana*", "flux-2-pro"], "deny": []}
-    await month.admin("PATCH", "/teams/research", {"models": cheap, "why": "tried models only"})
+    await asyncio.sleep(REMEMBERED_S)
 
 
 async def _spend_all(month: Month) -> None:

@@ -62,6 +62,7 @@ class Team:
     last: int = DAYS
     limits: tuple[dict[str, Any], ...] = ()
     budgets: tuple[dict[str, Any], ...] = ()
+    models: tuple[str, ...] = ("*",)
 
 
 TEAMS: Final = (
@@ -83,7 +84,8 @@ TEAMS: Final = (
          limits=({"scope": "team", "per": "day", "credits": 1_500},
                  {"scope": "team", "per": "month", "credits": 17_500}),
          budgets=({"id": "web-shop", "credits": 14_000, "per": "month"},)),
-    Team("research", 2_500, EXPLORING, 2, members=("wen",), first=12),
+    Team("research", 2_500, EXPLORING, 2, members=("wen",), first=12,
+         models=("nano-banana*", "flux-2-pro")),
 )  # fmt: skip
 
 
@@ -129,7 +131,8 @@ class Month:
         return {"body": body, "head": {f"Gatekeeper-{name}": value for name, value in head.items() if value}}
 
     async def _found(self, team: Team) -> None:
-        record = {"id": team.id, "timezone": team.timezone, "organisation": team.organisation}
+        record: dict[str, Any] = {"id": team.id, "timezone": team.timezone, "organisation": team.organisation}
+        record |= {"models": {"allow": team.models, "deny": []}}
         await self.admin("POST", "/teams", {**record, "why": "a new customer"})
         grant = {"id": "autumn", "credits": team.granted, "why": "order 2026-117"}
         await self.admin("POST", f"/teams/{team.id}/grants", grant)
