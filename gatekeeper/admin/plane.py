@@ -1,7 +1,7 @@
 """The admin port: is it alive, is it ready, what are its figures; and behind a token everything that `routes` has.
 
-The token is compared in constant time, and whatever is not one of the three open routes needs it, so a path that leads
-nowhere tells nobody anything. Pages for people may stand in front, with sessions of their own. The port listens on
+The token is compared in constant time, and whatever is not one of the three open routes needs it, so to a program a path
+that leads nowhere tells nothing. Pages for people may stand in front, with sessions of their own. The port listens on
 loopback unless told otherwise.
 """
 
