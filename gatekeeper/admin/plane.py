@@ -1,8 +1,8 @@
 """The admin port: is it alive, is it ready, what are its figures; and behind a token everything that `routes` has.
 
-The token is compared in constant time, and whatever is not one of the three open routes needs it, so a path that leads
-nowhere tells nobody anything. Pages for people may stand in front, with sessions of their own. The port listens on
-loopback unless told otherwise.
+The token is compared in constant time, and whatever is not one of the three open routes needs it: a program learns
+nothing from a path that leads nowhere. Pages for people may stand in front, with sessions of their own. The port
+listens on loopback unless told otherwise.
 """
 
 import hmac

@@ -4,6 +4,7 @@ import inspect
 import tempfile
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -56,9 +57,18 @@ async def stranger(browser: Browser, demo: Demo, request: pytest.FixtureRequest)
         assert [] == look.complaints
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def signed_in(browser: Browser, demo: Demo) -> list[Any]:
+    """The cookie of somebody who signed in by the form."""
+    async with looking(browser, demo) as look:
+        await look.sign_in()
+        await look.page.wait_for_selector("#sign-out")
+        return [*await look.page.context.cookies()]
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def look(stranger: Look) -> Look:
-    """The same, signed in."""
-    await stranger.sign_in()
-    await stranger.page.wait_for_selector("#sign-out")
+async def look(stranger: Look, signed_in: list[Any]) -> Look:
+    """The same, of somebody who has signed in."""
+    await stranger.page.context.add_cookies(signed_in)
+    await stranger.go("/")
     return stranger

@@ -21,18 +21,23 @@ async def test_a_team_is_made_and_given_credits(look: Look) -> None:
     await look.last_entry("lena", "as agreed")
 
 
-async def test_who_and_why_are_asked_for(look: Look) -> None:
-    """Without them nothing is done; what was written stays, and each field says what is missing."""
-    await look.demo.team("careful", 0)
-    await look.go("/teams/careful/grant")
-    await look.page.get_by_label("Credits", exact=True).fill("12")
-    await look.page.get_by_role("button", name="Grant").click()
+async def test_who_and_why_are_asked_for(stranger: Look) -> None:
+    """Without them nothing is done; what was written stays, and each field says what is missing.
 
-    await expect(look.page.get_by_role("alert")).to_contain_text("Nothing was done")
-    await expect(look.page.get_by_label("Credits", exact=True)).to_have_value("12")
+    Who did something before need not say so again: this is somebody's first deed.
+    """
+    await stranger.sign_in()
+    await stranger.page.wait_for_selector("#sign-out")
+    await stranger.demo.team("careful", 0)
+    await stranger.go("/teams/careful/grant")
+    await stranger.page.get_by_label("Credits", exact=True).fill("12")
+    await stranger.page.get_by_role("button", name="Grant").click()
+
+    await expect(stranger.page.get_by_role("alert")).to_contain_text("Nothing was done")
+    await expect(stranger.page.get_by_label("Credits", exact=True)).to_have_value("12")
     for label in ("Who", "Why"):
-        await expect(look.page.get_by_label(label)).to_have_accessible_description(re.compile("Say"))
-    assert 0 == (await look.demo.admin("GET", "/teams/careful"))["balance"]["available"]
+        await expect(stranger.page.get_by_label(label)).to_have_accessible_description(re.compile("Say"))
+    assert 0 == (await stranger.demo.admin("GET", "/teams/careful"))["balance"]["available"]
 
 
 async def test_a_limit_is_set_changed_and_removed(look: Look) -> None:

@@ -31,14 +31,15 @@ async def test_the_way_in_leads_where_one_wanted_to_go(stranger: Look) -> None:
     assert "" == await stranger.page.evaluate("document.cookie")
 
 
-async def test_out_is_out(look: Look) -> None:
+async def test_out_is_out(stranger: Look) -> None:
     """After signing out no page opens, nor does the one before by the browser's back."""
-    await look.page.get_by_role("button", name="Sign out").click()
-    await expect(look.page).to_have_url(re.compile("/login"))
+    await stranger.sign_in()
+    await stranger.page.get_by_role("button", name="Sign out").click()
+    await expect(stranger.page).to_have_url(re.compile("/login"))
 
-    await look.page.go_back()
+    await stranger.page.go_back()
 
-    await expect(look.page.get_by_label("Admin token")).to_be_visible()
+    await expect(stranger.page.get_by_label("Admin token")).to_be_visible()
 
 
 async def test_a_script_that_was_written_into_a_page_does_not_run(stranger: Look) -> None:

@@ -136,3 +136,12 @@ def test_addresses_are_not_kept_for_ever() -> None:
         attempts.failed(str(number))
 
     assert ADDRESSES_MAX == len(attempts._of)
+
+
+def test_one_host_of_ipv6_is_one_address() -> None:
+    """It has more of them than anybody could count."""
+    attempts = Attempts(Clock())  # type: ignore[arg-type]
+    for number in range(OF_ONE_MAX):
+        attempts.failed(f"2001:db8:1:2::{number:x}")
+
+    assert (WINDOW_S, 0.0) == (attempts.wait_s("2001:db8:1:2:ffff::1"), attempts.wait_s("2001:db8:1:3::1"))

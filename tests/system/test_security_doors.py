@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.web.auth import key_sha256
 from gatekeeper.web.knocking import AT_ONCE_MAX
 from tests.system.conftest import StartWorld
 from tests.system.world import World
@@ -142,3 +143,27 @@ async def test_heads_are_bounded(world: World, port: str, lines: bytes) -> None:
     writer.close()
 
     assert b" 400 Bad Request" in answer.split(b"\r\n")[0]
+
+
+async def test_no_answer_or_figure_holds_a_secret(world: World) -> None:
+    """Neither refusals nor metrics repeat a key, its hash, a token, or what was asked for."""
+    key = await world.key()
+    prompt = "a very secret walrus"
+    heard = [
+        await world.native(key, prompt=prompt, model=prompt),
+        await world.native(key, prompt=prompt, aspect_ratio="7:3"),
+        await world.native("gk_guessed_by_somebody", prompt=prompt),
+        await world.send("GET", f"/v1/{key}", key),
+        await world.send("POST", "/v1/generations", key, data=f"{key}".encode()),
+        await world.native(key, prompt=prompt),
+    ]
+    async with world.session.get(f"{world.gateway.admin_url}/metrics") as response:
+        figures = await response.text()
+    async with world.session.get(f"{world.gateway.admin_url}/readyz") as response:
+        ready = await response.text()
+
+    secrets = {key, key_sha256(key), "gk_guessed", world.gateway.admin_token}
+    told = [each.body.decode() + str(each.headers) for each in heard]
+    # Who writes his own key into a path is told which path it was.
+    assert [] == [text for text in (*told[:3], *told[4:], figures, ready) if any(each in text for each in secrets)]
+    assert "walrus" not in figures
