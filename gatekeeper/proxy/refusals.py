@@ -203,12 +203,13 @@ def _rejection(refused: Refused, admission: Admission, now: datetime) -> Rejecti
     refusals = sorted(refused.refusals, key=lambda refusal: _LEADING.index(refusal.code))
     codes = codes_of(refusals)
     retry_after_s = _retry_after_s(refusals[0], now)
+    another_passes = retry_after_s is None and Code.TEAM_FROZEN not in codes
     return Rejection(
         codes[0],
         _detail(refusals, refused),
         other_codes=codes[1:],
         credits=_credit_facts(refused),
-        alternatives=() if retry_after_s else affordable(admission.model, admission.asked, _room(refused)),
+        alternatives=affordable(admission.model, admission.asked, _room(refused)) if another_passes else (),
         retry_after_s=retry_after_s,
     )
 

@@ -258,6 +258,13 @@ async def test_a_frozen_team_is_refused(world: World) -> None:
     await assert_nothing_happened(world)
 
 
+async def test_a_frozen_team_is_offered_nothing_else(world: World) -> None:
+    """No other request of it would pass, not even this one again."""
+    answer = await world.native(await world.key(frozen=True))
+
+    assert not answer.json.get("alternatives")
+
+
 async def test_the_rejection_is_the_same_in_answer_log_and_metric(world: World) -> None:
     """One code in all three places."""
     answer = await world.native(await world.key(), aspect_ratio="7:3")
