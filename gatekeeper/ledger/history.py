@@ -24,7 +24,7 @@ REMEMBER_S: Final = 60.0
 AWAY_S: Final = 900.0
 """How long the acts of a team are remembered that does not go on: longer than most outages of a part of a cluster."""
 ACTS_MAX: Final = 100_000
-"""Acts remembered at most, about 50 MB: a minute of 1,600 a second, or of 800 generations, each a hold and its end.
+"""Acts remembered at most, some 40 MB: a minute of 1,600 a second, or of 800 generations, each a hold and its end.
 A busier process remembers less than a minute: at 5,000 acts a second 20 s, still far longer than a replica that may be
 promoted is behind. No setting, for who needs more has more processes, and each remembers its own."""
 TEAMS_MAX: Final = 100_000
@@ -98,10 +98,11 @@ def seen_as(team: str, seq: int, act: Act) -> Seen:
     return Seen(team, seq, act.hold_id, _KINDS[type(act)])
 
 
-Kept = bytes | tuple[int, Act]
+Kept = str | tuple[int, Act]
 """An acknowledged act as it is kept: its entry's number and its values as JSON, in the order of its fields. That is one
 piece of memory, at which the garbage collector never looks: it would walk through a minute's acts again and again while
-all wait. What seldom comes is kept as it is."""
+all wait. It is text because what the library writes has room for kilobytes behind it. What seldom comes is kept as it
+is."""
 
 
 _ORDER: Final = tuple(each.name for each in fields(HoldOrder) if each.name != "on_unknown")
@@ -116,9 +117,9 @@ def _kept(seq: int, act: Act) -> Kept:
     """Without the answer kept with it."""
     try:
         if isinstance(act, HoldOrder):
-            return orjson.dumps((seq, _of_order(act), act.on_unknown._value_))
+            return orjson.dumps((seq, _of_order(act), act.on_unknown._value_)).decode()
         if isinstance(act, Ending):
-            return orjson.dumps((seq, _of_ending(act), act.context and _of_context(act.context), None))
+            return orjson.dumps((seq, _of_ending(act), act.context and _of_context(act.context), None)).decode()
     except TypeError:  # nothing that the store would have taken
         pass
     return seq, act

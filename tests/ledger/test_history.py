@@ -1,5 +1,6 @@
 """What a process remembers of the journals it has seen."""
 
+import tracemalloc
 from dataclasses import replace
 
 from hypothesis import given
@@ -127,3 +128,17 @@ def test_an_act_that_cannot_be_written_is_kept_as_it_is() -> None:
     history.note(0.0, "a", 1, odd)
 
     assert [Acked(0.0, "a", 1, odd)] == history.forget({"a"})["a"]
+
+
+def test_what_is_remembered_takes_little_more_than_its_text() -> None:
+    """A busy process remembers a hundred thousand of them."""
+    history, ending = History(), Ending("0" * 32, 49, "made", '{"outputs":1}', False, HoldContext(49), None, None, 1)
+    tracemalloc.start()
+    try:
+        for seq in range(1000):
+            history.remember(0.0, "a", seq, ending)
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held_bytes / 1000 < 500
