@@ -21,6 +21,7 @@ from tests.ledger.conftest import start_server
 from tests.system.jobprovider import JobProvider
 from tests.system.provider import Provider
 from tests.system.storeserver import AOF
+from tests.system.tracing import Hearing
 from tests.system.world import World, settings_for
 
 StartWorld = Callable[..., Awaitable[World]]
@@ -138,6 +139,15 @@ async def _start_cut_stream() -> AsyncIterator[StartCutStream]:
             return str(server.make_url("")).rstrip("/")
 
         yield start
+
+
+@pytest.fixture(name="hearing")
+async def _hearing() -> AsyncIterator[Hearing]:
+    """A provider that keeps the headers it was sent."""
+    hearing = Hearing()
+    await hearing.start()
+    yield hearing
+    await hearing.close()
 
 
 @pytest.fixture(name="world")

@@ -3,8 +3,6 @@
 What is replaced is where things are: addresses, ports, and the directories of the container.
 """
 
-import asyncio
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,9 +14,8 @@ import aiohttp
 
 from tests.house.deployfiles import ROOT, composed, image_environment
 from tests.ledger.topologies import free_port
-from tests.system.nginx import nginx_binary
+from tests.system.nginx import running_nginx
 from tests.system.process import Process, gatekeeper
-from tests.system.storeserver import until_listening
 
 BALANCER = ROOT / "config/balancer/nginx.conf"
 KEY = {"Authorization": "Bearer gk_the_process_of_the_tests"}
@@ -85,26 +82,8 @@ async def balancer(directory: Path, gateways: list[Deployed]) -> AsyncIterator[s
     assert "listen 8080;" in text
     text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/tmp/", f"{directory}/")
     text = re.sub(r"^worker_processes.*$", "worker_processes 1;", text, flags=re.MULTILINE)
-    config = directory / "balancer.conf"
-    config.write_text(text)
-    user = " user root;" if os.geteuid() == 0 else ""
-    arguments = (
-        "-p",
-        str(directory),
-        "-c",
-        str(config),
-        "-e",
-        str(directory / "error.log"),
-        "-g",
-        f"daemon off;{user}",
-    )
-    process = await asyncio.create_subprocess_exec(nginx_binary(), *arguments)
-    try:
-        await until_listening(port)
+    async with running_nginx(directory, text, port):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def generate(url: str, prompt: str = "a cat") -> int:

@@ -41,14 +41,21 @@ async def nginx(directory: Path, gateways: list[str], service: str) -> AsyncIter
     ):
         assert old in text
         text = text.replace(old, new, 1)
+    async with running_nginx(directory, text, port, f"pid {directory}/pid; worker_processes 1;"):
+        yield f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def running_nginx(directory: Path, text: str, port: int, settings: str = "") -> AsyncIterator[None]:
+    """Runs it with this configuration, and these further settings, until the block ends."""
     config = directory / "nginx.conf"
     config.write_text(text)
-    settings = f"daemon off; pid {directory}/pid; worker_processes 1;{' user root;' if os.geteuid() == 0 else ''}"
+    settings = f"daemon off; {settings}{' user root;' if os.geteuid() == 0 else ''}"
     arguments = ("-p", str(directory), "-c", str(config), "-e", str(directory / "error.log"), "-g", settings)
     process = await asyncio.create_subprocess_exec(nginx_binary(), *arguments)
     try:
         await until_listening(port)
-        yield f"http://127.0.0.1:{port}"
+        yield
     finally:
         process.terminate()
         await process.wait()

@@ -1,6 +1,6 @@
 """What traces tell of requests: their shape, their words, and what is in none of them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -35,14 +35,6 @@ def _traces(monkeypatch: pytest.MonkeyPatch) -> Traces:
     memory = InMemorySpanExporter()
     monkeypatch.setattr(sending, "new_exporter", lambda: memory)
     return Traces(memory)
-
-
-@pytest.fixture(name="hearing")
-async def _hearing() -> AsyncIterator[Hearing]:
-    hearing = Hearing()
-    await hearing.start()
-    yield hearing
-    await hearing.close()
 
 
 async def test_a_generation_is_one_span_with_what_it_waited_for(start_world: StartWorld, traces: Traces) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,6 @@ TRACED = {**ENVIRONMENT, "GATEKEEPER_TRACING__ENABLED": "true", "NO_PROXY": "127
 
 MISSING = 'raise ImportError("there is no OpenTelemetry")'
 """What stands in the library's place where it is not installed."""
-
-
-@pytest.fixture(name="hearing")
-async def _hearing() -> AsyncIterator[Hearing]:
-    hearing = Hearing()
-    await hearing.start()
-    yield hearing
-    await hearing.close()
 
 
 def read(posted: list[bytes]) -> tuple[list[str], set[str]]:
