@@ -4,10 +4,13 @@ import asyncio
 
 import pytest
 
+from tests.system.conftest import StartWorld
+from tests.system.provider import Provider
 from tests.system.test_adversary_front import BODY, head
 from tests.system.world import World
 
 EXPECTS = ("Expect: 100-continue", f"Content-Length: {len(BODY)}")
+JSON = {"Content-Type": "application/json"}
 NEXT = b"GET /v1/balance HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -60,4 +63,26 @@ async def test_a_body_that_was_asked_for_leaves_the_connection_open(world: World
         assert b"HTTP/1.1 200 OK" == first
         assert b"Connection: close" not in told
         assert f"Gatekeeper-Credits-Available: {available}".encode() in told
+    writer.close()
+
+
+async def test_who_closes_one_side_has_left_and_pays_once(start_world: StartWorld, provider: Provider) -> None:
+    """No answer comes; what was made is charged, and the same request, sent again by its name, has it."""
+    world = await start_world(provider_url=provider.url)
+    key, order = await world.key(), {"Idempotency-Key": "order-1817"}
+    provider.gate.clear()
+    reader, writer = await connect(world)
+    writer.write(head(key, "Idempotency-Key: order-1817", f"Content-Length: {len(BODY)}") + BODY)
+    await world.event("generation.admitted")
+    writer.write_eof()
+
+    heard = await asyncio.wait_for(reader.read(), 10)
+    provider.gate.set()
+    await world.event("generation.settled")
+    again = await world.send("POST", "/v1/generations", key, data=BODY, headers=order | JSON)
+
+    assert b"" == heard
+    assert (200, "true") == (again.status, again.headers.get("Gatekeeper-Replayed"))
+    assert (1, 49_000_000) == (provider.calls, (await world.balance()).charged)
+    await world.assert_books_clean()
     writer.close()
