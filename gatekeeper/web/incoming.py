@@ -12,7 +12,6 @@ from aiohttp.hdrs import EXPECT
 from aiohttp.http import RawRequestMessage, StreamWriter
 from multidict import CIMultiDictProxy
 
-
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
