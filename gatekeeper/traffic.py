@@ -71,10 +71,14 @@ class Traffic:
 
     def refused(self, facts: GenerationFacts, code: str) -> None:
         """One more that was refused, with this code."""
-        labels = facts.provider or ELSE, facts.model or ELSE, facts.operation or ELSE, code
-        try:
-            self._requests.cells[labels] += 1
-        except KeyError:
+        provider, model, operation = facts.provider or ELSE, facts.model or ELSE, facts.operation or ELSE
+        cells, labels = self._requests.cells, (provider, model, operation, code)
+        if labels not in cells and not self.knows_model(model):
+            # What was refused early has the caller's own name for its model, mostly one of the provider's.
+            labels = provider, ELSE, operation, code
+        if labels in cells:
+            cells[labels] += 1
+        else:
             self._requests.add(labels)
 
     def answered(self, facts: GenerationFacts, end: str | None, status: int, took_s: float) -> None:
