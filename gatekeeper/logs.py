@@ -15,9 +15,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
+literal
 from functools import lru_cache, partial
+from threading import Lock
 from time import time_ns
-from typing import Any, BinaryIO, Final, Literal, get_args
+from typing import Any, BinaryIO, Final, Literal, Never, get_args
 
 import orjson
 import structlog
@@ -43,6 +45,8 @@ PLAIN_MICROCREDITS_MAX: Final = 10**15
 
 _SECOND_NS: Final = 1_000_000_000
 
+_LINE_ENDS: Final = ord("\n")
+
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -50,10 +54,13 @@ class _Lines:
     """Writes the lines of one turn of the event loop together, before the next turn: a write for each would be the most
     costly part of it. What is a warning or worse is written at once, and so is all without a loop, that of other
     threads too. What waits when the process ends is written then. Lines that nobody takes, because a disk is full or a
-    reader is gone, are lost: what they tell of has happened, and whoever did it goes on."""
+    reader is gone, are lost and counted: what they tell of has happened, and whoever did it goes on."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._out = structlog.BytesLogger(stream)
+        # Past its buffer, which would keep what could not be written and try it again behind our back.
+        self._put: Callable[[bytes], int | None] = getattr(stream, "raw", stream).write
+        self._is_cut = False
+        self._writing = Lock()
         self._waiting: deque[bytes] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -86,8 +93,19 @@ class _Lines:
             while True:
                 lines.append(waiting.popleft())
         if lines:
-            with suppress(OSError):
-                self._out.msg(b"\n".join(lines))
+            lines.append(b"")
+            with self._writing:
+                self._write(b"\n".join(lines))
+
+    def _write(self, lines: bytes) -> None:
+        done, data = 0, b"\n" + lines if self._is_cut else lines
+        with suppress(OSError):
+            while done < len(data):
+                done += self._put(data[done:]) or _nobody_takes_it()
+        if done < len(data):
+            _OUTPUT.lost += lines.count(b"\n", max(0, done - len(data) + len(lines)))
+        if done:
+            self._is_cut = data[done - 1] != _LINE_ENDS
 
 
 def _now() -> str:
@@ -107,9 +125,10 @@ Tell = Callable[[dict[str, Any]], None]
 
 class _Output:
     """Where lines go. `tells` writes a line, for each level; None for one that is filtered. Without any nobody has set
-    logging up, and lines are for people."""
+    logging up, and lines are for people. `lost`: how many could not be written."""
 
     def __init__(self) -> None:
+        self.lost = 0
         self.tells: dict[str, Tell | None] = {}
 
 
@@ -132,6 +151,16 @@ def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream:
 def reset_logs() -> None:
     """Undoes `configure_logs`."""
     _OUTPUT.tells = {}
+
+
+def lines_lost() -> int:
+    """How many lines could not be written to stdout, or not to their ends, since the process began."""
+    return _OUTPUT.lost
+
+
+def _nobody_takes_it() -> Never:
+    """A pipe that is full, where whoever made it wants nobody to wait for it."""
+    raise BlockingIOError
 
 
 def _stdout_lines() -> _Lines:

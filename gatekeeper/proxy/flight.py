@@ -22,7 +22,7 @@ from gatekeeper.events import (
     JobAccepted,
     SettleFailed,
 )
-from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
+from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
 from gatekeeper.ledger.records import (
     Answer,
     Ending,
@@ -71,8 +71,8 @@ async def take_off(
     await places.take()
     try:
         result = await gate.ledger.hold(order)
-    except LedgerUnavailable as error:
-        if error.maybe_executed:
+    except (LedgerUnavailable, LedgerBroken) as error:
+        if isinstance(error, LedgerBroken) or error.maybe_executed:
             await gate.in_flight.book_here(_undo, gate, call, order, error)
         raise
     except asyncio.CancelledError:
@@ -91,8 +91,12 @@ async def take_off(
     return Flight(gate, call, admission, once, result, context_of(order, result), result.available)
 
 
-async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailable | None = None) -> None:
-    """A hold whose answer never came may have been made; nothing was sent, so nothing may stay held."""
+async def _undo(gate: Gate, call: Call, order: HoldOrder, why: LedgerUnavailable | LedgerBroken | None = None) -> None:
+    """A hold whose answer never came or cannot be read may have been made. Nothing was sent; nothing may stay held.
+
+    `why`: none where whoever asked is gone. A store that cannot be understood twice is not asked again: that it may
+    have kept something is told, and time frees it.
+    """
     facts = replace(call.facts, hold_id=order.hold_id)
     undo = Resolution(
         act=Act.UNDO,
@@ -102,13 +106,15 @@ async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailabl
         held=order.amount,
         request_id=call.request_id,
     )
-    if away is not None and await defer(gate, facts, undo, away):
+    if isinstance(why, LedgerUnavailable) and await defer(gate, facts, undo, why):
         return
     try:
         # Behind the hold on the same lane, so it meets whatever that hold did.
         await gate.ledger.undo(undo.hold_id, undo.team, reason=undo.why)
     except LedgerError as error:
-        if away is None:
+        if isinstance(why, LedgerBroken) and isinstance(error, LedgerBroken):
+            emit(SettleFailed(facts=facts, credits_held=order.amount, reason=type(error).__name__))
+        elif not isinstance(why, LedgerUnavailable):
             await defer(gate, facts, undo, error)
 
 

@@ -66,7 +66,7 @@ def traced(gate: Gate, settings: Settings, stack: AsyncExitStack) -> Gate:
     from gatekeeper.tracing.spans import open_spans  # noqa: PLC0415 - the extra may not be there
 
     try:
-        spans = open_spans(settings, stack)
+        spans = open_spans(settings, stack, gate.metrics.vitals.spans_lost.inc)
     except ValueError as error:
         mend = "Correct the variable of OpenTelemetry that it is about."
         raise ConfigError([settings.problem(_WHERE, str(error), mend)]) from None
