@@ -15,7 +15,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
-literal
 from functools import lru_cache, partial
 from threading import Lock
 from time import time_ns
