@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from threading import Lock
 from time import time_ns
 from typing import Any, BinaryIO, Final, Literal, Never, get_args
@@ -42,7 +42,7 @@ PLAIN_MICROCREDITS_MIN: Final = 1000
 PLAIN_MICROCREDITS_MAX: Final = 10**15
 """A billion credits."""
 
-_SECOND_US: Final = 1_000_000
+_SECOND_NS: Final = 1_000_000_000
 
 _LINE_ENDS: Final = ord("\n")
 
@@ -107,22 +107,16 @@ class _Lines:
             self._is_cut = data[done - 1] != _LINE_ENDS
 
 
-class _Seconds:
-    """The time of day as lines tell it. The text of a second is made once; a clock may be set back at any time."""
+def _now() -> str:
+    """The time of day as lines tell it: ISO 8601, UTC, to the microsecond."""
+    second, rest_ns = divmod(time_ns(), _SECOND_NS)
+    return f"{_second_text(second)}.{rest_ns // 1000:06}Z"
 
-    def __init__(self) -> None:
-        self._known = (0, "")
 
-    def now(self) -> str:
-        """ISO 8601, UTC, to the microsecond."""
-        at_us = time_ns() // 1000
-        begun_us, text = self._known
-        if not 0 <= at_us - begun_us < _SECOND_US:
-            begun_us = at_us - at_us % _SECOND_US
-            text = datetime.fromtimestamp(begun_us // _SECOND_US, UTC).replace(tzinfo=None).isoformat()
-            self._known = (begun_us, text)
-        digits = str(_SECOND_US + at_us - begun_us)
-        return f"{text}.{digits[1:]}Z"
+@lru_cache(maxsize=2)
+def _second_text(second: int) -> str:
+    """Made once for all lines of a second."""
+    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
 
 
 Tell = Callable[[dict[str, Any]], None]
@@ -176,11 +170,11 @@ def _stdout_lines() -> _Lines:
 
 def _tell_programs(out: Any, level: str) -> Tell:
     """Writes lines of this level as JSON."""
-    write, now, to_json = getattr(out, level), _Seconds().now, orjson.dumps
+    write, to_json = getattr(out, level), orjson.dumps
 
     def tell(line: dict[str, Any]) -> None:
         line["level"] = level
-        line["timestamp"] = now()
+        line["timestamp"] = _now()
         write(to_json(line, _default))
 
     return tell
@@ -188,10 +182,10 @@ def _tell_programs(out: Any, level: str) -> Tell:
 
 def _tell_people(write: Callable[[str], None], level: str) -> Tell:
     """Writes lines of this level for a terminal, where what is not known is left out."""
-    render, now = structlog.dev.ConsoleRenderer(sort_keys=False), _Seconds().now
+    render = structlog.dev.ConsoleRenderer(sort_keys=False)
 
     def tell(line: dict[str, Any]) -> None:
-        told = line | {"level": level, "timestamp": now()}
+        told = line | {"level": level, "timestamp": _now()}
         write(render(None, level, {key: _plain(value) for key, value in told.items() if value not in (None, ())}))
 
     return tell

@@ -7,11 +7,11 @@ import os
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-from gatekeeper.yamlfile import mistake
+from gatekeeper.yamlfile import Mistake, mistake, raise_mistakes
 
 SECRET_FILE_BYTES_MAX = 64 * 1024
 """A credential file larger than this is some other file."""
@@ -58,6 +58,7 @@ def _own_host(name: str) -> str:
 
 OwnHost = Annotated[str, AfterValidator(_own_host)]
 """A name that this machine is called by; with a dot before it, all names that end so."""
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - where it listens on all addresses, no other is free
 
 
 class Section(BaseModel):
@@ -145,6 +146,15 @@ class ServerSettings(Section):
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."
     )
 
+    @model_validator(mode="after")
+    def _planes_apart(self) -> Self:
+        """Else the start says that the port is in use, by nobody who could be found."""
+        hosts = {self.host, self.admin_host}
+        if self.port == self.admin_port != 0 and (len(hosts) == 1 or hosts & EVERYWHERE):
+            what = f"{self.port} is the data port, too"
+            raise_mistakes([Mistake(("admin_port",), what, "Give each plane a port of its own.")])
+        return self
+
 
 class SignalSettings(Section):
     """How often teams' limits and budgets are looked at, to tell what has been reached."""
@@ -163,7 +173,7 @@ class SignalSettings(Section):
 class TracingSettings(Section):
     """Traces in the terms of OpenTelemetry, whose own variables (`OTEL_...`) say where they go and how many."""
 
-    enabled: bool = Field(False, description="It takes the extra `gatekeeper[otel]`, and some time of each request.")
+    enabled: bool = Field(False, description="It takes the extra `otel`, and some time of each request.")
     to_providers: bool = Field(
         True,
         description="Providers hear of the span that waits for them, and can go on with its trace.",

@@ -33,7 +33,7 @@ FACTS = GenerationFacts(request_id="req", team="studio", outputs=2, credits=73_5
 
 
 class Stdout(io.RawIOBase):
-    """In the place of stdout: each write by itself. After as many bytes as there is `room` for nothing is taken."""
+    """In the place of stdout: each write by itself. With `room` for so many bytes, nothing is taken after them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.written: list[bytes] = []

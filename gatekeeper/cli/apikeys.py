@@ -107,6 +107,8 @@ def rotate_key(
         name=key,
     ).plain()
     _print_secret(team, document, as_json)
+    if not as_json and document["older_until"] is None:
+        print("The secret before ends within a second.")
 
 
 def _print_secret(team: str, document: dict[str, Any], as_json: bool) -> None:
