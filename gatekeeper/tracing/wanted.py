@@ -42,7 +42,8 @@ def tracing_problems(settings: Settings) -> list[Problem]:
 
 def _problems(settings: Settings) -> Iterator[Problem]:
     if not all(map(_is_there, NEEDED)):
-        mend = "Install opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http beside it, or write 'enabled: false'."
+        packages = "opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http"
+        mend = f"Install {packages} beside it, or write 'enabled: false'."
         yield settings.problem(_WHERE, "traces take OpenTelemetry, which is not installed", mend)
     for name, values in KNOWN.items():
         said = os.environ.get(name, "").strip()
