@@ -30,7 +30,9 @@ ANY_PROMPT = "-"
 """A price does not depend on the prompt, but a request without one is incomplete."""
 
 
-ModelName = Annotated[str, typer.Argument(help="The model: id, alias or a provider's id.", show_default=False)]
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="The model: id, alias or a provider's id.", show_default=False)
+]
 OneModel = Annotated[
     str, typer.Argument(metavar="MODEL", help="This one, by any of its names; all by default.", show_default=False)
 ]
