@@ -55,6 +55,7 @@ from gatekeeper.settings import Settings
 from gatekeeper.store import data_dir, open_ledger
 from gatekeeper.tracing import traced, tracing_problems
 from gatekeeper.web.auth import Authenticator
+from gatekeeper.web.senders import Senders
 from gatekeeper.web.tls import Certificate, certificate_problems, open_certificate
 from gatekeeper.yamlfile import ConfigError
 
@@ -240,8 +241,9 @@ async def _build_gate(  # every argument is a part that is wired in
     server = settings.server
     elsewhere = Elsewhere()
     providers = await build_providers(settings, stack, elsewhere)
+    keyring, senders = books.ledger.keyring, Senders(server.trusted_proxies)
     callers = Authenticator(
-        books.ledger.keyring.find, books.ledger.team, clock, static_keys, key_headers(providers.values())
+        keyring.find, books.ledger.team, clock, static_keys, key_headers(providers.values()), senders
     )
     gate = Gate(
         providers=providers,

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
+from threading import Lock
 from time import time_ns
-from typing import Any, BinaryIO, Final, Literal, get_args
+from typing import Any, BinaryIO, Final, Literal, Never, get_args
 
 import orjson
 import structlog
@@ -41,7 +42,9 @@ PLAIN_MICROCREDITS_MIN: Final = 1000
 PLAIN_MICROCREDITS_MAX: Final = 10**15
 """A billion credits."""
 
-_SECOND_US: Final = 1_000_000
+_SECOND_NS: Final = 1_000_000_000
+
+_LINE_ENDS: Final = ord("\n")
 
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -50,10 +53,13 @@ class _Lines:
     """Writes the lines of one turn of the event loop together, before the next turn: a write for each would be the most
     costly part of it. What is a warning or worse is written at once, and so is all without a loop, that of other
     threads too. What waits when the process ends is written then. Lines that nobody takes, because a disk is full or a
-    reader is gone, are lost: what they tell of has happened, and whoever did it goes on."""
+    reader is gone, are lost and counted: what they tell of has happened, and whoever did it goes on."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._out = structlog.BytesLogger(stream)
+        # Past its buffer, which would keep what could not be written and try it again behind our back.
+        self._put: Callable[[bytes], int | None] = getattr(stream, "raw", stream).write
+        self._is_cut = False
+        self._writing = Lock()
         self._waiting: deque[bytes] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -86,26 +92,31 @@ class _Lines:
             while True:
                 lines.append(waiting.popleft())
         if lines:
-            with suppress(OSError):
-                self._out.msg(b"\n".join(lines))
+            lines.append(b"")
+            with self._writing:
+                self._write(b"\n".join(lines))
+
+    def _write(self, lines: bytes) -> None:
+        done, data = 0, b"\n" + lines if self._is_cut else lines
+        with suppress(OSError):
+            while done < len(data):
+                done += self._put(data[done:]) or _nobody_takes_it()
+        if done < len(data):
+            _OUTPUT.lost += lines.count(b"\n", max(0, done - len(data) + len(lines)))
+        if done:
+            self._is_cut = data[done - 1] != _LINE_ENDS
 
 
-class _Seconds:
-    """The time of day as lines tell it. The text of a second is made once; a clock may be set back at any time."""
+def _now() -> str:
+    """The time of day as lines tell it: ISO 8601, UTC, to the microsecond."""
+    second, rest_ns = divmod(time_ns(), _SECOND_NS)
+    return f"{_second_text(second)}.{rest_ns // 1000:06}Z"
 
-    def __init__(self) -> None:
-        self._known = (0, "")
 
-    def now(self) -> str:
-        """ISO 8601, UTC, to the microsecond."""
-        at_us = time_ns() // 1000
-        begun_us, text = self._known
-        if not 0 <= at_us - begun_us < _SECOND_US:
-            begun_us = at_us - at_us % _SECOND_US
-            text = datetime.fromtimestamp(begun_us // _SECOND_US, UTC).replace(tzinfo=None).isoformat()
-            self._known = (begun_us, text)
-        digits = str(_SECOND_US + at_us - begun_us)
-        return f"{text}.{digits[1:]}Z"
+@lru_cache(maxsize=2)
+def _second_text(second: int) -> str:
+    """Made once for all lines of a second."""
+    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
 
 
 Tell = Callable[[dict[str, Any]], None]
@@ -113,9 +124,10 @@ Tell = Callable[[dict[str, Any]], None]
 
 class _Output:
     """Where lines go. `tells` writes a line, for each level; None for one that is filtered. Without any nobody has set
-    logging up, and lines are for people."""
+    logging up, and lines are for people. `lost`: how many could not be written."""
 
     def __init__(self) -> None:
+        self.lost = 0
         self.tells: dict[str, Tell | None] = {}
 
 
@@ -140,6 +152,16 @@ def reset_logs() -> None:
     _OUTPUT.tells = {}
 
 
+def lines_lost() -> int:
+    """How many lines could not be written to stdout, or not to their ends, since the process began."""
+    return _OUTPUT.lost
+
+
+def _nobody_takes_it() -> Never:
+    """A pipe that is full, where whoever made it wants nobody to wait for it."""
+    raise BlockingIOError
+
+
 def _stdout_lines() -> _Lines:
     lines = _Lines(sys.stdout.buffer)
     atexit.register(lines.write)
@@ -148,11 +170,11 @@ def _stdout_lines() -> _Lines:
 
 def _tell_programs(out: Any, level: str) -> Tell:
     """Writes lines of this level as JSON."""
-    write, now, to_json = getattr(out, level), _Seconds().now, orjson.dumps
+    write, to_json = getattr(out, level), orjson.dumps
 
     def tell(line: dict[str, Any]) -> None:
         line["level"] = level
-        line["timestamp"] = now()
+        line["timestamp"] = _now()
         write(to_json(line, _default))
 
     return tell
@@ -160,10 +182,10 @@ def _tell_programs(out: Any, level: str) -> Tell:
 
 def _tell_people(write: Callable[[str], None], level: str) -> Tell:
     """Writes lines of this level for a terminal, where what is not known is left out."""
-    render, now = structlog.dev.ConsoleRenderer(sort_keys=False), _Seconds().now
+    render = structlog.dev.ConsoleRenderer(sort_keys=False)
 
     def tell(line: dict[str, Any]) -> None:
-        told = line | {"level": level, "timestamp": now()}
+        told = line | {"level": level, "timestamp": _now()}
         write(render(None, level, {key: _plain(value) for key, value in told.items() if value not in (None, ())}))
 
     return tell

@@ -5,6 +5,7 @@ A secret itself is in no settings; it is read when it is needed.
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -32,6 +33,31 @@ HttpAddress = Annotated[str, AfterValidator(_http_address)]
 """An address to which paths are appended; kept without a slash at its end."""
 
 
+def _network(text: str) -> str:
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise mistake(f"{error}", "Write an address or a network, such as 10.0.3.7 or 10.0.3.0/24.") from None
+    if not network.prefixlen:
+        raise mistake(f"{text!r} is every address there is", "Name the proxies alone: whatever they say is believed.")
+    return str(network)
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""An address, or a network of them (CIDR)."""
+
+
+def _own_host(name: str) -> str:
+    if not re.match(r"^\.?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", name.lower()):
+        raise mistake(
+            f"{name!r} is no host name",
+            "Write one such as gate.example.com, without a port, or .example.com for all below it.",
+        )
+    return name.lower()
+
+
+OwnHost = Annotated[str, AfterValidator(_own_host)]
+"""A name that this machine is called by; with a dot before it, all names that end so."""
 EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - where it listens on all addresses, no other is free
 
 
@@ -48,6 +74,9 @@ class ServerSettings(Section):
     port: int = Field(8080, ge=0, le=65535)
     admin_host: str = "127.0.0.1"
     admin_port: int = Field(8081, ge=0, le=65535)
+    admin_hosts: tuple[OwnHost, ...] = Field(
+        (), description="Names with a dot that lead to the admin port; by others it is not read, where it has names."
+    )
     tls_certificate: Path | None = Field(
         None, description="Where there is one the data port speaks TLS alone; its issuers stand behind it."
     )
@@ -56,6 +85,9 @@ class ServerSettings(Section):
     admin_tls_key: Path | None = Field(None, description="Of that certificate.")
     public_url: HttpAddress | None = Field(
         None, description="How callers reach the data plane, for links in answers; else as the caller's `Host` says."
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        (), description="Whose `X-Forwarded-For` says where callers are, for limits on guessed keys and for the log."
     )
     workers: int = Field(
         1,

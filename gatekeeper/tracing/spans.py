@@ -35,9 +35,10 @@ FAILED_FROM: Final = 500
 """An answer with this status or one above it is a failure of whoever gave it (the conventions for HTTP servers)."""
 
 
-def open_spans(settings: Settings, stack: AsyncExitStack) -> "AllSpans":
-    """Spans until the stack is closed, and a moment longer for the last of them to leave. Raises ValueError."""
-    provider = open_provider()
+def open_spans(settings: Settings, stack: AsyncExitStack, count: Callable[[int], None]) -> "AllSpans":
+    """Spans until the stack is closed, and a moment longer for the last of them to leave; `count` hears of those that
+    are lost. Raises ValueError."""
+    provider = open_provider(count)
     last_s = min(settings.server.shutdown_grace_s, LAST_SPANS_S_MAX)
     stack.push_async_callback(close_provider, provider, last_s)
     return AllSpans(provider, to_providers=settings.tracing.to_providers)

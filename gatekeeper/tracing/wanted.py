@@ -42,8 +42,9 @@ def tracing_problems(settings: Settings) -> list[Problem]:
 
 def _problems(settings: Settings) -> Iterator[Problem]:
     if not all(map(_is_there, NEEDED)):
-        packages = "opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http"
-        mend = f"Install {packages} beside it, or write 'enabled: false'."
+        mend = (
+            "Install opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http beside it, or write 'enabled: false'."
+        )
         yield settings.problem(_WHERE, "traces take OpenTelemetry, which is not installed", mend)
     for name, values in KNOWN.items():
         said = os.environ.get(name, "").strip()
@@ -67,7 +68,7 @@ def traced(gate: Gate, settings: Settings, stack: AsyncExitStack) -> Gate:
     from gatekeeper.tracing.spans import open_spans  # noqa: PLC0415 - the extra may not be there
 
     try:
-        spans = open_spans(settings, stack)
+        spans = open_spans(settings, stack, gate.metrics.vitals.spans_lost.inc)
     except ValueError as error:
         mend = "Correct the variable of OpenTelemetry that it is about."
         raise ConfigError([settings.problem(_WHERE, str(error), mend)]) from None

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.admin.hostnames import HostNames
 from gatekeeper.settings import ServerSettings
+from gatekeeper.web.senders import FORWARDED_FOR
 from gatekeeper.yamlfile import load_yaml
 from tests.house.deployfiles import GIVEN, compose_problems, composed, dockerfile, image_environment, is_setting
 from tests.house.generated import ROOT, commands
@@ -110,6 +112,25 @@ def test_a_gateway_that_is_made_anew_has_its_address_again(compose: Any, gateway
     assert len(gateways) == len(addresses)
     assert all(address in ip_network(subnet["subnet"]) for address in addresses)
     assert compose["networks"]["storing"]["internal"]
+
+
+def test_the_gateways_trust_the_balancer_alone(services: Any, gateways: list[Any]) -> None:
+    """It says who calls, in the header that is asked for; nobody else in its network is believed."""
+    balancer = services["balancer"]["networks"]["serving"]["ipv4_address"]
+    header = f"proxy_set_header {FORWARDED_FOR} $proxy_add_x_forwarded_for;"
+
+    assert header in (ROOT / "config/balancer/nginx.conf").read_text()
+    for gateway in gateways:
+        assert [balancer] == json.loads(gateway["environment"]["GATEKEEPER_SERVER__TRUSTED_PROXIES"])
+
+
+def test_every_name_of_the_files_leads_to_the_admin_port(compose: Any, gateways: list[Any]) -> None:
+    """That of the services, by which it is scraped; others are to be named."""
+    named = json.loads(gateways[0]["environment"]["GATEKEEPER_SERVER__ADMIN_HOSTS"])
+    hosts = HostNames.of("0.0.0.0", named)
+
+    assert [] == [name for name in (*compose["services"], "localhost", "127.0.0.1") if hosts.refusal(f"{name}:8081")]
+    assert hosts.refusal("evil.test")
 
 
 def test_every_store_keeps_credits(services: Any) -> None:

