@@ -36,12 +36,13 @@ JobEnd = Literal["made", "partial", "failed", "failed_billable", "policy"]
 """How a job ended: a closed list, for it is a metric's label too."""
 
 
-@dataclass(kw_only=True)
+@dataclass
 class GenerationFacts:
     """What every generation event tells: who asked for what, at which price. None is null in the line.
 
     It grows with what is known of its request, whose trace owns it; whoever keeps it for longer keeps a copy. Neither
-    it nor the events that most requests cause are frozen: to make a frozen one takes four times as long.
+    it nor the events that most requests cause are frozen: to make a frozen one takes four times as long. For the same
+    reason these may be given by place, which nobody does.
     """
 
     request_id: str

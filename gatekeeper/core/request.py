@@ -32,9 +32,10 @@ Settings = tuple[Any, ...]
 """What is asked of a model, as a key for memos: of a prompt there is in it whether there is one."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class GenerationRequest:
-    """A request as its dialect read it. It does not change; one is made for each, and a frozen one costs more.
+    """A request as its dialect read it. It does not change; one is made for each, and a frozen one, or one that takes
+    its fields by name only, costs more. By name they are given all the same.
 
     `size` is any size spelling, `resolution` and `aspect_ratio` their own; each may say "auto". `scale` is the factor
     of an upscale, `input_pixels` the size of the picture that goes in, `prompt_length` its characters, never itself.

@@ -16,7 +16,7 @@ from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.dialects.base import RouteKind
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.keeping import Body, Room, looked_through
-from gatekeeper.web.incoming import Request
+from gatekeeper.web.incoming import Request, body_at_hand
 
 SMALL_BYTES = 16 * 1024
 """A body that has come with its head and is no larger is not counted: how many there can be at once is bounded."""
@@ -42,14 +42,14 @@ def small_body(gate: Gate, call: Call) -> Sequence[bytes] | None:
 
     Nothing about it is worth a thread, or a wait.
     """
-    content = call.request.content
-    if not content.is_eof() or content.total_bytes > SMALL_BYTES or content.exception() is not None:
+    here = body_at_hand(call.request, SMALL_BYTES)
+    if here is None:
         return None
     _check_head(call.request)
     call.trace.started_s = gate.clock.monotonic_s()
-    if content.total_bytes == 0:
+    if not here:
         return []
-    body = [content.read_nowait()]
+    body = [here]
     _check(call, body, has_key=contains(body, call.caller.key))
     return body
 

@@ -4,7 +4,7 @@ A key that is bound to a project or a member is bound: a header may repeat it, n
 walked around by naming somebody else.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from aiohttp import web
 from multidict import CIMultiDictProxy, istr
@@ -21,19 +21,15 @@ PHASE: Final = istr("Gatekeeper-Phase")
 DRY_RUN: Final = istr("Gatekeeper-Dry-Run")
 
 
-class Identity(NamedTuple):
-    """What the request's headers and its key say. None: nothing was said."""
-
-    project: str | None
-    member: str | None
-    phase: str | None
-    dry_run: bool
+Identity = tuple[str | None, str | None, str | None, bool]
+"""Project, member, phase, and whether it is a dry run, as the request's headers and its key say. None: nothing was
+said."""
 
 
 def identify(request: web.BaseRequest, caller: Caller) -> Identity:
     """Reads the `Gatekeeper-*` request headers. Raises `Rejected` (malformed_request) for what they cannot say."""
     headers, record = request.headers, caller.record
-    return Identity(
+    return (
         _bound(headers, PROJECT, record.project) if PROJECT in headers else record.project or None,
         _bound(headers, MEMBER, record.member) if MEMBER in headers else record.member or None,
         _one_of(headers, PHASE, PHASES) if PHASE in headers else None,

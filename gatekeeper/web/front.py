@@ -100,7 +100,11 @@ class _Connection(web.RequestHandler):
         """
         while not self._force_close:
             if not self._messages:
-                await self._next_message()
+                self._waiter = self._loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
             if self._buffer_paused or type(self._messages[0][0]) is not RawRequestMessage:
                 await super().start()
                 return
@@ -112,13 +116,6 @@ class _Connection(web.RequestHandler):
             if self.transport is not None:
                 self._abort_later(self.transport)
                 self.transport.close()
-
-    async def _next_message(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     async def _answer_next(self) -> bool:
         """Answers one request. False: no other may follow."""

@@ -15,6 +15,18 @@ from multidict import CIMultiDictProxy
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+def body_at_hand(request: web.BaseRequest, bytes_max: int) -> bytes | None:
+    """The body, taken out, where all of it has come and is no larger; None where it is to be waited for, or failed."""
+    content = request.content
+    if content.total_bytes > bytes_max or not content.is_eof() or content.exception() is not None:
+        return None
+    if type(content) is not StreamReader or len(content._buffer) != 1 or content._buffer_offset:  # noqa: SLF001
+        return content.read_nowait() if content.total_bytes else b""
+    # Nothing more comes that would have to be let in again, and nobody waits for it.
+    content._size = 0  # noqa: SLF001
+    return content._buffer.popleft()  # noqa: SLF001
+
+
 class Request(web.BaseRequest):
     """The same, and `has_begun`: whether something of its answer was written, past the library's writer.
 
