@@ -11,11 +11,11 @@ import re
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from threading import Lock
 from time import time_ns
 from typing import Any, BinaryIO, Final, Literal, Never, get_args
@@ -24,6 +24,7 @@ import orjson
 import structlog
 
 from gatekeeper.core.credits import MICRO, credits_text
+from gatekeeper.core.memo import Memo
 from gatekeeper.events import LEVELS, Event, GenerationFacts
 from gatekeeper.eventschema import CREDIT_FIELDS, figure_fields, has_facts
 
@@ -35,6 +36,9 @@ _is_word = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}").fullmatch
 
 LINES_WAITING_MAX = 64
 """Some fifty kilobytes: few turns of the event loop have more, and larger pieces of memory cost far more to get."""
+
+ALIKE_REMEMBERED: Final = 1024
+"""Lines that are told again, some kilobyte each: a few dozen are the refusals of a loop that nobody has stopped."""
 
 PLAIN_MICROCREDITS_MIN: Final = 1000
 """Smaller ones a float is written with an exponent."""
@@ -120,15 +124,18 @@ def _second_text(second: int) -> str:
 
 
 Tell = Callable[[dict[str, Any]], None]
+Write = Callable[[bytes], None]
 
 
 class _Output:
     """Where lines go. `tells` writes a line, for each level; None for one that is filtered. Without any nobody has set
-    logging up, and lines are for people. `lost`: how many could not be written."""
+    logging up, and lines are for people. `writes` has those that are written as JSON, and takes them as they are.
+    `lost`: how many could not be written."""
 
     def __init__(self) -> None:
         self.lost = 0
         self.tells: dict[str, Tell | None] = {}
+        self.writes: dict[str, Write] = {}
 
 
 _OUTPUT: Final = _Output()
@@ -139,17 +146,20 @@ def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream:
     """Sets logging up for this process. Called once, by whoever starts it; `stream` is stdout unless given."""
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    told = [name for name, number in _LEVEL_NUMBERS.items() if number >= _LEVEL_NUMBERS[level]]
+    _OUTPUT.tells, _OUTPUT.writes = dict.fromkeys(_LEVEL_NUMBERS), {}
     if style == "pretty" or (style == "auto" and stream is None and sys.stdout.isatty()):
-        telling = partial(_tell_people, structlog.PrintLogger(sys.stdout).msg)
+        write = structlog.PrintLogger(sys.stdout).msg
+        _OUTPUT.tells |= {name: _tell_people(write, name) for name in told}
     else:
-        telling = partial(_tell_programs, _stdout_lines() if stream is None else structlog.BytesLogger(stream))
-    least = _LEVEL_NUMBERS[level]
-    _OUTPUT.tells = {name: telling(name) if number >= least else None for name, number in _LEVEL_NUMBERS.items()}
+        out = _stdout_lines() if stream is None else structlog.BytesLogger(stream)
+        _OUTPUT.writes = {name: getattr(out, name) for name in told}
+        _OUTPUT.tells |= {name: _tell_programs(write, name) for name, write in _OUTPUT.writes.items()}
 
 
 def reset_logs() -> None:
     """Undoes `configure_logs`."""
-    _OUTPUT.tells = {}
+    _OUTPUT.tells, _OUTPUT.writes = {}, {}
 
 
 def lines_lost() -> int:
@@ -168,9 +178,9 @@ def _stdout_lines() -> _Lines:
     return lines
 
 
-def _tell_programs(out: Any, level: str) -> Tell:
+def _tell_programs(write: Write, level: str) -> Tell:
     """Writes lines of this level as JSON."""
-    write, to_json = getattr(out, level), orjson.dumps
+    to_json = orjson.dumps
 
     def tell(line: dict[str, Any]) -> None:
         line["level"] = level
@@ -207,6 +217,33 @@ def emit(event: Event) -> None:
     tell = tells[kind.level]
     if tell is not None:
         tell(kind.line_of(event))
+
+
+def emit_alike(make: Callable[[], Event], request_id: str, key: Hashable, keeps: object) -> None:
+    """As `emit` of what `make` makes, where it is what any other with this key is but for its `request_id`, which is
+    of plain characters. What such lines have in common is written once. `keeps` is what the key has identities of."""
+    known = _alike.get(key)
+    if known is None:
+        event = make()
+        known = _alike.put(key, (*_in_common(event, request_id), keeps))
+    level, common, _ = known
+    write = _OUTPUT.writes.get(level)
+    if write is None:
+        emit(make())
+    else:
+        write(b'{"request_id":"%b%b%b"}' % (request_id.encode(), common, _now().encode()))
+
+
+_alike: Final = Memo[Hashable, tuple[str, bytes, object]](ALIKE_REMEMBERED)
+
+
+def _in_common(event: Event, request_id: str) -> tuple[str, bytes]:
+    """The level of a line, and what stands in it between the id of its request and its time."""
+    kind = _KINDS[type(event)]
+    line = kind.line_of(event) | {"level": kind.level}
+    if line.pop("request_id") != request_id:
+        raise ValueError("the id of another request")
+    return kind.level, b'",' + orjson.dumps(line, _default)[1:-1] + b',"timestamp":"'
 
 
 class _Kind:

@@ -26,7 +26,7 @@ from gatekeeper.cli.tables import print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 
-KeyArgument = Annotated[str, typer.Argument(help="The key's id.", show_default=False)]
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The key's id.", show_default=False)]
 
 
 def list_keys(

@@ -38,6 +38,15 @@ def store_url() -> Iterator[str]:
     shutil.rmtree(directory)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _a_reload_frees_nothing() -> Iterator[None]:
+    """What a reload leaves is looked for in all there is, which here is all the tests: it would take seconds each time.
+    That it is freed `tests/test_garbage.py` shows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gatekeeper.app.free_what_was_left", lambda: None)
+        yield
+
+
 @pytest.fixture(name="start_world")
 async def _start_world(tmp_path: Path, store_url: str) -> AsyncIterator[StartWorld]:
     """Starts a world; settings that differ from the defaults are named. One per test is the rule.

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import re
-import sys
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.system.process import READY_TIMEOUT_S, Process, gatekeeper
+from tests.system.process import READY_TIMEOUT_S, Process, gatekeeper, started
 
 ENVIRONMENT = {"STUDIO_KEY": "gk_the_process_of_the_tests"}
 KEY = {"Authorization": "Bearer gk_the_process_of_the_tests"}
@@ -133,15 +133,15 @@ async def workers(config: Path, count: int = 3, **environment: str) -> AsyncIter
 
 async def run_to_its_end(config: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """A command that is to end by itself: its exit code, and what it said on stderr."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gatekeeper", *arguments, "--config", str(config), cwd=config.parent,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **ENVIRONMENT, **environment},
-    )  # fmt: skip
-    async with asyncio.timeout(READY_TIMEOUT_S):
-        _, said = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode()
+    command = ("gatekeeper", *arguments, "--config", str(config))
+    with tempfile.TemporaryFile() as said:
+        process = await started(command, config.parent, {**os.environ, **ENVIRONMENT, **environment}, said.fileno())
+        assert process.stdout is not None
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            await process.stdout.read()
+            code = await process.wait()
+        said.seek(0)
+        return code, said.read().decode()
 
 
 async def until_gone(pid: int) -> None:
