@@ -342,7 +342,7 @@ def _lines(passage: Passage) -> list[bytes]:
     hidden = passage.provider.credential.hidden
     lines = forwardable_response_lines(passage.answer.raw_headers, hidden, changed=passage.has_links)
     own = passage.headers()
-    # What the provider may say of its own end we say better.
+    # What the provider may say of its offer's end we say better.
     if own[:1] == [_DEPRECATED]:
         lines = _without(lines, _OF_DEPRECATION)
     return with_own(lines, passage.call, own)

@@ -27,8 +27,8 @@ class Running(NamedTuple):
 
     route: Route
     status: int
-    about: list[tuple[bytes, bytes]]
     body: bytes
+    about: list[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -76,7 +76,7 @@ class JobDesk:
         self._ledger = ledger
         self._monotonic_s = monotonic_s
         self._names_max = names_max
-        self._by_name: OrderedDict[tuple[str, str], Job] = OrderedDict()
+        self._by_name: OrderedDict[tuple[str, str, str], Job] = OrderedDict()
         self._by_hold: WeakValueDictionary[str, Job] = WeakValueDictionary()
 
     def adopt(self, record: JobRecord) -> Job:
@@ -91,7 +91,7 @@ class JobDesk:
 
     def call_it(self, job: Job, name: str) -> None:
         """Also known under this name of the provider's: that of a file, perhaps."""
-        key = (job.record.team, name_of(job.record.provider, name))
+        key = (job.record.team, job.record.provider, name)
         self._by_name[key] = job
         self._by_name.move_to_end(key)
         while len(self._by_name) > self._names_max:
@@ -106,7 +106,7 @@ class JobDesk:
 
     def doubt_all(self, team: str) -> None:
         """The store has lost some of the team's history: perhaps that holds of its jobs were made, or follow them."""
-        for job in {job.record.hold_id: job for (of, _), job in self._by_name.items() if of == team}.values():
+        for job in {job.record.hold_id: job for (of, *_), job in self._by_name.items() if of == team}.values():
             self.doubt(job)
 
     def of_hold(self, hold_id: str) -> Job | None:
@@ -115,7 +115,7 @@ class JobDesk:
 
     def known(self, team: str, provider: str, name: str) -> Job | None:
         """The same as `find`, without a look into the ledger."""
-        key = (team, name_of(provider, name))
+        key = (team, provider, name)
         job = self._by_name.get(key)
         if job is not None:
             self._by_name.move_to_end(key)

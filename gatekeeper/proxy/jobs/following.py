@@ -41,7 +41,8 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
     small = small_body(gate, call)
     body = await body_of(gate, call) if small is None else small
     try:
-        name = call.dialect.job_named(call.route, _query(call), body)
+        query = _query(call) if "?" in call.request.raw_path else {}
+        name = call.dialect.job_named(call.route, query, body)
         provider, job = _known(gate, call, name) or await _find(gate, call, name)
     except Rejected as refused:
         if not may_go_unheld(call):
@@ -63,7 +64,8 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
         except UpstreamError as error:
             raise job_unreached(error, provider.name) from None
         try:
-            return await _answer(gate, call, provider, job, answer)
+            unread = _pass_unread(gate, call, provider, job, answer)
+            return await _answer(gate, call, provider, job, answer) if unread is None else unread
         finally:
             answer.abort()
 
@@ -83,9 +85,11 @@ async def _learn_first(gate: Gate, provider: Provider, job: Job) -> None:
 
 def _known(gate: Gate, call: Call, name: str) -> tuple[Provider, Job] | None:
     """The job that the request names, if that can be told without a wait."""
-    provider = call.candidates[0]
-    job = gate.desk.known(call.caller.team.id, provider.name, name)
-    return None if job is None else (provider, job)
+    for provider in call.candidates[:1]:
+        job = gate.desk.known(call.caller.team.id, provider.name, name)
+        if job is not None:
+            return provider, job
+    return None
 
 
 async def _find(gate: Gate, call: Call, name: str) -> tuple[Provider, Job]:
@@ -99,10 +103,7 @@ async def _find(gate: Gate, call: Call, name: str) -> tuple[Provider, Job]:
 
 def _query(call: Call) -> dict[str, str]:
     """The parameters, each once: of two the provider might take the one that was not looked at here."""
-    passing = passing_query(call) if "?" in call.request.raw_path else ""
-    if not passing:
-        return {}
-    pairs = parse_qsl(passing, keep_blank_values=True)
+    pairs = parse_qsl(passing_query(call), keep_blank_values=True)
     query = dict(pairs)
     if len(query) < len(pairs):
         raise refuse(Code.MALFORMED_REQUEST, "A query parameter was sent twice; send each once.")
@@ -140,19 +141,6 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
         raise refused_credential(call, provider)
     if call.route.kind is RouteKind.DOWNLOAD:
         return await deliver_free(gate, call, answer, provider.credential.hidden, _job_lines(job))
-    seen = _seen(call, job, answer)
-    if seen is not None and seen == job.running:
-        sent = _send_again(call, provider, job, answer, seen.body)
-        if sent is not None:
-            _still_runs(gate, job)
-            return sent
-    return await _carry(gate, call, provider, job, answer, seen)
-
-
-async def _carry(
-    gate: Gate, call: Call, provider: Provider, job: Job, answer: UpstreamAnswer, seen: Running | None
-) -> web.StreamResponse:
-    """Reads the answer as it passes, and books the end of the job if it tells that."""
 
     async def land(outcome: Outcome, _kept: Answer | None) -> None:
         if isinstance(outcome, Failed) and not _is_own_address(call, job):
@@ -162,8 +150,7 @@ async def _carry(
             await finish(gate, job.record, outcome, "poll")
         elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL and not outcome.ended:
             _still_runs(gate, job)
-            if seen is not None and not may_have(seen.body, call.dialect.TRAITS.links):
-                job.running, job.lines = seen, tuple(_job_lines(job))
+            _remember(call, job, answer)
         elif call.route.kind is RouteKind.CANCEL and succeeded(answer.status):
             await cancelled(gate, job)
             gate.desk.on_job(job)
@@ -171,22 +158,31 @@ async def _carry(
     return await carry(passage_of(gate, call, provider, answer, land, lambda: _job_lines(job)))
 
 
-def _seen(call: Call, job: Job, answer: UpstreamAnswer) -> Running | None:
-    """An answer that may be known again: a small one about a job that may still run. Only what the body says, and how
-    it is to be read, says how the job stands: no other header ever turns one that runs into one that does not."""
-    if job.ended or job.record.hook is not None or call.route.kind is not RouteKind.POLL:
+def _pass_unread(gate: Gate, call: Call, provider: Provider, job: Job, answer: UpstreamAnswer) -> Sent | None:
+    """Passes on an answer that says of a running job what the last one said: nothing about it is read again. None: it
+    has to be read."""
+    last, body = job.running, answer.whole()
+    if last is None or body is None or job.ended:
         return None
-    body = answer.whole()
-    if body is None or not 0 < len(body) <= RUNNING_BYTES_MAX:
+    if (call.route, answer.status, body, about_the_body(answer.raw_headers)) != last:
         return None
-    return Running(call.route, answer.status, about_the_body(answer.raw_headers), body)
-
-
-def _send_again(call: Call, provider: Provider, job: Job, answer: UpstreamAnswer, body: bytes) -> Sent | None:
-    """Passes on an answer whose body says what the last one's said: nothing about it is looked at again."""
     has_links = bool(call.dialect.TRAITS.links)
     lines = forwardable_response_lines(answer.raw_headers, provider.credential.hidden, changed=has_links)
-    return send_whole(call, answer.status, with_own(lines, call, job.lines), body)
+    sent = send_whole(call, answer.status, with_own(lines, call, job.lines), body)
+    if sent is not None:
+        _still_runs(gate, job)
+    return sent
+
+
+def _remember(call: Call, job: Job, answer: UpstreamAnswer) -> None:
+    """So that it is known again, if it is small and went out as it came. The body says how the job stands, and some
+    headers how that is to be read: no other ever turns one that runs into one that does not."""
+    body = answer.whole()
+    if body is None or len(body) > RUNNING_BYTES_MAX or job.record.hook is not None:
+        return
+    if not may_have(body, call.dialect.TRAITS.links):
+        job.running = Running(call.route, answer.status, body, about_the_body(answer.raw_headers))
+        job.lines = tuple(_job_lines(job))
 
 
 def _still_runs(gate: Gate, job: Job) -> None:
