@@ -8,6 +8,8 @@
 # --read-only --tmpfs /tmp. Inside a container loopback is the container's own, so both planes listen on every address
 # there. Publish the admin port (8081) only to whom it is for.
 #
+# What traces take (the extra `otel`, 6 MB) is in it, and not imported before GATEKEEPER_TRACING__ENABLED=true.
+#
 # docker-compose.yml and deploy/ run it; what of all that was executed and what only checked: docs/operations.md.
 
 FROM python:3.13-slim AS build
@@ -16,10 +18,10 @@ RUN pip install --no-cache-dir uv==0.13.9
 ENV UV_PROJECT_ENVIRONMENT=/opt/gatekeeper UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
 # The dependencies first: they change less often than the code, and are a layer of their own.
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --locked --no-dev --no-install-project
+RUN uv sync --locked --no-dev --extra otel --no-install-project
 COPY gatekeeper ./gatekeeper
 COPY config ./config
-RUN uv sync --locked --no-dev --no-editable
+RUN uv sync --locked --no-dev --extra otel --no-editable
 
 FROM python:3.13-slim
 RUN groupadd --system --gid 10001 gatekeeper \

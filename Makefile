@@ -37,7 +37,7 @@ run: $(TO_RUN) ## start the gateway with a sandbox provider and a demo team (RUN
 	@exec $(PY) -m gatekeeper demo $(RUN_ARGS)
 
 .PHONY: test
-test: $(TO_TEST) ## run every test, on real servers
+test: $(TO_TEST) ## run every test, on real servers (PYTEST_ARGS=tests/core: one folder)
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 .PHONY: torture

@@ -12,8 +12,6 @@ import argparse
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -35,9 +33,11 @@ from benchmarks.ledger_store import (
     settle_all,
 )
 from benchmarks.machine import own_cores
-from gatekeeper.ledger.lua import Script, script
+from gatekeeper.ledger.codec import order_words
+from gatekeeper.ledger.holdid import hold_id_day
+from gatekeeper.ledger.keys import hold_names
+from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import HoldOrder
-from gatekeeper.ledger.scripts import ask_hold
 from gatekeeper.ledger.windows import windows_at
 
 HINCRBY: Final = "three HINCRBY"
@@ -70,26 +70,17 @@ def print_times(title: str, rows: dict[str, list[float]], base: str) -> None:
         print(f"  {name:33} {middle:7.1f} {min(values):7.1f} {middle / unit:7.1f}")
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Where the ledger's own code leaves a call: in the library's pipeline."""
-
-    pipeline: Any
-
-    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int], **_: object) -> None:
-        """One more call in it."""
-        self.pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
-
-
 async def pipeline_calls(redis: Redis, todo: list[HoldOrder]) -> None:
     """The same holds by the library's own pipeline, AT_ONCE in each."""
-    await redis.script_load(script("hold").text)
+    sha = await redis.script_load(script("hold").text)
     windows = windows_at(time.time_ns() // 1_000_000, "Europe/Berlin")
     for start in range(0, len(todo), AT_ONCE):
-        sender: Any = Sender(redis.pipeline(transaction=False))
+        pipeline: Any = redis.pipeline(transaction=False)
         for order in todo[start : start + AT_ONCE]:
-            ask_hold(sender, order, windows)
-        await sender.pipeline.execute()
+            day = hold_id_day(order.hold_id)
+            keys, first = hold_names(order.team, day), f"{day};{windows.argument}"
+            pipeline.execute_command("EVALSHA", sha, len(keys), *keys, first, *order_words(order))
+        await pipeline.execute()
 
 
 async def client_rounds(sizes: Sizes, core: int) -> Rounds:

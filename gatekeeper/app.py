@@ -53,8 +53,9 @@ from gatekeeper.sections import ServerSettings
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
 from gatekeeper.store import data_dir, open_ledger
-from gatekeeper.tracing import traced, tracing_problems
+from gatekeeper.tracing import Tracing, open_tracing, tracing_problems
 from gatekeeper.web.auth import Authenticator
+from gatekeeper.web.senders import Senders
 from gatekeeper.web.tls import Certificate, certificate_problems, open_certificate
 from gatekeeper.yamlfile import ConfigError
 
@@ -98,6 +99,7 @@ class Books:
     ledger: Ledger
     outbox: Outbox
     in_flight: InFlight
+    tracing: Tracing
 
 
 class Running(Protocol):
@@ -240,8 +242,9 @@ async def _build_gate(  # every argument is a part that is wired in
     server = settings.server
     elsewhere = Elsewhere()
     providers = await build_providers(settings, stack, elsewhere)
+    keyring, senders = books.ledger.keyring, Senders(server.trusted_proxies)
     callers = Authenticator(
-        books.ledger.keyring.find, books.ledger.team, clock, static_keys, key_headers(providers.values())
+        keyring.find, books.ledger.team, clock, static_keys, key_headers(providers.values()), senders
     )
     gate = Gate(
         providers=providers,
@@ -267,7 +270,7 @@ async def _build_gate(  # every argument is a part that is wired in
         public_url=server.public_url,
         certificate=open_certificate(settings, "data"),
     )
-    return traced(gate, settings, stack) if settings.tracing.enabled else gate
+    return books.tracing.of_gate(gate)
 
 
 def _room(settings: Settings) -> Room:
@@ -303,12 +306,13 @@ async def _open_webhooks(
 async def _open_books(
     settings: Settings, metrics: Metrics, stack: AsyncExitStack, seat: Seat
 ) -> tuple[OpenStore, Books]:  # fmt: skip
+    tracing = open_tracing(settings, metrics, stack)
     outbox, in_flight = await _open_outbox(settings, metrics, stack, seat), InFlight()
     # The store comes later, so it closes before: what its closing gives back still finds the outbox open.
     stack.push_async_callback(in_flight.until_none, BOOKING_TIMEOUT_S)
-    store = await stack.enter_async_context(open_ledger(settings))
+    store = await stack.enter_async_context(open_ledger(settings, tracing.ledger_of))
     store.ledger.allowances.on_given = report_given
-    return store, Books(store.ledger, outbox, in_flight)
+    return store, Books(store.ledger, outbox, in_flight, tracing)
 
 
 async def _open_outbox(settings: Settings, metrics: Metrics, stack: AsyncExitStack, seat: Seat) -> Outbox:

@@ -37,6 +37,8 @@ def ask(host: str, port: int, path: str = READY, certificate: Path | None = None
         connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status == http.HTTPStatus.OK, answer.read(TEXT_MAX).decode("utf-8", "replace")
+    except TimeoutError:
+        return False, f"no answer from {host}:{port} within {TIMEOUT_S:g} s: it waits for something, perhaps its store"
     except (OSError, http.client.HTTPException) as error:
         return False, f"nobody answers at {host}:{port}: {error or type(error).__name__}"
     finally:

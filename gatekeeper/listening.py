@@ -1,10 +1,12 @@
 """Opens the two ports: what they are served by, and at which address that is."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
 
+from gatekeeper.admin.hostnames import HostNames
 from gatekeeper.admin.plane import AdminPlane, refuse_unparsable, refused_by_http
 from gatekeeper.console.dataport import data_port_of
 from gatekeeper.console.mounting import console_of
@@ -15,6 +17,7 @@ from gatekeeper.sections import ServerSettings
 from gatekeeper.settings import Settings
 from gatekeeper.web.accepting import Site
 from gatekeeper.web.front import FrontRunner, FrontServer
+from gatekeeper.web.senders import Senders
 from gatekeeper.web.tls import Certificate
 
 HEADER_LINE_BYTES_MAX: Final = 16 * 1024
@@ -35,6 +38,9 @@ async def listen_admin(
     settings: Settings, admin: AdminPlane, stack: AsyncExitStack, recent: Feed, certificate: Certificate | None = None
 ) -> str:
     """The admin plane and its console until the stack is closed; its URL. Raises OSError."""
+    server = settings.server
+    hosts = HostNames.of(server.admin_host, server.admin_hosts)
+    admin = replace(admin, senders=Senders(server.trusted_proxies), hosts=hosts)
     application = admin.application(console_of(admin, recent, data_port_of(settings)))
     runner = FrontRunner(
         application,
@@ -42,13 +48,13 @@ async def listen_admin(
         refused_by_http,
         access_log=None,
         handle_signals=False,
-        keepalive_timeout=settings.server.head_timeout_s,
-        unread_s=settings.server.client_write_timeout_s,
+        keepalive_timeout=server.head_timeout_s,
+        unread_s=server.client_write_timeout_s,
     )
     site = Site(
         await _ready(runner, stack),
-        settings.server.admin_host,
-        settings.server.admin_port,
+        server.admin_host,
+        server.admin_port,
         backlog=CONNECTIONS_WAITING_MAX,
         connections_max=ADMIN_CONNECTIONS_MAX,
     )

@@ -11,18 +11,20 @@ import re
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache
+from threading import Lock
 from time import time_ns
-from typing import Any, BinaryIO, Final, Literal, get_args
+from typing import Any, BinaryIO, Final, Literal, Never, get_args
 
 import orjson
 import structlog
 
 from gatekeeper.core.credits import MICRO, credits_text
+from gatekeeper.core.memo import Memo
 from gatekeeper.events import LEVELS, Event, GenerationFacts
 from gatekeeper.eventschema import CREDIT_FIELDS, figure_fields, has_facts
 
@@ -35,13 +37,18 @@ _is_word = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}").fullmatch
 LINES_WAITING_MAX = 64
 """Some fifty kilobytes: few turns of the event loop have more, and larger pieces of memory cost far more to get."""
 
+ALIKE_REMEMBERED: Final = 1024
+"""Lines that are told again, some kilobyte each: a few dozen are the refusals of a loop that nobody has stopped."""
+
 PLAIN_MICROCREDITS_MIN: Final = 1000
 """Smaller ones a float is written with an exponent."""
 
 PLAIN_MICROCREDITS_MAX: Final = 10**15
 """A billion credits."""
 
-_SECOND_US: Final = 1_000_000
+_SECOND_NS: Final = 1_000_000_000
+
+_LINE_ENDS: Final = ord("\n")
 
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -50,10 +57,13 @@ class _Lines:
     """Writes the lines of one turn of the event loop together, before the next turn: a write for each would be the most
     costly part of it. What is a warning or worse is written at once, and so is all without a loop, that of other
     threads too. What waits when the process ends is written then. Lines that nobody takes, because a disk is full or a
-    reader is gone, are lost: what they tell of has happened, and whoever did it goes on."""
+    reader is gone, are lost and counted: what they tell of has happened, and whoever did it goes on."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._out = structlog.BytesLogger(stream)
+        # Past its buffer, which would keep what could not be written and try it again behind our back.
+        self._put: Callable[[bytes], int | None] = getattr(stream, "raw", stream).write
+        self._is_cut = False
+        self._writing = Lock()
         self._waiting: deque[bytes] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -86,37 +96,46 @@ class _Lines:
             while True:
                 lines.append(waiting.popleft())
         if lines:
-            with suppress(OSError):
-                self._out.msg(b"\n".join(lines))
+            lines.append(b"")
+            with self._writing:
+                self._write(b"\n".join(lines))
+
+    def _write(self, lines: bytes) -> None:
+        done, data = 0, b"\n" + lines if self._is_cut else lines
+        with suppress(OSError):
+            while done < len(data):
+                done += self._put(data[done:]) or _nobody_takes_it()
+        if done < len(data):
+            _OUTPUT.lost += lines.count(b"\n", max(0, done - len(data) + len(lines)))
+        if done:
+            self._is_cut = data[done - 1] != _LINE_ENDS
 
 
-class _Seconds:
-    """The time of day as lines tell it. The text of a second is made once; a clock may be set back at any time."""
+def _now() -> str:
+    """The time of day as lines tell it: ISO 8601, UTC, to the microsecond."""
+    second, rest_ns = divmod(time_ns(), _SECOND_NS)
+    return f"{_second_text(second)}.{rest_ns // 1000:06}Z"
 
-    def __init__(self) -> None:
-        self._known = (0, "")
 
-    def now(self) -> str:
-        """ISO 8601, UTC, to the microsecond."""
-        at_us = time_ns() // 1000
-        begun_us, text = self._known
-        if not 0 <= at_us - begun_us < _SECOND_US:
-            begun_us = at_us - at_us % _SECOND_US
-            text = datetime.fromtimestamp(begun_us // _SECOND_US, UTC).replace(tzinfo=None).isoformat()
-            self._known = (begun_us, text)
-        digits = str(_SECOND_US + at_us - begun_us)
-        return f"{text}.{digits[1:]}Z"
+@lru_cache(maxsize=2)
+def _second_text(second: int) -> str:
+    """Made once for all lines of a second."""
+    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
 
 
 Tell = Callable[[dict[str, Any]], None]
+Write = Callable[[bytes], None]
 
 
 class _Output:
     """Where lines go. `tells` writes a line, for each level; None for one that is filtered. Without any nobody has set
-    logging up, and lines are for people."""
+    logging up, and lines are for people. `writes` has those that are written as JSON, and takes them as they are.
+    `lost`: how many could not be written."""
 
     def __init__(self) -> None:
+        self.lost = 0
         self.tells: dict[str, Tell | None] = {}
+        self.writes: dict[str, Write] = {}
 
 
 _OUTPUT: Final = _Output()
@@ -127,17 +146,30 @@ def configure_logs(level: str, style: Literal["auto", "json", "pretty"], stream:
     """Sets logging up for this process. Called once, by whoever starts it; `stream` is stdout unless given."""
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    told = [name for name, number in _LEVEL_NUMBERS.items() if number >= _LEVEL_NUMBERS[level]]
+    _OUTPUT.tells, _OUTPUT.writes = dict.fromkeys(_LEVEL_NUMBERS), {}
     if style == "pretty" or (style == "auto" and stream is None and sys.stdout.isatty()):
-        telling = partial(_tell_people, structlog.PrintLogger(sys.stdout).msg)
+        write = structlog.PrintLogger(sys.stdout).msg
+        _OUTPUT.tells |= {name: _tell_people(write, name) for name in told}
     else:
-        telling = partial(_tell_programs, _stdout_lines() if stream is None else structlog.BytesLogger(stream))
-    least = _LEVEL_NUMBERS[level]
-    _OUTPUT.tells = {name: telling(name) if number >= least else None for name, number in _LEVEL_NUMBERS.items()}
+        out = _stdout_lines() if stream is None else structlog.BytesLogger(stream)
+        _OUTPUT.writes = {name: getattr(out, name) for name in told}
+        _OUTPUT.tells |= {name: _tell_programs(write, name) for name, write in _OUTPUT.writes.items()}
 
 
 def reset_logs() -> None:
     """Undoes `configure_logs`."""
-    _OUTPUT.tells = {}
+    _OUTPUT.tells, _OUTPUT.writes = {}, {}
+
+
+def lines_lost() -> int:
+    """How many lines could not be written to stdout, or not to their ends, since the process began."""
+    return _OUTPUT.lost
+
+
+def _nobody_takes_it() -> Never:
+    """A pipe that is full, where whoever made it wants nobody to wait for it."""
+    raise BlockingIOError
 
 
 def _stdout_lines() -> _Lines:
@@ -146,13 +178,13 @@ def _stdout_lines() -> _Lines:
     return lines
 
 
-def _tell_programs(out: Any, level: str) -> Tell:
+def _tell_programs(write: Write, level: str) -> Tell:
     """Writes lines of this level as JSON."""
-    write, now, to_json = getattr(out, level), _Seconds().now, orjson.dumps
+    to_json = orjson.dumps
 
     def tell(line: dict[str, Any]) -> None:
         line["level"] = level
-        line["timestamp"] = now()
+        line["timestamp"] = _now()
         write(to_json(line, _default))
 
     return tell
@@ -160,10 +192,10 @@ def _tell_programs(out: Any, level: str) -> Tell:
 
 def _tell_people(write: Callable[[str], None], level: str) -> Tell:
     """Writes lines of this level for a terminal, where what is not known is left out."""
-    render, now = structlog.dev.ConsoleRenderer(sort_keys=False), _Seconds().now
+    render = structlog.dev.ConsoleRenderer(sort_keys=False)
 
     def tell(line: dict[str, Any]) -> None:
-        told = line | {"level": level, "timestamp": now()}
+        told = line | {"level": level, "timestamp": _now()}
         write(render(None, level, {key: _plain(value) for key, value in told.items() if value not in (None, ())}))
 
     return tell
@@ -185,6 +217,33 @@ def emit(event: Event) -> None:
     tell = tells[kind.level]
     if tell is not None:
         tell(kind.line_of(event))
+
+
+def emit_alike(make: Callable[[], Event], request_id: str, key: Hashable, keeps: object) -> None:
+    """As `emit` of what `make` makes, where it is what any other with this key is but for its `request_id`, which is
+    of plain characters. What such lines have in common is written once. `keeps` is what the key has identities of."""
+    known = _alike.get(key)
+    if known is None:
+        event = make()
+        known = _alike.put(key, (*_in_common(event, request_id), keeps))
+    level, common, _ = known
+    write = _OUTPUT.writes.get(level)
+    if write is None:
+        emit(make())
+    else:
+        write(b'{"request_id":"%b%b%b"}' % (request_id.encode(), common, _now().encode()))
+
+
+_alike: Final = Memo[Hashable, tuple[str, bytes, object]](ALIKE_REMEMBERED)
+
+
+def _in_common(event: Event, request_id: str) -> tuple[str, bytes]:
+    """The level of a line, and what stands in it between the id of its request and its time."""
+    kind = _KINDS[type(event)]
+    line = kind.line_of(event) | {"level": kind.level}
+    if line.pop("request_id") != request_id:
+        raise ValueError("the id of another request")
+    return kind.level, b'",' + orjson.dumps(line, _default)[1:-1] + b',"timestamp":"'
 
 
 class _Kind:

@@ -5,7 +5,7 @@ what its log line says and what the catalog would have allowed. What is past the
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import time_ns
 from typing import Final, Protocol
@@ -61,6 +61,10 @@ class AskedJob:
 Seen = Refusal | EndedJob | AskedJob
 
 
+Refusing = Callable[[], GenerationRejected | GenerationShadowed]
+"""Makes what is told of a refusal, when somebody looks."""
+
+
 class Feed(Protocol):
     """Where to ask what happened."""
 
@@ -74,14 +78,12 @@ class Recent:
 
     def __init__(self) -> None:
         self._count = 0
-        self._refused: deque[tuple[int, int, GenerationRejected | GenerationShadowed, Rejection]] = deque(
-            maxlen=REFUSALS_MAX
-        )
+        self._refused: deque[tuple[int, int, Refusing, Rejection]] = deque(maxlen=REFUSALS_MAX)
         self._ended: deque[EndedJob] = deque(maxlen=JOBS_MAX)
         self._asked: deque[AskedJob] = deque(maxlen=QUESTIONS_MAX)
 
-    def refused(self, event: GenerationRejected | GenerationShadowed, rejection: Rejection) -> None:
-        """A request was refused, or would have been."""
+    def refused(self, event: Refusing, rejection: Rejection) -> None:
+        """A request was refused, or would have been: this makes the event."""
         self._count += 1
         self._refused.append((self._count, time_ns(), event, rejection))
 
@@ -132,12 +134,10 @@ class Gathered:
         return sorted((each for each in found if each.number > number), key=lambda each: each.number)
 
 
-def _shown(
-    number: int, at_ns: int, event: GenerationRejected | GenerationShadowed, rejection: Rejection
-) -> Refusal:  # fmt: skip
+def _shown(number: int, at_ns: int, event: Refusing, rejection: Rejection) -> Refusal:
     violations = tuple(replace(each, requested=one_word(each.requested) or "") for each in rejection.violations)
     money = rejection.credits
     limits = money.limits if money else ()
     return Refusal(
-        number, at_ns // 1_000_000, event, violations, rejection.alternatives[:ALTERNATIVES_MAX], limits
+        number, at_ns // 1_000_000, event(), violations, rejection.alternatives[:ALTERNATIVES_MAX], limits
     )  # fmt: skip

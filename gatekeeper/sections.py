@@ -5,12 +5,13 @@ A secret itself is in no settings; it is read when it is needed.
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-from gatekeeper.yamlfile import mistake
+from gatekeeper.yamlfile import Mistake, mistake, raise_mistakes
 
 SECRET_FILE_BYTES_MAX = 64 * 1024
 """A credential file larger than this is some other file."""
@@ -32,6 +33,34 @@ HttpAddress = Annotated[str, AfterValidator(_http_address)]
 """An address to which paths are appended; kept without a slash at its end."""
 
 
+def _network(text: str) -> str:
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise mistake(f"{error}", "Write an address or a network, such as 10.0.3.7 or 10.0.3.0/24.") from None
+    if not network.prefixlen:
+        raise mistake(f"{text!r} is every address there is", "Name the proxies alone: whatever they say is believed.")
+    return str(network)
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""An address, or a network of them (CIDR)."""
+
+
+def _own_host(name: str) -> str:
+    if not re.match(r"^\.?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", name.lower()):
+        raise mistake(
+            f"{name!r} is no host name",
+            "Write one such as gate.example.com, without a port, or .example.com for all below it.",
+        )
+    return name.lower()
+
+
+OwnHost = Annotated[str, AfterValidator(_own_host)]
+"""A name that this machine is called by; with a dot before it, all names that end so."""
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - where it listens on all addresses, no other is free
+
+
 class Section(BaseModel):
     """A part of the settings: every key is known, and none changes."""
 
@@ -45,6 +74,9 @@ class ServerSettings(Section):
     port: int = Field(8080, ge=0, le=65535)
     admin_host: str = "127.0.0.1"
     admin_port: int = Field(8081, ge=0, le=65535)
+    admin_hosts: tuple[OwnHost, ...] = Field(
+        (), description="Names with a dot that lead to the admin port; by others it is not read, where it has names."
+    )
     tls_certificate: Path | None = Field(
         None, description="Where there is one the data port speaks TLS alone; its issuers stand behind it."
     )
@@ -53,6 +85,9 @@ class ServerSettings(Section):
     admin_tls_key: Path | None = Field(None, description="Of that certificate.")
     public_url: HttpAddress | None = Field(
         None, description="How callers reach the data plane, for links in answers; else as the caller's `Host` says."
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        (), description="Whose `X-Forwarded-For` says where callers are, for limits on guessed keys and for the log."
     )
     workers: int = Field(
         1,
@@ -111,6 +146,15 @@ class ServerSettings(Section):
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."
     )
 
+    @model_validator(mode="after")
+    def _planes_apart(self) -> Self:
+        """Else the start says that the port is in use, by nobody who could be found."""
+        hosts = {self.host, self.admin_host}
+        if self.port == self.admin_port != 0 and (len(hosts) == 1 or hosts & EVERYWHERE):
+            what = f"{self.port} is the data port, too"
+            raise_mistakes([Mistake(("admin_port",), what, "Give each plane a port of its own.")])
+        return self
+
 
 class SignalSettings(Section):
     """How often teams' limits and budgets are looked at, to tell what has been reached."""
@@ -129,7 +173,7 @@ class SignalSettings(Section):
 class TracingSettings(Section):
     """Traces in the terms of OpenTelemetry, whose own variables (`OTEL_...`) say where they go and how many."""
 
-    enabled: bool = Field(False, description="It takes the extra `gatekeeper[otel]`, and some time of each request.")
+    enabled: bool = Field(False, description="It takes the extra `otel`, and some time of each request.")
     to_providers: bool = Field(
         True,
         description="Providers hear of the span that waits for them, and can go on with its trace.",

@@ -73,7 +73,7 @@ class WorkerDied:
 @dataclass(frozen=True, kw_only=True)
 class ConsoleEntered:
     """Somebody signed in to the console, or tried to. `refused`: the token was wrong; `waits`: there were too many such
-    attempts, and this one was not looked at. `address` is the other end of the connection, which may be a proxy."""
+    attempts, and this one was not looked at. `address` is whose `server.trusted_proxies` say, or the connection's."""
 
     event: Literal["console.entered"] = "console.entered"
     outcome: Literal["opened", "refused", "waits"]

@@ -1,10 +1,12 @@
 """The store that settings name. A module of its own, because most commands need this of a gateway and nothing else."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.confirm import Confirm
+from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.opening import OpenStore, open_store
 from gatekeeper.settings import Settings
 
@@ -15,11 +17,13 @@ def data_dir(settings: Settings) -> Path:
 
 
 @asynccontextmanager
-async def open_ledger(settings: Settings) -> AsyncIterator[OpenStore]:
+async def open_ledger(
+    settings: Settings, ledger_of: Callable[[StoreClient], Ledger] = Ledger
+) -> AsyncIterator[OpenStore]:
     """The settings' store, checked; beside a running gateway its embedded store too. Raises the ledger's errors."""
     wanted = settings.store
     confirm = Confirm(wanted.wait_replicas, wanted.wait_fsync, wanted.wait_timeout_ms)
-    store = await open_store(wanted.url, data_dir(settings), confirm=confirm)
+    store = await open_store(wanted.url, data_dir(settings), confirm=confirm, ledger_of=ledger_of)
     try:
         yield store
     finally:

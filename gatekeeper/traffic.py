@@ -67,14 +67,19 @@ class Traffic:
         self._requests.fold = self._seconds.fold = self._folded
         for each in (self._requests, self._seconds, self._holds, self._credits_refused, self._failures):
             registry.register(each)
-        self._of_requests = self._holds.bars(("request",))
+        self.hold_ended: Callable[[float], None] = self._holds.bars(("request",)).observe
+        """A hold whose own request resolved it, so old."""
 
     def refused(self, facts: GenerationFacts, code: str) -> None:
         """One more that was refused, with this code."""
-        labels = facts.provider or ELSE, facts.model or ELSE, facts.operation or ELSE, code
-        try:
-            self._requests.cells[labels] += 1
-        except KeyError:
+        provider, model, operation = facts.provider or ELSE, facts.model or ELSE, facts.operation or ELSE
+        cells, labels = self._requests.cells, (provider, model, operation, code)
+        if labels not in cells and not self.knows_model(model):
+            # What was refused early has the caller's own name for its model, mostly one of the provider's.
+            labels = provider, ELSE, operation, code
+        if labels in cells:
+            cells[labels] += 1
+        else:
             self._requests.add(labels)
 
     def answered(self, facts: GenerationFacts, end: str | None, status: int, took_s: float) -> None:
@@ -101,10 +106,6 @@ class Traffic:
     def upstream_failed(self, provider: str, reason: str) -> None:
         """A configured provider's, and one of the few reasons of `upstream/failure.py`."""
         self._failures.add((provider, reason))
-
-    def hold_ended(self, age_s: float) -> None:
-        """A hold whose own request resolved it."""
-        self._of_requests.observe(age_s)
 
     def hold_ended_via(self, via: str, age_s: float) -> None:
         """A hold that `job`, `time` or `outbox` resolved."""

@@ -6,11 +6,12 @@ Here is only where the figures are kept; `rounds.py` asks the store for those th
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gatekeeper.core.credits import MICRO
+from gatekeeper.logs import lines_lost
 from gatekeeper.tallies import Bars, Spread
 
 CALL_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -30,6 +31,10 @@ class Vitals:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._build = _Build()
         registry.register(self._build)
+        registry.register(_LinesLost())
+        self.spans_lost = Counter(
+            "gatekeeper_spans_lost_total", "Spans that the queue had no room for, or that the collector did not take",
+            registry=registry)  # fmt: skip
         ProcessCollector(registry=registry)
         self._calls = Spread(
             "gatekeeper_ledger_call_seconds",
@@ -140,3 +145,12 @@ class _Build(Collector):
         if self.facts is not None:
             family.add_metric([*self.facts, self.catalog()], 1)
         yield family
+
+
+class _LinesLost(Collector):
+    """What the log knows of itself."""
+
+    name = "gatekeeper_log_lines_lost"
+
+    def collect(self) -> Iterable[Metric]:
+        yield CounterMetricFamily(self.name, "Log lines that could not be written to stdout", value=lines_lost())

@@ -1,5 +1,6 @@
 """What a container asks itself."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from gatekeeper import health
 from gatekeeper.health import ALIVE, READY, ask
 from tests.ledger.topologies import free_port
 
@@ -53,6 +55,18 @@ def test_nobody_there_is_no_failure_of_the_question() -> None:
 
     assert not well
     assert says.startswith(f"nobody answers at 127.0.0.1:{port}: ")
+
+
+def test_one_that_is_kept_waiting_is_not_called_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its store is silent, so is `/readyz`: what is said must not send anybody to look for a dead process."""
+    monkeypatch.setattr(health, "TIMEOUT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        well, says = ask("127.0.0.1", port)
+
+    assert not well
+    assert f"no answer from 127.0.0.1:{port} within 0.05 s: it waits for something, perhaps its store" == says
 
 
 def test_it_imports_nothing_of_the_gateway() -> None:

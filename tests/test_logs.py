@@ -26,28 +26,34 @@ from gatekeeper.events import (
     ServerStopped,
 )
 from gatekeeper.eventschema import CREDIT_FIELDS
-from gatekeeper.logs import LINES_WAITING_MAX, configure_logs, emit, event_json
+from gatekeeper.logs import LINES_WAITING_MAX, configure_logs, emit, event_json, lines_lost
+from gatekeeper.metrics import Metrics
 from tests.cases import each_case
 
 FACTS = GenerationFacts(request_id="req", team="studio", outputs=2, credits=73_500_000, hold_id="h")
 
 
 class Stdout(io.RawIOBase):
-    """In the place of stdout: each write by itself."""
+    """In the place of stdout: each write by itself. With `room` for so many bytes, nothing is taken after them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.written: list[bytes] = []
         self.is_full = False
+        self.room: int | None = None
         monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BufferedWriter(self)))
 
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Any) -> int:
+    def write(self, data: Any) -> int | None:
         if self.is_full:
             raise OSError("no space left")
-        self.written.append(bytes(data))
-        return len(data)
+        if self.room == 0:
+            return None
+        taken = bytes(data)[: self.room]
+        self.room = None if self.room is None else self.room - len(taken)
+        self.written.append(taken)
+        return len(taken)
 
 
 def lines_of(*events: Event, level: str = "info") -> list[dict[str, Any]]:
@@ -155,6 +161,38 @@ async def test_a_disk_that_is_full_stops_nobody(monkeypatch: pytest.MonkeyPatch,
 
     assert [] == unhandled
     assert 2 == json.loads(b"".join(stdout.written).splitlines()[-1])["credits_held"]
+
+
+def test_lines_that_nobody_takes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each once, and none of them is written later; what is cut off is ended before the next line."""
+    stdout, before = Stdout(monkeypatch), lines_lost()
+    configure_logs("info", "json")
+    stopped = ServerStopped(pid=1, abandoned=0)
+    stdout.is_full = True
+    emit(stopped)
+    emit(stopped)
+    all_of_it = lines_lost() - before
+    stdout.is_full, stdout.room = False, 10
+    emit(stopped)
+    cut = lines_lost() - before
+    emit(stopped)
+    stdout.room = None
+    emit(stopped)
+
+    assert (2, 3, 4) == (all_of_it, cut, lines_lost() - before)
+    written = b"".join(stdout.written)
+    assert [10, True] == [len(written.partition(b"\n")[0]), written.endswith(b"\n")]
+    assert 1 == json.loads(written.splitlines()[-1])["pid"]
+
+
+async def test_lines_lost_are_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the whole process."""
+    stdout = Stdout(monkeypatch)
+    configure_logs("info", "json")
+    stdout.is_full = True
+    emit(HoldUnknown(facts=FACTS, credits_held=1, reason="x", policy="release"))
+
+    assert f"gatekeeper_log_lines_lost_total {lines_lost()}.0" in (await Metrics().shown()).decode()
 
 
 def test_without_a_loop_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

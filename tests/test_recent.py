@@ -15,7 +15,7 @@ NO = Rejection(Code.TEAM_FROZEN, "This team is frozen.")
 def refused(recent: Recent, request_id: str = "r") -> None:
     """A refusal with boring facts."""
     facts = GenerationFacts(request_id=request_id)
-    recent.refused(GenerationRejected(facts=facts, code=NO.code, codes=NO.codes, status=NO.status), NO)
+    recent.refused(lambda: GenerationRejected(facts=facts, code=NO.code, codes=NO.codes, status=NO.status), NO)
 
 
 def ended(recent: Recent) -> None:

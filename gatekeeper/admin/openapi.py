@@ -19,6 +19,7 @@ ALWAYS = (
     "malformed_request",
     "unauthenticated",
     "too_many_attempts",
+    "host_not_known",
     "invalid",
     "ledger_unavailable",
     "internal_error",

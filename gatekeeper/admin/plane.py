@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gatekeeper.admin.bookdocuments import ReloadDocument
+from gatekeeper.admin.hostnames import HostNames
 from gatekeeper.admin.openapi import OPENAPI_PATH, openapi_text
 from gatekeeper.admin.problems import AdminProblem
 from gatekeeper.admin.routes import ROUTES
@@ -28,6 +29,7 @@ from gatekeeper.logs import emit, place_of
 from gatekeeper.metrics import Metrics
 from gatekeeper.web.answers import json_answer
 from gatekeeper.web.knocking import Knocks
+from gatekeeper.web.senders import Senders
 
 WHERE_THE_TOKEN_IS = (
     "Send the admin token: Authorization: Bearer <token>. It is what "
@@ -84,10 +86,12 @@ class AdminPlane:
     catalog: Callable[[], Catalog]
     exposition: Callable[[], Awaitable[bytes]]
     knocks: Knocks = field(default_factory=lambda: Knocks(SystemClock()))
+    senders: Senders = field(default_factory=Senders)
+    hosts: HostNames = field(default_factory=HostNames)
 
     def application(self, pages: Pages | None = None) -> web.Application:
         """The aiohttp application with every admin route, and with pages before them if there are any."""
-        guards = [self._guard] if pages is None else [pages.guard, self._guard]
+        guards = [self._check_host, *([] if pages is None else [pages.guard]), self._guard]
         app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=guards)
         if pages is not None:
             pages.add_to(app)
@@ -107,6 +111,14 @@ class AdminPlane:
             return await answered(route, self, request)
 
         return handle
+
+    @web.middleware
+    async def _check_host(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Before all else, for what is open is all that a page of others could read."""
+        refusal = self.hosts.refusal(request.headers.get("Host", ""))
+        if refusal is not None:
+            return problem_answer(AdminProblem("host_not_known", refusal))
+        return await handler(request)
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -136,7 +148,7 @@ class AdminPlane:
         matches = hmac.compare_digest(sent.strip().encode("utf-8", "replace"), self.token.encode())
         if (matches and scheme.lower() == "bearer") or request.path in self._open():
             return
-        wait_s = self.knocks.take(request.remote or "") if stated else 0
+        wait_s = self.knocks.take(self.senders.address_of(request)) if stated else 0
         if wait_s:
             detail = f"Too many wrong tokens came from your network. Look the token up, and wait {wait_s} s."
             raise AdminProblem("too_many_attempts", detail, facts={"retry_after_s": wait_s})

@@ -32,6 +32,7 @@ _SCRIPT = re.compile(r"^\w+\.lua refuses its ")
 TITLES: dict[str, tuple[int, str]] = {
     "unauthenticated": (401, "The admin token is missing or wrong"),
     "too_many_attempts": (429, "Too many wrong admin tokens"),
+    "host_not_known": (421, "This is no name of the admin port"),
     "not_found": (404, "There is no such route"),
     "method_not_allowed": (405, "This route does not take this method"),
     "malformed_request": (400, "The request could not be read"),

@@ -26,7 +26,7 @@ from gatekeeper.cli.tables import print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.ledger.ledger import Ledger
 
-KeyArgument = Annotated[str, typer.Argument(help="The key's id.", show_default=False)]
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The key's id.", show_default=False)]
 
 
 def list_keys(
@@ -107,6 +107,8 @@ def rotate_key(
         name=key,
     ).plain()
     _print_secret(team, document, as_json)
+    if not as_json and document["older_until"] is None:
+        print("The secret before ends within a second.")
 
 
 def _print_secret(team: str, document: dict[str, Any], as_json: bool) -> None:

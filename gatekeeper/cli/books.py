@@ -24,7 +24,7 @@ from gatekeeper.store import open_ledger
 
 
 def apply(
-    file: Annotated[Path, typer.Argument(help="The teams file.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The teams file.", show_default=False)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change; write nothing.")] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Take away what the file does not name, and freeze teams it does not name.")
@@ -75,7 +75,9 @@ def _documents(changes: Iterable[Change]) -> list[dict[str, Any]]:
 def verify(
     team: Annotated[
         str | None,
-        typer.Argument(help="One team; all of them by default.", show_default=False, autocompletion=team_ids),
+        typer.Argument(
+            metavar="TEAM", help="One team; all of them by default.", show_default=False, autocompletion=team_ids
+        ),
     ] = None,
     journal: Annotated[
         Path | None,

@@ -235,7 +235,14 @@ def _print(found: Findings) -> None:
     if not found.problems:
         for line in found.checked:
             print(line)
-        print("No problems found.")
+        print(_verdict(len(found.warnings)))
+
+
+def _verdict(warnings: int) -> str:
+    """The last line. Warnings count, for some of them, like a secret that is not set, keep `serve` from starting."""
+    if not warnings:
+        return "No problems found."
+    return f"No mistakes found, {warnings} warning{'s' if warnings != 1 else ''}."
 
 
 def _document(found: Findings) -> dict[str, Any]:

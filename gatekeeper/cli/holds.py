@@ -17,7 +17,9 @@ from gatekeeper.cli.tables import is_wide, print_rows
 from gatekeeper.cli.who import WhyOption
 from gatekeeper.clock import SystemClock
 
-HoldArgument = Annotated[str, typer.Argument(help="The hold's id, as `holds list` has it.", show_default=False)]
+HoldArgument = Annotated[
+    str, typer.Argument(metavar="HOLD", help="The hold's id, as `holds list` has it.", show_default=False)
+]
 
 RunningOption = Annotated[
     bool, typer.Option("--running", help="End a hold whose generation runs, too: what it comes to is then not booked.")

@@ -27,7 +27,9 @@ ConfigOption = Annotated[
     ),
 ]
 
-TeamArgument = Annotated[str, typer.Argument(help="The team.", show_default=False, autocompletion=team_ids)]
+TeamArgument = Annotated[
+    str, typer.Argument(metavar="TEAM", help="The team.", show_default=False, autocompletion=team_ids)
+]
 
 TeamsArgument = Annotated[
     list[str] | None,

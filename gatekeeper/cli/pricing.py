@@ -30,7 +30,12 @@ ANY_PROMPT = "-"
 """A price does not depend on the prompt, but a request without one is incomplete."""
 
 
-ModelName = Annotated[str, typer.Argument(help="The model: id, alias or a provider's id.", show_default=False)]
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="The model: id, alias or a provider's id.", show_default=False)
+]
+OneModel = Annotated[
+    str, typer.Argument(metavar="MODEL", help="This one, by any of its names; all by default.", show_default=False)
+]
 OperationName = Annotated[str | None, typer.Option(metavar="NAME", help="Like image.edit.")]
 Resolution = Annotated[str | None, typer.Option(metavar="TIER", help="Like 1K, 2K or 768P.")]
 AspectRatio = Annotated[str | None, typer.Option(metavar="W:H", help="Like 16:9.")]
@@ -198,6 +203,8 @@ def _alternatives_table(rejection: Rejection) -> Table:
 
 
 def models(
+    model: OneModel = "",
+    *,
     operation: OperationName = None,
     resolution: Resolution = None,
     aspect_ratio: AspectRatio = None,
@@ -214,6 +221,9 @@ def models(
     }
     catalog = load_catalog(find_settings(config).catalog_files())
     document = models_document(catalog, {name: value for name, value in asked.items() if value is not None})
+    if model:
+        named = _named(catalog, model).id
+        document = document | {"models": [each for each in document["models"] if each["id"] == named]}
     if as_json:
         print_json(document)
     elif document["models"]:

@@ -35,8 +35,9 @@ def signals(team: TeamArgument, config: ConfigOption = None, as_json: JsonOption
         print_json(document)
         return
     found = plain(document)
-    _print_projects(found["projects"], ZoneInfo(timezone))
-    print()
+    if found["projects"]:
+        _print_projects(found["projects"], ZoneInfo(timezone))
+        print()
     limit = {"Limit": "scope", "Per": "per", "Credits": "credits_limit", "Used": "credits_used", "Held": "credits_held"}
     print_rows(found["limits"], limit | {"Used %": "used_percent"}, right=("Credits", "Used", "Held", "Used %"))
     told = [(project["project"], signal) for project in found["projects"] for signal in project["signals"]]

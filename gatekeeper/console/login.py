@@ -15,6 +15,7 @@ from gatekeeper.console.sessions import LIFE_S
 from gatekeeper.console.visiting import Parts, html
 from gatekeeper.logs import emit
 from gatekeeper.serverevents import ConsoleEntered
+from gatekeeper.web.senders import Senders
 
 PATH: Final = "/login"
 LEAVE_PATH: Final = "/logout"
@@ -31,8 +32,8 @@ NEXT_CHARS_MAX: Final = 1024
 class Desk:
     """Where one signs in and out."""
 
-    def __init__(self, parts: Parts, token: str) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, token: str, senders: Senders) -> None:
+        self._parts, self._senders = parts, senders
         self._token = token.encode()
         self._attempts = Attempts(parts.clock)
 
@@ -46,7 +47,7 @@ class Desk:
         """Opens a session for the right token. There is none yet, so no secret of it either; who may not try is told
         when."""
         form = await read_form(request)
-        back, address = form.get("next", ""), request.remote or ""
+        back, address = form.get("next", ""), self._senders.address_of(request)
         wait_s = self._attempts.wait_s(address)
         is_right = hmac.compare_digest(form.get("token", "").strip().encode("utf-8", "replace"), self._token)
         outcome: Outcome = "waits" if wait_s else "opened" if is_right else "refused"

@@ -25,6 +25,7 @@ from gatekeeper.events import InternalError
 from gatekeeper.logs import emit, place_of
 from gatekeeper.metrics import Metrics
 from gatekeeper.recent import Feed
+from gatekeeper.web.senders import Senders
 
 PAGES: Final[tuple[Route, ...]] = (
     *teams.ROUTES,
@@ -44,10 +45,10 @@ PAGES: Final[tuple[Route, ...]] = (
 class Console:
     """The console of one gateway: `Pages` to the admin plane."""
 
-    def __init__(self, parts: Parts, token: str) -> None:
+    def __init__(self, parts: Parts, token: str, senders: Senders) -> None:
         self._parts = parts
         self._guard = Guard(parts)
-        self._desk = login.Desk(parts, token)
+        self._desk = login.Desk(parts, token, senders)
 
     def add_to(self, app: web.Application) -> None:
         """Adds all routes; when the application stops, no stream keeps it."""
@@ -97,4 +98,4 @@ def console_of(admin: AdminPlane, recent: Feed, data_port: DataPort, clock: Cloc
         data_port=data_port,
         templates=make_templates(statics),
     )
-    return Console(parts, admin.token)
+    return Console(parts, admin.token, admin.senders)

@@ -7,12 +7,12 @@ whether there is one. It is always what `validate` and `worth` would say; nothin
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.price import Quote, worth
 from gatekeeper.core.rejection import Violation
-from gatekeeper.core.request import GenerationRequest, ValidRequest
+from gatekeeper.core.request import GenerationRequest, Settings, ValidRequest
 from gatekeeper.core.sizes import TEXT_LENGTH_MAX
 from gatekeeper.core.spec import ModelSpec
 from gatekeeper.core.validate import validate
@@ -39,10 +39,10 @@ SETTINGS: Final = (
 )
 """All that a decision follows from, beside the model and whether there is a prompt."""
 
-SettingsKey = tuple[int, bool, tuple[Any, ...]]
+SettingsKey = tuple[int, Settings]
 """A model, by its identity, and what is asked of it, for a memo whose values keep that very model alive."""
 
-_settings_of = attrgetter(*SETTINGS)
+_said = attrgetter("prompt_length", *SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,17 @@ def decide(model: ModelSpec, request: GenerationRequest) -> Decision:
 def settings_key(model: ModelSpec, request: GenerationRequest) -> SettingsKey:
     """What tells two questions about one model apart. The model itself is too large to be compared; its identity is
     its own for as long as whoever remembers something under this key remembers the model too."""
-    return id(model), (request.prompt_length or 0) > 0, _settings_of(request)
+    return id(model), request.settings or settings_of(request)
+
+
+def settings_of(request: GenerationRequest) -> Settings:
+    """The request as far as a decision follows from it. It is made once, and whoever makes the same request again and
+    again may hand it on: to find it among others is then to see that it is itself."""
+    known = request.settings
+    if known is None:
+        prompt_length, *said = _said(request)
+        known = request.settings = ((prompt_length or 0) > 0, *said)
+    return known
 
 
 def may_be_remembered(request: GenerationRequest) -> bool:

@@ -28,7 +28,7 @@ CostUnit = Literal[
 class Cost:
     """What the provider says it cost, in its own unit. It is recorded beside the charge and never becomes it."""
 
-    amount: Fraction
+    amount: Fraction | int
     unit: CostUnit
 
 

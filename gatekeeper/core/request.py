@@ -8,6 +8,7 @@ holds a prompt or an image: nothing that may not be logged gets this far inside.
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+from typing import Any
 
 from gatekeeper.core.sizes import Auto, Pixels, Ratio, SizeMeaning, Tier, Unreadable, read_size
 
@@ -25,6 +26,10 @@ class Operation(StrEnum):
     VIDEO_EXTEND = "video.extend"
 
     __hash__ = str.__hash__  # an enumeration's own is written in Python, and memos ask for it with every request
+
+
+Settings = tuple[Any, ...]
+"""What is asked of a model, as a key for memos: of a prompt there is in it whether there is one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +66,8 @@ class GenerationRequest:
     reference_images: int | None = None
     input_video: bool = False
     sources: tuple[str, ...] = ()
+    settings: Settings | None = field(default=None, init=False, compare=False, repr=False)
+    """All of it that a decision follows from, once `decide.settings_of` was asked for that."""
 
     def sizes_asked(self) -> tuple[tuple[str, SizeMeaning], ...]:
         """Every field in which the caller said something about size, read, with the field's name."""

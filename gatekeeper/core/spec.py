@@ -90,9 +90,13 @@ class SizeRange:
         if self.area_min > 1 or self.area_max is not None:
             words.append(f"{self.area_min} to {self.area_max or 'any'} px in all")
         if self.ratio_min is not None or self.ratio_max is not None:
-            highest = "any" if self.ratio_max is None else number_text(self.ratio_max)
-            words.append(f"width/height {number_text(self.ratio_min or 0)} to {highest}")
+            words.append(f"width:height {_shape(self.ratio_min)} to {_shape(self.ratio_max)}")
         return tuple(words)
+
+
+def _shape(ratio: Fraction | None) -> str:
+    """A bound of width by height as sizes are told apart: 1:3, where a decimal has no end."""
+    return "any" if ratio is None else f"{ratio.numerator}:{ratio.denominator}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def read_tokens(value: object) -> int | None:
 @lru_cache(COUNTS_REMEMBERED)
 def output_tokens(count: int | None) -> Cost | None:
     """What a provider charges for output, told in tokens."""
-    return None if count is None else Cost(Fraction(count), "output_tokens")
+    return None if count is None else Cost(count, "output_tokens")
 
 
 def code_word(value: object) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Protocol
 
 from gatekeeper.core.sizes import AUTO
 from gatekeeper.dialects.complaints import Complaints, malformed, shown
@@ -132,17 +132,6 @@ class JsonFields:
         else:
             return value
         return None
-
-    def settings(self, apart: str) -> tuple[tuple[Any, ...], str] | None:
-        """All that the object says, as a key, but for the text `apart`; and that text. Two objects with the same key
-        say the same, in values of the same types. None where that text is not there; a key can be one of lists, and is
-        none then for whoever hashes it."""
-        text = self._values.get(apart)
-        if type(text) is not str or self._cut:
-            return None
-        rest = dict(self._values)
-        del rest[apart]
-        return (*rest, *rest.values(), *map(type, rest.values())), text
 
     def text_length(self, name: str) -> int | None:
         """Characters; of a text of more than 512 bytes in a body of more than 64 KiB, bytes as written."""

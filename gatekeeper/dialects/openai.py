@@ -4,12 +4,9 @@ Fields that no price here depends on are left alone. `aspect_ratio` and `resolut
 copy its format take them. Sizes are read in any spelling; what the model takes is validated elsewhere.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from operator import attrgetter
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from gatekeeper.core.memo import Memo
 from gatekeeper.core.rejection import Rejection
 from gatekeeper.core.request import GenerationRequest, Operation
 from gatekeeper.dialects.answers import succeeded
@@ -27,9 +24,10 @@ from gatekeeper.dialects.base import (
 from gatekeeper.dialects.complaints import malformed
 from gatekeeper.dialects.contenttype import is_event_stream, is_json
 from gatekeeper.dialects.errorobject import render_error, render_error_event
-from gatekeeper.dialects.fields import Fields, JsonFields, digest_of, read_json
+from gatekeeper.dialects.fields import Fields, JsonFields, read_json
 from gatekeeper.dialects.form import FormFields
 from gatekeeper.dialects.jsonanswer import JsonAnswer
+from gatekeeper.dialects.known import KnownBodies, parted
 from gatekeeper.dialects.multipart import read_form
 from gatekeeper.dialects.openai_answer import StreamAnswer, read_images
 from gatekeeper.dialects.openai_video import is_video, read_remix, read_video, video_answer
@@ -103,18 +101,9 @@ TRAITS = Traits(
 _FORMATS = ("png", "jpeg", "jpg", "webp")
 _OF_OTHER_FORMATS = ("frame_count", "svg")
 
-READ_REMEMBERED: Final = 2048
-"""Settings of bodies; a team's software asks for a few dozens. Two kilobytes each at most."""
-
-SETTINGS_MAX: Final = 16
-"""More fields than the format has are somebody's own: such a body is read each time."""
-
-SETTING_LENGTH_MAX: Final = 32
-"""Every name and setting there is; a longer text may be a prompt that was put into the wrong field."""
-
-_NAMES: Final = ("model", "operation", "resolution", "aspect_ratio", "size", "outputs", "quality", "stream")
-_values_of: Final = attrgetter(*_NAMES)
-_known: Final = Memo[tuple[Any, ...], Callable[..., GenerationRequest]](READ_REMEMBERED)
+_known: Final = KnownBodies(
+    ("model", "operation", "resolution", "aspect_ratio", "size", "outputs", "quality", "stream")
+)
 
 _FIELD_NAMES = {"outputs": "n", "duration_s": "seconds"}
 """Our names for what this format calls otherwise."""
@@ -126,29 +115,21 @@ find_route = ROUTES.find
 
 def read_request(route: Route, content_type: str, body: Sequence[bytes]) -> GenerationRequest:
     """Reads JSON, and for edits and videos a form as well. Raises `Rejected`: malformed_request, missing_parameter."""
-    fields = _read_fields(route, content_type, body)
-    if route.operation is Operation.IMAGE_GENERATE and isinstance(fields, JsonFields):
-        return _read_known(route, fields)
-    return _read(route, fields)
+    if route.operation is Operation.IMAGE_GENERATE and is_json(content_type):
+        return _read_known(route, body)
+    return _read(route, _read_fields(route, content_type, body))
 
 
-def _read_known(route: Route, fields: JsonFields) -> GenerationRequest:
-    """The same of a JSON body whose settings are remembered, once they were found right: what is asked for follows from
-    them, and of its prompt from nothing but the prompt itself, whatever that is."""
-    told = fields.settings("prompt")
-    if told is None:
-        return _read(route, fields)
-    settings, prompt = told
-    try:
-        known = _known.get(settings)
-    except TypeError:  # a list or an object is in it
-        return _read(route, fields)
+def _read_known(route: Route, body: Sequence[bytes]) -> GenerationRequest:
+    """The same of a JSON body, where what is around its prompt is remembered, once it was found right."""
+    parts = parted(body)
+    known = None if parts is None else _known.find(*parts)
     if known is not None:
-        return known(prompt_length=len(prompt), prompt_digest=digest_of(prompt))
+        return known
+    fields = read_json(body)
     request = _read(route, fields)
-    if len(settings) <= 3 * SETTINGS_MAX and all(type(e) is not str or len(e) <= SETTING_LENGTH_MAX for e in settings):
-        said = {name: value for name, value in zip(_NAMES, _values_of(request), strict=True) if value is not None}
-        _known.put(settings, partial(GenerationRequest, **said))
+    if parts is not None:
+        _known.learn(parts[0], fields, request)
     return request
 
 

@@ -77,7 +77,7 @@ class Allowances:
         """Whether a hold that lacked credits is worth making once more: a recurring grant came since it was sent off,
         at `since_s` of the monotonic clock. Gives what is due. Looks at the store only if something may be; an error
         means that it does not help."""
-        if all(refusal.code is not RefusalCode.INSUFFICIENT_CREDITS for refusal in refused.refusals):
+        if RefusalCode.INSUFFICIENT_CREDITS not in [refusal.code for refusal in refused.refusals]:
             return False
         team_id, at_ms = order.team, refused.at_ms
         if self._came_s.get(team_id, -1.0) >= since_s:

@@ -172,9 +172,14 @@ def check_checkpoint(state: str) -> None:
 def check_order(order: HoldOrder) -> None:
     """Everything about a hold that is wrong whatever the team's balance is."""
     check_team_id(order.team)
-    _check_end(order.hold_id, order.amount, order.meta)
-    check_interval("ttl_ms", order.ttl_ms)
-    check_interval("grace_ms", order.grace_ms)
+    hold_id, amount, meta = order.hold_id, order.amount, order.meta
+    # What no two holds have the same in one look: nearly always all of it is right.
+    is_amount = type(amount) is int and 0 <= amount <= CREDITS_MAX
+    if not (is_amount and match_hold_id(hold_id) and meta.isascii() and len(meta) <= META_BYTES_MAX):
+        _check_end(hold_id, amount, meta)
+    if not (0 <= order.ttl_ms <= INTERVAL_MAX_MS and 0 <= order.grace_ms <= INTERVAL_MAX_MS):
+        check_interval("ttl_ms", order.ttl_ms)
+        check_interval("grace_ms", order.grace_ms)
     _check_account(order.project, order.member, order.key_id, order.price_list, order.usage)
     if order.fingerprint or order.once:
         check_text("fingerprint", order.fingerprint, FINGERPRINT_CHARS_MAX)
@@ -186,12 +191,9 @@ def check_order(order: HoldOrder) -> None:
 
 
 def _check_end(hold_id: str, amount: int, meta: str) -> None:
-    """What no two holds have the same, in one look: nearly always all of it is right."""
-    is_amount = type(amount) is int and 0 <= amount <= CREDITS_MAX
-    if not (is_amount and match_hold_id(hold_id) and meta.isascii() and len(meta) <= META_BYTES_MAX):
-        check_hold_id(hold_id)
-        check_amount(amount)
-        check_meta(meta)
+    check_hold_id(hold_id)
+    check_amount(amount)
+    check_meta(meta)
 
 
 @lru_cache(maxsize=ACCOUNTS_KEPT)
@@ -215,7 +217,9 @@ def check_usage(usage: str) -> None:
 
 def check_context(context: HoldContext) -> None:
     """Everything about the context of a settle that could not be booked."""
-    check_amount(context.amount)
+    amount = context.amount
+    if type(amount) is not int or not 0 <= amount <= CREDITS_MAX:
+        check_amount(amount)
     _check_account(context.project, context.member, context.key_id, context.price_list, context.usage, context.windows)
     if context.fingerprint:
         check_text("fingerprint", context.fingerprint, FINGERPRINT_CHARS_MAX)
@@ -232,14 +236,23 @@ def check_answer(answer: Answer) -> None:
 
 def check_ending(ending: Ending) -> None:
     """Everything about the end of a hold that could not be booked."""
-    _check_end(ending.hold_id, ending.amount, ending.meta)
-    check_text("outcome", ending.why, REASON_CHARS_MAX)
+    hold_id, amount, meta = ending.hold_id, ending.amount, ending.meta
+    is_amount = type(amount) is int and 0 <= amount <= CREDITS_MAX
+    if not (is_amount and match_hold_id(hold_id) and meta.isascii() and len(meta) <= META_BYTES_MAX):
+        _check_end(hold_id, amount, meta)
+    _check_why(ending.why)
     if not 0 <= ending.outputs <= OUTPUTS_MAX:
         raise LedgerInvalid(f"outputs {ending.outputs}: use 0 to {OUTPUTS_MAX}")
     if ending.context is not None:
         check_context(ending.context)
     if ending.answer is not None:
         check_answer(ending.answer)
+
+
+@lru_cache(maxsize=ACCOUNTS_KEPT)
+def _check_why(why: str) -> None:
+    """Nearly always one of a few words."""
+    check_text("outcome", why, REASON_CHARS_MAX)
 
 
 def check_job(job: Job, answer: Answer | None = None) -> None:

@@ -21,7 +21,7 @@ from gatekeeper.ledger.lua import Script
 from gatekeeper.ledger.node import Node, PoolSource
 from gatekeeper.ledger.pipeline import Call
 from gatekeeper.ledger.sentinel import MasterSource
-from gatekeeper.ledger.wire import Reply, packed_run
+from gatekeeper.ledger.wire import Reply, packed
 
 CLOSE_TIMEOUT_S: Final = 5.0
 
@@ -137,11 +137,25 @@ class StoreClient:
         """The reply of a script, which is sent off at once. Raises LedgerUnavailable or LedgerBroken."""
         node = self._one if self._cluster is None else self._cluster.node(keys[0])
         lane = node.bulk if bulk else node.money
-        answer = lane.ask(packed_run(script.sha, keys, args), script.text, keys[0], script.name not in _READING_SCRIPTS)
+        command = packed(("EVALSHA", script.sha, len(keys), *keys, *args))
+        answer = lane.ask(command, script.text, keys[0], script.name not in _READING_SCRIPTS)
         self._calls += 1
-        if not self._calls % MEASURED_EVERY and self.on_call is not None:
-            answer.add_done_callback(partial(_measured, self.on_call, script.name, monotonic()))
+        if not self._calls % MEASURED_EVERY:
+            self._measure(script, answer)
         return answer
+
+    def tell(self, script: Script, key: str, call: bytes) -> Awaitable[list[Reply]]:
+        """The same for a call that is packed already, of a script that writes; `key` is its first one."""
+        node = self._one if self._cluster is None else self._cluster.node(key)
+        answer = node.money.ask(call, script.text, key, True)
+        self._calls += 1
+        if not self._calls % MEASURED_EVERY:
+            self._measure(script, answer)
+        return answer
+
+    def _measure(self, script: Script, answer: asyncio.Future[list[Reply]]) -> None:
+        if self.on_call is not None:
+            answer.add_done_callback(partial(_measured, self.on_call, script.name, monotonic()))
 
     async def command(self, *args: str | int, bulk: bool = False, at: str = "") -> Reply:
         """The reply of a plain command that may run twice. Raises LedgerUnavailable or LedgerBroken.

@@ -4,13 +4,13 @@ The counterpart of the formats in `lua/prelude.lua`. Text that the ledger did no
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.lots import Lot
-from gatekeeper.ledger.records import Entry, EntryKind, HoldContext, HoldOrder, HoldState, OnUnknown
+from gatekeeper.ledger.records import Ending, Entry, EntryKind, HoldContext, HoldOrder, HoldState, OnUnknown
 from gatekeeper.ledger.reports import EndedHold, Grant, OpenHold
 from gatekeeper.ledger.teamplan import plan_text, read_plan
 from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, OlderSecret, Per, TeamRecord
@@ -70,18 +70,50 @@ def team_arguments(record: TeamRecord) -> list[str]:
     ]
 
 
-def context_text(context: HoldContext) -> str:
-    """The context of a settle as settle.lua reads it."""
-    of = context
-    return (
+def order_words(of: HoldOrder) -> tuple[str | int, ...]:
+    """A hold as hold.lua reads it, but for its day and its calendar windows, which stand before this."""
+    words = (
+        of.hold_id,
+        f"{of.amount}:{of.ttl_ms}:{of.grace_ms}:{of.on_unknown[0]}",
+        f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}",
+        of.meta,
+    )
+    return (*words, of.once, of.once_within_ms, of.shadow) if of.once or of.shadow else words
+
+
+def read_order(team: str, words: Sequence[str]) -> HoldOrder:
+    """The hold of these words."""
+    hold_id, terms, account, meta, *more = words
+    amount, ttl_ms, grace_ms, policy = terms.split(":")
+    project, member, key_id, fingerprint, price_list, usage = account.split("\t")
+    once, within_ms, shadow = more or ("", 0, "")
+    return HoldOrder(
+        hold_id, team, int(amount), int(ttl_ms), int(grace_ms), POLICIES[policy], project, member, key_id, fingerprint,
+        price_list, meta, once, int(within_ms), usage, shadow,
+    )  # fmt: skip
+
+
+def ending_words(ending: Ending) -> tuple[str, ...]:
+    """The end of a hold as settle.lua reads it, but for an answer that is kept."""
+    of = ending.context
+    context = of and (
         f"{of.amount}\t{of.windows or NO_WINDOWS}\t"
         f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}"
     )
+    terms = f"{ending.amount}:{ending.outputs}:{ending.undo:d}:{ending.within_available:d}"
+    return ending.hold_id, terms, ending.why, ending.meta, context or ""
 
 
-def account_text(of: HoldOrder) -> str:
-    """On whose account a hold is, and what it is counted under, as the scripts read it and store it."""
-    return f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}"
+def read_ending(words: Sequence[str]) -> Ending:
+    """The end of a hold of these words."""
+    hold_id, terms, why, meta, told = words
+    amount, outputs, undo, within = map(int, terms.split(":"))
+    context = None
+    if told:
+        held, windows, project, member, key_id, fingerprint, price_list, usage = told.split("\t")
+        starts = "" if windows == NO_WINDOWS else windows
+        context = HoldContext(int(held), project, member, key_id, fingerprint, price_list, starts, usage)
+    return Ending(hold_id, amount, why, meta, bool(undo), context, None, bool(within), outputs)
 
 
 def limits_text(limits: Iterable[Limit]) -> str:

@@ -8,23 +8,23 @@ TEAMS_MAX: Final = 200_000
 
 
 class Deadlines:
-    """The earliest deadline known of each team, in seconds of whatever clock the caller reads."""
+    """The earliest deadline known of each team, `at_s`, in seconds of whatever clock the caller reads."""
 
     def __init__(self, teams_max: int = TEAMS_MAX) -> None:
         self._teams_max = teams_max
-        self._at: dict[str, float] = {}
+        self.at_s: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self.at_s)
 
     def remember(self, team_id: str, at_s: float) -> None:
         """Look at this team at that time, or when it was to be looked at anyway if that is earlier."""
-        known = self._at.get(team_id)
-        if known is None and len(self._at) >= self._teams_max:
+        known = self.at_s.get(team_id)
+        if known is None and len(self.at_s) >= self._teams_max:
             return
         if known is None or at_s < known:
-            self._at[team_id] = at_s
+            self.at_s[team_id] = at_s
             heappush(self._heap, (at_s, team_id))
             if len(self._heap) > 2 * self._teams_max:
                 self._rebuild()
@@ -33,7 +33,7 @@ class Deadlines:
         """When the next team is to be looked at; None if there is none."""
         while self._heap:
             at_s, team_id = self._heap[0]
-            if self._at.get(team_id) == at_s:
+            if self.at_s.get(team_id) == at_s:
                 return at_s
             heappop(self._heap)
         return None
@@ -43,12 +43,12 @@ class Deadlines:
         due: list[str] = []
         while self._heap and self._heap[0][0] <= now_s and len(due) < count:
             at_s, team_id = heappop(self._heap)
-            if self._at.get(team_id) == at_s:
-                del self._at[team_id]
+            if self.at_s.get(team_id) == at_s:
+                del self.at_s[team_id]
                 due.append(team_id)
         return due
 
     def _rebuild(self) -> None:
         """A team that came earlier leaves its old place in the heap behind; so many may not gather."""
-        self._heap = [(at_s, team_id) for team_id, at_s in self._at.items()]
+        self._heap = [(at_s, team_id) for team_id, at_s in self.at_s.items()]
         heapify(self._heap)

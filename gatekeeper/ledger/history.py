@@ -11,13 +11,12 @@ store and telling it again is `repair`'s work.
 
 from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass, fields
-from operator import attrgetter
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
-import orjson
-
-from gatekeeper.ledger.records import Ending, EntryKind, HoldContext, HoldOrder, Job, OnUnknown
+from gatekeeper.ledger.codec import ending_words, order_words, read_ending, read_order
+from gatekeeper.ledger.records import Ending, EntryKind, HoldOrder, Job
+from gatekeeper.ledger.wire import packed, unpacked
 
 REMEMBER_S: Final = 60.0
 """How long an act is remembered: far longer than a replica that may be promoted is behind."""
@@ -98,43 +97,27 @@ def seen_as(team: str, seq: int, act: Act) -> Seen:
     return Seen(team, seq, act.hold_id, _KINDS[type(act)])
 
 
-Kept = str | tuple[int, Act]
-"""An acknowledged act as it is kept: its entry's number and its values as JSON, in the order of its fields. That is one
-piece of memory, at which the garbage collector never looks: it would walk through a minute's acts again and again while
-all wait. It is text because what the library writes has room for kilobytes behind it. What seldom comes is kept as it
-is."""
+Kept = bytes | Act
+"""An acknowledged act as it is kept: the words that the store was told, as they were sent. That is one piece of memory,
+at which the garbage collector never looks: it would walk through a minute's acts again and again while all wait. What
+seldom comes is kept as it is."""
+
+_ENDING_WORDS: Final = len(ending_words(Ending("")))
+"""As many words has an end, and no hold."""
 
 
-_ORDER: Final = tuple(each.name for each in fields(HoldOrder) if each.name != "on_unknown")
-_ENDING: Final = tuple(each.name for each in fields(Ending) if each.name not in {"context", "answer"})
-_CONTEXT: Final = tuple(each.name for each in fields(HoldContext))
-_of_order: Final = attrgetter(*_ORDER)
-_of_ending: Final = attrgetter(*_ENDING)
-_of_context: Final = attrgetter(*_CONTEXT)
-
-
-def _kept(seq: int, act: Act) -> Kept:
+def _kept(act: Act) -> Kept:
     """Without the answer kept with it."""
-    try:
-        if isinstance(act, HoldOrder):
-            return orjson.dumps((seq, _of_order(act), act.on_unknown._value_)).decode()
-        if isinstance(act, Ending):
-            return orjson.dumps((seq, _of_ending(act), act.context and _of_context(act.context), None)).decode()
-    except TypeError:  # nothing that the store would have taken
-        pass
-    return seq, act
+    if isinstance(act, HoldOrder):
+        return packed(order_words(act))
+    return packed(ending_words(act)) if isinstance(act, Ending) else act
 
 
-def _acked(at_s: float, team: str, kept: Kept) -> Acked:
-    if isinstance(kept, tuple):
-        return Acked(at_s, team, *kept)
-    seq, values, *more = orjson.loads(kept)
-    act: Act
-    if len(more) == 1:
-        act = HoldOrder(on_unknown=OnUnknown(more[0]), **dict(zip(_ORDER, values, strict=True)))
-    else:
-        act = Ending(**dict(zip(_ENDING, values, strict=True)), context=more[0] and HoldContext(*more[0]))
-    return Acked(at_s, team, seq, act)
+def _act(team: str, kept: Kept) -> Act:
+    if not isinstance(kept, bytes):
+        return kept
+    words = unpacked(kept)
+    return read_ending(words) if len(words) == _ENDING_WORDS else read_order(team, words)
 
 
 class History:
@@ -148,33 +131,42 @@ class History:
         self._teams_max = teams_max
         self._seen: dict[str, tuple[str, int, str, EntryKind]] = {}
         self._acts_max = acts_max
-        # Of each act in a queue of its own when it was, whose, and what: together they would be one more object each.
+        # Of each act in a queue of its own when it was, whose, as which entry, and what: together they would be one
+        # more object each.
         self._at_s: deque[float] = deque()
         self._teams: deque[str] = deque()
+        self._seqs: deque[int] = deque()
         self._acts: deque[Kept] = deque()
         self._latest_s: dict[str, float] = {}
 
-    def note(self, at_s: float, team: str, seq: int, act: Act) -> bool:
-        """Remembers an acknowledged act. False: its sequence is not above the one seen before, so ask the store."""
-        self.remember(at_s, team, seq, act)
-        seen = self._seen
+    def note(self, at_s: float, team: str, seq: int, act: Act, words: bytes | None = None) -> bool:
+        """Remembers an acknowledged act, in the words that were sent if there are any and without the answer kept with
+        it, and lets go of acts that are too old or too many. False: its sequence is not above the one seen before, so
+        ask the store; 0 is compared with none."""
+        times_s = self._at_s
+        times_s.append(at_s)
+        self._teams.append(team)
+        self._seqs.append(seq)
+        self._acts.append(words or _kept(act))
+        self._latest_s[team] = at_s
+        if len(times_s) > self._acts_max or at_s - times_s[0] > self._remember_s:
+            self._let_go(at_s)
+        if not seq:
+            return True
+        seen, entry = self._seen, (team, seq, act.hold_id, _KINDS[type(act)])
         before = seen.pop(team, None)
         if before is not None and before[1] < seq:  # nearly always: a team that is known, and its next entry
-            seen[team] = (team, seq, act.hold_id, _KINDS[type(act)])
+            seen[team] = entry
             return True
         if before is not None:
             seen[team] = before
-        return self.see((team, seq, act.hold_id, _KINDS[type(act)]))
+        return self.see(entry)
 
-    def remember(self, at_s: float, team: str, seq: int, act: Act) -> None:
-        """Remembers an act, without the answer kept with it, and lets go of those that are too old or too many."""
+    def _let_go(self, now_s: float) -> None:
         times_s, latest_s = self._at_s, self._latest_s
-        times_s.append(at_s)
-        self._teams.append(team)
-        self._acts.append(_kept(seq, act))
-        latest_s[team] = at_s
-        while len(times_s) > self._acts_max or (at_s - times_s[0] > self._remember_s and self._is_old(at_s)):
+        while len(times_s) > self._acts_max or (now_s - times_s[0] > self._remember_s and self._is_old(now_s)):
             self._acts.popleft()
+            self._seqs.popleft()
             gone_s, team = times_s.popleft(), self._teams.popleft()
             if latest_s.get(team) == gone_s:
                 del latest_s[team]
@@ -211,16 +203,17 @@ class History:
         if not teams:
             return {}
         acts: dict[str, list[Acked]] = {team: [] for team in teams}
-        everything = list(zip(self._at_s, self._teams, self._acts, strict=True))
-        for queue in (self._at_s, self._teams, self._acts):
+        queues: tuple[deque[Any], ...] = (self._at_s, self._teams, self._seqs, self._acts)
+        everything = list(zip(*queues, strict=True))
+        for queue in queues:
             queue.clear()
-        for at_s, team, kept in everything:
+        for each in everything:
+            at_s, team, seq, kept = each
             if team in acts:
-                acts[team].append(_acked(at_s, team, kept))
+                acts[team].append(Acked(at_s, team, seq, _act(team, kept)))
             else:
-                self._at_s.append(at_s)
-                self._teams.append(team)
-                self._acts.append(kept)
+                for queue, value in zip(queues, each, strict=True):
+                    queue.append(value)
         for team in teams:
             self._seen.pop(team, None)
             self._latest_s.pop(team, None)

@@ -43,13 +43,9 @@ and no expiry, because they are replaced when the next window opens, so a team's
 """
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from gatekeeper.ledger.holdid import hold_id_day, hold_id_month, month_of_day
-
-NAMES_KEPT: Final = 4096
-"""Teams and days whose key names are kept ready: those at work now. About 1 KB each, and soon made again."""
 
 TEAMS: Final = "gk:teams"
 """SET of every team id; outside the tags, so it is written in a step of its own, before the team."""
@@ -193,7 +189,6 @@ class TeamKeys:
         return self.usage(hold_id_month(hold_id))
 
 
-@lru_cache(maxsize=NAMES_KEPT)
 def hold_names(team_id: str, day: int) -> tuple[str, ...]:
     """The keys of a hold whose id is of this day, in the order in which hold.lua takes them."""
     keys = TeamKeys(team_id)
@@ -203,14 +198,12 @@ def hold_names(team_id: str, day: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-@lru_cache(maxsize=NAMES_KEPT)
 def once_names(team_id: str, day: int) -> tuple[str, ...]:
     """The keys of a hold that has a name, as hold.lua takes them."""
     keys = TeamKeys(team_id)
     return (*hold_names(team_id, day), keys.once(day), keys.once(day - 1), keys.once(day + 1), keys.done(day + 1))
 
 
-@lru_cache(maxsize=NAMES_KEPT)
 def settle_names(team_id: str, day: int) -> tuple[str, ...]:
     """The keys of the end of a hold whose id is of this day, but for its answer's, in the order of settle.lua."""
     keys = TeamKeys(team_id)

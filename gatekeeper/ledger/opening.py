@@ -1,5 +1,6 @@
 """Opens a store by its address and says what it is: the steps a start-up and every command have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -52,9 +53,13 @@ async def _check_schema(client: StoreClient) -> None:
 
 
 async def open_store(
-    url: str, data_dir: Path, patience: Patience | None = None, confirm: Confirm | None = None
+    url: str,
+    data_dir: Path,
+    patience: Patience | None = None,
+    confirm: Confirm | None = None,
+    ledger_of: Callable[[StoreClient], Ledger] = Ledger,
 ) -> OpenStore:
-    """Connect to the store, or start the embedded one; check it and hand it the scripts.
+    """Connect to the store, or start the embedded one; check it and hand it the scripts. `ledger_of` makes the ledger.
 
     Raises StoreRefused if it cannot keep credits, LedgerUnavailable if it does not answer.
     """
@@ -74,4 +79,4 @@ async def open_store(
         if embedded is not None:
             await embedded.close()
         raise
-    return OpenStore(address, Ledger(client), client, report, embedded)
+    return OpenStore(address, ledger_of(client), client, report, embedded)

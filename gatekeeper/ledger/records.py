@@ -241,7 +241,7 @@ class Held:
     shadowed: "tuple[Refusal, ...]" = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Refusal:
     """One reason why a hold was refused, with its numbers.
 
@@ -262,7 +262,7 @@ class Refusal:
     fits_after_release: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refused:
     """No credits were put aside. `refusals` lists every check that failed, in the order they are made; `reaped` is
     what time did to other holds of the team in the same step, `at_ms` the store's time."""

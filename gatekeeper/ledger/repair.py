@@ -110,9 +110,10 @@ class Repair:
                                         maybe_executed=True)  # fmt: skip
         self.admit(team, maybe_executed=True)
 
-    def acked(self, team: str, seq: int, act: Act) -> bool:
-        """Remembers what the store acknowledged; what was seen before is in doubt if it should stand above that. Gives
-        back whether nothing of the team's books is in doubt or being repaired.
+    def acked(self, team: str, seq: int, act: Act, words: bytes | None = None) -> bool:
+        """Remembers what the store acknowledged, in the `words` that were sent if they are known; what was seen before
+        is in doubt if it should stand above that. Gives back whether nothing of the team's books is in doubt or being
+        repaired.
 
         While the team is being repaired nobody knows which history an answer is of: it may be the last one of a server
         that is gone. Then the repair looks for it.
@@ -120,7 +121,7 @@ class Repair:
         if team in self._closed:
             self._meanwhile.setdefault(team, []).append(Acked(monotonic(), team, seq, act))
             return False
-        if not self._history.note(monotonic(), team, seq, act):
+        if not self._history.note(monotonic(), team, seq, act, words):
             # Two connections may bring their answers in another order than they happened; only the journal can tell.
             seen = self._history.seen(team)
             self._doubt([seen] if seen is not None else [])
@@ -130,7 +131,7 @@ class Repair:
         """Remembers the end of a hold that the store says to have booked before: the first answer to it may have been
         lost. Which entry that is it does not say; the journal's last one is it, or stands behind it."""
         if settlement.was is not HoldState.EXPIRED:  # that end is time's, and a late result may yet replace it
-            self._history.remember(monotonic(), team, 0, ending)
+            self._history.note(monotonic(), team, 0, ending)
         with suppress(LedgerError):
             last = await self._last(team)
             if last is not None and team not in self._closed:
@@ -246,9 +247,7 @@ class Repair:
         """Tells it until the store answers, and remembers it anew: this server may lose it as the one before did."""
         result = await self._surely(partial(self._tell, team, act))
         seq = result.seq if isinstance(result, Held | Settlement | Marked | Attached | Extended) else 0
-        self._history.remember(monotonic(), team, seq, act)
-        if seq:
-            self._history.see(seen_as(team, seq, act))
+        self._history.note(monotonic(), team, seq, act)
         return _told(result)
 
     async def _last_kept(self, lost: Seen, acts: list[Acked]) -> int:

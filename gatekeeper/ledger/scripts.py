@@ -6,13 +6,14 @@ It decides nothing. A reply that a script cannot give is LedgerBroken; `INVALID`
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import (
     STATES,
-    account_text,
-    context_text,
+    ending_words,
+    order_words,
     pairs,
     parse_figures,
     parse_limits,
@@ -50,7 +51,11 @@ from gatekeeper.ledger.records import (
 )
 from gatekeeper.ledger.teamrecord import Limit, TeamRecord
 from gatekeeper.ledger.windows import Windows
-from gatekeeper.ledger.wire import Reply
+from gatekeeper.ledger.wire import COUNT_BYTES, WORDS_BEGIN, Reply, head_of_call, packed
+
+HEADS_KEPT: Final = 4096
+"""Beginnings of calls that are kept, of holds and of ends: those of the teams at work. Half a KB each, and soon made
+again."""
 
 HELD_PARTS: Final = 8
 """What a hold that was made is answered with, but for what a shadow let by."""
@@ -58,6 +63,10 @@ HELD_PARTS: Final = 8
 SETTLED_PARTS: Final = 8
 """What every end is answered with."""
 
+REFUSED_PARTS: Final = 5
+"""What a hold that was refused is answered with, but for the reasons."""
+
+_REFUSED: Final = {code.value: code for code in RefusalCode}
 _SETTLED: Final = {status.name: status for status in SettleStatus}
 
 
@@ -153,19 +162,21 @@ async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
 
 async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldResult | RetryWindows:
     """Run hold.lua."""
-    return held(order, await ask_hold(client, order, windows))
+    return held(order, await ask_hold(client, order, windows, packed(order_words(order))))
 
 
-def ask_hold(client: StoreClient, order: HoldOrder, windows: Windows) -> Awaitable[list[Reply]]:
-    """Send hold.lua off; what it tells is read by `held`."""
-    hold_id = order.hold_id
-    day = hold_id_day(hold_id)
-    terms = f"{order.amount}:{order.ttl_ms}:{order.grace_ms}:{order.on_unknown[0]}:{day}"
-    args: tuple[str | int, ...] = (hold_id, terms, account_text(order), windows.argument, order.meta)
-    if order.once or order.shadow:
-        args += (order.once, order.once_within_ms, order.shadow)
-    names = once_names(order.team, day) if order.once else hold_names(order.team, day)
-    return client.run(script("hold"), names, args)
+def ask_hold(client: StoreClient, order: HoldOrder, windows: Windows, words: bytes) -> Awaitable[list[Reply]]:
+    """Send hold.lua off with the order's words; what it tells is read by `held`."""
+    day, is_named = hold_id_day(order.hold_id), order.once != ""
+    key, head = _hold_head(order.team, day, is_named, windows.argument, words[:COUNT_BYTES])
+    return client.tell(script("hold"), key, head + words[WORDS_BEGIN:])
+
+
+@lru_cache(maxsize=HEADS_KEPT)
+def _hold_head(team: str, day: int, is_named: bool, windows: str, count: bytes) -> tuple[str, bytes]:
+    """The first key of a hold, and all of its call before its words: the most of it, and for hours the same."""
+    names = once_names(team, day) if is_named else hold_names(team, day)
+    return names[0], head_of_call(script("hold").sha, names, (f"{day};{windows}",), count)
 
 
 def held(order: HoldOrder, reply: list[Reply]) -> HoldResult | RetryWindows:
@@ -177,14 +188,17 @@ def held(order: HoldOrder, reply: list[Reply]) -> HoldResult | RetryWindows:
             _transitions(reaped) if reaped else (), starts,
             tuple(_refusal(refusal, available) for refusal in shadowed) if shadowed else (),
         )  # fmt: skip
+    if isinstance(reply, list) and len(reply) >= REFUSED_PARTS and reply[0] == "REFUSED":
+        _, free, kept, reaped, *refusals, now = reply
+        available = int(free)
+        decoded = tuple([_refusal(refusal, available) for refusal in refusals])
+        transitions = _transitions(reaped) if reaped else ()
+        return Refused(decoded, order.amount, available, int(kept), transitions, int(now))
     match reply:
         case ["REPEAT", state, amount, charged, hold_id]:
             return Repeated(hold_id, STATES[state], int(amount), int(charged))
         case ["MISMATCH", state, hold_id]:
             return Mismatch(hold_id, STATES[state])
-        case ["REFUSED", available, kept, reaped, *refusals, now]:
-            decoded = tuple(_refusal(refusal, int(available)) for refusal in refusals)
-            return Refused(decoded, order.amount, int(available), int(kept), _transitions(reaped), int(now))
         case ["RETRY_WINDOWS", now, timezone]:
             return RetryWindows(int(now), timezone)
         case ["NAMES", scope, most]:
@@ -197,27 +211,33 @@ def held(order: HoldOrder, reply: list[Reply]) -> HoldResult | RetryWindows:
 def _refusal(raw: list[str], available: int) -> Refusal:
     code, scope, per, limit, used, held, resets_at, fits = raw
     return Refusal(
-        RefusalCode(code), scope, per, int(limit), int(used), int(held), available,
+        _REFUSED[code], scope, per, int(limit), int(used), int(held), available,
         int(resets_at) or None, fits == "1",
     )  # fmt: skip
 
 
 async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
     """Run settle.lua."""
-    return settlement(team, await ask_settle(client, team, ending))
+    return settlement(team, await ask_settle(client, team, ending, packed(ending_words(ending))))
 
 
-def ask_settle(client: StoreClient, team: str, ending: Ending) -> Awaitable[list[Reply]]:
-    """Send settle.lua off; what it tells is read by `settlement`."""
-    hold_id, context, answer = ending.hold_id, ending.context, ending.answer
-    terms = f"{ending.amount}:{ending.outputs}:{ending.undo:d}:{ending.within_available:d}"
-    args: tuple[str | int, ...] = (
-        hold_id, terms, ending.why, ending.meta, context_text(context) if context else "",
-    )  # fmt: skip
-    names = settle_names(team, hold_id_day(hold_id))
+def ask_settle(client: StoreClient, team: str, ending: Ending, words: bytes) -> Awaitable[list[Reply]]:
+    """Send settle.lua off with the ending's words, and the answer that it keeps; what it tells is read by
+    `settlement`."""
+    hold_id, answer = ending.hold_id, ending.answer
+    day = hold_id_day(hold_id)
     if answer is None:
-        return client.run(script("settle"), names, args)
-    return client.run(script("settle"), [*names, TeamKeys(team).answer(hold_id)], [*args, answer.text, answer.ttl_ms])
+        key, head = _settle_head(team, day, words[:COUNT_BYTES])
+        return client.tell(script("settle"), key, head + words[WORDS_BEGIN:])
+    names = (*settle_names(team, day), TeamKeys(team).answer(hold_id))
+    return client.run(script("settle"), names, (*ending_words(ending), answer.text, answer.ttl_ms))
+
+
+@lru_cache(maxsize=HEADS_KEPT)
+def _settle_head(team: str, day: int, count: bytes) -> tuple[str, bytes]:
+    """The same of an end."""
+    names = settle_names(team, day)
+    return names[0], head_of_call(script("settle").sha, names, (), count)
 
 
 def settlement(team: str, reply: list[Reply]) -> Settlement:

@@ -129,7 +129,9 @@ class Sweeper:
         return min(max(self._teams_last / WALK_S, PACE_TEAMS_MIN), PACE_TEAMS_MAX)
 
     def _heard(self, team_id: str, in_ms: int) -> None:
-        self._deadlines.remember(team_id, self._clock.monotonic_s() + in_ms / 1000)
+        at_s, known_s = self._clock.monotonic_s() + in_ms / 1000, self._deadlines.at_s.get(team_id)
+        if known_s is None or at_s < known_s:  # hardly ever: holds come in the order in which they are due
+            self._deadlines.remember(team_id, at_s)
 
     async def _look_at_all(self, team_ids: list[str]) -> int:
         return sum(await asyncio.gather(*(self._look_at(team_id) for team_id in team_ids)))

@@ -8,10 +8,9 @@ import math
 import re
 from collections.abc import Sequence
 from enum import Enum, auto
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
-from hiredis import pack_command
+from hiredis import Reader, pack_command
 from redis.exceptions import (
     AskError,
     BusyLoadingError,
@@ -27,8 +26,11 @@ from redis.exceptions import (
 Reply = Any
 """A decoded reply: str, int, None, or lists of them. Each wrapper in scripts.py knows its own."""
 
-HEADS_KEPT: Final = 8192
-"""Beginnings of script calls that are kept as bytes, for the hold and the end of each team at work: half a KB each."""
+COUNT_BYTES: Final = len(b"*9")
+"""How packed words begin that are at most nine: it says how many they are."""
+
+WORDS_BEGIN: Final = len(b"*9\r\n")
+"""Where the first of them begins."""
 
 READ_TOGETHER: Final = 32
 """Replies under one time limit, the connection's: a limit of its own for each would cost as much as reading it."""
@@ -94,20 +96,20 @@ def packed(args: Sequence[str | int]) -> bytes:
     return command
 
 
-def packed_run(sha: str, keys: Sequence[str], args: Sequence[str | int]) -> bytes:
-    """The call of a script as the store reads it. Keys that come as a tuple are those of a team at work: what they make
-    up, most of the command, is kept."""
-    if type(keys) is not tuple:
-        return packed(("EVALSHA", sha, len(keys), *keys, *args))
-    command = packed(args)
-    return _head(sha, keys, len(args)) + command[command.index(b"\n") + 1 :]
+def unpacked(words: bytes) -> list[str]:
+    """The words of a command that was packed."""
+    reader = Reader(encoding="utf-8")
+    reader.feed(words)
+    found: list[str] = reader.gets()
+    return found
 
 
-@lru_cache(maxsize=HEADS_KEPT)
-def _head(sha: str, keys: tuple[str, ...], args: int) -> bytes:
-    """All of a call before its arguments, of which there are so many."""
-    words = packed(("EVALSHA", sha, len(keys), *keys))
-    return b"*%d%b" % (3 + len(keys) + args, words[words.index(b"\r\n") :])
+def head_of_call(sha: str, keys: Sequence[str], first: Sequence[str], count: bytes) -> bytes:
+    """The call of a script up to its last arguments, which are packed already: `count` is how those words begin,
+    of which the rest, from `WORDS_BEGIN` on, follows this."""
+    words = packed(("EVALSHA", sha, len(keys), *keys, *first))
+    begun = words.index(b"\r\n")
+    return b"*%d%b" % (int(words[1:begun]) + int(count[1:]), words[begun:])
 
 
 async def exchange(connection: Any, commands: list[bytes], more_s: float = 0.0) -> list[Reply]:

@@ -6,17 +6,16 @@ Pure given its catalog: no I/O, so a quote and a generation go through the same 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.catalog.naming import SUGGESTIONS_MAX
 from gatekeeper.core.alternatives import alternatives, nearest_valid
-from gatekeeper.core.decide import SETTINGS, Priced, decide, may_be_remembered
+from gatekeeper.core.decide import Priced, decide, may_be_remembered, settings_of
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.price import Quote, bookable, worth
 from gatekeeper.core.rejection import Code, Rejected, Rejection, Violation, refuse
-from gatekeeper.core.request import GenerationRequest, ValidRequest
+from gatekeeper.core.request import GenerationRequest, Settings, ValidRequest
 from gatekeeper.core.spec import ModelSpec, Offer
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.proxy.gate import Call, Provider
@@ -46,15 +45,14 @@ _refusals: Final = Memo[int, tuple[tuple[Violation, ...], Rejection]](REFUSALS_R
 ADMITTED_REMEMBERED: Final = 4096
 """What is asked of a provider's models, some hundred bytes each: a few hundred cover a day."""
 
-_settings_of: Final = attrgetter(*SETTINGS)
+_Key = tuple[int, int, str | None, Settings]
 
-_AdmittedKey = tuple[int, int, str | None, bool, tuple[Any, ...]]
-
-_admitted: Final = Memo[_AdmittedKey, tuple[Catalog, Provider, ModelSpec, Offer, ValidRequest, Quote]](
-    ADMITTED_REMEMBERED
-)
+_admitted: Final = Memo[_Key, tuple[Catalog, Provider, ModelSpec, Offer, ValidRequest, Quote]](ADMITTED_REMEMBERED)
 """By the identities of catalog and provider, which are remembered with it, the model's name and the settings. Of a
 prompt only whether there is one."""
+
+_refused: Final = Memo[_Key, tuple[Catalog, Provider, Rejection]](REFUSALS_REMEMBERED)
+"""The same for what the model does not do."""
 
 
 @dataclass(slots=True)
@@ -82,18 +80,34 @@ def admit(
 ) -> Admission:
     """Finds who offers the model, then checks lifecycle, permission, capability, the project's rule and the price.
     Raises `Rejected`; in shadow only where no price can be found, not even that of the nearest valid request. What is
-    let in, of a team that may ask for every model, is remembered."""
-    key = None
-    if past is ENFORCED and len(candidates) == 1 and _may_ask_all(team):
-        key = id(catalog), id(candidates[0]), asked.model, (asked.prompt_length or 0) > 0, _settings_of(asked)
-        known = _admitted.get(key)
-        if known is not None:
-            _, provider, model, offer, valid, quote = known
-            return Admission(provider, model, offer, asked, valid, quote)
-    admission = _admit(catalog, candidates, team, asked, project, phase, past)
-    if key is not None and may_be_remembered(asked):
-        _admitted.put(key, (catalog, candidates[0], admission.model, admission.offer, admission.valid, admission.quote))
-    return admission
+    let in, of a team that may ask for every model, is remembered, and so is what the model does not do."""
+    if past is not ENFORCED or len(candidates) != 1 or not _may_ask_all(team):
+        return _admit(catalog, candidates, team, asked, project, phase, past)
+    key = id(catalog), id(candidates[0]), asked.model, asked.settings or settings_of(asked)
+    known = _admitted.get(key)
+    if known is not None:
+        _, provider, model, offer, valid, quote = known
+        return Admission(provider, model, offer, asked, valid, quote)
+    refused = _refused.get(key)
+    if refused is not None:
+        raise Rejected(refused[2])
+    return _admit_new(key, catalog, candidates, team, asked)
+
+
+def _admit_new(
+    key: _Key, catalog: Catalog, candidates: tuple[Provider, ...], team: TeamRecord, asked: GenerationRequest
+) -> Admission:
+    """Decides, and remembers it."""
+    provider = candidates[0]
+    try:
+        found = _admit(catalog, candidates, team, asked, None, None, ENFORCED)
+    except Rejected as no:
+        if _is_told_again(no.rejection):
+            _refused.put(key, (catalog, provider, no.rejection))
+        raise
+    if may_be_remembered(asked):
+        _admitted.put(key, (catalog, provider, found.model, found.offer, found.valid, found.quote))
+    return found
 
 
 def _may_ask_all(team: TeamRecord) -> bool:
@@ -159,6 +173,12 @@ def _refusal(model: ModelSpec, asked: GenerationRequest, violations: tuple[Viola
     if may_be_remembered(asked):
         _refusals.put(id(violations), (violations, found))
     return found
+
+
+def _is_told_again(rejection: Rejection) -> bool:
+    """Whether it is one of those that are remembered: of a model that is there, of settings that may be kept."""
+    known = _refusals.get(id(rejection.violations))
+    return known is not None and known[1] is rejection
 
 
 def _past_refusal(model: ModelSpec, asked: GenerationRequest, violations: tuple[Violation, ...], past: Past) -> Priced:

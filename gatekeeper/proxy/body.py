@@ -7,8 +7,8 @@ once, or on disk (`keeping.py`). A body that is compressed is refused, because w
 import asyncio
 from collections.abc import Sequence
 
-from aiohttp import HttpVersion11, web
-from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_TYPE, EXPECT
+from aiohttp import web
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_TYPE
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gatekeeper.core.pieces import contains
@@ -16,8 +16,7 @@ from gatekeeper.core.rejection import Code, refuse
 from gatekeeper.dialects.base import RouteKind
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.keeping import Body, Room, looked_through
-
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+from gatekeeper.web.incoming import Request
 
 SMALL_BYTES = 16 * 1024
 """A body that has come with its head and is no larger is not counted: how many there can be at once is bounded."""
@@ -112,9 +111,8 @@ def _is_json(request: web.BaseRequest) -> bool:
 
 
 async def _wait_for_body(request: web.BaseRequest, body: Body, max_bytes: int, timeout_s: float) -> None:
-    expects = request.headers.get(EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11
-    if expects and request.transport is not None:
-        request.transport.write(CONTINUE)
+    if isinstance(request, Request):
+        request.go_on()
     try:
         async with asyncio.timeout(timeout_s):
             async for piece in request.content.iter_any():

@@ -7,9 +7,10 @@ meanwhile. What the ledger cannot take because the store is away goes to the out
 """
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.dialects.base import JobLink
@@ -21,7 +22,7 @@ from gatekeeper.events import (
     JobAccepted,
     SettleFailed,
 )
-from gatekeeper.ledger.errors import LedgerError, LedgerUnavailable
+from gatekeeper.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable
 from gatekeeper.ledger.records import (
     Answer,
     Ending,
@@ -70,8 +71,8 @@ async def take_off(
     await places.take()
     try:
         result = await gate.ledger.hold(order)
-    except LedgerUnavailable as error:
-        if error.maybe_executed:
+    except (LedgerUnavailable, LedgerBroken) as error:
+        if isinstance(error, LedgerBroken) or error.maybe_executed:
             await gate.in_flight.book_here(_undo, gate, call, order, error)
         raise
     except asyncio.CancelledError:
@@ -90,8 +91,12 @@ async def take_off(
     return Flight(gate, call, admission, once, result, context_of(order, result), result.available)
 
 
-async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailable | None = None) -> None:
-    """A hold whose answer never came may have been made; nothing was sent, so nothing may stay held."""
+async def _undo(gate: Gate, call: Call, order: HoldOrder, why: LedgerUnavailable | LedgerBroken | None = None) -> None:
+    """A hold whose answer never came or cannot be read may have been made. Nothing was sent; nothing may stay held.
+
+    `why`: none where whoever asked is gone. A store that cannot be understood twice is not asked again: that it may
+    have kept something is told, and time frees it.
+    """
     facts = replace(call.facts, hold_id=order.hold_id)
     undo = Resolution(
         act=Act.UNDO,
@@ -101,13 +106,15 @@ async def _undo(gate: Gate, call: Call, order: HoldOrder, away: LedgerUnavailabl
         held=order.amount,
         request_id=call.request_id,
     )
-    if away is not None and await defer(gate, facts, undo, away):
+    if isinstance(why, LedgerUnavailable) and await defer(gate, facts, undo, why):
         return
     try:
         # Behind the hold on the same lane, so it meets whatever that hold did.
         await gate.ledger.undo(undo.hold_id, undo.team, reason=undo.why)
     except LedgerError as error:
-        if away is None:
+        if isinstance(why, LedgerBroken) and isinstance(error, LedgerBroken):
+            emit(SettleFailed(facts=facts, credits_held=order.amount, reason=type(error).__name__))
+        elif not isinstance(why, LedgerUnavailable):
             await defer(gate, facts, undo, error)
 
 
@@ -153,17 +160,30 @@ class Flight:
             self.gate.habits.ended(self.call.trace.habit, self.gate.clock.monotonic_s(), answered=answered)
             self.gate.in_flight.ended()
 
-    async def land(self, outcome: Outcome, kept: Answer | None = None) -> None:
-        """The answer has ended: books what it says was made, and keeps it for when the same is asked again."""
+    def land(self, outcome: Outcome, kept: Answer | None = None) -> Coroutine[Any, Any, None]:
+        """The answer has ended: books what it says was made, and keeps it for when the same is asked again. What this
+        gives back has to be awaited at once."""
         self.kept = kept
+        if type(outcome) is not Made:
+            return self._land_without(outcome)
+        of = self.admission
+        end = ended_with(of.model, of.valid, outcome, self.held.amount, of.asked)
+        self.resolved = True
+        if outcome.job_id is not None:
+            return self._land_and_name(end, outcome.job_id, outcome.files)
+        return self.gate.in_flight.book_here(self._charge, end)
+
+    async def _land_and_name(self, end: Ended, job_id: str, files: tuple[str, ...]) -> None:
+        """It ended at once, and can be asked for again all the same, by its own name or by those of its files."""
+        await self.gate.in_flight.book_here(self._charge, end)
+        job = self.gate.desk.adopt(self.record(Pending(job_id)))
+        job.ended, job.charged = self.deferred or self.charged is not None, self.charged
+        for name in (job_id, *files):
+            await name_job(self.gate, job, name)
+
+    async def _land_without(self, outcome: Outcome) -> None:
+        """What is no work that was made."""
         match outcome:
-            case Made():
-                of = self.admission
-                end = ended_with(of.model, of.valid, outcome, self.held.amount, of.asked)
-                self.resolved = True
-                await self.gate.in_flight.book_here(self._charge, end)
-                if outcome.job_id is not None:
-                    await self._name(outcome.job_id, outcome.files)
             case Failed(reason, True, cost):
                 full = Owed(self.held.amount, self.held.amount, note=reason)
                 end = Ended(full, "failed_billable", cost, meta_text({}, cost))
@@ -293,13 +313,6 @@ class Flight:
             )
         )
 
-    async def _name(self, job_id: str, files: tuple[str, ...]) -> None:
-        """It ended at once, and can be asked for again all the same, by its own name or by those of its files."""
-        job = self.gate.desk.adopt(self.record(Pending(job_id)))
-        job.ended, job.charged = self.deferred or self.charged is not None, self.charged
-        for name in (job_id, *files):
-            await name_job(self.gate, job, name)
-
     def record(self, pending: Pending) -> JobRecord:
         """What is to be known of the work that goes on without this flight."""
         url = pending.poll_url or ""
@@ -340,11 +353,12 @@ class Flight:
         return replace(known, amount=due.amount, meta=meta, within_available=due.within_available)
 
     def _count(self, outcome: str, *, charged: int = 0, over: int = 0) -> int | None:
-        self.gate.metrics.resolved(self.admission.provider.name, outcome, charged=charged, over=over)
+        metrics = self.gate.metrics
+        metrics.resolved(self.admission.provider.name, outcome, charged=charged, over=over)
         self.call.trace.ended = outcome
         if outcome != "unknown" and self.upstream_began_s is not None:
             # From just after the hold was made.
-            self.gate.metrics.traffic.hold_ended(self.gate.clock.monotonic_s() - self.upstream_began_s)
+            metrics.traffic.hold_ended(self.gate.clock.monotonic_s() - self.upstream_began_s)
         return self._count_upstream()
 
     def _unbooked(self, outcome: str) -> None:

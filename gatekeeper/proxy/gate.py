@@ -28,9 +28,8 @@ from gatekeeper.proxy.remembering import NONE, Habit, Habits
 from gatekeeper.proxy.webhooks.parts import Webhooks
 from gatekeeper.recent import Recent
 from gatekeeper.settings import JobSettings
-from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.credential import Credential, with_credential
-from gatekeeper.upstream.messages import Headers, Timeouts
+from gatekeeper.upstream.messages import Headers, Sender, Timeouts
 from gatekeeper.web.auth import Authenticator, Caller
 from gatekeeper.web.tls import Certificate
 
@@ -50,7 +49,7 @@ class Provider:
     dialect: Dialect
     bases: Mapping[str, str]
     credential: Credential
-    upstream: Upstream
+    upstream: Sender
     offers_of: str
     models: tuple[str, ...] = ()
     default_model: str | None = None
@@ -173,7 +172,7 @@ class InFlight:
 
 
 class Spans(Protocol):
-    """Tells in spans what becomes of requests. Around calls of the ledger and of providers it has its own already."""
+    """Tells in spans what becomes of requests. Calls of the ledger and of providers have their own already."""
 
     def around(self, gate: "Gate", handle: "Handle") -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         """The same handler with a span around each request."""

@@ -26,7 +26,7 @@ def habit_of(gate: Gate, call: Call, admission: Admission, once: Once) -> Habit:
     traits: tuple[str, ...] = ()
     if (valid.audio or valid.audio_open) and _is_unasked_sound(admission):
         traits = (AUDIO,)
-    if known.is_retry(request, now_s) or _tries(call) > 0:
+    if known.is_retry(request, now_s) or (RETRY_COUNT in call.request.headers and _tries(call) > 0):
         traits += (RETRY,)
     if prompt and known.is_repeated(prompt, now_s):
         traits += (REPEATED,)

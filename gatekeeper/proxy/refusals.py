@@ -187,7 +187,7 @@ def credential_refused(provider: str) -> Rejected:
 
 def _refused(refused: Refused, admission: Admission, now: datetime) -> Rejected:
     """The same to whoever asks for the same with the same left, but where it says how long to wait."""
-    if any(refusal.code is RefusalCode.RATE_LIMITED for refusal in refused.refusals):
+    if RefusalCode.RATE_LIMITED in [refusal.code for refusal in refused.refusals]:
         return Rejected(_rejection(refused, admission, now))
     left = (refused.refusals, refused.required, refused.available, refused.held)
     key = settings_key(admission.model, admission.asked), left

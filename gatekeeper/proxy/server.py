@@ -9,16 +9,16 @@ metric, with the same code in all three.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.rejection import Code, Rejected, Rejection, quoted, refuse
 from gatekeeper.dialects.base import Dialect, Route, RouteKind
-from gatekeeper.events import GenerationRejected, InternalError, LedgerFailed
+from gatekeeper.events import InternalError, LedgerFailed
 from gatekeeper.ledger.errors import LedgerError
-from gatekeeper.logs import emit, one_word, place_of
+from gatekeeper.logs import emit, place_of
 from gatekeeper.proxy.decisions.deciding import answer_decision, decisions_provider
 from gatekeeper.proxy.decisions.forwardauth import auth_shape
 from gatekeeper.proxy.decisions.routes import OF_ONE, find_decision_route, is_forward_auth
@@ -35,6 +35,7 @@ from gatekeeper.proxy.native_routes import (
     answer_usage,
 )
 from gatekeeper.proxy.pipeline import generate, pass_free
+from gatekeeper.proxy.refusallines import tell_rejection
 from gatekeeper.proxy.refusals import ledger_away
 from gatekeeper.proxy.scopes import TO_CHOOSE, TO_GENERATE, TO_PASS, TO_PRICE, TO_READ, Scopes, check_scope
 from gatekeeper.proxy.shadow import shadow_for
@@ -99,10 +100,6 @@ FOUND_LENGTH_MAX: Final = 256
 
 LEDGER_DETAIL_LENGTH_MAX = 200
 """Enough for the store's own words and where it was looked for."""
-
-
-LOGGED = "log line"
-"""Where a rejection keeps what the log line says of it."""
 
 
 async def answer_nothing(gate: Gate, call: Call) -> web.StreamResponse:  # noqa: ARG001  # every answering takes both
@@ -316,19 +313,7 @@ class DataPlane:
         metrics.traffic.refused(facts, rejection.code)
         if money is not None:
             metrics.traffic.credits_refused(rejection.code, money.required)
-        codes, violations = rejection.told.get(LOGGED) or _log_words(rejection)
-        told = GenerationRejected(
-            facts=facts,
-            code=rejection.code,
-            codes=codes,
-            violations=violations,
-            credits_required=money.required if money else None,
-            credits_available=money.available if money else None,
-            status=rejection.status,
-            asked=trace.asked,
-        )
-        emit(told)
-        self._gate.recent.refused(told, rejection)
+        self._gate.recent.refused(tell_rejection(rejection, facts, trace.asked), rejection)
         return rejection_answer(target.shape or target.dialect, rejection, facts.request_id, request)
 
     def _tell_ledger_failure(self, error: LedgerError, trace: Trace) -> None:
@@ -344,15 +329,6 @@ class DataPlane:
         if trace.answering and request.transport is not None:
             request.transport.abort()
         return failure_answer(trace.facts.request_id)
-
-
-def _log_words(rejection: Rejection) -> tuple[tuple[Code, ...], tuple[dict[str, Any], ...]]:
-    """All codes and violations as the log line has them, written once for a rejection that is told again."""
-    violations = tuple(
-        {"code": v.code, "field": v.field, "requested": one_word(v.requested)} for v in rejection.violations
-    )
-    words = rejection.told[LOGGED] = rejection.codes, violations
-    return words
 
 
 def _version(provider: Provider, method: str, path: str) -> str:

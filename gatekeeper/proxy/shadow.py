@@ -108,7 +108,7 @@ def tell_shadow(gate: Gate, call: Call, held: Held | None) -> None:
         asked=call.trace.asked,
     )
     emit(told)
-    gate.recent.refused(told, Rejection(codes[0], "", tuple(shadow.violations)))
+    gate.recent.refused(lambda: told, Rejection(codes[0], "", tuple(shadow.violations)))
 
 
 async def _pass_on(gate: Gate, call: Call, provider: Provider, answer: UpstreamAnswer) -> web.StreamResponse:

@@ -7,14 +7,13 @@ size. Pure.
 import re
 from collections.abc import Mapping
 from fractions import Fraction
-from operator import attrgetter
 from typing import Any, Final
 
-from gatekeeper.core.decide import SETTINGS, may_be_remembered
+from gatekeeper.core.decide import may_be_remembered, settings_of
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.outcome import Made
 from gatekeeper.core.rejection import number_text
-from gatekeeper.core.request import GenerationRequest, Operation
+from gatekeeper.core.request import GenerationRequest, Operation, Settings
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.logs import one_word
 
@@ -33,10 +32,8 @@ ADMITTED_REMEMBERED: Final = 4096
 ASKED_REMEMBERED: Final = 2048
 """The same for what is refused: whoever asks for what a model does not do asks again."""
 
-_said: Final = attrgetter(*SETTINGS)
-
-_asked: Final = Memo[tuple[str | None, bool, tuple[Any, ...]], dict[str, Any]](ASKED_REMEMBERED)
-_admitted: Final = Memo[tuple[str, bool, tuple[Any, ...]], dict[str, Any]](ADMITTED_REMEMBERED)
+_asked: Final = Memo[tuple[str | None, Settings], dict[str, Any]](ASKED_REMEMBERED)
+_admitted: Final = Memo[tuple[str, Settings], dict[str, Any]](ADMITTED_REMEMBERED)
 
 _SIDES: Final = re.compile(r"(-?\d{1,10})x(-?\d{1,10})", re.ASCII)
 MODEL_CHARS_MAX: Final = 64
@@ -46,14 +43,14 @@ _WORDS: Final = ("model", "resolution", "aspect_ratio", "size", "quality")
 
 
 def asked_words(asked: GenerationRequest) -> dict[str, Any]:
-    """What was asked, by name; what was not said is left out."""
-    key = (asked.model, bool(asked.prompt_length), _said(asked))
+    """What was asked, by name; what was not said is left out. One for all who ask for the same: not to be changed."""
+    key = asked.model, asked.settings or settings_of(asked)
     known = _asked.get(key)
     if known is None:
         known = _words_of(asked)
         if may_be_remembered(asked) and len(asked.model or "") <= MODEL_CHARS_MAX:
             _asked.put(key, known)
-    return known.copy()
+    return known
 
 
 def _words_of(asked: GenerationRequest) -> dict[str, Any]:
@@ -80,13 +77,13 @@ def _words_of(asked: GenerationRequest) -> dict[str, Any]:
 def admitted_words(asked: GenerationRequest, upstream_id: str) -> dict[str, Any]:
     """The same of a request that its model can do, which is sent under this id: it is told as one of few, and what they
     say is the catalog's words."""
-    key = (upstream_id, bool(asked.prompt_length), _said(asked))
+    key = upstream_id, asked.settings or settings_of(asked)
     known = _admitted.get(key)
     if known is None:
         known = _words_of(asked) | {"model": upstream_id}
         if may_be_remembered(asked):
             _admitted.put(key, known)
-    return known.copy()
+    return known
 
 
 def read_asked(told: Mapping[str, Any]) -> GenerationRequest:

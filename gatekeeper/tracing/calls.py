@@ -1,7 +1,6 @@
 """Spans around what a request waits for: the calls of the ledger that move its credits, and those of its provider.
 
-The ledger and the client are those that the rest of the gateway has, seen through spans: they share all they know. A
-call that no traced request and no traced booking waits for has no span. Needs OpenTelemetry.
+A call that no traced request and no traced booking waits for has no span. Needs OpenTelemetry.
 """
 
 from asyncio import CancelledError
@@ -13,13 +12,13 @@ from urllib.parse import urlsplit
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Tracer, get_current_span, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
+from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.records import Answer, Attached, Ending, Held, HoldOrder, HoldResult, Marked, Refused, Settlement
 from gatekeeper.tracing.words import PROPAGATOR, credits_told, fail, method_of
-from gatekeeper.upstream.client import Upstream
 from gatekeeper.upstream.failure import UpstreamError
-from gatekeeper.upstream.messages import Delivery, RawHeaders, UpstreamAnswer, UpstreamRequest
+from gatekeeper.upstream.messages import Delivery, RawHeaders, Sender, UpstreamAnswer, UpstreamRequest
 
 FAILED_FROM: Final = 400
 """To whoever asked, an answer with this status or one above it is an error (the conventions for HTTP clients)."""
@@ -32,16 +31,13 @@ _LEFT: Final = "gatekeeper.client_left"
 
 
 class TracedLedger(Ledger):
-    """The same ledger, with a span around each call that holds credits, ends a hold or says that its end is unknown.
+    """A ledger with a span around each call that holds credits, ends a hold or says that its end is unknown.
 
     What was held and charged stands at the span of the request too.
     """
 
-    __slots__ = ("_tracer",)
-
-    def __init__(self, ledger: Ledger, tracer: Tracer) -> None:
-        # Not one more ledger: whatever is told to either, both know.
-        self.__dict__ = ledger.__dict__
+    def __init__(self, client: StoreClient, tracer: Tracer) -> None:
+        super().__init__(client)
         self._tracer = tracer
 
     async def hold(self, order: HoldOrder) -> HoldResult:
@@ -94,28 +90,27 @@ class TracedLedger(Ledger):
             span.end()
 
 
-class TracedUpstream(Upstream):
-    """The same client, with a span around each exchange, which ends when the answer is here or given up.
+class TracedSender:
+    """Sends by another, with a span around each exchange, which ends when the answer is here or given up.
 
     `is_named`: the provider hears of that span, in place of the one that the caller named.
     """
 
-    __slots__ = ("_is_named", "_provider", "_tracer")
-
-    def __init__(self, upstream: Upstream, tracer: Tracer, provider: str, *, is_named: bool) -> None:
-        self.__dict__ = upstream.__dict__
+    def __init__(self, sender: Sender, tracer: Tracer, provider: str, *, is_named: bool) -> None:
+        self._sender = sender
         self._tracer = tracer
         self._provider = provider
         self._is_named = is_named
 
     async def send(self, request: UpstreamRequest, delivery: Delivery | None = None) -> UpstreamAnswer:
+        """As the other does."""
         if get_current_span() is INVALID_SPAN:
-            return await super().send(request, delivery)
+            return await self._sender.send(request, delivery)
         span = _begin(self._tracer, "upstream", _asked(request, self._provider), SpanKind.CLIENT)
         if self._is_named:
             _name_span(request, span)
         try:
-            answer = await super().send(request, delivery)
+            answer = await self._sender.send(request, delivery)
         except UpstreamError as error:
             _end(span, error)
             raise

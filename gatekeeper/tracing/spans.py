@@ -11,10 +11,12 @@ from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, get_current_
 
 from gatekeeper import __version__
 from gatekeeper.core.rejection import FACTS, Fault
+from gatekeeper.ledger.client import StoreClient
+from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.proxy.gate import Gate, Handle, Noted, Trace
 from gatekeeper.proxy.jobs.record import JobRecord
 from gatekeeper.settings import Settings
-from gatekeeper.tracing.calls import TracedLedger, TracedUpstream
+from gatekeeper.tracing.calls import TracedLedger, TracedSender
 from gatekeeper.tracing.sending import LAST_SPANS_S_MAX, close_provider, open_provider
 from gatekeeper.tracing.words import (
     caller_context,
@@ -35,9 +37,10 @@ FAILED_FROM: Final = 500
 """An answer with this status or one above it is a failure of whoever gave it (the conventions for HTTP servers)."""
 
 
-def open_spans(settings: Settings, stack: AsyncExitStack) -> "AllSpans":
-    """Spans until the stack is closed, and a moment longer for the last of them to leave. Raises ValueError."""
-    provider = open_provider()
+def open_spans(settings: Settings, stack: AsyncExitStack, count: Callable[[int], None]) -> "AllSpans":
+    """Spans until the stack is closed, and a moment longer for the last of them to leave; `count` hears of those that
+    are lost. Raises ValueError."""
+    provider = open_provider(count)
     last_s = min(settings.server.shutdown_grace_s, LAST_SPANS_S_MAX)
     stack.push_async_callback(close_provider, provider, last_s)
     return AllSpans(provider, to_providers=settings.tracing.to_providers)
@@ -51,13 +54,17 @@ class AllSpans:
         self._tracer = provider.get_tracer("gatekeeper", __version__)
         self._to_providers = to_providers
 
+    def ledger_of(self, client: StoreClient) -> Ledger:
+        """A ledger with spans around its calls."""
+        return TracedLedger(client, self._tracer)
+
     def of_gate(self, gate: Gate) -> Gate:
-        """The same gate with spans around what it does."""
+        """The same gate with spans around its requests, and around the calls of its providers."""
         providers = {
-            name: replace(each, upstream=TracedUpstream(each.upstream, self._tracer, name, is_named=self._to_providers))
+            name: replace(each, upstream=TracedSender(each.upstream, self._tracer, name, is_named=self._to_providers))
             for name, each in gate.providers.items()
         }
-        return replace(gate, ledger=TracedLedger(gate.ledger, self._tracer), providers=providers, spans=self)
+        return replace(gate, providers=providers, spans=self)
 
     def around(self, gate: Gate, handle: Handle) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         """The handler with a span around each request, which goes on with the trace that its caller names."""

@@ -4,8 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, Protocol
 
+from gatekeeper.ledger.client import StoreClient
+from gatekeeper.ledger.ledger import Ledger
+from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.gate import Gate
 from gatekeeper.settings import Settings
 from gatekeeper.yamlfile import ConfigError, Problem
@@ -42,7 +45,9 @@ def tracing_problems(settings: Settings) -> list[Problem]:
 
 def _problems(settings: Settings) -> Iterator[Problem]:
     if not all(map(_is_there, NEEDED)):
-        mend = "Run `pip install 'gatekeeper[otel]'`, or write 'enabled: false'."
+        mend = (
+            "Install opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http beside it, or write 'enabled: false'."
+        )
         yield settings.problem(_WHERE, "traces take OpenTelemetry, which is not installed", mend)
     for name, values in KNOWN.items():
         said = os.environ.get(name, "").strip()
@@ -58,16 +63,41 @@ def _is_there(module: str) -> bool:
         return False
 
 
-def traced(gate: Gate, settings: Settings, stack: AsyncExitStack) -> Gate:
-    """The same gate with spans around what it does; they leave for the collector until the stack is closed.
+class Tracing(Protocol):
+    """Puts spans around what a gateway does."""
+
+    def ledger_of(self, client: StoreClient) -> Ledger:
+        """A ledger with spans around its calls."""
+        ...
+
+    def of_gate(self, gate: Gate) -> Gate:
+        """The same gate with spans around its requests, and around the calls of its providers."""
+        ...
+
+
+class Untraced:
+    """Puts none around it."""
+
+    def ledger_of(self, client: StoreClient) -> Ledger:
+        """A ledger."""
+        return Ledger(client)
+
+    def of_gate(self, gate: Gate) -> Gate:
+        """The same gate."""
+        return gate
+
+
+def open_tracing(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Tracing:
+    """Spans, where they are wanted; they leave for the collector until the stack is closed.
 
     Raises `ConfigError` for variables that cannot be used.
     """
+    if not settings.tracing.enabled:
+        return Untraced()
     from gatekeeper.tracing.spans import open_spans  # noqa: PLC0415 - the extra may not be there
 
     try:
-        spans = open_spans(settings, stack)
+        return open_spans(settings, stack, metrics.vitals.spans_lost.inc)
     except ValueError as error:
         mend = "Correct the variable of OpenTelemetry that it is about."
         raise ConfigError([settings.problem(_WHERE, str(error), mend)]) from None
-    return spans.of_gate(gate)

@@ -106,3 +106,11 @@ class UpstreamAnswer(Protocol):
     async def __aenter__(self) -> "UpstreamAnswer": ...
 
     async def __aexit__(self, *_: object) -> None: ...
+
+
+class Sender(Protocol):
+    """Sends requests to providers."""
+
+    async def send(self, request: UpstreamRequest, delivery: Delivery | None = None) -> UpstreamAnswer:
+        """Sends once, as `client.Upstream` does, and raises what that raises."""
+        ...

@@ -135,7 +135,10 @@ class Acceptor:
         self._watch()
 
     def close(self) -> None:
-        """Takes no more."""
+        """Takes no more, and leaves those whose TLS has not begun: they have asked for nothing yet."""
+        if self._tls is not None:
+            for beginning in self._beginning:
+                beginning.cancel()
         if self._resume is not None:
             self._resume.cancel()
         self._loop.remove_reader(self._listening)

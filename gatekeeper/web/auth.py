@@ -23,6 +23,7 @@ from gatekeeper.core.rejection import Code, Rejected, refuse
 from gatekeeper.ledger.errors import LedgerUnavailable
 from gatekeeper.ledger.teamrecord import KeyRecord, TeamRecord
 from gatekeeper.web.knocking import Knocks
+from gatekeeper.web.senders import Senders
 
 Value = TypeVar("Value")
 Entry = TypeVar("Entry")
@@ -83,8 +84,9 @@ class Authenticator:
         clock: Clock,
         static_keys: Iterable[KeyRecord] = (),
         key_headers: frozenset[bytes] = KEY_HEADERS,
+        senders: Senders | None = None,
     ) -> None:
-        self._knocks = Knocks(clock)
+        self._knocks, self._senders = Knocks(clock), senders or Senders()
         self._key_names = KeyNames(key_headers)
         self._clock = clock
         self._static = {record.sha256: record for record in static_keys}
@@ -119,7 +121,7 @@ class Authenticator:
         record = self._static.get(sha256)
         if record is None:
             is_known = sender is None or self._keys.has_known(sha256)
-            address = None if is_known or sender is None else sender.remote or ""
+            address = None if is_known or sender is None else self._senders.address_of(sender)
             record = await self._record(sha256, address, to_end=to_end)
         if record is None or not hmac.compare_digest(record.sha256, sha256):
             raise _unknown()

@@ -4,18 +4,26 @@ The library works each of these out when it is first asked, in a function and wi
 beside each request the writer for an answer; an answer that is plain needs none.
 """
 
-from typing import Any
+from typing import Any, Final
 
-from aiohttp import HttpVersion, StreamReader, web
+from aiohttp import HttpVersion, HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.hdrs import EXPECT
 from aiohttp.http import RawRequestMessage, StreamWriter
 from multidict import CIMultiDictProxy
 
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
 
 class Request(web.BaseRequest):
-    """The same, and `has_begun`: whether something of its answer was written, past the library's writer."""
+    """The same, and `has_begun`: whether something of its answer was written, past the library's writer.
+
+    One that waits to be told to go on with its body may never send it when it is not: then its answer is the last of
+    its connection, for nobody knows where another request would begin (RFC 9110, 10.1.1).
+    """
 
     __slots__ = (
+        "_awaits_leave",
         "_own_writer",
         "content",
         "has_begun",
@@ -64,7 +72,15 @@ class Request(web.BaseRequest):
             self._transport_peername, self._transport_sockname = protocol.peername, protocol.sockname
         self.content, self.headers, self.protocol = payload, message.headers, protocol
         self.method, self.raw_path, self.version = message.method, message.path, message.version
-        self.raw_headers, self.keep_alive = message.raw_headers, not message.should_close
+        self._awaits_leave = not payload.is_eof() and _awaits_leave(message)
+        self.raw_headers, self.keep_alive = message.raw_headers, not (message.should_close or self._awaits_leave)
+
+    def go_on(self) -> None:
+        """Its body will be read: tells that to a client that waits for it."""
+        if self._awaits_leave:
+            self._awaits_leave, self.keep_alive = False, not self._message.should_close
+            if self.transport is not None:
+                self.transport.write(CONTINUE)
 
     @property
     def _payload_writer(self) -> AbstractStreamWriter:
@@ -76,3 +92,8 @@ class Request(web.BaseRequest):
     @_payload_writer.setter
     def _payload_writer(self, writer: AbstractStreamWriter) -> None:
         self._own_writer = writer
+
+
+def _awaits_leave(message: RawRequestMessage) -> bool:
+    headers = message.headers
+    return EXPECT in headers and headers[EXPECT].lower() == "100-continue" and message.version >= HttpVersion11

@@ -1,7 +1,7 @@
 """How often somebody may try a key or a token that is not known, by the network that he comes from.
 
 Only who fails pays, and only failures are remembered, so many and no more. What is good is never asked about here.
-Addresses are those of connections: behind a proxy all callers have the proxy's.
+Addresses are those that `senders.py` tells: behind a proxy that is not trusted all callers have the proxy's.
 """
 
 from collections import OrderedDict

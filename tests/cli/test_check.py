@@ -93,6 +93,25 @@ def test_a_store_address_that_is_none(run: Run, configured: Path) -> None:
     assert (1, f"gatekeeper.yaml:3: store.url: {told}\n") == (result.exit_code, result.stderr)
 
 
+@pytest.mark.parametrize(
+    ("stated", "is_told"),
+    [
+        ("{port: 9000, admin_port: 9000}", True),
+        ("{port: 9000, host: 0.0.0.0, admin_port: 9000}", True),
+        ("{port: 9000, host: 10.0.0.7, admin_port: 9000}", False),
+        ("{port: 0, admin_port: 0}", False),
+    ],
+)
+def test_both_planes_at_one_port(run: Run, configured: Path, stated: str, is_told: bool) -> None:
+    """That cannot be listened to, which the start would tell as a port that somebody else has."""
+    (configured / "gatekeeper.yaml").write_text(f"{CONFIG}server: {stated}\n")
+
+    result = run("check")
+
+    told = "gatekeeper.yaml:3: server.admin_port: 9000 is the data port, too. Give each plane a port of its own.\n"
+    assert (int(is_told), told if is_told else "") == (result.exit_code, result.stderr)
+
+
 def test_missing_secrets_are_warnings(run: Run, configured: Path) -> None:
     """Secrets that are not in this environment do not fail the check; they are told with where they are named."""
     (configured / "gatekeeper.yaml").write_text(CONFIG + PROVIDERS + "teams: teams.yaml\n")

@@ -172,6 +172,15 @@ def test_what_was_spent(run: Run, spend: Spend) -> None:
     assert (["model", "resolution"], 147) == (found["by"], found["total"]["credits"])
 
 
+def test_a_team_without_a_plan_is_one_line(run: Run) -> None:
+    """Nor any empty line for the tables that are not there."""
+    run("teams", "create", "studio")
+
+    result = run("signals", "studio")
+
+    assert "Nothing of team studio is spent otherwise than it was planned.\n" == result.stdout
+
+
 def test_how_a_budget_stands(run: Run, spend: Spend) -> None:
     """What of it is used, what runs ahead of its plan, and the document of the admin API."""
     run("projects", "set", "studio", "spring", "100", "--part", "drafts=90:1K", "--part", "finals=10:final")

@@ -56,6 +56,24 @@ def test_the_same_document_as_the_route(run: Run) -> None:
 
 
 @needs_config
+@pytest.mark.parametrize("name", ["a-model", "acme-1"])
+def test_one_model(run: Run, name: str) -> None:
+    """By its id, or by what a provider calls it; `--json` has it alone, too."""
+    shown, document = run("models", name, COLUMNS="160"), json.loads(run("models", name, "--json").stdout)
+
+    assert (True, False) == ("A Model" in shown.stdout, "B Model" in shown.stdout)
+    assert ["a-model"] == [each["id"] for each in document["models"]]
+
+
+@needs_config
+def test_one_that_is_not_there(run: Run) -> None:
+    """The nearest names are told."""
+    result = run("models", "a-modell")
+
+    assert (1, True) == (result.exit_code, "No model 'a-modell' in the catalog. Near: a-model" in result.stderr)
+
+
+@needs_config
 def test_filters(run: Run) -> None:
     """Filters narrow the list as they do on the route."""
     result = run("models", "--operation", "image.edit", "--resolution", "2K", "--max-credits", "73.5", "--json")

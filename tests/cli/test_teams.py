@@ -212,6 +212,18 @@ def test_what_cannot_be(run: Run, command: tuple[str, ...], exit_code: int, told
     assert told in result.stderr
 
 
+def test_a_rotation_says_what_becomes_of_the_secret_before(run: Run) -> None:
+    """Whoever has it in use has to know whether there is time to change it."""
+    run("teams", "create", "studio")
+    run("keys", "create", "studio", "ci")
+
+    at_once = run("keys", "rotate", "studio", "ci").stdout.splitlines()[-1]
+    later = run("keys", "rotate", "studio", "ci", "--overlap", "24h").stdout.splitlines()[-1]
+
+    assert "The secret before ends within a second." == at_once
+    assert later.startswith("The secret before works until ")
+
+
 def test_a_key_is_shown_once(run: Run) -> None:
     """Its secret is printed when it is made and when it is renewed, and is in no list and no journal."""
     run("teams", "create", "studio")

@@ -27,7 +27,7 @@ def refusal(rejection: Rejection, **facts: Any) -> Refusal:
         credits_available=rejection.credits.available if rejection.credits else None,
         asked={"model": "nano-banana-2", "resolution": "8K", "duration_s": "5", "audio": False, "prompt": True},
     )
-    recent.refused(event, rejection)
+    recent.refused(lambda: event, rejection)
     (found,) = recent.seen_after(0)
     assert isinstance(found, Refusal)
     return found

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gatekeeper.core import alternatives as near
 from gatekeeper.core import decide as deciding
 from gatekeeper.core.alternatives import affordable, alternatives
-from gatekeeper.core.decide import DECISIONS_REMEMBERED, SETTINGS, Priced, decide
+from gatekeeper.core.decide import DECISIONS_REMEMBERED, SETTINGS, Priced, decide, settings_of
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.price import worth
 from gatekeeper.core.request import GenerationRequest, ValidRequest
@@ -20,7 +20,7 @@ from gatekeeper.core.validate import validate
 from tests.core.strategies import PROPERTY, any_requests, models
 from tests.factories import a_capability, a_model
 
-NOT_LOOKED_AT = {"model", "audio_unsaid", "prompt_length", "prompt_digest", "stream", "sources"}
+NOT_LOOKED_AT = {"model", "audio_unsaid", "prompt_length", "prompt_digest", "stream", "sources", "settings"}
 """What no decision follows from, but for whether there is a prompt."""
 
 
@@ -70,6 +70,16 @@ def test_only_whether_there_is_a_prompt_is_in_the_key() -> None:
     second = decide(model, GenerationRequest(prompt_length=4000, prompt_digest=b"two", sources=("job",)))
 
     assert first is second
+
+
+def test_a_request_that_is_changed_has_settings_of_its_own() -> None:
+    """What is known of one is not taken over by another that was made from it."""
+    asked = GenerationRequest(size="1x1", prompt_length=3)
+    settings_of(asked)
+
+    changed = replace(asked, size="2x2")
+
+    assert settings_of(GenerationRequest(size="2x2", prompt_length=3)) == settings_of(changed)
 
 
 def test_a_request_without_a_prompt_is_decided_by_itself() -> None:

@@ -50,10 +50,10 @@ def test_a_range_says_its_bounds() -> None:
         "256 to 2048 px a side",
         "sides in multiples of 16",
         "262144 to 2359296 px in all",
-        "width/height 0.3333333333 to 3",
+        "width:height 1:3 to 3:1",
     ) == BOUNDS.describe()
-    assert ("1 to 9 px a side", "width/height 2 to any") == SizeRange(1, 9, ratio_min=Fraction(2)).describe()
-    assert ("1 to 9 px a side", "width/height 0 to 2") == SizeRange(1, 9, ratio_max=Fraction(2)).describe()
+    assert ("1 to 9 px a side", "width:height 2:1 to any") == SizeRange(1, 9, ratio_min=Fraction(2)).describe()
+    assert ("1 to 9 px a side", "width:height any to 2:1") == SizeRange(1, 9, ratio_max=Fraction(2)).describe()
     assert ("1 to 9 px a side", "4 to any px in all") == SizeRange(1, 9, area_min=4).describe()
 
 

@@ -35,7 +35,7 @@ RUN_ELSEWHERE: Final = {
 
 NOT_RUN: Final = {
     "pip install /path/to/gatekeeper": "it installs into the environment that runs the tests",
-    "pip install 'gatekeeper[otel]'": "as the line before it; the tests have it already",
+    "uv sync --locked --inexact --extra otel": "as the line before it; the tests have it already",
     "make test": "it would run this test",
     "docker compose up --build --detach --wait": "there is no Docker where tests run",
     "docker compose exec gateway-1 gatekeeper health": "there is no Docker where tests run",

@@ -94,8 +94,13 @@ def takes(field: FieldInfo) -> str:
 
 
 def _takes(kind: Any, metadata: tuple[Any, ...]) -> str:
-    if any("_http_address" in repr(each) for each in metadata):
-        return "http or https address"
+    for checked, said in {
+        "_http_address": "http or https address",
+        "_network": "address or network",
+        "_own_host": "host name",
+    }.items():
+        if any(checked in repr(each) for each in metadata):
+            return said
     inside = get_args(kind)
     match get_origin(kind):
         case origin if origin is Annotated:

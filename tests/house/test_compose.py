@@ -5,14 +5,18 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_ENDPOINT
 
+from gatekeeper.admin.hostnames import HostNames
 from gatekeeper.settings import ServerSettings
+from gatekeeper.web.senders import FORWARDED_FOR
 from gatekeeper.yamlfile import load_yaml
 from tests.house.deployfiles import GIVEN, compose_problems, composed, dockerfile, image_environment, is_setting
 from tests.house.generated import ROOT, commands
@@ -72,7 +76,7 @@ def test_the_gateways_are_started_with_a_command_they_have(gateways: list[Any]) 
 
 def test_every_variable_is_a_setting_or_a_credential_that_the_config_names(gateways: list[Any]) -> None:
     """No variable is misspelled, in either file."""
-    named = {*gateways[0]["environment"], *image_environment()} - {"GATEKEEPER_CONFIG"}
+    named = {*gateways[0]["environment"], *image_environment()} - {"GATEKEEPER_CONFIG", OTEL_EXPORTER_OTLP_ENDPOINT}
     config = (ROOT / "config" / "gatekeeper.yaml").read_text()
 
     assert [] == [name for name in sorted(named) if not is_setting(name) and f"{{env: {name}}}" not in config]
@@ -110,6 +114,25 @@ def test_a_gateway_that_is_made_anew_has_its_address_again(compose: Any, gateway
     assert len(gateways) == len(addresses)
     assert all(address in ip_network(subnet["subnet"]) for address in addresses)
     assert compose["networks"]["storing"]["internal"]
+
+
+def test_the_gateways_trust_the_balancer_alone(services: Any, gateways: list[Any]) -> None:
+    """It says who calls, in the header that is asked for; nobody else in its network is believed."""
+    balancer = services["balancer"]["networks"]["serving"]["ipv4_address"]
+    header = f"proxy_set_header {FORWARDED_FOR} $proxy_add_x_forwarded_for;"
+
+    assert header in (ROOT / "config/balancer/nginx.conf").read_text()
+    for gateway in gateways:
+        assert [balancer] == json.loads(gateway["environment"]["GATEKEEPER_SERVER__TRUSTED_PROXIES"])
+
+
+def test_every_name_of_the_files_leads_to_the_admin_port(compose: Any, gateways: list[Any]) -> None:
+    """That of the services, by which it is scraped; others are to be named."""
+    named = json.loads(gateways[0]["environment"]["GATEKEEPER_SERVER__ADMIN_HOSTS"])
+    hosts = HostNames.of("0.0.0.0", named)
+
+    assert [] == [name for name in (*compose["services"], "localhost", "127.0.0.1") if hosts.refusal(f"{name}:8081")]
+    assert hosts.refusal("evil.test")
 
 
 def test_every_store_keeps_credits(services: Any) -> None:
@@ -201,6 +224,21 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
     assert [] == [source for source in sources if not (ROOT / source).exists()]
     assert f"EXPOSE {defaults.port} {defaults.admin_port}" in dockerfile()
     assert re.search(r"^USER 10001:10001$", dockerfile(), re.MULTILINE)
+
+
+def test_the_image_has_what_settings_may_ask_for() -> None:
+    """Every extra, in the layer of the dependencies as behind it: whoever turns traces on needs no image of his own."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    syncs = re.findall(r"^RUN uv sync (.*)$", dockerfile(), re.MULTILINE)
+
+    assert [sorted(extras)] * 2 == [sorted(re.findall(r"--extra (\S+)", sync)) for sync in syncs]
+
+
+def test_traces_are_off_until_they_are_asked_for() -> None:
+    """By one variable; where they go is OpenTelemetry's own."""
+    off, on = (composed(TRACING=word)["services"]["gateway-1"]["environment"] for word in ("", "true"))
+
+    assert ("false", "true") == (off["GATEKEEPER_TRACING__ENABLED"], on["GATEKEEPER_TRACING__ENABLED"])
 
 
 def test_the_image_asks_itself_how_it_is(gateways: list[Any]) -> None:

@@ -1,5 +1,6 @@
 """Kubernetes manifests and the systemd unit against the definitions of both, the tools where they are, and the code."""
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from tests.house.deployfiles import KINDS, documents, is_setting, kubernetes_pro
 from tests.house.generated import ROOT, commands
 
 BASE = ROOT / "deploy/kustomize/base"
+COMPONENTS = ROOT / "deploy/kustomize/components"
 PRODUCTION = ROOT / "deploy/kustomize/overlays/production"
 UNIT = ROOT / "deploy/systemd/gatekeeper.service"
 GRACE_S = ServerSettings().shutdown_grace_s
@@ -184,6 +186,42 @@ def test_the_monitor_has_the_job_of_the_alerts() -> None:
     assert "gatekeeper" == monitor["spec"]["selector"]["matchLabels"][monitor["spec"]["jobLabel"]]
     assert admin["metadata"]["labels"].items() <= monitor["spec"]["selector"]["matchLabels"].items()
     assert admin["spec"]["ports"][0]["name"] == monitor["spec"]["endpoints"][0]["port"]
+
+
+def with_tls(directory: Path) -> list[Any]:
+    """What kubectl makes of the base with both components."""
+    parts = [os.path.relpath(COMPONENTS / name, directory.resolve()) for name in ("servicemonitor", "admin-tls")]
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(BASE, directory.resolve())],
+        "components": parts,
+    }
+    (directory / "kustomization.yaml").write_text(json.dumps(kustomization))
+    return kustomized(directory)
+
+
+def test_with_tls_everybody_asks_by_it(tmp_path: Path) -> None:
+    """Probes and Prometheus, of a port whose certificate is mounted where the settings name it."""
+    made = {each["kind"]: each for each in with_tls(tmp_path)}
+    if not made:
+        return
+    (container,) = made["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    probes = [container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")]
+    stated = {each["name"]: each.get("value", "") for each in container["env"]}
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == "admin-tls"]
+    (endpoint,) = made["ServiceMonitor"]["spec"]["endpoints"]
+    files = [stated[f"GATEKEEPER_SERVER__ADMIN_TLS_{name}"] for name in ("CERTIFICATE", "KEY")]
+
+    assert [] == kubernetes_problems(made["StatefulSet"])
+    assert [(path, "HTTPS") for path in ("/healthz", "/healthz", "/readyz")] == [
+        (probe["path"], probe["scheme"]) for probe in probes
+    ]
+    assert [f"{mount['mountPath']}/tls.{end}" for end in ("crt", "key")] == files
+    assert [] == [name for name in stated if not is_setting(name) and name != "OPENAI_API_KEY"]
+    assert ("https", "/metrics", "gatekeeper-admin") == (
+        endpoint["scheme"], endpoint["path"], endpoint["tlsConfig"]["serverName"],
+    )  # fmt: skip
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:

@@ -204,9 +204,15 @@ class Raw:
         }  # fmt: skip
         assert changes.keys() <= args.keys()
         args.update(changes)
-        terms = ":".join(str(args[name]) for name in ("amount", "ttl", "grace", "policy", "day"))
+        terms = ":".join(str(args[name]) for name in ("amount", "ttl", "grace", "policy"))
         names = ("project", "member", "key", "fingerprint", "price_list", "usage")
-        sent = [args["id"], terms, "\t".join(str(args[name]) for name in names), args["windows"], args["meta"]]
+        sent = [
+            f"{args['day']};{args['windows']}",
+            args["id"],
+            terms,
+            "\t".join(str(args[name]) for name in names),
+            args["meta"],
+        ]
         if {"once", "within", "shadow"} & changes.keys():
             sent += [args["once"], args["within"], args["shadow"]]
         k = self.keys

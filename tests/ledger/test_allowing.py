@@ -176,6 +176,10 @@ class Counting(StoreClient):
         self.calls += 1
         return await self._inner.run(*args, **how)
 
+    async def tell(self, *args: Any) -> Any:
+        self.calls += 1
+        return await self._inner.tell(*args)
+
     async def command(self, *args: Any, **how: Any) -> Any:
         self.calls += 1
         return await self._inner.command(*args, **how)

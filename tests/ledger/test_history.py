@@ -6,18 +6,24 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatekeeper.ledger.codec import order_words
 from gatekeeper.ledger.history import Acked, Act, Doubt, History
+from gatekeeper.ledger.holdid import match_hold_id
 from gatekeeper.ledger.records import Answer, Ending, HoldContext, HoldOrder, OnUnknown
+from gatekeeper.ledger.wire import packed
 
-_texts, _amounts = st.text(max_size=8), st.integers(0, 9 * 10**15)
-_contexts = st.builds(HoldContext, _amounts, _texts, _texts, _texts, _texts, _texts, _texts, _texts)
+_ids, _amounts = st.from_regex(match_hold_id.__self__, fullmatch=True), st.integers(0, 9 * 10**15)
+_texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), max_size=8)
+_windows = st.sampled_from(("", "0:1:2:3"))
+_contexts = st.builds(HoldContext, _amounts, _texts, _texts, _texts, _texts, _texts, _windows, _texts)
 _orders = st.builds(
-    HoldOrder, _texts, _texts, _amounts, _amounts, _amounts, st.sampled_from(OnUnknown), _texts, _texts, _texts, _texts,
-    _texts, _texts, _texts, _amounts, _texts, _texts,
+    HoldOrder, _ids, st.just("b"), _amounts, _amounts, _amounts, st.sampled_from(OnUnknown), _texts, _texts, _texts,
+    _texts, _texts, st.text(max_size=8), usage=_texts,
 )  # fmt: skip
+_named = st.builds(replace, _orders, once=st.just("name"), once_within_ms=_amounts, shadow=st.sampled_from(("", "why")))
 _answers = st.none() | st.just(Answer("kept", 5))
 _endings = st.builds(
-    Ending, _texts, _amounts, _texts, _texts, st.booleans(), st.none() | _contexts, _answers, st.booleans(), _amounts
+    Ending, _ids, _amounts, _texts, _texts, st.booleans(), st.none() | _contexts, _answers, st.booleans(), _amounts
 )
 
 
@@ -103,7 +109,7 @@ def test_forgetting_a_team_leaves_the_others() -> None:
     assert ([], 1) == (history.forget(["a"])["a"], len(history.forget(["b"])["b"]))
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), _orders | _endings), max_size=5))
+@given(st.lists(st.tuples(st.sampled_from("ab"), _orders | _named | _endings), max_size=5))
 def test_acts_come_back_as_they_were(told: list[tuple[str, Act]]) -> None:
     """Of each team in their order, with every value, but for the answer that is kept with an end."""
     history = History()
@@ -122,21 +128,21 @@ def test_acts_come_back_as_they_were(told: list[tuple[str, Act]]) -> None:
     assert [team for team, _ in told if team == "a"] == [each.team for each in history.forget({"a"}).get("a", [])]
 
 
-def test_an_act_that_cannot_be_written_is_kept_as_it_is() -> None:
-    """Nothing is lost over a text that no JSON can have."""
-    history, odd = History(), Ending("h", why="\ud800")
-    history.note(0.0, "a", 1, odd)
+def test_the_words_that_were_sent_are_what_is_kept() -> None:
+    """Whoever has told the store an act has its words, which are not made again."""
+    history, order = History(), HoldOrder("0" * 32, "a", 49, 1000)
+    history.note(0.0, "a", 1, order, packed(order_words(replace(order, meta="sent"))))
 
-    assert [Acked(0.0, "a", 1, odd)] == history.forget({"a"})["a"]
+    assert [Acked(0.0, "a", 1, replace(order, meta="sent"))] == history.forget({"a"})["a"]
 
 
 def test_what_is_remembered_takes_little_more_than_its_text() -> None:
     """A busy process remembers a hundred thousand of them."""
-    history, ending = History(), Ending("0" * 32, 49, "made", '{"outputs":1}', False, HoldContext(49), None, None, 1)
+    history, ending = History(), Ending("0" * 32, 49, "made", '{"outputs":1}', False, HoldContext(49), None, False, 1)
     tracemalloc.start()
     try:
         for seq in range(1000):
-            history.remember(0.0, "a", seq, ending)
+            history.note(0.0, "a", seq, ending)
         held_bytes, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

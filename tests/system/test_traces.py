@@ -52,6 +52,14 @@ async def test_a_generation_is_one_span_with_what_it_waited_for(start_world: Sta
     assert {trace_of(request)} == {trace_of(each) for each in children}
 
 
+async def test_there_is_one_ledger(start_world: StartWorld, traces: Traces) -> None:
+    """The data plane's is everybody's: what one part of the gateway tells it, all others know."""
+    world = await start_world(tracing=ON)
+
+    assert world.gateway.gate.ledger is world.gateway.store.ledger
+    assert [] == await traces.spans(world)
+
+
 async def test_a_generation_is_told_with_its_credits_exactly(start_world: StartWorld, traces: Traces) -> None:
     """Who asked for what, at which price, and what came of it: as the log has it."""
     world = await start_world(tracing=ON)

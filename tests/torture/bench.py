@@ -8,7 +8,7 @@ import itertools
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
 from typing import Any
@@ -27,6 +27,7 @@ from gatekeeper.ledger.records import Held, HoldOrder, HoldResult
 from gatekeeper.ledger.scripts import RetryWindows
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.ledger.windows import Window, Windows
+from gatekeeper.ledger.wire import unpacked
 
 GRANT = 100
 _NUMBERS = itertools.count()
@@ -75,6 +76,10 @@ class MutantClient(StoreClient):
         if reply and isinstance(reply[0], str) and reply[0].isupper():
             self.codes.add((script.name, reply[0]))
         return reply
+
+    def tell(self, script: Script, key: str, call: bytes) -> Awaitable[list[Reply]]:
+        _, _, count, *words = unpacked(call)
+        return self.run(script, words[: int(count)], list[str | int](words[int(count) :]))
 
     def mutant(self, script: Script) -> Script:
         """The script as it is sent."""

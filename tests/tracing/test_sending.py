@@ -1,5 +1,6 @@
 """How spans leave, and what is told when they do not."""
 
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -75,8 +76,6 @@ class Hangs(SpanExporter):
     """Ends when nobody waits for it any more."""
 
     def __init__(self) -> None:
-        import threading  # noqa: PLC0415
-
         self.go_on = threading.Event()
 
     def shutdown(self) -> None:
@@ -92,3 +91,52 @@ async def test_an_end_does_not_wait_for_a_collector_that_hangs() -> None:
 
     assert not hanging.go_on.is_set()
     hanging.go_on.set()
+
+
+class Stuck(SpanExporter):
+    """Takes nothing until it may; `has_begun` once it was given something."""
+
+    def __init__(self) -> None:
+        self.has_begun, self.go_on = threading.Event(), threading.Event()
+        self.taken = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.has_begun.set()
+        self.go_on.wait(10)
+        self.taken += len(spans)
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Nothing is open."""
+
+
+async def test_spans_that_the_queue_has_no_room_for_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that did not fit; all others arrive."""
+    stuck, lost = Stuck(), list[int]()
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "4")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2")
+    monkeypatch.setattr(sending, "new_exporter", lambda: stuck)
+    provider = open_provider(lost.append)
+    tracer = provider.get_tracer("test")
+
+    for _ in range(2):
+        tracer.start_span("first").end()
+    assert stuck.has_begun.wait(10)
+    for _ in range(7):
+        tracer.start_span("then").end()
+    stuck.go_on.set()
+    provider.shutdown()
+
+    assert ([1] * 3, 6) == (lost, stuck.taken)
+
+
+def test_spans_that_the_collector_does_not_take_are_counted_each_time() -> None:
+    """Also those that no line tells of."""
+    lost = list[int]()
+    exporter = TellingExporter(Fails(False, False, True), lambda _: None, lost.append)
+    span = TracerProvider(shutdown_on_exit=False).get_tracer("test").start_span("a")
+
+    for count in (1, 2, 3):
+        exporter.export([span] * count)  # type: ignore[list-item]
+
+    assert [1, 2] == lost

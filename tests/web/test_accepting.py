@@ -1,16 +1,20 @@
 """Connections are taken up to a number; one more is told so and hung up on."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from gatekeeper.web import accepting
 from gatekeeper.web.accepting import Site
 from gatekeeper.web.front import FrontServer
 from gatekeeper.web.outgoing import Whole
+from tests.certificates import Authority
 from tests.torture.polling import until
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -39,6 +43,10 @@ async def ask(stream: Stream) -> bytes:
     reader, writer = stream
     writer.write(b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n")
     return (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0]
+
+
+async def unasked(_request: web.BaseRequest) -> web.StreamResponse:
+    raise AssertionError("nothing was asked")
 
 
 def full() -> web.Response:
@@ -117,3 +125,34 @@ async def test_those_turned_away_are_bounded_too(serve: Serve, monkeypatch: pyte
     await (await served.connect())[0].read()
 
     assert b"" == await (await served.connect())[0].read()
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_handshakes_end_with_the_site(tmp_path: Path, loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """Who has begun TLS and says no more is hung up on when nobody is taken any more, and leaves nothing behind."""
+    pair = Authority(tmp_path).sign()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+
+    async def stop_with_one_begun() -> tuple[bytes, int]:
+        front = FrontServer(unasked, web.Response, access_log=None)
+        runner = web.ServerRunner(front, shutdown_timeout=0.01)
+        await runner.setup()
+        site = Site(runner, "127.0.0.1", 0, backlog=16, connections_max=1)
+        site.encrypt(lambda: context)
+        await site.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
+        writer.write(b"\x16\x03\x01")
+        (acceptor,) = site._acceptors
+        assert await until(lambda: bool(acceptor._beginning))
+        await site.stop()
+        heard = b""
+        with suppress(ConnectionError):
+            heard = await asyncio.wait_for(reader.read(), 5)
+        assert await until(lambda: not acceptor._beginning)
+        writer.close()
+        await runner.cleanup()
+        return heard, front.count
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        assert (b"", 0) == runner.run(stop_with_one_begun())

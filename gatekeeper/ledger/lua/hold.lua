@@ -18,14 +18,14 @@
 --   11 once  HASH    of the day after: two gateways' clocks need not agree when midnight is
 --   12 done  HASH    of the day after
 -- ARGV (5, or 8 if the order has a `once` or a shadow; each costs the server as much as a line of this script)
---   1 hold id   32 hex digits, the first 12 its time in ms
---   2 terms     'amount:ttl:grace:policy:day': micro-credits, 0 .. 9e15; ms until the outcome is overdue; ms an unknown
---               outcome is waited for; r(elease) | c(harge) | k(eep); UTC day number of KEYS[4]
---   3 account   project, member, key id ('' = none), fingerprint, price list, and what it is counted under when it
+--   1 windows   'day;timezone;from:to;starts;ends;next ends': what is the same for an hour. UTC day number of KEYS[4];
+--               the zone that the windows (ms) were computed in, the last three for 'hour:day:week:month'; all four are
+--               the current ones from `from` (their latest start) to before `to` (their earliest end)
+--   2 hold id   32 hex digits, the first 12 its time in ms
+--   3 terms     'amount:ttl:grace:policy': micro-credits, 0 .. 9e15; ms until the outcome is overdue; ms an unknown
+--               outcome is waited for; r(elease) | c(harge) | k(eep)
+--   4 account   project, member, key id ('' = none), fingerprint, price list, and what it is counted under when it
 --               ends; a tab between
---   4 windows   'timezone;from:to;starts;ends;next ends' (ms): the zone they were computed in, the last three for
---               'hour:day:week:month'; all four windows are the current ones from `from` (their latest start) to before
---               `to` (their earliest end)
 --   5 meta      small JSON text for the journal
 --   6 once      the request's own name, to know it again when it comes under another id ('' = none)
 --   7 within    ms: a hold of that name whose id is at most this old is answered in place of a new one (0: none is)
@@ -44,8 +44,8 @@
 -- Example
 --   EVALSHA <sha> 8 gk:{a}:bal gk:{a}:open gk:{a}:due gk:{a}:done:20414 gk:{a}:done:20413 gk:{a}:j
 --     gk:{a}:usage:2025-11 gk:{a}:usage:2025-11
---     019aab... 49000000:300000:60000:r:20414 'spring<tab>amy<tab>ci<tab>9f2c<tab>1c88<tab>m|i|2K||p|'
---     'UTC;1763:1766;1763:1760:...;1766:...;1769:...' '{}'
+--     '20414;UTC;1763:1766;1763:1760:...;1766:...;1769:...' 019aab... 49000000:300000:60000:r
+--     'spring<tab>amy<tab>ci<tab>9f2c<tab>1c88<tab>m|i|2K||p|' '{}'
 --   -> {'HELD', 49000000, 441000000, 49000000, '2', '0', {}, '1763:1760:1759:1750'}
 
 assert(#ARGV == 5 or #ARGV == 8, 'hold takes 5 arguments, with a once or a shadow 8')
@@ -53,21 +53,20 @@ assert(#KEYS == ((ARGV[6] or '') == '' and 8 or 12), 'hold takes 8 keys, with a 
 
 local REAP_MAX = '8'
 local NAMES_MAX = 50000 -- a checkpoint has room for eight times as many, and beyond it no journal could be cut
-local FOUR_EACH = '^[^;]*;%d+:%d+;%d+:%d+:%d+:%d+;%d+:%d+:%d+:%d+;%d+:%d+:%d+:%d+$'
+local FOUR_EACH = '^%d+;[^;]*;%d+:%d+;%d+:%d+:%d+:%d+;%d+:%d+:%d+:%d+;%d+:%d+:%d+:%d+$'
 local ONCE_MS = '172800000' -- a `once` is remembered for 48 h after its day was last written
 
-local id = ARGV[1]
+local windows, id, account = ARGV[1], ARGV[2], ARGV[4]
 if not match(id, '^%x+$') or #id ~= 32 then return {'INVALID', 'hold id'} end
-local digits, ttl, grace, policy, id_day = match(ARGV[2], '^(%d+):(%d+):(%d+):([rck]):(%d+)$')
+local digits, ttl, grace, policy = match(ARGV[3], '^(%d+):(%d+):(%d+):([rck])$')
 if not digits then return {'INVALID', 'terms'} end
 local amount = digits + 0
 if amount > CREDITS_MAX then return {'INVALID', 'amount'} end
 if ttl + 0 > CREDITS_MAX or grace + 0 > CREDITS_MAX then return {'INVALID', 'ttl or grace'} end
 local project, member, key, fingerprint, price_list, usage =
-  match(ARGV[3], '^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
+  match(account, '^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
 if not project then return {'INVALID', 'account'} end
-local windows = ARGV[4]
-local zone, from, to, begin = match(windows, '^([^;]*);(%d+):(%d+);()')
+local id_day, zone, from, to, begin = match(windows, '^(%d+);([^;]*);(%d+):(%d+);()')
 local stop = zone and string.find(windows, ';', begin, true) -- plainly: most calls need no more of it than this
 if not stop then return {'INVALID', 'windows'} end
 local starts = string.sub(windows, begin, stop - 1)
@@ -271,7 +270,7 @@ local seq =
 local parts = book.lots and book.lots.draw(amount, 'held') or ''
 flush(book)
 call('HSET', KEYS[2], id, 'H\t' .. amount_text .. '\t' .. grace .. '\t' .. policy .. '\t' .. seq .. '\t'
-  .. now_text .. '\t' .. starts .. '\t' .. ARGV[3] .. '\t' .. parts)
+  .. now_text .. '\t' .. starts .. '\t' .. account .. '\t' .. parts)
 call('ZADD', KEYS[3], str(now + ttl), id)
 if once ~= '' then
   call('HSET', KEYS[9], once, id)
