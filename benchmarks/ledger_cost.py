@@ -39,6 +39,7 @@ from gatekeeper.ledger.keys import hold_names
 from gatekeeper.ledger.lua import script
 from gatekeeper.ledger.records import HoldOrder
 from gatekeeper.ledger.windows import windows_at
+from gatekeeper.ledger.wire import unpacked
 
 HINCRBY: Final = "three HINCRBY"
 PIPELINE: Final = "redis-py's pipeline"
@@ -79,7 +80,7 @@ async def pipeline_calls(redis: Redis, todo: list[HoldOrder]) -> None:
         for order in todo[start : start + AT_ONCE]:
             day = hold_id_day(order.hold_id)
             keys, first = hold_names(order.team, day), f"{day};{windows.argument}"
-            pipeline.execute_command("EVALSHA", sha, len(keys), *keys, first, *order_words(order))
+            pipeline.execute_command("EVALSHA", sha, len(keys), *keys, first, *unpacked(order_words(order)))
         await pipeline.execute()
 
 

@@ -80,7 +80,7 @@ class Recent:
         self._count = 0
         self._refused: deque[tuple[int, int, Refusing, Rejection]] = deque(maxlen=REFUSALS_MAX)
         self._ended: deque[EndedJob] = deque(maxlen=JOBS_MAX)
-        self._asked: deque[AskedJob] = deque(maxlen=QUESTIONS_MAX)
+        self._asked: deque[tuple[int, int, str]] = deque(maxlen=QUESTIONS_MAX)
 
     def refused(self, event: Refusing, rejection: Rejection) -> None:
         """A request was refused, or would have been: this makes the event."""
@@ -95,12 +95,15 @@ class Recent:
     def asked(self, hold_id: str) -> None:
         """A provider was asked about the job of this hold."""
         self._count += 1
-        self._asked.append(AskedJob(self._count, time_ns() // 1_000_000, hold_id))
+        self._asked.append((self._count, time_ns(), hold_id))
 
     def seen_after(self, number: int) -> list[Seen]:
         """As `after`, without waiting."""
         found: list[Seen] = [_shown(*each) for each in self._refused if each[0] > number]
-        found += [each for ring in (self._ended, self._asked) for each in ring if each.number > number]
+        found += [each for each in self._ended if each.number > number]
+        found += [
+            AskedJob(asked, at_ns // 1_000_000, hold_id) for asked, at_ns, hold_id in self._asked if asked > number
+        ]
         return sorted(found, key=lambda each: each.number)
 
     async def after(self, number: int) -> Sequence[Seen]:

@@ -28,6 +28,7 @@ from gatekeeper.events import (
 from gatekeeper.eventschema import CREDIT_FIELDS
 from gatekeeper.logs import LINES_WAITING_MAX, configure_logs, emit, event_json, lines_lost
 from gatekeeper.metrics import Metrics
+from tests.cases import each_case
 
 FACTS = GenerationFacts(request_id="req", team="studio", outputs=2, credits=73_500_000, hold_id="h")
 
@@ -102,7 +103,7 @@ def test_an_amount_stands_in_a_line_as_its_text(amount: int) -> None:
     assert f'"credits_held":{credits_text(amount)},'.encode() in told
 
 
-@pytest.mark.parametrize("event_type", get_args(Event), ids=lambda each: each.__name__)
+@each_case("event_type", get_args(Event))
 def test_every_event_has_a_line_with_all_of_its_fields(event_type: type) -> None:
     """Whatever is declared of an event is told."""
     numbers = dict.fromkeys(CREDIT_FIELDS[event_type], 1000000)

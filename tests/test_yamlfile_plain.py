@@ -84,7 +84,7 @@ def test_what_is_read_quickly_is_read_alike(text: str) -> None:
     assert found in {None, full(text)}
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@each_case("path", SHIPPED)
 def test_shipped_files_are_read_quickly(path: Path) -> None:
     """All of them, or a large catalog would take half a minute to load."""
     assert quick(path.read_text("utf-8")) is not None

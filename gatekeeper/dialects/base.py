@@ -204,6 +204,7 @@ class Dialect(Protocol):
         """A reader for the provider's answer, made when its head has come. Names of `headers` are in lower case.
 
         Of a poll, an answer that does not tell where the job stands (an HTTP error too) is `Unknown`, and no end.
+        That a job still runs is read from the body, however the other headers change from poll to poll.
         """
         ...
 

@@ -8,6 +8,7 @@ under the same id.
 """
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -18,7 +19,7 @@ import orjson
 from gatekeeper.ledger import bounds, looking, scripts
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.codec import pairs
-from gatekeeper.ledger.errors import LedgerBroken
+from gatekeeper.ledger.errors import LedgerBroken, LedgerInvalid
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.limituse import applying, limit_usage, scopes_of
 from gatekeeper.ledger.records import HoldContext, HoldOrder
@@ -42,6 +43,7 @@ ALERT_ID_BYTES: Final = 16
 """128 bits: no two alerts of a team ever share an id by chance."""
 
 _PAGE: Final = 500
+_DELIVERY_ID: Final = re.compile(r"[0-9]{1,16}-[0-9]{1,16}")
 
 
 class Spender(NamedTuple):
@@ -179,7 +181,8 @@ class Alerts:
     async def deliveries(self, team_id: str, count: int = 100, before: str = "") -> tuple[Delivery, ...]:
         """Up to `count` (at most 1000) attempts, the latest first; with `before`, those in the log before that id."""
         bounds.check_team_id(team_id)
-        bounds.check_delivery_id(before)
+        if before and not _DELIVERY_ID.fullmatch(before):
+            raise LedgerInvalid(f"delivery {before[:40]!r}: use the id of one that was listed")
         key, wanted = TeamKeys(team_id).deliveries, max(1, min(count, DELIVERIES_PAGE_MAX))
         latest = f"({before}" if before else "+"
         found = await self._client.command("XREVRANGE", key, latest, "-", "COUNT", wanted, bulk=True)

@@ -75,7 +75,6 @@ ACCOUNTS_KEPT: Final = 2048
 _TEAM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _WINDOWS: Final = re.compile(r"(\d+:\d+:\d+:\d+)?")
-_DELIVERY_ID: Final = re.compile(r"[0-9]{1,16}-[0-9]{1,16}")
 _JOB_NAME: Final = re.compile(rf"(?=.{{3,{JOB_NAME_CHARS_MAX}}}$)[a-z][a-z0-9-]{{0,31}}/[!-~]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _KEY_SCOPES: Final = tuple(scope.value for scope in KeyScope)
@@ -173,7 +172,6 @@ def check_order(order: HoldOrder) -> None:
     """Everything about a hold that is wrong whatever the team's balance is."""
     check_team_id(order.team)
     hold_id, amount, meta = order.hold_id, order.amount, order.meta
-    # What no two holds have the same in one look: nearly always all of it is right.
     is_amount = type(amount) is int and 0 <= amount <= CREDITS_MAX
     if not (is_amount and match_hold_id(hold_id) and meta.isascii() and len(meta) <= META_BYTES_MAX):
         _check_end(hold_id, amount, meta)
@@ -240,19 +238,14 @@ def check_ending(ending: Ending) -> None:
     is_amount = type(amount) is int and 0 <= amount <= CREDITS_MAX
     if not (is_amount and match_hold_id(hold_id) and meta.isascii() and len(meta) <= META_BYTES_MAX):
         _check_end(hold_id, amount, meta)
-    _check_why(ending.why)
+    if not (ending.why.isascii() and ending.why.isprintable() and len(ending.why) <= REASON_CHARS_MAX):
+        check_text("outcome", ending.why, REASON_CHARS_MAX)
     if not 0 <= ending.outputs <= OUTPUTS_MAX:
         raise LedgerInvalid(f"outputs {ending.outputs}: use 0 to {OUTPUTS_MAX}")
     if ending.context is not None:
         check_context(ending.context)
     if ending.answer is not None:
         check_answer(ending.answer)
-
-
-@lru_cache(maxsize=ACCOUNTS_KEPT)
-def _check_why(why: str) -> None:
-    """Nearly always one of a few words."""
-    check_text("outcome", why, REASON_CHARS_MAX)
 
 
 def check_job(job: Job, answer: Answer | None = None) -> None:
@@ -295,12 +288,6 @@ def check_lease(owner: str, ttl_ms: int) -> None:
     if ttl_ms < 1:
         raise LedgerInvalid("a lease is for at least 1 millisecond")
     check_interval("ttl_ms", ttl_ms)
-
-
-def check_delivery_id(place: str) -> None:
-    """The place of an attempt in a delivery log is what the log gave it; empty for none."""
-    if place and not _DELIVERY_ID.fullmatch(place):
-        raise LedgerInvalid(f"delivery {place[:40]!r}: use the id of one that was listed")
 
 
 def check_team(record: TeamRecord) -> None:

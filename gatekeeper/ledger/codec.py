@@ -14,6 +14,7 @@ from gatekeeper.ledger.records import Ending, Entry, EntryKind, HoldContext, Hol
 from gatekeeper.ledger.reports import EndedHold, Grant, OpenHold
 from gatekeeper.ledger.teamplan import plan_text, read_plan
 from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, OlderSecret, Per, TeamRecord
+from gatekeeper.ledger.wire import packed
 
 STATES: Final = {
     "H": HoldState.HELD,
@@ -70,15 +71,15 @@ def team_arguments(record: TeamRecord) -> list[str]:
     ]
 
 
-def order_words(of: HoldOrder) -> tuple[str | int, ...]:
-    """A hold as hold.lua reads it, but for its day and its calendar windows, which stand before this."""
+def order_words(of: HoldOrder) -> bytes:
+    """A hold as hold.lua reads it, packed, but for its day and its calendar windows, which stand before this."""
     words = (
         of.hold_id,
         f"{of.amount}:{of.ttl_ms}:{of.grace_ms}:{of.on_unknown[0]}",
         f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}",
         of.meta,
     )
-    return (*words, of.once, of.once_within_ms, of.shadow) if of.once or of.shadow else words
+    return packed((*words, of.once, of.once_within_ms, of.shadow) if of.once or of.shadow else words)
 
 
 def read_order(team: str, words: Sequence[str]) -> HoldOrder:
@@ -93,15 +94,15 @@ def read_order(team: str, words: Sequence[str]) -> HoldOrder:
     )  # fmt: skip
 
 
-def ending_words(ending: Ending) -> tuple[str, ...]:
-    """The end of a hold as settle.lua reads it, but for an answer that is kept."""
+def ending_words(ending: Ending) -> bytes:
+    """The end of a hold as settle.lua reads it, packed, but for an answer that is kept."""
     of = ending.context
     context = of and (
         f"{of.amount}\t{of.windows or NO_WINDOWS}\t"
         f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}"
     )
     terms = f"{ending.amount}:{ending.outputs}:{ending.undo:d}:{ending.within_available:d}"
-    return ending.hold_id, terms, ending.why, ending.meta, context or ""
+    return packed((ending.hold_id, terms, ending.why, ending.meta, context or ""))
 
 
 def read_ending(words: Sequence[str]) -> Ending:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from gatekeeper.ledger.codec import ending_words, order_words, read_ending, read_order
 from gatekeeper.ledger.records import Ending, EntryKind, HoldOrder, Job
-from gatekeeper.ledger.wire import packed, unpacked
+from gatekeeper.ledger.wire import COUNT_BYTES, unpacked
 
 REMEMBER_S: Final = 60.0
 """How long an act is remembered: far longer than a replica that may be promoted is behind."""
@@ -102,22 +102,22 @@ Kept = bytes | Act
 at which the garbage collector never looks: it would walk through a minute's acts again and again while all wait. What
 seldom comes is kept as it is."""
 
-_ENDING_WORDS: Final = len(ending_words(Ending("")))
+_ENDING_COUNT: Final = ending_words(Ending(""))[:COUNT_BYTES]
 """As many words has an end, and no hold."""
 
 
 def _kept(act: Act) -> Kept:
     """Without the answer kept with it."""
     if isinstance(act, HoldOrder):
-        return packed(order_words(act))
-    return packed(ending_words(act)) if isinstance(act, Ending) else act
+        return order_words(act)
+    return ending_words(act) if isinstance(act, Ending) else act
 
 
 def _act(team: str, kept: Kept) -> Act:
     if not isinstance(kept, bytes):
         return kept
     words = unpacked(kept)
-    return read_ending(words) if len(words) == _ENDING_WORDS else read_order(team, words)
+    return read_ending(words) if kept.startswith(_ENDING_COUNT) else read_order(team, words)
 
 
 class History:

@@ -15,11 +15,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from gatekeeper.ledger import bounds, jobs, looking, scripts
+from gatekeeper.ledger import bounds, codec, jobs, looking, scripts
 from gatekeeper.ledger.alerts import Alerts
 from gatekeeper.ledger.allowing import Allowances
 from gatekeeper.ledger.client import StoreClient
-from gatekeeper.ledger.codec import ending_words, order_words
 from gatekeeper.ledger.errors import LedgerBroken
 from gatekeeper.ledger.history import Act, Doubt, Extension, Following, History
 from gatekeeper.ledger.journal import Checkpoint, read_checkpoint, read_page
@@ -52,7 +51,6 @@ from gatekeeper.ledger.terms import Terms
 from gatekeeper.ledger.usagebook import UsageBook
 from gatekeeper.ledger.wallet import Wallet
 from gatekeeper.ledger.windows import WindowCache
-from gatekeeper.ledger.wire import packed
 
 EXPIRE_MAX: Final = 200
 """Holds in one expire_due: keeps the store's other clients waiting for a few milliseconds at most."""
@@ -162,7 +160,7 @@ class Ledger:
         self.repair.admit(team)
         self.on_deadline(team, order.ttl_ms)
         self.alerts.seen(team, order)
-        since_s, windows, words = monotonic(), self._windows.of_team(team), packed(order_words(order))
+        since_s, windows, words = monotonic(), self._windows.of_team(team), codec.order_words(order)
         result = scripts.held(order, await scripts.ask_hold(self._client, order, windows, words))
         if (type(result) is not Held and type(result) is not Refused) or result.reaped:
             result = await self._went_on(order, result)
@@ -233,7 +231,7 @@ class Ledger:
         bounds.check_team_id(team_id)
         bounds.check_ending(ending)
         self.alerts.seen(team_id, ending.context)
-        words = packed(ending_words(ending))
+        words = codec.ending_words(ending)
         settlement = scripts.settlement(team_id, await scripts.ask_settle(self._client, team_id, ending, words))
         if settlement.seq:
             self.repair.acked(team_id, settlement.seq, ending, words)

@@ -51,7 +51,7 @@ from gatekeeper.ledger.records import (
 )
 from gatekeeper.ledger.teamrecord import Limit, TeamRecord
 from gatekeeper.ledger.windows import Windows
-from gatekeeper.ledger.wire import COUNT_BYTES, WORDS_BEGIN, Reply, head_of_call, packed
+from gatekeeper.ledger.wire import COUNT_BYTES, WORDS_BEGIN, Reply, head_of_call, unpacked
 
 HEADS_KEPT: Final = 4096
 """Beginnings of calls that are kept, of holds and of ends: those of the teams at work. Half a KB each, and soon made
@@ -162,7 +162,7 @@ async def put_key(  # noqa: PLR0913  # what the script takes, each by its name
 
 async def hold(client: StoreClient, order: HoldOrder, windows: Windows) -> HoldResult | RetryWindows:
     """Run hold.lua."""
-    return held(order, await ask_hold(client, order, windows, packed(order_words(order))))
+    return held(order, await ask_hold(client, order, windows, order_words(order)))
 
 
 def ask_hold(client: StoreClient, order: HoldOrder, windows: Windows, words: bytes) -> Awaitable[list[Reply]]:
@@ -218,7 +218,7 @@ def _refusal(raw: list[str], available: int) -> Refusal:
 
 async def settle(client: StoreClient, team: str, ending: Ending) -> Settlement:
     """Run settle.lua."""
-    return settlement(team, await ask_settle(client, team, ending, packed(ending_words(ending))))
+    return settlement(team, await ask_settle(client, team, ending, ending_words(ending)))
 
 
 def ask_settle(client: StoreClient, team: str, ending: Ending, words: bytes) -> Awaitable[list[Reply]]:
@@ -230,7 +230,7 @@ def ask_settle(client: StoreClient, team: str, ending: Ending, words: bytes) -> 
         key, head = _settle_head(team, day, words[:COUNT_BYTES])
         return client.tell(script("settle"), key, head + words[WORDS_BEGIN:])
     names = (*settle_names(team, day), TeamKeys(team).answer(hold_id))
-    return client.run(script("settle"), names, (*ending_words(ending), answer.text, answer.ttl_ms))
+    return client.run(script("settle"), names, (*unpacked(words), answer.text, answer.ttl_ms))
 
 
 @lru_cache(maxsize=HEADS_KEPT)

@@ -25,7 +25,7 @@ from gatekeeper.events import CredentialRefused
 from gatekeeper.ledger.records import Answer
 from gatekeeper.logs import emit
 from gatekeeper.proxy.again import AnswerCopy
-from gatekeeper.proxy.client_side import ClientSide
+from gatekeeper.proxy.client_side import ClientSide, client_side, send_whole
 from gatekeeper.proxy.flight import Flight
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.rewriting import may_have, rewrite
@@ -66,6 +66,7 @@ SUNSETS_MAX: Final = 1024
 _NO_COPY: Final = AnswerCopy(UNNAMED, 0, "")
 """Of answers that nobody can ask for again."""
 
+_DEPRECATED: Final = b"Deprecation: true"
 _OF_DEPRECATION: Final = (b"deprecation:", b"sunset:")
 """How lines begin that say of an offer's end what we say."""
 
@@ -79,7 +80,7 @@ class Passage:
     """An answer on its way from the provider to the caller; `named` are its headers by name, in lower case.
 
     `land` is told the outcome, and the answer if it can be kept, before the last byte leaves; `ended` before that, when
-    the provider had done its part and how long the client kept it waiting. `headers` are what is known about the
+    the provider had done its part and how long the client kept it waiting. `headers` are lines: what is known about the
     credits when the head goes out. Not frozen, like all that is made for every request: freezing takes its time.
     """
 
@@ -94,7 +95,7 @@ class Passage:
     copy: AnswerCopy
     land: Callable[[Outcome, Answer | None], Awaitable[None]]
     ended: Callable[[float, float], None]
-    headers: Callable[[], Mapping[str, str]]
+    headers: Callable[[], Sequence[bytes]]
 
 
 def passage_of(  # noqa: PLR0913  # what is known of an answer, and what is to be done with it
@@ -103,7 +104,7 @@ def passage_of(  # noqa: PLR0913  # what is known of an answer, and what is to b
     provider: Provider,
     answer: UpstreamAnswer,
     land: Callable[[Outcome, Answer | None], Awaitable[None]],
-    headers: Callable[[], Mapping[str, str]],
+    headers: Callable[[], Sequence[bytes]],
     *,
     once: Once = UNNAMED,
     ended: Callable[[float, float], None] = _nobody_asks,
@@ -130,7 +131,7 @@ async def deliver(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
     def ended(at_s: float, client_waits_s: float) -> None:
         flight.upstream_ended_s, flight.client_waits_s = at_s, client_waits_s
 
-    headers = partial(_flight_headers, flight)
+    headers = partial(_flight_lines, flight)
     return await carry(
         passage_of(flight.gate, call, provider, answer, flight.land, headers, once=flight.once, ended=ended)
     )
@@ -162,18 +163,18 @@ def refused_credential(call: Call, provider: Provider) -> Rejected:
 
 
 async def deliver_free(
-    gate: Gate, call: Call, answer: UpstreamAnswer, hidden: Sequence[str], own: Mapping[str, str] | None = None
+    gate: Gate, call: Call, answer: UpstreamAnswer, hidden: Sequence[str], own: Sequence[bytes] = ()
 ) -> web.StreamResponse:
-    """Passes on an answer unread, with our `own` headers. Nothing is held and nothing is booked."""
-    lines = forwardable_response_lines(answer.raw_headers, hidden)
-    length = answer.content_length
-    client = _client_side(gate, call, answer, _with_own(lines, call, own), length)
-    if length is not None and length <= WHOLE_ANSWER_BYTES_MAX:
-        here = answer.whole()
-        if here is None:
-            return await _pass_whole(client, answer)
-        await client.send(here)
-        return client.response
+    """Passes on an answer unread, with our `own` lines in its head. Nothing is held and nothing is booked."""
+    lines = with_own(forwardable_response_lines(answer.raw_headers, hidden), call, own)
+    length, here = answer.content_length, answer.whole()
+    is_small = length is not None and length <= WHOLE_ANSWER_BYTES_MAX
+    sent = send_whole(call, answer.status, lines, here) if is_small and here is not None else None
+    if sent is not None:
+        return sent
+    client = client_side(gate, call, answer.status, lines, length)
+    if is_small:
+        return await _pass_whole(client, answer)
     with gate.crowd.elsewhere:
         await client.begin()
         try:
@@ -248,7 +249,11 @@ async def _deliver_whole(passage: Passage, whole: bytes, *, complete: bool) -> w
     lines = _lines(passage)
     if plain is not None:
         lines = _without(lines, (b"content-encoding:",))
-    client = _client_side(passage.gate, passage.call, passage.answer, lines, length)
+    call, status = passage.call, passage.answer.status
+    sent = send_whole(call, status, lines, body) if complete and len(body) <= WHOLE_ANSWER_BYTES_MAX else None
+    if sent is not None:
+        return sent
+    client = client_side(passage.gate, call, status, lines, length)
     if complete:
         await client.send(body)
     else:
@@ -263,7 +268,7 @@ async def _deliver_streaming(passage: Passage, chunks: AsyncIterator[bytes], beg
     `begun` has been read already.
     """
     answer, reader, copy = passage.answer, passage.reader, passage.copy
-    client = _client_side(passage.gate, passage.call, answer, _lines(passage), answer.content_length)
+    client = client_side(passage.gate, passage.call, answer.status, _lines(passage), answer.content_length)
     at_once = is_event_stream(passage.content_type)
     kept, between_events, failure = b"".join(begun), False, None
     copy.feed(kept)
@@ -324,19 +329,6 @@ async def _rewritten(passage: Passage, body: bytes) -> bytes:
     return own_webhook_shown(passage.call, await asyncio.to_thread(rewrite, body, links, change))
 
 
-def _client_side(gate: Gate, call: Call, answer: UpstreamAnswer, lines: list[bytes], length: int | None) -> ClientSide:
-    call.trace.answering = True
-    return ClientSide(
-        call.request,
-        answer.status,
-        lines,
-        length,
-        gate.clock,
-        write_timeout_s=gate.client_write_timeout_s,
-        total_s=gate.client_total_s,
-    )
-
-
 def content_type_of(answer: UpstreamAnswer, named: Mapping[str, str]) -> str:
     """What the answer says that it is; "" if it says nothing. If it says it twice, the first counts."""
     if len(named) == len(answer.raw_headers):
@@ -349,18 +341,20 @@ def _lines(passage: Passage) -> list[bytes]:
     """The provider's headers and our own, as lines."""
     hidden = passage.provider.credential.hidden
     lines = forwardable_response_lines(passage.answer.raw_headers, hidden, changed=passage.has_links)
-    return _with_own(lines, passage.call, passage.headers())
+    own = passage.headers()
+    # What the provider may say of its offer's end we say better.
+    if own[:1] == [_DEPRECATED]:
+        lines = _without(lines, _OF_DEPRECATION)
+    return with_own(lines, passage.call, own)
 
 
-def _with_own(lines: list[bytes], call: Call, own: Mapping[str, str] | None) -> list[bytes]:
-    """None of the provider's is called as ours are, but for what it may say of its own end."""
-    lines.append(f"{REQUEST_ID}: {call.request_id}".encode())
-    if own:
-        if "Deprecation" in own:
-            lines = _without(lines, _OF_DEPRECATION)
-        lines += [f"{name}: {value}".encode() for name, value in own.items()]
-    if call.trace.shadowed is not None:
-        lines.append(f"{SHADOW}: {call.trace.shadowed}".encode())
+def with_own(lines: list[bytes], call: Call, own: Sequence[bytes]) -> list[bytes]:
+    """None of the provider's is called as ours are."""
+    trace = call.trace
+    lines.append(f"{REQUEST_ID}: {trace.facts.request_id}".encode())
+    lines += own
+    if trace.shadowed is not None:
+        lines.append(f"{SHADOW}: {trace.shadowed}".encode())
     return lines
 
 
@@ -374,25 +368,27 @@ def shadow_headers(call: Call) -> dict[str, str]:
     return {} if call.trace.shadowed is None else {SHADOW: call.trace.shadowed}
 
 
-def _flight_headers(flight: Flight) -> dict[str, str]:
-    """What is known about the credits as the head goes out."""
-    held = credits_text(flight.held.amount)
-    headers = {HOLD_ID: flight.held.hold_id, CREDITS_HELD: held}
-    if flight.charged is not None:
-        headers[CREDITS_CHARGED] = held if flight.charged == flight.held.amount else credits_text(flight.charged)
-    headers[CREDITS_AVAILABLE] = credits_text(flight.available)
-    lifecycle = flight.admission.offer.lifecycle
-    if lifecycle.status is Status.DEPRECATED:
-        headers |= _deprecated(lifecycle.sunset)
-    return headers
+def _flight_lines(flight: Flight) -> list[bytes]:
+    """What is known about the credits as the head goes out. What says of the offer's end is the first, if it ends."""
+    amount, charged = flight.held.amount, flight.charged
+    held, lifecycle = credits_text(amount), flight.admission.offer.lifecycle
+    lines = [
+        f"{HOLD_ID}: {flight.held.hold_id}".encode(),
+        f"{CREDITS_HELD}: {held}".encode(),
+        f"{CREDITS_AVAILABLE}: {credits_text(flight.available)}".encode(),
+    ]
+    if charged is not None:
+        lines.append(f"{CREDITS_CHARGED}: {held if charged == amount else credits_text(charged)}".encode())
+    return [*_deprecated(lifecycle.sunset), *lines] if lifecycle.status is Status.DEPRECATED else lines
 
 
 @lru_cache(maxsize=SUNSETS_MAX)
-def _deprecated(sunset: date | None) -> Mapping[str, str]:
+def _deprecated(sunset: date | None) -> tuple[bytes, ...]:
     """`Deprecation` and `Sunset` (RFC 8594) of a deprecated offer.
 
     RFC 9745 gives `Deprecation` the day it began, which no catalog states; "true" is its earlier, still common form.
     """
     if sunset is None:
-        return {"Deprecation": "true"}
-    return {"Deprecation": "true", "Sunset": format_datetime(datetime.combine(sunset, time(), UTC), usegmt=True)}
+        return (_DEPRECATED,)
+    day = format_datetime(datetime.combine(sunset, time(), UTC), usegmt=True)
+    return _DEPRECATED, f"Sunset: {day}".encode()

@@ -13,7 +13,28 @@ from aiohttp import web
 from aiohttp.http import StreamWriter
 
 from gatekeeper.clock import Clock
-from gatekeeper.web.outgoing import PassedOn, Sent, is_plain, plain_head, put
+from gatekeeper.proxy.gate import Call, Gate
+from gatekeeper.web.outgoing import PassedOn, Sent, is_plain, plain_head, put, put_whole
+
+
+def client_side(gate: Gate, call: Call, status: int, lines: Sequence[bytes], length: int | None) -> "ClientSide":
+    """The client's end of the answer to this call."""
+    call.trace.answering = True
+    return ClientSide(
+        call.request,
+        status,
+        lines,
+        length,
+        gate.clock,
+        write_timeout_s=gate.client_write_timeout_s,
+        total_s=gate.client_total_s,
+    )
+
+
+def send_whole(call: Call, status: int, lines: Sequence[bytes], body: bytes) -> Sent | None:
+    """Sends a small answer at once, as nearly all are; None: nothing was sent, and a `client_side` has to."""
+    call.trace.answering = True
+    return put_whole(call.request, status, lines, body)
 
 
 class ClientSide:

@@ -386,4 +386,4 @@ class Flight:
     def _overhead_ms(self, upstream_ms: int | None) -> float:
         """What of the whole time was the gateway's own."""
         whole_s = self.gate.clock.monotonic_s() - self.call.trace.started_s - self.client_waits_s
-        return round(whole_s * 1000 - (upstream_ms or 0), 2)
+        return round(whole_s * 100_000 - 100 * (upstream_ms or 0)) / 100  # to two places, in half the time

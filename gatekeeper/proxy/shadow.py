@@ -121,4 +121,4 @@ async def _pass_on(gate: Gate, call: Call, provider: Provider, answer: UpstreamA
     async def land(_outcome: Outcome, _kept: Answer | None) -> None:
         """Nothing was held: there is nothing to book."""
 
-    return await carry(passage_of(gate, call, provider, answer, land, dict))
+    return await carry(passage_of(gate, call, provider, answer, land, tuple))

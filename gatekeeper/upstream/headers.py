@@ -115,7 +115,14 @@ def _decide(dropped: frozenset[bytes], prefixes: tuple[bytes, ...], name: bytes)
 _REQUEST_NAMES = Names(partial(_decide, _REQUEST_DROPPED, _REQUEST_DROPPED_PREFIXES))
 _RESPONSE_NAMES = Names(partial(_decide, _RESPONSE_DROPPED, _RESPONSE_DROPPED_PREFIXES))
 _CHANGED_NAMES = Names(partial(_decide, _RESPONSE_DROPPED | _OF_THE_VERY_BYTES, _RESPONSE_DROPPED_PREFIXES))
+_TELLS_OF_BODY = Names(lambda name: "*" if name.lower() in {b"content-type", b"content-encoding"} else "")
 _LOWER_NAMES = Names(lambda name: name.decode("latin-1").lower())
+
+
+def about_the_body(raw_headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """Those that say how the body is to be read."""
+    tells = _TELLS_OF_BODY
+    return [header for header in raw_headers if tells[header[0]]]
 
 
 def named_headers(raw_headers: RawHeaders) -> dict[str, str]:

@@ -126,6 +126,20 @@ def put_ready(request: web.BaseRequest, status: int, beginning: bytes, body: byt
     return Sent(status, keep_alive=keeps)
 
 
+def put_whole(request: web.BaseRequest, status: int, lines: Sequence[bytes], body: bytes) -> Sent | None:
+    """Sends an answer with these lines in its head, where it is plain and nothing waits to be written before it; None:
+    nothing was sent. Nothing is raised when the client is gone, but ValueError for a line that would begin another.
+    Whoever serves the connection waits until it is taken."""
+    if not is_plain(request, status) or request.protocol.writing_paused:
+        return None
+    keeps = request.keep_alive
+    try:
+        put(request, plain_head(status, lines, len(body), keep_alive=keeps) + body)
+    except ConnectionError:
+        keeps = False
+    return Sent(status, keep_alive=keeps)
+
+
 def put(request: web.BaseRequest, data: bytes) -> None:
     """Writes to the connection. Raises ConnectionError when it is gone."""
     transport = request.protocol.transport

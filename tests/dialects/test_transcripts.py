@@ -16,6 +16,9 @@ from gatekeeper.dialects.registry import DIALECTS
 from tests.cases import case, each_case
 from tests.dialects.samples import Case, body_of, content_type_of, in_pieces, load_cases, routes_of
 
+ENDING_HEADERS = {"x-fal-billable-units": "3", "x-fal-error-type": "internal_server_error"}
+"""Headers that are read with an end."""
+
 
 def asked(request: GenerationRequest) -> dict[str, str]:
     """What a request says, as texts, without what it leaves open."""
@@ -134,6 +137,15 @@ def test_poll_reads_as_written_down(dialect: str) -> None:
     for told_of, piece_bytes in product(load_cases(dialect, "polls"), (1, 10**6)):
         with case(told_of["fact"], f"in pieces of {piece_bytes}"):
             check_answer(dialect, told_of, RouteKind.POLL, piece_bytes)
+
+
+@each_case("dialect", [dialect for dialect in DIALECTS if routes_of(dialect, RouteKind.POLL)])
+def test_no_header_ends_a_job_that_runs(dialect: str) -> None:
+    """An answer whose body says that a job runs says so under whatever headers: it is known again by its body."""
+    running = [each for each in load_cases(dialect, "polls") if each.get("pending") and not each.get("ended")]
+    for told_of in running:
+        with case(told_of["fact"]):
+            check_answer(dialect, {**told_of, "headers": ENDING_HEADERS}, RouteKind.POLL, 10**6)
 
 
 def check_answer(dialect: str, told_of: Case, kind: RouteKind, piece_bytes: int) -> None:

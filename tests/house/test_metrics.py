@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from gatekeeper.metrics import Metrics
 from gatekeeper.yamlfile import load_yaml
+from tests.cases import case
 from tests.house.generated import ROOT
 from tests.house.metrictable import BOUNDS, described
 from tests.house.promql import mistakes, names_in, promtool
@@ -75,31 +74,34 @@ def test_every_label_has_a_bound() -> None:
     assert used == set(BOUNDS) | {"code"}
 
 
-@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
-def test_an_alert_asks_for_what_there_is(alert: dict[str, Any]) -> None:
+def test_an_alert_asks_for_what_there_is() -> None:
     """Its metrics, their labels, and those it groups by; so do the labels that its texts name."""
-    assert [] == list(mistakes(alert["expr"], labels_of()))
-    texts = " ".join(alert["annotations"].values())
-    known = {label for name, _ in names_in(alert["expr"]).selected for label in labels_of()[name]} | {"job", "instance"}
-    assert set(re.findall(r"\$labels\.(\w+)", texts)) <= known
+    there = labels_of()
+    for alert in alerts():
+        with case(alert["alert"]):
+            assert [] == list(mistakes(alert["expr"], there))
+            texts = " ".join(alert["annotations"].values())
+            known = {label for name, _ in names_in(alert["expr"]).selected for label in there[name]}
+            assert set(re.findall(r"\$labels\.(\w+)", texts)) <= known | {"job", "instance"}
 
 
-@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
-def test_an_alert_has_a_runbook_and_a_test(alert: dict[str, Any]) -> None:
+def test_an_alert_has_a_runbook_and_a_test() -> None:
     """Its address leads to a chapter of docs/operations.md, and the unit tests show it firing."""
-    path, _, anchor = alert["annotations"]["runbook_url"].partition("#")
-    headings = re.findall(r"^#+ (.*)$", (ROOT / path).read_text(), re.MULTILINE)
-    fired = [
-        case["alertname"]
+    fired = {
+        each["alertname"]
         for file in ALERTS_TESTS
-        for each in load_yaml(Path(file)).data["tests"]
-        for case in each["alert_rule_test"]
-        if case.get("exp_alerts")
-    ]
+        for test in load_yaml(Path(file)).data["tests"]
+        for each in test["alert_rule_test"]
+        if each.get("exp_alerts")
+    }
 
-    assert anchor in {heading.lower() for heading in headings}
-    assert alert["alert"] in fired
-    assert alert["labels"]["severity"] in {"page", "ticket"}
+    for alert in alerts():
+        with case(alert["alert"]):
+            path, _, anchor = alert["annotations"]["runbook_url"].partition("#")
+            headings = re.findall(r"^#+ (.*)$", (ROOT / path).read_text(), re.MULTILINE)
+            assert anchor in {heading.lower() for heading in headings}
+            assert alert["alert"] in fired
+            assert alert["labels"]["severity"] in {"page", "ticket"}
 
 
 def test_every_runbook_is_an_alerts(root: Path) -> None:
@@ -115,17 +117,17 @@ def test_prometheus_takes_configuration_and_rules() -> None:
     assert "" == promtool("test", "rules", *ALERTS_TESTS)
 
 
-@pytest.mark.parametrize(
-    ("panel", "query"), list(targets()), ids=[f"{n} {title}" for n, (title, _) in enumerate(targets())]
-)
-def test_the_dashboard_asks_for_what_there_is(panel: str, query: str) -> None:
+def test_the_dashboard_asks_for_what_there_is() -> None:
     """Each query's metrics and labels are a gateway's, and a rate is taken of what only grows."""
+    there = labels_of()
     kinds = {name: each.kind for each in described() for name in each.samples}
 
-    assert [] == list(mistakes(query, labels_of())), panel
-    for name, _ in names_in(query).selected:
-        if re.search(rf"\b(?:rate|increase)\({name}\b", query):
-            assert kinds[name] in {"counter", "histogram"}
+    for panel, query in targets():
+        with case(panel, query):
+            assert [] == list(mistakes(query, there))
+            for name, _ in names_in(query).selected:
+                if re.search(rf"\b(?:rate|increase)\({name}\b", query):
+                    assert kinds[name] in {"counter", "histogram"}
 
 
 def test_the_dashboards_queries_are_queries(tmp_path: Path) -> None:

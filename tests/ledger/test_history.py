@@ -10,7 +10,6 @@ from gatekeeper.ledger.codec import order_words
 from gatekeeper.ledger.history import Acked, Act, Doubt, History
 from gatekeeper.ledger.holdid import match_hold_id
 from gatekeeper.ledger.records import Answer, Ending, HoldContext, HoldOrder, OnUnknown
-from gatekeeper.ledger.wire import packed
 
 _ids, _amounts = st.from_regex(match_hold_id.__self__, fullmatch=True), st.integers(0, 9 * 10**15)
 _texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), max_size=8)
@@ -131,7 +130,7 @@ def test_acts_come_back_as_they_were(told: list[tuple[str, Act]]) -> None:
 def test_the_words_that_were_sent_are_what_is_kept() -> None:
     """Whoever has told the store an act has its words, which are not made again."""
     history, order = History(), HoldOrder("0" * 32, "a", 49, 1000)
-    history.note(0.0, "a", 1, order, packed(order_words(replace(order, meta="sent"))))
+    history.note(0.0, "a", 1, order, order_words(replace(order, meta="sent")))
 
     assert [Acked(0.0, "a", 1, replace(order, meta="sent"))] == history.forget({"a"})["a"]
 

@@ -11,6 +11,7 @@ import pytest
 
 from gatekeeper.dialects import native, registry
 from gatekeeper.dialects.base import Route, RouteKind, Traits
+from gatekeeper.recent import AskedJob
 from tests.system.conftest import StartWorld
 from tests.system.jobprovider import FAILED, RUNNING, SUCCEEDED, JobProvider
 from tests.system.test_logs import SCHEMA
@@ -88,6 +89,20 @@ async def test_a_poll_of_a_running_job_asks_the_ledger_nothing(
         await world.send("GET", "/v1/generations/job-1", key)
 
     assert (20, []) == (jobs.job.polls, asked)
+
+
+async def test_a_poll_that_says_the_same_is_passed_on_as_the_first(start_world: StartWorld, jobs: JobProvider) -> None:
+    """What is known already is not read again; the answer is the same, with a request id of its own."""
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+
+    first, *others = [await world.send("GET", "/v1/generations/job-1", key) for _ in range(3)]
+
+    told = [(each.status, each.body, each.headers["Gatekeeper-Credits-Held"]) for each in (first, *others)]
+    assert [(200, first.body, "49")] * 3 == told
+    assert 3 == len({each.headers["Gatekeeper-Request-Id"] for each in (first, *others)})
+    assert 3 == len([each for each in world.gateway.gate.recent.seen_after(1) if isinstance(each, AskedJob)])
 
 
 async def test_after_the_end_polls_change_nothing(start_world: StartWorld, jobs: JobProvider) -> None:

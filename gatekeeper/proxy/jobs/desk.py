@@ -8,13 +8,27 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
+from gatekeeper.dialects.base import Route
 from gatekeeper.proxy.jobs.record import JobRecord, read_record
 
 NAMES_MAX: Final = 10_000
 """Names remembered, about 25 MB; one that is forgotten costs its next poll a look into the ledger."""
+
+
+RUNNING_BYTES_MAX: Final = 2048
+"""Of an answer that says how a job stands, to be known again; nearly all have some hundred, and there is one a job."""
+
+
+class Running(NamedTuple):
+    """An answer that says of a job no more than that it still runs, to a question by this route."""
+
+    route: Route
+    status: int
+    body: bytes
+    about: list[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -27,7 +41,8 @@ class Job:
     `asked_at_s` is when a caller here last asked, by the monotonic clock. `troubles` and `gone` count the answers in a
     row that told us nothing, and those by which the provider knows no such job. `names` are those of its outputs that
     were made known. `ending` lets one end it at a time. `named` is where its `poll_url` leads to, once that is looked
-    at: the upstream path of a route, and the address.
+    at: the upstream path of a route, and the address. `running` is the last answer to a caller that said no more than
+    that it still runs, if that had nothing to be changed, and `lines` are what our own head says of it as long.
     """
 
     record: JobRecord
@@ -42,6 +57,8 @@ class Job:
     cancelled: bool = False
     names: set[str] = field(default_factory=set)
     named: tuple[str, str] | None = None
+    running: Running | None = None
+    lines: tuple[bytes, ...] = ()
     ending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -59,7 +76,7 @@ class JobDesk:
         self._ledger = ledger
         self._monotonic_s = monotonic_s
         self._names_max = names_max
-        self._by_name: OrderedDict[tuple[str, str], Job] = OrderedDict()
+        self._by_name: OrderedDict[tuple[str, str, str], Job] = OrderedDict()
         self._by_hold: WeakValueDictionary[str, Job] = WeakValueDictionary()
 
     def adopt(self, record: JobRecord) -> Job:
@@ -74,7 +91,7 @@ class JobDesk:
 
     def call_it(self, job: Job, name: str) -> None:
         """Also known under this name of the provider's: that of a file, perhaps."""
-        key = (job.record.team, name_of(job.record.provider, name))
+        key = (job.record.team, job.record.provider, name)
         self._by_name[key] = job
         self._by_name.move_to_end(key)
         while len(self._by_name) > self._names_max:
@@ -89,21 +106,27 @@ class JobDesk:
 
     def doubt_all(self, team: str) -> None:
         """The store has lost some of the team's history: perhaps that holds of its jobs were made, or follow them."""
-        for job in {job.record.hold_id: job for (of, _), job in self._by_name.items() if of == team}.values():
+        for job in {job.record.hold_id: job for (of, *_), job in self._by_name.items() if of == team}.values():
             self.doubt(job)
 
     def of_hold(self, hold_id: str) -> Job | None:
         """The job that this hold follows, if it is known here."""
         return self._by_hold.get(hold_id)
 
-    async def find(self, team: str, provider: str, name: str) -> Job | None:
-        """The team's job of that name at this provider, or None. Raises the ledger's errors."""
-        key = (team, name_of(provider, name))
+    def known(self, team: str, provider: str, name: str) -> Job | None:
+        """The same as `find`, without a look into the ledger."""
+        key = (team, provider, name)
         job = self._by_name.get(key)
         if job is not None:
             self._by_name.move_to_end(key)
+        return job
+
+    async def find(self, team: str, provider: str, name: str) -> Job | None:
+        """The team's job of that name at this provider, or None. Raises the ledger's errors."""
+        job = self.known(team, provider, name)
+        if job is not None:
             return job
-        found = await self._ledger.job(*key)
+        found = await self._ledger.job(team, name_of(provider, name))
         record = None if found is None else _read(found[1])
         # The name is the ledger's key, so a record that says otherwise is not believed.
         if record is None or record.team != team or record.provider != provider:

@@ -5,7 +5,6 @@ Nothing is held, and the ledger hears of it once: when an answer tells the end, 
 of another team, or one that nobody knows, is not asked for: nothing is forwarded.
 """
 
-from collections.abc import Sequence
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
@@ -16,19 +15,22 @@ from gatekeeper.core.rejection import Code, Rejected, refuse
 from gatekeeper.dialects.answers import succeeded
 from gatekeeper.dialects.base import Dialect, RouteKind
 from gatekeeper.ledger.records import Answer
-from gatekeeper.proxy.answering import carry, deliver_free, passage_of, refused_credential
-from gatekeeper.proxy.body import body_of
+from gatekeeper.proxy.answering import carry, deliver_free, passage_of, refused_credential, with_own
+from gatekeeper.proxy.body import body_of, small_body
+from gatekeeper.proxy.client_side import send_whole
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
-from gatekeeper.proxy.jobs.desk import Job
-from gatekeeper.proxy.jobs.rewriting import origin_of
+from gatekeeper.proxy.jobs.desk import RUNNING_BYTES_MAX, Job, Running
+from gatekeeper.proxy.jobs.rewriting import may_have, origin_of
 from gatekeeper.proxy.jobs.settling import cancelled, finish
 from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, job_unkept, job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
 from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, tell_shadow
 from gatekeeper.upstream.failure import UpstreamError
-from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
+from gatekeeper.upstream.headers import about_the_body, forwardable_response_lines
+from gatekeeper.upstream.messages import UpstreamAnswer
 from gatekeeper.web.answers import CREDITS_CHARGED, CREDITS_HELD, HOLD_ID
+from gatekeeper.web.outgoing import Sent
 
 
 async def follow(gate: Gate, call: Call) -> web.StreamResponse:
@@ -36,31 +38,36 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
     if call.dry_run:
         detail = "Gatekeeper-Dry-Run is for generations; a question about a job costs nothing. Leave it out."
         raise refuse(Code.MALFORMED_REQUEST, detail)
-    body = await body_of(gate, call)
+    small = small_body(gate, call)
+    body = await body_of(gate, call) if small is None else small
     try:
-        provider, job = await _find(gate, call, body)
+        query = _query(call) if "?" in call.request.raw_path else {}
+        name = call.dialect.job_named(call.route, query, body)
+        provider, job = _known(gate, call, name) or await _find(gate, call, name)
     except Rejected as refused:
         if not may_go_unheld(call):
             raise
         return await pass_unheld(gate, call, body, refused.rejection)
-    facts = call.facts
-    facts.provider, facts.hold_id, facts.model = provider.name, job.record.hold_id, job.record.facts.model
-    call.trace.hook = job.record.hook
+    record, trace = job.record, call.trace
+    facts, trace.hook = trace.facts, record.hook
+    facts.provider, facts.hold_id, facts.model = provider.name, record.facts.hold_id, record.facts.model
     if call.route.kind is not RouteKind.POLL and not job.ended:
         await _learn_first(gate, provider, job)
-    sent = upstream_request(call, provider, body, _address(call, provider, job))
-    tell_shadow(gate, call, None)
+    address = None if record.link.poll_url is None else _address(call, provider, job, record.link.poll_url)
+    sent = upstream_request(call, provider, body, address)
+    if call.shadow is not None:
+        tell_shadow(gate, call, None)
     with await provider.places.take():
-        async with await _send(gate, provider, sent) as answer:
-            return await _answer(gate, call, provider, job, answer)
-
-
-async def _send(gate: Gate, provider: Provider, sent: UpstreamRequest) -> UpstreamAnswer:
-    try:
-        with gate.crowd.elsewhere:
-            return await provider.upstream.send(sent)
-    except UpstreamError as error:
-        raise job_unreached(error, provider.name) from None
+        try:
+            with gate.crowd.elsewhere:
+                answer = await provider.upstream.send(sent)
+        except UpstreamError as error:
+            raise job_unreached(error, provider.name) from None
+        try:
+            unread = _pass_unread(gate, call, provider, job, answer)
+            return await _answer(gate, call, provider, job, answer) if unread is None else unread
+        finally:
+            answer.abort()
 
 
 async def _learn_first(gate: Gate, provider: Provider, job: Job) -> None:
@@ -76,9 +83,17 @@ async def _learn_first(gate: Gate, provider: Provider, job: Job) -> None:
         raise job_untold(provider.name, outcome.reason)
 
 
-async def _find(gate: Gate, call: Call, body: Sequence[bytes]) -> tuple[Provider, Job]:
+def _known(gate: Gate, call: Call, name: str) -> tuple[Provider, Job] | None:
+    """The job that the request names, if that can be told without a wait."""
+    for provider in call.candidates[:1]:
+        job = gate.desk.known(call.caller.team.id, provider.name, name)
+        if job is not None:
+            return provider, job
+    return None
+
+
+async def _find(gate: Gate, call: Call, name: str) -> tuple[Provider, Job]:
     """The job that the request names, and whose it is."""
-    name = call.dialect.job_named(call.route, _query(call), body)
     for provider in call.candidates:
         job = await gate.desk.find(call.caller.team.id, provider.name, name)
         if job is not None:
@@ -88,20 +103,16 @@ async def _find(gate: Gate, call: Call, body: Sequence[bytes]) -> tuple[Provider
 
 def _query(call: Call) -> dict[str, str]:
     """The parameters, each once: of two the provider might take the one that was not looked at here."""
-    passing = passing_query(call) if "?" in call.request.raw_path else ""
-    if not passing:
-        return {}
-    pairs = parse_qsl(passing, keep_blank_values=True)
+    pairs = parse_qsl(passing_query(call), keep_blank_values=True)
     query = dict(pairs)
     if len(query) < len(pairs):
         raise refuse(Code.MALFORMED_REQUEST, "A query parameter was sent twice; send each once.")
     return query
 
 
-def _address(call: Call, provider: Provider, job: Job) -> str | None:
+def _address(call: Call, provider: Provider, job: Job, url: str) -> str | None:
     """The address that the provider named for this very question, such as one in a region; None: the usual one."""
-    url = job.record.link.poll_url
-    if url is None or call.route.kind is not RouteKind.POLL:
+    if call.route.kind is not RouteKind.POLL:
         return None
     if job.named is None:
         job.named = _named(call.dialect, provider, url)
@@ -129,7 +140,7 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
     if answer.status == HTTP_UNAUTHORIZED:
         raise refused_credential(call, provider)
     if call.route.kind is RouteKind.DOWNLOAD:
-        return await deliver_free(gate, call, answer, provider.credential.hidden, _job_headers(job))
+        return await deliver_free(gate, call, answer, provider.credential.hidden, _job_lines(job))
 
     async def land(outcome: Outcome, _kept: Answer | None) -> None:
         if isinstance(outcome, Failed) and not _is_own_address(call, job):
@@ -138,20 +149,52 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
         if isinstance(outcome, Made | Failed):
             await finish(gate, job.record, outcome, "poll")
         elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL and not outcome.ended:
-            # Whoever gets such an answer will ask again; we need not as long as that goes on. Of one that is over
-            # nobody need ask for the result, which alone is booked.
-            job.asked_at_s = gate.clock.monotonic_s()
-            gate.recent.asked(job.record.hold_id)
+            _still_runs(gate, job)
+            _remember(call, job, answer)
         elif call.route.kind is RouteKind.CANCEL and succeeded(answer.status):
             await cancelled(gate, job)
             gate.desk.on_job(job)
 
-    return await carry(passage_of(gate, call, provider, answer, land, lambda: _job_headers(job)))
+    return await carry(passage_of(gate, call, provider, answer, land, lambda: _job_lines(job)))
 
 
-def _job_headers(job: Job) -> dict[str, str]:
-    """Under which hold it runs, and what it cost once that is known here."""
-    headers = {HOLD_ID: job.record.hold_id, CREDITS_HELD: credits_text(job.record.held)}
+def _pass_unread(gate: Gate, call: Call, provider: Provider, job: Job, answer: UpstreamAnswer) -> Sent | None:
+    """Passes on an answer that says of a running job what the last one said: nothing about it is read again. None: it
+    has to be read."""
+    last, body = job.running, answer.whole()
+    if last is None or body is None or job.ended:
+        return None
+    if (call.route, answer.status, body, about_the_body(answer.raw_headers)) != last:
+        return None
+    has_links = bool(call.dialect.TRAITS.links)
+    lines = forwardable_response_lines(answer.raw_headers, provider.credential.hidden, changed=has_links)
+    sent = send_whole(call, answer.status, with_own(lines, call, job.lines), body)
+    if sent is not None:
+        _still_runs(gate, job)
+    return sent
+
+
+def _remember(call: Call, job: Job, answer: UpstreamAnswer) -> None:
+    """So that it is known again, if it is small and went out as it came. The body says how the job stands, and some
+    headers how that is to be read: no other ever turns one that runs into one that does not."""
+    body = answer.whole()
+    if body is None or len(body) > RUNNING_BYTES_MAX or job.record.hook is not None:
+        return
+    if not may_have(body, call.dialect.TRAITS.links):
+        job.running = Running(call.route, answer.status, body, about_the_body(answer.raw_headers))
+        job.lines = tuple(_job_lines(job))
+
+
+def _still_runs(gate: Gate, job: Job) -> None:
+    """Whoever gets such an answer will ask again; we need not as long as that goes on. Of one that is over nobody need
+    ask for the result, which alone is booked."""
+    job.asked_at_s = gate.clock.monotonic_s()
+    gate.recent.asked(job.record.hold_id)
+
+
+def _job_lines(job: Job) -> list[bytes]:
+    """Under which hold it runs, and what it cost once that is known here, as lines of a head."""
+    lines = [f"{HOLD_ID}: {job.record.hold_id}".encode(), f"{CREDITS_HELD}: {credits_text(job.record.held)}".encode()]
     if job.charged is not None:
-        headers[CREDITS_CHARGED] = credits_text(job.charged)
-    return headers
+        lines.append(f"{CREDITS_CHARGED}: {credits_text(job.charged)}".encode())
+    return lines
