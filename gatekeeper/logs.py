@@ -46,8 +46,6 @@ PLAIN_MICROCREDITS_MIN: Final = 1000
 PLAIN_MICROCREDITS_MAX: Final = 10**15
 """A billion credits."""
 
-_SECOND_NS: Final = 1_000_000_000
-
 _LINE_ENDS: Final = ord("\n")
 
 _LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -113,14 +111,14 @@ class _Lines:
 
 def _now() -> str:
     """The time of day as lines tell it: ISO 8601, UTC, to the microsecond."""
-    second, rest_ns = divmod(time_ns(), _SECOND_NS)
-    return f"{_second_text(second)}.{rest_ns // 1000:06}Z"
+    digits = str(time_ns())
+    return f"{_second_text(digits[:-9])}.{digits[-9:-3]}Z"
 
 
 @lru_cache(maxsize=2)
-def _second_text(second: int) -> str:
+def _second_text(second: str) -> str:
     """Made once for all lines of a second."""
-    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
+    return datetime.fromtimestamp(int(second), UTC).replace(tzinfo=None).isoformat()
 
 
 Tell = Callable[[dict[str, Any]], None]

@@ -251,8 +251,7 @@ class Rejected(Exception):
     """Carries a rejection from the step that found it to the edge that renders it."""
 
     def __init__(self, rejection: Rejection) -> None:
-        super().__init__(rejection)
-        self.rejection = rejection
+        self.rejection = rejection  # what the base does with it has been done when it was made
 
     def __str__(self) -> str:
         return f"{self.rejection.code}: {self.rejection.detail}"

@@ -30,7 +30,11 @@ class Entropy:
 
     def hex(self, size_bytes: int) -> str:
         """So many of them in hexadecimal digits."""
-        return self.take(size_bytes).hex()
+        start, end = self._at, self._at + size_bytes
+        if end > len(self._drawn):
+            return self.take(size_bytes).hex()
+        self._at = end
+        return self._drawn[start:end].hex()
 
     def bits(self, size_bits: int) -> int:
         """A number of so many random bits."""

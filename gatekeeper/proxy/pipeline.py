@@ -108,9 +108,9 @@ async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
 
 def learn_asked(call: Call, asked: GenerationRequest) -> None:
     """What was asked, for the line of a refusal. Free text of the caller's is logged only as far as it is one word."""
-    facts = call.facts
-    told = asked_words(asked)
-    call.trace.asked = None if call.dry_run else told
+    trace, told = call.trace, asked_words(asked)
+    facts = trace.facts
+    trace.asked = None if call.dry_run else told
     facts.provider = call.candidates[0].name if len(call.candidates) == 1 else None
     facts.model = told.get("model")
     facts.operation = asked.operation

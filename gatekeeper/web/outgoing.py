@@ -8,6 +8,7 @@ to aiohttp. No time limit is kept here; `ClientSide` keeps those.
 import re
 from collections.abc import Iterable, Sequence
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from time import time
 from typing import Final
@@ -137,6 +138,12 @@ def put_whole(request: web.BaseRequest, status: int, lines: Sequence[bytes], bod
         put(request, plain_head(status, lines, len(body), keep_alive=keeps) + body)
     except ConnectionError:
         keeps = False
+    return _sent(status, keeps)
+
+
+@lru_cache(maxsize=128)
+def _sent(status: int, keeps: bool) -> Sent:
+    """Of what is sent there is no more to know, so that one is as good as another."""
     return Sent(status, keep_alive=keeps)
 
 
