@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from functools import lru_cache, partial
-from typing import Final
+from typing import Final, Never
 
 from aiohttp import web
 
@@ -120,21 +120,24 @@ def passage_of(  # noqa: PLR0913  # what is known of an answer, and what is to b
     return Passage(gate, call, provider, answer, named, content_type, links, reader, copy, land, ended, headers)
 
 
-async def deliver(flight: Flight, answer: UpstreamAnswer) -> web.StreamResponse:
+def deliver(flight: Flight, answer: UpstreamAnswer) -> Coroutine[None, None, web.StreamResponse]:
     """Passes the answer on and resolves the flight from it."""
     flight.upstream_status = answer.status
-    call, provider = flight.call, flight.admission.provider
     if answer.status == HTTP_UNAUTHORIZED:
-        await flight.release("401: credential refused")
-        raise refused_credential(call, provider)
+        return _refuse_credential(flight)
 
     def ended(at_s: float, client_waits_s: float) -> None:
         flight.upstream_ended_s, flight.client_waits_s = at_s, client_waits_s
 
-    headers = partial(_flight_lines, flight)
-    return await carry(
-        passage_of(flight.gate, call, provider, answer, flight.land, headers, once=flight.once, ended=ended)
+    provider, headers = flight.admission.provider, partial(_flight_lines, flight)
+    return carry(
+        passage_of(flight.gate, flight.call, provider, answer, flight.land, headers, once=flight.once, ended=ended)
     )
+
+
+async def _refuse_credential(flight: Flight) -> Never:
+    await flight.release("401: credential refused")
+    raise refused_credential(flight.call, flight.admission.provider)
 
 
 def carry(passage: Passage) -> Coroutine[None, None, web.StreamResponse]:

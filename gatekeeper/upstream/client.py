@@ -75,7 +75,7 @@ class Upstream:
         unsendable = ""
         try:
             authority, target = split(request.url)
-            origin = pool.origin(authority)
+            origin = pool.origins.get(authority) or pool.origin(authority)
             size = size_of(body)
             written = head(method, target, origin.place.host_line, request.headers, size, request.lines)
             if size <= PIECE_BYTES:
@@ -91,7 +91,7 @@ class Upstream:
         if connection is None:
             connection = await self._connect(pool, origin, answer, now + limits.connect_s)
         connection.begin(answer, written, body, no_body=method == "HEAD")
-        if not body:
+        if not body and type(request.body) is not list:
             release(request.body)
         request.headers, request.lines, request.body, written, body = (), (), (), b"", ()
         # What is on its way need not wait for its answer here.

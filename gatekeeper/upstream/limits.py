@@ -25,28 +25,29 @@ Member = TypeVar("Member", bound=Limited)
 
 
 class Limits(Generic[Member]):
-    """Calls `limit_reached` of every member whose `limit_at` has come."""
+    """Calls `limit_reached` of every member whose `limit_at` has come. It looks at `nearest_at`: a limit that is not
+    before that needs not be told."""
 
-    __slots__ = ("_at", "_handle", "_loop", "members")
+    __slots__ = ("_handle", "_loop", "members", "nearest_at")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._handle: asyncio.TimerHandle | None = None
-        self._at = inf
+        self.nearest_at = inf
         self.members: set[Member] = set()
 
     def watch(self, limit_at: float) -> None:
-        """Must be told of every limit that a member sets itself."""
-        if limit_at < self._at:
+        """Must be told of every limit that a member sets itself, if that is before `nearest_at`."""
+        if limit_at < self.nearest_at:
             self.stop()
-            self._at = limit_at
+            self.nearest_at = limit_at
             self._handle = self._loop.call_at(limit_at, self._check)
 
     def stop(self) -> None:
         """Watches no longer, until it is told of the next limit."""
         if self._handle is not None:
             self._handle.cancel()
-        self._handle, self._at = None, inf
+        self._handle, self.nearest_at = None, inf
 
     def _check(self) -> None:
         self.stop()

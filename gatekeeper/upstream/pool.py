@@ -36,7 +36,9 @@ class Origin:
         """A kept connection, if there is one."""
         while self.idle:
             connection, _ = self.idle.popitem()
-            if connection.limit_at > now_s and connection.usable:
+            transport = connection.transport
+            # `usable`, which every request asks for.
+            if connection.limit_at > now_s and transport is not None and not transport.is_closing():
                 connection.limit_at = inf
                 return connection
             connection.abort()
@@ -48,8 +50,9 @@ class Origin:
             connection.abort()
         elif not self.waiting or not self.hand_on(connection):
             self.idle[connection] = None
-            connection.limit_at = self._pool.kept_until()
-            self.watch(connection.limit_at)
+            limit_at = connection.limit_at = self._pool.kept_until()
+            if limit_at < self._pool.limits.nearest_at:
+                self.watch(limit_at)
 
     def forget(self, connection: Connection) -> None:
         """Called by a connection that is closed or was never opened; may be repeated."""
