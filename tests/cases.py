@@ -24,8 +24,13 @@ def case(*name: object) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        error.add_note(f"in the case {', '.join(map(str, name))}")
+        error.add_note(f"in the case {', '.join(map(_named, name))}")
         raise
+
+
+def _named(name: object) -> str:
+    """Only what fails is spelled out: each process that collects tests sees every case of them all."""
+    return SHORT.repr(name) if isinstance(name, dict) else str(name)
 
 
 def each_case(
@@ -35,7 +40,7 @@ def each_case(
     arguments = [name.strip() for name in names.split(",")] if isinstance(names, str) else [*names]
     single = isinstance(names, str) and len(arguments) == 1
     cases = [dict(zip(arguments, [value] if single else value, strict=True)) for value in values]
-    called = [SHORT.repr(given) for given in cases] if ids is None else [*ids]
+    called: Sequence[object] = cases if ids is None else [*ids]
     assert cases, "without a case it would pass whatever happens"
 
     def decorate(test: Test) -> Test:
