@@ -102,6 +102,7 @@ generate: $(TO_TEST) ## write the parts of docs/ that come from the code
 .PHONY: docs
 docs: $(TO_TEST) ## build docs/ as a site, into site/; a link that leads nowhere fails it
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
+	@echo "open site/index.html; with the search: python3 -m http.server --bind 127.0.0.1 -d site"
 
 .PHONY: dist
 dist: $(TO_TEST) ## wheel and source distribution in dist/, the list of all they need in sbom/

@@ -375,13 +375,10 @@ def _flight_lines(flight: Flight) -> list[bytes]:
     """What is known about the credits as the head goes out. What says of the offer's end is the first, if it ends."""
     amount, charged = flight.held.amount, flight.charged
     held, lifecycle = credits_text(amount), flight.admission.offer.lifecycle
-    lines = [
-        f"{HOLD_ID}: {flight.held.hold_id}".encode(),
-        f"{CREDITS_HELD}: {held}".encode(),
-        f"{CREDITS_AVAILABLE}: {credits_text(flight.available)}".encode(),
-    ]
+    lines = [f"{HOLD_ID}: {flight.held.hold_id}".encode(), f"{CREDITS_HELD}: {held}".encode()]
     if charged is not None:
         lines.append(f"{CREDITS_CHARGED}: {held if charged == amount else credits_text(charged)}".encode())
+    lines.append(f"{CREDITS_AVAILABLE}: {credits_text(flight.available)}".encode())
     return [*_deprecated(lifecycle.sunset), *lines] if lifecycle.status is Status.DEPRECATED else lines
 
 

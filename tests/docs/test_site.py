@@ -56,6 +56,29 @@ def test_every_code_has_an_address(site: Path) -> None:
     assert 'id="provider_timeout"' in text
 
 
+def test_what_is_copied_of_a_terminal_is_what_is_typed(site: Path) -> None:
+    """No prompt and no output: the theme marks what its button copies, and the stylesheet hides them there."""
+    scripts = "".join(path.read_text() for path in site.glob("assets/javascripts/bundle.*.js"))
+
+    assert "data-md-copying" in scripts
+    assert '<span class="gp">$ </span>' in (site / "quickstart.html").read_text()
+    assert "[data-md-copying] :is(.gp, .go) { display: none; }" in (site / "site.css").read_text()
+
+
+def test_no_bytecode_is_published(site: Path) -> None:
+    """The hook of the site lies among its pages."""
+    assert [] == [str(path) for path in site.rglob("__pycache__")]
+
+
+def test_no_page_is_left_to_the_end() -> None:
+    """Each has its place in the navigation, where the hook would put it under "More"."""
+    listed = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+
+    assert [] == [
+        path for path in documents() if path.startswith("docs/") and f" {path.removeprefix('docs/')}\n" not in listed
+    ]
+
+
 def test_a_link_that_leads_nowhere_fails_the_build(tmp_path: Path) -> None:
     """By the same configuration, over one page that is wrong."""
     (tmp_path / "pages").mkdir()
