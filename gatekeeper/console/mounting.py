@@ -17,7 +17,7 @@ from gatekeeper.console.dataport import DataPort
 from gatekeeper.console.guarding import Guard
 from gatekeeper.console.keeping import Kept
 from gatekeeper.console.live import Live
-from gatekeeper.console.pages import actions, catalog, holds, jobs, journal, limits, model, refusals, team, teams
+from gatekeeper.console.pages import actions, catalog, holds, jobs, journal, limits, model, plans, refusals, team, teams
 from gatekeeper.console.rendering import make_templates
 from gatekeeper.console.roster import MANY, Roster
 from gatekeeper.console.sessions import Sessions
@@ -36,6 +36,7 @@ PAGES: Final[tuple[Route, ...]] = (
     *actions.ROUTES,
     *limits.ROUTES,
     *holds.ROUTES,
+    *plans.ROUTES,
     *refusals.ROUTES,
     *jobs.ROUTES,
     *catalog.ROUTES,

@@ -104,11 +104,11 @@ async def test_what_is_kept_is_bounded() -> None:
         return OpenJobs((), 1, 1, None, is_cut=False)
 
     async def fail() -> OpenJobs:
-        raise OSError
+        raise OSError("away")
 
     for number in range(KINDS_MAX + 1):
         await kept.get(number, read)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="away"):
         await kept.get(-1, fail)
 
     assert (KINDS_MAX, False) == (len(kept._kept), -1 in kept._reading)
