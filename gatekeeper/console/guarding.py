@@ -14,7 +14,7 @@ from gatekeeper.console.forms import CSRF_FIELD, CSRF_HEADER, check_csrf, read_f
 from gatekeeper.console.headers import dressed
 from gatekeeper.console.login import COOKIE, login_address
 from gatekeeper.console.rendering import rendered
-from gatekeeper.console.visiting import NAVIGATION, Parts, Route, Visit, html
+from gatekeeper.console.visiting import NAVIGATION, Parts, Route, Visit, html, is_by_itself
 from gatekeeper.events import InternalError
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import emit, place_of
@@ -55,7 +55,7 @@ class Guard:
         """The route for whoever is signed in; others are shown where to."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            session = self._parts.sessions.find(request.cookies.get(COOKIE, ""))
+            session = self._parts.sessions.find(request.cookies.get(COOKIE, ""), is_by_itself(request))
             if session is None:
                 return _to_login(request)
             form = await read_form(request) if request.method == "POST" else {}
@@ -67,7 +67,7 @@ class Guard:
 
     def _problem(self, request: web.Request, status: int, title: str, detail: str) -> web.Response:
         """The page that says so; who is signed in can go on from it."""
-        session = self._parts.sessions.find(request.cookies.get(COOKIE, ""))
+        session = self._parts.sessions.find(request.cookies.get(COOKIE, ""), is_by_itself(request))
         common = {"navigation": NAVIGATION, "path": "", "csrf": session.csrf if session else "", "messages": []}
         values = {"status": status, "title": title, "detail": detail}
         return html(rendered(self._parts.templates, "problem.html", common | values), status)

@@ -27,6 +27,18 @@ HEARD: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class OpenJobs:
+    """Open jobs of `looked` of these teams, in the order of their ids. `next_cursor`: behind which id it goes on, None:
+    these are all. `is_cut`: some team has more than are shown."""
+
+    jobs: tuple[JobRecord, ...]
+    teams: int
+    looked: int
+    next_cursor: str | None
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
 class JobLine:
     """An open job; `left_s` is below 0 when it should have ended. `asked_s`: since a provider was asked, as far as this
     gateway remembers."""

@@ -33,6 +33,7 @@ class Live:
         self._on_error = on_error
         self._readers: set[Reader] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._began = asyncio.Event()
         self._closed = False
 
     @asynccontextmanager
@@ -45,12 +46,15 @@ class Live:
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._look())
         try:
+            # What a reader missed before is its own to ask for; from here on nothing falls between that and a look.
+            await self._began.wait()
             yield reader
         finally:
             self._readers.discard(reader)
             if not self._readers and self._looking is not None:
                 self._looking.cancel()
                 self._looking = None
+                self._began.clear()
 
     def close(self) -> None:
         """Ends every stream: the gateway stops."""
@@ -61,6 +65,7 @@ class Live:
     async def _look(self) -> None:
         seen = [each.number for each in await self._after(0)]
         mark = max(seen, default=0)
+        self._began.set()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             found = await self._after(mark)

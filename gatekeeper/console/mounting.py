@@ -15,9 +15,11 @@ from gatekeeper.clock import Clock, SystemClock
 from gatekeeper.console import login
 from gatekeeper.console.dataport import DataPort
 from gatekeeper.console.guarding import Guard
+from gatekeeper.console.keeping import Kept
 from gatekeeper.console.live import Live
-from gatekeeper.console.pages import actions, catalog, holds, jobs, journal, limits, model, refusals, team, teams
+from gatekeeper.console.pages import actions, catalog, holds, jobs, journal, limits, model, plans, refusals, team, teams
 from gatekeeper.console.rendering import make_templates
+from gatekeeper.console.roster import MANY, Roster
 from gatekeeper.console.sessions import Sessions
 from gatekeeper.console.statics import PREFIX, Statics
 from gatekeeper.console.visiting import Parts, Route
@@ -34,6 +36,7 @@ PAGES: Final[tuple[Route, ...]] = (
     *actions.ROUTES,
     *limits.ROUTES,
     *holds.ROUTES,
+    *plans.ROUTES,
     *refusals.ROUTES,
     *jobs.ROUTES,
     *catalog.ROUTES,
@@ -97,5 +100,7 @@ def console_of(admin: AdminPlane, recent: Feed, data_port: DataPort, clock: Cloc
         statics=statics,
         data_port=data_port,
         templates=make_templates(statics),
+        roster=Roster(clock),
+        jobs=Kept(clock, lambda found: found.teams > MANY),
     )
     return Console(parts, admin.token, admin.senders)

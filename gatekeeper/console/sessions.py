@@ -73,8 +73,8 @@ class Sessions:
         self._found[_name(secret)] = session
         return secret, session
 
-    def find(self, secret: str) -> Session | None:
-        """The session of this cookie, unless it is over. Finding it is being there."""
+    def find(self, secret: str, by_itself: bool = False) -> Session | None:
+        """The session of this cookie, unless it is over. Finding it is being there, unless a page asks by itself."""
         name = _name(secret)
         session = self._found.get(name)
         if session is None:
@@ -82,7 +82,8 @@ class Sessions:
         if self._is_over(session):
             del self._found[name]
             return None
-        session.seen_s = self._clock.monotonic_s()
+        if not by_itself:
+            session.seen_s = self._clock.monotonic_s()
         return session
 
     def goes_on(self, session: Session) -> bool:

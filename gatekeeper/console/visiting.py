@@ -11,8 +11,11 @@ from jinja2 import Environment
 from gatekeeper.catalog import Catalog
 from gatekeeper.clock import Clock
 from gatekeeper.console.dataport import DataPort
+from gatekeeper.console.joblines import OpenJobs
+from gatekeeper.console.keeping import Kept
 from gatekeeper.console.live import Live
 from gatekeeper.console.rendering import rendered
+from gatekeeper.console.roster import Roster
 from gatekeeper.console.sessions import Session, Sessions
 from gatekeeper.console.statics import Statics
 from gatekeeper.ledger.ledger import Ledger
@@ -26,6 +29,10 @@ NAVIGATION: Final = (
     ("/catalog", "Catalog"),
 )
 """The places of the console: address and name."""
+
+
+BY_ITSELF: Final = "Gatekeeper-By-Itself"
+"""What a script sends with a request that nobody at the desk asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,8 @@ class Parts:
     statics: Statics
     templates: Environment
     data_port: DataPort
+    roster: Roster
+    jobs: Kept[tuple[str, str], OpenJobs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ class Visit:
             "csrf": self.session.csrf,
             "path": self.request.path,
             "navigation": NAVIGATION,
-            "messages": [] if self.is_partial else self.session.take_messages(),
+            "messages": [] if self.is_partial or is_by_itself(self.request) else self.session.take_messages(),
         }
         return html(rendered(self.parts.templates, template, common | values), status)
 
@@ -96,6 +105,11 @@ class Route:
     method: str
     path: str
     answer: Callable[[Visit], Awaitable[web.StreamResponse]]
+
+
+def is_by_itself(request: web.Request) -> bool:
+    """Whether an open page asks, and no person: it says so, or it is a stream, which a browser opens anew by itself."""
+    return request.path.startswith("/live/") or BY_ITSELF in request.headers
 
 
 def html(text: str, status: int = 200) -> web.Response:

@@ -172,8 +172,8 @@ def _audio(case: Case) -> Signal | None:
         "budget_percent": percent(saved, case.project.credits),
     }
     detail = (
-        f"{facts['generations']} videos were charged with sound because nothing was said about it. Without, they would "
-        f"have cost {credits_text(saved)} credits less: ask for no audio until the final."
+        f"{_counted(facts['generations'], 'video was', 'videos were')} charged with sound because nothing was said "
+        f"about it. That sound cost {credits_text(saved)} credits: ask for no audio until the final."
     )
     return Signal("audio_by_default", detail, saved, facts)
 
@@ -221,9 +221,9 @@ def _repeats(case: Case) -> Signal | None:
         "resolutions_high": sorted({row.resolution for row in rows}),
     }
     detail = (
-        f"{facts['generations']} pictures were made from a prompt that had been rendered at a high resolution within "
-        f"the same day, for {credits_text(charged)} credits. Tried at the lower resolution first they would have cost "
-        f"{credits_text(saved)} credits less."
+        f"{_counted(facts['generations'], 'picture was', 'pictures were')} made from a prompt that had been rendered "
+        f"at a high resolution within the same day, for {credits_text(charged)} credits. The lower resolution first "
+        f"would have cost {credits_text(saved)} credits less."
     )
     return Signal("repeated_prompts_at_high_resolution", detail, saved, facts)
 
@@ -247,6 +247,10 @@ def percent(part: int, whole: int) -> float:
 
 def _shown(value: Any) -> str:
     return f"{value:g} %"
+
+
+def _counted(count: object, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _sum(rows: Iterable[UsageRow]) -> int:

@@ -29,6 +29,7 @@ async def test_the_chart_is_drawn(look: Look) -> None:
     await look.go("/teams/charted")
 
     await expect(look.page.locator(".chart canvas")).to_be_visible()
+    await expect(look.page.locator(".u-legend")).to_contain_text("951")  # that of today, before the pointer is there
     await look.page.get_by_text("Day by day", exact=True).click()
     await expect(look.page.locator("#burn-figures tbody tr").first).to_contain_text("951")
 

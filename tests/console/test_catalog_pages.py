@@ -142,6 +142,17 @@ async def test_snippets_name_the_data_plane_and_no_key(console: Console) -> None
     assert "gk_" not in page
 
 
+async def test_a_name_of_a_provider_leads_to_its_model(console: Console) -> None:
+    """Slashes and all; one that stands for no model, or for more than one, is not there."""
+    sold = [(offer.upstream_id, each.id) for each in shipped().models for offer in each.offers]
+    name, model_id = next(pair for pair in sold if "/" in pair[0] and shipped().find_upstream(pair[0]))
+
+    answers = [await console.ask("GET", f"/catalog/{path}") for path in (name, "no/such/model")]
+
+    assert [303, 404] == [answer.status for answer in answers]
+    assert f"/catalog/{model_id}" == answers[0].headers["Location"]
+
+
 async def test_an_alias_leads_to_its_model(console: Console) -> None:
     """So that every model has one address."""
     answer = await console.ask("GET", "/catalog/nanobanana-2")

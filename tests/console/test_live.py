@@ -44,6 +44,28 @@ async def test_whoever_watches_hears_of_it() -> None:
     assert feed._looking is None
 
 
+async def test_nothing_falls_between_what_was_missed_and_the_first_look() -> None:
+    """What happens as soon as somebody watches, however slow the feed is, comes once, and so does its twin of the same
+    millisecond."""
+
+    class Slow(Recent):
+        async def after(self, number: int) -> Sequence[Seen]:
+            seen = self.seen_after(number)
+            await asyncio.sleep(0.02)
+            return seen
+
+    feed = Slow()
+    async with Live(feed, trouble).watch() as reader:
+        missed = await feed.after(0)
+        feed.asked("h1")
+        feed.asked("h2")
+        seen = await reader.next(5)
+        more = await reader.next(0.05)
+
+    told = [each.hold_id for each in seen or () if isinstance(each, AskedJob)]
+    assert ((), ["h1", "h2"], ()) == (tuple(missed), told, more)
+
+
 async def test_silence_is_told_too() -> None:
     """So that whoever is gone is found out."""
     async with Live(Recent(), trouble).watch() as reader:
@@ -198,6 +220,15 @@ async def test_the_page_of_jobs_hears_of_changes(console: Console) -> None:
         told = await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 20)
 
     assert (b": alive\n\n", b"event: changed\ndata: jobs\n\n") == (quiet, told)
+
+
+async def test_a_page_that_refreshes_by_itself_takes_no_message_away(console: Console) -> None:
+    """What was done is told to the person who did it, not to a table that is loaded anew."""
+    await console.do("/teams/studio/freeze")
+
+    by_itself = await console.get("/jobs", headers={"Gatekeeper-By-Itself": "1"})
+
+    assert [False, True] == ["The team is frozen." in page for page in (by_itself, await console.get("/jobs"))]
 
 
 async def test_what_shadow_lets_by_is_told_as_such(console: Console) -> None:

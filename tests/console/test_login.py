@@ -8,7 +8,14 @@ from gatekeeper.console.mounting import PAGES
 from tests.console.consoleworld import WHO, Console
 from tests.system.world import World
 
-IDS = {"{team}": "studio", "{key}": "ci", "{hold}": "0" * 32, "{model}": "nano-banana-2"}
+IDS = {
+    "{team}": "studio",
+    "{key}": "ci",
+    "{allowance}": "pocket",
+    "{seq}": "1",
+    "{hold}": "0" * 32,
+    "{model:.+}": "nano-banana-2",
+}
 
 
 def filled(path: str) -> str:

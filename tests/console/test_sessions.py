@@ -38,6 +38,19 @@ def test_who_is_idle_is_signed_out() -> None:
     assert (None, 0) == (sessions.find(secret), len(sessions))
 
 
+def test_a_page_that_asks_by_itself_is_nobody_at_the_desk() -> None:
+    """It is answered while the hour of the session lasts, and makes it no longer."""
+    clock = Clock()
+    sessions = Sessions(clock)  # type: ignore[arg-type]
+    secret, session = sessions.open()
+
+    clock.at_s += IDLE_S
+    found = sessions.find(secret, by_itself=True)
+    clock.at_s += 1
+
+    assert (session, None) == (found, sessions.find(secret))
+
+
 def test_a_session_has_an_end() -> None:
     """However busy it is."""
     clock = Clock()

@@ -141,3 +141,13 @@ def test_other_projects_are_left_out() -> None:
 def test_a_project_without_a_budget_has_no_causes() -> None:
     """There is nothing to be ahead of."""
     assert {} == told(a_row(900, "4K"), project=Project("spring", 0))
+
+
+def test_one_thing_is_told_as_one() -> None:
+    """A picture was made, not 1 pictures were; so with a video."""
+    one = a_row(100, "4K", traits=("repeated_prompt",), generations=1)
+    two = a_row(200, "4K", traits=("repeated_prompt",), generations=2)
+    key = "repeated_prompts_at_high_resolution"
+
+    assert told(one)[key].detail.startswith("1 picture was made from a prompt")
+    assert told(two)[key].detail.startswith("2 pictures were made from a prompt")

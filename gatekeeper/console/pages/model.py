@@ -156,9 +156,9 @@ def _deadlines(capability: Capability) -> str:
 
 
 async def show(visit: Visit) -> web.Response:
-    """The page, or for htmx the part that follows a choice. An alias leads to the model itself."""
+    """The page, or for htmx the part that follows a choice. An alias or a provider's name leads to the model itself."""
     catalog, name = visit.parts.catalog(), visit.ids["model"]
-    model = catalog.find(name)
+    model = catalog.find(name) or catalog.find_upstream(name)
     if model is None:
         raise web.HTTPNotFound
     if model.id != name:
@@ -172,4 +172,4 @@ async def show(visit: Visit) -> web.Response:
     return visit.page("calculator.html", page=page, address_of=address_of)
 
 
-ROUTES = (Route("GET", "/catalog/{model}", show),)
+ROUTES = (Route("GET", "/catalog/{model:.+}", show),)

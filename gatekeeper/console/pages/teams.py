@@ -1,7 +1,6 @@
 """`/`: all teams, with what each has, what it was charged this month, and how long the rest lasts."""
 
 import asyncio
-import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,23 +10,17 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from gatekeeper.console.burning import DAYS, Burn, burn_of, days_query
+from gatekeeper.console.roster import SEARCH_CHARS_MAX
 from gatekeeper.console.sparks import Spark, spark_of
 from gatekeeper.console.standing import State
 from gatekeeper.console.visiting import Route, Visit
 from gatekeeper.ledger.ledger import Ledger
-from gatekeeper.ledger.looking import in_chunks
 from gatekeeper.ledger.reports import Balance, UsageRow
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.web.usagereport import UsageQuery
 
 PAGE: Final = 25
 """Teams of a page: for each its usage of a month is read."""
-
-IDS_AT_ONCE: Final = 1000
-"""Ids that are looked through at a time."""
-
-SEARCH_CHARS_MAX: Final = 64
-"""As long as a team's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +39,16 @@ class TeamRow:
     spark: Spark | None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Ids of a page, in order; how many there are in all, and behind which id the next page begins."""
-
-    ids: list[str]
-    count: int
-    next_cursor: str | None
-
-
 async def show(visit: Visit) -> web.Response:
     """The table, or the page of it that is asked for."""
-    search = visit.query.get("q", "").strip()[:SEARCH_CHARS_MAX]
-    found = await find_teams(visit.ledger, search, visit.query.get("after", ""))
-    rows = await asyncio.gather(*(read_row(visit.ledger, team_id) for team_id in found.ids))
+    search, after = visit.query.get("q", "").strip()[:SEARCH_CHARS_MAX], visit.query.get("after", "")
+    found = await visit.parts.roster.find(visit.ledger, search)
+    ids = found.behind(after, PAGE + 1)
+    rows = await asyncio.gather(*(read_row(visit.ledger, team_id) for team_id in ids[:PAGE]))
     return visit.page(
         "teams.html", teams=[row for row in rows if row is not None], search=search, found=found, days=DAYS,
-        is_first=not visit.query.get("after"),
+        is_first=not after, next_cursor=ids[PAGE - 1] if len(ids) > PAGE else None,
     )  # fmt: skip
-
-
-async def find_teams(ledger: Ledger, search: str, after: str) -> Found:
-    """The teams whose id has these letters, by id. However many there are, a page of ids is kept."""
-    count, ids, wanted = 0, list[str](), search.lower()
-    async for some in in_chunks(ledger.teams(), IDS_AT_ONCE):
-        fitting = {team_id for team_id in some if wanted in team_id.lower()}
-        count += len(fitting)
-        ids = heapq.nsmallest(PAGE + 1, {*ids, *(team_id for team_id in fitting if team_id > after)})
-    shown = ids[:PAGE]
-    return Found(shown, count, shown[-1] if len(ids) > PAGE else None)
 
 
 async def read_row(ledger: Ledger, team_id: str) -> TeamRow | None:

@@ -10,11 +10,15 @@
   const drawn = (figures) => {
     const soft = colour("--soft"), line = colour("--line"), font = "12px " + getComputedStyle(document.body).fontFamily;
     const axis = { stroke: soft, font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
+    // Before the pointer is there, and after it has gone, the legend says how it stands today.
+    const today = figures.left.findLastIndex((value) => value != null);
+    const rest = (chart) => { if (chart.cursor.idx == null) chart.setLegend({ idx: today }); };
     return new uPlot({
       width: place.clientWidth, height: place.clientHeight - 34,
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
       cursor: { y: false, points: { size: 7 } },
       legend: { live: true },
+      hooks: { ready: [rest], setCursor: [rest] },
       scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.06, 1)] } },
       axes: [
         { ...axis, grid: { show: false }, values: "{D} {MMM}", space: 72, size: 30 },
@@ -23,7 +27,7 @@
       series: [
         { label: "Day", value: "{YYYY}-{MM}-{DD}" },
         { label: "Left", stroke: colour("--bar"), width: 2, fill: colour("--accent-soft"), points: { show: false }, value: (_, value) => shown(value) },
-        { label: "Ahead", stroke: soft, width: 1.5, dash: [5, 4], points: { show: false }, value: (_, value) => shown(value) },
+        { label: "At this pace", stroke: soft, width: 1.5, dash: [5, 4], points: { show: false }, value: (_, value) => shown(value) },
       ],
     }, [figures.days.map(seconds), figures.left, figures.ahead], place);
   };
