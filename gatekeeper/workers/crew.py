@@ -103,9 +103,12 @@ class Crew:
 
     async def after(self, number: int) -> Sequence[Seen]:
         """What happened in all of them, for whoever looks."""
-        for seen in await asyncio.gather(*(post.look(LOOK_WITHIN_S) for post in self.posts)):
-            self._gathered.take(seen)
+        await asyncio.gather(*map(self._look, self.posts))
         return self._gathered.seen_after(number)
+
+    async def _look(self, post: Post) -> None:
+        """Taken as it comes: a reader who leaves in the middle loses nothing for the next one."""
+        self._gathered.take(await post.look(LOOK_WITHIN_S))
 
     def _figures(self) -> tuple[Figures, ...]:
         return tuple(post.figures for post in self.posts)
