@@ -322,14 +322,19 @@ async def _unpacked(passage: Passage, body: bytes) -> bytes | None:
 
 
 async def _rewritten(passage: Passage, body: bytes) -> bytes:
-    """The body with links that lead through the gateway."""
-    links = passage.call.dialect.TRAITS.links
-    if not may_have(body, links):
-        return own_webhook_shown(passage.call, body)
-    change = mount_of(passage.gate, passage.call.request, passage.provider).through
+    """The body with links that lead through the gateway, and with the caller's own webhook."""
+    if passage.call.trace.hook is None and not may_have(body, passage.call.dialect.TRAITS.links):
+        return body
     if len(body) <= REWRITTEN_AT_ONCE_BYTES:
-        return own_webhook_shown(passage.call, rewrite(body, links, change))
-    return own_webhook_shown(passage.call, await asyncio.to_thread(rewrite, body, links, change))
+        return _shown(passage, body)
+    return await asyncio.to_thread(_shown, passage, body)
+
+
+def _shown(passage: Passage, body: bytes) -> bytes:
+    call, links = passage.call, passage.call.dialect.TRAITS.links
+    if may_have(body, links):
+        body = rewrite(body, links, mount_of(passage.gate, call.request, passage.provider).through)
+    return own_webhook_shown(call, body)
 
 
 def content_type_of(answer: UpstreamAnswer, named: Mapping[str, str]) -> str:

@@ -1,22 +1,28 @@
 """No answer and no event shows the caller the address that the gateway gave the provider: it is a secret of theirs."""
 
+import asyncio
 import base64
 import io
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import aiohttp
+import orjson
 import pytest
 from PIL import Image
 
 from gatekeeper.dialects.registry import DIALECTS
+from gatekeeper.proxy import answering
+from gatekeeper.proxy.webhooks import inbound
 from gatekeeper.proxy.webhooks.keys import CALLBACKS
 from tests.receiver import Receiver, listening
-from tests.system.conftest import StartWorld
+from tests.system.conftest import StartProvider, StartWorld
 from tests.system.tasks import ARK, KLING, MINIMAX, Tasks
-from tests.system.webhooking import hooked
+from tests.system.webhooking import hooked, signed, signed_event
 
 PROMPT = "a cat [sandbox: job_wait]"
 
@@ -155,3 +161,72 @@ async def test_nobody_is_shown_the_address_that_the_provider_calls(
     repeated = [echo.shown(submitted.json)] if echo.shown else []
     repeated += [echo.polled(each.json) for each in (running, ended)] if echo.polled else []
     assert {receiver.url} >= set(repeated)
+
+
+STEPS = {"logs": "\n", "input": {"steps": [0] * 100_000}}
+"""What a prediction may repeat of its request: as many words as a request may have, and no end of texts."""
+
+
+class Looks:
+    """Who looked through an answer or event for our own address: threads by their idents."""
+
+    def __init__(self, look: Callable[..., bytes]) -> None:
+        self._look = look
+        self.threads: list[int] = []
+
+    def __call__(self, *args: Any) -> bytes:
+        self.threads.append(threading.get_ident())
+        return self._look(*args)
+
+
+async def test_a_large_answer_that_repeats_the_webhook_holds_nobody_up(
+    start_world: StartWorld, start_provider: StartProvider, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its caller may have made it as dear to look through as a request may be: the event loop goes on meanwhile."""
+    provider_url = await start_provider({"id": "p1", "status": "starting", **STEPS}, 201)
+    scene = await hooked(start_world, receiver, provider_url=provider_url)
+    looks = Looks(answering.own_webhook_shown)
+    monkeypatch.setattr(answering, "own_webhook_shown", looks)
+
+    await scene.submit()
+
+    assert 1 == len(looks.threads)
+    assert threading.get_ident() not in looks.threads
+
+
+async def test_a_large_event_holds_nobody_up(
+    start_world: StartWorld, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event repeats the request too."""
+    scene = await hooked(start_world, receiver, providers={"replicate": signed(tmp_path)})
+    submitted = await scene.submit("job_wait,no_webhook")
+    looks = Looks(inbound.own_shown)
+    monkeypatch.setattr(inbound, "own_shown", looks)
+    event = {"id": submitted.json["id"], "status": "succeeded", "output": ["https://pictures/1.png"], **STEPS}
+
+    status, _ = await scene.forge(
+        scene.callback(submitted.headers["Gatekeeper-Hold-Id"]), *signed_event(event, scene.now_s())
+    )
+
+    assert (200, 1) == (status, len(looks.threads))
+    assert threading.get_ident() not in looks.threads
+
+
+async def test_an_event_whose_name_is_no_text_is_passed_on(start_world: StartWorld, receiver: Receiver) -> None:
+    """Nobody signed it, and its `webhook-id` is some bytes: it is booked, and the caller is told."""
+    scene = await hooked(start_world, receiver)
+    submitted = await scene.submit("job_wait,no_webhook")
+    await scene.end_jobs()
+    event = {"id": submitted.json["id"], "status": "succeeded", "output": ["https://pictures/1.png"]}
+    url = urlsplit(scene.callback(submitted.headers["Gatekeeper-Hold-Id"]))
+    body = orjson.dumps(event)
+
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    writer.write(b"POST %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" % url.path.encode())
+    writer.write(b"webhook-id: \xff\xfe\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    await receiver.until_received(1)
+
+    assert b"HTTP/1.1 200 OK" == answer.split(b"\r\n")[0]
+    assert ["hold", "job", "settle"] == await scene.kinds()

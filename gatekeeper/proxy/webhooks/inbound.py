@@ -7,7 +7,7 @@ A call that nobody signed is a hint. What it says is not believed: the provider 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import unquote
@@ -20,6 +20,7 @@ from gatekeeper.core.rejection import Rejected
 from gatekeeper.dialects.base import Webhook
 from gatekeeper.ledger.errors import LedgerError
 from gatekeeper.logs import emit
+from gatekeeper.proxy.answering import REWRITTEN_AT_ONCE_BYTES
 from gatekeeper.proxy.body import read_body
 from gatekeeper.proxy.gate import Gate, Provider
 from gatekeeper.proxy.jobs.asking import ask
@@ -227,10 +228,11 @@ async def _pass_on(gate: Gate, request: web.BaseRequest, event: _Event, job: Job
     hook = job.record.hook
     if hook is None:
         return True
-    body = _for_caller(gate, request, event, hook.url)
-    own_name = event.headers.get("webhook-id", "").encode() if event.trait.signature == "standard" else b""
+    body = await _for_caller(gate, request, event, hook.url)
+    own_name = event.headers.get("webhook-id", "") if event.trait.signature == "standard" else ""
+    named = own_name.encode("utf-8", "surrogateescape") or event.body  # a header may hold any bytes
     letter = Letter(
-        id=message_id(event.provider.name, event.hold_id, (own_name or event.body) if trust == "signed" else END),
+        id=message_id(event.provider.name, event.hold_id, named if trust == "signed" else END),
         url=hook.url,
         body=body,
         headers=_headers(event, hook.secret, body),
@@ -245,11 +247,16 @@ async def _pass_on(gate: Gate, request: web.BaseRequest, event: _Event, job: Job
         raise _Turned("full", 503) from None
 
 
-def _for_caller(gate: Gate, request: web.BaseRequest, event: _Event, url: str) -> bytes:
+async def _for_caller(gate: Gate, request: web.BaseRequest, event: _Event, url: str) -> bytes:
     """The event as it came, but for links, which lead through the gateway, and our address, if the event repeats it."""
-    provider = event.provider
-    body = rewrite(event.body, provider.dialect.TRAITS.links, mount_of(gate, request, provider).through)
-    return own_shown(event.trait, body, url)
+    change = mount_of(gate, request, event.provider).through
+    if len(event.body) <= REWRITTEN_AT_ONCE_BYTES:
+        return _shown(event, url, change)
+    return await asyncio.to_thread(_shown, event, url, change)
+
+
+def _shown(event: _Event, url: str, change: Callable[[str], str | None]) -> bytes:
+    return own_shown(event.trait, rewrite(event.body, event.provider.dialect.TRAITS.links, change), url)
 
 
 def _headers(event: _Event, secret: str, body: bytes) -> dict[str, str]:

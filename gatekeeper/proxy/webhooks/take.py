@@ -45,10 +45,15 @@ _TEXT_BEHIND_KEY: Final = re.compile(rb'[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*+"
 
 _PART_NAME: Final = re.compile(rb'^content-disposition:.*?;[ \t]*name="?([^";\r\n]+)', re.IGNORECASE | re.MULTILINE)
 
-_OURS: Final = re.compile(
-    rb"https?://[^\s\"'<>\\]{1,300}?%b(?:[\w.%%~-]+/){3}[0-9a-f]{%d}" % (CALLBACKS.encode(), MAC_CHARS)
-)
-"""An address that was made for a hold, wherever it stands."""
+_OURS: Final = re.compile(rb"%b(?:[\w.%%~-]+/){3}[0-9a-f]{%d}" % (CALLBACKS.encode(), MAC_CHARS))
+"""The end of an address that was made for a hold, wherever it stands."""
+
+_SCHEMES: Final = (b"http://", b"https://")
+
+_NO_ADDRESS: Final = re.compile(rb"[\s\"'<>\\]")
+
+HOST_BYTES_MAX: Final = 300
+"""Of such an address, all before its end. It is looked for from its end: a text may have any number of beginnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +219,19 @@ def own_shown(trait: Webhook, body: bytes, url: str) -> bytes:
     body = rewrite(body, places, lambda text: url if CALLBACKS in text else None)
     if CALLBACKS in url or CALLBACKS.encode() not in body:
         return body
-    return _OURS.sub(lambda _found: orjson.dumps(url)[1:-1], body)
+    parts, at = list[bytes](), 0
+    for found_end in _OURS.finditer(body):
+        start = _begin_of_address(body, max(at, found_end.start() - HOST_BYTES_MAX), found_end.start())
+        if start is not None:
+            parts += [body[at:start], orjson.dumps(url)[1:-1]]
+            at = found_end.end()
+    return b"".join((*parts, body[at:])) if parts else body
+
+
+def _begin_of_address(body: bytes, least: int, end: int) -> int | None:
+    """Where the address begins that goes on at `end`; None where there stands none."""
+    start = max(body.rfind(scheme, least, end) for scheme in _SCHEMES)
+    return None if start < 0 or _NO_ADDRESS.search(body, start, end) else start
 
 
 def _unclear(field: str, what: str) -> Rejected:

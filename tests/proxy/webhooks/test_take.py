@@ -240,3 +240,28 @@ def test_an_answer_shows_the_callers_own_address(answer: dict[str, object]) -> N
     shown = own_shown(JSON, text.replace("{}", ours).encode(), THEIRS)
 
     assert json.loads(text.replace("{}", THEIRS)) == json.loads(shown)
+
+
+def test_only_whole_addresses_of_ours_are_exchanged() -> None:
+    """Each that there is; what only looks like the beginning or the end of one stays as it is."""
+    ours = "https://gateway.example" + callback_path("secret", "luma", "team-0", "01ABC")
+    path = ours.removeprefix("https://gateway.example")
+    text = f"http://a/v1/callbacks/b {ours} http://x {path} https://y http://gateway.example{path}, {ours}0"
+
+    shown = own_shown(JSON, json.dumps({"message": text}).encode(), THEIRS)
+
+    expected = f"http://a/v1/callbacks/b {THEIRS} http://x {path} https://y {THEIRS}, {THEIRS}0"
+    assert {"message": expected} == json.loads(shown)
+
+
+def test_beginnings_of_addresses_take_no_time() -> None:
+    """Whoever sends a request chooses what its answer repeats: four megabytes of beginnings, and half as many again
+    with an end that fits, are looked through in a moment."""
+    path = callback_path("secret", "luma", "team-0", "01ABC").encode()
+    body = b'{"prompt":"%b%b"}' % (b"http://a/v1/callbacks/b/" * 160_000, (b"http://" * 40 + path) * 5_000)
+
+    began_s = time.process_time()
+    shown = own_shown(JSON, body, THEIRS)
+
+    assert path not in shown
+    assert 1 > time.process_time() - began_s
