@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, product
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.core.credits import parse_credits
+from gatekeeper.core.memo import Memo
 from gatekeeper.core.price import quote
 from gatekeeper.core.rejection import Code, number_text, quoted, refuse
 from gatekeeper.core.request import GenerationRequest, Operation, ValidRequest
@@ -40,6 +41,14 @@ LENGTHS_SHOWN_MAX = 4
 
 PRICES_SHOWN_MAX = 100
 """A capability with more prices than this is no longer a table to look at."""
+
+CAPABILITIES_PRICED_MAX: Final = 2048
+"""Capabilities whose prices are remembered, some kilobytes each: all of a few catalogs, one read after the other."""
+
+Priced = list[tuple[dict[str, Any], int]]
+"""The labels of each choice, and its price in micro-credits."""
+
+_priced: Final = Memo[tuple[int, int], tuple[ModelSpec, Capability, Priced]](CAPABILITIES_PRICED_MAX)
 
 
 async def answer_quote(gate: Gate, call: Call) -> web.Response:
@@ -75,7 +84,7 @@ async def answer_holds(gate: Gate, call: Call) -> web.Response:
 async def answer_usage(gate: Gate, call: Call) -> web.Response:
     """`GET /v1/usage`."""
     report = await usage_report(gate.ledger, call.caller.team, call.request.query)
-    return usage_answer(report, call.request_id)
+    return await usage_answer(report, call.request_id)
 
 
 def models_document(catalog: Catalog, query: Mapping[str, str]) -> dict[str, Any]:
@@ -153,12 +162,19 @@ def _number(value: Fraction) -> orjson.Fragment:
     return orjson.Fragment(number_text(value))
 
 
-def prices(model: ModelSpec, capability: Capability) -> list[tuple[dict[str, Any], int]]:
+def prices(model: ModelSpec, capability: Capability) -> Priced:
     """What one output costs for every choice that has a price of its own, each with the labels that select it.
 
-    Of many lengths only the shortest, the default and the longest are listed; a quote has any other.
+    Of many lengths only the shortest, the default and the longest are listed; a quote has any other. They are found
+    once: for a whole catalog that takes long, and whoever lists models would hold up all others each time. What is
+    remembered keeps its model and capability, so that their identities are theirs alone.
     """
-    return list(islice(_prices(model, capability), PRICES_SHOWN_MAX))
+    key = id(model), id(capability)
+    known = _priced.get(key)
+    if known is None:
+        found = list(islice(_prices(model, capability), PRICES_SHOWN_MAX))
+        known = _priced.put(key, (model, capability, found))
+    return known[2]
 
 
 def _prices(model: ModelSpec, capability: Capability) -> Iterator[tuple[dict[str, Any], int]]:

@@ -4,11 +4,15 @@ from dataclasses import replace
 from fractions import Fraction
 
 import orjson
+import pytest
 
 from gatekeeper.catalog import Catalog
 from gatekeeper.core.credits import MICRO
+from gatekeeper.core.price import Quote, quote
+from gatekeeper.core.request import ValidRequest
 from gatekeeper.core.rules import QualityPrice
-from gatekeeper.core.spec import Combination, Offer
+from gatekeeper.core.spec import Combination, ModelSpec, Offer
+from gatekeeper.proxy import native_routes
 from gatekeeper.proxy.native_routes import PRICES_SHOWN_MAX, model_document, models_document, prices
 from tests.factories import a_model, a_plain_capability, a_price, a_video_capability
 
@@ -100,3 +104,25 @@ def test_a_filter_by_credits_looks_at_the_cheapest_choice() -> None:
     found = [len(models_document(catalog, {"max_credits": most})["models"]) for most in ("9", "10")]
 
     assert [0, 1] == found
+
+
+def test_prices_are_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever lists models again and again keeps nobody waiting: nothing is priced anew until there is another
+    catalog."""
+    model, of_another_catalog = a_model(a_video_capability()), a_model(a_video_capability())
+    priced = list[ModelSpec]()
+
+    def counted(model: ModelSpec, valid: ValidRequest) -> Quote:
+        priced.append(model)
+        return quote(model, valid)
+
+    monkeypatch.setattr(native_routes, "quote", counted)
+    first = model_document(model)
+    choices = len(priced)
+
+    again = [model_document(model), model_document(model, {"max_credits": "1000"})]
+    model_document(of_another_catalog)
+
+    assert [read(first)] * 2 == list(map(read, again))
+    assert 0 < choices
+    assert 2 * choices == len(priced)
