@@ -5,8 +5,9 @@ the journal, which `verify` derives again. This module names the buckets in whic
 nothing, and groups nothing.
 """
 
+import asyncio
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -19,6 +20,9 @@ from gatekeeper.ledger.reports import UsageRow
 
 ROWS_MAX: Final = 10_000
 """Rows of a month: above any honest mix of models, projects and members; what is more is counted in one row a day."""
+ROWS_AT_ONCE_MAX: Final = 500
+"""Rows that are read in one turn of the event loop, some milliseconds; more are read beside it. Whoever names ever new
+projects makes as many as a month may have."""
 LIFE_DAYS: Final = 431
 """How long a bucket lives from the beginning of its month: 400 days from its end."""
 OTHER: Final = "*"
@@ -45,11 +49,15 @@ class UsageBook:
         now_ms = await looking.now_ms(self._client, team)
         first = max(from_ms // DAY_MS, now_ms // DAY_MS - LIFE_DAYS) - _AWAY_DAYS
         last = min(to_ms // DAY_MS, now_ms // DAY_MS) + _AWAY_DAYS
-        found: list[UsageRow] = []
-        for month in months(first, last):
-            stored = await looking.whole_hash(self._client, TeamKeys(team).usage(month))
-            found += (parse_row(name, counted) for name, counted in stored.items())
-        return sorted((row for row in found if from_ms <= row.day_ms < to_ms), key=_order)
+        stored = [await looking.whole_hash(self._client, TeamKeys(team).usage(each)) for each in months(first, last)]
+        if sum(map(len, stored)) <= ROWS_AT_ONCE_MAX:
+            return _rows_of(stored, from_ms, to_ms)
+        return await asyncio.to_thread(_rows_of, stored, from_ms, to_ms)
+
+
+def _rows_of(stored: Sequence[Mapping[str, str]], from_ms: int, to_ms: int) -> list[UsageRow]:
+    found = (parse_row(name, counted) for month in stored for name, counted in month.items())
+    return sorted((row for row in found if from_ms <= row.day_ms < to_ms), key=_order)
 
 
 def usage_text(

@@ -5,6 +5,7 @@ Usage is counted by the day in which a generation was begun, so a stretch of tim
 time zone. Nothing is counted here, and nothing is read that the ledger does not keep.
 """
 
+import asyncio
 import csv
 import re
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ from gatekeeper.dialects.facts import credits_number
 from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.reports import UsageRow
 from gatekeeper.ledger.teamrecord import TeamRecord
+from gatekeeper.ledger.usagebook import ROWS_AT_ONCE_MAX
 from gatekeeper.web.answers import REQUEST_ID, json_answer
 from gatekeeper.web.outgoing import SERVER
 
@@ -120,11 +122,20 @@ class UsageReport:
 async def usage_report(ledger: Ledger, team: TeamRecord, asked: Mapping[str, str]) -> UsageReport:
     """What the team used, as a query's parameters ask for it. Raises `Rejected` (malformed_request)."""
     query = read_usage_query(asked, team.timezone, await ledger.now_ms(team.id))
-    return add_up(team.id, query, await ledger.usage.rows(team.id, query.from_ms, query.to_ms))
+    rows = await ledger.usage.rows(team.id, query.from_ms, query.to_ms)
+    if len(rows) <= ROWS_AT_ONCE_MAX:
+        return add_up(team.id, query, rows)
+    return await asyncio.to_thread(add_up, team.id, query, rows)
 
 
-def usage_answer(report: UsageReport, request_id: str | None = None) -> web.Response:
+async def usage_answer(report: UsageReport, request_id: str | None = None) -> web.Response:
     """The report over HTTP, as JSON or as a file for spreadsheets."""
+    if len(report.groups) <= ROWS_AT_ONCE_MAX:
+        return _written(report, request_id)
+    return await asyncio.to_thread(_written, report, request_id)
+
+
+def _written(report: UsageReport, request_id: str | None) -> web.Response:
     if not report.query.as_csv:
         return json_answer(usage_document(report), request_id)
     headers = {"Server": SERVER, "Content-Disposition": f'attachment; filename="{csv_name(report)}"'}

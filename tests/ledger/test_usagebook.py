@@ -1,6 +1,7 @@
 """Usage as it is read: rows of the team's own days, and verify that knows them all."""
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from redis.asyncio import Redis
 
-from gatekeeper.ledger import bounds
+from gatekeeper.ledger import bounds, usagebook
 from gatekeeper.ledger.checkpoint import to_text
 from gatekeeper.ledger.client import StoreClient
 from gatekeeper.ledger.errors import LedgerBroken, LedgerInvalid
@@ -102,6 +103,29 @@ async def test_many_rows_come_in_pages(ledger: Ledger, client: StoreClient, team
     rows = await ledger.usage.rows(team.id, day_ms, day_ms + 1)
 
     assert (3000, 3000) == (len(rows), len({row.model for row in rows}))
+
+
+async def test_many_rows_hold_nobody_up(
+    ledger: Ledger, client: StoreClient, team: TeamRecord, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever names ever new projects makes as many as a month may have: they are read beside the event loop."""
+    month = hold_id_month(fresh_id())
+    key, day_ms = TeamKeys(team.id).usage(month), time.time_ns() // 1_000_000
+    flat = [part for number in range(1000) for part in (f"{day_ms}\t|||||\tp{number}\t", "0:0:1:0")]
+    await client.command("HSET", key, *flat)
+    await client.command("PEXPIREAT", key, bucket_ends_ms(month))
+    threads = set[int]()
+
+    def seen(name: str, counted: str) -> UsageRow:
+        threads.add(threading.get_ident())
+        return parse_row(name, counted)
+
+    monkeypatch.setattr(usagebook, "parse_row", seen)
+
+    rows = await ledger.usage.rows(team.id, day_ms, day_ms + 1)
+
+    assert (1000, 1) == (len(rows), len(threads))
+    assert threading.get_ident() not in threads
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import threading
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -13,8 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatekeeper.core.rejection import Code, Rejected
+from gatekeeper.ledger.ledger import Ledger
 from gatekeeper.ledger.reports import UsageRow
-from gatekeeper.web.usagereport import DIMENSIONS, UsageQuery, add_up, read_usage_query, usage_csv, usage_document
+from gatekeeper.ledger.teamrecord import TeamRecord
+from gatekeeper.ledger.usagebook import ROWS_AT_ONCE_MAX
+from gatekeeper.web import usagereport
+from gatekeeper.web.usagereport import (
+    DIMENSIONS,
+    UsageQuery,
+    add_up,
+    read_usage_query,
+    usage_answer,
+    usage_csv,
+    usage_document,
+    usage_report,
+)
 
 BERLIN = "Europe/Berlin"
 NOW_MS = int(datetime(2026, 11, 22, 14, tzinfo=UTC).timestamp() * 1000)
@@ -191,3 +206,40 @@ def test_groups_always_add_up(rows: list[UsageRow], by: list[str]) -> None:
     assert sum(row.credits for row in inside) == found.total.credits == sum(g.sum.credits for g in found.groups)
     assert sum(row.generations for row in inside) == sum(g.sum.generations for g in found.groups)
     assert all(query.from_ms <= row.day_ms < query.to_ms for row in inside)
+
+
+class Books:
+    """A ledger with these rows of usage."""
+
+    def __init__(self, rows: list[UsageRow]) -> None:
+        self.usage = self
+        self._rows = rows
+
+    async def now_ms(self, _team: str) -> int:
+        return NOW_MS
+
+    async def rows(self, _team: str, _from_ms: int, _to_ms: int) -> list[UsageRow]:
+        return self._rows
+
+
+@pytest.mark.parametrize(("count", "is_here"), [(ROWS_AT_ONCE_MAX, True), (ROWS_AT_ONCE_MAX + 1, False)])
+async def test_many_rows_hold_nobody_up(monkeypatch: pytest.MonkeyPatch, count: int, is_here: bool) -> None:
+    """They are added up, and written, beside the event loop."""
+    threads = list[int]()
+
+    def seen(do: Callable[..., Any]) -> Callable[..., Any]:
+        def doing(*args: Any) -> Any:
+            threads.append(threading.get_ident())
+            return do(*args)
+
+        return doing
+
+    for name in ("add_up", "usage_document"):
+        monkeypatch.setattr(usagereport, name, seen(getattr(usagereport, name)))
+    books = Books([a_row(project=f"p{number}") for number in range(count)])
+
+    report = await usage_report(cast("Ledger", books), TeamRecord("studio"), {"by": "project"})
+    answer = await usage_answer(report)
+
+    assert (200, count) == (answer.status, len(report.groups))
+    assert [is_here] * 2 == [each == threading.get_ident() for each in threads]
