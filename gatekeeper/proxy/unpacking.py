@@ -18,6 +18,13 @@ PACKED_AS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 UNPACKED_BYTES_MAX: Final = 256 * 1024**2
 """No film in text is larger; what goes on beyond it is a trap."""
 
+UNPACKED_FREELY_BYTES: Final = 8 * 1024**2
+"""So much is read whatever it was packed into: some hundredths of a second, in which nobody else is served."""
+
+UNPACKED_TIMES_MAX: Final = 100
+"""Beyond that an answer is at most so many times as long as what came: no picture packs so well, but zeros do, and a
+quarter of a megabyte of them would keep everybody waiting for seconds."""
+
 
 def is_packed(answer: UpstreamAnswer) -> bool:
     """Whether the answer says that it is packed in a way that is known here, and in that one alone."""
@@ -66,21 +73,23 @@ class _Stream:
 class _Unpacking:
     """Reads what is inside; an answer that cannot be unpacked to its end is a cut one."""
 
-    __slots__ = ("_broken", "_reader", "_size", "_stream")
+    __slots__ = ("_broken", "_came", "_reader", "_size", "_stream")
 
     def __init__(self, reader: OutcomeReader) -> None:
         self._reader = reader
         self._stream = _Stream()
-        self._size = 0
+        self._came = self._size = 0
         self._broken = False
 
     def feed(self, chunk: bytes) -> None:
         if self._broken:
             return
+        self._came += len(chunk)
+        size_max = min(max(UNPACKED_FREELY_BYTES, UNPACKED_TIMES_MAX * self._came), UNPACKED_BYTES_MAX)
         try:
             for piece in self._stream.feed(chunk):
                 self._size += len(piece)
-                if self._size > UNPACKED_BYTES_MAX:
+                if self._size > size_max:
                     self._broken = True
                     return
                 self._reader.feed(piece)

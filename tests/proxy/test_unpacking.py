@@ -1,6 +1,7 @@
 """Answers that came packed are read, and nothing that is packed badly is taken for an end."""
 
 import gzip
+import random
 import zlib
 from types import SimpleNamespace
 from typing import Any
@@ -76,3 +77,12 @@ def test_a_trap_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert (b"", Unknown("cut")) == (heard, outcome)
     assert unpacked(gzip.compress(TEXT), 1000) is None
+
+
+def test_what_packs_too_well_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zeros unpack to a thousand times their length, in which nobody else is served; no picture does."""
+    monkeypatch.setattr(unpacking, "UNPACKED_FREELY_BYTES", 1000)
+    zeros, noise = b"\0" * len(TEXT), random.Random(1).randbytes(len(TEXT) // 20) * 20
+
+    assert (b"", Unknown("cut")) == read(gzip.compress(zeros))
+    assert (noise, Made(1)) == read(gzip.compress(noise))
