@@ -37,6 +37,11 @@ class _Finish:
 
 
 @dataclass(slots=True, eq=False)
+class _Adopt:
+    done: asyncio.Future[None]
+
+
+@dataclass(slots=True, eq=False)
 class Waiting:
     """A resolution on disk that the ledger has not been told, since then (in seconds since 1970)."""
 
@@ -59,13 +64,12 @@ class Outbox:
         self._directory = directory
         self._max_bytes = max_bytes
         self._by_team: dict[str, deque[Waiting]] = {}
-        self._asked: deque[_Append | _Finish] = deque()
+        self._asked: deque[_Append | _Finish | _Adopt] = deque()
         self._asked_bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
         self._clock = SystemClock()
-        for entry in adopted:
-            self._line_up(Waiting(from_payload(entry.payload).team, entry, entry.segment.written_s))
+        self._line_up_all(adopted)
 
     @property
     def depth(self) -> int:
@@ -117,14 +121,19 @@ class Outbox:
         """Forgets resolutions, durably; `rejected` are lines to set aside first. Raises OutboxFailed: then all stay."""
         await self._ask(_Finish(entries, rejected, asyncio.get_running_loop().create_future()))
 
+    async def adopt(self) -> None:
+        """Takes over what other processes have left that died since this was opened. Raises OutboxFailed."""
+        await self._ask(_Adopt(asyncio.get_running_loop().create_future()))
+
     async def close(self) -> None:
-        """Writes what was asked for and lets the files go; what waits in them is adopted by the next that opens."""
+        """Writes what was asked for and lets the files go; what waits in them is adopted by the next that opens or
+        looks."""
         self._closed = True
         if self._writer is not None:
             await self._writer
         await asyncio.to_thread(self._segments.close)
 
-    async def _ask(self, ask: _Append | _Finish) -> None:
+    async def _ask(self, ask: _Append | _Finish | _Adopt) -> None:
         if self._closed:
             raise OutboxFailed("the outbox is closed")
         self._asked.append(ask)
@@ -142,6 +151,8 @@ class Outbox:
             for ask in asked:
                 if isinstance(ask, _Finish):
                     await self._finish(ask)
+                elif isinstance(ask, _Adopt):
+                    await self._adopt(ask)
 
     async def _append(self, appends: Sequence[_Append]) -> None:
         try:
@@ -170,8 +181,21 @@ class Outbox:
                 del self._by_team[waiting.team]
         _succeed(ask.done)
 
+    async def _adopt(self, ask: _Adopt) -> None:
+        try:
+            self._line_up_all(await asyncio.to_thread(self._segments.adopt))
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            _fail(ask.done, error)
+        else:
+            _succeed(ask.done)
+
     def _now_s(self) -> float:
         return self._clock.now().timestamp()
+
+    def _line_up_all(self, adopted: Sequence[Entry]) -> None:
+        """What others have left: all of it, or nothing where one cannot be read, which stays on disk."""
+        for waiting in [Waiting(from_payload(each.payload).team, each, each.segment.written_s) for each in adopted]:
+            self._line_up(waiting)
 
     def _line_up(self, waiting: Waiting) -> None:
         self._by_team.setdefault(waiting.team, deque()).append(waiting)
@@ -204,8 +228,8 @@ def _succeed(done: asyncio.Future[None]) -> None:
         done.set_result(None)
 
 
-def _fail(done: asyncio.Future[None], error: OSError) -> None:
+def _fail(done: asyncio.Future[None], error: Exception) -> None:
     if not done.done():
-        done.set_exception(OutboxFailed(f"the outbox cannot be written: {error}"))
+        done.set_exception(OutboxFailed(f"the outbox cannot be used: {error}"))
         # A caller that was cancelled never looks; the error is not lost, it is told to nobody.
         done.exception()

@@ -26,6 +26,10 @@ TEAMS_AT_ONCE: Final = 100
 TOLD_AT_ONCE: Final = 100
 """Resolutions of a team between two notes on disk of what is done."""
 
+ADOPT_EVERY_S: Final = 30.0
+"""So often it is looked for what others have left. A worker that lost its leader may be the last of its gateway, and
+end after the next one has begun: nobody opens the outbox after it."""
+
 _BOOKED: Final = {SettleStatus.SETTLED, SettleStatus.RELEASED, SettleStatus.LATE, SettleStatus.ORPHAN}
 
 
@@ -58,12 +62,14 @@ class Replayer:
         on_replayed: Callable[[Replayed], None],
         on_error: Callable[[Exception], None],
         wait_max_s: float = WAIT_MAX_S,
+        adopt_every_s: float = ADOPT_EVERY_S,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._on_replayed = on_replayed
         self._on_error = on_error
         self._wait_max_s = wait_max_s
+        self._adopt_every_s = adopt_every_s
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -99,12 +105,23 @@ class Replayer:
             if await self._replay_safely():
                 wait_s = WAIT_LEAST_S
                 if not self._stopping.is_set() and not self._outbox.teams():
-                    await self._outbox.arrived.wait()
+                    await self._wait_for_more()
                 continue
             try:
                 await asyncio.wait_for(self._stopping.wait(), wait_s)
             except TimeoutError:
                 wait_s = min(wait_s * 2, self._wait_max_s)
+
+    async def _wait_for_more(self) -> None:
+        """Until something is written here, or it is time to look whether somebody has died and left something."""
+        try:
+            async with asyncio.timeout(self._adopt_every_s):
+                await self._outbox.arrived.wait()
+        except TimeoutError:
+            try:
+                await self._outbox.adopt()
+            except LedgerError as error:
+                self._on_error(error)
 
     async def _replay_safely(self) -> bool:
         try:

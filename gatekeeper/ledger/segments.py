@@ -1,8 +1,9 @@
 """The outbox's files: segments that are appended to and fsynced, locked by who writes them, and removed when done.
 
 A segment belongs to the process that holds its lock, which dies with the process: what a dead one left behind is
-adopted by the next that opens the directory, in the order in which the files were made. Several living processes
-share a directory, each with segments of its own. Blocking, and used by one thread at a time: `outbox.py` sees to that.
+adopted by the next that opens the directory, or that looks there, in the order in which the files were made. Several
+living processes share a directory, each with segments of its own. Blocking, and used by one thread at a time:
+`outbox.py` sees to that.
 """
 
 import errno
@@ -74,8 +75,12 @@ class Segments:
         """Makes the directory and adopts what dead processes left; gives their records that are not done, in order."""
         for directory in (self._directory.parent, self._directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        entries: list[Entry] = []
         self.damaged += sorted(self._directory.glob("*.damaged"))
+        return self.adopt()
+
+    def adopt(self) -> list[Entry]:
+        """Takes over what processes have left that are dead by now. A living one's is locked, and so are our own."""
+        entries: list[Entry] = []
         for path in self._paths():
             segment = _lock(path)
             if segment is not None:

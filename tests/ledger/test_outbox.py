@@ -216,3 +216,22 @@ async def test_how_long_the_oldest_waits_is_known_after_a_restart_too(open_here:
     assert 0 == empty_s
     assert 0 <= fresh_s < 60
     assert 3600 <= later.oldest_age_s < 3660
+
+
+async def test_what_another_leaves_later_is_adopted(open_here: OpenOutbox) -> None:
+    """Of a process that dies after this one began; what it has while it lives is left alone. Nothing comes twice."""
+    mine, other = await open_here(), await open_here()
+    await mine.write(a_resolution(1))
+    await other.write(a_resolution(2))
+    mine.arrived.clear()
+
+    await mine.adopt()
+    while_it_lives = waiting(mine)
+    await other.close()
+    for _ in range(2):
+        await mine.adopt()
+
+    assert ([1], [1, 2], True) == (while_it_lives, waiting(mine), mine.arrived.is_set())
+    await mine.finish(mine.first("studio", 9))
+    await mine.close()
+    assert 0 == (await open_here()).depth

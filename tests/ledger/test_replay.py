@@ -349,3 +349,23 @@ async def test_a_store_that_cannot_be_reached_keeps_what_waits(tmp_path: Path, o
     await client.close()
 
     assert (False, 1, [], []) == (told, outbox.depth, ears.replayed, ears.errors)
+
+
+async def test_what_another_leaves_later_is_told(
+    ledger: MovingLedger, outbox: Outbox, ears: Ears, order: Order, tmp_path: Path
+) -> None:
+    """A worker that lost its leader may end after the next gateway has begun: nobody opens the outbox after it, and
+    what it left there is booked all the same."""
+    replayer = Replayer(ledger, outbox, on_replayed=ears.on_replayed, on_error=ears.on_error, adopt_every_s=0.01)
+    other = await open_outbox(tmp_path / "outbox", max_bytes=1024**2)
+    hold = order()
+    await ledger.hold(hold)
+    replayer.start()
+
+    await other.write(settling(hold))
+    await other.close()
+    await ears.until(1)
+    await replayer.stop()
+
+    assert (["settled"], [], 0) == (ears.statuses, ears.errors, outbox.depth)
+    assert 49 * CREDIT == (await ledger.balance(hold.team)).charged
