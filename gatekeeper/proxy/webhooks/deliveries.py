@@ -24,7 +24,7 @@ from gatekeeper.proxy.webhooks.signatures import standard_headers
 from gatekeeper.webhookevents import WebhookDelivered, WebhookFailed
 
 TIDY_EVERY_S: Final = 3600
-"""Old marks are looked for so often."""
+"""Old marks are looked for so often, and what others have left."""
 
 LOOK_AGAIN_S: Final = 30
 """A letter that cannot be read or marked now, or is in other hands, is looked at again so much later."""
@@ -161,11 +161,19 @@ class Deliveries:
             await self._send_due()
             if self._clock.monotonic_s() - tidied_s > TIDY_EVERY_S:
                 tidied_s = self._clock.monotonic_s()
-                await self._guarded(asyncio.to_thread(self._box.tidy))
+                await self._guarded(self._tidy())
             wait_s = max(self._due[0][0] - self._clock.monotonic_s(), 0) if self._due else TIDY_EVERY_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(wait_s, TIDY_EVERY_S)):
                     await self._arrived.wait()
+
+    async def _tidy(self) -> None:
+        """Also takes up what a process has left that ended after this one began: a worker without a leader, perhaps."""
+        async with self._disk:
+            await asyncio.to_thread(self._box.tidy)
+            left = await asyncio.to_thread(self._box.look)
+        for waiting in left:
+            self._line_up(waiting.name, 0)
 
     async def _send_due(self) -> None:
         """Starts what is due, as far as there is room."""

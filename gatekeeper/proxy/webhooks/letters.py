@@ -88,9 +88,14 @@ class LetterBox:
         """Makes the directory, gives what waits in it, the oldest first, and throws away what nobody needs."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.tidy()
+        return self.look()
+
+    def look(self) -> list[Waiting]:
+        """What waits in it and is not known here yet, the oldest first: others put it there, and may be gone."""
         found = sorted((_looked_at(path), path) for path in self._directory.glob(f"*{_LETTER}"))
-        self._waiting = {path.stem: size for (at_s, size), path in found if at_s}
-        return [Waiting(name, size) for name, size in self._waiting.items()]
+        new = [Waiting(path.stem, size) for (at_s, size), path in found if at_s and path.stem not in self._waiting]
+        self._waiting |= {waiting.name: waiting.size_bytes for waiting in new}
+        return new
 
     def tidy(self) -> None:
         """Removes marks that have grown old or too many, and what a crash left half written."""

@@ -259,3 +259,18 @@ async def test_a_letter_in_other_hands_is_looked_at_again(
     await until(lambda: bool(ends(told)))
 
     assert (0, 1) == (before, len(receiver.received))
+
+
+async def test_what_another_leaves_later_is_taken_up(
+    start: Start, receiver: Any, told: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that lost its leader may put an event there, and end, after the next gateway has begun."""
+    monkeypatch.setattr(module, "TIDY_EVERY_S", 0.01)
+    await start()
+    other = LetterBox(tmp_path / "webhooks", letters_max=40, bytes_max=10**6)
+    other.open()
+
+    other.put(letter(receiver.url))
+    await until(lambda: bool(ends(told)))
+
+    assert (1, 200) == (len(receiver.received), ends(told)[0].status)
