@@ -12,7 +12,11 @@ from gatekeeper.console.visiting import Visit
 from gatekeeper.recent import Seen
 
 ALIVE_EVERY_S: Final = 15.0
-"""So often a silent stream says that it is there, which also finds readers that are gone."""
+"""So often a silent stream says that it is there, which also finds readers that are gone without a word."""
+
+LOOK_EVERY_S: Final = 1.0
+"""So often it is seen whether the page, and its session, are still there: there is room for so many streams only, and
+whoever leafs through pages leaves one behind with each."""
 
 LIFE_S: Final = 60 * 60
 """Then the browser comes back, and its session is looked at again."""
@@ -51,11 +55,15 @@ async def _follow(visit: Visit, reader: Reader, answer: web.StreamResponse, told
     missed = await visit.parts.recent.after(mark) if mark is not None else ()
     await _write(answer, RETRY + told(missed))
     mark = max((each.number for each in missed), default=mark or 0)
-    while visit.parts.clock.monotonic_s() < ends_s:
-        seen = await reader.next(ALIVE_EVERY_S)
-        if seen is None or not visit.parts.sessions.goes_on(visit.session):
+    said_s = now_s = visit.parts.clock.monotonic_s()
+    while now_s < ends_s:
+        seen = await reader.next(LOOK_EVERY_S)
+        if seen is None or visit.request.transport is None or not visit.parts.sessions.goes_on(visit.session):
             return
-        await _write(answer, told([each for each in seen if each.number > mark]) or ALIVE)
+        now_s = visit.parts.clock.monotonic_s()
+        if seen or now_s - said_s >= ALIVE_EVERY_S:
+            await _write(answer, told([each for each in seen if each.number > mark]) or ALIVE)
+            said_s = now_s
 
 
 def _mark(visit: Visit) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.app import running_gateway
-from gatekeeper.console import live
+from gatekeeper.console import live, streaming
 from gatekeeper.console.live import READERS_MAX, WAITING_MAX, Live, TooManyReaders
 from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.recent import AskedJob, Recent, Seen
@@ -22,6 +22,7 @@ from tests.system.world import settings_for
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look takes no second here."""
     monkeypatch.setattr(live, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(streaming, "LOOK_EVERY_S", 0.01)
 
 
 def trouble(error: Exception) -> None:
@@ -188,6 +189,26 @@ async def test_a_stream_ends_with_its_session(console: Console) -> None:
         await console.world.send("POST", "/v1/generations")
 
         assert b"event: refusal" not in await asyncio.wait_for(answer.content.read(), 20)
+
+
+async def test_pages_that_are_closed_leave_their_room(console: Console) -> None:
+    """At once, and not with the next word of a silent stream: whoever leafs through pages would stand before a full
+    house."""
+    headers = {"Cookie": f"gatekeeper_session={console.cookie}"}
+    url = console.url + "/live/refusals"
+    watching = [await console.world.session.get(url, headers=headers) for _ in range(READERS_MAX)]
+    full = await console.ask("GET", "/live/refusals")
+
+    for each in watching:
+        each.close()
+
+    assert 503 == full.status
+    for _ in range(300):
+        async with console.world.session.get(url, headers=headers) as answer:
+            if answer.status == 200:
+                break
+        await asyncio.sleep(0.01)
+    assert 200 == answer.status
 
 
 async def test_an_open_page_does_not_keep_the_gateway(start_world: StartWorld, tmp_path: Path) -> None:
