@@ -62,10 +62,11 @@ def sending(status: int, body: bytes) -> Handle:
 
 
 def at_once(status: int, body: bytes) -> Handle:
-    """The same past all that waits, where that can be."""
+    """The same past all that waits, where that can be. A provider that is asked by HEAD has said no body."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        return put_whole(request, status, [], body) or await sending(status, body)(request)
+        pieces = [] if request.method == "HEAD" else [body]
+        return put_whole(request, status, [], body) or await passing(status, len(body), *pieces)(request)
 
     return handle
 
