@@ -36,6 +36,8 @@ class Window:
     """Open loop: from when it was due to the end of the answer, in order of arrival."""
     accepted_s: list[float] = field(default_factory=list)
     """The latencies of answers with 200 alone; in the closed loop from when it was asked."""
+    accepted_due_s: list[float] = field(default_factory=list)
+    """Open loop: when each of them was due, from the first that was due on."""
     late_s: list[float] = field(default_factory=list)
     """Open loop: from when it was due until it was sent: what the generator itself adds to each."""
 
@@ -123,7 +125,7 @@ class OpenLoop:
         self._url, self._make, self._rate, self._count = url, make, rate, connections
         self._free: list[Connection] = []
         self._window = Window()
-        self._open = 0
+        self._open, self._first_s = 0, 0.0
         self._opening: set[asyncio.Task[None]] = set()
         self._quiet = asyncio.Event()
 
@@ -140,7 +142,7 @@ class OpenLoop:
         """Load for so long. Raises TimeoutError if answers stay away."""
         self._window, self._quiet = Window(), asyncio.Event()
         due = due_times(time.perf_counter() + 0.05, self._rate, seconds)
-        self._open = len(due)
+        self._open, self._first_s = len(due), due[0]
         ticker = threading.Thread(target=_tick, args=(asyncio.get_running_loop(), self._send, due), daemon=True)
         begun = time.perf_counter()
         ticker.start()
@@ -176,6 +178,7 @@ class OpenLoop:
         self._window.latencies_s.append(took_s)
         if connection.status == OK:
             self._window.accepted_s.append(took_s)
+            self._window.accepted_due_s.append(connection.due_s - self._first_s)
         self._window.note(connection)
         if not connection.closed:
             self._free.append(connection)

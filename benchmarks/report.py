@@ -99,6 +99,7 @@ def _lines(document: Document) -> Iterator[str]:
         yield from (f"- {left_out}" for left_out in document["left_out"])
     yield from ("", "### Whether it was right", "")
     yield from (f"- {book['line']}" for book in document["books"])
+    yield from (f"- {wrong}" for wrong in document.get("wrong", ()))
 
 
 def insert(text: str, tables: str) -> str:

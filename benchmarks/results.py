@@ -60,7 +60,7 @@ class Section:
 
 @dataclass(eq=False, slots=True)
 class Results:
-    """All of a run."""
+    """All of a run. `wrong` are parts that ended by wrong answers: what they would have shown is missing."""
 
     at: str
     mode: str
@@ -68,6 +68,7 @@ class Results:
     conditions: list[str] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
     books: list[dict[str, Any]] = field(default_factory=list)
     took_s: float = 0.0
 
@@ -87,6 +88,7 @@ class Results:
             "conditions": self.conditions,
             "sections": [section.document() for section in self.sections],
             "left_out": self.left_out,
+            "wrong": self.wrong,
             "books": self.books,
             "books_agree": self.books_agree,
         }

@@ -26,6 +26,7 @@ from benchmarks.books import check_books, line
 from benchmarks.machine import ROOT, describe, own_cores
 from benchmarks.report import WIDTH, show
 from benchmarks.results import Results, Section
+from benchmarks.rounds import WrongAnswersError
 from benchmarks.servers import FSYNC
 
 CLOSING_S: Final = 15.0
@@ -62,8 +63,10 @@ def carry_out(module: str, description: str, parts: Parts, sizes: Mapping[str, S
     path = keep(results, stated.results / f"{results.at[:19].replace(':', '-')}{suffix}.json", plot=not stated.no_plot)
     for book in results.books:
         console.print(book["line"], style="green" if book["agree"] else "bold red", highlight=False)
+    for wrong in results.wrong:
+        console.print(wrong, style="bold red", highlight=False)
     console.print(f"{results.took_s:.0f} s; {path}", highlight=False, soft_wrap=True)
-    return 0 if results.books_agree or not results.books else 1
+    return 0 if (results.books_agree or not results.books) and not results.wrong else 1
 
 
 def _arguments(module: str, description: str, parts: Parts) -> argparse.Namespace:
@@ -89,8 +92,12 @@ async def _measure(parts: Parts, sizes: Sizes, fsync: str, console: Console) -> 
     sizes = replace(sizes, budget_s=sizes.budget_s - CLOSING_S)
     async with open_bench(sizes, fsync, lambda what: console.print(f"  {what} ...", style="dim")) as bench:
         for name, part in parts.items():
-            if bench.budget.allows(part.least_s(sizes), f"part {name}"):
+            if not bench.budget.allows(part.least_s(sizes), f"part {name}"):
+                continue
+            try:
                 results.sections += await part.run(bench)
+            except WrongAnswersError as error:  # the run fails for it, and keeps what the other parts have found
+                results.wrong.append(f"part {name}: {error}")
         results.books = [book | {"line": line(book)} for book in await check_books(bench)]
         results.left_out = bench.budget.left_out
         results.took_s = time.monotonic() - bench.budget.begun_s

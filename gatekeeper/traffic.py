@@ -75,7 +75,7 @@ class Traffic:
         provider, model, operation = facts.provider or ELSE, facts.model or ELSE, facts.operation or ELSE
         cells, labels = self._requests.cells, (provider, model, operation, code)
         if labels not in cells and not self.knows_model(model):
-            # What was refused early has the caller's own name for its model, mostly one of the provider's.
+            # What the catalog does not know has the name that the caller gave it.
             labels = provider, ELSE, operation, code
         if labels in cells:
             cells[labels] += 1

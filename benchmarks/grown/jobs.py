@@ -13,8 +13,10 @@ from benchmarks.client import message
 from benchmarks.grown.asking import ask_all
 from benchmarks.grown.points import (
     BESIDE,
+    GATEWAY,
     RSS,
     RSS_AFTER,
+    STORE,
     Point,
     end,
     load,
@@ -32,6 +34,9 @@ from benchmarks.traffic import gets, in_turn
 WHY: Final = {
     BESIDE: "jobs are asked about that nobody polls, at most 20 at once and the less often the older they are",
     "store, ms of CPU a second without requests": "the same questions: who asks about a job has a lease for it",
+    f"a poll: {GATEWAY}": "each poll is of another job: the processor's caches have neither its record nor its answer, "
+    "and beyond 4,096 paths where one leads is looked up",
+    f"a generation: {STORE}": "the memory that a request touches is no longer in the processor's caches",
     RSS: "what is remembered of each job, at most 100,000 of them, and 10,000 by their names",
     RSS_AFTER: "what is remembered of each job, at most 100,000 of them, and 10,000 by their names",
 }

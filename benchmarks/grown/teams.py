@@ -32,6 +32,7 @@ WHY: Final = {
     f"in turn: {GATEWAY}": "a team that has not asked for a second is looked up: its key, and its record; and whoever "
     "spends is looked at once in five seconds, to tell what its limits have reached. That follows from how many ask "
     "within those times, not from how many there are",
+    f"one team: {STORE}": "the memory that a request touches is no longer in the processor's caches",
     f"in turn: {STORE}": "the same look-ups on the store's side, and its memory's caches",
     BESIDE: "four walks over all teams (deadlines, jobs, limits, counts), at paces that have bounds: beyond these a "
     "walk takes longer, and costs no more",

@@ -23,9 +23,10 @@ class HostNames:
 
     @classmethod
     def of(cls, bound: str, named: Iterable[str]) -> "HostNames":
-        """Those of a port at this address, where these are `named`; one that begins with a dot is all names below."""
+        """Those of a port at this address, which is one of them, where these are `named`; one that begins with a dot is
+        all names below."""
         names = tuple(named)
-        return cls(names, are_all=not names and not _is_loopback(bound))
+        return cls((*names, bound.lower()), are_all=not names and not _is_loopback(bound))
 
     def refusal(self, host: str) -> str | None:
         """Why a `Host` header is none of this port's, or nothing."""

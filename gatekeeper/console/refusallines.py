@@ -145,4 +145,4 @@ def _instead(other: Alternative) -> str:
         None if other.outputs is None else f"{other.outputs} {'output' if other.outputs == 1 else 'outputs'}",
         None if other.audio is None else "with sound" if other.audio else "without sound",
     ]  # fmt: skip
-    return f"{', '.join(word for word in words if word)} for {credits_shown(other.credits)} cr"
+    return f"{', '.join(word for word in words if word)} for {credits_shown(other.credits)}\u202fcr"

@@ -27,6 +27,14 @@ AT_WORK_BEHIND: Final = 24
 CALM_S: Final = 0.1
 """After so long without a refusal it is behind no more."""
 
+TRY_EVERY_S: Final = 5.0
+"""So often more are let in while it is behind, for callers that come again at once, whatever they are told, would keep
+it so, though it could carry them."""
+
+AT_WORK_TRIED: Final = 72
+"""And so many: about what a gateway has that gets all done. Where it is too much, one request in a hundred waits twice
+as long for the finding out."""
+
 OVERLOADED_RETRY_AFTER_S: Final = 1
 """A burst is over by then; what is not will be told again."""
 
@@ -38,9 +46,9 @@ class Turns:
     the one before, and a generation waits for several of them: how long they are is how long it takes. So after a turn
     of more than `turn_max_s` no more are taken than until `AT_WORK_MAX` are being worked on, and from the first refusal
     on until `AT_WORK_BEHIND` are, until nothing had to be refused for `CALM_S`. One is taken as one gets done, so how
-    many that is in a second need not be known, and hardly anything waits that was taken. The first that comes in a turn
-    always is: whatever those at work wait for, something gets done. `on_turn` is told how long each turn took, in
-    seconds.
+    many that is in a second need not be known, and hardly anything waits that was taken. Every `TRY_EVERY_S` it is
+    `AT_WORK_TRIED`, until one has to be refused again. The first that comes in a turn always is taken: whatever those
+    at work wait for, something gets done. `on_turn` is told how long each turn took, in seconds.
     """
 
     def __init__(self, clock: Clock, turn_max_s: float) -> None:
@@ -50,7 +58,7 @@ class Turns:
         self._in_turn = False
         self._left = self._at_work_max = 0
         self._began_s = self._took_s = 0.0
-        self._ended_s = self._refused_s = -inf
+        self._ended_s = self._refused_s = self._try_s = -inf
 
     def take(self, at_work: int) -> bool:
         """Whether one more is taken, where so many are being worked on. Called in the running loop."""
@@ -58,6 +66,8 @@ class Turns:
             self._begin()
         elif at_work >= self._at_work_max or not self._left:
             self._refused_s = self._now_s()
+            if self._at_work_max != AT_WORK_BEHIND:
+                self._try_s = self._refused_s + TRY_EVERY_S
             self._at_work_max = AT_WORK_BEHIND
             return False
         self._left -= 1
@@ -68,7 +78,7 @@ class Turns:
         self._in_turn, self._began_s, self._left = True, self._now_s(), TAKEN_IN_A_TURN_MAX
         asyncio.get_running_loop().call_soon(self.end)
         if self._began_s - self._refused_s <= CALM_S:
-            self._at_work_max = AT_WORK_BEHIND
+            self._at_work_max = AT_WORK_BEHIND if self._began_s < self._try_s else AT_WORK_TRIED
         elif self._took_s > self._turn_max_s and self._began_s - self._ended_s <= CALM_S:
             self._at_work_max = AT_WORK_MAX
         else:

@@ -112,13 +112,22 @@ def learn_asked(call: Call, asked: GenerationRequest) -> None:
     facts = trace.facts
     trace.asked = None if call.dry_run else told
     facts.provider = call.candidates[0].name if len(call.candidates) == 1 else None
-    facts.model = told.get("model")
+    facts.model = _catalog_name(call, told.get("model"))
     facts.operation = asked.operation
     facts.resolution = told.get("resolution")
     facts.aspect_ratio = told.get("aspect_ratio")
     facts.size = told.get("size")
     facts.outputs = asked.outputs
     facts.audio = asked.audio
+
+
+def _catalog_name(call: Call, name: str | None) -> str | None:
+    """What the catalog calls the model that was asked for, as every other line does; else the name that was given."""
+    if name is None:
+        return None
+    offered = call.catalog.offered(call.candidates[0].name, name) if call.candidates else None
+    model = call.catalog.find(name) if offered is None else offered[0]
+    return name if model is None else model.id
 
 
 def learn(call: Call, admission: Admission) -> None:

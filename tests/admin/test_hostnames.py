@@ -58,6 +58,12 @@ def test_what_is_named_is_taken(host: str, is_taken: bool) -> None:
     assert is_taken == (HostNames.of(server.admin_host, server.admin_hosts).refusal(host) is None)
 
 
+@pytest.mark.parametrize("named", [(), ("gate.example.com",)])
+def test_the_name_that_the_port_is_bound_to_is_taken(named: tuple[str, ...]) -> None:
+    """So the gateway asks itself how it is, whatever others it was given."""
+    assert HostNames.of("Admin.internal", named).refusal("admin.internal:8081") is None
+
+
 @pytest.mark.parametrize("stated", ["https://gate.example.com", "gate.example.com:8081", "*", "*.example.com", "", "."])
 def test_what_is_no_name_is_refused(stated: str) -> None:
     """No address of a page, no port, no star."""

@@ -46,7 +46,7 @@ def test_a_line_says_what_was_asked_and_what_is_allowed() -> None:
         line.allowed[0].values,
         line.allowed[0].nearest,
     )
-    assert ("2K, 1 output, without sound for 73.5 cr",) == line.instead
+    assert ("2K, 1 output, without sound for 73.5\u202fcr",) == line.instead
     assert ("amy", "the caller's") == (line.who, line.whose)
 
 

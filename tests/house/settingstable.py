@@ -110,12 +110,16 @@ def _takes(kind: Any, metadata: tuple[Any, ...]) -> str:
         case origin if origin is Literal:
             found = ", ".join(f"`{word}`" for word in inside)
         case origin if origin is tuple:
-            found = f"list, each a {_takes(inside[0], ())}"
+            found = f"list, each {_with_article(_takes(inside[0], ()))}"
         case origin if origin is dict:
             found = f"mapping, each to a {_takes(inside[1], ())}"
         case _:
             found = _plain(kind, metadata)
     return found
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _union(kinds: list[Any], metadata: tuple[Any, ...]) -> str:

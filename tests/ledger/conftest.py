@@ -4,6 +4,7 @@ import itertools
 import re
 import secrets
 import shutil
+import socket as socketlib
 import subprocess
 import tempfile
 import time
@@ -60,10 +61,16 @@ def start_server(directory: Path, *arguments: str) -> tuple[subprocess.Popen[byt
     command = [server_binary(), "--port", "0", "--unixsocket", str(socket), "--dir", str(directory)]
     process = subprocess.Popen([*command, "--save", "", *arguments], stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
-    while not socket.exists():
+    while not _listens(socket):
         assert time.monotonic() < deadline, "the server did not start"
         time.sleep(0.005)
     return process, socket
+
+
+def _listens(path: Path) -> bool:
+    """A socket is there a moment before anybody listens at it."""
+    with socketlib.socket(socketlib.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,10 @@ from gatekeeper.core.rejection import Code, Rejected
 from gatekeeper.proxy.crowd import (
     AT_WORK_BEHIND,
     AT_WORK_MAX,
+    AT_WORK_TRIED,
     CALM_S,
     TAKEN_IN_A_TURN_MAX,
+    TRY_EVERY_S,
     Crowd,
     Elsewhere,
     Places,
@@ -184,6 +186,21 @@ async def test_who_waits_elsewhere_is_not_at_work() -> None:
         behind.elsewhere.__enter__()
 
     assert AT_WORK_BEHIND == turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
+
+
+async def test_now_and_then_more_are_tried() -> None:
+    """While it lasts, every `TRY_EVERY_S` so many may be at work as can be carried, until one is refused again."""
+    clock = HandClock()
+    behind = refusing(clock)
+    tried = []
+    for _ in range(round(3 * TRY_EVERY_S / CALM_S)):
+        tried.append(turn(clock, behind, come=AT_WORK_MAX, lasts_s=CALM_S / 2))
+        while behind.count:
+            behind.leave()
+        clock.at_s += CALM_S / 2
+
+    assert {AT_WORK_BEHIND, AT_WORK_TRIED} == set(tried)
+    assert 2 <= tried.count(AT_WORK_TRIED) <= 3
 
 
 async def test_a_while_without_a_refusal_ends_it() -> None:

@@ -12,7 +12,7 @@ from math import ceil
 from typing import Final
 
 from gatekeeper.core.rejection import Rejected
-from gatekeeper.proxy.crowd import AT_WORK_MAX, Crowd, Elsewhere, Turns, open_places
+from gatekeeper.proxy.crowd import AT_WORK_MAX, CALM_S, TRY_EVERY_S, Crowd, Elsewhere, Turns, open_places
 
 US: Final = 1e-6
 READ_S: Final = 22 * US
@@ -44,7 +44,11 @@ class Run:
     """What came of it: how long each took that was taken, from when it was due, and how many were refused."""
 
     took_s: list[float] = field(default_factory=list)
-    refused: int = 0
+    refused_at_s: list[float] = field(default_factory=list)
+
+    @property
+    def refused(self) -> int:
+        return len(self.refused_at_s)
 
     @property
     def p99_s(self) -> float:
@@ -58,7 +62,8 @@ class Run:
 
 @dataclass
 class Model:
-    """Requests that are due at fixed times, or are asked again by `closed` connections for `seconds`."""
+    """Requests that are due at fixed times, and those that `closed` connections ask for `seconds`, one after the other:
+    at once again, also after a refusal."""
 
     due_s: Sequence[float] = ()
     closed: int = 0
@@ -73,10 +78,10 @@ class Model:
         self.at_work_most = 0
         self._chance = random.Random(self.seed)
         self._began_s = self.clock.at_s
-        first = [(self._began_s + at_s, number) for number, at_s in enumerate(self.due_s)]
-        self._coming = first + [(self._began_s, number) for number in range(self.closed)]
+        once = [(self._began_s + at_s, False) for at_s in self.due_s]
+        self._coming = once + [(self._began_s, True)] * self.closed
         heapq.heapify(self._coming)
-        self._away: list[tuple[float, int, float, int]] = []
+        self._away: list[tuple[float, int, float, int, bool]] = []
 
     def to_its_end(self) -> Run:
         """All of it."""
@@ -84,17 +89,17 @@ class Model:
             self._turn(list(self._ready()))
         return self.run
 
-    def _ready(self) -> Iterator[tuple[float, int]]:
-        """What has come since the turn before, each with when it was due and its next step."""
+    def _ready(self) -> Iterator[tuple[float, int, bool]]:
+        """What has come since the turn before: when it was due, its next step, and whether it is asked again."""
         now_s = self.clock.at_s
         while self._away and self._away[0][0] <= now_s:
-            _, _, due_s, step = heapq.heappop(self._away)
-            yield due_s, step
+            yield heapq.heappop(self._away)[2:]
         while self._coming and self._coming[0][0] <= now_s:
             self.clock.at_s += READ_S
-            yield heapq.heappop(self._coming)[0], 0
+            due_s, again = heapq.heappop(self._coming)
+            yield due_s, 0, again
 
-    def _turn(self, ready: list[tuple[float, int]]) -> None:
+    def _turn(self, ready: list[tuple[float, int, bool]]) -> None:
         if not ready:
             self.clock.at_s = min(each[0][0] for each in (self._coming, self._away) if each)
             return
@@ -102,34 +107,35 @@ class Model:
         self.clock.at_s += TURN_S
         if self._chance.random() < 0.002:
             self.clock.at_s += self._chance.choice(PAUSES_S)
-        for due_s, step in ready:
-            self._step(due_s, step)
+        for due_s, step, again in ready:
+            self._step(due_s, step, again)
 
-    def _step(self, due_s: float, step: int) -> None:
+    def _step(self, due_s: float, step: int, again: bool) -> None:
         if step == 0:
             try:
                 self.crowd.enter()
             except Rejected:
                 self.clock.at_s += REFUSE_S
-                self.run.refused += 1
+                self.run.refused_at_s.append(self.clock.at_s - self._began_s)
+                self._ask_again(again)
                 return
             self.at_work_most = max(self.at_work_most, self.crowd.count - self.crowd.elsewhere.count)
         elif step == TO_PROVIDER + 1:
             self.crowd.elsewhere.count -= 1
         self.clock.at_s += STEPS_S[step] * self._chance.uniform(0.7, 1.3)
         if step == len(AFTER_S):
-            self._answered(due_s)
+            self.crowd.leave()
+            self.run.took_s.append(self.clock.at_s - due_s)
+            self._ask_again(again)
             return
         self.crowd.elsewhere.count += step == TO_PROVIDER
         after_s = self.provider_s if step == TO_PROVIDER else AFTER_S[step]
         back_s = self.clock.at_s + after_s * self._chance.uniform(0.7, 1.6)
-        heapq.heappush(self._away, (back_s, self._chance.getrandbits(32), due_s, step + 1))
+        heapq.heappush(self._away, (back_s, self._chance.getrandbits(32), due_s, step + 1, again))
 
-    def _answered(self, due_s: float) -> None:
-        self.crowd.leave()
-        self.run.took_s.append(self.clock.at_s - due_s)
-        if self.closed and self.clock.at_s - self._began_s < self.seconds:
-            heapq.heappush(self._coming, (self.clock.at_s + AFTER_S[0], 0))
+    def _ask_again(self, again: bool) -> None:
+        if again and self.clock.at_s - self._began_s < self.seconds:
+            heapq.heappush(self._coming, (self.clock.at_s + AFTER_S[0], True))
 
 
 def load(times: float, seconds: float = 3) -> list[float]:
@@ -160,11 +166,11 @@ async def test_at_three_times_as_much_what_is_taken_keeps_its_pace() -> None:
     the line is; most of what can be carried gets done still."""
     usual = await carried()
 
-    over = Model(load(3)).to_its_end()
+    over = Model(load(3, seconds=10)).to_its_end()
 
     assert over.p99_after_s(NOTICED) <= 2 * usual.p99_s
     assert max(over.took_s) <= LONGEST_S
-    assert len(over.took_s) >= 0.5 * CARRIED * 3
+    assert len(over.took_s) >= 0.5 * CARRIED * 10
 
 
 async def test_a_little_too_much_costs_little() -> None:
@@ -184,6 +190,16 @@ async def test_slow_providers_do_not_hide_it() -> None:
 
     assert run.p99_s <= 1.6 + 0.2
     assert len(run.took_s) >= 0.5 * CARRIED * 4
+
+
+async def test_who_asks_again_at_once_does_not_make_it_last() -> None:
+    """Connections that heed no `Retry-After`, and could all be served, are served soon after an overload is over."""
+    over_s = 1.0
+
+    run = Model(load(3, over_s), closed=64, seconds=over_s + 2 * TRY_EVERY_S).to_its_end()
+
+    assert run.refused_at_s
+    assert max(run.refused_at_s) <= over_s + TRY_EVERY_S + 2 * CALM_S
 
 
 async def test_a_batch_is_taken() -> None:

@@ -109,7 +109,7 @@ class JobProvider:
         """Packs it, whatever was asked for, if that is wanted."""
         if self.packed:
             assert isinstance(answer.body, bytes)
-            answer.body = gzip.compress(answer.body)
+            answer.body = gzip.compress(answer.body, mtime=0)
             answer.headers["Content-Encoding"] = "gzip"
         return answer
 

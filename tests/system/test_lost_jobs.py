@@ -23,7 +23,7 @@ from gatekeeper.web import auth
 from gatekeeper.web.auth import key_sha256
 from tests.ledger.topologies import free_port
 from tests.system.conftest import StartWorld
-from tests.system.jobprovider import SUCCEEDED, JobProvider
+from tests.system.jobprovider import RUNNING, SUCCEEDED, JobProvider
 from tests.system.storeserver import AOF, store_server
 from tests.system.test_jobs_reconciled import SOON, until_ended
 from tests.system.world import World
@@ -189,6 +189,26 @@ async def test_links_in_a_packed_answer_lead_through_the_gateway(
     assert [f"{world.url}/studio/v1/generations/job-1"] * 2 == [answer.json["urls"]["get"] for answer in answers]
     assert not any("Content-Encoding" in answer.headers for answer in answers)
     assert 1 == len(jobs.jobs)
+
+
+async def test_links_in_a_packed_poll_that_says_the_same_lead_through_the_gateway(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In packed bytes no link is to be seen, so none of them is passed on unread."""
+    linked = SimpleNamespace(**vars(native) | {"TRAITS": Traits(title="linked", links=("urls.get",))})
+    monkeypatch.setitem(registry.DIALECTS, "native", linked)  # type: ignore[arg-type]
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    jobs.packed = True
+
+    shown = []
+    for step in range(8):  # some packed bytes happen to look as if a link could be in them, which would save them
+        jobs.end(RUNNING | {"step": step})
+        shown += [await world.send("GET", "/studio/v1/generations/job-1", key) for _ in range(2)]
+
+    assert {f"{world.url}/studio/v1/generations/job-1"} == {answer.json["urls"]["get"] for answer in shown}
+    assert not any("Content-Encoding" in answer.headers for answer in shown)
 
 
 async def test_a_job_that_nobody_could_keep_is_kept_when_the_store_is_back(

@@ -57,6 +57,21 @@ async def test_requests_are_counted_once_by_how_they_ended(world: World) -> None
     assert 49.0 == found['gatekeeper_credits_refused_total{code="insufficient_credits"}']
 
 
+async def test_a_model_has_one_name_however_it_ends(world: World) -> None:
+    """Made, and refused for what was asked, by the provider's own id: log and metric have the catalog's."""
+    key = await world.key()
+    await world.openai(key)
+    await world.openai(key, size="512x512")
+
+    refused = await world.event("generation.rejected")
+
+    assert ("chatgpt-1.5", "gpt-image-1.5") == (refused["model"], refused["asked"]["model"])
+    assert {
+        ("chatgpt-1.5", "image.generate", "made"): 1,
+        ("chatgpt-1.5", "image.generate", "unsupported_size"): 1,
+    } == requests(await scraped(world))
+
+
 async def test_durations_are_those_of_generations(world: World) -> None:
     """One that is made has one, and so has its hold; a refusal has none."""
     key = await world.key()

@@ -9,7 +9,7 @@ from aiohttp.test_utils import RawTestServer
 
 from gatekeeper.clock import SystemClock
 from gatekeeper.proxy.client_side import ClientSide
-from gatekeeper.web.outgoing import Whole
+from gatekeeper.web.outgoing import Whole, put_whole
 from tests.cases import each_case
 
 KEPT_S = 0.05
@@ -61,11 +61,21 @@ def sending(status: int, body: bytes) -> Handle:
     return handle
 
 
+def at_once(status: int, body: bytes) -> Handle:
+    """The same past all that waits, where that can be. A provider that is asked by HEAD has said no body."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        pieces = [] if request.method == "HEAD" else [body]
+        return put_whole(request, status, [], body) or await passing(status, len(body), *pieces)(request)
+
+    return handle
+
+
 async def own(request: web.BaseRequest) -> web.StreamResponse:
     return Whole(status=402, body=b"no", headers={"Content-Type": "text/plain"})
 
 
-@each_case("handle", [own, sending(402, b"no"), passing(402, 2, b"n", b"o")])
+@each_case("handle", [own, sending(402, b"no"), at_once(402, b"no"), passing(402, 2, b"n", b"o")])
 async def test_a_plain_answer_states_its_length_and_says_who_wrote_it(handle: Handle) -> None:
     """Length, type, date and server stand in every head, whichever way it is written."""
     line, headers, body = await told(handle, asks())
@@ -92,7 +102,7 @@ async def test_an_answer_without_a_body_has_none(status: int, length: int | None
     assert (b"", set()) == (body, headers.keys() & {"Content-Length", "Transfer-Encoding"})
 
 
-@each_case("handle", [own, passing(200, 2)])
+@each_case("handle", [own, passing(200, 2), at_once(200, b"ok")])
 async def test_head_gets_no_body(handle: Handle) -> None:
     """The length is that of the answer which GET would get."""
     _, headers, body = await told(handle, asks("HEAD"))
@@ -107,7 +117,7 @@ async def test_an_answer_of_unknown_length_is_chunked() -> None:
     assert ("chunked", b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n") == (headers["Transfer-Encoding"], body)
 
 
-@each_case("handle", [own, sending(200, b"ok")])
+@each_case("handle", [own, sending(200, b"ok"), at_once(200, b"ok")])
 async def test_a_client_that_wants_to_close_is_told_so(handle: Handle) -> None:
     """`Connection: close` is answered in kind."""
     _, headers, body = await told(handle, asks("GET", "1.1", "Connection: close"))
@@ -115,20 +125,35 @@ async def test_a_client_that_wants_to_close_is_told_so(handle: Handle) -> None:
     assert ("close", 2) == (headers["Connection"], len(body))
 
 
-async def test_a_client_of_the_old_kind_is_answered() -> None:
+@each_case("handle", [own, at_once(402, b"no")])
+async def test_a_client_of_the_old_kind_is_answered(handle: Handle) -> None:
     """HTTP/1.0 closes unless it is asked not to."""
-    line, headers, body = await told(own, asks("GET", "1.0"))
+    line, headers, body = await told(handle, asks("GET", "1.0"))
 
     assert (b"no", None) == (body, headers.get("Connection"))
     assert line.endswith("402 Payment Required")
 
 
-@pytest.mark.parametrize("handle", [own, sending(200, b""), passing(200, 3, b"abc")])
+@pytest.mark.parametrize("handle", [own, sending(200, b""), at_once(200, b""), passing(200, 3, b"abc")])
 async def test_a_kept_connection_takes_the_next_request(handle: Handle) -> None:
     """Two requests, two answers."""
     _, _, rest = await told(handle, asks() + asks())
 
     assert 1 == rest.count(b"HTTP/1.1 ")
+
+
+async def test_nothing_is_put_behind_what_nobody_reads() -> None:
+    """Whoever does not take what was written gets no more at once: that is for who waits, with a limit."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        request.protocol.pause_writing()
+        sent = put_whole(request, 200, [], b"unread")
+        request.protocol.resume_writing()
+        return sent or await own(request)
+
+    line, _, body = await told(handle, asks())
+
+    assert ("HTTP/1.1 402 Payment Required", b"no") == (line, body)
 
 
 async def test_a_header_that_would_begin_another_is_refused() -> None:

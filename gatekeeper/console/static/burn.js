@@ -5,6 +5,8 @@
   if (!place || typeof uPlot === "undefined") return;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const seconds = (day) => Date.parse(`${day}T12:00:00Z`) / 1000;
+  // Of the drawing alone: on a phone the legend below it takes two lines.
+  const size = () => ({ width: place.clientWidth, height: 206 });
   const shown = (value) => (value == null ? "–" : value.toLocaleString("en").replaceAll(",", "\u202f") + " cr");
 
   const drawn = (figures) => {
@@ -14,7 +16,7 @@
     const today = figures.left.findLastIndex((value) => value != null);
     const rest = (chart) => { if (chart.cursor.idx == null) chart.setLegend({ idx: today }); };
     return new uPlot({
-      width: place.clientWidth, height: place.clientHeight - 34,
+      ...size(),
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
       cursor: { y: false, points: { size: 7 } },
       legend: { live: true },
@@ -38,7 +40,7 @@
       place.textContent = "";
       let chart = drawn(figures);
       const again = () => { chart.destroy(); chart = drawn(figures); };
-      new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: place.clientHeight - 34 })).observe(place);
+      new ResizeObserver(() => chart.setSize(size())).observe(place);
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
     })
     .catch(() => { place.querySelector("p").textContent = "The figures could not be loaded; they are below."; });

@@ -15,7 +15,8 @@ from gatekeeper.dialects.base import Route
 from gatekeeper.proxy.jobs.record import JobRecord, read_record
 
 NAMES_MAX: Final = 10_000
-"""Names remembered, about 25 MB; one that is forgotten costs its next poll a look into the ledger."""
+"""Names remembered, about 25 MB, or 45 if every job's last answer were as large as is kept; one that is forgotten costs
+its next poll a look into the ledger."""
 
 
 RUNNING_BYTES_MAX: Final = 2048

@@ -26,6 +26,7 @@ from gatekeeper.proxy.jobs.settling import cancelled, finish
 from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, job_unkept, job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
 from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, tell_shadow
+from gatekeeper.proxy.unpacking import is_packed
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import about_the_body, forwardable_response_lines
 from gatekeeper.upstream.messages import UpstreamAnswer
@@ -175,10 +176,11 @@ def _pass_unread(gate: Gate, call: Call, provider: Provider, job: Job, answer: U
 
 
 def _remember(call: Call, job: Job, answer: UpstreamAnswer) -> None:
-    """So that it is known again, if it is small and went out as it came. The body says how the job stands, and some
-    headers how that is to be read: no other ever turns one that runs into one that does not."""
+    """So that it is known again, if it is small and went out as it came: what is packed may have had links in it. The
+    body says how the job stands, and some headers how that is to be read: no other ever turns one that runs into one
+    that does not."""
     body = answer.whole()
-    if body is None or len(body) > RUNNING_BYTES_MAX or job.record.hook is not None:
+    if body is None or len(body) > RUNNING_BYTES_MAX or job.record.hook is not None or is_packed(answer):
         return
     if not may_have(body, call.dialect.TRAITS.links):
         job.running = Running(call.route, answer.status, body, about_the_body(answer.raw_headers))
