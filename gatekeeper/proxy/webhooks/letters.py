@@ -111,10 +111,14 @@ class LetterBox:
         name, text = letter.name, _text(letter)
         if not _NAME.fullmatch(name):
             raise ValueError("team and id of a letter stand in a file name")
-        if self._path(name, _MARK).exists() or self._path(name, _LETTER).exists():
+        # In this order: a mark is there before its letter goes, and one that is delivered just now would be neither.
+        if self._path(name, _LETTER).exists() or self._path(name, _MARK).exists():
             return None
         self._check_room(letter.team, len(text))
         if not self._write(name, text):
+            return None
+        if self._path(name, _MARK).exists():  # somebody else has put and delivered it since it was looked for
+            self._path(name, _LETTER).unlink(missing_ok=True)
             return None
         self._waiting[name] = len(text)
         return Waiting(name, len(text))

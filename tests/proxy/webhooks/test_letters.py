@@ -149,3 +149,38 @@ def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path) -> None:
     """It is derived, so this would be a mistake of our own."""
     with pytest.raises(ValueError, match="file name"):
         box(tmp_path).put(letter("../msg_1"))
+
+
+def test_one_that_is_delivered_just_now_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its provider repeats it between the word of its receiver and the mark."""
+    mine, exists = box(tmp_path), Path.exists
+    mine.put(letter())
+
+    def delivered_behind_it(path: Path) -> bool:
+        found = exists(path)
+        mine.finish("team-0@msg_1")
+        return found
+
+    monkeypatch.setattr(Path, "exists", delivered_behind_it)
+
+    assert mine.put(letter()) is None
+    assert ["team-0@msg_1.done"] == names(tmp_path)
+
+
+def test_one_that_another_delivers_meanwhile_is_not_put(tmp_path: Path) -> None:
+    """The provider called two processes at once, and the receiver is quick."""
+    other = box(tmp_path)
+
+    class Late(LetterBox):
+        """Another process does all of it while this one looks whether there is room."""
+
+        def _check_room(self, team: str, size_bytes: int) -> None:
+            other.put(letter())
+            other.finish("team-0@msg_1")
+            super()._check_room(team, size_bytes)
+
+    late = Late(tmp_path / "webhooks", letters_max=10, bytes_max=100_000)
+    late.open()
+
+    assert late.put(letter()) is None
+    assert (["team-0@msg_1.done"], 0) == (names(tmp_path), late.depth)
