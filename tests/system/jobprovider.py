@@ -4,10 +4,15 @@ import asyncio
 import gzip
 import json
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
+from gatekeeper.dialects import native, registry
+from gatekeeper.dialects.base import Traits
 
 RUNNING: dict[str, Any] = {"status": "running"}
 SUCCEEDED: dict[str, Any] = {
@@ -152,6 +157,12 @@ class JobProvider:
     def _links(self, job_id: str) -> dict[str, Any]:
         links = {"urls": {"get": f"{self.url}/native/v1/generations/{job_id}?key=hush", "web": "https://example.com/"}}
         return links | self.extra
+
+
+def with_links(monkeypatch: pytest.MonkeyPatch, *links: str) -> None:
+    """From now on answers in the native format have links at these places."""
+    linked = SimpleNamespace(**vars(native) | {"TRAITS": Traits(title="linked", links=links)})
+    monkeypatch.setitem(registry.DIALECTS, "native", linked)  # type: ignore[arg-type]
 
 
 def _json(body: bytes) -> web.Response:

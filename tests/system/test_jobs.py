@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 
 from gatekeeper.dialects import native, registry
-from gatekeeper.dialects.base import Route, RouteKind, Traits
+from gatekeeper.dialects.base import Route, RouteKind
 from gatekeeper.recent import AskedJob
 from tests.system.conftest import StartWorld
-from tests.system.jobprovider import FAILED, RUNNING, SUCCEEDED, JobProvider
+from tests.system.jobprovider import FAILED, RUNNING, SUCCEEDED, JobProvider, with_links
 from tests.system.test_logs import SCHEMA
 from tests.system.world import World
 
@@ -313,8 +313,7 @@ async def test_links_lead_through_the_gateway(
 ) -> None:
     """In the submission's answer, when it is asked for again, and in polls; an address of others stays as it is."""
     jobs.chunked = chunked
-    linked = SimpleNamespace(**vars(native) | {"TRAITS": Traits(title="linked", links=("urls.get", "urls.web"))})
-    monkeypatch.setitem(registry.DIALECTS, "native", linked)  # type: ignore[arg-type]
+    with_links(monkeypatch, "urls.get", "urls.web")
     world = await start_world(provider_url=jobs.url)
     key = await world.key()
     named = {"Idempotency-Key": "one"}
@@ -431,8 +430,7 @@ async def test_links_of_a_large_answer_are_changed_too(
     start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A picture in the answer beside its links: read whole, changed, and settled before it leaves."""
-    linked = SimpleNamespace(**vars(native) | {"TRAITS": Traits(title="linked", links=("urls.get",))})
-    monkeypatch.setitem(registry.DIALECTS, "native", linked)  # type: ignore[arg-type]
+    with_links(monkeypatch, "urls.get")
     world = await start_world(provider_url=jobs.url)
     key = await world.key()
     await world.native(key)

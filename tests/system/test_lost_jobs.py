@@ -3,13 +3,10 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gatekeeper.dialects import native, registry
-from gatekeeper.dialects.base import Traits
 from gatekeeper.ledger.errors import LedgerUnavailable, OutboxFull
 from gatekeeper.ledger.holdid import new_hold_id
 from gatekeeper.ledger.keys import TeamKeys
@@ -23,7 +20,7 @@ from gatekeeper.web import auth
 from gatekeeper.web.auth import key_sha256
 from tests.ledger.topologies import free_port
 from tests.system.conftest import StartWorld
-from tests.system.jobprovider import RUNNING, SUCCEEDED, JobProvider
+from tests.system.jobprovider import RUNNING, SUCCEEDED, JobProvider, with_links
 from tests.system.storeserver import AOF, store_server
 from tests.system.test_jobs_reconciled import SOON, until_ended
 from tests.system.world import World
@@ -178,8 +175,7 @@ async def test_links_in_a_packed_answer_lead_through_the_gateway(
     start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It leaves unpacked, and can be given again; nobody is led past the gate."""
-    linked = SimpleNamespace(**vars(native) | {"TRAITS": Traits(title="linked", links=("urls.get",))})
-    monkeypatch.setitem(registry.DIALECTS, "native", linked)  # type: ignore[arg-type]
+    with_links(monkeypatch, "urls.get")
     world = await start_world(provider_url=jobs.url)
     key, named = await world.key(), {"Idempotency-Key": "one"}
     jobs.packed = True
@@ -195,8 +191,7 @@ async def test_links_in_a_packed_poll_that_says_the_same_lead_through_the_gatewa
     start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In packed bytes no link is to be seen, so none of them is passed on unread."""
-    linked = SimpleNamespace(**vars(native) | {"TRAITS": Traits(title="linked", links=("urls.get",))})
-    monkeypatch.setitem(registry.DIALECTS, "native", linked)  # type: ignore[arg-type]
+    with_links(monkeypatch, "urls.get")
     world = await start_world(provider_url=jobs.url)
     key = await world.key()
     await world.native(key)
