@@ -28,8 +28,8 @@ NAME_SHOWN_MAX = 80
 _LISTED = "the gateway's own GET /v1/models"
 """Beside a provider's, which has the same path below its prefix and lists what that provider has."""
 
-_EVERY_MODEL: Final = ("*",)
-"""The allow list of a team that has none of its own."""
+EVERY_MODEL: Final = ("*",)
+"""The patterns that take every model: the allow list of a team that has none of its own."""
 
 PERMISSIONS_REMEMBERED: Final = 16_384
 """Lists of teams that have their own, each with a model: some hundred bytes."""
@@ -111,7 +111,7 @@ def _admit_new(
 
 
 def _may_ask_all(team: TeamRecord) -> bool:
-    return team.models_allow == _EVERY_MODEL and not team.models_deny and not team.projects
+    return team.models_allow == EVERY_MODEL and not team.models_deny and not team.projects
 
 
 def _admit(
@@ -200,7 +200,7 @@ def check_allowed(model: ModelSpec, team: TeamRecord) -> None:
 
 
 def _is_allowed(model_id: str, allow: tuple[str, ...], deny: tuple[str, ...]) -> bool:
-    return (not deny and allow == _EVERY_MODEL) or _matches(model_id, allow, deny)
+    return (not deny and allow == EVERY_MODEL) or _matches(model_id, allow, deny)
 
 
 @lru_cache(PERMISSIONS_REMEMBERED)

@@ -12,7 +12,7 @@ from aiohttp.hdrs import CONTENT_TYPE
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.core.request import GenerationRequest
 from gatekeeper.ledger.records import Repeated
-from gatekeeper.proxy.admission import Admission, admit_call
+from gatekeeper.proxy.admission import EVERY_MODEL, Admission, admit_call
 from gatekeeper.proxy.again import answer_again
 from gatekeeper.proxy.answering import deliver, deliver_free
 from gatekeeper.proxy.body import body_of, small_body
@@ -123,11 +123,9 @@ def learn_asked(call: Call, asked: GenerationRequest) -> None:
 
 def _catalog_name(call: Call, name: str | None) -> str | None:
     """What the catalog calls the model that was asked for, as every other line does; else the name that was given."""
-    if name is None:
-        return None
-    offered = call.catalog.offered(call.candidates[0].name, name) if call.candidates else None
-    model = call.catalog.find(name) if offered is None else offered[0]
-    return name if model is None else model.id
+    provider = call.candidates[0].name if call.candidates else ""
+    found = None if name is None else call.catalog.find_offer(provider, name, EVERY_MODEL)
+    return name if found is None else found[0].id
 
 
 def learn(call: Call, admission: Admission) -> None:

@@ -5,11 +5,12 @@ Addresses are those that `senders.py` tells: behind a proxy that is not trusted 
 """
 
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from math import ceil
 from typing import Final
 
 from gatekeeper.clock import Clock
+from gatekeeper.web.senders import address_in
 
 AT_ONCE_MAX: Final = 60
 """Failures of one network in a row: of a whole office whose keys have just been replaced."""
@@ -62,12 +63,7 @@ class Knocks:
 
 def network_of(address: str) -> str:
     """What all addresses have in common that one host can have: an IPv4 address, the first half of an IPv6 one."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
+    found = address_in(address)
     if not isinstance(found, IPv6Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
+        return address if found is None else str(found)
     return f"{int(found) >> (128 - IPV6_PREFIX_BITS):x}/64"

@@ -25,11 +25,11 @@ class Senders:
     def address_of(self, request: web.BaseRequest) -> str:
         """The address of whoever sent it: the last in line that is no trusted proxy's, as far as there is one."""
         peer = request.remote or ""
-        if not self._trusted or not self._is_trusted(_address_in(peer)):
+        if not self._trusted or not self._is_trusted(address_in(peer)):
             return peer
         named = ",".join(request.headers.getall(FORWARDED_FOR, ())).rsplit(",", PROXIES_MAX)
         for text in reversed(named[-PROXIES_MAX:]):
-            address = _address_in(text.strip())
+            address = address_in(text.strip())
             if address is None:
                 break
             if not self._is_trusted(address):
@@ -40,7 +40,7 @@ class Senders:
         return address is not None and any(address in network for network in self._trusted)
 
 
-def _address_in(text: str) -> IPv4Address | IPv6Address | None:
+def address_in(text: str) -> IPv4Address | IPv6Address | None:
     """What it names, without its port or zone; an IPv4 address in IPv6 is one."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
