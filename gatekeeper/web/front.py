@@ -63,13 +63,19 @@ class FrontServer(web.Server):
             self._finish(handler)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        """One less, told by itself once."""
+        """One less, told by itself once. What was asked there may go on without it."""
         self.count -= 1
+        task = handler._task_handler  # noqa: SLF001  # the base forgets it here
         super().connection_lost(handler, exc)
-        if handler in self._finishing:
-            self._finishing.discard(handler)
-            if not self._finishing:
-                self._finished.set()
+        if task is None or task.done():
+            self._gone(handler)
+        else:
+            task.add_done_callback(lambda _: self._gone(handler))
+
+    def _gone(self, handler: web.RequestHandler) -> None:
+        self._finishing.discard(handler)
+        if not self._finishing:
+            self._finished.set()
 
     def pre_shutdown(self) -> None:
         """No connection takes a request after the one that it is at."""
@@ -84,6 +90,7 @@ class FrontServer(web.Server):
     async def shutdown(self, timeout: float | None = None) -> None:
         """Waits for what is asked to be answered, so many seconds at most; what is there then is cut off."""
         if self._finishing:
+            self._finished.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._finished.wait()
