@@ -21,6 +21,7 @@ from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.proxy.gate import Call, Provider
 from gatekeeper.proxy.past import ENFORCED, Past
 from gatekeeper.proxy.phases import check_phase
+from gatekeeper.proxy.telling import Told, admitted_facts, admitted_words
 
 NAME_SHOWN_MAX = 80
 """How much of a name that somebody sent is repeated back."""
@@ -47,7 +48,7 @@ ADMITTED_REMEMBERED: Final = 4096
 
 _Key = tuple[int, int, str | None, Settings]
 
-_admitted: Final = Memo[_Key, tuple[Catalog, Provider, ModelSpec, Offer, ValidRequest, Quote]](ADMITTED_REMEMBERED)
+_admitted: Final = Memo[_Key, tuple[Catalog, Provider, ModelSpec, Offer, ValidRequest, Quote, Told]](ADMITTED_REMEMBERED)
 """By the identities of catalog and provider, which are remembered with it, the model's name and the settings. Of a
 prompt only whether there is one."""
 
@@ -57,8 +58,8 @@ _refused: Final = Memo[_Key, tuple[Catalog, Provider, Rejection]](REFUSALS_REMEM
 
 @dataclass(slots=True)
 class Admission:
-    """A request that may be sent if the credits allow it. `model` has the defaults of the offer. It does not change; to
-    make a frozen one would cost more."""
+    """A request that may be sent if the credits allow it. `model` has the defaults of the offer, and `told` is all this
+    for log lines. It does not change; to make a frozen one would cost more."""
 
     provider: Provider
     model: ModelSpec
@@ -66,6 +67,7 @@ class Admission:
     asked: GenerationRequest
     valid: ValidRequest
     quote: Quote
+    told: Told
 
 
 def admit(
@@ -86,8 +88,8 @@ def admit(
     key = id(catalog), id(candidates[0]), asked.model, asked.settings or settings_of(asked)
     known = _admitted.get(key)
     if known is not None:
-        _, provider, model, offer, valid, quote = known
-        return Admission(provider, model, offer, asked, valid, quote)
+        _, provider, model, offer, valid, quote, told = known
+        return Admission(provider, model, offer, asked, valid, quote, told)
     refused = _refused.get(key)
     if refused is not None:
         raise Rejected(refused[2])
@@ -106,7 +108,7 @@ def _admit_new(
             _refused.put(key, (catalog, provider, no.rejection))
         raise
     if may_be_remembered(asked):
-        _admitted.put(key, (catalog, provider, found.model, found.offer, found.valid, found.quote))
+        _admitted.put(key, (catalog, provider, found.model, found.offer, found.valid, found.quote, found.told))
     return found
 
 
@@ -139,7 +141,9 @@ def _admit(
     if team.projects:
         with past:
             check_phase(sold, asked, priced.valid, team, project, phase)
-    return Admission(provider, sold, offer, asked, priced.valid, bookable(priced.worth))
+    valid, price = priced.valid, bookable(priced.worth)
+    told = admitted_facts(provider.name, sold.id, valid, price, admitted_words(asked, offer.upstream_id))
+    return Admission(provider, sold, offer, asked, valid, price, told)
 
 
 def admit_call(call: Call, asked: GenerationRequest) -> Admission:

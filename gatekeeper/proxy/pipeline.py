@@ -25,7 +25,7 @@ from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import passing_query, send_unheld, upstream_request
 from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, take_off, tell_shadow
-from gatekeeper.proxy.telling import admitted_words, asked_words
+from gatekeeper.proxy.telling import asked_words
 from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
@@ -130,18 +130,10 @@ def _catalog_name(call: Call, name: str | None) -> str | None:
 
 def learn(call: Call, admission: Admission) -> None:
     """What the request has become, for every log line from here on."""
-    valid, trace = admission.valid, call.trace
-    facts = trace.facts
+    facts = call.trace.facts
+    (
+        words, facts.provider, facts.model, facts.operation, facts.resolution, facts.aspect_ratio, facts.size,
+        facts.outputs, facts.duration_s, facts.audio, facts.credits, facts.price_list,
+    ) = admission.told  # fmt: skip
     if not call.dry_run:
-        trace.asked = admitted_words(admission.asked, admission.offer.upstream_id)
-    facts.provider = admission.provider.name
-    facts.model = admission.model.id
-    facts.operation = valid.operation
-    facts.resolution = valid.resolution
-    facts.aspect_ratio = valid.aspect_ratio
-    facts.size = None if valid.size is None else str(valid.size)
-    facts.outputs = valid.outputs
-    facts.duration_s = None if valid.duration_s is None else float(valid.duration_s)
-    facts.audio = valid.audio
-    facts.credits = admission.quote.credits
-    facts.price_list = admission.quote.price_list.id
+        call.trace.asked = words

@@ -12,8 +12,9 @@ from typing import Any, Final
 from gatekeeper.core.decide import may_be_remembered, settings_of
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.outcome import Made
+from gatekeeper.core.price import Quote
 from gatekeeper.core.rejection import number_text
-from gatekeeper.core.request import GenerationRequest, Operation, Settings
+from gatekeeper.core.request import GenerationRequest, Operation, Settings, ValidRequest
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.logs import one_word
 
@@ -84,6 +85,23 @@ def admitted_words(asked: GenerationRequest, upstream_id: str) -> dict[str, Any]
         if may_be_remembered(asked):
             _admitted.put(key, known)
     return known
+
+
+Told = tuple[
+    dict[str, Any], str, str, Operation, str | None, str | None, str | None, int, float | None, bool, int, str
+]  # fmt: skip
+"""A request in words, and the facts that every log line has of it, in their order: from its provider to its price
+list."""
+
+
+def admitted_facts(provider: str, model: str, valid: ValidRequest, price: Quote, words: dict[str, Any]) -> Told:
+    """All that is told of a request which may be sent."""
+    size = None if valid.size is None else str(valid.size)
+    duration_s = None if valid.duration_s is None else float(valid.duration_s)
+    return (
+        words, provider, model, valid.operation, valid.resolution, valid.aspect_ratio, size, valid.outputs, duration_s,
+        valid.audio, price.credits, price.price_list.id,
+    )  # fmt: skip
 
 
 def read_asked(told: Mapping[str, Any]) -> GenerationRequest:
