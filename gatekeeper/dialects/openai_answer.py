@@ -4,15 +4,12 @@ Counts images that are really there, with the size they really have: a PNG's fro
 says. Output tokens are what OpenAI charges for: they are its report of the cost.
 """
 
-from typing import cast
-
 from gatekeeper.core.outcome import Failed, Made, Outcome, Unknown
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.dialects.answers import (
     Answer,
     carries_picture,
     error_word,
-    filled_text,
     output_tokens,
     png_pixels,
     read_answer,
@@ -93,16 +90,16 @@ def _stream_error(answer: Answer) -> str:
 
 def read_images(answer: Answer) -> Outcome:
     """Pictures, or why there are none."""
-    data = answer.get("data", answer.get("images"))  # as some hosts of this format have it
-    entries = cast("list[object]", data) if isinstance(data, list) else []
+    data = answer["data"] if "data" in answer else answer.get("images")  # as some hosts of this format have it
+    entries: list[object] = data if isinstance(data, list) else []
     stated, pixels = stated_pixels(answer.get("size")), list[Pixels | None]()
     for entry in entries:
         if not isinstance(entry, dict):
             continue
         encoded = entry.get("b64_json")
-        if filled_text(encoded):
+        if encoded and isinstance(encoded, str):
             pixels.append(png_pixels(encoded) or stated)
-        elif filled_text(entry.get("url")):
+        elif (url := entry.get("url")) and isinstance(url, str):
             pixels.append(stated)
     if pixels:
         made, tokens = len(pixels), _tokens(answer)
@@ -120,5 +117,6 @@ def _tokens(answer: Answer) -> int | None:
 
 def _quality(answer: Answer) -> str | None:
     quality = answer.get("quality")
-    short = isinstance(quality, str) and 0 < len(quality) <= QUALITY_LENGTH_MAX and quality.isprintable()
-    return cast("str", quality) if short else None
+    if not isinstance(quality, str) or not 0 < len(quality) <= QUALITY_LENGTH_MAX or not quality.isprintable():
+        return None
+    return quality

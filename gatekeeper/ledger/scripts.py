@@ -57,6 +57,9 @@ HEADS_KEPT: Final = 4096
 """Beginnings of calls that are kept, of holds and of ends: those of the teams at work. Half a KB each, and soon made
 again."""
 
+REFUSALS_KEPT: Final = 1024
+"""Reasons of refusals, some hundred bytes each: whoever asks again with nothing left has the same."""
+
 HELD_PARTS: Final = 8
 """What a hold that was made is answered with, but for what a shadow let by."""
 
@@ -186,12 +189,12 @@ def held(order: HoldOrder, reply: list[Reply]) -> HoldResult | RetryWindows:
         return Held(
             order.hold_id, amount, available, kept, int(seq), again == "1",
             _transitions(reaped) if reaped else (), starts,
-            tuple(_refusal(refusal, available) for refusal in shadowed) if shadowed else (),
+            tuple(_refusal(available, *refusal) for refusal in shadowed) if shadowed else (),
         )  # fmt: skip
     if isinstance(reply, list) and len(reply) >= REFUSED_PARTS and reply[0] == "REFUSED":
         _, free, kept, reaped, *refusals, now = reply
         available = int(free)
-        decoded = tuple([_refusal(refusal, available) for refusal in refusals])
+        decoded = tuple([_refusal(available, *refusal) for refusal in refusals])
         transitions = _transitions(reaped) if reaped else ()
         return Refused(decoded, order.amount, available, int(kept), transitions, int(now))
     match reply:
@@ -208,10 +211,12 @@ def held(order: HoldOrder, reply: list[Reply]) -> HoldResult | RetryWindows:
     raise unusual("hold", order.team, reply)
 
 
-def _refusal(raw: list[str], available: int) -> Refusal:
-    code, scope, per, limit, used, held, resets_at, fits = raw
+@lru_cache(maxsize=REFUSALS_KEPT)
+def _refusal(  # noqa: PLR0913, PLR0917  # what a script tells of a check that failed
+    available: int, code: str, scope: str, per: str, limit: str, used: str, kept: str, resets_at: str, fits: str
+) -> Refusal:
     return Refusal(
-        _REFUSED[code], scope, per, int(limit), int(used), int(held), available,
+        _REFUSED[code], scope, per, int(limit), int(used), int(kept), available,
         int(resets_at) or None, fits == "1",
     )  # fmt: skip
 
