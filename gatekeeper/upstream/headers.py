@@ -203,9 +203,14 @@ def strip_credentials_from_query(raw_query: str, *hidden: str) -> str:
     return "&".join(kept)
 
 
+def names_credential(parameter: str) -> bool:
+    """Whether a query parameter of this name would be a credential."""
+    return parameter.lower().encode() in _CREDENTIAL_PARAMETERS
+
+
 def _is_credential(part: str, hidden: tuple[str, ...]) -> bool:
     name, _, value = part.partition("=")
-    if unquote_plus(name).strip().lower().encode() in _CREDENTIAL_PARAMETERS:
+    if names_credential(unquote_plus(name).strip()):
         return True
     return any(each and (each in unquote_plus(value) or each in unquote_plus(name)) for each in hidden)
 
