@@ -20,12 +20,12 @@ def body_at_hand(request: web.BaseRequest, bytes_max: int) -> bytes | None:
     content: Any = request.content
     if content.total_bytes > bytes_max:
         return None
-    if type(content) is StreamReader and len(content._buffer) == 1 and not content._buffer_offset:
-        if not content._eof or content._exception is not None:
+    if type(content) is StreamReader and len(content._buffer) == 1 and not content._buffer_offset:  # noqa: SLF001
+        if not content._eof or content._exception is not None:  # noqa: SLF001
             return None
         # Nothing more comes that would have to be let in again, and nobody waits for it.
-        content._size = 0
-        body: bytes = content._buffer.popleft()
+        content._size = 0  # noqa: SLF001
+        body: bytes = content._buffer.popleft()  # noqa: SLF001
         return body
     if not content.is_eof() or content.exception() is not None:
         return None
