@@ -90,7 +90,7 @@ def order_words(of: HoldOrder) -> bytes:
 
 
 @lru_cache(maxsize=ALIKE_KEPT)
-def _alike(  # noqa: PLR0913  # all that many holds have in common
+def _alike(  # noqa: PLR0913, PLR0917  # all that many holds have in common
     amount: int, ttl_ms: int, grace_ms: int, policy: str, project: str, member: str, key_id: str, price_list: str,
     usage: str,
 ) -> bytes:  # fmt: skip

@@ -30,31 +30,14 @@ COUNT_MAX: Final = 10**9
 ADMITTED_REMEMBERED: Final = 4096
 """Requests in words, about a kilobyte each; without their prompts few are not the same as others."""
 
-ASKED_REMEMBERED: Final = 2048
-"""The same for what is refused: whoever asks for what a model does not do asks again."""
-
-_asked: Final = Memo[tuple[str | None, Settings], dict[str, Any]](ASKED_REMEMBERED)
 _admitted: Final = Memo[tuple[str, Settings], dict[str, Any]](ADMITTED_REMEMBERED)
 
 _SIDES: Final = re.compile(r"(-?\d{1,10})x(-?\d{1,10})", re.ASCII)
-MODEL_CHARS_MAX: Final = 64
-"""A longer name is told anew each time: it may be any text, put into the wrong field."""
-
 _WORDS: Final = ("model", "resolution", "aspect_ratio", "size", "quality")
 
 
 def asked_words(asked: GenerationRequest) -> dict[str, Any]:
-    """What was asked, by name; what was not said is left out. One for all who ask for the same: not to be changed."""
-    key = asked.model, asked.settings or settings_of(asked)
-    known = _asked.get(key)
-    if known is None:
-        known = _words_of(asked)
-        if may_be_remembered(asked) and len(asked.model or "") <= MODEL_CHARS_MAX:
-            _asked.put(key, known)
-    return known
-
-
-def _words_of(asked: GenerationRequest) -> dict[str, Any]:
+    """What was asked, by name; what was not said is left out."""
     told = {
         "model": one_word(asked.model),
         "resolution": one_word(asked.resolution),
@@ -81,7 +64,7 @@ def admitted_words(asked: GenerationRequest, upstream_id: str) -> dict[str, Any]
     key = upstream_id, asked.settings or settings_of(asked)
     known = _admitted.get(key)
     if known is None:
-        known = _words_of(asked) | {"model": upstream_id}
+        known = asked_words(asked) | {"model": upstream_id}
         if may_be_remembered(asked):
             _admitted.put(key, known)
     return known
