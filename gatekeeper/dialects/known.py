@@ -60,7 +60,8 @@ class KnownBodies:
         if known is None:
             return None
         before, behind, settings = known
-        request = GenerationRequest(*before, len(prompt), digest_of(prompt), *behind)
+        # As many as it has fields, which cannot be counted from here.
+        request = GenerationRequest(*before, len(prompt), digest_of(prompt), *behind)  # type: ignore[call-arg]
         request.settings = settings
         return request
 

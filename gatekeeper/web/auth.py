@@ -119,7 +119,7 @@ class Authenticator:
         sha256 = _sha256_of(key)
         now_s = self._clock.monotonic_s()
         pair = self._pairs.get(sha256)
-        if pair is None or pair[0] <= now_s:
+        if pair is None or pair[0] <= now_s or not hmac.compare_digest(pair[1].sha256, sha256):
             pair = self._pair_of(sha256, now_s)
             if pair is None:
                 return self._look_up(key, sha256, sender, to_end=to_end)
