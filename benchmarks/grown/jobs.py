@@ -39,8 +39,7 @@ POLL: Final = "a poll"
 WHY: Final = {
     BESIDE: "jobs are asked about that nobody polls, at most 20 at once and the less often the older they are",
     "store, ms of CPU a second without requests": "the same questions: who asks about a job has a lease for it",
-    f"{POLL}: {GATEWAY}": "each poll is of another job: the processor's caches have neither its record nor its answer, "
-    "and beyond 4,096 paths where one leads is looked up",
+    f"{POLL}: {GATEWAY}": "each poll is of another job: the processor's caches have neither its record nor its answer",
     f"a generation: {STORE}": "the memory that a request touches is no longer in the processor's caches",
     RSS: "what is remembered of each job, at most 100,000 of them, and 10,000 by their names",
     RSS_AFTER: "what is remembered of each job, at most 100,000 of them, and 10,000 by their names",

@@ -24,6 +24,7 @@ from gatekeeper.proxy.decisions.forwardauth import auth_shape
 from gatekeeper.proxy.decisions.routes import OF_ONE, find_decision_route, is_forward_auth
 from gatekeeper.proxy.gate import Call, Gate, Provider, Trace
 from gatekeeper.proxy.identity import identify
+from gatekeeper.proxy.jobs.desk import NAMES_MAX
 from gatekeeper.proxy.jobs.following import follow
 from gatekeeper.proxy.mounts import host_names
 from gatekeeper.proxy.native_routes import (
@@ -91,12 +92,12 @@ MOST_COPIED = "openai"
 PATH_LENGTH_MAX = 2048
 """Longer than any route of any provider."""
 
-FOUND_MAX: Final = 4096
-"""Paths remembered with where they lead: those of all routes, and of the jobs that are being asked about just now.
-Whoever asks for ever new ones pushes out none that is asked for meanwhile."""
+FOUND_MAX: Final = 2 * (NAMES_MAX + 512)
+"""Paths remembered with where they lead: those of all routes, and of all jobs that a process knows by name, should they
+be asked about in turn. Whoever asks for ever new ones pushes out none that is asked for meanwhile."""
 
-FOUND_LENGTH_MAX: Final = 256
-"""Longer ones are looked for each time, so that all together take two megabytes at most."""
+FOUND_LENGTH_MAX: Final = 128
+"""Longer ones are looked for each time, so that all together take 17 megabytes at most."""
 
 LEDGER_DETAIL_LENGTH_MAX = 200
 """Enough for the store's own words and where it was looked for."""

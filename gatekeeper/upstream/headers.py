@@ -80,6 +80,9 @@ _NAMES_MAX: Final = 2048
 _NAME_BYTES_MAX: Final = 64
 """A longer name is looked at each time, so that what is remembered stays small."""
 
+_PRINTABLE: Final = bytes(range(0x20, 0x7F))
+"""In ASCII: of text that is nothing else, nothing is left without them."""
+
 _DROPPED: Final = ""
 _CONNECTION: Final = "\n"
 """What stands for `Connection` in the place of a name: dropped, and it says what else is for this hop only."""
@@ -190,7 +193,9 @@ def forwardable_request_headers(raw_headers: RawHeaders, team_key: str = "") -> 
 def forwardable_request_lines(raw_headers: RawHeaders, team_key: bytes) -> list[bytes] | None:
     """The same as lines of a head, without their ends, which is several times quicker; None for what is not plain and
     has to go the longer way: a value that is no printable ASCII, a `Connection` that names more, the key once more."""
-    names, lines = _REQUEST_NAMES, list[bytes]()
+    # Not `list[bytes]()`: that takes as long as half of the rest.
+    lines: list[bytes] = []
+    names = _REQUEST_NAMES
     for name, value in raw_headers:
         passes_as = names[name]
         if passes_as:
@@ -200,7 +205,7 @@ def forwardable_request_lines(raw_headers: RawHeaders, team_key: bytes) -> list[
             else:
                 lines.append(name + b": " + value)
     text = b"".join(lines)
-    if not text.isascii() or not text.decode().isprintable() or text.find(team_key) >= 0:
+    if text.translate(None, _PRINTABLE) or text.find(team_key) >= 0:
         return None
     lines.append(_READABLE_LINE)
     return lines
@@ -222,7 +227,7 @@ def forwardable_response_lines(
     ourselves when the offer ends.
     """
     names = _RESPONSE_NAMES[changed, ends]
-    lines = list[bytes]()
+    lines: list[bytes] = []
     for name, value in raw_headers:
         passes_as = names[name]
         if passes_as:
@@ -232,7 +237,7 @@ def forwardable_response_lines(
                 break
     else:
         text = b"".join(lines)
-        if text.isascii() and text.decode().isprintable() and not _stands_in(text, hidden):
+        if not text.translate(None, _PRINTABLE) and not _stands_in(text, hidden):
             return lines
     return [f"{name}: {value}".encode() for name, value in _passing(raw_headers, names, hidden)]
 

@@ -345,6 +345,20 @@ async def test_links_of_a_poll_that_says_the_same_lead_to_where_it_was_asked(
     assert [f"http://{host}/{path}" for host in hosts] == [answer.json["urls"]["get"] for answer in polled]
 
 
+async def test_a_poll_in_other_words_is_sent_in_those(start_world: StartWorld, jobs: JobProvider) -> None:
+    """What is asked in the same words goes on as before; another header, and another key of the team, are looked at."""
+    world = await start_world(provider_url=jobs.url)
+    keys = [await world.key(), await world.another_key("team-0")]
+    await world.native(keys[0])
+    jobs.heard.clear()
+
+    for key, word in ((keys[0], "a"), (keys[0], "a"), (keys[0], "b"), (keys[1], "b"), (keys[0], "a")):
+        assert 200 == (await world.send("GET", "/v1/generations/job-1", key, headers={"X-Word": word})).status
+
+    assert ["a", "a", "b", "b", "a"] == [line[-1] for line in jobs.heard if line.startswith("X-Word")]
+    assert not [line for line in jobs.heard if any(key in line for key in keys)]
+
+
 @pytest.mark.parametrize(
     ("query", "status"), [("trace=1", 400), ("trace", 400), ("key=x", 200), ("a=1&a=2", 400), ("", 200)]
 )

@@ -15,7 +15,7 @@ from gatekeeper.dialects.base import Route
 from gatekeeper.proxy.jobs.record import JobRecord, read_record
 
 NAMES_MAX: Final = 10_000
-"""Names remembered, about 25 MB, or 45 if every job's last answer were as large as is kept; one that is forgotten costs
+"""Names remembered, about 35 MB, or 75 if every job's last answer were as large as is kept; one that is forgotten costs
 its next poll a look into the ledger."""
 
 
@@ -26,6 +26,14 @@ RUNNING_BYTES_MAX: Final = 2048
 Said = tuple[Route, int, bytes | None, list[tuple[bytes, bytes]], str | None]
 """An answer, by what has to be the same where it says the same: its question's route, its status, its body, the headers
 about that, and, where links may be in it, the `Host` that was asked."""
+
+
+class Question(NamedTuple):
+    """How a job was asked about: a number for all that was said, and what was sent for it."""
+
+    words: int
+    url: str
+    lines: Sequence[bytes]
 
 
 class Running(NamedTuple):
@@ -46,8 +54,8 @@ class Job:
     `asked_at_s` is when a caller here last asked, by the monotonic clock. `troubles` and `gone` count the answers in a
     row that told us nothing, and those by which the provider knows no such job. `names` are those of its outputs that
     were made known. `ending` lets one end it at a time. `named` is where its `poll_url` leads to, once that is looked
-    at: the upstream path of a route, and the address. `running` is what the last answer to a
-    caller said, if that was no more than that it still runs.
+    at: the upstream path of a route, and the address. `question` is the last one of a caller
+    that could be asked again, and `running` what the last answer said, if that was no more than that it still runs.
     """
 
     record: JobRecord
@@ -62,6 +70,7 @@ class Job:
     cancelled: bool = False
     names: set[str] = field(default_factory=set)
     named: tuple[str, str] | None = None
+    question: Question | None = field(default=None, repr=False)  # it has the provider's credential in it
     running: Running | None = None
     ending: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -5,6 +5,9 @@ Nothing is held, and the ledger hears of it once: when an answer tells the end, 
 of another team, or one that nobody knows, is not asked for: nothing is forwarded.
 """
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
@@ -21,7 +24,7 @@ from gatekeeper.proxy.body import body_of, small_body
 from gatekeeper.proxy.client_side import send_whole
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
-from gatekeeper.proxy.jobs.desk import RUNNING_BYTES_MAX, Job, Running, Said
+from gatekeeper.proxy.jobs.desk import RUNNING_BYTES_MAX, Job, Question, Running, Said
 from gatekeeper.proxy.jobs.rewriting import may_have, origin_of, rewrite
 from gatekeeper.proxy.jobs.settling import cancelled, finish
 from gatekeeper.proxy.mounts import mount_of
@@ -31,9 +34,11 @@ from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, tell_shadow
 from gatekeeper.proxy.unpacking import is_packed
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import about_the_body, forwardable_response_lines
-from gatekeeper.upstream.messages import UpstreamAnswer
+from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
 from gatekeeper.web.answers import CREDITS_CHARGED, CREDITS_HELD, HOLD_ID
 from gatekeeper.web.outgoing import Sent
+
+NO_QUERY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 async def follow(gate: Gate, call: Call) -> web.StreamResponse:
@@ -43,10 +48,10 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
         raise refuse(Code.MALFORMED_REQUEST, detail)
     small = small_body(gate, call)
     body = await body_of(gate, call) if small is None else small
+    may_be_again = call.route.kind is RouteKind.POLL and call.route.job is not None and not body and call.shadow is None
     try:
-        query = passing_query(call)
-        name = call.dialect.job_named(call.route, _parameters(query), body)
-        provider, job = _known(gate, call, name) or await _find(gate, call, name)
+        found = _asked_again(gate, call) if may_be_again else None
+        provider, job, sent = found or await _look_at(gate, call, body)
     except Rejected as refused:
         if not may_go_unheld(call):
             raise
@@ -56,8 +61,8 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
     facts.provider, facts.hold_id, facts.model = provider.name, record.facts.hold_id, record.facts.model
     if call.route.kind is not RouteKind.POLL and not job.ended:
         await _learn_first(gate, provider, job)
-    address = None if record.link.poll_url is None else _address(call, provider, job, record.link.poll_url)
-    sent = upstream_request(call, provider, body, address, query)
+    if found is None and may_be_again and sent.lines:
+        job.question = Question(_words(call), sent.url, sent.lines)
     if call.shadow is not None:
         tell_shadow(gate, call, None)
     with await provider.places.take():
@@ -71,6 +76,35 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
             return await _answer(gate, call, provider, job, answer) if unread is None else unread
         finally:
             answer.abort()
+
+
+async def _look_at(gate: Gate, call: Call, body: Sequence[bytes]) -> tuple[Provider, Job, UpstreamRequest]:
+    """Which job the request is about, and what is sent for it."""
+    query = passing_query(call)
+    name = call.dialect.job_named(call.route, _parameters(query), body)
+    provider, job = _known(gate, call, name) or await _find(gate, call, name)
+    poll_url = job.record.link.poll_url
+    address = None if poll_url is None else _address(call, provider, job, poll_url)
+    return provider, job, upstream_request(call, provider, body, address, query)
+
+
+def _asked_again(gate: Gate, call: Call) -> tuple[Provider, Job, UpstreamRequest] | None:
+    """The same where its team asked it last about that job, word for word: nothing about it is looked at again."""
+    known = _known(gate, call, call.dialect.job_named(call.route, NO_QUERY, ()))
+    if known is None:
+        return None
+    provider, job = known
+    question = job.question
+    if question is None or question.words != _words(call):
+        return None
+    sent = UpstreamRequest(call.request.method, question.url, (), (), provider.timeouts, question.lines)
+    return provider, job, sent
+
+
+def _words(call: Call) -> int:
+    """What stands for a question: it has the caller's key in it, which is not kept."""
+    request = call.request
+    return hash((request.method, request.raw_path, request.raw_headers))
 
 
 async def _learn_first(gate: Gate, provider: Provider, job: Job) -> None:
@@ -88,11 +122,11 @@ async def _learn_first(gate: Gate, provider: Provider, job: Job) -> None:
 
 def _known(gate: Gate, call: Call, name: str) -> tuple[Provider, Job] | None:
     """The job that the request names, if that can be told without a wait."""
-    for provider in call.candidates[:1]:
-        job = gate.desk.known(call.caller.team.id, provider.name, name)
-        if job is not None:
-            return provider, job
-    return None
+    if not call.candidates:
+        return None
+    provider = call.candidates[0]
+    job = gate.desk.known(call.caller.team.id, provider.name, name)
+    return None if job is None else (provider, job)
 
 
 async def _find(gate: Gate, call: Call, name: str) -> tuple[Provider, Job]:
@@ -155,7 +189,7 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
         if isinstance(outcome, Made | Failed):
             await finish(gate, job.record, outcome, "poll")
         elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL and not outcome.ended:
-            _still_runs(gate, job)
+            _still_runs(gate, call, job)
             _remember(gate, call, provider, job, answer)
         elif call.route.kind is RouteKind.CANCEL and succeeded(answer.status):
             await cancelled(gate, job)
@@ -174,7 +208,7 @@ def _pass_unread(gate: Gate, call: Call, provider: Provider, job: Job, answer: U
     lines = forwardable_response_lines(answer.raw_headers, provider.credential.hidden, changed=has_links)
     sent = send_whole(call, answer.status, with_own(lines, call, last.lines), last.shown)
     if sent is not None:
-        _still_runs(gate, job)
+        _still_runs(gate, call, job)
     return sent
 
 
@@ -194,10 +228,10 @@ def _said(call: Call, answer: UpstreamAnswer) -> Said:
     return call.route, answer.status, answer.whole(), about_the_body(answer.raw_headers), host
 
 
-def _still_runs(gate: Gate, job: Job) -> None:
+def _still_runs(gate: Gate, call: Call, job: Job) -> None:
     """Whoever gets such an answer will ask again; we need not as long as that goes on. Of one that is over nobody need
     ask for the result, which alone is booked."""
-    job.asked_at_s = gate.clock.monotonic_s()
+    job.asked_at_s = call.trace.started_s
     gate.recent.asked(job.record.hold_id)
 
 
