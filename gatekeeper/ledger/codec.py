@@ -114,13 +114,26 @@ def read_order(team: str, words: Sequence[str]) -> HoldOrder:
 
 def ending_words(ending: Ending) -> bytes:
     """The end of a hold as settle.lua reads it, packed, but for an answer that is kept."""
-    of = ending.context
-    context = of and (
-        f"{of.amount}\t{of.windows or NO_WINDOWS}\t"
-        f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}"
+    of, hold_id = ending.context, ending.hold_id.encode()
+    account = of and (
+        of.amount, of.windows, of.project, of.member, of.key_id, of.fingerprint, of.price_list, of.usage
+    )  # fmt: skip
+    alike = _alike_ending(
+        ending.amount, ending.outputs, ending.undo, ending.within_available, ending.why, ending.meta, account
     )
-    terms = f"{ending.amount}:{ending.outputs}:{ending.undo:d}:{ending.within_available:d}"
-    return packed((ending.hold_id, terms, ending.why, ending.meta, context or ""))
+    return b"*5\r\n$%d\r\n%b\r\n%b" % (len(hold_id), hold_id, alike)
+
+
+@lru_cache(maxsize=ALIKE_KEPT)
+def _alike_ending(
+    amount: int, outputs: int, undo: bool, within: bool, why: str, meta: str, account: tuple[int | str, ...] | None
+) -> bytes:
+    """All that many ends have in common, as four words that are packed."""
+    context = ""
+    if account is not None:
+        held, windows, *others = account
+        context = "\t".join((str(held), str(windows or NO_WINDOWS), *map(str, others)))
+    return packed((f"{amount}:{outputs}:{undo:d}:{within:d}", why, meta, context))[WORDS_BEGIN:]
 
 
 def read_ending(words: Sequence[str]) -> Ending:
