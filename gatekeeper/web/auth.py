@@ -32,8 +32,8 @@ Entry = TypeVar("Entry")
 KEY_PATTERN = re.compile(rb"gk_[A-Za-z0-9_-]{1,128}")
 """What a gatekeeper key looks like; anything else in those headers is not for us."""
 
-_key_in: Final = re.compile(rb"\s*(?:\S+\s+)?(%b)\s*" % KEY_PATTERN.pattern).fullmatch
-"""The key stands alone or behind one scheme word; a longer text that contains one is not a key."""
+_key_in: Final = re.compile(rb"(?:Bearer |\s*(?:\S+\s+)?)(%b)\s*" % KEY_PATTERN.pattern).fullmatch
+"""The key stands alone or behind one scheme word, the usual one first; a longer text that contains one is not a key."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 """A project, member, key or grant: an id or an e-mail address. The same in a header and in a teams file."""
