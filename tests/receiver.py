@@ -41,7 +41,7 @@ async def listening() -> AsyncIterator[Receiver]:
     """A receiver that listens inside the block."""
     receiver = Receiver()
     receiver.gate.set()
-    application = web.Application()
+    application = web.Application(client_max_size=64 * 1024**2)
     application.router.add_post("/{anything:.*}", receiver.take)
     async with TestServer(application) as server:
         receiver.url = str(server.make_url("/hook"))

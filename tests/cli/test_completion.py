@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gatekeeper.cli import completing
 from tests.cases import each_case
 from tests.cli.scene import Run
 
@@ -32,8 +33,9 @@ def test_commands_and_options(run: Run, line: str, found: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("store_url")
-def test_teams(run: Run) -> None:
+def test_teams(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The teams of the store that begin so, wherever a team is asked for."""
+    monkeypatch.setattr(completing, "PATIENCE_S", 60)  # who types waits for a second, a busy machine may need longer
     for name in ("studio", "stage", "film"):
         run("teams", "create", name)
 

@@ -46,7 +46,7 @@ async def test_a_replaced_secret_works_until_its_overlap_ends(ledger: Ledger, te
 
 async def test_the_earlier_end_counts(ledger: Ledger, team: TeamRecord):
     """A key that expires within the overlap ends with both of its secrets."""
-    ends_ms = await ledger.now_ms(team.id) + 1000
+    ends_ms = await ledger.now_ms(team.id) + HOUR_MS // 2
     await ledger.keyring.put(KeyRecord(OLD, team.id, "ci", expires_at_ms=ends_ms))
     await ledger.keyring.rotate(team.id, "ci", NEW, HOUR_MS)
 

@@ -207,6 +207,7 @@ async def test_a_large_event_holds_nobody_up(
     status, _ = await scene.forge(
         scene.callback(submitted.headers["Gatekeeper-Hold-Id"]), *signed_event(event, scene.now_s())
     )
+    await receiver.until_received(1)
 
     assert (200, 1) == (status, len(looks.threads))
     assert threading.get_ident() not in looks.threads
