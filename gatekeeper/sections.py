@@ -140,12 +140,12 @@ class ServerSettings(Section):
     )
     holds_wait_max_s: float = Field(1, gt=0, description="For so long: a hiccup of the store's disk is over by then.")
     at_work_max: int = Field(
-        48, ge=1, description="Requests worked on at once, beside those that wait for a provider, body or client."
+        64, ge=1, description="Requests worked on at once, beside those that wait for a provider, body or client."
     )
     line_max: int = Field(
         256,
         ge=0,
-        description="And that wait in line for it: a batch. Who finds it full closes it until the rush is over.",
+        description="And that wait in line for it: a batch. With who finds it full a rush begins, and nobody waits.",
     )
     line_wait_max_s: float = Field(1, gt=0, description="For so long: a hiccup of the store's disk is over by then.")
     shutdown_grace_s: float = Field(

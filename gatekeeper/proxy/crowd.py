@@ -8,23 +8,26 @@ ledger's caps do that.
 import asyncio
 import sys
 from collections.abc import Callable
-from math import inf
-from typing import Final, Self
+from math import ceil, inf
+from typing import Final, Never, Self
 
 from gatekeeper.clock import Clock
 from gatekeeper.core.rejection import Code, Rejected, Rejection
 from gatekeeper.sections import ServerSettings
 
 CALM_S: Final = 0.1
-"""After so long without a refusal a line that was closed is open again."""
+"""After so long without a refusal a rush is over."""
 
-TRY_EVERY_S: Final = 2.0
-"""And after so long in any case, until it is full again: callers that come again at once, whatever they are told, would
-keep it closed for ever, though all of them could be served."""
+TRY_EVERY_S: Final = 3.0
+"""And after so long in any case, until the line is full again: callers that come again at once, whatever they are told,
+would make it last for ever, though all of them could be served."""
 
-TOLD_NO_WITH: Final = 3
-"""So many of those that still wait in a closed line are told no with each newcomer: all at once would be tens of
-milliseconds for those that are worked on."""
+RUSH_DIVISOR: Final = 2
+"""In a rush so many times fewer are worked on at once: no fewer get done, and each in that part of the time."""
+
+TOLD_NO_WITH: Final = 8
+"""So many of those that wait still are told no with each newcomer in a rush: all at once would be tens of milliseconds
+for those that are worked on."""
 
 OVERLOADED_RETRY_AFTER_S: Final = 1
 """A burst is over by then; what is not will be told again."""
@@ -163,13 +166,14 @@ def open_places() -> Places:
 class Line:
     """The requests that wait until this process works on them, so long at most. Who has waited that long is told no.
 
-    First come, first served, as long as no more wait than were let in since the first of them came. Where more do,
-    most of them wait in vain, and whoever came last is let in first: those that are served were not kept waiting.
+    First come, first served, as long as no more wait than were let in since the first of them came, and a few more.
+    Beyond that most of them wait in vain, and whoever came last is let in first: who is served was not kept waiting.
     """
 
-    def __init__(self, late: Rejection, wait_max_s: float) -> None:
+    def __init__(self, late: Rejection, few: int, wait_max_s: float) -> None:
         """`late` is what they are told."""
         self._late = late
+        self._few = few
         self._wait_max_s = wait_max_s
         self._waiting: dict[asyncio.Future[None], tuple[asyncio.TimerHandle, int]] = {}
         self._let_in = 0
@@ -184,12 +188,18 @@ class Line:
         self._waiting[turn] = loop.call_later(self._wait_max_s, self._tell_no, turn), self._let_in
         return turn
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether more wait than were let in since the first of them came, and a few."""
+        if not self._waiting:
+            return False
+        _, let_in = next(iter(self._waiting.values()))
+        return len(self._waiting) > self._let_in - let_in + self._few
+
     def let_in(self) -> bool:
         """Whoever is next. False: nobody is there."""
         while self._waiting:
-            first = next(iter(self._waiting))
-            is_hopeless = len(self._waiting) > self._let_in - self._waiting[first][1]
-            turn = next(reversed(self._waiting)) if is_hopeless else first
+            turn = next(reversed(self._waiting) if self.is_hopeless else iter(self._waiting))
             self._waiting.pop(turn)[0].cancel()
             if not turn.done():
                 self._let_in += 1
@@ -220,8 +230,10 @@ class Crowd:
 
     The others are at work, so many at once: with more no more would get done, and each would take longer, by as much
     as there are more of them. Who comes then waits in line, and so a batch is served as one gets done after the other.
-    The first that finds the line full closes it: from then on who would have to wait is told no at once, and so are
-    those that wait still, until nobody had to be told for `CALM_S`, or `TRY_EVERY_S` are over.
+    Where most of the line waits in vain half as many are worked on: each takes half as long, and no fewer get done.
+
+    With the first that finds the line full a rush begins: who would have to wait is told no at once, and so are those
+    that wait still, until nobody had to be told for `CALM_S`. Every `TRY_EVERY_S` the line is open until it is full.
 
     `holds` are the places of those that ask the ledger for a hold. `unconnected` is told to who gets no connection.
     """
@@ -244,12 +256,13 @@ class Crowd:
         self._now_s = clock.monotonic_s
         self._in_flight_max = in_flight_max
         self._at_work_max = at_work_max
+        self._in_rush = ceil(at_work_max / RUSH_DIVISOR)
         self._line_max = line_max
         self._full = overloaded("This gateway works on as many requests as it takes at once.")
         self.unconnected = overloaded("This gateway has as many connections as it takes.")
         self._late = overloaded("This gateway has more to do than it gets done.")
-        self.line = Line(self._late, line_wait_max_s)
-        self._is_closed = False
+        self.line = Line(self._late, self._in_rush, line_wait_max_s)
+        self._is_rush, self._at_once, self._room = False, at_work_max, line_max
         self._refused_s = self._try_s = -inf
 
     @property
@@ -266,25 +279,30 @@ class Crowd:
         self.turns.begin()
         if not ends and self.present >= self._in_flight_max:
             raise Rejected(self._full)
-        if ends or self.count - self.elsewhere.count < self._at_work_max:
+        if self._is_rush:
+            self._look_if_over()
+        if ends or (self.elsewhere.left is None and self.count - self.elsewhere.count < self._at_once):
             self.count += 1
             return None
-        if not self._may_wait():
-            self.line.tell_no(TOLD_NO_WITH)
-            raise Rejected(self._late)
+        if len(self.line) >= self._room:
+            self._refuse()
         self.elsewhere.left = self._let_in
         return self.line.join()
 
-    def _may_wait(self) -> bool:
+    def _refuse(self) -> Never:
+        self._refused_s = self._now_s()
+        if self._room:
+            self._is_rush, self._at_once, self._room = True, self._in_rush, 0
+            self._try_s = self._refused_s + TRY_EVERY_S
+        self.line.tell_no(TOLD_NO_WITH)
+        raise Rejected(self._late)
+
+    def _look_if_over(self) -> None:
         now_s = self._now_s()
-        if now_s - self._refused_s > CALM_S or now_s >= self._try_s:
-            self._is_closed = False
-        if not self._is_closed and len(self.line) < self._line_max:
-            return True
-        if not self._is_closed:
-            self._is_closed, self._try_s = True, now_s + TRY_EVERY_S
-        self._refused_s = now_s
-        return False
+        if now_s - self._refused_s > CALM_S:
+            self._is_rush, self._at_once, self._room = False, self._at_work_max, self._line_max
+        elif now_s >= self._try_s:
+            self._room = self._line_max
 
     async def wait(self, turn: asyncio.Future[None]) -> None:
         """In line, until it has come in. Raises `Rejected` (overloaded)."""
@@ -302,10 +320,12 @@ class Crowd:
             self._let_in()
 
     def _let_in(self) -> None:
-        while self.count - self.elsewhere.count < self._at_work_max and self.line.let_in():
+        while self.line:
+            at_once = self._in_rush if self.line.is_hopeless else self._at_once
+            if self.count - self.elsewhere.count >= at_once or not self.line.let_in():
+                return
             self.count += 1
-        if not self.line:
-            self.elsewhere.left = None
+        self.elsewhere.left = None
 
 
 def gather(server: ServerSettings, clock: Clock, elsewhere: Elsewhere) -> Crowd:

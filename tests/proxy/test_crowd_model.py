@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
 
+from gatekeeper.clock import SystemClock
 from gatekeeper.core.rejection import Rejected
 from gatekeeper.proxy.crowd import CALM_S, TRY_EVERY_S, Elsewhere, gather
 from gatekeeper.sections import ServerSettings
@@ -36,7 +37,7 @@ PAUSES_S: Final = (0.002, 0.004, 0.015)
 """Now and then everything stands still: the system, a collection of garbage."""
 
 
-class HandClock:
+class HandClock(SystemClock):
     def __init__(self) -> None:
         self.at_s = 100.0
 
@@ -184,17 +185,17 @@ async def test_all_that_can_be_carried_is_taken() -> None:
 
 
 async def test_at_three_times_as_much_what_is_taken_keeps_its_pace() -> None:
-    """From its first moment on, and to the last of those that wait when it ends: its p99 is at most four times that of
-    64 connections, of which each takes as long as the other here; most of what can be carried gets done still."""
+    """From its first moment on, and to the last of those that wait when it ends: its p99 is at most 2.5 times that of
+    64 connections, of which here each takes as long as the other; and most of what can be carried gets done still."""
     usual = await carried()
 
     over = Model(load(3, seconds=5)).to_its_end()
 
-    assert over.p99_s <= 4 * usual.p99_s
+    assert over.p99_s <= 2.5 * usual.p99_s
     assert len(over.took_s) >= 0.5 * CARRIED * 5
 
 
-LONGEST_S: Final = 0.17
+LONGEST_S: Final = 0.2
 """What the last takes that comes in with the longest line there is."""
 
 
@@ -204,6 +205,11 @@ async def test_a_little_too_much_costs_little() -> None:
 
     assert max(over.took_s) <= LONGEST_S
     assert len(over.took_s) >= 0.9 * CARRIED * 3
+
+
+async def test_callers_that_wait_for_their_answers_are_all_served() -> None:
+    """As many in a closed loop as may be at work and wait: each takes as long as all of them, and nobody is refused."""
+    assert 0 == Model(closed=300, seconds=3).to_its_end().refused
 
 
 async def test_slow_providers_do_not_hide_it() -> None:
@@ -236,4 +242,4 @@ async def test_whatever_chance_has_in_store() -> None:
     """It holds for other seeds."""
     others = [Model(load(3), seed=seed).to_its_end() for seed in range(2, 7)]
 
-    assert max(max(each.took_s) for each in others) <= LONGEST_S
+    assert max(max(each.took_s) for each in others) <= LONGEST_S / 2
