@@ -58,7 +58,7 @@ from gatekeeper.web.senders import Senders
 from gatekeeper.web.tls import Certificate, certificate_problems, open_certificate
 from gatekeeper.yamlfile import ConfigError
 
-REQUEST_ID_BYTES = 12
+REQUEST_ID_DIGITS = 24
 """96 random bits: enough to be found alone among all the requests of a year."""
 
 BOOKING_TIMEOUT_S = 10
@@ -255,7 +255,7 @@ async def _build_gate(  # every argument is a part that is wired in
         clock=clock,
         metrics=metrics,
         in_flight=books.in_flight,
-        new_id=partial(Entropy().hex, REQUEST_ID_BYTES),
+        new_id=partial(Entropy().digits, REQUEST_ID_DIGITS),
         max_body_bytes=server.max_body_mb * 1024**2,
         body_timeout_s=server.body_timeout_s,
         client_write_timeout_s=server.client_write_timeout_s,

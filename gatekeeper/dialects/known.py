@@ -5,10 +5,11 @@ JSON makes of the bytes before and behind a text does not depend on the text: so
 the same, whatever its prompt, which alone has to be read anew. Remembered are the pieces, and no prompt.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import fields as fields_of
 from decimal import Decimal
-from functools import partial
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 import orjson
 
@@ -33,17 +34,22 @@ _PROMPT: Final = b'"prompt":'
 _PLAIN: Final = (str, int, bool, Decimal, type(None))
 _BACKSLASH: Final = ord("\\")
 
+_FIELDS: Final = tuple(each.name for each in fields_of(GenerationRequest) if each.init)
+_PROMPT_AT: Final = _FIELDS.index("prompt_length")
+"""Its digest stands behind it."""
+
+_said: Final = attrgetter(*_FIELDS)
 
 Around = tuple[bytes, bytes]
 """The bytes before and behind the prompt of a body, which has its quotes."""
 
 
 class KnownBodies:
-    """Requests by the bytes around their prompts. `said` are the fields of a request that come from its settings."""
+    """Requests by the bytes around their prompts. Of what is read only the prompt's own length and digest may follow
+    from the prompt."""
 
-    def __init__(self, said: Sequence[str]) -> None:
-        self._said = tuple(said)
-        self._known = Memo[Around, tuple[Callable[..., GenerationRequest], Settings]](KNOWN_MAX)
+    def __init__(self) -> None:
+        self._known = Memo[Around, tuple[Sequence[Any], Sequence[Any], Settings]](KNOWN_MAX)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -53,16 +59,17 @@ class KnownBodies:
         known = self._known.get(around)
         if known is None:
             return None
-        make, settings = known
-        request = make(prompt_length=len(prompt), prompt_digest=digest_of(prompt))
+        before, behind, settings = known
+        # As many as it has fields, which cannot be counted from here.
+        request = GenerationRequest(*before, len(prompt), digest_of(prompt), *behind)  # type: ignore[call-arg]
         request.settings = settings
         return request
 
     def learn(self, around: Around, fields: JsonFields, request: GenerationRequest) -> None:
         """Remembers what was found right, if it is one object of short settings."""
         if _may_be_known(around, fields):
-            said = {name: value for name in self._said if (value := getattr(request, name)) is not None}
-            self._known.put(around, (partial(GenerationRequest, **said), settings_of(request)))
+            said = _said(request)
+            self._known.put(around, (said[:_PROMPT_AT], said[_PROMPT_AT + 2 :], settings_of(request)))
 
 
 def parted(body: Sequence[bytes]) -> tuple[Around, str] | None:
@@ -75,7 +82,8 @@ def parted(body: Sequence[bytes]) -> tuple[Around, str] | None:
         return None
     if text[start : start + 1] == b" ":
         start += 1
-    end = _end_of_string(text, start)
+    end = text.find(b'"', start + 1)
+    end = end + 1 if text[end - 1] != _BACKSLASH else _end_of_string(text, start)
     try:
         prompt = orjson.loads(text[start:end])
     except orjson.JSONDecodeError:

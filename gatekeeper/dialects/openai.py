@@ -101,9 +101,7 @@ TRAITS = Traits(
 _FORMATS = ("png", "jpeg", "jpg", "webp")
 _OF_OTHER_FORMATS = ("frame_count", "svg")
 
-_known: Final = KnownBodies(
-    ("model", "operation", "resolution", "aspect_ratio", "size", "outputs", "quality", "stream")
-)
+_known: Final = KnownBodies()
 
 _FIELD_NAMES = {"outputs": "n", "duration_s": "seconds"}
 """Our names for what this format calls otherwise."""

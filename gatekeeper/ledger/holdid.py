@@ -15,7 +15,13 @@ RANDOM_BITS: Final = 74
 match_hold_id: Final = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}").fullmatch
 """Whether a text has the form that `new_hold_id` gives; not None if it has."""
 
+RANDOM_DIGITS: Final = 19
+"""They in hexadecimal digits: of the first only two bits count."""
+
 _TIME_BITS: Final = 48
+_TIME_END: Final = 1 << _TIME_BITS
+_RANDOM_END: Final = 1 << RANDOM_BITS
+_VARIANT: Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
@@ -24,10 +30,14 @@ def new_hold_id(now_ms: int, random_bits: int) -> str:
 
     Call it as `new_hold_id(now_ms, secrets.randbits(RANDOM_BITS))`.
     """
-    if not 0 <= now_ms < 1 << _TIME_BITS or not 0 <= random_bits < 1 << RANDOM_BITS:
+    if not 0 <= now_ms < _TIME_END or not 0 <= random_bits < _RANDOM_END:
         raise ValueError("a hold id takes a 48 bit time in milliseconds and 74 random bits")
-    high, low = random_bits >> 62, random_bits & ((1 << 62) - 1)
-    return f"{now_ms << 80 | 7 << 76 | high << 64 | 2 << 62 | low:032x}"
+    return hold_id_of(now_ms, f"{random_bits:019x}")
+
+
+def hold_id_of(now_ms: int, digits: str) -> str:
+    """The same from `RANDOM_DIGITS` random digits, unchecked: of a clock's time, and of what was drawn for it."""
+    return f"{hex(_TIME_END + now_ms)[3:]}7{digits[1:4]}{_VARIANT[digits[0]]}{digits[4:]}"
 
 
 def is_hold_id(text: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from gatekeeper.ledger.holdid import RANDOM_BITS, new_hold_id
+from gatekeeper.ledger.holdid import RANDOM_DIGITS, hold_id_of
 from gatekeeper.ledger.records import Held, HoldContext, HoldOrder
 from gatekeeper.ledger.usagebook import usage_text
 from gatekeeper.proxy.admission import Admission
@@ -30,7 +30,7 @@ def order_of(gate: Gate, call: Call, admission: Admission, once: Once, ttl_s: fl
     )
     # In the order of its fields: sixteen names to look up would cost as much as all the rest of it.
     return HoldOrder(
-        new_hold_id(gate.clock.now_ms(), gate.entropy.bits(RANDOM_BITS)),
+        hold_id_of(gate.clock.now_ms(), gate.entropy.digits(RANDOM_DIGITS)),
         call.caller.team.id,
         quote.credits,
         int((hold_ttl_s(gate, admission) if ttl_s is None else ttl_s) * 1000),

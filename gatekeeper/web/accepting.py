@@ -11,11 +11,12 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from aiohttp import web
 
-from gatekeeper.web.front import FrontServer
+from gatekeeper.web.front import FIRST_REQUEST_S, FrontServer
 from gatekeeper.web.outgoing import as_bytes
 
 ACCEPTED_AT_ONCE_MAX: Final = 256
@@ -102,10 +103,9 @@ class Site(web.BaseSite):
         ]
 
     async def stop(self) -> None:
-        """Takes no more connections; those that there are go on."""
-        for acceptor in self._acceptors:
-            acceptor.close()
-        await super().stop()
+        """Takes no more connections but those that wait to be taken, and of each the request that it is at."""
+        await super().stop()  # first: while that has the socket open too, the system would go on taking connections
+        await asyncio.gather(*(acceptor.close() for acceptor in self._acceptors))
 
 
 class Acceptor:
@@ -121,6 +121,7 @@ class Acceptor:
         tls: Tls | None = None,
     ) -> None:
         self._front = front
+        self._backlog = backlog
         self._connections_max = connections_max
         # To say anything by TLS takes a handshake, which is what there is no room for.
         self._full = full if tls is None else None
@@ -134,15 +135,22 @@ class Acceptor:
         self._resume: asyncio.TimerHandle | None = None
         self._watch()
 
-    def close(self) -> None:
-        """Takes no more, and leaves those whose TLS has not begun: they have asked for nothing yet."""
-        if self._tls is not None:
-            for beginning in self._beginning:
-                beginning.cancel()
+    async def close(self) -> None:
+        """Takes those that wait, for the system would reset them, whatever they have sent by now; then no more. Whose
+        TLS has not begun in a moment is left: it has asked for nothing yet."""
         if self._resume is not None:
             self._resume.cancel()
+        self._front.pre_shutdown()
         self._loop.remove_reader(self._listening)
+        with suppress(OSError):
+            for _ in range(self._backlog):
+                if not self._take():
+                    break
         self._listening.close()
+        if self._beginning:
+            await asyncio.wait(self._beginning, timeout=FIRST_REQUEST_S)
+        for beginning in self._beginning:
+            beginning.cancel()
         for connection in tuple(self._turned_away):
             self._hang_up(connection)
 
@@ -150,20 +158,28 @@ class Acceptor:
         self._loop.add_reader(self._listening, self._accept)
 
     def _accept(self) -> None:
-        for _ in range(ACCEPTED_AT_ONCE_MAX):
-            try:
-                connection, _address = self._listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError:
-                self._loop.remove_reader(self._listening)
-                self._resume = self._loop.call_later(OUT_OF_FILES_PAUSE_S, self._watch)
-                return
-            connection.setblocking(False)
-            if self._front.count + len(self._beginning) < self._connections_max:
-                self._begin(connection)
-            else:
-                self._turn_away(connection)
+        try:
+            for _ in range(ACCEPTED_AT_ONCE_MAX):
+                if not self._take():
+                    return
+        except OSError:
+            self._loop.remove_reader(self._listening)
+            self._resume = self._loop.call_later(OUT_OF_FILES_PAUSE_S, self._watch)
+
+    def _take(self) -> bool:
+        """Takes one. False: nobody waits. Raises OSError where there are no files for it."""
+        try:
+            connection, _address = self._listening.accept()
+        except BlockingIOError:
+            return False
+        except ConnectionAbortedError:  # gone already; others may wait behind it
+            return True
+        connection.setblocking(False)
+        if self._front.count + len(self._beginning) < self._connections_max:
+            self._begin(connection)
+        else:
+            self._turn_away(connection)
+        return True
 
     def _turn_away(self, connection: socket.socket) -> None:
         """Tells that there is no room, and hangs up."""

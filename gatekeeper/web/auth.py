@@ -14,6 +14,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Generic, TypeVar
 
 from aiohttp import web
@@ -30,6 +31,9 @@ Entry = TypeVar("Entry")
 
 KEY_PATTERN = re.compile(rb"gk_[A-Za-z0-9_-]{1,128}")
 """What a gatekeeper key looks like; anything else in those headers is not for us."""
+
+_key_in: Final = re.compile(rb"\s*(?:\S+\s+)?(%b)\s*" % KEY_PATTERN.pattern).fullmatch
+"""The key stands alone or behind one scheme word; a longer text that contains one is not a key."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 """A project, member, key or grant: an id or an e-mail address. The same in a header and in a teams file."""
@@ -74,6 +78,10 @@ class Caller:
     over: Rejected | None = None
 
 
+_Pair = tuple[float, KeyRecord, TeamRecord]
+"""A key's record and its team's, and till when they may be gone by."""
+
+
 class Authenticator:
     """Finds the caller of a request. `static_keys` are the demo's: known by their hash, in no store."""
 
@@ -92,6 +100,7 @@ class Authenticator:
         self._static = {record.sha256: record for record in static_keys}
         self._keys = _Remembered(find_key_record, clock)
         self._teams = _Remembered(find_team, clock)
+        self._pairs: dict[str, _Pair] = {}
 
     def caller(
         self,
@@ -109,13 +118,28 @@ class Authenticator:
         key = find_key(raw_headers, self._key_names)
         sha256 = _sha256_of(key)
         now_s = self._clock.monotonic_s()
-        record = self._static.get(sha256) or self._keys.fresh(sha256, now_s)
-        if record is None or not hmac.compare_digest(record.sha256, sha256):
-            return self._look_up(key, sha256, sender, to_end=to_end)
-        team = self._teams.fresh(record.team, now_s)
+        pair = self._pairs.get(sha256)
+        if pair is None or pair[0] <= now_s or not hmac.compare_digest(pair[1].sha256, sha256):
+            pair = self._pair_of(sha256, now_s)
+            if pair is None:
+                return self._look_up(key, sha256, sender, to_end=to_end)
+        _, record, team = pair
+        if record.revoked or record.expires_at_ms is not None:
+            return Caller(key, record, team, self._over(record, to_end=to_end))
+        return Caller(key, record, team)
+
+    def _pair_of(self, sha256: str, now_s: float) -> _Pair | None:
+        """Both records in one, where both are remembered, for as long as both are."""
+        static = self._static.get(sha256)
+        known = self._keys.fresh(sha256, now_s) if static is None else (inf, static)
+        if known is None or not hmac.compare_digest(known[1].sha256, sha256):
+            return None
+        team = self._teams.fresh(known[1].team, now_s)
         if team is None:
-            return self._look_up(key, sha256, sender, to_end=to_end)
-        return Caller(key, record, team, self._over(record, to_end=to_end))
+            return None
+        pair = min(known[0], team[0]), known[1], team[1]
+        _remember(self._pairs, sha256, pair)
+        return pair
 
     async def _look_up(self, key: bytes, sha256: str, sender: web.BaseRequest | None, *, to_end: bool) -> Caller:
         record = self._static.get(sha256)
@@ -186,10 +210,10 @@ class _Remembered(Generic[Value]):
         """Whether it was there when it was looked up last, however long ago that is."""
         return name in self._known
 
-    def fresh(self, name: str, now_s: float) -> Value | None:
-        """What is remembered of it and not out of date; None says only that one has to `get` it."""
+    def fresh(self, name: str, now_s: float) -> tuple[float, Value] | None:
+        """What is remembered of it and not out of date, and till when; None says only that one has to `get` it."""
         remembered = self._known.get(name)
-        return remembered[1] if remembered is not None and remembered[0] > now_s else None
+        return remembered if remembered is not None and remembered[0] > now_s else None
 
     async def get(self, name: str, *, or_older: bool = False) -> Value | None:
         now_s = self._clock.monotonic_s()
@@ -256,22 +280,18 @@ def find_key(raw_headers: Iterable[tuple[bytes, bytes]], key_names: KeyNames = _
     found: bytes | None = None
     for name, value in raw_headers:
         if key_names[name]:
-            key = _key_in(value)
-            if key is not None and found not in {None, key}:
+            met = _key_in(value)
+            if met is None:
+                continue
+            if found is not None and found != met[1]:
                 raise refuse(Code.UNAUTHENTICATED, "The request carries two different gatekeeper keys; send one.")
-            found = key or found
+            found = met[1]
     if found is None:
         raise refuse(
             Code.UNAUTHENTICATED,
             "Send your gatekeeper key where the provider's SDK puts its own, for example Authorization: Bearer gk_...",
         )
     return found
-
-
-def _key_in(value: bytes) -> bytes | None:
-    """The key stands alone or behind one scheme word; a longer text that contains one is not a key."""
-    words = value.split()
-    return words[-1] if 1 <= len(words) <= 2 and KEY_PATTERN.fullmatch(words[-1]) else None
 
 
 def key_sha256(key: str) -> str:

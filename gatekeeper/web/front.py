@@ -7,6 +7,7 @@ begins another for each request, which costs two turns of the event loop and a t
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Never
 
@@ -19,12 +20,23 @@ from gatekeeper.web.outgoing import Sent
 UNREAD_S: Final = 60.0
 """So long an answer may wait for whoever asked for it to read, unless it is said otherwise."""
 
+FIRST_REQUEST_S: Final = 1.0
+"""So long a connection that is made as a server stops has for its request, which a program sends within a round trip or
+two. Browsers connect ahead of time, and may never ask."""
+
+CUT_OFF_S: Final = 0.01
+"""What is still there when the time to stop in is over has this to notice it."""
+
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class FrontServer(web.Server):
     """Hands parsed requests to `handle`; `refuse` makes the answer to what could not be parsed. `count` is how many
-    connections are open. Whoever reads nothing of what waits for him in `unread_s` is hung up on."""
+    connections are open. Whoever reads nothing of what waits for him in `unread_s` is hung up on.
+
+    As it stops, what is asked is read to its end and answered, which aiohttp's own does not: that takes no more bytes
+    from then on, so that a body which is still coming never ends, and closes connections that were made but not read.
+    """
 
     def __init__(
         self,
@@ -38,17 +50,51 @@ class FrontServer(web.Server):
         self._refuse = refuse
         self._options = options
         self._unread_s = unread_s
+        self._is_stopping = False
+        self._finishing = set[web.RequestHandler]()
+        self._finished = asyncio.Event()
         self.count = 0
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """One more, told by itself."""
         self.count += 1
         super().connection_made(handler, transport)
+        if self._is_stopping:
+            self._finish(handler)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        """One less, told by itself once."""
+        """One less, told by itself once. What was asked there may go on without it."""
         self.count -= 1
+        task = handler._task_handler  # noqa: SLF001  # the base forgets it here
         super().connection_lost(handler, exc)
+        if task is None or task.done():
+            self._gone(handler)
+        else:
+            task.add_done_callback(lambda _: self._gone(handler))
+
+    def _gone(self, handler: web.RequestHandler) -> None:
+        self._finishing.discard(handler)
+        if not self._finishing:
+            self._finished.set()
+
+    def pre_shutdown(self) -> None:
+        """No connection takes a request after the one that it is at."""
+        self._is_stopping = True
+        for each in self.connections:
+            self._finish(each)
+
+    def _finish(self, handler: web.RequestHandler) -> None:
+        if isinstance(handler, _Connection) and handler.finish():
+            self._finishing.add(handler)
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """Waits for what is asked to be answered, so many seconds at most; what is there then is cut off."""
+        if self._finishing:
+            self._finished.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._finished.wait()
+        await super().shutdown(CUT_OFF_S)
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, self._refuse, self._unread_s, loop=asyncio.get_running_loop(), **self._options)
@@ -81,7 +127,7 @@ class FrontRunner(web.AppRunner):
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_factory", "_handle", "_refuse", "_unread_s")
+    __slots__ = ("_factory", "_handle", "_is_last", "_is_ours", "_refuse", "_unread_s")
 
     def __init__(
         self, server: web.Server, refuse: Callable[[], web.StreamResponse], unread_s: float, **options: Any
@@ -91,6 +137,27 @@ class _Connection(web.RequestHandler):
         self._factory: Any = server.request_factory
         self._refuse = refuse
         self._unread_s = unread_s
+        self._is_last = False
+        self._is_ours = True
+
+    def finish(self) -> bool:
+        """Takes no request after the one that it is at; a connection that has had none has a moment for it. False:
+        there is nothing to wait for."""
+        self._is_last = True
+        if not self._request_count:
+            self._loop.call_later(FIRST_REQUEST_S, self._end_unasked)
+        elif self._waiter is not None and not self._waiter.done():
+            self.force_close()
+            return False
+        elif not self._is_ours:
+            self.close()
+        elif type(self._current_request) is Request:
+            self._current_request.keep_alive = False
+        return True
+
+    def _end_unasked(self) -> None:
+        if not self._request_count:
+            self.force_close()
 
     async def start(self) -> None:
         """Answers the requests of this connection, one after the other, as aiohttp's own does.
@@ -106,6 +173,7 @@ class _Connection(web.RequestHandler):
                 finally:
                     self._waiter = None
             if self._buffer_paused or type(self._messages[0][0]) is not RawRequestMessage:
+                self._is_ours = False
                 await super().start()
                 return
             if not await self._answer_next():
@@ -126,7 +194,10 @@ class _Connection(web.RequestHandler):
         try:
             task: Any = self._task_handler or asyncio.current_task()
             writer = None if self._factory is Request else StreamWriter(self, self._loop)
-            answer, is_gone = await self._handled(self._factory(message, body, self, writer, task))
+            request = self._factory(message, body, self, writer, task)
+            if self._is_last and type(request) is Request:
+                request.keep_alive = False
+            answer, is_gone = await self._handled(request)
             if is_gone:
                 return False
             self._keepalive = bool(answer.keep_alive)
@@ -140,7 +211,7 @@ class _Connection(web.RequestHandler):
         except BaseException:
             self.force_close()
             raise
-        return self._keepalive and not self._close and not self._force_close
+        return self._keepalive and not (self._is_last or self._close or self._force_close)
 
     async def _linger(self, body: StreamReader) -> None:
         """The client may still send, and would not read an answer to what is cut off: for a while it is heard out."""

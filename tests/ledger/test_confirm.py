@@ -20,8 +20,9 @@ from tests.ledger.conftest import fresh_id
 from tests.ledger.topologies import DURABLE, Pair, until
 
 SHORT = Patience(budget_s=5, attempts=2, wait_s=0.01)
-ONE_REPLICA = Confirm(replicas=1, timeout_ms=100)
-BOTH_DISKS = Confirm(replicas=1, fsync=True, timeout_ms=100)
+ONE_REPLICA = Confirm(replicas=1, timeout_ms=500)
+BOTH_DISKS = Confirm(replicas=1, fsync=True, timeout_ms=500)
+"""A disk that others are writing to, too, takes its time."""
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,15 @@ import uuid
 
 import pytest
 
-from gatekeeper.ledger.holdid import DAY_MS, hold_id_day, hold_id_ms, is_hold_id, new_hold_id
+from gatekeeper.ledger.holdid import (
+    DAY_MS,
+    RANDOM_DIGITS,
+    hold_id_day,
+    hold_id_ms,
+    hold_id_of,
+    is_hold_id,
+    new_hold_id,
+)
 
 NOON = 20_414 * DAY_MS + DAY_MS // 2
 
@@ -14,6 +22,14 @@ def test_id_is_a_version_7_uuid():
     ids = [uuid.UUID(new_hold_id(NOON, bits)) for bits in (0, 1, (1 << 74) - 1)]
 
     assert [(7, uuid.RFC_4122)] * 3 == [(made.version, made.variant) for made in ids]
+
+
+def test_drawn_digits_make_an_id_of_the_same_form():
+    """Whatever digits were drawn, and of a time of fewer digits than there is room for."""
+    ids = [hold_id_of(now_ms, digit * RANDOM_DIGITS) for digit in "0123456789abcdef" for now_ms in (0, NOON)]
+
+    assert all(map(is_hold_id, ids))
+    assert {0, NOON} == set(map(hold_id_ms, ids))
 
 
 def test_id_tells_its_time():

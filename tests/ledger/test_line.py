@@ -151,8 +151,8 @@ async def test_a_silence_ends_the_line(server: Server, lines: Lines) -> None:
     """After the connection's time limit; what comes later meets nobody."""
     server.answers = [[b"+PONG\r\n"], []]
     line = await lines(f"unix://{server.socket}")
-    line.connection.socket_timeout = 0.05
     assert ["PONG"] == await line.exchange([PING])
+    line.connection.socket_timeout = 0.05
     with pytest.raises(TimeoutError, match="time limit"):
         await line.exchange([PING])
 

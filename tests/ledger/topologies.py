@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import secrets
 import shutil
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ NODE_TIMEOUT_MS = 1000
 MASTER = "books"
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 UP_WITHIN_S = 20.0
+PROCESSES_MAX, PORTS_EACH = 20, 1000
+"""Processes that run tests at once, and the ports for the servers of each."""
 
 
 def server_binary() -> str:
@@ -45,13 +48,29 @@ async def happens(done: Callable[[], bool], what: str) -> None:
     await asyncio.to_thread(until, done, what)
 
 
+def _own_ports() -> Iterator[int]:
+    """Ports that no other process of this run of the tests asks for, over and over, beginning somewhere. They are below
+    those that the system gives to outgoing connections."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES_MAX
+    first = 12_000 + number * PORTS_EACH
+    for step in itertools.count(secrets.randbelow(PORTS_EACH)):
+        yield first + step % PORTS_EACH
+
+
+_OWN_PORTS = _own_ports()
+
+
 def free_port() -> int:
-    """A port nobody listens on now, from below those that the system gives to outgoing connections."""
-    while True:
-        port = 12_000 + secrets.randbelow(20_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    """A port nobody listens on now. Nobody is given it soon after, either: a server may be started there later, or
+    again."""
+    return next(filter(_is_free, _OWN_PORTS))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 class Server:

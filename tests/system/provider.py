@@ -13,6 +13,10 @@ PICTURE = {"created": 1, "data": [{"b64_json": "A" * 100_000}]}
 """One picture in the answer itself: too large to be kept."""
 
 
+FAILS = "nobody draws this"
+"""In a prompt: the answer is 500, whatever the others get."""
+
+
 class Provider:
     """Answers every POST, and GETs that end in `/free`, with one document. While `gate` is closed it only counts."""
 
@@ -44,9 +48,10 @@ class Provider:
         await self._server.close()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        self.bodies.append(await request.read())
+        body = await request.read()
+        self.bodies.append(body)
         await self.gate.wait()
-        answer = web.json_response(self.document, status=self.status)
+        answer = web.json_response(self.document, status=500 if FAILS.encode() in body else self.status)
         if self.chunked:
             answer.enable_chunked_encoding()
         return answer

@@ -24,7 +24,7 @@ async def test_a_shutdown_while_the_store_stands_still_keeps_the_job(jobs: JobPr
     """
     port, store_dir = free_port(), tmp_path / "store"
     environment = ENVIRONMENT | {"GATEKEEPER_STORE__URL": f"redis://127.0.0.1:{port}/0"}
-    config = impatient(write_config(tmp_path, jobs.url, shutdown_grace_s=1))
+    config = impatient(write_config(tmp_path, jobs.url, shutdown_grace_s=2))
     arguments = ("serve", "--config", str(config))
     async with store_server(store_dir, port, *AOF) as store:
         async with gatekeeper(*arguments, cwd=tmp_path, **environment) as server:

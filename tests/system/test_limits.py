@@ -3,6 +3,8 @@
 import asyncio
 
 from gatekeeper.ledger.teamrecord import Caps, Limit, Per
+from tests.system.conftest import StartWorld
+from tests.system.provider import FAILS, Provider
 from tests.system.world import World
 
 CREDIT = 1_000_000
@@ -50,13 +52,16 @@ async def test_a_request_over_its_cap_is_refused(world: World) -> None:
     assert "48" in answer.json["detail"]
 
 
-async def test_too_many_running_generations_are_told_to_wait(world: World) -> None:
+async def test_too_many_running_generations_are_told_to_wait(start_world: StartWorld, provider: Provider) -> None:
     """429 with Retry-After while the one that may run is running; it fits once that ends."""
+    world = await start_world(provider_url=provider.url)
+    provider.gate.clear()
     key = await world.key(caps=Caps(open_holds=1))
-    first = asyncio.ensure_future(world.native(key, prompt="x [sandbox: latency=0.5]"))
+    first = asyncio.ensure_future(world.native(key))
     await world.event("generation.admitted")
 
     second = await world.native(key)
+    provider.gate.set()
 
     assert (429, "concurrency_exceeded") == (second.status, second.json["code"])
     assert int(second.headers["Retry-After"]) >= 1
@@ -65,13 +70,16 @@ async def test_too_many_running_generations_are_told_to_wait(world: World) -> No
     await world.assert_books_clean()
 
 
-async def test_too_many_held_credits_are_told_to_wait(world: World) -> None:
+async def test_too_many_held_credits_are_told_to_wait(start_world: StartWorld, provider: Provider) -> None:
     """429 too: the cap on credits held by running generations."""
+    world = await start_world(provider_url=provider.url)
+    provider.gate.clear()
     key = await world.key(caps=Caps(held_credits=60 * CREDIT))
-    first = asyncio.ensure_future(world.native(key, prompt="x [sandbox: latency=0.5]"))
+    first = asyncio.ensure_future(world.native(key))
     await world.event("generation.admitted")
 
     second = await world.native(key)
+    provider.gate.set()
 
     assert (429, "concurrency_exceeded") == (second.status, second.json["code"])
     assert "49" in second.json["detail"]
@@ -116,13 +124,16 @@ async def test_an_answer_again_is_not_counted_in_the_minute(world: World) -> Non
     assert 429 == (await world.native(key)).status
 
 
-async def test_credits_held_by_running_generations_would_do(world: World) -> None:
+async def test_credits_held_by_running_generations_would_do(start_world: StartWorld, provider: Provider) -> None:
     """402 insufficient_credits that says it fits once the running ones end."""
+    world = await start_world(provider_url=provider.url)
+    provider.gate.clear()
     key = await world.key("60")
-    first = asyncio.ensure_future(world.native(key, prompt="x [sandbox: latency=0.5, fail=500]"))
+    first = asyncio.ensure_future(world.native(key, prompt=FAILS))
     await world.event("generation.admitted")
 
     second = await world.native(key)
+    provider.gate.set()
     await first
     third = await world.native(key)
 

@@ -21,14 +21,11 @@ from gatekeeper.web import auth
 from tests.ledger.topologies import free_port
 from tests.system.conftest import StartWorld
 from tests.system.process import gatekeeper, write_config
-from tests.system.provider import Provider
+from tests.system.provider import FAILS, Provider
 from tests.system.storeserver import AOF, store_server
 from tests.system.test_logs import SCHEMA
 from tests.system.test_process import ENVIRONMENT, balance, generate, verify
 from tests.system.world import World, settings_for
-
-SLOW = "x [sandbox: latency=0.3]"
-"""Long enough that the store can be killed while the provider draws."""
 
 
 def segments(data_dir: Path) -> list[Path]:
@@ -45,13 +42,10 @@ async def until_empty(data_dir: Path) -> None:
     raise AssertionError(f"something waits in {segments(data_dir)}")
 
 
-async def until_admitted(world: World, count: int) -> None:
-    """Waits (bounded) until so many generations are on their way."""
-    for _ in range(1000):
-        if len(world.events("generation.admitted")) >= count:
-            return
-        await asyncio.sleep(0.002)
-    raise AssertionError(f"not {count} admitted")
+async def killed(store: asyncio.subprocess.Process) -> None:
+    """The store is gone."""
+    store.kill()
+    await store.wait()
 
 
 async def metric(world: World, name: str) -> str:
@@ -61,14 +55,18 @@ async def metric(world: World, name: str) -> str:
     return next(line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} "))
 
 
-async def test_a_charge_waits_for_the_store_and_is_booked_once(start_world: StartWorld, tmp_path: Path) -> None:
+async def test_a_charge_waits_for_the_store_and_is_booked_once(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
     """Store killed while the provider draws: the client gets its picture, the books get the charge when it is back."""
     port = free_port()
+    provider.gate.clear()
     async with store_server(tmp_path / "store", port, *AOF) as store:
-        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")
-        answer = asyncio.ensure_future(world.native(await world.key(), prompt=SLOW))
+        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
+        answer = asyncio.ensure_future(world.native(await world.key()))
         await world.event("generation.admitted")
-        store.kill()
+        await killed(store)
+        provider.gate.set()
         status = (await answer).status
         deferred = await world.event("settle.deferred")
     waiting = await metric(world, "gatekeeper_outbox_resolutions")
@@ -90,16 +88,20 @@ async def test_a_charge_waits_for_the_store_and_is_booked_once(start_world: Star
     assert [] == [error.message for line in world.events() for error in validator.iter_errors(line)]
 
 
-async def test_many_outcomes_wait_and_each_is_booked_once(start_world: StartWorld, tmp_path: Path) -> None:
+async def test_many_outcomes_wait_and_each_is_booked_once(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
     """Ten pictures and two failures at once: ten charges, two releases, nothing double, and the books verify."""
     port = free_port()
+    provider.gate.clear()
     async with store_server(tmp_path / "store", port, *AOF) as store:
-        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")
+        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
         key = await world.key()
-        prompts = [SLOW] * 10 + ["x [sandbox: latency=0.3 fail=500]"] * 2
+        prompts = ["x"] * 10 + [FAILS] * 2
         answers = asyncio.gather(*(world.native(key, prompt=prompt) for prompt in prompts))
-        await until_admitted(world, len(prompts))
-        store.kill()
+        await world.event("generation.admitted", len(prompts))
+        await killed(store)
+        provider.gate.set()
         statuses = [answer.status for answer in await answers]
     async with store_server(tmp_path / "store", port, *AOF):
         await until_empty(tmp_path / "data")
@@ -112,21 +114,22 @@ async def test_many_outcomes_wait_and_each_is_booked_once(start_world: StartWorl
     assert {"hold": 12, "settle": 10, "release": 2} == {kind: booked.count(kind) for kind in set(booked)}
 
 
-async def test_a_kill_9_of_the_gateway_loses_no_charge(tmp_path: Path) -> None:
+async def test_a_kill_9_of_the_gateway_loses_no_charge(provider: Provider, tmp_path: Path) -> None:
     """Store gone, charge on disk, gateway killed; both are started again: charged once, and the books verify."""
     port, store_dir = free_port(), tmp_path / "store"
     environment = ENVIRONMENT | {"GATEKEEPER_STORE__URL": f"redis://127.0.0.1:{port}/0"}
-    sandbox = await start_sandbox(SandboxSettings())
-    config = write_config(tmp_path, sandbox.url)
+    provider.gate.clear()
+    config = write_config(tmp_path, provider.url)
     arguments = ("serve", "--config", str(config))
     async with (
         store_server(store_dir, port, *AOF) as store,
         gatekeeper(*arguments, cwd=tmp_path, **environment) as server,
     ):
         url = (await server.event("server.started"))["url"]
-        answer = asyncio.ensure_future(generate(url, f"a cat {SLOW}"))
+        answer = asyncio.ensure_future(generate(url))
         await server.event("generation.admitted")
-        store.kill()
+        await killed(store)
+        provider.gate.set()
         status, _ = await answer
         await server.event("settle.deferred")
         server.signal(signal.SIGKILL)
@@ -140,7 +143,6 @@ async def test_a_kill_9_of_the_gateway_loses_no_charge(tmp_path: Path) -> None:
             server.signal(signal.SIGTERM)
             assert 0 == await server.ended()
         assert 0 == await verify_by_url(tmp_path, config, environment)
-    await sandbox.close()
 
     assert (200, 1, []) == (status, len(left), segments(tmp_path / "data"))
     assert ("settled", 49) == (replayed["status"], replayed["credits_charged"])
@@ -153,16 +155,17 @@ async def verify_by_url(cwd: Path, config: Path, environment: dict[str, str]) ->
         return await command.ended()
 
 
-async def test_a_kill_9_with_the_embedded_store_loses_no_charge(tmp_path: Path) -> None:
+async def test_a_kill_9_with_the_embedded_store_loses_no_charge(provider: Provider, tmp_path: Path) -> None:
     """The gateway's own store stopped, the charge on disk, all killed: the next start books it."""
-    sandbox = await start_sandbox(SandboxSettings())
-    config = write_config(tmp_path, sandbox.url)
+    provider.gate.clear()
+    config = write_config(tmp_path, provider.url)
     arguments = ("serve", "--config", str(config))
     async with gatekeeper(*arguments, cwd=tmp_path, **ENVIRONMENT) as server:
         started = await server.event("server.started")
-        answer = asyncio.ensure_future(generate(started["url"], f"a cat {SLOW}"))
+        answer = asyncio.ensure_future(generate(started["url"]))
         await server.event("generation.admitted")
         with Stopped(child_of(server.pid)):
+            provider.gate.set()
             status, _ = await answer
             await server.event("settle.deferred")
             server.signal(signal.SIGKILL)
@@ -171,7 +174,6 @@ async def test_a_kill_9_with_the_embedded_store_loses_no_charge(tmp_path: Path) 
         url = (await server.event("server.started"))["url"]
         await server.event("settle.replayed")
         after = await balance(url)
-    await sandbox.close()
 
     assert (200, 951, 0, 49) == (status, after["available"], after["held"], after["charged"])
     await verify(config)
@@ -222,18 +224,22 @@ async def test_a_hold_that_nobody_confirmed_is_undone(
     assert (0, 49_000_000, 1) == (figures.held, figures.charged, (await world.provider())["generations"])
 
 
-async def test_what_time_resolved_meanwhile_is_booked_late(start_world: StartWorld, tmp_path: Path) -> None:
+async def test_what_time_resolved_meanwhile_is_booked_late(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
     """The store comes back after the hold's time and releases it first: the charge is booked all the same, and told."""
     port = free_port()
+    provider.gate.clear()
     async with store_server(tmp_path / "store", port, *AOF) as store:
-        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")
-        answer = asyncio.ensure_future(world.native(await world.key(), prompt=SLOW))
+        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
+        answer = asyncio.ensure_future(world.native(await world.key()))
         await world.event("generation.admitted")
         (hold,) = await world.gateway.store.ledger.holds("team-0")
         # Time itself, without the waiting: the deadline of the hold moves into the past, and the sweep takes it.
         await world.gateway.store.client.command("ZADD", "gk:{team-0}:due", 1, hold.hold_id)
         await world.gateway.store.ledger.expire_due("team-0")
-        store.kill()
+        await killed(store)
+        provider.gate.set()
         await answer
         await world.event("settle.deferred")
     async with store_server(tmp_path / "store", port, *AOF):
@@ -273,19 +279,20 @@ async def test_what_a_shutdown_cuts_off_is_booked_by_the_next_start(tmp_path: Pa
     assert ("unknown", deferred["hold_id"]) == (replayed["status"], replayed["hold_id"])
 
 
-async def test_a_settlement_that_a_shutdown_interrupts_is_not_lost(tmp_path: Path) -> None:
+async def test_a_settlement_that_a_shutdown_interrupts_is_not_lost(provider: Provider, tmp_path: Path) -> None:
     """SIGTERM, and the grace ends while the settle waits for a store that stands still: the charge goes to disk."""
     port, store_dir = free_port(), tmp_path / "store"
     environment = ENVIRONMENT | {"GATEKEEPER_STORE__URL": f"redis://127.0.0.1:{port}/0"}
-    sandbox = await start_sandbox(SandboxSettings())
-    config = write_config(tmp_path, sandbox.url, shutdown_grace_s=2)
+    provider.gate.clear()
+    config = write_config(tmp_path, provider.url, shutdown_grace_s=2)
     arguments = ("serve", "--config", str(config))
     async with store_server(store_dir, port, *AOF) as store:
         async with gatekeeper(*arguments, cwd=tmp_path, **environment) as server:
             url = (await server.event("server.started"))["url"]
-            answer = asyncio.ensure_future(generate(url, f"a cat {SLOW}"))
+            answer = asyncio.ensure_future(generate(url))
             await server.event("generation.admitted")
             with Stopped(store.pid):
+                provider.gate.set()
                 server.signal(signal.SIGTERM)
                 with pytest.raises(aiohttp.ClientError):
                     await answer
@@ -295,7 +302,6 @@ async def test_a_settlement_that_a_shutdown_interrupts_is_not_lost(tmp_path: Pat
             url = (await server.event("server.started"))["url"]
             await server.event("settle.replayed")
             after = await balance(url)
-    await sandbox.close()
 
     assert (0, "settle", 49) == (code, deferred["act"], deferred["credits_to_charge"])
     assert (951, 0, 49) == (after["available"], after["held"], after["charged"])
@@ -314,15 +320,18 @@ async def fill(outbox: Outbox) -> bool:
     return False
 
 
-async def test_a_full_outbox_is_told_loudly(start_world: StartWorld, tmp_path: Path) -> None:
+async def test_a_full_outbox_is_told_loudly(start_world: StartWorld, provider: Provider, tmp_path: Path) -> None:
     """Beyond `store.outbox_max_mb` an outcome is not kept: an error line says so, and the client gets its answer."""
     port = free_port()
+    provider.gate.clear()
     async with store_server(tmp_path / "store", port, *AOF) as store:
-        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0", outbox_max_mb=1)
-        answer = asyncio.ensure_future(world.native(await world.key(), prompt=SLOW))
+        url = f"redis://127.0.0.1:{port}/0"
+        world = await start_world(provider_url=provider.url, store_url=url, outbox_max_mb=1)
+        answer = asyncio.ensure_future(world.native(await world.key()))
         await world.event("generation.admitted")
-        store.kill()
+        await killed(store)
         full = await fill(world.gateway.gate.outbox)
+        provider.gate.set()
         status = (await answer).status
         failed = await world.event("settle.failed")
 
@@ -331,15 +340,19 @@ async def test_a_full_outbox_is_told_loudly(start_world: StartWorld, tmp_path: P
     assert (200, "OutboxFull", "error", 49) == (status, failed["reason"], failed["level"], failed["credits_held"])
 
 
-async def test_an_outbox_that_cannot_be_written_is_told_loudly(start_world: StartWorld, tmp_path: Path) -> None:
+async def test_an_outbox_that_cannot_be_written_is_told_loudly(
+    start_world: StartWorld, provider: Provider, tmp_path: Path
+) -> None:
     """The client still gets its answer, the line is an error that names the reason, and time resolves the hold."""
     port = free_port()
+    provider.gate.clear()
     async with store_server(tmp_path / "store", port, *AOF) as store:
-        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")
-        answer = asyncio.ensure_future(world.native(await world.key(), prompt=SLOW))
+        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
+        answer = asyncio.ensure_future(world.native(await world.key()))
         await world.event("generation.admitted")
-        store.kill()
+        await killed(store)
         await world.gateway.gate.outbox.close()
+        provider.gate.set()
         status = (await answer).status
         failed = await world.event("settle.failed")
 
@@ -360,7 +373,7 @@ async def test_two_gateways_on_one_directory_keep_apart(
         answer = asyncio.ensure_future(world.native(await world.key()))
         await world.event("generation.admitted")
         async with running_gateway(settings_for(tmp_path, provider.url, store_url=url)) as second:
-            store.kill()
+            await killed(store)
             provider.gate.set()
             await answer
             depths = (world.gateway.gate.outbox.depth, second.gate.outbox.depth)

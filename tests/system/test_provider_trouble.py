@@ -127,7 +127,7 @@ async def test_no_answer_is_an_unknown_outcome_and_not_retryable(start_world: St
 
 async def test_the_sdk_makes_one_attempt_when_the_outcome_is_unknown(start_world: StartWorld) -> None:
     """A second attempt could be a second paid picture."""
-    world = await start_world(timeouts={"head_s": 0.3})
+    world = await start_world(timeouts={"head_s": 1})
     async with AsyncOpenAI(base_url=f"{world.url}/openai/v1", api_key=await world.key()) as client:
         with pytest.raises(openai.APIStatusError):
             await client.images.generate(model="gpt-image-1.5", prompt=misbehave("hang"), size="1024x1024")

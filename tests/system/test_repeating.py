@@ -188,7 +188,7 @@ async def test_an_accepted_job_is_answered_again(world: World, provider: Provide
 
 async def test_an_unknown_outcome_blocks_the_key_and_then_says_so(start_world: StartWorld, provider: Provider) -> None:
     """It may have been made: 409 while nobody knows, 409 already_generated once time has released it."""
-    world = await start_world(provider_url=provider.url, timeouts={"head_s": 0.2}, unknown_grace_s=3600)
+    world = await start_world(provider_url=provider.url, timeouts={"head_s": 1}, unknown_grace_s=3600)
     provider.gate.clear()
     key = await world.key()
     first = await world.native(key, headers=ORDER)

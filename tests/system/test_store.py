@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from gatekeeper.app import running_gateway
 from gatekeeper.ledger.errors import StoreRefused
+from gatekeeper.ledger.records import Ending, Settlement
 from gatekeeper.settings import StoreSettings
 from tests.ledger.topologies import ClusterOf, free_port
 from tests.system.conftest import StartWorld
@@ -90,16 +91,26 @@ async def test_without_a_store_nothing_is_forwarded_and_with_it_all_goes_on(
 
 
 async def test_a_store_that_pauses_in_mid_generation_still_gets_its_settlement(
-    start_world: StartWorld, tmp_path: Path
+    start_world: StartWorld, provider: Provider, tmp_path: Path
 ) -> None:
     """Stopped while the provider draws and running again soon after: the charge is booked once."""
     port = free_port()
+    provider.gate.clear()
     async with store_server(tmp_path / "store", port, *AOF) as store:
-        world = await start_world(store_url=f"redis://127.0.0.1:{port}/0")
-        answer = asyncio.ensure_future(world.native(await world.key(), prompt="x [sandbox: latency=0.3]"))
+        world = await start_world(provider_url=provider.url, store_url=f"redis://127.0.0.1:{port}/0")
+        ledger, asked = world.gateway.store.ledger, asyncio.Event()
+        end = ledger.end
+
+        async def noted(team: str, ending: Ending) -> Settlement:
+            asked.set()
+            return await end(team, ending)
+
+        ledger.end = noted  # type: ignore[method-assign]
+        answer = asyncio.ensure_future(world.native(await world.key()))
         await world.event("generation.admitted")
         store.send_signal(signal.SIGSTOP)
-        await world.until_made(1)
+        provider.gate.set()
+        await asked.wait()
         store.send_signal(signal.SIGCONT)
 
         assert 200 == (await answer).status

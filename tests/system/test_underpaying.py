@@ -33,7 +33,7 @@ async def test_a_slow_reader_is_charged(start_world: StartWorld) -> None:
     app.router.add_post("/{anything:.*}", answer)
     async with TestServer(app) as server:
         url = str(server.make_url("")).rstrip("/")
-        world = await start_world(provider_url=url, timeouts={"total_s": 0.5}, client_total_s=1.5)
+        world = await start_world(provider_url=url, timeouts={"total_s": 1}, client_total_s=2)
         key = await world.key()
         reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]), limit=65536)
         body = b'{"model":"gpt-image-1.5","prompt":"x","size":"1024x1024"}'

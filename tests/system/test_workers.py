@@ -14,6 +14,7 @@ import pytest
 from gatekeeper.sandbox import RunningSandbox, SandboxSettings, start_sandbox
 from tests.certificates import Authority
 from tests.system.process import write_config
+from tests.system.provider import Provider
 from tests.system.test_process import verify
 from tests.system.test_tls_ports import serial
 from tests.system.workering import KEY, Gateway, until_gone, workers
@@ -124,13 +125,16 @@ async def test_what_a_killed_worker_held_can_be_released(tmp_path: Path, sandbox
     await verify(config)
 
 
-async def test_sigterm_drains_all_workers(tmp_path: Path, sandbox: RunningSandbox) -> None:
+async def test_sigterm_drains_all_workers(tmp_path: Path, provider: Provider) -> None:
     """What is in flight anywhere is answered and settled, the exit code is 0, and the log is whole."""
-    config = write_config(tmp_path, sandbox.url)
+    config = write_config(tmp_path, provider.url)
+    provider.gate.clear()
     async with workers(config, 2) as gateway:
-        answers = [asyncio.ensure_future(gateway.generate("a cat [sandbox: latency=4]")) for _ in range(12)]
+        answers = [asyncio.ensure_future(gateway.generate()) for _ in range(12)]
         await gateway.until_in_flight(12)
         gateway.process.signal(signal.SIGTERM)
+        await gateway.until_stopping(*gateway.worker_pids())
+        provider.gate.set()
         statuses = await asyncio.gather(*answers)
         code = await gateway.process.ended()
 
@@ -144,14 +148,18 @@ async def test_sigterm_drains_all_workers(tmp_path: Path, sandbox: RunningSandbo
 
 
 async def test_a_worker_that_is_told_to_stop_finishes_and_is_followed(
-    tmp_path: Path, sandbox: RunningSandbox
+    tmp_path: Path, provider: Provider
 ) -> None:  # fmt: skip
     """One after the other can be replaced so, and nobody's generation is cut off."""
-    config = write_config(tmp_path, sandbox.url)
+    config = write_config(tmp_path, provider.url)
+    provider.gate.clear()
     async with workers(config, 2) as gateway:
-        answers = [asyncio.ensure_future(gateway.generate("a cat [sandbox: latency=3]")) for _ in range(8)]
+        answers = [asyncio.ensure_future(gateway.generate()) for _ in range(8)]
         await gateway.until_in_flight(8)
-        os.kill(gateway.worker_pids()[0], signal.SIGTERM)
+        first = gateway.worker_pids()[0]
+        os.kill(first, signal.SIGTERM)
+        await gateway.until_stopping(first)
+        provider.gate.set()
         stopped = await gateway.process.event("worker.stopped")
         statuses = await asyncio.gather(*answers)
         await gateway.until_accepting(2)

@@ -13,8 +13,9 @@ from gatekeeper.cli.root import make_app
 from gatekeeper.sandbox import RunningSandbox, SandboxSettings, start_sandbox
 from tests.ledger.topologies import free_port
 from tests.system.process import gatekeeper, write_config
+from tests.system.provider import Provider
 from tests.system.storeserver import AOF, store_server
-from tests.system.test_outbox import segments, verify_by_url
+from tests.system.test_outbox import killed, segments, verify_by_url
 from tests.system.workering import ENVIRONMENT, run_to_its_end, workers
 
 
@@ -81,15 +82,17 @@ def test_a_number_of_workers_that_cannot_be(tmp_path: Path, number: str) -> None
     assert "GATEKEEPER_SERVER__WORKERS" in by_variable.stderr
 
 
-async def test_fewer_workers_book_what_more_have_left(tmp_path: Path, sandbox: RunningSandbox) -> None:
+async def test_fewer_workers_book_what_more_have_left(tmp_path: Path, provider: Provider) -> None:
     """Store gone, charges on the disk of three workers, all killed; one process alone books every one of them."""
     port, store_dir = free_port(), tmp_path / "store"
     environment = {"GATEKEEPER_STORE__URL": f"redis://127.0.0.1:{port}/0"}
-    config = write_config(tmp_path, sandbox.url)
+    config = write_config(tmp_path, provider.url)
+    provider.gate.clear()
     async with store_server(store_dir, port, *AOF) as store, workers(config, **environment) as gateway:
-        answers = [asyncio.ensure_future(gateway.generate("a cat [sandbox: latency=1.5]")) for _ in range(12)]
+        answers = [asyncio.ensure_future(gateway.generate()) for _ in range(12)]
         await gateway.until_in_flight(12)
-        store.kill()
+        await killed(store)
+        provider.gate.set()
         statuses = await asyncio.gather(*answers)
         waiting = await gateway.metric("gatekeeper_outbox_resolutions")
         for pid in (gateway.process.pid, *gateway.worker_pids()):

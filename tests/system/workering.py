@@ -23,7 +23,7 @@ BODY = {"model": "nano-banana-2", "prompt": "a cat", "resolution": "1K", "aspect
 TRIES, PAUSE_S = 600, 0.05
 """Half a minute, for a machine that is busy with everything else."""
 
-ESTABLISHED = "01"
+ESTABLISHED, LISTENING = "01", "0A"
 """As the system's table of connections writes it."""
 
 
@@ -105,12 +105,20 @@ class Gateway:
         found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
         return sum(map(float, found))
 
-    def connections(self) -> Counter[int]:
+    def connections(self, state: str = ESTABLISHED) -> Counter[int]:
         """How many connections to the data port each process has."""
         port = f":{int(self.url.rpartition(':')[2]):04X}"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        inodes = {row[9] for row in rows if row[1].endswith(port) and row[3] == ESTABLISHED}
+        inodes = {row[9] for row in rows if row[1].endswith(port) and row[3] == state}
         return Counter(pid for pid in self.worker_pids() for inode in _sockets(pid) if inode in inodes)
+
+    async def until_stopping(self, *pids: int) -> None:
+        """Waits (bounded) until none of these workers, which have something to end yet, takes anything new."""
+        for _ in range(TRIES):
+            if not {*pids} & {*self.connections(LISTENING)}:
+                return
+            await asyncio.sleep(PAUSE_S)
+        raise AssertionError("they do not stop")
 
 
 def _sockets(pid: int) -> list[str]:

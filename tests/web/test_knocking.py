@@ -117,6 +117,7 @@ async def test_good_keys_take_nothing() -> None:
     door = Door()
     for _ in range(AT_ONCE_MAX * 2):
         door._callers._keys._known.clear()
+        door._callers._pairs.clear()
         await door.enter(GOOD)
 
     assert 0 == len(door._callers._knocks)
