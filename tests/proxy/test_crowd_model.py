@@ -75,6 +75,7 @@ class Model:
     closed: int = 0
     seconds: float = 0
     provider_s: float = AFTER_S[TO_PROVIDER]
+    store_stands_still_s: tuple[float, float] = (0, 0)
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -158,9 +159,15 @@ class Model:
             return
         if step == TO_PROVIDER:
             self.crowd.elsewhere.__enter__()
-        after_s = self.provider_s if step == TO_PROVIDER else AFTER_S[step]
+        after_s = self.provider_s if step == TO_PROVIDER else AFTER_S[step] + self._stands_still_s()
         back_s = self.clock.at_s + after_s * self._chance.uniform(0.7, 1.6)
         heapq.heappush(self._away, (back_s, self._chance.getrandbits(32), due_s, step + 1, again))
+
+    def _stands_still_s(self) -> float:
+        """How much longer the store does nothing."""
+        begins_s, ends_s = self.store_stands_still_s
+        at_s = self.clock.at_s - self._began_s
+        return ends_s - at_s if begins_s <= at_s < ends_s else 0
 
     def _ask_again(self, again: bool) -> None:
         if again and self.clock.at_s - self._began_s < self.seconds:
@@ -221,6 +228,18 @@ async def test_slow_providers_do_not_hide_it() -> None:
 
     assert run.p99_s <= 1.6 + 0.2
     assert len(run.took_s) >= 0.5 * CARRIED * 4
+
+
+async def test_while_the_store_stands_still_no_more_come_in() -> None:
+    """Then there is nothing to do, but what came in would wait behind all that came before: only those at work feel it."""
+    usual = await carried()
+    stalled = Model(load(3, seconds=5), store_stands_still_s=(2, 2.4))
+
+    run = stalled.to_its_end()
+
+    server = ServerSettings()
+    assert stalled.present_most <= server.at_work_max + server.line_max
+    assert sum(took_s > 4 * usual.p99_s for took_s in run.took_s) <= server.at_work_max
 
 
 async def test_who_asks_again_at_once_does_not_make_it_last() -> None:
