@@ -231,7 +231,7 @@ async def test_slow_providers_do_not_hide_it() -> None:
 
 
 async def test_while_the_store_stands_still_no_more_come_in() -> None:
-    """Then there is nothing to do, but what came in would wait behind all that came before: only those at work feel it."""
+    """Then there is nothing to do, but what came in would wait behind all that came before: those at work alone do."""
     usual = await carried()
     stalled = Model(load(3, seconds=5), store_stands_still_s=(2, 2.4))
 
