@@ -277,7 +277,7 @@ class Crowd:
         another; then it does not count.
         """
         self.turns.begin()
-        if not ends and self.present >= self._in_flight_max:
+        if not ends and self.count >= self._in_flight_max:
             raise Rejected(self._full)
         if self._is_rush:
             self._look_if_over()
@@ -286,6 +286,8 @@ class Crowd:
             return None
         if len(self.line) >= self._room:
             self._refuse()
+        if self.present >= self._in_flight_max:
+            raise Rejected(self._full)
         self.elsewhere.left = self._let_in
         return self.line.join()
 
