@@ -41,7 +41,7 @@ from gatekeeper.listening import listen_admin, listen_data
 from gatekeeper.logs import emit
 from gatekeeper.metrics import Metrics
 from gatekeeper.providers import build_providers, key_headers, provider_problems
-from gatekeeper.proxy.crowd import Crowd, Elsewhere, Places, Turns
+from gatekeeper.proxy.crowd import Elsewhere, gather
 from gatekeeper.proxy.entropy import Entropy
 from gatekeeper.proxy.gate import Gate, InFlight, Shelf
 from gatekeeper.proxy.jobs.desk import JobDesk
@@ -49,7 +49,6 @@ from gatekeeper.proxy.keeping import Room
 from gatekeeper.proxy.webhooks.alerting import AlertLog
 from gatekeeper.proxy.webhooks.parts import Webhooks, open_webhooks
 from gatekeeper.reporting import report_error, report_given
-from gatekeeper.sections import ServerSettings
 from gatekeeper.serverevents import CatalogReloaded, ServerStarted, ServerStopped, StoreWarning
 from gatekeeper.settings import Settings
 from gatekeeper.store import data_dir, open_ledger
@@ -265,7 +264,7 @@ async def _build_gate(  # every argument is a part that is wired in
         jobs=settings.jobs,
         desk=JobDesk(books.ledger, clock.monotonic_s),
         webhooks=await _open_webhooks(settings, books, clock, metrics, stack),
-        crowd=_gather(server, clock, elsewhere),
+        crowd=gather(server, clock, elsewhere),
         room=_room(settings),
         public_url=server.public_url,
         certificate=open_certificate(settings, "data"),
@@ -281,16 +280,6 @@ def _room(settings: Settings) -> Room:
         json_memory_bytes=server.json_memory_kb * 1024,
         folder=data_dir(settings) if server.bodies_dir is None else settings.base_dir / server.bodies_dir,
     )
-
-
-def _gather(server: ServerSettings, clock: Clock, elsewhere: Elsewhere) -> Crowd:
-    holds = Places(
-        "More generations are asked for than the ledger can hold credits for.",
-        places=server.holds_at_once,
-        waiting_max=server.holds_waiting_max,
-        wait_max_s=server.holds_wait_max_s,
-    )
-    return Crowd(Turns(clock, server.turn_max_s), elsewhere, in_flight_max=server.in_flight_max, holds=holds)
 
 
 async def _open_webhooks(

@@ -139,9 +139,15 @@ class ServerSettings(Section):
         2000, ge=0, description="And that may wait to do so; further ones push out the first."
     )
     holds_wait_max_s: float = Field(1, gt=0, description="For so long: a hiccup of the store's disk is over by then.")
-    turn_max_s: float = Field(
-        0.006, gt=0, description="After a turn of the event loop as long as this, new requests may be refused."
+    at_work_max: int = Field(
+        64, ge=1, description="Requests worked on at once, beside those that wait for a provider, body or client."
     )
+    line_max: int = Field(
+        256,
+        ge=0,
+        description="And that wait in line for it: a batch. With who finds it full a rush begins, and nobody waits.",
+    )
+    line_wait_max_s: float = Field(1, gt=0, description="For so long: a hiccup of the store's disk is over by then.")
     shutdown_grace_s: float = Field(
         30, ge=0, description="How long SIGTERM waits for generations in flight; then their outcome is unknown."
     )

@@ -146,7 +146,7 @@ class DataPlane:
         traffic, vitals = gate.metrics.traffic, gate.metrics.vitals
         traffic.providers = gate.providers
         traffic.knows_model = lambda model: gate.shelf.catalog.find(model) is not None
-        vitals.in_hand(lambda: gate.crowd.count)
+        vitals.in_hand(lambda: gate.crowd.present)
         gate.crowd.turns.on_turn = vitals.loop_lag.observe
 
     async def handle(self, request: web.BaseRequest, trace: Trace | None = None) -> web.StreamResponse:
@@ -158,10 +158,9 @@ class DataPlane:
             trace.facts.dialect = target.dialect_name
             if request.raw_path.startswith(CALLBACKS):
                 return await receive(gate, request)
-            if target.ends:
-                gate.crowd.come_in()
-            else:
-                gate.crowd.enter()
+            turn = gate.crowd.enter(ends=target.ends)
+            if turn is not None:
+                await gate.crowd.wait(turn)
             is_in = True
             # An end is told also while the store is away, and with a key that was good when the work was asked for.
             caller = gate.authenticator.caller(request.raw_headers, to_end=target.ends, sender=request)

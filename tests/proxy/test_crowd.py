@@ -1,28 +1,20 @@
-"""What is over a bound is told so at once; who waits for a place gets it in turn."""
+"""What is over a bound is told so at once; who waits in line, or for a place, gets it in turn."""
 
 import asyncio
-from contextlib import suppress
 
 import pytest
 
+from gatekeeper.clock import SystemClock
 from gatekeeper.core.rejection import Code, Rejected
-from gatekeeper.proxy.crowd import (
-    AT_WORK_BEHIND,
-    AT_WORK_MAX,
-    AT_WORK_TRIED,
-    CALM_S,
-    TAKEN_IN_A_TURN_MAX,
-    TRY_EVERY_S,
-    Crowd,
-    Elsewhere,
-    Places,
-    Turns,
-    open_places,
-)
+from gatekeeper.proxy.crowd import CALM_S, TOLD_NO_WITH, TRY_EVERY_S, Crowd, Elsewhere, Places, gather
+from gatekeeper.sections import ServerSettings
 from tests.torture.polling import until
 
+AT_WORK = 2
+LINE = 5
 
-class HandClock:
+
+class HandClock(SystemClock):
     """A clock that is turned by hand."""
 
     def __init__(self) -> None:
@@ -32,12 +24,38 @@ class HandClock:
         return self.at_s
 
 
-TURN_MAX_S = 0.05
+def crowd(clock: HandClock | None = None, **bounds: float) -> Crowd:
+    """A crowd in a process with nothing to do, of which two are worked on at once, and five may wait."""
+    server = {"at_work_max": AT_WORK, "line_max": LINE, "line_wait_max_s": 30} | bounds
+    return gather(ServerSettings.model_validate(server), clock or HandClock(), Elsewhere())
 
 
-def crowd(clock: HandClock, *, in_flight_max: int = 10_000) -> Crowd:
-    """A crowd in a process with nothing to do."""
-    return Crowd(Turns(clock, TURN_MAX_S), Elsewhere(), in_flight_max=in_flight_max, holds=open_places())
+Turn = asyncio.Future[None]
+
+
+def come(crowded: Crowd, count: int) -> list[Turn | None]:
+    """So many that come in one moment."""
+    return [crowded.enter() for _ in range(count)]
+
+
+def in_line(crowded: Crowd, count: int = LINE) -> list[Turn]:
+    """So many that wait, behind those that are worked on."""
+    return [turn for turn in come(crowded, AT_WORK - crowded.count + count) if turn is not None]
+
+
+def rushed(clock: HandClock) -> Crowd:
+    """A crowd whose line has just been found full, and is empty again."""
+    found = crowd(clock)
+    in_line(found)
+    refuse(found)
+    return found
+
+
+def refuse(crowded: Crowd) -> Rejected:
+    """One more that is told no."""
+    with pytest.raises(Rejected) as refused:
+        crowded.enter()
+    return refused.value
 
 
 def places(count: int = 1, *, waiting_max: int = 10, wait_max_s: float = 30) -> Places:
@@ -47,23 +65,18 @@ def places(count: int = 1, *, waiting_max: int = 10, wait_max_s: float = 30) -> 
 
 async def test_one_more_than_the_bound_is_refused() -> None:
     """A request over `in_flight_max` is refused as overloaded, and told when to come again."""
-    full = crowd(HandClock(), in_flight_max=1)
+    full = crowd(in_flight_max=1)
     full.enter()
 
-    with pytest.raises(Rejected) as refused:
-        full.enter()
+    told = refuse(full).rejection
 
-    assert (Code.OVERLOADED, 503, 1) == (
-        refused.value.rejection.code,
-        refused.value.rejection.status,
-        refused.value.rejection.retry_after_s,
-    )
+    assert (Code.OVERLOADED, 503, 1) == (told.code, told.status, told.retry_after_s)
     assert 1 == full.count
 
 
 async def test_who_leaves_makes_room() -> None:
     """The bound counts who is there, not who has been."""
-    full = crowd(HandClock(), in_flight_max=1)
+    full = crowd(in_flight_max=1)
     full.enter()
     full.leave()
 
@@ -73,165 +86,173 @@ async def test_who_leaves_makes_room() -> None:
 
 
 async def test_an_end_is_let_in_whoever_is_there() -> None:
-    """What ends work that was asked for before is never refused."""
-    full = crowd(HandClock(), in_flight_max=1)
+    """What ends work that was asked for before is never refused, and waits for nobody."""
+    full = crowd(in_flight_max=1)
     full.enter()
 
-    full.come_in()
-
+    assert full.enter(ends=True) is None
     assert 2 == full.count
 
 
-def turn(clock: HandClock, crowded: Crowd, *, come: int, lasts_s: float) -> int:
-    """A turn of the event loop in which so many come; how many of them were taken."""
-    taken = 0
-    for _ in range(come):
-        with suppress(Rejected):
-            crowded.enter()
-            taken += 1
-    clock.at_s += lasts_s
-    crowded.turns.end()
-    return taken
+async def test_so_many_are_worked_on_at_once() -> None:
+    """Beyond `at_work_max` whoever comes waits in line."""
+    busy = crowd()
+
+    turns = come(busy, AT_WORK + 1)
+
+    assert [True, True, False] == [turn is None for turn in turns]
+    assert (AT_WORK, 1, AT_WORK + 1) == (busy.count, len(busy.line), busy.present)
 
 
-LONG_S = TURN_MAX_S + 0.001
-SHORT_S = 0.001
+async def test_who_waits_in_line_counts_as_in_flight() -> None:
+    """`in_flight_max` bounds them too: each is a request that is kept."""
+    full = crowd(in_flight_max=AT_WORK + 1)
+    in_line(full, 1)
+
+    assert Code.OVERLOADED is refuse(full).rejection.code
 
 
-async def test_many_that_come_together_are_taken() -> None:
-    """A batch is no overload: as long as turns were short, all that come in one turn are taken."""
-    clock = HandClock()
-    calm = crowd(clock)
-    turn(clock, calm, come=1, lasts_s=SHORT_S)
+async def test_one_comes_in_as_one_leaves() -> None:
+    """Whoever is answered makes room for the next in line."""
+    busy = crowd()
+    (turn,) = in_line(busy, 1)
 
-    assert 300 == turn(clock, calm, come=300, lasts_s=LONG_S)
+    busy.leave()
+    await busy.wait(turn)
 
-
-async def test_a_flood_in_one_turn_is_bounded() -> None:
-    """What came while the process stood still is taken up to `TAKEN_IN_A_TURN_MAX`, and the rest refused."""
-    clock = HandClock()
-    flooded = crowd(clock)
-
-    assert TAKEN_IN_A_TURN_MAX == turn(clock, flooded, come=2000, lasts_s=LONG_S)
-
-
-async def test_after_a_long_turn_so_many_may_be_at_work() -> None:
-    """What comes after a turn of more than `turn_max_s` is taken until `AT_WORK_MAX` are being worked on."""
-    clock = HandClock()
-    late = crowd(clock)
-    turn(clock, late, come=10, lasts_s=LONG_S)
-
-    assert AT_WORK_MAX - 10 == turn(clock, late, come=AT_WORK_MAX - 10, lasts_s=LONG_S)
-    assert 1 == turn(clock, late, come=100, lasts_s=SHORT_S)
-
-
-async def test_what_is_refused_for_it_is_overloaded() -> None:
-    """The refusal says that there is more to do than gets done."""
-    clock = HandClock()
-    late = crowd(clock)
-    turn(clock, late, come=AT_WORK_MAX, lasts_s=LONG_S)
-    late.enter()
-
-    with pytest.raises(Rejected) as refused:
-        late.enter()
-
-    assert Code.OVERLOADED is refused.value.rejection.code
-    assert AT_WORK_MAX + 1 == late.count
-
-
-def refusing(clock: HandClock) -> Crowd:
-    """A crowd that has just refused, with nobody at work any more."""
-    found = crowd(clock)
-    turn(clock, found, come=AT_WORK_MAX, lasts_s=LONG_S)
-    turn(clock, found, come=2, lasts_s=SHORT_S)
-    while found.count:
-        found.leave()
-    return found
-
-
-async def test_while_it_refuses_fewer_are_at_work() -> None:
-    """From a refusal on `AT_WORK_BEHIND` are enough, in short turns too: more would only make each wait longer."""
-    clock = HandClock()
-    behind = refusing(clock)
-
-    assert AT_WORK_BEHIND == turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
-
-
-async def test_one_is_taken_as_one_gets_done() -> None:
-    """While it is behind, whoever leaves makes room for one more."""
-    clock = HandClock()
-    behind = refusing(clock)
-    turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
-    for _ in range(5):
-        behind.leave()
-
-    assert 5 == turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
-
-
-async def test_the_first_of_a_turn_is_always_taken() -> None:
-    """However many are at work, and whatever they wait for, each turn takes one: nobody is shut out for ever."""
-    clock = HandClock()
-    behind = refusing(clock)
-    turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
-
-    assert [1, 1, 1] == [turn(clock, behind, come=50, lasts_s=SHORT_S) for _ in range(3)]
+    assert (AT_WORK, 0) == (busy.count, len(busy.line))
 
 
 async def test_who_waits_elsewhere_is_not_at_work() -> None:
-    """Requests that wait for a provider need no time here: thousands of them keep nobody out."""
-    clock = HandClock()
-    behind = refusing(clock)
-    turn(clock, behind, come=AT_WORK_BEHIND, lasts_s=SHORT_S)
-    for _ in range(AT_WORK_BEHIND):
-        behind.elsewhere.__enter__()
+    """One that goes to its provider makes room as well: thousands of slow pictures keep nobody out."""
+    busy = crowd()
+    (turn,) = in_line(busy, 1)
 
-    assert AT_WORK_BEHIND == turn(clock, behind, come=AT_WORK_MAX, lasts_s=SHORT_S)
+    with busy.elsewhere:
+        await busy.wait(turn)
+
+    assert (AT_WORK + 1, 0) == (busy.count, len(busy.line))
 
 
-async def test_now_and_then_more_are_tried() -> None:
-    """While it lasts, every `TRY_EVERY_S` so many may be at work as can be carried, until one is refused again."""
-    clock = HandClock()
-    behind = refusing(clock)
-    tried = []
-    for _ in range(round(3 * TRY_EVERY_S / CALM_S)):
-        tried.append(turn(clock, behind, come=AT_WORK_MAX, lasts_s=CALM_S / 2))
-        while behind.count:
-            behind.leave()
-        clock.at_s += CALM_S / 2
+async def test_the_line_is_told_only_while_somebody_waits() -> None:
+    """Where nobody does, going elsewhere costs nothing more."""
+    busy = crowd()
+    in_line(busy, 1)
+    busy.leave()
 
-    assert {AT_WORK_BEHIND, AT_WORK_TRIED} == set(tried)
-    assert 2 <= tried.count(AT_WORK_TRIED) <= 3
+    assert busy.elsewhere.left is None
+
+
+async def test_of_a_few_whoever_came_first_is_let_in() -> None:
+    """As long as hardly more wait than were let in since the first of them came, it is first come, first served."""
+    busy = crowd()
+    turns = in_line(busy, 1)
+
+    busy.leave()
+    turns += in_line(busy, 1)
+    busy.leave()
+
+    assert [True, True] == [turn.done() for turn in turns]
+
+
+async def test_of_many_whoever_came_last_is_let_in() -> None:
+    """Where more wait, most of them do so in vain: whoever is served was not kept waiting. And half as many are worked
+    on."""
+    busy = crowd()
+    turns = in_line(busy)
+
+    for _ in range(AT_WORK):
+        busy.leave()
+
+    assert [False, False, False, False, True] == [turn.done() for turn in turns]
+
+
+async def test_who_waits_in_line_too_long_is_told_no() -> None:
+    """After `line_wait_max_s` the answer is 503, whatever those at work wait for."""
+    stuck = crowd(line_wait_max_s=0.01)
+    (turn,) = in_line(stuck, 1)
+
+    with pytest.raises(Rejected) as refused:
+        await stuck.wait(turn)
+
+    assert Code.OVERLOADED is refused.value.rejection.code
+    assert (AT_WORK, 0) == (stuck.count, len(stuck.line))
+
+
+@pytest.mark.parametrize("its_turn_came", [False, True])
+async def test_who_leaves_the_line_keeps_nobody_out(its_turn_came: bool) -> None:
+    """A client that goes away gives up its turn, also when the turn has just come."""
+    busy = crowd()
+    (turn,) = in_line(busy, 1)
+    waiting = asyncio.create_task(busy.wait(turn))
+    await asyncio.sleep(0)
+
+    if its_turn_came:
+        busy.leave()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert (AT_WORK - its_turn_came, 0) == (busy.count, len(busy.line))
+
+
+async def test_who_finds_the_line_full_is_told_no() -> None:
+    """And so are those that came first, a few with each: what waits in a line that is full waits in vain."""
+    full = crowd(line_max=3 * TOLD_NO_WITH)
+    turns = in_line(full, 3 * TOLD_NO_WITH)
+
+    refused = refuse(full)
+
+    told = [turn.exception() for turn in turns if turn.done()]
+    assert Code.OVERLOADED is refused.rejection.code
+    assert [True] * TOLD_NO_WITH == [turn.done() for turn in turns[:TOLD_NO_WITH]]
+    assert [Code.OVERLOADED] * TOLD_NO_WITH == [each.rejection.code for each in told if isinstance(each, Rejected)]
+
+
+async def test_in_a_rush_nobody_waits() -> None:
+    """Who would have to is told no at once, though the line is empty."""
+    rush = rushed(HandClock())
+
+    assert Code.OVERLOADED is refuse(rush).rejection.code
+    assert 0 == len(rush.line)
+
+
+async def test_in_a_rush_half_as_many_are_worked_on() -> None:
+    """Each takes half as long, and no fewer get done: as one leaves another one comes in, however many that is."""
+    rush = rushed(HandClock())
+    for _ in range(AT_WORK // 2 + 1):
+        rush.leave()
+
+    assert rush.enter() is None
+    refuse(rush)
 
 
 async def test_a_while_without_a_refusal_ends_it() -> None:
-    """After `CALM_S` in which nobody had to be refused it is behind no more."""
+    """After `CALM_S` in which nobody had to be told no the rush is over."""
     clock = HandClock()
-    rested = refusing(clock)
+    rested = rushed(clock)
     clock.at_s += CALM_S + 0.001
 
-    assert 300 == turn(clock, rested, come=300, lasts_s=SHORT_S)
+    assert LINE == len(in_line(rested))
 
 
-async def test_a_long_turn_of_before_is_forgotten() -> None:
-    """A long turn says something about what came while it lasted, and nothing about what comes after a pause."""
+async def test_now_and_then_it_is_tried() -> None:
+    """While it lasts the line is open again every `TRY_EVERY_S`, until it is full: who comes again at once, and could
+    be served, would make it last."""
     clock = HandClock()
-    rested = crowd(clock)
-    turn(clock, rested, come=10, lasts_s=LONG_S)
-    clock.at_s += CALM_S + 0.001
+    lasting, open_at = rushed(clock), list[float]()
+    began_s = clock.at_s
+    while clock.at_s < began_s + 2.5 * TRY_EVERY_S:
+        clock.at_s += CALM_S / 2
+        try:
+            turn = lasting.enter()
+        except Rejected:
+            continue
+        assert turn is not None
+        open_at.append(clock.at_s - began_s)
+        in_line(lasting, LINE - 1)
+        refuse(lasting)
 
-    assert 300 == turn(clock, rested, come=300, lasts_s=SHORT_S)
-
-
-async def test_a_turn_ends_by_itself() -> None:
-    """The first that comes asks the event loop to tell when the next turn begins."""
-    clock = HandClock()
-    asked = crowd(clock)
-    turn(clock, asked, come=AT_WORK_MAX, lasts_s=LONG_S)
-    asked.enter()
-
-    await asyncio.sleep(0)
-
-    assert not asked.turns._in_turn
+    assert pytest.approx([TRY_EVERY_S, 2 * TRY_EVERY_S], abs=CALM_S) == open_at
 
 
 async def test_who_came_last_gets_the_next_place() -> None:
@@ -306,13 +327,13 @@ async def test_who_waits_for_a_place_is_elsewhere() -> None:
 
 
 async def test_how_long_each_turn_was_is_told() -> None:
-    """Whoever measures hears of each in which a request came."""
+    """Whoever measures hears of each in which a request came; a turn ends by itself."""
     clock, told = HandClock(), list[float]()
     crowded = crowd(clock)
     crowded.turns.on_turn = told.append
     for took_s in (0.0, 0.02):
-        crowded.turns.take(0)
+        crowded.enter()
         clock.at_s += took_s
-        crowded.turns.end()
+        await asyncio.sleep(0)
 
     assert pytest.approx([0.0, 0.02]) == told
