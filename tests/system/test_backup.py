@@ -17,7 +17,7 @@ from tests.system.process import write_config
 from tests.system.storeserver import AOF, store_server
 from tests.system.workering import run_to_its_end
 
-STUDIO = {"STUDIO_KEY": "gk_the_process_of_the_tests", "GATEKEEPER_SERVER__TURN_MAX_S": "10"}
+STUDIO = {"STUDIO_KEY": "gk_the_process_of_the_tests", "GATEKEEPER_SERVER__LINE_WAIT_MAX_S": "30"}
 """However slow the machine of the tests is, nobody is refused for that."""
 TRIES = 500
 

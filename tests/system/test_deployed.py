@@ -21,7 +21,7 @@ from tests.system.process import write_config
 from tests.system.storeserver import store_server
 from tests.system.test_process import verify
 
-STUDIO = {"STUDIO_KEY": "gk_the_process_of_the_tests", "GATEKEEPER_SERVER__TURN_MAX_S": "10"}
+STUDIO = {"STUDIO_KEY": "gk_the_process_of_the_tests", "GATEKEEPER_SERVER__LINE_WAIT_MAX_S": "30"}
 """However slow the machine of the tests is, nobody is refused for that."""
 OPTIONS = composed()["services"]["store"]["command"][1:]
 """With what the compose file starts its store."""
