@@ -142,22 +142,23 @@ class _Connection(web.RequestHandler):
 
     def finish(self) -> bool:
         """Takes no request after the one that it is at; a connection that has had none has a moment for it. False:
-        there is nothing to wait for."""
+        there is nothing to wait for. An answer that is not all sent is waited for."""
         self._is_last = True
         if not self._request_count:
             self._loop.call_later(FIRST_REQUEST_S, self._end_unasked)
         elif self._waiter is not None and not self._waiter.done():
+            unread = self.transport is not None and self.transport.get_write_buffer_size()
             self.force_close()
-            return False
+            return bool(unread)
+        elif type(self._current_request) is Request:
+            self._current_request.be_last()
         elif not self._is_ours:
             self.close()
-        elif type(self._current_request) is Request:
-            self._current_request.keep_alive = False
         return True
 
     def _end_unasked(self) -> None:
-        if not self._request_count:
-            self.force_close()
+        if not self._request_count and self.transport is not None:
+            self.transport.abort()  # to say goodbye by TLS would wait for the other side's
 
     async def start(self) -> None:
         """Answers the requests of this connection, one after the other, as aiohttp's own does.
@@ -172,7 +173,7 @@ class _Connection(web.RequestHandler):
                     await self._waiter
                 finally:
                     self._waiter = None
-            if self._buffer_paused or type(self._messages[0][0]) is not RawRequestMessage:
+            if type(self._messages[0][0]) is not RawRequestMessage or (self._buffer_paused and not self._is_last):
                 self._is_ours = False
                 await super().start()
                 return
@@ -196,7 +197,7 @@ class _Connection(web.RequestHandler):
             writer = None if self._factory is Request else StreamWriter(self, self._loop)
             request = self._factory(message, body, self, writer, task)
             if self._is_last and type(request) is Request:
-                request.keep_alive = False
+                request.be_last()
             answer, is_gone = await self._handled(request)
             if is_gone:
                 return False
