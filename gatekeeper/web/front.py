@@ -7,7 +7,6 @@ begins another for each request, which costs two turns of the event loop and a t
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Never
 
@@ -32,7 +31,8 @@ Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 class FrontServer(web.Server):
     """Hands parsed requests to `handle`; `refuse` makes the answer to what could not be parsed. `count` is how many
-    connections are open. Whoever reads nothing of what waits for him in `unread_s` is hung up on.
+    connections are open. Whoever reads nothing of what waits for him in `unread_s` is hung up on. `on_cut_off` is
+    called before somebody is cut off.
 
     As it stops, what is asked is read to its end and answered, which aiohttp's own does not: that takes no more bytes
     from then on, so that a body which is still coming never ends, and closes connections that were made but not read.
@@ -44,12 +44,14 @@ class FrontServer(web.Server):
         refuse: Callable[[], web.StreamResponse],
         request_factory: Callable[..., web.BaseRequest] | None = None,
         unread_s: float = UNREAD_S,
+        on_cut_off: Callable[[], None] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(handle, request_factory=request_factory or Request, **options)
         self._refuse = refuse
         self._options = options
         self._unread_s = unread_s
+        self._on_cut_off = on_cut_off
         self._is_stopping = False
         self._finishing = set[web.RequestHandler]()
         self._finished = asyncio.Event()
@@ -91,9 +93,12 @@ class FrontServer(web.Server):
         """Waits for what is asked to be answered, so many seconds at most; what is there then is cut off."""
         if self._finishing:
             self._finished.clear()
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(timeout):
                     await self._finished.wait()
+            except TimeoutError:
+                if self._on_cut_off is not None:
+                    self._on_cut_off()
         await super().shutdown(CUT_OFF_S)
 
     def __call__(self) -> web.RequestHandler:
@@ -144,6 +149,8 @@ class _Connection(web.RequestHandler):
         """Takes no request after the one that it is at; a connection that has had none has a moment for it. False:
         there is nothing to wait for. An answer that is not all sent is waited for."""
         self._is_last = True
+        if self._force_close:
+            return self._request_in_progress
         if not self._request_count:
             self._loop.call_later(FIRST_REQUEST_S, self._end_unasked)
         elif self._waiter is not None and not self._waiter.done():
