@@ -24,6 +24,8 @@ import uvloop
 
 from benchmarks.lab import LISTENING
 
+RUNNING: Final = 202
+"""What fal answers to the poll of a job that is not over."""
 READ_MAX: Final = 1 << 16
 """Bodies beyond this many bytes are counted, not kept."""
 MAKES: Final = ("/images/generations", "/images/edits")
@@ -175,19 +177,25 @@ class Connection(asyncio.Protocol):
         if not job:
             number = sum(provider.jobs.values())
             provider.jobs[who] += 1
-            about = f"{provider.address}/{who}/fal{app}/requests/job-{number}"
-            told = {"status": "IN_QUEUE", "request_id": f"job-{number}", "queue_position": 0, "response_url": about}
-            return response(orjson.dumps(told | {"status_url": f"{about}/status", "cancel_url": f"{about}/cancel"}))
+            return response(self._told(who, app, f"job-{number}", "IN_QUEUE", queue_position=0))
         if job.endswith("/status"):
             tally.polls += 1
-            status = "COMPLETED" if provider.ended else "IN_PROGRESS"
-            return response(orjson.dumps({"status": status, "request_id": job.split("/")[0], "logs": None}))
+            job = job.removesuffix("/status")
+            if provider.ended:
+                return response(self._told(who, app, job, "COMPLETED", logs=None, metrics={"inference_time": 1.5}))
+            return response(self._told(who, app, job, "IN_PROGRESS", logs=None, metrics={}), f"{RUNNING} Accepted")
         if job not in provider.fetched:  # however often its result is fetched, it was made once
             provider.fetched.add(job)
             tally.generations += 1
             tally.outputs += 1
         picture = {"url": "https://cdn.example.com/i/1.png", "width": 1024, "height": 1024}
         return response(orjson.dumps({"images": [picture], "seed": 1}))
+
+    def _told(self, who: str, app: str, job: str, status: str, **more: object) -> bytes:
+        """How a job stands, with the three addresses that fal names every time."""
+        about = f"{self._provider.address}/{who}/fal{app}/requests/{job}"
+        links = {"response_url": about, "status_url": f"{about}/status", "cancel_url": f"{about}/cancel"}
+        return orjson.dumps({"status": status, "request_id": job, **links, **more})
 
 
 async def serve(port: int) -> None:

@@ -19,6 +19,7 @@ WORDS: Final = (
     "dune", "piano", "meadow", "river", "balcony", "rooftop", "thunder",
 )  # fmt: skip
 AGENT: Final = "OpenAI/Python 2.8.1"
+FAL_AGENT: Final = "fal-client/1.0.3 (python)"
 
 
 def prompts(seed: int = 1) -> Iterator[str]:
@@ -63,14 +64,25 @@ class Generations:
         return make
 
 
-def gets(url: str, key: str = KEY, header: str = "Bearer") -> Make:
-    """The same question again and again, such as a poll."""
+def gets(url: str, key: str = KEY, scheme: str = "Bearer", agent: str = AGENT) -> Make:
+    """The same question again and again, in the headers that httpx sends, which most SDKs are built on."""
     found = urlsplit(url)
     request = (
-        f"GET {found.path} HTTP/1.1\r\nHost: {found.netloc}\r\nAuthorization: {header} {key}\r\n"
-        f"Accept: application/json\r\nUser-Agent: {AGENT}\r\nAccept-Encoding: gzip, deflate\r\n\r\n"
+        f"GET {found.path}{'?' if found.query else ''}{found.query} HTTP/1.1\r\nHost: {found.netloc}\r\n"
+        "Accept: */*\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n"
+        f"Authorization: {scheme} {key}\r\nUser-Agent: {agent}\r\n\r\n"
     ).encode()
     return lambda: request
+
+
+def fal_gets(url: str) -> Make:
+    """A question about a job as fal's client asks it (fal_client 1.0.3)."""
+    return gets(url, scheme="Key", agent=FAL_AGENT)
+
+
+def fal_polls(url: str) -> Make:
+    """How the job at this address stands: its client always says whether it wants the logs."""
+    return fal_gets(f"{url}/status?logs=false")
 
 
 def in_turn(makers: Sequence[Make]) -> Make:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import lru_cache
 from threading import Lock
 from time import time_ns
 from typing import Any, BinaryIO, Final, Literal, Never, get_args
@@ -37,8 +36,9 @@ _is_word = re.compile(r"[A-Za-z0-9_.:*/+-]{1,64}").fullmatch
 LINES_WAITING_MAX = 64
 """Some fifty kilobytes: few turns of the event loop have more, and larger pieces of memory cost far more to get."""
 
-ALIKE_REMEMBERED: Final = 1024
-"""Lines that are told again, some kilobyte each: a few dozen are the refusals of a loop that nobody has stopped."""
+ALIKE_REMEMBERED: Final = 4096
+"""Lines that are told again, about a kilobyte each: two for whatever is asked of a model again and again, and the
+refusals of loops that nobody has stopped."""
 
 PLAIN_MICROCREDITS_MIN: Final = 1000
 """Smaller ones a float is written with an exponent."""
@@ -111,14 +111,20 @@ class _Lines:
 
 def _now() -> str:
     """The time of day as lines tell it: ISO 8601, UTC, to the microsecond."""
-    digits = str(time_ns())
-    return f"{_second_text(digits[:-9])}.{digits[-9:-3]}Z"
+    digits = str(time_ns() // 1000)
+    return f"{_SECONDS[digits[:-6]]}{digits[-6:]}Z"
 
 
-@lru_cache(maxsize=2)
-def _second_text(second: str) -> str:
-    """Made once for all lines of a second."""
-    return datetime.fromtimestamp(int(second), UTC).replace(tzinfo=None).isoformat()
+class _Seconds(dict[str, str]):
+    """The text of this second, made once for all its lines."""
+
+    def __missing__(self, digits: str) -> str:
+        self.clear()
+        text = self[digits] = f"{datetime.fromtimestamp(int(digits), UTC).replace(tzinfo=None).isoformat()}."
+        return text
+
+
+_SECONDS: Final = _Seconds()
 
 
 Tell = Callable[[dict[str, Any]], None]
@@ -217,31 +223,47 @@ def emit(event: Event) -> None:
         tell(kind.line_of(event))
 
 
-def emit_alike(make: Callable[[], Event], request_id: str, key: Hashable, keeps: object) -> None:
-    """As `emit` of what `make` makes, where it is what any other with this key is but for its `request_id`, which is
-    of plain characters. What such lines have in common is written once. `keeps` is what the key has identities of."""
+Runs = tuple[tuple[str, ...], ...]
+"""Fields of a line, by those that stand side by side."""
+
+
+def emit_alike(make: Callable[[], Event], key: Hashable, keeps: object, differ: Runs, texts: tuple[str, ...]) -> None:
+    """As `emit` of what `make` makes, where it is what any other with this key is but for the fields that `differ`: in
+    `texts` is the JSON of each run of them, names and values. What such lines have in common is written once. `keeps`
+    is what the key has identities of."""
     known = _alike.get(key)
     if known is None:
-        event = make()
-        known = _alike.put(key, (*_in_common(event, request_id), keeps))
+        known = _alike.put(key, (*_in_common(make(), differ), keeps))
     level, common, _ = known
     write = _OUTPUT.writes.get(level)
     if write is None:
         emit(make())
     else:
-        write(b'{"request_id":"%b%b%b"}' % (request_id.encode(), common, _now().encode()))
+        parts = common.copy()
+        parts[1::2] = (*texts, _now())
+        write("".join(parts).encode())
 
 
-_alike: Final = Memo[Hashable, tuple[str, bytes, object]](ALIKE_REMEMBERED)
+_alike: Final = Memo[Hashable, tuple[str, list[str], object]](ALIKE_REMEMBERED)
+
+_PLACE: Final = "\0"
+"""No JSON has it as it is."""
 
 
-def _in_common(event: Event, request_id: str) -> tuple[str, bytes]:
-    """The level of a line, and what stands in it between the id of its request and its time."""
+def _in_common(event: Event, differ: Runs) -> tuple[str, list[str]]:
+    """The level of a line, and the line with a part for each run of fields that differ, and for its time, between those
+    that are the same."""
     kind = _KINDS[type(event)]
     line = kind.line_of(event) | {"level": kind.level}
-    if line.pop("request_id") != request_id:
-        raise ValueError("the id of another request")
-    return kind.level, b'",' + orjson.dumps(line, _default)[1:-1] + b',"timestamp":"'
+    places = {run[0] for run in differ}
+    differing = {name for run in differ for name in run}
+    parts = [
+        _PLACE if name in places else orjson.dumps({name: value}, _default)[1:-1].decode()
+        for name, value in line.items()
+        if name in places or name not in differing
+    ]
+    text = f'{{{",".join(parts)},"timestamp":"{_PLACE}"}}'
+    return kind.level, text.replace(_PLACE, f"{_PLACE}{_PLACE}").split(_PLACE)
 
 
 class _Kind:

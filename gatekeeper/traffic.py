@@ -73,14 +73,11 @@ class Traffic:
     def refused(self, facts: GenerationFacts, code: str) -> None:
         """One more that was refused, with this code."""
         provider, model, operation = facts.provider or ELSE, facts.model or ELSE, facts.operation or ELSE
-        cells, labels = self._requests.cells, (provider, model, operation, code)
-        if labels not in cells and not self.knows_model(model):
+        try:
+            self._requests.cells[provider, model, operation, code] += 1
+        except KeyError:
             # What the catalog does not know has the name that the caller gave it.
-            labels = provider, ELSE, operation, code
-        if labels in cells:
-            cells[labels] += 1
-        else:
-            self._requests.add(labels)
+            self._requests.add((provider, model if self.knows_model(model) else ELSE, operation, code))
 
     def answered(self, facts: GenerationFacts, end: str | None, status: int, took_s: float) -> None:
         """One more that has an answer with this status. `end` is that of a generation; all else has none."""

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from benchmarks.bench import Bench, Site
 from benchmarks.grown.sizes import sizes_of
 from benchmarks.lab import Running
-from benchmarks.load import Make, Window
+from benchmarks.load import OK, Make, Window
 from benchmarks.rounds import Cell, measure
 from benchmarks.servers import Gateway, gateway_settings, start_gateway
 
@@ -41,6 +41,8 @@ class Point:
     store: Running
     gateway: Gateway | None = None
     makes: dict[str, Make] = field(default_factory=dict)
+    statuses: dict[str, int] = field(default_factory=dict)
+    """What is answered to each of them where it is not 200."""
     found: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -111,7 +113,8 @@ async def load(bench: Bench, points: Sequence[Point]) -> None:
         for kind, make in point.makes.items():
             name = f"{kind} {point.size}"
             meter = meters[name] = StoreMeter(point)
-            cells.append(Cell(name, point.serving.process, make, before=meter.before, after=meter.after))
+            status = point.statuses.get(kind, OK)
+            cells.append(Cell(name, point.serving.process, make, status, before=meter.before, after=meter.after))
     for point in points:
         point.note(STORE_MB, await store_bytes(point) / 2**20)
     await look_beside(bench, points)

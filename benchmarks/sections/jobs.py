@@ -6,7 +6,7 @@ from benchmarks.bench import Bench
 from benchmarks.client import Answer, ask
 from benchmarks.load import Make
 from benchmarks.servers import KEY, Gateway
-from benchmarks.traffic import gets, in_turn
+from benchmarks.traffic import fal_polls, in_turn
 
 JOBS = 20
 """Jobs that are polled in turn: as many as a small team has at a time."""
@@ -36,7 +36,7 @@ class Jobs:
 
     def polls(self) -> Make:
         """How they stand, one after the other."""
-        return in_turn([gets(f"{url}/status", header="Key") for url in self._urls])
+        return in_turn([fal_polls(url) for url in self._urls])
 
     async def _ask(self, method: str, url: str, body: bytes = b"") -> Answer:
         headers = {"Authorization": AUTHORIZATION} | ({"Content_Type": "application/json"} if body else {})

@@ -8,6 +8,7 @@ from benchmarks.baselines.nginx import lua_books, lua_modules, nginx_binary, sta
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure
 from benchmarks.load import Window
+from benchmarks.mock import RUNNING
 from benchmarks.results import Row, Section
 from benchmarks.rounds import Cell, Readings, measure
 from benchmarks.sections.jobs import Jobs
@@ -76,7 +77,7 @@ async def run(bench: Bench) -> list[Section]:
             Cell(ONCE, gate, Generations(url, once=True).maker()),
             Cell(UNSUPPORTED, gate, Generations(url, sizes=WRONG_SIZES).maker(), 422),
             Cell(BROKE, gate, Generations(url, key=BROKE_KEY).maker(), 402),
-            Cell(POLL, gate, jobs.polls(), before=calls.before, after=calls.after),
+            Cell(POLL, gate, jobs.polls(), RUNNING, before=calls.before, after=calls.after),
         ]
         cells += await _nginx_cells(bench)
         readings = await measure(cells, bench.sizes.rounds, bench.sizes.seconds, bench.budget)

@@ -55,9 +55,12 @@ def parse_credits(value: str | int | Decimal) -> int:
 
 def credits_text(amount_microcredits: int) -> str:
     """An amount as the shortest exact decimal: 73500000 is "73.5"."""
+    whole, micro = divmod(amount_microcredits, MICRO)
+    if not micro:
+        return str(whole)
     sign = "-" if amount_microcredits < 0 else ""
     whole, micro = divmod(abs(amount_microcredits), MICRO)
-    return f"{sign}{whole}.{micro:06d}".rstrip("0").rstrip(".") if micro else f"{sign}{whole}"
+    return f"{sign}{whole}.{micro:06d}".rstrip("0")
 
 
 def round_microcredits(exact: Fraction, rounding: Rounding) -> int:

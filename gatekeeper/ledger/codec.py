@@ -6,6 +6,7 @@ The counterpart of the formats in `lua/prelude.lua`. Text that the ledger did no
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from gatekeeper.ledger.errors import LedgerBroken
@@ -14,7 +15,7 @@ from gatekeeper.ledger.records import Ending, Entry, EntryKind, HoldContext, Hol
 from gatekeeper.ledger.reports import EndedHold, Grant, OpenHold
 from gatekeeper.ledger.teamplan import plan_text, read_plan
 from gatekeeper.ledger.teamrecord import Caps, KeyRecord, Limit, OlderSecret, Per, TeamRecord
-from gatekeeper.ledger.wire import packed
+from gatekeeper.ledger.wire import WORDS_BEGIN, packed
 
 STATES: Final = {
     "H": HoldState.HELD,
@@ -36,6 +37,8 @@ POLICIES: Final = {
 }  # fmt: skip
 NO_WINDOWS: Final = "0:0:0:0"
 """In place of when a hold's windows began, where nobody knows: it counts in none."""
+ALIKE_KEPT: Final = 2048
+"""Terms and accounts of holds, some hundred bytes each: a busy hour has a few hundred."""
 PERIODS: Final = (Per.HOUR, Per.DAY, Per.WEEK, Per.MONTH)
 """The order of the windows in a scope's counters."""
 
@@ -73,13 +76,28 @@ def team_arguments(record: TeamRecord) -> list[str]:
 
 def order_words(of: HoldOrder) -> bytes:
     """A hold as hold.lua reads it, packed, but for its day and its calendar windows, which stand before this."""
-    words = (
-        of.hold_id,
-        f"{of.amount}:{of.ttl_ms}:{of.grace_ms}:{of.on_unknown[0]}",
-        f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}",
-        of.meta,
-    )
-    return packed((*words, of.once, of.once_within_ms, of.shadow) if of.once or of.shadow else words)
+    policy, meta = of.on_unknown[0], of.meta
+    if of.fingerprint or of.once or of.shadow or not meta.isascii():
+        terms = f"{of.amount}:{of.ttl_ms}:{of.grace_ms}:{policy}"
+        account = f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}"
+        words = (of.hold_id, terms, account, meta)
+        return packed((*words, of.once, of.once_within_ms, of.shadow) if of.once or of.shadow else words)
+    alike = _alike(
+        of.amount, of.ttl_ms, of.grace_ms, policy, of.project, of.member, of.key_id, of.price_list, of.usage
+    )  # fmt: skip
+    hold_id = of.hold_id.encode()
+    return b"*4\r\n$%d\r\n%b\r\n%b$%d\r\n%b\r\n" % (len(hold_id), hold_id, alike, len(meta), meta.encode())
+
+
+@lru_cache(maxsize=ALIKE_KEPT)
+def _alike(  # noqa: PLR0913, PLR0917  # all that many holds have in common
+    amount: int, ttl_ms: int, grace_ms: int, policy: str, project: str, member: str, key_id: str, price_list: str,
+    usage: str,
+) -> bytes:  # fmt: skip
+    """The terms and the account of a hold, as two words that are packed."""
+    terms = f"{amount}:{ttl_ms}:{grace_ms}:{policy}"
+    words = packed((terms, f"{project}\t{member}\t{key_id}\t\t{price_list}\t{usage}"))
+    return words[WORDS_BEGIN:]
 
 
 def read_order(team: str, words: Sequence[str]) -> HoldOrder:
@@ -96,13 +114,26 @@ def read_order(team: str, words: Sequence[str]) -> HoldOrder:
 
 def ending_words(ending: Ending) -> bytes:
     """The end of a hold as settle.lua reads it, packed, but for an answer that is kept."""
-    of = ending.context
-    context = of and (
-        f"{of.amount}\t{of.windows or NO_WINDOWS}\t"
-        f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}"
+    of, hold_id = ending.context, ending.hold_id.encode()
+    account = of and (
+        of.amount, of.windows, of.project, of.member, of.key_id, of.fingerprint, of.price_list, of.usage
+    )  # fmt: skip
+    alike = _alike_ending(
+        ending.amount, ending.outputs, ending.undo, ending.within_available, ending.why, ending.meta, account
     )
-    terms = f"{ending.amount}:{ending.outputs}:{ending.undo:d}:{ending.within_available:d}"
-    return packed((ending.hold_id, terms, ending.why, ending.meta, context or ""))
+    return b"*5\r\n$%d\r\n%b\r\n%b" % (len(hold_id), hold_id, alike)
+
+
+@lru_cache(maxsize=ALIKE_KEPT)
+def _alike_ending(
+    amount: int, outputs: int, undo: bool, within: bool, why: str, meta: str, account: tuple[int | str, ...] | None
+) -> bytes:
+    """All that many ends have in common, as four words that are packed."""
+    context = ""
+    if account is not None:
+        held, windows, *others = account
+        context = "\t".join((str(held), str(windows or NO_WINDOWS), *map(str, others)))
+    return packed((f"{amount}:{outputs}:{undo:d}:{within:d}", why, meta, context))[WORDS_BEGIN:]
 
 
 def read_ending(words: Sequence[str]) -> Ending:

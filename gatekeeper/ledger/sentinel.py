@@ -64,7 +64,12 @@ class MasterSource:
         host, port = self._master = await self._find()
         connection = self._make(host=host, port=port, redis_connect_func=self._greet, **self._options)
         connection.generation = self._generation
-        await connection.connect()
+        try:
+            await connection.connect()
+        except BaseException:
+            # Who gives up in the middle of the greeting leaves it open, and nobody else knows of it.
+            await connection.disconnect(nowait=True)
+            raise
         return connection
 
     async def release(self, connection: Any) -> None:

@@ -21,6 +21,7 @@ from gatekeeper.ledger.teamrecord import TeamRecord
 from gatekeeper.proxy.gate import Call, Provider
 from gatekeeper.proxy.past import ENFORCED, Past
 from gatekeeper.proxy.phases import check_phase
+from gatekeeper.proxy.telling import Told, admitted_facts, admitted_words
 
 NAME_SHOWN_MAX = 80
 """How much of a name that somebody sent is repeated back."""
@@ -47,7 +48,9 @@ ADMITTED_REMEMBERED: Final = 4096
 
 _Key = tuple[int, int, str | None, Settings]
 
-_admitted: Final = Memo[_Key, tuple[Catalog, Provider, ModelSpec, Offer, ValidRequest, Quote]](ADMITTED_REMEMBERED)
+_admitted: Final = Memo[_Key, tuple[Catalog, Provider, ModelSpec, Offer, ValidRequest, Quote, Told, int]](
+    ADMITTED_REMEMBERED
+)
 """By the identities of catalog and provider, which are remembered with it, the model's name and the settings. Of a
 prompt only whether there is one."""
 
@@ -57,8 +60,9 @@ _refused: Final = Memo[_Key, tuple[Catalog, Provider, Rejection]](REFUSALS_REMEM
 
 @dataclass(slots=True)
 class Admission:
-    """A request that may be sent if the credits allow it. `model` has the defaults of the offer. It does not change; to
-    make a frozen one would cost more."""
+    """A request that may be sent if the credits allow it. `model` has the defaults of the offer, `told` is all this for
+    log lines, and `ttl_s` how long its hold has to last at least, as the model says (0: it says nothing). It does not
+    change; to make a frozen one would cost more."""
 
     provider: Provider
     model: ModelSpec
@@ -66,6 +70,8 @@ class Admission:
     asked: GenerationRequest
     valid: ValidRequest
     quote: Quote
+    told: Told
+    ttl_s: int
 
 
 def admit(
@@ -81,13 +87,14 @@ def admit(
     """Finds who offers the model, then checks lifecycle, permission, capability, the project's rule and the price.
     Raises `Rejected`; in shadow only where no price can be found, not even that of the nearest valid request. What is
     let in, of a team that may ask for every model, is remembered, and so is what the model does not do."""
-    if past is not ENFORCED or len(candidates) != 1 or not _may_ask_all(team):
+    may_ask_all = team.models_allow == EVERY_MODEL and not team.models_deny and not team.projects
+    if past is not ENFORCED or len(candidates) != 1 or not may_ask_all:
         return _admit(catalog, candidates, team, asked, project, phase, past)
     key = id(catalog), id(candidates[0]), asked.model, asked.settings or settings_of(asked)
     known = _admitted.get(key)
     if known is not None:
-        _, provider, model, offer, valid, quote = known
-        return Admission(provider, model, offer, asked, valid, quote)
+        _, provider, model, offer, valid, quote, told, ttl_s = known
+        return Admission(provider, model, offer, asked, valid, quote, told, ttl_s)
     refused = _refused.get(key)
     if refused is not None:
         raise Rejected(refused[2])
@@ -106,12 +113,10 @@ def _admit_new(
             _refused.put(key, (catalog, provider, no.rejection))
         raise
     if may_be_remembered(asked):
-        _admitted.put(key, (catalog, provider, found.model, found.offer, found.valid, found.quote))
+        _admitted.put(
+            key, (catalog, provider, found.model, found.offer, found.valid, found.quote, found.told, found.ttl_s)
+        )
     return found
-
-
-def _may_ask_all(team: TeamRecord) -> bool:
-    return team.models_allow == EVERY_MODEL and not team.models_deny and not team.projects
 
 
 def _admit(
@@ -139,7 +144,11 @@ def _admit(
     if team.projects:
         with past:
             check_phase(sold, asked, priced.valid, team, project, phase)
-    return Admission(provider, sold, offer, asked, priced.valid, bookable(priced.worth))
+    valid, price = priced.valid, bookable(priced.worth)
+    told = admitted_facts(provider.name, sold.id, valid, price, admitted_words(asked, offer.upstream_id))
+    capability = sold.capability(valid.operation)
+    ttl_s = capability.hold_ttl_s if capability else None
+    return Admission(provider, sold, offer, asked, valid, price, told, ttl_s or 0)
 
 
 def admit_call(call: Call, asked: GenerationRequest) -> Admission:

@@ -6,7 +6,7 @@ booked. An answer that breaks off upstream breaks off for the client too: a cut 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
@@ -36,7 +36,7 @@ from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, credential_refused, fro
 from gatekeeper.proxy.unpacking import is_packed, reading, unpacked
 from gatekeeper.proxy.webhooks.swap import own_webhook_shown
 from gatekeeper.upstream.failure import UpstreamError
-from gatekeeper.upstream.headers import forwardable_response_lines, named_headers
+from gatekeeper.upstream.headers import NamedHeaders, content_of, forwardable_response_lines
 from gatekeeper.upstream.messages import UpstreamAnswer
 from gatekeeper.web.answers import CREDITS_AVAILABLE, CREDITS_CHARGED, CREDITS_HELD, HOLD_ID, REQUEST_ID, SHADOW
 
@@ -67,8 +67,6 @@ _NO_COPY: Final = AnswerCopy(UNNAMED, 0, "")
 """Of answers that nobody can ask for again."""
 
 _DEPRECATED: Final = b"Deprecation: true"
-_OF_DEPRECATION: Final = (b"deprecation:", b"sunset:")
-"""How lines begin that say of an offer's end what we say."""
 
 
 def _nobody_asks(_at_s: float, _client_waits_s: float) -> None:
@@ -77,7 +75,7 @@ def _nobody_asks(_at_s: float, _client_waits_s: float) -> None:
 
 @dataclass(slots=True)
 class Passage:
-    """An answer on its way from the provider to the caller; `named` are its headers by name, in lower case.
+    """An answer on its way from the provider to the caller.
 
     `land` is told the outcome, and the answer if it can be kept, before the last byte leaves; `ended` before that, when
     the provider had done its part and how long the client kept it waiting. `headers` are lines: what is known about the
@@ -88,7 +86,6 @@ class Passage:
     call: Call
     provider: Provider
     answer: UpstreamAnswer
-    named: Mapping[str, str]
     content_type: str
     has_links: bool
     reader: OutcomeReader
@@ -110,14 +107,13 @@ def passage_of(  # noqa: PLR0913  # what is known of an answer, and what is to b
     ended: Callable[[float, float], None] = _nobody_asks,
 ) -> Passage:
     """The passage of an answer, with the dialect's reader for it. Without `once` nothing of it is kept."""
-    named = named_headers(answer.raw_headers)
-    content_type = content_type_of(answer, named)
-    reader = call.dialect.outcome_reader(call.route, answer.status, content_type, named)
-    if "content-encoding" in named:
+    content_type, is_encoded = content_of(answer.raw_headers)
+    reader = call.dialect.outcome_reader(call.route, answer.status, content_type, NamedHeaders(answer.raw_headers))
+    if is_encoded:
         reader = reading(answer, reader)
     copy = AnswerCopy(once, answer.status, content_type) if once.answer_ttl_ms else _NO_COPY
     links = _may_have_links(call, content_type)
-    return Passage(gate, call, provider, answer, named, content_type, links, reader, copy, land, ended, headers)
+    return Passage(gate, call, provider, answer, content_type, links, reader, copy, land, ended, headers)
 
 
 def deliver(flight: Flight, answer: UpstreamAnswer) -> Coroutine[None, None, web.StreamResponse]:
@@ -251,7 +247,7 @@ async def _deliver_whole(passage: Passage, whole: bytes, *, complete: bool) -> w
     length = len(body) if complete else passage.answer.content_length
     lines = _lines(passage)
     if plain is not None:
-        lines = _without(lines, (b"content-encoding:",))
+        lines = [line for line in lines if not line[:BEGINNING_BYTES].lower().startswith(b"content-encoding:")]
     call, status = passage.call, passage.answer.status
     sent = send_whole(call, status, lines, body) if complete and len(body) <= WHOLE_ANSWER_BYTES_MAX else None
     if sent is not None:
@@ -316,7 +312,7 @@ def _may_have_links(call: Call, content_type: str) -> bool:
 
 async def _unpacked(passage: Passage, body: bytes) -> bytes | None:
     """What is in a packed answer that may have links; None where there is nothing to unpack, or it cannot be."""
-    if "content-encoding" not in passage.named or not is_packed(passage.answer):
+    if not is_packed(passage.answer):
         return None
     return await asyncio.to_thread(unpacked, body, LINKED_ANSWER_BYTES_MAX)
 
@@ -337,22 +333,12 @@ def _shown(passage: Passage, body: bytes) -> bytes:
     return own_webhook_shown(call, body)
 
 
-def content_type_of(answer: UpstreamAnswer, named: Mapping[str, str]) -> str:
-    """What the answer says that it is; "" if it says nothing. If it says it twice, the first counts."""
-    if len(named) == len(answer.raw_headers):
-        return named.get("content-type", "")
-    found = (value for name, value in answer.raw_headers if name.lower() == b"content-type")
-    return next(found, b"").decode("latin-1")
-
-
 def _lines(passage: Passage) -> list[bytes]:
     """The provider's headers and our own, as lines."""
-    hidden = passage.provider.credential.hidden
-    lines = forwardable_response_lines(passage.answer.raw_headers, hidden, changed=passage.has_links)
-    own = passage.headers()
+    own, hidden = passage.headers(), passage.provider.credential.hidden
     # What the provider may say of its offer's end we say better.
-    if own[:1] == [_DEPRECATED]:
-        lines = _without(lines, _OF_DEPRECATION)
+    ends = own[:1] == [_DEPRECATED]
+    lines = forwardable_response_lines(passage.answer.raw_headers, hidden, changed=passage.has_links, ends=ends)
     return with_own(lines, passage.call, own)
 
 
@@ -364,11 +350,6 @@ def with_own(lines: list[bytes], call: Call, own: Sequence[bytes]) -> list[bytes
     if trace.shadowed is not None:
         lines.append(f"{SHADOW}: {trace.shadowed}".encode())
     return lines
-
-
-def _without(lines: list[bytes], beginnings: tuple[bytes, ...]) -> list[bytes]:
-    """Without those that begin so, given in lower case."""
-    return [line for line in lines if not line[:BEGINNING_BYTES].lower().startswith(beginnings)]
 
 
 def shadow_headers(call: Call) -> dict[str, str]:

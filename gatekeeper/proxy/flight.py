@@ -15,9 +15,7 @@ from typing import Any, Self
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
 from gatekeeper.dialects.base import JobLink
 from gatekeeper.events import (
-    GenerationAdmitted,
     GenerationReleased,
-    GenerationSettled,
     HoldUnknown,
     JobAccepted,
     SettleFailed,
@@ -38,6 +36,7 @@ from gatekeeper.ledger.resolution import Act, Resolution
 from gatekeeper.logs import emit
 from gatekeeper.proxy.admission import Admission
 from gatekeeper.proxy.deferring import FLAGGED, defer, report_flagged, resolution_of
+from gatekeeper.proxy.flightlines import FlightLines
 from gatekeeper.proxy.gate import Call, Gate
 from gatekeeper.proxy.jobs.attaching import attach, deadline_s
 from gatekeeper.proxy.jobs.record import JobRecord
@@ -87,8 +86,9 @@ async def take_off(
     trace = call.trace
     trace.facts.hold_id = result.hold_id
     gate.metrics.admitted(admission.provider.name, admission.model.id, result.amount)
-    emit(GenerationAdmitted(facts=trace.facts, credits_available=result.available, asked=trace.asked))
-    return Flight(gate, call, admission, once, result, context_of(order, result), result.available)
+    lines = FlightLines(trace.facts)
+    lines.admitted(result.available, trace.asked)
+    return Flight(gate, call, admission, once, result, context_of(order, result), lines, result.available)
 
 
 async def _undo(gate: Gate, call: Call, order: HoldOrder, why: LedgerUnavailable | LedgerBroken | None = None) -> None:
@@ -131,6 +131,7 @@ class Flight:
     once: Once
     held: Held
     context: HoldContext
+    lines: FlightLines
     available: int
     delivery: Delivery = field(default_factory=Delivery)
     upstream_status: int | None = None
@@ -266,27 +267,11 @@ class Flight:
             self._tell_settled(settlement.charged, end)
 
     def _tell_settled(self, charged: int, end: Ended) -> None:
-        due, cost = end.due, end.cost
-        over = due.worth - charged if due.worth > charged else 0
+        worth, held = end.due.worth, self.held.amount
+        over = worth - charged if worth > charged else 0
         upstream_ms = self._count(end.settled_as, charged=charged, over=over)
-        emit(
-            GenerationSettled(
-                facts=self.call.trace.facts,
-                credits_held=self.held.amount,
-                credits_charged=charged,
-                credits_over=over,
-                outcome=end.settled_as,
-                note=due.note,
-                outputs_made=end.outputs_made,
-                quality_made=end.quality_made,
-                made=end.words,
-                cost_reported=None if cost is None else float(cost.amount),
-                cost_unit=None if cost is None else cost.unit,
-                upstream_status=self.upstream_status,
-                upstream_ms=upstream_ms,
-                overhead_ms=self._overhead_ms(upstream_ms),
-            )
-        )
+        overhead_ms = self._overhead_ms(upstream_ms)
+        self.lines.settled(held, charged, over, end, self.upstream_status, upstream_ms, overhead_ms)
 
     def leave(self) -> None:
         """What is held goes on without this flight: whoever does the work says how it ended."""

@@ -5,9 +5,7 @@ Known in this process alone. A habit that is spread over several gateways, or ov
 traits, never wrong ones. Refuses nothing.
 """
 
-from operator import attrgetter
-from typing import Final
-
+from gatekeeper.core.decide import settings_of
 from gatekeeper.core.spec import Audio
 from gatekeeper.ledger.teamrecord import Project
 from gatekeeper.proxy.admission import Admission
@@ -40,14 +38,9 @@ def _request_name(call: Call, admission: Admission, once: Once) -> int:
         return hash((facts.team, facts.project, facts.member, facts.key_id, once.fingerprint))
     if digest is None:
         return 0
-    settings = _settings(admission.asked)
-    return hash((facts.team, facts.project, facts.member, facts.key_id, digest, facts.provider, settings))
-
-
-_settings: Final = attrgetter(
-    "model", "operation", "resolution", "aspect_ratio", "size", "outputs", "duration_s", "audio", "scale", "quality",
-    "reference_images",
-)  # fmt: skip
+    asked = admission.asked
+    settings = asked.settings or settings_of(asked)
+    return hash((facts.team, facts.project, facts.member, facts.key_id, digest, facts.provider, asked.model, settings))
 
 
 def _prompt_name(call: Call, admission: Admission, resolution: str) -> int:

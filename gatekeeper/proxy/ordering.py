@@ -72,6 +72,4 @@ def context_of(order: HoldOrder, held: Held) -> HoldContext:
 
 def hold_ttl_s(gate: Gate, admission: Admission) -> float:
     """The provider's total time, all the time a slow client may take, and the margin; a model may want more."""
-    capability = admission.model.capability(admission.valid.operation)
-    stated_s = (capability.hold_ttl_s if capability else None) or 0
-    return max(admission.provider.timeouts.total_s + gate.client_total_s + HOLD_MARGIN_S, stated_s)
+    return max(admission.provider.timeouts.total_s + gate.client_total_s + HOLD_MARGIN_S, admission.ttl_s)

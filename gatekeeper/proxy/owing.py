@@ -4,7 +4,7 @@ Where that list is gone, what was held is divided by what was made. No I/O: whoe
 found here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 from operator import attrgetter
@@ -61,7 +61,7 @@ NOTHING: Final = Owed(0, 0)
 class Ended:
     """The end of a generation: what to book of it, how it is told to the journal (`meta`) and in the log (`words`), and
     what the provider says it cost. `outputs` are as many as the usage counts, `outputs_made` as many as the answer
-    says. Nobody changes it: many generations end alike."""
+    says. Nobody changes it: many generations end alike, and an end that `is_usual` is remembered for them."""
 
     due: Owed
     settled_as: SettledAs
@@ -71,9 +71,10 @@ class Ended:
     outputs_made: int = 0
     quality_made: str | None = None
     words: dict[str, Any] | None = None
+    is_usual: bool = False
 
 
-_OutcomeKey = tuple[int, int, int, tuple[Any, ...]]
+_OutcomeKey = tuple[int, int, int, int | None, Cost | None, tuple[Any, ...]]
 
 _outcomes: Final = Memo[_OutcomeKey, tuple[ModelSpec, ValidRequest, Ended]](OUTCOMES_REMEMBERED)
 
@@ -85,28 +86,34 @@ def owed(model: ModelSpec | None, valid: ValidRequest, made: Made, held: int) ->
 
 def ended_with(model: ModelSpec, valid: ValidRequest, made: Made, held: int, asked: GenerationRequest) -> Ended:
     """How a generation ends with what was made. Its worth and its words are remembered, for nearly every outcome of a
-    request is one of a few.
+    request is one of a few, its tokens too.
 
     Model and request are known by their identities, which are theirs for as long as this remembers them, and met again
     only where what was `asked` is decided once for all that ask the same. Where tokens are the price hardly two
     outcomes are the same, and none is remembered. Tokens are told all the same.
     """
-    key = (id(model), id(valid), held, _told(made))
-    known = _outcomes.get(key)
+    tokens, cost, told = made.tokens, made.cost, _told(made)
+    known = _outcomes.get((id(model), id(valid), held, tokens, cost, told))
     if known is not None:
-        end = known[2]
-    else:
-        worth = _worth(model, valid, made)
-        end = _plain_end(worth, valid, made, held)
-        if worth is not None and _is_usual(model, valid, made) and _comes_again(model, valid, asked):
-            _outcomes.put(key, (model, valid, end))
-    tokens, cost, words = made.tokens, made.cost, end.words
-    if tokens is None and cost is None:
-        return end
-    if tokens is not None:
-        words = (words or {}) | {"tokens": count_told(tokens)}
-    meta = _with_figures(end.meta, tokens, cost)
-    return Ended(end.due, end.settled_as, cost, meta, end.outputs, end.outputs_made, end.quality_made, words)
+        return known[2]
+    plain = _outcomes.get((id(model), id(valid), held, None, None, told))
+    end = _found(model, valid, made, held, asked) if plain is None else plain[2]
+    if tokens is not None or cost is not None:
+        words = end.words if tokens is None else (end.words or {}) | {"tokens": count_told(tokens)}
+        end = replace(end, cost=cost, meta=_with_figures(end.meta, tokens, cost), words=words)
+    if end.is_usual:
+        _outcomes.put((id(model), id(valid), held, tokens, cost, told), (model, valid, end))
+    return end
+
+
+def _found(model: ModelSpec, valid: ValidRequest, made: Made, held: int, asked: GenerationRequest) -> Ended:
+    """The end as it is but for tokens and cost, and remembered if others will have the same."""
+    worth = _worth(model, valid, made)
+    end = _plain_end(worth, valid, made, held)
+    if worth is not None and _is_usual(model, valid, made) and _comes_again(model, valid, asked):
+        end.is_usual = True
+        _outcomes.put((id(model), id(valid), held, None, None, _told(made)), (model, valid, end))
+    return end
 
 
 def _with_figures(meta: str, tokens: int | None, cost: Cost | None) -> str:

@@ -6,11 +6,16 @@ that came before gets the answer it got then. Whoever is in shadow mode goes the
 would have refused, and only what has no price leaves it, unheld.
 """
 
+from typing import Any, Final
+
 from aiohttp import web
 from aiohttp.hdrs import CONTENT_TYPE
 
+from gatekeeper.catalog import Catalog
+from gatekeeper.core.decide import may_be_remembered, settings_of
+from gatekeeper.core.memo import Memo
 from gatekeeper.core.rejection import Rejected
-from gatekeeper.core.request import GenerationRequest
+from gatekeeper.core.request import GenerationRequest, Operation, Settings
 from gatekeeper.ledger.records import Repeated
 from gatekeeper.proxy.admission import EVERY_MODEL, Admission, admit_call
 from gatekeeper.proxy.again import answer_again
@@ -25,10 +30,25 @@ from gatekeeper.proxy.quoting import quote_answer
 from gatekeeper.proxy.refusals import from_upstream
 from gatekeeper.proxy.sending import passing_query, send_unheld, upstream_request
 from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, take_off, tell_shadow
-from gatekeeper.proxy.telling import admitted_words, asked_words
+from gatekeeper.proxy.telling import asked_words
 from gatekeeper.proxy.webhooks.swap import exchange, wanted_webhook
 from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.messages import UpstreamAnswer, UpstreamRequest
+
+ASKED_REMEMBERED: Final = 2048
+"""What was refused, about a kilobyte each: whoever asks for what a model does not do asks again."""
+
+MODEL_CHARS_MAX: Final = 64
+"""A longer name is told anew each time: it may be any text, put into the wrong field."""
+
+_Asked = tuple[
+    dict[str, Any], str | None, str | None, Operation | None, str | None, str | None, str | None, int | None,
+    bool | None,
+]  # fmt: skip
+
+_asked: Final = Memo[tuple[int, int, str | None, Settings], tuple[Catalog, object, _Asked]](ASKED_REMEMBERED)
+"""By the identities of the catalog and of the provider, or of all that may serve it, which are remembered with it, the
+model's name and the settings."""
 
 
 async def generate(gate: Gate, call: Call) -> web.StreamResponse:
@@ -108,17 +128,33 @@ async def _send(flight: Flight, request: UpstreamRequest) -> UpstreamAnswer:
 
 def learn_asked(call: Call, asked: GenerationRequest) -> None:
     """What was asked, for the line of a refusal. Free text of the caller's is logged only as far as it is one word."""
-    trace, told = call.trace, asked_words(asked)
-    facts = trace.facts
-    trace.asked = None if call.dry_run else told
-    facts.provider = call.candidates[0].name if len(call.candidates) == 1 else None
-    facts.model = _catalog_name(call, told.get("model"))
-    facts.operation = asked.operation
-    facts.resolution = told.get("resolution")
-    facts.aspect_ratio = told.get("aspect_ratio")
-    facts.size = told.get("size")
-    facts.outputs = asked.outputs
-    facts.audio = asked.audio
+    facts, told = call.trace.facts, _asked_facts(call, asked)
+    (
+        words, facts.provider, facts.model, facts.operation, facts.resolution, facts.aspect_ratio, facts.size,
+        facts.outputs, facts.audio,
+    ) = told  # fmt: skip
+    call.trace.asked = None if call.dry_run else words
+
+
+def _asked_facts(call: Call, asked: GenerationRequest) -> _Asked:
+    """What was asked, in words and as facts: one for all who ask the same at the same place, not to be changed."""
+    catalog, candidates = call.catalog, call.candidates
+    where = candidates[0] if len(candidates) == 1 else candidates
+    key = id(catalog), id(where), asked.model, asked.settings or settings_of(asked)
+    known = _asked.get(key)
+    if known is None:
+        known = catalog, where, _tell_asked(call, asked)
+        if may_be_remembered(asked) and len(asked.model or "") <= MODEL_CHARS_MAX:
+            _asked.put(key, known)
+    return known[2]
+
+
+def _tell_asked(call: Call, asked: GenerationRequest) -> _Asked:
+    words, provider = asked_words(asked), call.candidates[0].name if len(call.candidates) == 1 else None
+    return (
+        words, provider, _catalog_name(call, words.get("model")), asked.operation, words.get("resolution"),
+        words.get("aspect_ratio"), words.get("size"), asked.outputs, asked.audio,
+    )  # fmt: skip
 
 
 def _catalog_name(call: Call, name: str | None) -> str | None:
@@ -130,18 +166,10 @@ def _catalog_name(call: Call, name: str | None) -> str | None:
 
 def learn(call: Call, admission: Admission) -> None:
     """What the request has become, for every log line from here on."""
-    valid, trace = admission.valid, call.trace
-    facts = trace.facts
+    facts = call.trace.facts
+    (
+        words, facts.provider, facts.model, facts.operation, facts.resolution, facts.aspect_ratio, facts.size,
+        facts.outputs, facts.duration_s, facts.audio, facts.credits, facts.price_list,
+    ) = admission.told  # fmt: skip
     if not call.dry_run:
-        trace.asked = admitted_words(admission.asked, admission.offer.upstream_id)
-    facts.provider = admission.provider.name
-    facts.model = admission.model.id
-    facts.operation = valid.operation
-    facts.resolution = valid.resolution
-    facts.aspect_ratio = valid.aspect_ratio
-    facts.size = None if valid.size is None else str(valid.size)
-    facts.outputs = valid.outputs
-    facts.duration_s = None if valid.duration_s is None else float(valid.duration_s)
-    facts.audio = valid.audio
-    facts.credits = admission.quote.credits
-    facts.price_list = admission.quote.price_list.id
+        call.trace.asked = words

@@ -15,6 +15,9 @@ from gatekeeper.logs import emit, emit_alike, one_word
 LOGGED: Final = "log line"
 """Where a rejection keeps what the log line says of it."""
 
+DIFFERS: Final = (("request_id",),)
+"""The gateway's own id, of plain characters."""
+
 
 def tell_rejection(
     rejection: Rejection, facts: GenerationFacts, asked: dict[str, Any] | None
@@ -24,7 +27,7 @@ def tell_rejection(
     if LOGGED in rejection.told:
         # The id of the request is the first of the facts.
         key = id(rejection), id(asked), tuple(vars(facts).values())[1:]
-        emit_alike(make, facts.request_id, key, (rejection, asked))
+        emit_alike(make, key, (rejection, asked), DIFFERS, (f'"request_id":"{facts.request_id}"',))
     else:
         emit(make())
     return make

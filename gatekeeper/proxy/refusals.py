@@ -4,8 +4,10 @@ Whatever the ledger answers that is not a fresh hold ends here, and nothing is f
 """
 
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import datetime
 from math import ceil
+from operator import attrgetter
 from typing import Final
 
 from gatekeeper.core.alternatives import affordable
@@ -66,8 +68,11 @@ _LIMITS = frozenset({RefusalCode.LIMIT_EXCEEDED, RefusalCode.RATE_LIMITED})
 REFUSALS_REMEMBERED: Final = 1024
 """A team whose credits are spent asks for the same again and again. Five kilobytes each, with the alternatives."""
 
-_Left = tuple[tuple[Refusal, ...], int, int, int]
+_Left = tuple[tuple[tuple[object, ...], ...], int, int, int]
 """What the ledger says no with: its reasons, what was required, what was left, what was held."""
+
+_figures: Final = attrgetter(*(each.name for each in fields(Refusal)))
+"""All of a reason, in a form that is compared without a step of Python's."""
 
 _told: Final = Memo[tuple[SettingsKey, _Left], tuple[ModelSpec, Rejection]](REFUSALS_REMEMBERED)
 
@@ -189,7 +194,7 @@ def _refused(refused: Refused, admission: Admission, now: datetime) -> Rejected:
     """The same to whoever asks for the same with the same left, but where it says how long to wait."""
     if RefusalCode.RATE_LIMITED in [refusal.code for refusal in refused.refusals]:
         return Rejected(_rejection(refused, admission, now))
-    left = (refused.refusals, refused.required, refused.available, refused.held)
+    left = (tuple(map(_figures, refused.refusals)), refused.required, refused.available, refused.held)
     key = settings_key(admission.model, admission.asked), left
     known = _told.get(key)
     if known is None:

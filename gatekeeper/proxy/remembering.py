@@ -3,7 +3,8 @@
 Which habit that makes it is for `habits`. Nothing is read here, and no prompt can be told from what is kept.
 """
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 REMEMBERED_MAX: Final = 20_000
 """Requests and prompts remembered at once, about 2 MB: a day's finals of a large house, ten minutes of all it asks."""
@@ -18,8 +19,10 @@ REPEATED_WITHIN_S: Final = 86_400
 """A prompt is worked on for a day; later it is another work."""
 
 
-class Habit(NamedTuple):
-    """What one request has of a habit. `request` and `prompt` are what it is remembered by, 0 where it is not."""
+@dataclass(slots=True, unsafe_hash=True)
+class Habit:
+    """What one request has of a habit. `request` and `prompt` are what it is remembered by, 0 where it is not. It does
+    not change; to make a frozen one, or a tuple with names, costs more."""
 
     traits: tuple[str, ...] = ()
     request: int = 0
@@ -48,11 +51,10 @@ class Habits:
 
     def begun(self, habit: Habit, now_s: float) -> None:
         """Its credits are held, and it is on its way."""
-        _, request, prompt = habit
-        if request:
-            self._remember(request, now_s + TOGETHER_S)
-        if prompt:
-            self._remember(prompt, now_s)
+        if habit.request:
+            self._remember(habit.request, now_s + TOGETHER_S)
+        if habit.prompt:
+            self._remember(habit.prompt, now_s)
 
     def ended(self, habit: Habit, now_s: float, *, answered: bool) -> None:
         """Whoever asked has an answer, and what they ask now is new; or none, and the same again is a retry."""

@@ -3,7 +3,9 @@
 The path is rebuilt from the dialect's own table; of the caller's query and headers only what may pass is kept.
 """
 
+import re
 from collections.abc import Sequence
+from typing import Final
 from urllib.parse import unquote_plus
 
 from aiohttp.hdrs import ACCEPT
@@ -17,12 +19,16 @@ from gatekeeper.upstream.failure import UpstreamError
 from gatekeeper.upstream.headers import (
     forwardable_request_headers,
     forwardable_request_lines,
+    names_credential,
     strip_credentials_from_query,
 )
 from gatekeeper.upstream.messages import Headers, UpstreamAnswer, UpstreamRequest
 
 READABLE_TYPES = frozenset({"application/json", "text/event-stream", "*/*"})
 """What outcomes are read from."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")
+"""A value that stands for itself."""
 
 
 def upstream_request(
@@ -57,6 +63,12 @@ async def send_unheld(gate: Gate, provider: Provider, request: UpstreamRequest) 
         raise from_upstream(error, provider.name) from None
 
 
+def _is_plain_and_read(query: str, route: Route) -> bool:
+    """Whether it is one parameter that is read here, spelled so that everybody reads the same: most polls have one."""
+    name, equals, value = query.partition("=")
+    return bool(equals) and name in route.query and _PLAIN.fullmatch(value) is not None and not names_credential(name)
+
+
 def _check_query(query: str, route: Route) -> None:
     """Raises `Rejected` for a parameter that nobody here reads: the provider may, and make what was not paid for."""
     parts = (unquote_plus(part) for part in query.split("&") if part and part not in route.query)
@@ -77,11 +89,16 @@ def _readable_answer(headers: Headers) -> Headers:
 
 def passing_query(call: Call) -> str:
     """What of the caller's query may pass. Raises `Rejected` for what nobody here reads, and for the caller's key."""
-    address, _, sent = call.request.raw_path.partition("#")[0].partition("?")
+    path = call.request.raw_path
+    if not ("?" in path or "gk_" in path or "%" in path or "+" in path or "#" in path):
+        return ""
+    address, _, sent = path.partition("#")[0].partition("?")
     whole = f"{address}?{sent}" if sent else address
     if call.caller.key.decode() in (unquote_plus(whole) if "%" in whole or "+" in whole else whole):
         raise refuse(Code.MALFORMED_REQUEST, f"The address carries your gatekeeper key. {ONLY_IN_A_HEADER}")
-    query = strip_credentials_from_query(sent) if sent else ""
+    if not sent or _is_plain_and_read(sent, call.route):
+        return sent
+    query = strip_credentials_from_query(sent)
     if not query:
         return query
     with call.past:

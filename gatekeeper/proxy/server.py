@@ -140,7 +140,7 @@ class DataPlane:
         self._native = gate.native_dialect
         self._decisions = decisions_provider(self._native)
         self._hosts = {p.host: p for p in gate.providers.values() if p.host is not None}
-        self._found = Memo[tuple[str, str], Target](FOUND_MAX)
+        self._found = Memo[tuple[str, str, str | None], Target](FOUND_MAX)
         self._lost = Target(NATIVE, self._native)
         traffic, vitals = gate.metrics.traffic, gate.metrics.vitals
         traffic.providers = gate.providers
@@ -237,38 +237,36 @@ class DataPlane:
         return sorted(known, key=lambda each: each.dialect_name != MOST_COPIED)
 
     def _find_target(self, request: web.BaseRequest) -> Target:
-        if self._hosts:
-            return self._look_for_target(request)
         path = request.raw_path
-        target = self._found.get((request.method, path))
+        if "?" in path:
+            path = path.partition("?")[0]
+        mounted = self._mounted_at(request.headers.get("Host", "")) if self._hosts else None
+        asked = request.method, path, None if mounted is None else mounted.name
+        target = self._found.get(asked)
         if target is None:
-            target = self._look_for_target(request)
+            target = self._look_for_target(request.method, request.raw_path, mounted)
             # Where a path has a shape of its own, that is read from the query; which else says nothing here.
-            is_plain = target.route is not None and target.shape is None and "?" not in path
-            if is_plain and len(path) <= FOUND_LENGTH_MAX:
-                self._found.put((request.method, path), target)
+            if target.route is not None and target.shape is None and len(path) <= FOUND_LENGTH_MAX:
+                self._found.put(asked, target)
         return target
 
-    def _look_for_target(self, request: web.BaseRequest) -> Target:
-        path = request.raw_path.partition("?")[0].partition("#")[0]
+    def _look_for_target(self, method: str, raw_path: str, mounted: Provider | None) -> Target:
+        path = raw_path.partition("?")[0].partition("#")[0]
         if not path.startswith("/") or len(path) > PATH_LENGTH_MAX:
             return Target(NATIVE, self._native)
-        mounted = self._mounted_at(request.headers.get("Host", ""))
         if mounted is not None:
-            return _provider_target(mounted, request.method, path)
+            return _provider_target(mounted, method, path)
         name, slash, rest = path[1:].partition("/")
         if name == "v1":
-            own = self._own_target(request.method, path)
-            return replace(own, shape=auth_shape(self._native, request.raw_path)) if is_forward_auth(path) else own
+            own = self._own_target(method, path)
+            return replace(own, shape=auth_shape(self._native, raw_path)) if is_forward_auth(path) else own
         provider = self._gate.providers.get(name)
         if provider is None or not slash:
-            return self._nowhere(request.method, path)
-        return _provider_target(provider, request.method, f"/{rest}")
+            return self._nowhere(method, path)
+        return _provider_target(provider, method, f"/{rest}")
 
     def _mounted_at(self, host: str) -> Provider | None:
         """The provider that has this `Host` to itself."""
-        if not self._hosts:
-            return None
         return next((self._hosts[name] for name in host_names(host) if name in self._hosts), None)
 
     def _nowhere(self, method: str, path: str) -> Target:

@@ -12,8 +12,9 @@ from typing import Any, Final
 from gatekeeper.core.decide import may_be_remembered, settings_of
 from gatekeeper.core.memo import Memo
 from gatekeeper.core.outcome import Made
+from gatekeeper.core.price import Quote
 from gatekeeper.core.rejection import number_text
-from gatekeeper.core.request import GenerationRequest, Operation, Settings
+from gatekeeper.core.request import GenerationRequest, Operation, Settings, ValidRequest
 from gatekeeper.core.sizes import Pixels
 from gatekeeper.logs import one_word
 
@@ -29,31 +30,14 @@ COUNT_MAX: Final = 10**9
 ADMITTED_REMEMBERED: Final = 4096
 """Requests in words, about a kilobyte each; without their prompts few are not the same as others."""
 
-ASKED_REMEMBERED: Final = 2048
-"""The same for what is refused: whoever asks for what a model does not do asks again."""
-
-_asked: Final = Memo[tuple[str | None, Settings], dict[str, Any]](ASKED_REMEMBERED)
 _admitted: Final = Memo[tuple[str, Settings], dict[str, Any]](ADMITTED_REMEMBERED)
 
 _SIDES: Final = re.compile(r"(-?\d{1,10})x(-?\d{1,10})", re.ASCII)
-MODEL_CHARS_MAX: Final = 64
-"""A longer name is told anew each time: it may be any text, put into the wrong field."""
-
 _WORDS: Final = ("model", "resolution", "aspect_ratio", "size", "quality")
 
 
 def asked_words(asked: GenerationRequest) -> dict[str, Any]:
-    """What was asked, by name; what was not said is left out. One for all who ask for the same: not to be changed."""
-    key = asked.model, asked.settings or settings_of(asked)
-    known = _asked.get(key)
-    if known is None:
-        known = _words_of(asked)
-        if may_be_remembered(asked) and len(asked.model or "") <= MODEL_CHARS_MAX:
-            _asked.put(key, known)
-    return known
-
-
-def _words_of(asked: GenerationRequest) -> dict[str, Any]:
+    """What was asked, by name; what was not said is left out."""
     told = {
         "model": one_word(asked.model),
         "resolution": one_word(asked.resolution),
@@ -80,10 +64,27 @@ def admitted_words(asked: GenerationRequest, upstream_id: str) -> dict[str, Any]
     key = upstream_id, asked.settings or settings_of(asked)
     known = _admitted.get(key)
     if known is None:
-        known = _words_of(asked) | {"model": upstream_id}
+        known = asked_words(asked) | {"model": upstream_id}
         if may_be_remembered(asked):
             _admitted.put(key, known)
     return known
+
+
+Told = tuple[
+    dict[str, Any], str, str, Operation, str | None, str | None, str | None, int, float | None, bool, int, str
+]  # fmt: skip
+"""A request in words, and the facts that every log line has of it, in their order: from its provider to its price
+list."""
+
+
+def admitted_facts(provider: str, model: str, valid: ValidRequest, price: Quote, words: dict[str, Any]) -> Told:
+    """All that is told of a request which may be sent."""
+    size = None if valid.size is None else str(valid.size)
+    duration_s = None if valid.duration_s is None else float(valid.duration_s)
+    return (
+        words, provider, model, valid.operation, valid.resolution, valid.aspect_ratio, size, valid.outputs, duration_s,
+        valid.audio, price.credits, price.price_list.id,
+    )  # fmt: skip
 
 
 def read_asked(told: Mapping[str, Any]) -> GenerationRequest:

@@ -71,8 +71,7 @@ class Upstream:
         pool, limits, method, body = self._pool, request.timeouts, request.method, request.body
         if pool is None:
             raise NeverSent(Reason.CLOSED, "the client is not open")
-        loop = asyncio.get_running_loop()
-        unsendable = ""
+        loop, unsendable = pool.loop, ""  # to ask which one runs is a system call
         try:
             authority, target = split(request.url)
             origin = pool.origins.get(authority) or pool.origin(authority)

@@ -8,7 +8,7 @@ What is known to be unsafe is left out, not what is unknown: providers invent he
 rely on them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import unquote_plus
@@ -54,6 +54,7 @@ _RESPONSE_DROPPED = _HOP_BY_HOP | frozenset(
 )
 # They are about the provider's very bytes.
 _OF_THE_VERY_BYTES = frozenset(b"etag content-md5 digest content-digest repr-digest".split())
+_OF_AN_END = frozenset(b"deprecation sunset".split())
 
 _CREDENTIAL_PARAMETERS = frozenset(
     b"key api_key apikey api-key access_token auth_token bearer_token oauth_token authorization subscription-key "
@@ -113,10 +114,22 @@ def _decide(dropped: frozenset[bytes], prefixes: tuple[bytes, ...], name: bytes)
 
 
 _REQUEST_NAMES = Names(partial(_decide, _REQUEST_DROPPED, _REQUEST_DROPPED_PREFIXES))
-_RESPONSE_NAMES = Names(partial(_decide, _RESPONSE_DROPPED, _RESPONSE_DROPPED_PREFIXES))
-_CHANGED_NAMES = Names(partial(_decide, _RESPONSE_DROPPED | _OF_THE_VERY_BYTES, _RESPONSE_DROPPED_PREFIXES))
-_TELLS_OF_BODY = Names(lambda name: "*" if name.lower() in {b"content-type", b"content-encoding"} else "")
-_LOWER_NAMES = Names(lambda name: name.decode("latin-1").lower())
+_TYPE: Final = "content-type"
+_ENCODING: Final = "content-encoding"
+_TELLS_OF_BODY = Names(lambda name: lower if (lower := name.decode("latin-1").lower()) in {_TYPE, _ENCODING} else "")
+
+
+def _response_names(*dropped: frozenset[bytes]) -> Names:
+    return Names(partial(_decide, _RESPONSE_DROPPED.union(*dropped), _RESPONSE_DROPPED_PREFIXES))
+
+
+_RESPONSE_NAMES: Final = {
+    (False, False): _response_names(),
+    (False, True): _response_names(_OF_AN_END),
+    (True, False): _response_names(_OF_THE_VERY_BYTES),
+    (True, True): _response_names(_OF_THE_VERY_BYTES, _OF_AN_END),
+}
+"""By whether the body is changed, and whether we say ourselves when the offer ends."""
 
 
 def about_the_body(raw_headers: RawHeaders) -> list[tuple[bytes, bytes]]:
@@ -125,10 +138,43 @@ def about_the_body(raw_headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     return [header for header in raw_headers if tells[header[0]]]
 
 
-def named_headers(raw_headers: RawHeaders) -> dict[str, str]:
-    """The headers by their names in lower case, for whoever reads the answer; of several the last."""
-    lower = _LOWER_NAMES
-    return {lower[name]: value.decode("latin-1") for name, value in raw_headers}
+def content_of(raw_headers: RawHeaders) -> tuple[str, bool]:
+    """What the answer says that its body is ("" if it says nothing, the first if it says it twice), and whether it says
+    that it is encoded."""
+    tells, said, is_encoded = _TELLS_OF_BODY, b"", False
+    for name, value in raw_headers:
+        told = tells[name]
+        if told:
+            if told == _ENCODING:
+                is_encoded = True
+            else:
+                said = said or value
+    return said.decode("latin-1"), is_encoded
+
+
+class NamedHeaders(Mapping[str, str]):
+    """The headers by their names in lower case, for whoever reads the answer; of several the last. Hardly anybody
+    does, so they are named when they are asked for."""
+
+    __slots__ = ("_named", "_raw")
+
+    def __init__(self, raw_headers: RawHeaders) -> None:
+        self._raw = raw_headers
+        self._named: dict[str, str] | None = None
+
+    def _all(self) -> dict[str, str]:
+        if self._named is None:
+            self._named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw}
+        return self._named
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 def forwardable_request_headers(raw_headers: RawHeaders, team_key: str = "") -> Headers:
@@ -166,15 +212,16 @@ def is_never_forwarded(name: str) -> bool:
 
 
 def forwardable_response_lines(
-    raw_headers: RawHeaders, hidden: Sequence[str] = (), *, changed: bool = False
+    raw_headers: RawHeaders, hidden: Sequence[str] = (), *, changed: bool = False, ends: bool = False
 ) -> list[bytes]:
     """The provider's headers that may go to the caller, as lines of a head without their ends; nearly all answers have
     nothing but plain ones. The length is left out: whoever writes the body states it.
 
     `hidden` is of the provider's credential: no header whose value contains it passes, should a provider echo it.
-    `changed`: the body will not be the provider's, so what is about its very bytes is left out too.
+    `changed`: the body will not be the provider's, so what is about its very bytes is left out too. `ends`: we say
+    ourselves when the offer ends.
     """
-    names = _CHANGED_NAMES if changed else _RESPONSE_NAMES
+    names = _RESPONSE_NAMES[changed, ends]
     lines = list[bytes]()
     for name, value in raw_headers:
         passes_as = names[name]
@@ -203,9 +250,14 @@ def strip_credentials_from_query(raw_query: str, *hidden: str) -> str:
     return "&".join(kept)
 
 
+def names_credential(parameter: str) -> bool:
+    """Whether a query parameter of this name would be a credential."""
+    return parameter.lower().encode() in _CREDENTIAL_PARAMETERS
+
+
 def _is_credential(part: str, hidden: tuple[str, ...]) -> bool:
     name, _, value = part.partition("=")
-    if unquote_plus(name).strip().lower().encode() in _CREDENTIAL_PARAMETERS:
+    if names_credential(unquote_plus(name).strip()):
         return True
     return any(each and (each in unquote_plus(value) or each in unquote_plus(name)) for each in hidden)
 

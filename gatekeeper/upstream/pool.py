@@ -78,11 +78,11 @@ class Pool:
     """All connections of one client, in one event loop."""
 
     def __init__(self, per_origin_max: int, keepalive_s: float, tls: ssl.SSLContext | None) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._per_origin_max = per_origin_max
         self._keepalive_s = keepalive_s
-        self._dialing = Dialing(self._loop, tls)
-        self.limits: Limits[Connection] = Limits(self._loop)
+        self._dialing = Dialing(self.loop, tls)
+        self.limits: Limits[Connection] = Limits(self.loop)
         self.origins: dict[str, Origin] = {}
         self.closed = False
 
@@ -92,7 +92,7 @@ class Pool:
 
     def kept_until(self) -> float:
         """Until when a connection that becomes free now is kept."""
-        return self._loop.time() + self._keepalive_s
+        return self.loop.time() + self._keepalive_s
 
     async def connect(self, origin: Origin) -> Connection:
         """A connection that is free, or a new one, or the next that becomes free. First come, first served.
@@ -103,7 +103,7 @@ class Pool:
         while not self.closed:
             # While nobody had a connection to it, another may have taken its place.
             origin = self.origins.setdefault(origin.authority, origin)
-            connection = origin.take(self._loop.time())
+            connection = origin.take(self.loop.time())
             if connection is not None:
                 if called:
                     # It was called because there is room, and did not need it.
@@ -132,7 +132,7 @@ class Pool:
         return connection
 
     async def _next_free(self, origin: Origin) -> Connection | None:
-        waiter: asyncio.Future[Connection | None] = self._loop.create_future()
+        waiter: asyncio.Future[Connection | None] = self.loop.create_future()
         origin.waiting.append(waiter)
         try:
             return await waiter

@@ -17,14 +17,19 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 def body_at_hand(request: web.BaseRequest, bytes_max: int) -> bytes | None:
     """The body, taken out, where all of it has come and is no larger; None where it is to be waited for, or failed."""
-    content = request.content
-    if content.total_bytes > bytes_max or not content.is_eof() or content.exception() is not None:
+    content: Any = request.content
+    if content.total_bytes > bytes_max:
         return None
-    if type(content) is not StreamReader or len(content._buffer) != 1 or content._buffer_offset:  # noqa: SLF001
-        return content.read_nowait() if content.total_bytes else b""
-    # Nothing more comes that would have to be let in again, and nobody waits for it.
-    content._size = 0  # noqa: SLF001
-    return content._buffer.popleft()  # noqa: SLF001
+    if type(content) is StreamReader and len(content._buffer) == 1 and not content._buffer_offset:  # noqa: SLF001
+        if not content._eof or content._exception is not None:  # noqa: SLF001
+            return None
+        # Nothing more comes that would have to be let in again, and nobody waits for it.
+        content._size = 0  # noqa: SLF001
+        body: bytes = content._buffer.popleft()  # noqa: SLF001
+        return body
+    if not content.is_eof() or content.exception() is not None:
+        return None
+    return request.content.read_nowait() if content.total_bytes else b""
 
 
 class Request(web.BaseRequest):

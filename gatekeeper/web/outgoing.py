@@ -124,7 +124,7 @@ def put_ready(request: web.BaseRequest, status: int, beginning: bytes, body: byt
         put(request, b"%bContent-Length: %d\r\n%b%b%b" % (beginning, len(body), _DATES[int(time())], ends, body))
     except ConnectionError:
         keeps = False
-    return Sent(status, keep_alive=keeps)
+    return _sent(status, keeps)
 
 
 def put_whole(request: web.BaseRequest, status: int, lines: Sequence[bytes], body: bytes) -> Sent | None:

@@ -2,10 +2,11 @@
 
 import json
 
+import fal_client
 import pytest
 
-from benchmarks.servers import MODEL
-from benchmarks.traffic import Generations, gets, in_turn, prompts
+from benchmarks.servers import KEY, MODEL
+from benchmarks.traffic import FAL_AGENT, Generations, fal_polls, gets, in_turn, prompts
 
 URL = "http://127.0.0.1:1/openai/v1"
 
@@ -47,6 +48,18 @@ def test_makers_take_turns() -> None:
     make = in_turn([gets(f"{URL}/{name}") for name in "ab"])
 
     assert [b"a", b"b", b"a"] == [make().split(b" ")[1][-1:] for _ in range(3)]
+
+
+def test_a_poll_is_as_fals_client_asks() -> None:
+    """The same path, query and headers, though every client has a key and a version of its own."""
+    sdk = fal_client.SyncClient(key=KEY)._client  # nothing else of it tells what it would send
+    asked = sdk.build_request("GET", f"{URL}/job-1/status", params={"logs": False})
+
+    head, *lines = fal_polls(f"{URL}/job-1")().decode().strip().split("\r\n")
+
+    assert f"GET {asked.url.raw_path.decode()} HTTP/1.1" == head
+    wanted = {name.decode(): value.decode() for name, value in asked.headers.raw}
+    assert wanted | {"User-Agent": FAL_AGENT} == dict(line.split(": ", 1) for line in lines)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -23,7 +23,7 @@ from tests.system.tlsrelay import TlsRelay
 
 ADMIN_TOKEN = "the-token-of-the-desk"
 JOB_S = 0.05
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 
 BY_NAME = {"bfl": "localhost"}
 """The demo's `bfl.localhost` is known to every curl and to few resolvers."""

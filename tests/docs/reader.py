@@ -34,7 +34,7 @@ SERVERS = {"serve", "sandbox", "demo"}
 NOTHING = {"make run", "make run | tee gateway.log", ". .venv/bin/activate", "make generate"}
 """What has been done: the gateway runs, and its command is found."""
 
-PROGRAMS_TIMEOUT_S = 60
+PROGRAMS_TIMEOUT_S = 120
 
 
 @dataclass

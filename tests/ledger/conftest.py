@@ -60,7 +60,7 @@ def start_server(directory: Path, *arguments: str) -> tuple[subprocess.Popen[byt
     socket = directory / "s"
     command = [server_binary(), "--port", "0", "--unixsocket", str(socket), "--dir", str(directory)]
     process = subprocess.Popen([*command, "--save", "", *arguments], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not _listens(socket):
         assert time.monotonic() < deadline, "the server did not start"
         time.sleep(0.005)

@@ -1,14 +1,16 @@
 """Text in the store and records in the program are each other's mirror; foreign text is told."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gatekeeper.ledger import codec
 from gatekeeper.ledger.errors import LedgerBroken
-from gatekeeper.ledger.records import HoldState, OnUnknown
+from gatekeeper.ledger.records import HoldOrder, HoldState, OnUnknown
 from gatekeeper.ledger.teamrecord import KeyRecord, Limit, OlderSecret, Per
+from gatekeeper.ledger.wire import packed, unpacked
 from tests.cases import each_case
 
 
@@ -77,3 +79,22 @@ def test_foreign_text_is_broken(read: Callable[[], Any]):
     """Text the ledger did not write raises LedgerBroken, never a bare KeyError or ValueError."""
     with pytest.raises(LedgerBroken, match="cannot be read"):
         read()
+
+
+_ORDER = HoldOrder(
+    "0" * 32, "studio", 49, 1000, 60, OnUnknown.KEEP, "p", "m", "k", price_list="list", usage="a|b|||x|", meta='{"a":1}'
+)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"meta": '{"a":"ü"}'}, {"fingerprint": "f"}, {"shadow": "s"}, {"once": "o", "project": "Straße"}]
+)
+@pytest.mark.parametrize("amount", [0, 49, 9 * 10**15])
+def test_an_order_goes_there_and_back(amount: int, changes: dict[str, Any]):
+    """Whichever of its words are packed for many at once, in the number that tells what there is."""
+    order = replace(_ORDER, amount=amount, **changes)
+
+    words = codec.order_words(order)
+
+    assert order == codec.read_order("studio", unpacked(words))
+    assert words == packed(unpacked(words))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gatekeeper.ledger.address import read_address
-from gatekeeper.ledger.client import StoreClient, open_client
+from gatekeeper.ledger.client import open_client
 from gatekeeper.ledger.confirm import Confirm
 from gatekeeper.ledger.keys import TeamKeys
 from gatekeeper.ledger.ledger import Ledger
@@ -40,18 +40,17 @@ def sentinels() -> Iterator[SentinelSet]:
 @pytest.fixture
 async def load_on() -> AsyncIterator[Callable[..., Any]]:
     """Starts traffic on a store."""
-    clients: list[StoreClient] = []
+    ledgers: list[Ledger] = []
 
     async def start(url: str, confirm: Confirm, granted: int = 10**6) -> Load:
-        client = await open_client(read_address(url), None, confirm)
-        clients.append(client)
-        load = Load(Ledger(client), TEAMS, granted)
+        load = Load(Ledger(await open_client(read_address(url), None, confirm)), TEAMS, granted)
+        ledgers.append(load.ledger)
         await load.start()
         return load
 
     yield start
-    for client in clients:
-        await client.close()
+    for ledger in ledgers:  # with what it repairs after a fail-over, which else would connect once more
+        await ledger.close()
 
 
 def is_master(server: Server) -> bool:

@@ -11,6 +11,7 @@ from gatekeeper.ledger.batch import Patience
 from gatekeeper.ledger.client import open_client
 from gatekeeper.ledger.errors import LedgerUnavailable, StoreRefused
 from gatekeeper.ledger.opening import open_store
+from gatekeeper.ledger.sentinel import MasterSource
 from tests.ledger.topologies import MASTER, Pair, SentinelSet, happens
 
 SHORT = Patience(budget_s=2, attempts=3, wait_s=0.01)
@@ -84,6 +85,31 @@ async def test_server_that_is_no_master_gets_no_call(sentinels: SentinelSet):
 
 async def _told(address: tuple[str, int]) -> tuple[str, int]:
     return address
+
+
+async def test_one_who_gives_up_in_the_greeting_leaves_no_connection():
+    """A connection that nobody will be given is closed, not left open until somebody notices."""
+    met, ended = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    async def greet(_connection: object) -> None:
+        met.set()
+        await asyncio.Event().wait()
+
+    source = MasterSource(read_address(f"redis+sentinel://127.0.0.1:1/{MASTER}"))
+    source.on_connect(greet)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        source._find = lambda: _told(server.sockets[0].getsockname())  # type: ignore[method-assign]
+        asking = asyncio.ensure_future(source.get_connection())
+        await met.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await asyncio.wait_for(ended.wait(), 10)
 
 
 async def test_orderly_fail_over_is_followed(sentinels: SentinelSet):

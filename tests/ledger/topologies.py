@@ -22,7 +22,7 @@ SLOTS = 16384
 NODE_TIMEOUT_MS = 1000
 MASTER = "books"
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
-UP_WITHIN_S = 20.0
+UP_WITHIN_S = 60.0
 PROCESSES_MAX, PORTS_EACH = 20, 1000
 """Processes that run tests at once, and the ports for the servers of each."""
 

@@ -328,6 +328,40 @@ async def test_links_lead_through_the_gateway(
     assert "49" == polled.headers["Gatekeeper-Credits-Charged"]
 
 
+async def test_links_of_a_poll_that_says_the_same_lead_to_where_it_was_asked(
+    start_world: StartWorld, jobs: JobProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every caller gets the gateway's address as it spelled it, however often the provider says the same."""
+    with_links(monkeypatch, "urls.get")
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    jobs.end({**RUNNING, "urls": {"get": f"{jobs.url}/native/v1/generations/job-1"}})
+    hosts = ["one.example", "one.example", "two.example:81", "two.example:81", "one.example"]
+
+    polled = [await world.send("GET", "/v1/generations/job-1", key, headers={"Host": host}) for host in hosts]
+
+    path = "studio/v1/generations/job-1"
+    assert [f"http://{host}/{path}" for host in hosts] == [answer.json["urls"]["get"] for answer in polled]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [("trace=1", 400), ("trace", 400), ("key=x", 200), ("a=1&a=2", 400), ("", 200)]
+)
+async def test_what_nobody_reads_of_a_polls_query_is_refused(
+    start_world: StartWorld, jobs: JobProvider, query: str, status: int
+) -> None:
+    """Asked again too, when its path is known; a credential of the caller's is left out."""
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    await world.send("GET", "/v1/generations/job-1", key)
+
+    answer = await world.send("GET", f"/v1/generations/job-1?{query}", key)
+
+    assert status == answer.status
+
+
 async def test_every_line_about_jobs_matches_the_schema(start_world: StartWorld, jobs: JobProvider) -> None:
     """Accepted, settled, released and finished jobs are described in docs/log-events.schema.json."""
     world = await start_world(provider_url=jobs.url)

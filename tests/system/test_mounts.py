@@ -79,13 +79,13 @@ async def test_a_host_name_needs_no_prefix(start_world: StartWorld, host: str) -
 
 
 async def test_a_host_name_with_a_port_is_for_that_port(start_world: StartWorld) -> None:
-    """One that is configured with a port is this provider's at that port alone."""
+    """One that is configured with a port is this provider's at that port alone, however often it is asked."""
     world = await start_world(providers={"openai": {"host": f"{HOST}:1234"}})
     key = await world.key()
 
-    statuses = [await by_host(world, key, host) for host in (f"{HOST}:1234", f"{HOST}:1235", HOST)]
+    statuses = [await by_host(world, key, host) for host in (f"{HOST}:1234", f"{HOST}:1235", HOST) * 2]
 
-    assert [200, 403, 403] == statuses
+    assert [200, 403, 403] * 2 == statuses
 
 
 async def test_on_its_host_nothing_else_is_open(start_world: StartWorld) -> None:

@@ -11,12 +11,15 @@ from tests.system.provider import Provider
 from tests.system.world import World
 from tests.torture.polling import until
 
+PATIENCE_S = 30
+"""For a machine that is busy with everything else."""
+
 
 async def begun(world: World, provider: Provider, key: str) -> "asyncio.Task[object]":
     """A generation that waits at the provider."""
     provider.gate.clear()
     running = asyncio.create_task(world.openai(key))
-    assert await until(lambda: provider.calls == 1)
+    assert await until(lambda: provider.calls == 1, PATIENCE_S)
     return running
 
 
@@ -52,7 +55,7 @@ async def test_a_place_at_the_provider_is_waited_for_with_nothing_held(
     running = await begun(world, provider, key)
     second = asyncio.create_task(world.openai(key))
     places = world.gateway.gate.providers["openai"].places
-    assert await until(lambda: places.waiting == 1)
+    assert await until(lambda: places.waiting == 1, PATIENCE_S)
 
     holds = await world.gateway.store.ledger.holds("team-0")
 
@@ -88,10 +91,10 @@ async def test_a_free_route_takes_a_place_too(start_world: StartWorld, provider:
     key = await world.key()
     provider.gate.clear()
     free = asyncio.create_task(world.send("GET", "/openai/account/free", key))
-    assert await until(lambda: provider.calls == 1)
+    assert await until(lambda: provider.calls == 1, PATIENCE_S)
     generation = asyncio.create_task(world.openai(key))
     places = world.gateway.gate.providers["openai"].places
-    assert await until(lambda: places.waiting == 1)
+    assert await until(lambda: places.waiting == 1, PATIENCE_S)
 
     holds = await world.gateway.store.ledger.holds("team-0")
 
@@ -161,7 +164,7 @@ async def test_who_leaves_in_line_for_a_hold_asks_the_ledger_nothing(
     key, gate = await world.key(), world.gateway.gate
     with await gate.crowd.holds.take():
         waiting = asyncio.create_task(world.openai(key))
-        assert await until(lambda: gate.crowd.holds.waiting == 1)
+        assert await until(lambda: gate.crowd.holds.waiting == 1, PATIENCE_S)
         (turn,) = gate.crowd.holds._waiting
         turn.cancel()
         await asyncio.gather(waiting, return_exceptions=True)

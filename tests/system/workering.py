@@ -20,8 +20,8 @@ KEY = {"Authorization": "Bearer gk_the_process_of_the_tests"}
 BODY = {"model": "nano-banana-2", "prompt": "a cat", "resolution": "1K", "aspect_ratio": "1:1"}
 """49 credits."""
 
-TRIES, PAUSE_S = 600, 0.05
-"""Half a minute, for a machine that is busy with everything else."""
+TRIES, PAUSE_S = 2400, 0.05
+"""Two minutes, for a machine that is busy with everything else."""
 
 ESTABLISHED, LISTENING = "01", "0A"
 """As the system's table of connections writes it."""

@@ -20,7 +20,7 @@ from tests.torture.bills import lot
 from tests.torture.httpprovider import PICTURE, HttpProvider
 from tests.torture.judge import Verdict
 from tests.torture.polling import until
-from tests.torture.scenes import RICH, Cast, Run, teams_of
+from tests.torture.scenes import NOTHING, RICH, Cast, Least, Run, teams_of
 from tests.torture.steps import outbox_bytes
 from tests.torture.victims import Victim
 
@@ -136,7 +136,14 @@ async def _stop(clients: Clients) -> None:
 
 
 async def torture_gateways(
-    directory: Path, *, seconds: float, seed: int, say: Callable[[str], None], waits: bool, gateways: int = 2
+    directory: Path,
+    *,
+    seconds: float,
+    seed: int,
+    say: Callable[[str], None],
+    waits: bool,
+    gateways: int = 2,
+    least: Least = NOTHING,
 ) -> tuple[Run, Verdict, list[Victim]]:
     """One run with so many gateways."""
     run = Run(directory, seed, waits, say)
@@ -154,8 +161,9 @@ async def torture_gateways(
         clients = Clients(run, victims, await _keys(run))
         life_ms = (PROVIDER_S + CLIENT_S + MARGIN_S + GRACE_S) * 1000
         cast = Cast(
-            victims, clients.load, lambda: _finish(clients), PICTURE, life_ms, "project", lambda: _stop(clients)
-        )
+            victims, clients.load, lambda: _finish(clients), PICTURE, life_ms, "project", lambda: _stop(clients),
+            least=least,
+        )  # fmt: skip
         verdict = await run.play(cast, seconds)
         verdict.figures.update({f"answer: {status}": count for status, count in clients.statuses.items()})
         for line in ("settle.failed", "settle.rejected"):

@@ -33,6 +33,8 @@ PAUSES_S = (0.05, 0.5)
 """Between two kills."""
 FAULTS_PER_S = 0.3
 """Of each proxy, beside the kills."""
+LONGER_S = 60
+"""How long a run goes on at most for what it lacks when its time is over."""
 
 
 def teams_of(price: int) -> tuple[TeamRecord, ...]:
@@ -50,6 +52,17 @@ def teams_of(price: int) -> tuple[TeamRecord, ...]:
 RICH = ("rich-0", "rich-1")
 
 
+@dataclass(frozen=True, slots=True)
+class Least:
+    """What must have happened, however slow the machine is: calls to the provider, and kills of anybody."""
+
+    calls: int = 0
+    kills: int = 0
+
+
+NOTHING = Least()
+
+
 @dataclass(eq=False)
 class Cast:
     """Who acts in a run. `load` runs until `finish`, which lets everybody end what they began; `steps` are
@@ -65,6 +78,7 @@ class Cast:
     stop: Callable[[], Awaitable[None]] | None = None
     steps: Mapping[str, Step] = field(default_factory=lambda: STEPS)
     faults_per_s: float = FAULTS_PER_S
+    least: Least = NOTHING
 
 
 @dataclass(eq=False)
@@ -138,22 +152,30 @@ class Run:
         return await self._verdict(cast, bank)
 
     async def _kill(self, cast: Cast, seconds: float) -> None:
-        """Every step in turn, in an order of the seed's, until the time is over."""
+        """Every step in turn, in an order of the seed's, until the time is over and enough has happened."""
         loop = asyncio.get_running_loop()
         end_s, names = loop.time() + seconds, list(cast.steps)
+
+        def goes_on() -> bool:
+            return loop.time() < end_s or (loop.time() < end_s + LONGER_S and self._lacks(cast))
+
         for proxy in self.proxies:
             proxy.faults_per_s = cast.faults_per_s
-        while loop.time() < end_s:
+        while goes_on():
             self.lots.shuffle(names)
             await asyncio.sleep(0.1)
             for name in names:
-                if loop.time() >= end_s:
+                if not goes_on():
                     break
                 self.tries[name] += 1
                 self.hits[name] += await cast.steps[name](self, self.lots.choice(cast.victims))
                 await asyncio.sleep(self.lots.uniform(*PAUSES_S))
         for proxy in self.proxies:
             proxy.faults_per_s = 0.0
+
+    def _lacks(self, cast: Cast) -> bool:
+        kills = sum(victim.kills for victim in cast.victims) + self.store.kills
+        return kills < cast.least.kills or sum(self.bills.manners.values()) < cast.least.calls
 
     async def _sweep(self, cast: Cast) -> None:
         """Let time act for victims that do not do it themselves."""

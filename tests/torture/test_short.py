@@ -10,6 +10,7 @@ import pytest
 from tests.torture.gateways import torture_gateways
 from tests.torture.model import own_server, torture_model
 from tests.torture.parts import Played, row_of
+from tests.torture.scenes import Least
 from tests.torture.workers import torture_faults, torture_workers
 
 STEPS_EACH = 2_500
@@ -35,7 +36,8 @@ def test_the_scripts_agree_with_the_model_for_20000_steps(first_seed: int) -> No
 @pytest.mark.timeout(120)
 async def test_workers_and_store_are_killed_and_nothing_is_lost(directory: Path) -> None:
     """Killed in the midst of holds and settles: every hold ends once, and what was billed is charged."""
-    played = await torture_workers(directory, seconds=5, seed=1, say=print, waits=False, workers=2)
+    least = Least(calls=600, kills=2)
+    played = await torture_workers(directory, seconds=5, seed=1, say=print, waits=False, workers=2, least=least)
 
     run, verdict, victims = played
     assert {} == broken(played)
@@ -46,7 +48,7 @@ async def test_workers_and_store_are_killed_and_nothing_is_lost(directory: Path)
 @pytest.mark.timeout(120)
 async def test_a_way_to_the_store_that_breaks_loses_nothing(directory: Path) -> None:
     """Commands and replies are delayed, dropped, cut, left hanging, and run long after."""
-    played = await torture_faults(directory, seconds=5, seed=1, say=print, waits=False)
+    played = await torture_faults(directory, seconds=5, seed=1, say=print, waits=False, least=Least(calls=600))
 
     assert {} == broken(played)
     assert played[1].holds > 500
@@ -55,7 +57,8 @@ async def test_a_way_to_the_store_that_breaks_loses_nothing(directory: Path) -> 
 @pytest.mark.timeout(120)
 async def test_gateways_and_store_are_killed_under_load(directory: Path) -> None:
     """Two real gateways, real clients: no credit is lost or doubled by a kill, and no client was told an untruth."""
-    played = await torture_gateways(directory, seconds=8, seed=1, say=print, waits=False)
+    least = Least(calls=60, kills=1)
+    played = await torture_gateways(directory, seconds=8, seed=1, say=print, waits=False, least=least)
 
     run, verdict, victims = played
     assert {} == broken(played)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.torture.judge import Verdict
 from tests.torture.lineprovider import LineProvider
-from tests.torture.scenes import CREDIT, FAULTS_PER_S, RICH, Cast, Run, teams_of
+from tests.torture.scenes import CREDIT, FAULTS_PER_S, NOTHING, RICH, Cast, Least, Run, teams_of
 from tests.torture.steps import STEPS, Step
 from tests.torture.victims import Victim
 from tests.torture.worker import GRACE_MS, TTL_MS, Orders
@@ -42,6 +42,7 @@ async def torture_workers(
     workers: int = 3,
     steps: Mapping[str, Step] = STEPS,
     faults_per_s: float = FAULTS_PER_S,
+    least: Least = NOTHING,
 ) -> tuple[Run, Verdict, list[Victim]]:
     """One run with so many workers."""
     run = Run(directory, seed, waits, say)
@@ -60,17 +61,24 @@ async def torture_workers(
         async def finish() -> None:
             run.codes = await asyncio.gather(*(victim.stop() for victim in victims))
 
-        cast = Cast(victims, _idle, finish, PRICE, TTL_MS + GRACE_MS, "meta", None, steps, faults_per_s)
+        cast = Cast(victims, _idle, finish, PRICE, TTL_MS + GRACE_MS, "meta", None, steps, faults_per_s, least)
         return run, await run.play(cast, seconds), victims
 
 
 async def torture_faults(
-    directory: Path, *, seconds: float, seed: int, say: Callable[[str], None], waits: bool
+    directory: Path,
+    *,
+    seconds: float,
+    seed: int,
+    say: Callable[[str], None],
+    waits: bool,
+    least: Least = NOTHING,
 ) -> tuple[Run, Verdict, list[Victim]]:
     """One run in which nobody is killed and every way to the store breaks all the time."""
     return await torture_workers(
-        directory, seconds=seconds, seed=seed, say=say, waits=waits, steps={}, faults_per_s=MANY_FAULTS_PER_S
-    )
+        directory, seconds=seconds, seed=seed, say=say, waits=waits, steps={}, faults_per_s=MANY_FAULTS_PER_S,
+        least=least,
+    )  # fmt: skip
 
 
 async def _idle() -> None:

@@ -6,7 +6,7 @@ the team that submitted the job: to every other team there is no such job.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 from weakref import WeakValueDictionary
@@ -23,13 +23,17 @@ RUNNING_BYTES_MAX: Final = 2048
 """Of an answer that says how a job stands, to be known again; nearly all have some hundred, and there is one a job."""
 
 
-class Running(NamedTuple):
-    """An answer that says of a job no more than that it still runs, to a question by this route."""
+Said = tuple[Route, int, bytes | None, list[tuple[bytes, bytes]], str | None]
+"""An answer, by what has to be the same where it says the same: its question's route, its status, its body, the headers
+about that, and, where links may be in it, the `Host` that was asked."""
 
-    route: Route
-    status: int
-    body: bytes
-    about: list[tuple[bytes, bytes]]
+
+class Running(NamedTuple):
+    """What was said of a job that still runs, how that is shown to its caller, and what our own head says of it."""
+
+    said: Said
+    shown: bytes
+    lines: Sequence[bytes]
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -42,8 +46,8 @@ class Job:
     `asked_at_s` is when a caller here last asked, by the monotonic clock. `troubles` and `gone` count the answers in a
     row that told us nothing, and those by which the provider knows no such job. `names` are those of its outputs that
     were made known. `ending` lets one end it at a time. `named` is where its `poll_url` leads to, once that is looked
-    at: the upstream path of a route, and the address. `running` is the last answer to a caller that said no more than
-    that it still runs, if that had nothing to be changed, and `lines` are what our own head says of it as long.
+    at: the upstream path of a route, and the address. `running` is what the last answer to a
+    caller said, if that was no more than that it still runs.
     """
 
     record: JobRecord
@@ -59,7 +63,6 @@ class Job:
     names: set[str] = field(default_factory=set)
     named: tuple[str, str] | None = None
     running: Running | None = None
-    lines: tuple[bytes, ...] = ()
     ending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

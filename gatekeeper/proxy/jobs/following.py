@@ -8,6 +8,7 @@ of another team, or one that nobody knows, is not asked for: nothing is forwarde
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
+from aiohttp.hdrs import HOST
 
 from gatekeeper.core.credits import credits_text
 from gatekeeper.core.outcome import Failed, Made, Outcome, Pending, Unknown
@@ -20,9 +21,10 @@ from gatekeeper.proxy.body import body_of, small_body
 from gatekeeper.proxy.client_side import send_whole
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
-from gatekeeper.proxy.jobs.desk import RUNNING_BYTES_MAX, Job, Running
-from gatekeeper.proxy.jobs.rewriting import may_have, origin_of
+from gatekeeper.proxy.jobs.desk import RUNNING_BYTES_MAX, Job, Running, Said
+from gatekeeper.proxy.jobs.rewriting import may_have, origin_of, rewrite
 from gatekeeper.proxy.jobs.settling import cancelled, finish
+from gatekeeper.proxy.mounts import mount_of
 from gatekeeper.proxy.refusals import HTTP_UNAUTHORIZED, job_unkept, job_unreached, job_untold
 from gatekeeper.proxy.sending import passing_query, upstream_request
 from gatekeeper.proxy.shadow import may_go_unheld, pass_unheld, tell_shadow
@@ -42,8 +44,8 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
     small = small_body(gate, call)
     body = await body_of(gate, call) if small is None else small
     try:
-        query = _query(call) if "?" in call.request.raw_path else {}
-        name = call.dialect.job_named(call.route, query, body)
+        query = passing_query(call)
+        name = call.dialect.job_named(call.route, _parameters(query), body)
         provider, job = _known(gate, call, name) or await _find(gate, call, name)
     except Rejected as refused:
         if not may_go_unheld(call):
@@ -55,7 +57,7 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
     if call.route.kind is not RouteKind.POLL and not job.ended:
         await _learn_first(gate, provider, job)
     address = None if record.link.poll_url is None else _address(call, provider, job, record.link.poll_url)
-    sent = upstream_request(call, provider, body, address)
+    sent = upstream_request(call, provider, body, address, query)
     if call.shadow is not None:
         tell_shadow(gate, call, None)
     with await provider.places.take():
@@ -102,13 +104,16 @@ async def _find(gate: Gate, call: Call, name: str) -> tuple[Provider, Job]:
     raise refuse(Code.JOB_NOT_FOUND, "No such job of this team; jobs are known for some days after their end.")
 
 
-def _query(call: Call) -> dict[str, str]:
+def _parameters(query: str) -> dict[str, str]:
     """The parameters, each once: of two the provider might take the one that was not looked at here."""
-    pairs = parse_qsl(passing_query(call), keep_blank_values=True)
-    query = dict(pairs)
-    if len(query) < len(pairs):
+    if "&" not in query and "%" not in query and "+" not in query:
+        name, _, value = query.partition("=")
+        return {name: value} if query else {}
+    pairs = parse_qsl(query, keep_blank_values=True)
+    found = dict(pairs)
+    if len(found) < len(pairs):
         raise refuse(Code.MALFORMED_REQUEST, "A query parameter was sent twice; send each once.")
-    return query
+    return found
 
 
 def _address(call: Call, provider: Provider, job: Job, url: str) -> str | None:
@@ -151,7 +156,7 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
             await finish(gate, job.record, outcome, "poll")
         elif isinstance(outcome, Pending) and call.route.kind is RouteKind.POLL and not outcome.ended:
             _still_runs(gate, job)
-            _remember(call, job, answer)
+            _remember(gate, call, provider, job, answer)
         elif call.route.kind is RouteKind.CANCEL and succeeded(answer.status):
             await cancelled(gate, job)
             gate.desk.on_job(job)
@@ -162,29 +167,31 @@ async def _answer(gate: Gate, call: Call, provider: Provider, job: Job, answer: 
 def _pass_unread(gate: Gate, call: Call, provider: Provider, job: Job, answer: UpstreamAnswer) -> Sent | None:
     """Passes on an answer that says of a running job what the last one said: nothing about it is read again. None: it
     has to be read."""
-    last, body = job.running, answer.whole()
-    if last is None or body is None or job.ended:
-        return None
-    if (call.route, answer.status, body, about_the_body(answer.raw_headers)) != last:
+    last = job.running
+    if last is None or job.ended or last.said != _said(call, answer):
         return None
     has_links = bool(call.dialect.TRAITS.links)
     lines = forwardable_response_lines(answer.raw_headers, provider.credential.hidden, changed=has_links)
-    sent = send_whole(call, answer.status, with_own(lines, call, job.lines), body)
+    sent = send_whole(call, answer.status, with_own(lines, call, last.lines), last.shown)
     if sent is not None:
         _still_runs(gate, job)
     return sent
 
 
-def _remember(call: Call, job: Job, answer: UpstreamAnswer) -> None:
-    """So that it is known again, if it is small and went out as it came: what is packed may have had links in it. The
-    body says how the job stands, and some headers how that is to be read: no other ever turns one that runs into one
-    that does not."""
-    body = answer.whole()
+def _remember(gate: Gate, call: Call, provider: Provider, job: Job, answer: UpstreamAnswer) -> None:
+    """So that it is known again, if it is small and could be read as it came: what is packed may have links in it."""
+    body, links = answer.whole(), call.dialect.TRAITS.links
     if body is None or len(body) > RUNNING_BYTES_MAX or job.record.hook is not None or is_packed(answer):
         return
-    if not may_have(body, call.dialect.TRAITS.links):
-        job.running = Running(call.route, answer.status, body, about_the_body(answer.raw_headers))
-        job.lines = tuple(_job_lines(job))
+    shown = rewrite(body, links, mount_of(gate, call.request, provider).through) if may_have(body, links) else body
+    job.running = Running(_said(call, answer), shown, _job_lines(job))
+
+
+def _said(call: Call, answer: UpstreamAnswer) -> Said:
+    """The body says how the job stands, and some headers how that is to be read: no other ever turns one that runs into
+    one that does not. Links in it lead to where its caller has found us."""
+    host = call.request.headers.get(HOST) if call.dialect.TRAITS.links else None
+    return call.route, answer.status, answer.whole(), about_the_body(answer.raw_headers), host
 
 
 def _still_runs(gate: Gate, job: Job) -> None:

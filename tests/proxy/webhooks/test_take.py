@@ -173,13 +173,13 @@ def test_only_the_field_itself_is_exchanged(rest: str, key: str) -> None:
 def test_a_body_full_of_pictures_takes_a_moment() -> None:
     """Forty megabytes: everybody else waits for as long as it takes."""
     picture = b'{"webhook_url":"https://example.com/","image":"' + b"A" * 40_000_000 + b'"}'
-    began_s = time.perf_counter()
+    began_s = time.process_time()
 
     wanted = find_webhook(JSON, "", "application/json", [picture])
     assert wanted is not None
     wanted.exchanged("", [picture], OURS, "")
 
-    assert time.perf_counter() - began_s < 1.0
+    assert time.process_time() - began_s < 1.0
 
 
 def test_an_address_that_is_far_too_long_is_refused() -> None:
