@@ -371,8 +371,8 @@ def _store_name(store: OpenStore) -> str:
 
 async def _await_bookings(gate: Gate) -> None:
     """Runs when nothing is accepted any more and the grace is over: what was cut off is still booked as unknown."""
-    abandoned = await gate.in_flight.until_none(BOOKING_TIMEOUT_S)
-    emit(ServerStopped(pid=os.getpid(), abandoned=abandoned))
+    await gate.in_flight.until_none(BOOKING_TIMEOUT_S)
+    emit(ServerStopped(pid=os.getpid(), abandoned=gate.in_flight.abandoned))
 
 
 def server_started(url: str, admin_url: str, store: OpenStore, workers: int = 1) -> ServerStarted:

@@ -26,6 +26,9 @@ HEADER_LINE_BYTES_MAX: Final = 16 * 1024
 SHUTDOWN_GRACE_S_MIN: Final = 0.01
 """At once, as near as makes no difference."""
 
+ADMIN_GRACE_S: Final = 5.0
+"""So long operators' requests may take as the gateway stops, after those of callers: most take a few milliseconds."""
+
 CONNECTIONS_WAITING_MAX: Final = 4096
 """New connections that the system keeps until the event loop takes them, for bursts (Linux's own limit is the same by
 default). Beyond it they are dropped unanswered, and the client's system tries again a second later."""
@@ -50,6 +53,7 @@ async def listen_admin(
         handle_signals=False,
         keepalive_timeout=server.head_timeout_s,
         unread_s=server.client_write_timeout_s,
+        shutdown_timeout=ADMIN_GRACE_S,
     )
     site = Site(
         await _ready(runner, stack),
@@ -72,6 +76,7 @@ async def listen_data(server: ServerSettings, gate: Gate, stack: AsyncExitStack,
         auto_decompress=False,
         keepalive_timeout=server.head_timeout_s,
         unread_s=server.client_write_timeout_s,
+        on_cut_off=gate.in_flight.cut_off,
         max_line_size=HEADER_LINE_BYTES_MAX,
         max_field_size=HEADER_LINE_BYTES_MAX,
     )

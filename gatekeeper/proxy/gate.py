@@ -106,9 +106,13 @@ P = ParamSpec("P")
 
 
 class InFlight:
-    """Counts generations between hold and resolution, so that a shutdown can wait for the last to be booked."""
+    """Counts generations between hold and resolution, so that a shutdown can wait for the last to be booked.
+
+    `abandoned`: how many there were when the time for them was over, or that could not be booked since.
+    """
 
     def __init__(self) -> None:
+        self.abandoned = 0
         self._count = 0
         self._booking = 0
         self._bookings: set[asyncio.Task[None]] = set()
@@ -159,6 +163,10 @@ class InFlight:
             self._none.set()
             self._none = None
 
+    def cut_off(self) -> None:
+        """Whoever is not done by now is not waited for: what became of his generation is unknown."""
+        self.abandoned = self._count
+
     async def until_none(self, timeout_s: float) -> int:
         """Waits until every hold is resolved and every booking has ended, at most this long. How many are not."""
         with suppress(TimeoutError):
@@ -168,7 +176,9 @@ class InFlight:
                     await self._none.wait()
                 while self._bookings:
                     await asyncio.wait(self._bookings)
-        return max(self._count, self._booking + len(self._bookings))
+        left = max(self._count, self._booking + len(self._bookings))
+        self.abandoned = max(self.abandoned, left)
+        return left
 
 
 class Spans(Protocol):

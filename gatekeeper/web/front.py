@@ -7,7 +7,6 @@ begins another for each request, which costs two turns of the event loop and a t
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Never
 
@@ -32,7 +31,8 @@ Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 class FrontServer(web.Server):
     """Hands parsed requests to `handle`; `refuse` makes the answer to what could not be parsed. `count` is how many
-    connections are open. Whoever reads nothing of what waits for him in `unread_s` is hung up on.
+    connections are open. Whoever reads nothing of what waits for him in `unread_s` is hung up on. `on_cut_off` is
+    called before somebody is cut off.
 
     As it stops, what is asked is read to its end and answered, which aiohttp's own does not: that takes no more bytes
     from then on, so that a body which is still coming never ends, and closes connections that were made but not read.
@@ -44,12 +44,14 @@ class FrontServer(web.Server):
         refuse: Callable[[], web.StreamResponse],
         request_factory: Callable[..., web.BaseRequest] | None = None,
         unread_s: float = UNREAD_S,
+        on_cut_off: Callable[[], None] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(handle, request_factory=request_factory or Request, **options)
         self._refuse = refuse
         self._options = options
         self._unread_s = unread_s
+        self._on_cut_off = on_cut_off
         self._is_stopping = False
         self._finishing = set[web.RequestHandler]()
         self._finished = asyncio.Event()
@@ -91,9 +93,12 @@ class FrontServer(web.Server):
         """Waits for what is asked to be answered, so many seconds at most; what is there then is cut off."""
         if self._finishing:
             self._finished.clear()
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(timeout):
                     await self._finished.wait()
+            except TimeoutError:
+                if self._on_cut_off is not None:
+                    self._on_cut_off()
         await super().shutdown(CUT_OFF_S)
 
     def __call__(self) -> web.RequestHandler:
@@ -142,22 +147,25 @@ class _Connection(web.RequestHandler):
 
     def finish(self) -> bool:
         """Takes no request after the one that it is at; a connection that has had none has a moment for it. False:
-        there is nothing to wait for."""
+        there is nothing to wait for. An answer that is not all sent is waited for."""
         self._is_last = True
+        if self._force_close:
+            return self._request_in_progress
         if not self._request_count:
             self._loop.call_later(FIRST_REQUEST_S, self._end_unasked)
         elif self._waiter is not None and not self._waiter.done():
+            unread = self.transport is not None and self.transport.get_write_buffer_size()
             self.force_close()
-            return False
+            return bool(unread)
+        elif type(self._current_request) is Request:
+            self._current_request.be_last()
         elif not self._is_ours:
             self.close()
-        elif type(self._current_request) is Request:
-            self._current_request.keep_alive = False
         return True
 
     def _end_unasked(self) -> None:
-        if not self._request_count:
-            self.force_close()
+        if not self._request_count and self.transport is not None:
+            self.transport.abort()  # to say goodbye by TLS would wait for the other side's
 
     async def start(self) -> None:
         """Answers the requests of this connection, one after the other, as aiohttp's own does.
@@ -172,7 +180,7 @@ class _Connection(web.RequestHandler):
                     await self._waiter
                 finally:
                     self._waiter = None
-            if self._buffer_paused or type(self._messages[0][0]) is not RawRequestMessage:
+            if type(self._messages[0][0]) is not RawRequestMessage or (self._buffer_paused and not self._is_last):
                 self._is_ours = False
                 await super().start()
                 return
@@ -196,7 +204,7 @@ class _Connection(web.RequestHandler):
             writer = None if self._factory is Request else StreamWriter(self, self._loop)
             request = self._factory(message, body, self, writer, task)
             if self._is_last and type(request) is Request:
-                request.keep_alive = False
+                request.be_last()
             answer, is_gone = await self._handled(request)
             if is_gone:
                 return False

@@ -41,6 +41,7 @@ class Request(web.BaseRequest):
 
     __slots__ = (
         "_awaits_leave",
+        "_is_last",
         "_own_writer",
         "content",
         "has_begun",
@@ -75,7 +76,7 @@ class Request(web.BaseRequest):
     ) -> None:
         """`writer` None: one is made when somebody asks for it."""
         self._own_writer = writer
-        self.has_begun = False
+        self._is_last = self.has_begun = False
         if message.url.absolute:
             loop = protocol._loop  # noqa: SLF001
             super().__init__(message, payload, protocol, writer or StreamWriter(protocol, loop), task, loop)
@@ -92,10 +93,14 @@ class Request(web.BaseRequest):
         self._awaits_leave = not payload.is_eof() and _awaits_leave(message)
         self.raw_headers, self.keep_alive = message.raw_headers, not (message.should_close or self._awaits_leave)
 
+    def be_last(self) -> None:
+        """No other may follow on its connection, and its answer says so."""
+        self._is_last, self.keep_alive = True, False
+
     def go_on(self) -> None:
         """Its body will be read: tells that to a client that waits for it."""
         if self._awaits_leave:
-            self._awaits_leave, self.keep_alive = False, not self._message.should_close
+            self._awaits_leave, self.keep_alive = False, not (self._message.should_close or self._is_last)
             if self.transport is not None:
                 self.transport.write(CONTINUE)
 

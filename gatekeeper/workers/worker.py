@@ -74,7 +74,7 @@ async def _serve(start: Start, channel: Channel, stopping: asyncio.Event) -> Non
     for task in talking:
         task.cancel()
     await _tell_once(channel, gate)
-    await channel.send(Farewell(gate.in_flight.count))
+    await channel.send(Farewell(gate.in_flight.abandoned))
 
 
 async def _hear(channel: Channel, gate: Gate, stopping: asyncio.Event, start: Start) -> None:

@@ -71,3 +71,13 @@ async def test_what_a_booking_raises_is_its_requests() -> None:
         await in_flight.book_here(broken)
 
     assert ([1], 0) == (asked, await in_flight.until_none(1))
+
+
+async def test_what_was_cut_off_counts_as_abandoned() -> None:
+    """Also when its end is booked before the process ends."""
+    in_flight = InFlight()
+    in_flight.began()
+    in_flight.cut_off()
+    in_flight.ended()
+
+    assert (0, 1) == (await in_flight.until_none(1), in_flight.abandoned)

@@ -1,6 +1,8 @@
 """The admin port: health, figures, and a catalog read anew."""
 
+import asyncio
 import shutil
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import aiohttp
@@ -100,3 +102,23 @@ async def test_a_reload_changes_prices_and_a_bad_file_does_not(tmp_path: Path) -
     assert (422, False) == (bad[0], bad[1]["ok"])
     assert before != good[1]["digest"] == bad[1]["digest"] == after
     assert "google.yaml:" in bad[1]["problems"][0]
+
+
+async def test_an_operators_request_that_never_ends_does_not_keep_a_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its body is half sent when the gateway stops: it is waited for, but not as long as callers are."""
+    monkeypatch.setattr("gatekeeper.listening.ADMIN_GRACE_S", 0.05)
+    stack = AsyncExitStack()
+    gateway = await stack.enter_async_context(running_gateway(settings_for(tmp_path, "http://127.0.0.1:9")))
+    address = gateway.admin_url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(*address)
+    head = "POST /admin/v1/teams HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {gateway.admin_token}"
+    writer.write("\r\n".join((*head, "Content-Length: 100", "", "{")).encode())
+
+    async with asyncio.timeout(20):
+        await stack.aclose()
+
+    with suppress(ConnectionResetError):
+        assert b"" == await reader.read()
+    writer.close()

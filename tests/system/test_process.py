@@ -85,6 +85,7 @@ async def test_sigterm_past_the_grace_records_what_is_unknown(tmp_path: Path, sa
 
     assert 0 == code
     assert any('"event":"hold.unknown"' in line for line in server.lines)
+    assert 1 == (await server.event("server.stopped"))["abandoned"]
     await verify(config)
 
 

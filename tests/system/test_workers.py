@@ -147,6 +147,22 @@ async def test_sigterm_drains_all_workers(tmp_path: Path, provider: Provider) ->
     await verify(config)
 
 
+async def test_what_is_cut_off_is_told_of_all_workers(tmp_path: Path, provider: Provider) -> None:
+    """Nobody answers before the grace is over: each of them ends as unknown, and the last line says how many."""
+    config = write_config(tmp_path, provider.url, shutdown_grace_s=0.1)
+    provider.gate.clear()
+    async with workers(config, 2) as gateway:
+        answers = [asyncio.ensure_future(gateway.generate()) for _ in range(6)]
+        await gateway.until_in_flight(6)
+        gateway.process.signal(signal.SIGTERM)
+        statuses = await asyncio.gather(*answers)
+        code = await gateway.process.ended()
+
+    assert ([0] * 6, 0, 6) == (statuses, code, counts(gateway)["hold.unknown"])
+    assert ("server.stopped", 6) == (gateway.events[-1]["event"], gateway.events[-1]["abandoned"])
+    await verify(config)
+
+
 async def test_a_worker_that_is_told_to_stop_finishes_and_is_followed(
     tmp_path: Path, provider: Provider
 ) -> None:  # fmt: skip

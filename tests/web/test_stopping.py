@@ -12,11 +12,13 @@ from aiohttp import web
 from gatekeeper.web import accepting, front
 from gatekeeper.web.accepting import Site
 from gatekeeper.web.front import FrontServer
+from gatekeeper.web.incoming import Request
 from gatekeeper.web.outgoing import Whole
 from tests.torture.polling import until
 
 GET = b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n"
 HEAD = b"POST / HTTP/1.1\r\nHost: gw\r\nContent-Length: 4\r\n\r\n"
+FEW_BYTES = 4096
 GRACE_S = 20.0
 """Longer than anything here takes."""
 
@@ -36,7 +38,11 @@ class Stopping:
 
     async def _echo(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked += 1
-        answer = Whole(body=await request.read())
+        if isinstance(request, Request):
+            request.go_on()
+        answer = Whole(body=self.answer or await request.read())
+        if self.answer and request.transport is not None:
+            request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FEW_BYTES)
         if self.go_on is not None:
             await self.go_on.wait()
         self.answered += 1
@@ -44,10 +50,16 @@ class Stopping:
 
     go_on: asyncio.Event | None = None
     """Answers wait for it."""
+    answer = b""
+    """In place of what was sent; little of it is taken by the system before it is read."""
 
     def connect(self) -> socket.socket:
         """Made by the system alone: the server has not seen it, for no turn of the event loop has passed."""
-        made = socket.create_connection(self._runner.addresses[0][:2], timeout=10)
+        made = socket.socket()
+        if self.answer:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, FEW_BYTES)
+        made.settimeout(10)
+        made.connect(self._runner.addresses[0][:2])
         made.setblocking(False)
         self._open.append(made)
         return made
@@ -145,6 +157,48 @@ async def test_an_idle_connection_is_closed_at_once(server: Stopping) -> None:
 
     assert b"" == await read(idle)
     assert time.monotonic() - before_s < GRACE_S / 2
+
+
+async def test_an_answer_is_sent_to_its_end(server: Stopping) -> None:
+    """Its connection has nothing to do any more but for some of it that its reader has not taken yet."""
+    server.answer = b"a" * 60_000
+    slow = server.connect()
+    slow.send(GET)
+    assert await until(lambda: server.answered == 1)
+    stopping = asyncio.ensure_future(server.stop())
+    assert await until(lambda: bool(server.front._finishing))
+
+    _, _, body = (await read(slow)).partition(b"\r\n\r\n")
+    await asyncio.wait_for(stopping, GRACE_S / 2)
+
+    assert server.answer == body
+
+
+async def test_who_waits_to_be_told_to_go_on_is_told_that_it_is_the_last(server: Stopping) -> None:
+    """Once leave was given a connection stays open, but not as the server stops."""
+    polite = server.connect()
+    stopping = asyncio.ensure_future(server.stop())
+    assert await until(lambda: server.front.count == 1)
+
+    polite.send(HEAD.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+    assert await until(lambda: server.asked == 1)
+    polite.send(b"abcd")
+    await stopping
+
+    received = await read(polite)
+    assert received.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
+    assert b"Connection: close" in received
+
+
+async def test_one_of_many_requests_in_line_is_answered(server: Stopping) -> None:
+    """More at once than are kept in line: the first has an answer, which says that it is the last, and that is all."""
+    hasty = server.connect()
+    hasty.send(GET * 100)
+
+    await asyncio.wait_for(server.stop(), GRACE_S / 2)
+
+    assert 1 == server.answered
+    assert b"Connection: close" in await asyncio.get_running_loop().sock_recv(hasty, 65536)
 
 
 async def test_what_was_asked_goes_on_without_its_client(server: Stopping) -> None:
