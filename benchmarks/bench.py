@@ -24,7 +24,8 @@ class Sizes:
     mode: str
     budget_s: float
     rounds: int
-    seconds: float  # of a window
+    small_rounds: int  # many and short: a machine that others share is faster and slower for seconds at a time
+    seconds: float  # of a window of small requests
     large_seconds: float
     latency_seconds: float
     flying: int  # requests in flight, beside aio
@@ -35,8 +36,8 @@ class Sizes:
     ledger_calls: int
 
 
-FULL = Sizes("full", 1200, 7, 3, 3, 5, 5000, 3, 10_000, 3, 15, 1000)
-QUICK = Sizes("quick", 180, 3, 0.8, 0.7, 1.5, 1000, 1, 2000, 1, 5, 500)
+FULL = Sizes("full", 1200, 7, 21, 1, 3, 5, 5000, 3, 10_000, 3, 15, 1000)
+QUICK = Sizes("quick", 180, 3, 3, 0.8, 0.7, 1.5, 1000, 1, 2000, 1, 5, 500)
 
 
 @dataclass(frozen=True, slots=True)

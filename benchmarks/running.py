@@ -50,7 +50,8 @@ def carry_out(module: str, description: str, parts: Parts, sizes: Mapping[str, S
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     console.print(own_cores().note, highlight=False)
     chosen = sizes["quick" if stated.quick else "full"]
-    chosen = replace(chosen, rounds=stated.rounds or chosen.rounds, budget_s=stated.budget_s or chosen.budget_s)
+    rounds, small = stated.rounds or chosen.rounds, stated.rounds or chosen.small_rounds
+    chosen = replace(chosen, rounds=rounds, small_rounds=small, budget_s=stated.budget_s or chosen.budget_s)
     asked = {name: parts[name] for name in stated.only.split(",")} if stated.only else parts
     # Whatever ends a run ends what it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

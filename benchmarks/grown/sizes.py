@@ -18,8 +18,8 @@ class GrowthSizes(Sizes):
     idle_s: float
 
 
-def _sizes(mode: str, budget_s: float, rounds: int, seconds: float) -> tuple[str, float, int, float, float, float]:
-    return mode, budget_s, rounds, seconds, 0.0, 0.0
+def _sizes(mode: str, budget_s: float, rounds: int, seconds: float) -> tuple[str, float, int, int, float, float, float]:
+    return mode, budget_s, rounds, 0, seconds, 0.0, 0.0
 
 
 _NONE: Final = (0,) * 6

@@ -61,7 +61,7 @@ async def run(bench: Bench) -> list[Section]:
             expect(cell.name, await loop.run(WARM_UP_S[bench.sizes.mode]), cell.status)
         cell.process.pids = tuple(family(cell.process.pid))
     bench.say("measuring")
-    readings = await measure(cells, bench.sizes.rounds, bench.sizes.seconds, bench.budget)
+    readings = await measure(cells, bench.sizes.small_rounds, bench.sizes.seconds, bench.budget)
     return sections(readings, [peer for peer, _ in peers])
 
 

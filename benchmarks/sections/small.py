@@ -80,7 +80,7 @@ async def run(bench: Bench) -> list[Section]:
             Cell(POLL, gate, jobs.polls(), RUNNING, before=calls.before, after=calls.after),
         ]
         cells += await _nginx_cells(bench)
-        readings = await measure(cells, bench.sizes.rounds, bench.sizes.seconds, bench.budget)
+        readings = await measure(cells, bench.sizes.small_rounds, bench.sizes.seconds, bench.budget)
     if calls.calls > calls.requests * CALLS_PER_POLL_MAX:
         raise AskedTheLedgerError(f"{calls.requests} polls of running jobs cost {calls.calls} calls of the store")
     await _check_lua(bench)

@@ -85,7 +85,7 @@ class Places:
         self, why: str, *, places: int, waiting_max: int, wait_max_s: float, elsewhere: Elsewhere | None = None
     ) -> None:
         """`elsewhere` counts those that wait, where what they wait for is not this process's own work."""
-        self._free = places
+        self._places = self._free = places
         self._elsewhere = elsewhere or Elsewhere()
         self._waiting: dict[asyncio.Future[None], asyncio.TimerHandle] = {}
         self._waiting_max = waiting_max
@@ -101,6 +101,11 @@ class Places:
     def waiting(self) -> int:
         """Who waits for one."""
         return len(self._waiting)
+
+    @property
+    def wanted(self) -> int:
+        """Who has one, or waits for one."""
+        return self._places - self._free + len(self._waiting)
 
     async def take(self) -> Self:
         """A place, given back at the end of its `with` block. Raises `Rejected` (overloaded) for want of one."""
@@ -270,18 +275,24 @@ class Crowd:
         """All that there are, those in line too."""
         return self.count + len(self.line)
 
-    def enter(self, *, ends: bool = False) -> asyncio.Future[None] | None:
+    def enter(self, *, ends: bool = False, holds: bool = True) -> asyncio.Future[None] | None:
         """One more, which has to `leave`; one that stands in line first has to `wait`, and has not come in until then.
 
-        `ends`: it ends work that was asked for before, and nothing may refuse it. Raises `Rejected` (overloaded) for
-        another; then it does not count.
+        `ends`: it ends work that was asked for before, and nothing may refuse it. `holds`: it may ask for a hold; one
+        that does not is kept out by nobody who waits for his, as all do while the store hangs. Raises `Rejected`
+        (overloaded); then it does not count.
         """
         self.turns.begin()
         if not ends and self.count >= self._in_flight_max:
             raise Rejected(self._full)
         if self._is_rush:
             self._look_if_over()
-        if ends or (self.elsewhere.left is None and self.count - self.elsewhere.count < self._at_once):
+        at_work = self.count - self.elsewhere.count
+        if (
+            ends
+            or (at_work < self._at_once and self.elsewhere.left is None)
+            or (not holds and at_work - self.holds.wanted < self._at_once)
+        ):
             self.count += 1
             return None
         if len(self.line) >= self._room:

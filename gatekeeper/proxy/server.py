@@ -81,6 +81,9 @@ SCOPES: dict[Answering, Scopes] = {
 ENDINGS: frozenset[Answering] = frozenset(OF_ONE.values())
 """What tells of the end of a decision, or asks for it."""
 
+UNHELD: frozenset[Answering] = frozenset({follow, pass_free, answer_models, answer_model})
+"""What asks for no hold, and mostly for nothing that is in the store."""
+
 OWN_MODEL_PREFIX = "/v1/models/"
 
 NATIVE = "native"
@@ -113,7 +116,8 @@ class Target:
     """Where a path leads. `route` None: nowhere; `dialect` is then only the shape of the refusal, unless that has a
     `shape` of its own.
 
-    `ends`: it tells of the end of a decision, or asks for it; `may_be_dry`: it can be asked for a price alone.
+    `ends`: it tells of the end of a decision, or asks for it; `holds`: it may ask for a hold; `may_be_dry`: it can be
+    asked for a price alone.
     """
 
     dialect_name: str
@@ -124,11 +128,13 @@ class Target:
     shape: RendersRejections | None = None
     scopes: Scopes = field(init=False)
     ends: bool = field(init=False)
+    holds: bool = field(init=False)
     may_be_dry: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scopes", SCOPES.get(self.answering, TO_GENERATE))
         object.__setattr__(self, "ends", self.answering in ENDINGS)
+        object.__setattr__(self, "holds", self.answering not in UNHELD)
         object.__setattr__(self, "may_be_dry", self.answering in {generate, answer_decision})
 
 
@@ -158,7 +164,7 @@ class DataPlane:
             trace.facts.dialect = target.dialect_name
             if request.raw_path.startswith(CALLBACKS):
                 return await receive(gate, request)
-            turn = gate.crowd.enter(ends=target.ends)
+            turn = gate.crowd.enter(ends=target.ends, holds=target.holds)
             if turn is not None:
                 await gate.crowd.wait(turn)
             is_in = True

@@ -16,7 +16,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gatekeeper.web.front import FIRST_REQUEST_S, FrontServer
+from gatekeeper.web.front import MOMENT_S, FrontServer
 from gatekeeper.web.outgoing import as_bytes
 
 ACCEPTED_AT_ONCE_MAX: Final = 256
@@ -148,7 +148,7 @@ class Acceptor:
                     break
         self._listening.close()
         if self._beginning:
-            await asyncio.wait(self._beginning, timeout=FIRST_REQUEST_S)
+            await asyncio.wait(self._beginning, timeout=MOMENT_S)
         for beginning in self._beginning:
             beginning.cancel()
         for connection in tuple(self._turned_away):

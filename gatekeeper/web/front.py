@@ -19,9 +19,9 @@ from gatekeeper.web.outgoing import Sent
 UNREAD_S: Final = 60.0
 """So long an answer may wait for whoever asked for it to read, unless it is said otherwise."""
 
-FIRST_REQUEST_S: Final = 1.0
-"""So long a connection that is made as a server stops has for its request, which a program sends within a round trip or
-two. Browsers connect ahead of time, and may never ask."""
+MOMENT_S: Final = 1.0
+"""So long a connection on which nothing was asked yet, or just now, has for a last request as its server stops: it may
+be on its way. Browsers connect ahead of time, and may never ask."""
 
 CUT_OFF_S: Final = 0.01
 """What is still there when the time to stop in is over has this to notice it."""
@@ -146,14 +146,15 @@ class _Connection(web.RequestHandler):
         self._is_ours = True
 
     def finish(self) -> bool:
-        """Takes no request after the one that it is at; a connection that has had none has a moment for it. False:
-        there is nothing to wait for. An answer that is not all sent is waited for."""
+        """Takes no request after the one that it is at. Where none was asked yet, or one just now, there is a moment
+        for another. False: there is nothing to wait for. An answer that is not all sent is waited for."""
         self._is_last = True
         if self._force_close:
             return self._request_in_progress
-        if not self._request_count:
-            self._loop.call_later(FIRST_REQUEST_S, self._end_unasked)
-        elif self._waiter is not None and not self._waiter.done():
+        is_idle = self._waiter is not None and not self._waiter.done()
+        if not self._request_count or (is_idle and self._was_asked_just_now()):
+            self._loop.call_later(MOMENT_S, self._end_idle)
+        elif is_idle:
             unread = self.transport is not None and self.transport.get_write_buffer_size()
             self.force_close()
             return bool(unread)
@@ -163,9 +164,17 @@ class _Connection(web.RequestHandler):
             self.close()
         return True
 
-    def _end_unasked(self) -> None:
-        if not self._request_count and self.transport is not None:
-            self.transport.abort()  # to say goodbye by TLS would wait for the other side's
+    def _was_asked_just_now(self) -> bool:
+        answered_s = self._next_keepalive_close_time - self._keepalive_timeout
+        return self._loop.time() - answered_s < MOMENT_S
+
+    def _end_idle(self) -> None:
+        is_idle = self._waiter is not None and not self._waiter.done()
+        if self.transport is not None and (is_idle or not self._request_count):
+            if self.transport.get_write_buffer_size():
+                self.force_close()
+            else:
+                self.transport.abort()  # to say goodbye by TLS would wait for the other side's
 
     async def start(self) -> None:
         """Answers the requests of this connection, one after the other, as aiohttp's own does.

@@ -94,6 +94,28 @@ async def test_an_end_is_let_in_whoever_is_there() -> None:
     assert 2 == full.count
 
 
+async def test_those_who_wait_for_their_holds_keep_out_nobody_who_wants_none() -> None:
+    """The store hangs, and all that may be at work wait for it: a poll comes in past those in line."""
+    stuck = crowd()
+    (turn,) = in_line(stuck, 1)
+    for _ in range(AT_WORK):
+        await stuck.holds.take()
+
+    assert stuck.enter(holds=False) is None
+    assert (AT_WORK + 1, False) == (stuck.count, turn.done())
+
+
+async def test_who_wants_no_hold_waits_for_others_like_him() -> None:
+    """As many of them are worked on at once as of all, and then they stand in line too."""
+    stuck = crowd()
+    in_line(stuck, 1)
+    for _ in range(AT_WORK):
+        await stuck.holds.take()
+    polls = [stuck.enter(holds=False) for _ in range(AT_WORK + 1)]
+
+    assert [True] * AT_WORK + [False] == [turn is None for turn in polls]
+
+
 async def test_so_many_are_worked_on_at_once() -> None:
     """Beyond `at_work_max` whoever comes waits in line."""
     busy = crowd()

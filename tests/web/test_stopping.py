@@ -120,7 +120,7 @@ async def test_a_new_connection_that_asks_nothing_is_not_waited_for(
     server: Stopping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is hung up on after a moment, long before the time to stop in is over."""
-    monkeypatch.setattr(front, "FIRST_REQUEST_S", 0.01)
+    monkeypatch.setattr(front, "MOMENT_S", 0.01)
     new = server.connect()
     before_s = time.monotonic()
 
@@ -146,17 +146,46 @@ async def test_a_body_that_is_still_coming_is_read_to_its_end(server: Stopping) 
     assert b"Connection: close" in head
 
 
-async def test_an_idle_connection_is_closed_at_once(server: Stopping) -> None:
-    """It has had its answer, and nothing waits for another request of it."""
+async def asked_once(server: Stopping) -> socket.socket:
+    """A connection that has had an answer, and stays open."""
     idle = server.connect()
     idle.send(GET)
     await asyncio.get_running_loop().sock_recv(idle, 65536)
-    before_s = time.monotonic()
+    return idle
 
-    await server.stop()
+
+async def test_who_asks_again_and_again_may_ask_once_more(server: Stopping) -> None:
+    """His next request may be on its way as the server stops: it is answered, and he reads that it is the last."""
+    busy = await asked_once(server)
+    stopping = asyncio.ensure_future(server.stop())
+    assert await until(lambda: bool(server.front._finishing))
+
+    busy.send(GET)
+    await asyncio.wait_for(stopping, GRACE_S / 2)
+
+    answer = await read(busy)
+    assert (b"HTTP/1.1 200 OK", True) == (answer.split(b"\r\n")[0], b"Connection: close" in answer)
+
+
+async def test_who_asks_no_more_is_waited_for_a_moment(server: Stopping, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then his connection is closed."""
+    monkeypatch.setattr(front, "MOMENT_S", 0.2)
+    idle = await asked_once(server)
+
+    await asyncio.wait_for(server.stop(), GRACE_S / 2)
 
     assert b"" == await read(idle)
-    assert time.monotonic() - before_s < GRACE_S / 2
+
+
+async def test_an_idle_connection_is_closed_at_once(server: Stopping, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last answer is longer ago than a moment: nothing waits for another request of it."""
+    idle = await asked_once(server)
+    monkeypatch.setattr(front, "MOMENT_S", 0.0)
+
+    server.front.pre_shutdown()
+
+    assert not server.front._finishing
+    assert b"" == await read(idle)
 
 
 async def test_an_answer_is_sent_to_its_end(server: Stopping) -> None:
