@@ -1,4 +1,8 @@
-"""Small requests: CPU for each of them, of a gateway that does everything and of its baselines, 64 at once."""
+"""Small requests: CPU for each of them, of a gateway that does everything and of its baselines, 64 at once.
+
+The gateway twice: on a store that writes to its disk before each answer, as the product starts it, and on one without.
+While the first is waited for there is less to do at a time, and doing less at a time costs more for each.
+"""
 
 from dataclasses import dataclass
 
@@ -17,9 +21,10 @@ from benchmarks.traffic import WRONG_SIZES, Generations, gets
 
 AIO, AIO_GET, PASS, ADMITTED = "aio", "aio, a GET", "gateway: free route, a GET", "gateway: admitted"
 UNSUPPORTED, BROKE, POLL = "gateway: unsupported size", "gateway: over budget", "gateway: poll of a running job"
+ADMITTED_NO_DISK = "gateway: admitted, store without a disk"
 ONCE, NGINX, LUA = "gateway: admitted, idempotency key", "nginx", "nginx and Lua gate"
 
-REACH = {ADMITTED: 1.25, UNSUPPORTED: 0.45, BROKE: 0.6}
+REACH = {ADMITTED: 1.25, ADMITTED_NO_DISK: 1.25, UNSUPPORTED: 0.45, BROKE: 0.6}
 """Of aio's CPU."""
 REACH_POLL, REACH_GATE = 1.05, 0.42
 """Of our own free route's, and what the gate adds, of aio's."""
@@ -63,7 +68,7 @@ OWN_COMMANDS = frozenset({"cmdstat_info", "cmdstat_ping", "cmdstat_hello", "cmds
 async def run(bench: Bench) -> list[Section]:
     """The table, and one more with what the gate adds."""
     bench.say("small requests")
-    gateway = await bench.gateway()
+    gateway, other = await bench.gateway(), await bench.gateway("nodisk", "no")
     aio = await bench.aio()
     calls = StoreCalls(gateway.store_url)
     async with Jobs(bench, gateway) as jobs:
@@ -74,6 +79,7 @@ async def run(bench: Bench) -> list[Section]:
             Cell(AIO_GET, aio, gets(f"{aio.url}/aio/plain/v1/models")),
             Cell(PASS, gate, gets(f"{url}/models")),
             Cell(ADMITTED, gate, Generations(url).maker()),
+            Cell(ADMITTED_NO_DISK, other.process, Generations(f"{other.url}/openai/v1").maker()),
             Cell(ONCE, gate, Generations(url, once=True).maker()),
             Cell(UNSUPPORTED, gate, Generations(url, sizes=WRONG_SIZES).maker(), 422),
             Cell(BROKE, gate, Generations(url, key=BROKE_KEY).maker(), 402),
@@ -84,7 +90,7 @@ async def run(bench: Bench) -> list[Section]:
     if calls.calls > calls.requests * CALLS_PER_POLL_MAX:
         raise AskedTheLedgerError(f"{calls.requests} polls of running jobs cost {calls.calls} calls of the store")
     await _check_lua(bench)
-    bench.lab.stop(aio)
+    bench.lab.stop(aio, other.process)
     return _sections(readings, calls)
 
 
