@@ -8,6 +8,7 @@ ledger's caps do that.
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from math import ceil, inf
 from typing import Final, Never, Self
 
@@ -107,12 +108,15 @@ class Places:
         """Who has one, or waits for one."""
         return self._places - self._free + len(self._waiting)
 
-    async def take(self) -> Self:
-        """A place, given back at the end of its `with` block. Raises `Rejected` (overloaded) for want of one."""
+    async def take(self, *, of_crowd: bool = True) -> Self:
+        """A place, given back at the end of its `with` block. Raises `Rejected` (overloaded) for want of one.
+
+        `of_crowd`: it is for a request that has come in; while that waits somebody else may be worked on.
+        """
         if self._free > 0:
             self._free -= 1
         else:
-            await self._wait()
+            await self._wait(self._elsewhere if of_crowd else nullcontext())
         return self
 
     def __enter__(self) -> None:
@@ -124,7 +128,7 @@ class Places:
         else:
             self._free += 1
 
-    async def _wait(self) -> None:
+    async def _wait(self, elsewhere: AbstractContextManager[None]) -> None:
         if self._waiting_max == 0:
             raise Rejected(self._full)
         if len(self._waiting) >= self._waiting_max:
@@ -133,7 +137,7 @@ class Places:
         turn = loop.create_future()
         self._waiting[turn] = loop.call_later(self._wait_max_s, self._tell_no, turn)
         try:
-            with self._elsewhere:
+            with elsewhere:
                 await turn
         except asyncio.CancelledError:
             self._give_up(turn)

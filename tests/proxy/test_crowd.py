@@ -359,3 +359,16 @@ async def test_how_long_each_turn_was_is_told() -> None:
         await asyncio.sleep(0)
 
     assert pytest.approx([0.0, 0.02]) == told
+
+
+async def test_who_is_not_of_the_crowd_waits_without_making_room() -> None:
+    """A question of our own about a job waits for a place too, and nobody may come in for it."""
+    elsewhere = Elsewhere()
+    full = Places("openai is full.", places=1, waiting_max=10, wait_max_s=30, elsewhere=elsewhere)
+    await full.take()
+    waiting = asyncio.ensure_future(full.take(of_crowd=False))
+    assert await until(lambda: full.waiting == 1)
+
+    assert 0 == elsewhere.count
+    full.give_back()
+    await waiting

@@ -256,3 +256,17 @@ async def until_listed(world: World, hold_id: str) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("the job is not listed")
+
+
+async def test_a_large_question_is_not_remembered(start_world: StartWorld, jobs: JobProvider) -> None:
+    """Headers of a few kilobytes pass as ever, and nothing of them stays with the job."""
+    world = await start_world(provider_url=jobs.url)
+    key = await world.key()
+    await world.native(key)
+    (job,) = world.gateway.gate.desk._by_name.values()
+
+    assert 200 == (await world.send("GET", "/v1/generations/job-1", key)).status
+    known = job.question is not None
+    assert 200 == (await world.send("GET", "/v1/generations/job-1", key, headers={"X-Word": "a" * 4000})).status
+
+    assert (True, None) == (known, job.question)

@@ -37,7 +37,7 @@ async def _ask_once(provider: Provider, link: JobLink, timeout_s: float, request
     request = _request(provider, link, question, timeout_s)
     try:
         async with asyncio.timeout(timeout_s):
-            with await provider.places.take():
+            with await provider.places.take(of_crowd=False):
                 async with await provider.upstream.send(request) as answer:
                     return await _read(provider, question, answer, request_id)
     except TimeoutError:

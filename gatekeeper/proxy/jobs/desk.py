@@ -20,7 +20,11 @@ its next poll a look into the ledger."""
 
 
 RUNNING_BYTES_MAX: Final = 2048
-"""Of an answer that says how a job stands, to be known again; nearly all have some hundred, and there is one a job."""
+"""Of an answer that says how a job stands, to be known again; nearly all have some hundred, and there is one a job. So
+many of the headers that belong to it, too."""
+
+QUESTION_BYTES_MAX: Final = 2048
+"""Of the address and headers that a job was asked about with, to be known again; SDKs send some hundred."""
 
 
 Said = tuple[Route, int, bytes | None, list[tuple[bytes, bytes]], str | None]
@@ -34,6 +38,11 @@ class Question(NamedTuple):
     words: int
     url: str
     lines: Sequence[bytes]
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes to remember it."""
+        return len(self.url) + sum(map(len, self.lines))
 
 
 class Running(NamedTuple):

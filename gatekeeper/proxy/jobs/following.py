@@ -24,7 +24,7 @@ from gatekeeper.proxy.body import body_of, small_body
 from gatekeeper.proxy.client_side import send_whole
 from gatekeeper.proxy.gate import Call, Gate, Provider
 from gatekeeper.proxy.jobs.asking import UNASKABLE, ask
-from gatekeeper.proxy.jobs.desk import RUNNING_BYTES_MAX, Job, Question, Running, Said
+from gatekeeper.proxy.jobs.desk import QUESTION_BYTES_MAX, RUNNING_BYTES_MAX, Job, Question, Running, Said
 from gatekeeper.proxy.jobs.rewriting import may_have, origin_of, rewrite
 from gatekeeper.proxy.jobs.settling import cancelled, finish
 from gatekeeper.proxy.mounts import mount_of
@@ -62,7 +62,8 @@ async def follow(gate: Gate, call: Call) -> web.StreamResponse:
     if call.route.kind is not RouteKind.POLL and not job.ended:
         await _learn_first(gate, provider, job)
     if found is None and may_be_again and sent.lines:
-        job.question = Question(_words(call), sent.url, sent.lines)
+        question = Question(_words(call), sent.url, sent.lines)
+        job.question = question if question.size_bytes <= QUESTION_BYTES_MAX and not job.ended else None
     if call.shadow is not None:
         tell_shadow(gate, call, None)
     with await provider.places.take():
@@ -217,8 +218,11 @@ def _remember(gate: Gate, call: Call, provider: Provider, job: Job, answer: Upst
     body, links = answer.whole(), call.dialect.TRAITS.links
     if body is None or len(body) > RUNNING_BYTES_MAX or job.record.hook is not None or is_packed(answer):
         return
+    said = _said(call, answer)
+    if sum(len(name) + len(value) for name, value in said[3]) + len(said[4] or "") > RUNNING_BYTES_MAX:
+        return
     shown = rewrite(body, links, mount_of(gate, call.request, provider).through) if may_have(body, links) else body
-    job.running = Running(_said(call, answer), shown, _job_lines(job))
+    job.running = Running(said, shown, _job_lines(job))
 
 
 def _said(call: Call, answer: UpstreamAnswer) -> Said:
