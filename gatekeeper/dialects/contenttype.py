@@ -5,6 +5,10 @@ one thing here and another there, so a type that is not plainly the one expected
 """
 
 import re
+from typing import Final
+
+JSON: Final = "application/json"
+"""How nearly all requests and answers say it."""
 
 HEADER_LENGTH_MAX = 300
 """A type with a boundary of the largest allowed length is half as long."""
@@ -30,7 +34,7 @@ def read_content_type(value: str) -> tuple[str, dict[str, str]] | None:
 
 def is_json(value: str) -> bool:
     """Plain `application/json`, in UTF-8 if it says an encoding at all."""
-    if value == "application/json":
+    if value == JSON:
         return True
     match read_content_type(value):
         case ("application/json", parameters):

@@ -176,8 +176,9 @@ def check_order(order: HoldOrder) -> None:
         check_interval("ttl_ms", order.ttl_ms)
         check_interval("grace_ms", order.grace_ms)
     _check_account(order.project, order.member, order.key_id, order.price_list, order.usage)
-    if order.fingerprint or order.once:
+    if order.fingerprint:
         check_text("fingerprint", order.fingerprint, FINGERPRINT_CHARS_MAX)
+    if order.once:
         check_text("once", order.once, ONCE_CHARS_MAX)
     if not 0 <= order.once_within_ms <= ONCE_WITHIN_MAX_MS:
         raise LedgerInvalid(f"once_within_ms {order.once_within_ms}: use 0 to {ONCE_WITHIN_MAX_MS} milliseconds")
@@ -225,11 +226,13 @@ def check_context(context: HoldContext) -> None:
 
 def check_answer(answer: Answer) -> None:
     """An answer is up to 96 KiB of UTF-8, kept for 1 ms to 30 days."""
-    if len(_utf8("answer", answer.text)) > ANSWER_BYTES_MAX:
+    text = answer.text
+    if len(text if text.isascii() else _utf8("answer", text)) > ANSWER_BYTES_MAX:
         raise LedgerInvalid(f"the answer has more than {ANSWER_BYTES_MAX} bytes; do not keep it")
     if answer.ttl_ms < 1:
         raise LedgerInvalid("an answer is kept for at least 1 millisecond")
-    check_interval("ttl_ms", answer.ttl_ms)
+    if answer.ttl_ms > INTERVAL_MAX_MS:
+        check_interval("ttl_ms", answer.ttl_ms)
 
 
 def check_ending(ending: Ending) -> None:

@@ -77,7 +77,7 @@ def team_arguments(record: TeamRecord) -> list[str]:
 def order_words(of: HoldOrder) -> bytes:
     """A hold as hold.lua reads it, packed, but for its day and its calendar windows, which stand before this."""
     policy, meta = of.on_unknown[0], of.meta
-    if of.fingerprint or of.once or of.shadow or not meta.isascii():
+    if of.fingerprint or of.shadow or not meta.isascii():
         terms = f"{of.amount}:{of.ttl_ms}:{of.grace_ms}:{policy}"
         account = f"{of.project}\t{of.member}\t{of.key_id}\t{of.fingerprint}\t{of.price_list}\t{of.usage}"
         words = (of.hold_id, terms, account, meta)
@@ -86,7 +86,12 @@ def order_words(of: HoldOrder) -> bytes:
         of.amount, of.ttl_ms, of.grace_ms, policy, of.project, of.member, of.key_id, of.price_list, of.usage
     )  # fmt: skip
     hold_id = of.hold_id.encode()
-    return b"*4\r\n$%d\r\n%b\r\n%b$%d\r\n%b\r\n" % (len(hold_id), hold_id, alike, len(meta), meta.encode())
+    if not of.once:
+        return b"*4\r\n$%d\r\n%b\r\n%b$%d\r\n%b\r\n" % (len(hold_id), hold_id, alike, len(meta), meta.encode())
+    once, within = of.once.encode(errors="replace"), b"%d" % of.once_within_ms
+    return b"*7\r\n$%d\r\n%b\r\n%b$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$0\r\n\r\n" % (
+        len(hold_id), hold_id, alike, len(meta), meta.encode(), len(once), once, len(within), within,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=ALIKE_KEPT)
@@ -118,7 +123,9 @@ def ending_words(ending: Ending) -> bytes:
     account = of and (
         of.amount, of.windows, of.project, of.member, of.key_id, of.fingerprint, of.price_list, of.usage
     )  # fmt: skip
-    alike = _alike_ending(
+    # A fingerprint is one request's alone: nothing would ever be found again.
+    words_of = _alike_ending if of is None or not of.fingerprint else _alike_ending.__wrapped__
+    alike = words_of(
         ending.amount, ending.outputs, ending.undo, ending.within_available, ending.why, ending.meta, account
     )
     return b"*5\r\n$%d\r\n%b\r\n%b" % (len(hold_id), hold_id, alike)

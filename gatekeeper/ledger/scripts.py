@@ -51,7 +51,7 @@ from gatekeeper.ledger.records import (
 )
 from gatekeeper.ledger.teamrecord import Limit, TeamRecord
 from gatekeeper.ledger.windows import Windows
-from gatekeeper.ledger.wire import COUNT_BYTES, WORDS_BEGIN, Reply, head_of_call, unpacked
+from gatekeeper.ledger.wire import COUNT_BYTES, WORDS_BEGIN, Reply, head_of_call, packed
 
 HEADS_KEPT: Final = 4096
 """Beginnings of calls that are kept, of holds and of ends: those of the teams at work. Half a KB each, and soon made
@@ -68,6 +68,9 @@ SETTLED_PARTS: Final = 8
 
 REFUSED_PARTS: Final = 5
 """What a hold that was refused is answered with, but for the reasons."""
+
+KEPT_COUNT: Final = b"*7"
+"""The words of an end whose answer is kept: five, the answer, and for how long."""
 
 _REFUSED: Final = {code.value: code for code in RefusalCode}
 _SETTLED: Final = {status.name: status for status in SettleStatus}
@@ -234,8 +237,12 @@ def ask_settle(client: StoreClient, team: str, ending: Ending, words: bytes) -> 
     if answer is None:
         key, head = _settle_head(team, day, words[:COUNT_BYTES])
         return client.tell(script("settle"), key, head + words[WORDS_BEGIN:])
-    names = (*settle_names(team, day), TeamKeys(team).answer(hold_id))
-    return client.run(script("settle"), names, (*unpacked(words), answer.text, answer.ttl_ms))
+    key, head, place = _kept_head(team, day)
+    name, text, ttl = place + hold_id.encode(), answer.text.encode(), b"%d" % answer.ttl_ms
+    call = b"%b$%d\r\n%b\r\n%b$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
+        head, len(name), name, words[WORDS_BEGIN:], len(text), text, len(ttl), ttl,
+    )  # fmt: skip
+    return client.tell(script("settle"), key, call)
 
 
 @lru_cache(maxsize=HEADS_KEPT)
@@ -243,6 +250,14 @@ def _settle_head(team: str, day: int, count: bytes) -> tuple[str, bytes]:
     """The same of an end."""
     names = settle_names(team, day)
     return names[0], head_of_call(script("settle").sha, names, (), count)
+
+
+@lru_cache(maxsize=HEADS_KEPT)
+def _kept_head(team: str, day: int) -> tuple[str, bytes, bytes]:
+    """The same of an end whose answer is kept, up to the answer's key, and how that key begins."""
+    names, place = settle_names(team, day), TeamKeys(team).answer("")
+    whole = head_of_call(script("settle").sha, (*names, place), (), KEPT_COUNT)
+    return names[0], whole[: -len(packed((place,))[WORDS_BEGIN:])], place.encode()
 
 
 def settlement(team: str, reply: list[Reply]) -> Settlement:

@@ -5,6 +5,7 @@ it came. Larger ones, pictures above all, are not kept; then the refusal says wh
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -23,6 +24,9 @@ from gatekeeper.web.outgoing import SERVER
 
 KEPT_ANSWER_BYTES_MAX: Final = 64 * 1024
 """Answers with URLs, and jobs, are far smaller; the store keeps them in memory."""
+
+HEADS_REMEMBERED: Final = 256
+"""Of answers' statuses and types, of which a provider has a few."""
 
 _CONTENT_TYPE = re.compile(r"[\x20-\x7e]{1,200}")
 """One that can be written again; without such a one the answer is not kept."""
@@ -68,14 +72,23 @@ class AnswerCopy:
 
     def finish(self, *, complete: bool) -> Answer | None:
         """The answer to keep: a whole success, small, in UTF-8."""
-        if self._pieces is None or not complete or not _CONTENT_TYPE.fullmatch(self._content_type):
+        if self._pieces is None or not complete:
             return None
-        head = orjson.dumps({"status": self._status, "content_type": self._content_type})
+        head = _head_of(self._status, self._content_type)
+        if head is None:
+            return None
         try:
-            text = b"\n".join((head, b"".join(self._pieces))).decode()
+            return Answer(head + b"".join(self._pieces).decode(), self._once.answer_ttl_ms)
         except UnicodeDecodeError:
             return None
-        return Answer(text, self._once.answer_ttl_ms)
+
+
+@lru_cache(HEADS_REMEMBERED)
+def _head_of(status: int, content_type: str) -> str | None:
+    """What stands before the body of an answer that is kept; None for one whose type cannot be written again."""
+    if not _CONTENT_TYPE.fullmatch(content_type):
+        return None
+    return orjson.dumps({"status": status, "content_type": content_type}).decode() + "\n"
 
 
 def _read(kept: str) -> web.Response:

@@ -24,7 +24,7 @@ def habit_of(gate: Gate, call: Call, admission: Admission, once: Once) -> Habit:
     traits: tuple[str, ...] = ()
     if (valid.audio or valid.audio_open) and _is_unasked_sound(admission):
         traits = (AUDIO,)
-    if known.is_retry(request, now_s) or (RETRY_COUNT in call.request.headers and _tries(call) > 0):
+    if known.is_retry(request, now_s) or _tries(call) > 0:
         traits += (RETRY,)
     if prompt and known.is_repeated(prompt, now_s):
         traits += (REPEATED,)
@@ -32,10 +32,11 @@ def habit_of(gate: Gate, call: Call, admission: Admission, once: Once) -> Habit:
 
 
 def _request_name(call: Call, admission: Admission, once: Once) -> int:
-    """By its fingerprint if it was taken; else by its prompt and all that is read of its settings."""
+    """By what was taken of it to know it again, if it was; else by its prompt and all that is read of its settings."""
     facts, digest = call.trace.facts, admission.asked.prompt_digest
-    if once.fingerprint:
-        return hash((facts.team, facts.project, facts.member, facts.key_id, once.fingerprint))
+    print_ = once.fingerprint or once.name
+    if print_:
+        return hash((facts.team, facts.project, facts.member, facts.key_id, print_))
     if digest is None:
         return 0
     asked = admission.asked
@@ -68,5 +69,5 @@ def _is_unasked_sound(admission: Admission) -> bool:
 
 def _tries(call: Call) -> int:
     """How often an SDK says that it has sent this before."""
-    said = call.request.headers.get(RETRY_COUNT)
-    return int(said) if said and said.isascii() and said.isdecimal() and len(said) <= 4 else 0
+    said = call.request.headers.get(RETRY_COUNT, "0")
+    return int(said) if said != "0" and said.isascii() and said.isdecimal() and len(said) <= 4 else 0

@@ -8,6 +8,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -15,6 +16,7 @@ from aiohttp import web
 from multidict import istr
 
 from gatekeeper.core.rejection import Code, refuse
+from gatekeeper.dialects.contenttype import JSON
 from gatekeeper.dialects.multipart import read_boundary
 from gatekeeper.ledger import bounds
 from gatekeeper.proxy.gate import Call, Gate, Provider
@@ -29,16 +31,21 @@ RETRY_COUNT: Final = istr("x-stainless-retry-count")
 KNOWN_MS: Final = bounds.ONCE_WITHIN_MAX_MS
 """How long an `Idempotency-Key` is known: 24 hours, as long as the ledger remembers every name."""
 
+BEGINNINGS_REMEMBERED: Final = 1024
+BEGINNING_CHARS_MAX: Final = 512
+"""Of what is hashed before a body: keys, names and addresses, the same again and again; longer ones are a caller's."""
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _COUNT = re.compile(r"[0-9]{1,4}")
 _NAME_BYTES = 16
 _FINGERPRINT_BYTES = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Once:
     """A request's name and fingerprint. `within_ms` is how old an earlier hold of that name may be that is answered in
-    place of a new one (0: it is only remembered), `answer_ttl_ms` how long a small answer is kept (0: not at all)."""
+    place of a new one (0: it is only remembered), `answer_ttl_ms` how long a small answer is kept (0: not at all).
+    Without a fingerprint the name says all that was asked. Not to be changed; a frozen one takes longer to make."""
 
     name: str = ""
     fingerprint: str = ""
@@ -58,34 +65,48 @@ def may_be_named(call: Call) -> bool:
 
 async def name_request(gate: Gate, call: Call, provider: Provider, body: Sequence[bytes]) -> Once:
     """How the ledger shall know this request. Raises `Rejected` (malformed_request) for a key that is none."""
-    key, count = None, _read_count(call)
-    if IDEMPOTENCY_KEY in call.request.headers:
+    request, key = call.request, None
+    if IDEMPOTENCY_KEY in request.headers:
         with call.past:
-            key = key_of(call.request)
+            key = key_of(request)
+    count = _read_count(call) if key is None else None
     if key is None and count is None:
         return UNNAMED
-    print_ = await _fingerprint(call, provider, body)
+    asked = (provider.name, request.method, call.route.upstream_path, passing_query(call))
+    content_type = request.headers.get("Content-Type", "")
     if key is not None:
-        return named("i", key, print_, KNOWN_MS)
-    window_ms = int(gate.retry_guard_window_s * 1000)
-    sender = (call.caller.record.key_id, call.facts.project or "", call.facts.member or "")
-    name = f"r{_digest(_NAME_BYTES, *sender, print_)}"
-    return Once(name, print_, window_ms if count else 0, window_ms)
+        return named("i", key, await looked_through(body, fingerprint, asked, content_type, body), KNOWN_MS)
+    window_ms, facts = int(gate.retry_guard_window_s * 1000), call.trace.facts
+    words = (call.caller.record.key_id, facts.project or "", facts.member or "", *asked)
+    digest = await looked_through(body, _digest_of, _NAME_BYTES, words, content_type, body)
+    return Once(f"r{digest.hex()}", "", window_ms if count else 0, window_ms)
 
 
 def named(kind: str, name: str, print_: str, answer_ttl_ms: int = 0) -> Once:
     """A request that is known for a day by a name of this kind, a letter: names of two kinds are never the same."""
-    return Once(f"{kind}{_digest(_NAME_BYTES, name)}", print_, KNOWN_MS, answer_ttl_ms)
+    digest = blake2b(_joined(name), digest_size=_NAME_BYTES).digest()
+    return Once(f"{kind}{_text(digest)}", print_, KNOWN_MS, answer_ttl_ms)
 
 
 def fingerprint(words: Sequence[str], content_type: str, body: Sequence[bytes]) -> str:
     """96 bits of what was asked, 16 characters. A form counts without its boundary: an SDK that tries again draws a
     new one."""
-    boundary = read_boundary(content_type)
-    hashed = blake2b(_joined(*words, "bytes" if boundary is None else "form"), digest_size=_FINGERPRINT_BYTES)
+    return _text(_digest_of(_FINGERPRINT_BYTES, words, content_type, body))
+
+
+def _digest_of(size_bytes: int, words: Sequence[str], content_type: str, body: Sequence[bytes]) -> bytes:
+    boundary = None if content_type == JSON else read_boundary(content_type)
+    begin = _begun if sum(map(len, words)) <= BEGINNING_CHARS_MAX else _begun.__wrapped__
+    hashed = begin(size_bytes, *words, "bytes" if boundary is None else "form").copy()
     for piece in body if boundary is None else _stretches(boundary, body):
         hashed.update(piece)
-    return _text(hashed.digest())
+    return hashed.digest()
+
+
+@lru_cache(BEGINNINGS_REMEMBERED)
+def _begun(size_bytes: int, *words: str) -> blake2b:
+    """Not to be fed: its copies are."""
+    return blake2b(_joined(*words), digest_size=size_bytes)
 
 
 def _stretches(boundary: bytes, body: Sequence[bytes]) -> Sequence[bytes]:
@@ -103,12 +124,6 @@ def _stretches(boundary: bytes, body: Sequence[bytes]) -> Sequence[bytes]:
         rest = rest[-beginning:]
     stretch.update(rest)
     return (*digests, stretch.digest())
-
-
-async def _fingerprint(call: Call, provider: Provider, body: Sequence[bytes]) -> str:
-    words = (provider.name, call.request.method, call.route.upstream_path, passing_query(call))
-    content_type = call.request.headers.get("Content-Type", "")
-    return await looked_through(body, fingerprint, words, content_type, body)
 
 
 def key_of(request: web.BaseRequest) -> str | None:
@@ -134,10 +149,6 @@ def _read_count(call: Call) -> int | None:
 def _joined(*words: str) -> bytes:
     """No word contains the separator: none can be cut in two places."""
     return "".join(f"{word}\0" for word in words).encode("utf-8", "surrogateescape")
-
-
-def _digest(size_bytes: int, *words: str) -> str:
-    return _text(blake2b(_joined(*words), digest_size=size_bytes).digest())
 
 
 def _text(digest: bytes) -> str:
