@@ -128,8 +128,9 @@ class Dialing:
                 if not tried:
                     raise last
                 patience = NEXT_ADDRESS_AFTER_S if more else None
-                done, tried = await asyncio.wait(tried, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(tried, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
+                    tried.discard(task)  # another one that is done in the same moment is still to be dropped
                     error = task.exception()
                     if error is None:
                         return task.result()

@@ -10,7 +10,7 @@ from gatekeeper.upstream.dialing import DialError, Dialing
 from gatekeeper.upstream.failure import Reason
 from gatekeeper.upstream.target import Place
 
-LIVE, DEAD, SILENT = ("127.0.0.1", 1), ("127.0.0.1", 2), ("127.0.0.1", 3)
+LIVE, DEAD, SILENT, SLOW = (("127.0.0.1", port) for port in range(1, 5))
 V6 = ("::1", 1, 0, 0)
 
 
@@ -20,7 +20,8 @@ class Loop:
     def __init__(self, *found):
         self._loop = asyncio.get_running_loop()
         self.found = found
-        self.looked_up, self.tried = 0, []
+        self.looked_up, self.tried, self.made = 0, [], []
+        self.slow = asyncio.Event()
         self.answered = asyncio.Event()
         self.answered.set()
         self.refused = asyncio.Event()
@@ -42,6 +43,9 @@ class Loop:
 
     async def sock_connect(self, raw, where):
         self.tried.append(where)
+        self.made.append(raw)
+        if where == SLOW:
+            await self.slow.wait()
         if where == SILENT:
             await asyncio.Event().wait()
         if where == DEAD:
@@ -78,6 +82,19 @@ async def test_next_address_after_a_moment():
     await asyncio.wait_for(dial(loop), 5)
 
     assert [SILENT, LIVE] == loop.tried
+
+
+async def test_of_two_that_answer_in_the_same_moment_one_is_closed():
+    """No connection is left over when the first address answers just as the second does."""
+    loop = Loop(SLOW, SLOW)
+    dialing = asyncio.create_task(dial(loop))
+    while len(loop.tried) < 2:
+        await asyncio.sleep(0.01)
+    loop.slow.set()
+    await dialing
+    await asyncio.sleep(0)
+
+    assert [-1, -1] == [raw.fileno() for raw in loop.made]
 
 
 async def test_no_address_answers():
