@@ -36,8 +36,8 @@ class Sizes:
     ledger_calls: int
 
 
-FULL = Sizes("full", 1200, 7, 21, 1, 3, 5, 5000, 3, 10_000, 3, 15, 1000)
-QUICK = Sizes("quick", 180, 3, 3, 0.8, 0.7, 1.5, 1000, 1, 2000, 1, 5, 500)
+FULL = Sizes("full", 1200, 7, 61, 0.3, 3, 5, 5000, 3, 10_000, 3, 15, 1000)
+QUICK = Sizes("quick", 180, 3, 8, 0.3, 0.7, 1.5, 1000, 1, 2000, 1, 5, 500)
 
 
 @dataclass(frozen=True, slots=True)
