@@ -82,3 +82,11 @@ def _logging_is_each_tests_own() -> Iterator[None]:
     """A test that set logging up leaves nothing of it: its stream may be closed by then."""
     yield
     reset_logs()
+
+
+@pytest.fixture
+def swept() -> Iterator[None]:
+    """What programs leave unclosed is collected at the end of their own test, which puts up with it: by itself the
+    collector would come upon it in some later test, which does not."""
+    yield
+    gc.collect()

@@ -41,8 +41,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("swept"),
 ]
-"""The SDKs' own; the last two are of programs that end without closing their client."""
+"""Of the SDKs; all but the first for programs that end without closing their client."""
 
 PAUSE_S_MAX = 0.05
 """A film of the sandbox's takes no longer."""

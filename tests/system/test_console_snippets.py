@@ -36,8 +36,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:blackforest.*"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("swept"),
 ]
-"""The SDKs' own: the first as in their tests, the last two for programs that end without closing their client."""
+"""Of the SDKs: the first two as in their tests, the others for programs that end without closing their client."""
 
 MUCH = "100000000"
 """Credits for all of it."""
