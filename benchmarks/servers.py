@@ -20,6 +20,8 @@ BROKE_KEY: Final = "gk_brokebrokebrokebrokebroke"
 """The key of a team whose balance pays for nothing."""
 ADMIN_TOKEN: Final = "0123456789abcdef0123456789abcdef"
 FREE_ROUTES: Final = ("GET /models",)
+POLLED: Final = "GET /status"
+"""The free route that has the answer of a poll."""
 FSYNC: Final = ("always", "everysec", "no")
 """What the store does about its disk. `always` is how the product's own store is started; `no`: no file at all."""
 
@@ -70,7 +72,8 @@ def gateway_settings(mock_url: str, store_url: str, who: str = "gate", **server:
     """The gateway as it is shipped, in front of the stand-in: logs, metrics and journal on. Change it as you like.
 
     Each manner of the stand-in is a provider: `openai` answers at once, `slow` when it is released, `large` with 2 MB,
-    `fal` with jobs. `who` is how the stand-in's tally calls this gateway; its jobs are `<who>-jobs` there.
+    `fal` with jobs, `polled` has a free route with the answer of a poll. `who` is how the stand-in's tally calls this
+    gateway; its jobs are `<who>-jobs` there.
     """
 
     def openai(manner: str) -> dict[str, Any]:
@@ -79,6 +82,7 @@ def gateway_settings(mock_url: str, store_url: str, who: str = "gate", **server:
         return named | {"passthrough": list(FREE_ROUTES), "connections_max": 20_000}
 
     queue = f"{mock_url}/{who}-jobs/fal"
+    polled = {"base_url": f"{mock_url}/{who}-polled/fal/bench/studio/requests/job", "passthrough": [POLLED]}
     return {
         "server": {"port": 0, "admin_port": 0, **server},
         "store": {"url": store_url, "data_dir": "data"},
@@ -90,6 +94,7 @@ def gateway_settings(mock_url: str, store_url: str, who: str = "gate", **server:
             "openai": openai("plain"),
             "slow": openai("hold"),
             "large": openai("large-2000000"),
+            "polled": openai("plain") | polled,
             "fal": {"dialect": "fal", "base_url": queue, "base_urls": {"queue": queue}},
         },
     }

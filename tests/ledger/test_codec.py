@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.ledger import codec
+from gatekeeper.ledger import codec, scripts
 from gatekeeper.ledger.errors import LedgerBroken
-from gatekeeper.ledger.records import HoldOrder, HoldState, OnUnknown
+from gatekeeper.ledger.keys import TeamKeys, settle_names
+from gatekeeper.ledger.lua import script
+from gatekeeper.ledger.records import Answer, Ending, HoldContext, HoldOrder, HoldState, OnUnknown
 from gatekeeper.ledger.teamrecord import KeyRecord, Limit, OlderSecret, Per
 from gatekeeper.ledger.wire import packed, unpacked
 from tests.cases import each_case
@@ -87,7 +89,17 @@ _ORDER = HoldOrder(
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"meta": '{"a":"ü"}'}, {"fingerprint": "f"}, {"shadow": "s"}, {"once": "o", "project": "Straße"}]
+    "changes",
+    [
+        {},
+        {"meta": '{"a":"ü"}'},
+        {"fingerprint": "f"},
+        {"shadow": "s"},
+        {"once": "o", "project": "Straße"},
+        {"once": "größe", "once_within_ms": 1000},
+        {"once": "o", "fingerprint": "f"},
+        {"once": "o", "shadow": "s"},
+    ],
 )
 @pytest.mark.parametrize("amount", [0, 49, 9 * 10**15])
 def test_an_order_goes_there_and_back(amount: int, changes: dict[str, Any]):
@@ -98,3 +110,27 @@ def test_an_order_goes_there_and_back(amount: int, changes: dict[str, Any]):
 
     assert order == codec.read_order("studio", unpacked(words))
     assert words == packed(unpacked(words))
+
+
+class Told:
+    """A store that is told calls, and answers none."""
+
+    def __init__(self):
+        self.keys, self.calls = [], []
+
+    def tell(self, _script, key, call):
+        self.keys.append(key)
+        self.calls.append(call)
+
+
+@pytest.mark.parametrize("text", ["", "grün\r\n$5", "x" * 1000])
+def test_an_end_with_its_answer_is_told_as_it_stands(text: str):
+    """The answer's key is the eighth of them, and the answer and its time follow the words of the end."""
+    ending = Ending("0" * 32, 49, "made", '{"a":1}', context=HoldContext(50, "p"), answer=Answer(text, 5000))
+    words, store = codec.ending_words(ending), Told()
+
+    scripts.ask_settle(store, "studio", ending, words)
+
+    names = (*settle_names("studio", 0), f"{TeamKeys('studio').tag}:answer:{ending.hold_id}")
+    expected = packed(("EVALSHA", script("settle").sha, 8, *names, *unpacked(words), text, 5000))
+    assert ([names[0]], [expected]) == (store.keys, store.calls)

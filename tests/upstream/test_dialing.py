@@ -21,7 +21,7 @@ class Loop:
         self._loop = asyncio.get_running_loop()
         self.found = found
         self.looked_up, self.tried, self.made = 0, [], []
-        self.slow = asyncio.Event()
+        self.slow, self.two_tried = asyncio.Event(), asyncio.Event()
         self.answered = asyncio.Event()
         self.answered.set()
         self.refused = asyncio.Event()
@@ -44,6 +44,8 @@ class Loop:
     async def sock_connect(self, raw, where):
         self.tried.append(where)
         self.made.append(raw)
+        if len(self.made) == 2:
+            self.two_tried.set()
         if where == SLOW:
             await self.slow.wait()
         if where == SILENT:
@@ -88,8 +90,7 @@ async def test_of_two_that_answer_in_the_same_moment_one_is_closed():
     """No connection is left over when the first address answers just as the second does."""
     loop = Loop(SLOW, SLOW)
     dialing = asyncio.create_task(dial(loop))
-    while len(loop.tried) < 2:
-        await asyncio.sleep(0.01)
+    await loop.two_tried.wait()
     loop.slow.set()
     await dialing
     await asyncio.sleep(0)
