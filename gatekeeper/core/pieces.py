@@ -13,6 +13,9 @@ PIECE_BYTES: Final = 64 * 1024
 """What is read, written or unpacked at a time: large enough to cost few system calls, and some microseconds only, small
 enough that what waits in memory stays small."""
 
+_PLAIN: Final = (list, tuple)
+"""What most bodies are."""
+
 
 class Pieces(Sequence[bytes]):
     """A body that may be large. Once it is released it is gone: reading it then raises ValueError."""
@@ -83,15 +86,15 @@ class Spliced(Pieces):
 
 def size_of(body: Sequence[bytes]) -> int:
     """How many bytes there are."""
-    # Most bodies are a list of one piece, and to ask whether something is a `Pieces` takes longer than to count those.
-    if type(body) is not list and isinstance(body, Pieces):
+    # To ask whether something is a `Pieces` takes longer than to count the one piece of a list.
+    if type(body) not in _PLAIN and isinstance(body, Pieces):
         return body.size_bytes
     return sum(map(len, body))
 
 
 def release(body: Sequence[bytes]) -> None:
     """Nobody reads this body any more."""
-    if type(body) is not list and isinstance(body, Pieces):
+    if type(body) not in _PLAIN and isinstance(body, Pieces):
         body.release()
 
 

@@ -29,6 +29,7 @@ _COMMON_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PA
 
 # A user in an address would be a credential that nobody here looks after.
 _URL = re.compile(r"(https?://[-.0-9:A-Z\[\]_a-z]+)([!\"$-~]*)(?:#.*)?", re.DOTALL)
+_QUERY = re.compile(r"[!\"$-~]*")
 _AUTHORITY = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -45,8 +46,16 @@ class Place:
 
 def split(url: str) -> tuple[str, str]:
     """Scheme and authority, and the target that stands in the request line. The fragment stays here."""
+    if len(url) > ADDRESS_CHARS_MAX or "#" in url:
+        return _split(url)
     # In a query there may be a secret, and one that is the caller's does not come twice.
-    return _split(url) if "?" in url or len(url) > ADDRESS_CHARS_MAX else _split_before(url)
+    address, mark, query = url.partition("?")
+    authority, target = _split_before(address)
+    if not mark:
+        return authority, target
+    if _QUERY.fullmatch(query) is None:
+        raise ValueError("the address cannot be written")
+    return authority, f"{target}?{query}"
 
 
 def _split(url: str) -> tuple[str, str]:
