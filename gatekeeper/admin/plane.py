@@ -33,7 +33,8 @@ from gatekeeper.web.senders import Senders
 
 WHERE_THE_TOKEN_IS = (
     "Send the admin token: Authorization: Bearer <token>. It is what "
-    f"{VARIABLE} says where the gateway runs, else what the file {FILE_NAME} in its data directory holds."
+    f"{VARIABLE} says where the gateway runs, else what the file {FILE_NAME} in its data directory holds. "
+    "A team's key (gk_...) is for the other port."
 )
 """Which directory that is, nobody is told who has no token."""
 

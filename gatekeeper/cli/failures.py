@@ -1,10 +1,11 @@
 """What went wrong, in lines for people: the outermost edge of every command. Only a bug of ours shows a traceback."""
 
 import errno
+import os
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import typer
 
@@ -17,6 +18,8 @@ from gatekeeper.workers.failed import WorkersFailed
 from gatekeeper.yamlfile import ConfigError
 
 Parameters = ParamSpec("Parameters")
+
+STORE_VARIABLE: Final = "GATEKEEPER_STORE__URL"
 
 _ADDRESS = re.compile(r"\('(?P<host>[^']+)', (?P<port>\d+)")
 """How the event loop writes the address that it could not bind."""
@@ -67,13 +70,20 @@ def told(error: ConfigError | LedgerError | Rejected | WorkersFailed | OSError) 
         case Rejected():
             return error.rejection.detail
         case LedgerUnavailable():
-            return f"The store cannot be reached: {error}. Check that it runs and that store.url is its address."
+            return (
+                f"The store cannot be reached: {error}. Check that it runs and that {_store_stated()} is its address."
+            )
         case LedgerConflict():
             return f"The store was changed meanwhile: {error}. Nothing is lost; run the command again."
         case OSError():
             return _told_by_system(error)
         case _:
             return str(error)
+
+
+def _store_stated() -> str:
+    """Where its address comes from: a variable that somebody has set and forgotten goes before the file."""
+    return f"{STORE_VARIABLE}, which goes before store.url," if os.environ.get(STORE_VARIABLE) else "store.url"
 
 
 def _told_by_system(error: OSError) -> str:

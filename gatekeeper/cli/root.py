@@ -83,7 +83,7 @@ GROUPS = (
     ),
     Group(
         "limits",
-        "Caps on spend, and how far each is used.",
+        "How much may be spent, and how far each is used.",
         {
             "list": "limits:list_limits",
             "set": "limits:set_limit",

@@ -136,7 +136,8 @@ def _ended_sentence(earlier: Repeated) -> str:
     else:
         said = f"{charged}, and its answer is not kept"
     return (
-        f"The same request was sent before (hold {earlier.hold_id}): {said}. To run it anew, send it as a new request."
+        f"The same request was sent before (hold {earlier.hold_id}): {said}. To run it anew, send it as a new request, "
+        "under another Idempotency-Key if it had one."
     )
 
 

@@ -195,6 +195,13 @@ def test_a_store_that_is_away(run: Run) -> None:
     assert 1 == len(result.stderr.splitlines())
 
 
+def test_a_variable_that_says_where_the_store_is_is_named(run: Run) -> None:
+    """Whoever has set it and forgotten would look at `store.url` in the file, which is not asked."""
+    result = run("verify", GATEKEEPER_STORE__URL="unix:///nowhere/store.sock")
+
+    assert "that GATEKEEPER_STORE__URL, which goes before store.url, is its address." in result.stderr
+
+
 def test_an_address_that_is_none(run: Run) -> None:
     """A store address that cannot be used says what can."""
     result = run("verify", GATEKEEPER_STORE__URL="mysql://here")

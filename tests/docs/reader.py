@@ -88,6 +88,9 @@ class Reader:
                 return "".join(line for line in Path(path).open() if pattern in line)
             case ["cat", path]:
                 return Path(path).read_text()
+            case ["unset", name]:
+                del os.environ[name]
+                return ""
         raise AssertionError(f"nobody here knows how to type {words[0]}; tests/docs/snippets.py may say why")
 
     def expanded(self, command: str) -> str:
