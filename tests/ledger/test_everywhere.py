@@ -14,6 +14,7 @@ from gatekeeper.ledger.confirm import Confirm
 from tests.ledger import (
     test_jobs,
     test_ledger,
+    test_ledger_once,
     test_lua_end,
     test_lua_hold,
     test_lua_team,
@@ -26,7 +27,9 @@ from tests.ledger.conftest import close_without_leaks
 from tests.ledger.test_model import run_machine
 from tests.ledger.topologies import ClusterOf, SentinelSet, Topology
 
-AGAIN = (test_jobs, test_ledger, test_lua_end, test_lua_hold, test_lua_team, test_sweeper, test_verify)
+AGAIN = (
+    test_jobs, test_ledger, test_ledger_once, test_lua_end, test_lua_hold, test_lua_team, test_sweeper, test_verify,
+)  # fmt: skip
 NOT_HERE = {
     "test_failed_walk_is_told_and_not_the_last",  # renames a key across slots to break the store
 }

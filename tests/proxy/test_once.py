@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatekeeper.core.rejection import Code, Rejected
+from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.records import HoldOrder
 from gatekeeper.proxy.keeping import AT_ONCE_BYTES
@@ -127,6 +129,17 @@ async def test_another_members_retry_is_another_request(make_gate: MakeGate, mak
     names = {(await name_request(make_gate(), call, STUDIO, BODY)).name for call in (mine, yours)}
 
     assert 2 == len(names)
+
+
+async def test_a_retry_at_another_address_is_another_request(make_gate: MakeGate, make_call: MakeCall) -> None:
+    """What fal runs at once and what it queues have the same path, at two addresses: neither answers for the other."""
+    calls = [make_call(("x-stainless-retry-count", "1")) for _ in range(2)]
+    routes = (DIALECTS["fal"].find_route("POST", f"/{way}/owner/app") for way in ("run", "queue"))
+    found = [replace(call, route=route) for call, route in zip(calls, routes, strict=True) if route]
+
+    names = {(await name_request(make_gate(), call, STUDIO, BODY)).name for call in found}
+
+    assert (["/owner/app"] * 2, 2) == ([call.route.upstream_path for call in found], len(names))
 
 
 @pytest.mark.parametrize("count", ["", "-1", "many", "1.5", "99999", "١"])
