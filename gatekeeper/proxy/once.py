@@ -72,12 +72,13 @@ async def name_request(gate: Gate, call: Call, provider: Provider, body: Sequenc
     count = _read_count(call) if key is None else None
     if key is None and count is None:
         return UNNAMED
-    asked = (provider.name, request.method, call.route.upstream_path, passing_query(call))
+    route = call.route
+    asked = (provider.name, request.method, f"{route.base}{route.upstream_path}", passing_query(call))
     content_type = request.headers.get("Content-Type", "")
     if key is not None:
         return named("i", key, await looked_through(body, fingerprint, asked, content_type, body), KNOWN_MS)
     window_ms, facts = int(gate.retry_guard_window_s * 1000), call.trace.facts
-    words = (call.caller.record.key_id, facts.project or "", facts.member or "", call.route.base, *asked)
+    words = (call.caller.record.key_id, facts.project or "", facts.member or "", *asked)
     digest = await looked_through(body, _digest_of, _NAME_BYTES, words, content_type, body)
     return Once(f"r{digest.hex()}", "", window_ms if count else 0, window_ms)
 

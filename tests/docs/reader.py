@@ -60,6 +60,9 @@ class Reader:
             return ""
         if command.startswith("export "):
             return exported(self.here(command.replace("gk_…", self.secret or "gk_…")))
+        if command.startswith("unset "):
+            del os.environ[command.removeprefix("unset ")]
+            return ""
         words = shlex.split(self.expanded(command), comments=True)
         target = None
         if ">" in words:
@@ -88,9 +91,6 @@ class Reader:
                 return "".join(line for line in Path(path).open() if pattern in line)
             case ["cat", path]:
                 return Path(path).read_text()
-            case ["unset", name]:
-                del os.environ[name]
-                return ""
         raise AssertionError(f"nobody here knows how to type {words[0]}; tests/docs/snippets.py may say why")
 
     def expanded(self, command: str) -> str:

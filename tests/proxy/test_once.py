@@ -15,7 +15,7 @@ from gatekeeper.dialects.registry import DIALECTS
 from gatekeeper.ledger import bounds
 from gatekeeper.ledger.records import HoldOrder
 from gatekeeper.proxy.keeping import AT_ONCE_BYTES
-from gatekeeper.proxy.once import KNOWN_MS, UNNAMED, Once, fingerprint, name_request
+from gatekeeper.proxy.once import IDEMPOTENCY_KEY, KNOWN_MS, UNNAMED, Once, fingerprint, name_request
 from tests.cases import each_case
 from tests.proxy.conftest import MakeCall
 
@@ -131,15 +131,19 @@ async def test_another_members_retry_is_another_request(make_gate: MakeGate, mak
     assert 2 == len(names)
 
 
-async def test_a_retry_at_another_address_is_another_request(make_gate: MakeGate, make_call: MakeCall) -> None:
+@pytest.mark.parametrize(
+    ("header", "what"), [(("x-stainless-retry-count", "1"), "name"), ((IDEMPOTENCY_KEY, "k"), "fingerprint")]
+)
+async def test_at_another_address_it_is_another_request(
+    make_gate: MakeGate, make_call: MakeCall, header: tuple[str, str], what: str
+) -> None:
     """What fal runs at once and what it queues have the same path, at two addresses: neither answers for the other."""
-    calls = [make_call(("x-stainless-retry-count", "1")) for _ in range(2)]
-    routes = (DIALECTS["fal"].find_route("POST", f"/{way}/owner/app") for way in ("run", "queue"))
-    found = [replace(call, route=route) for call, route in zip(calls, routes, strict=True) if route]
+    routes = [DIALECTS["fal"].find_route("POST", f"/{way}/owner/app") for way in ("run", "queue")]
+    calls = [replace(make_call(header), route=route) for route in routes if route]
 
-    names = {(await name_request(make_gate(), call, STUDIO, BODY)).name for call in found}
+    known = {getattr(await name_request(make_gate(), call, STUDIO, BODY), what) for call in calls}
 
-    assert (["/owner/app"] * 2, 2) == ([call.route.upstream_path for call in found], len(names))
+    assert (["/owner/app"] * 2, 2) == ([call.route.upstream_path for call in calls], len(known))
 
 
 @pytest.mark.parametrize("count", ["", "-1", "many", "1.5", "99999", "١"])
