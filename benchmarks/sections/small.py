@@ -1,7 +1,6 @@
 """Small requests: CPU for each of them, of a gateway that does everything and of its baselines, 64 at once.
 
 The gateway twice: on a store that writes to its disk before each answer, as the product starts it, and on one without.
-While the first is waited for there is less to do at a time, and doing less at a time costs more for each.
 """
 
 from dataclasses import dataclass

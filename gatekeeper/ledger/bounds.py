@@ -231,8 +231,7 @@ def check_answer(answer: Answer) -> None:
         raise LedgerInvalid(f"the answer has more than {ANSWER_BYTES_MAX} bytes; do not keep it")
     if answer.ttl_ms < 1:
         raise LedgerInvalid("an answer is kept for at least 1 millisecond")
-    if answer.ttl_ms > INTERVAL_MAX_MS:
-        check_interval("ttl_ms", answer.ttl_ms)
+    check_interval("ttl_ms", answer.ttl_ms)
 
 
 def check_ending(ending: Ending) -> None:

@@ -86,12 +86,11 @@ def order_words(of: HoldOrder) -> bytes:
         of.amount, of.ttl_ms, of.grace_ms, policy, of.project, of.member, of.key_id, of.price_list, of.usage
     )  # fmt: skip
     hold_id = of.hold_id.encode()
+    told = b"$%d\r\n%b\r\n%b$%d\r\n%b\r\n" % (len(hold_id), hold_id, alike, len(meta), meta.encode())
     if not of.once:
-        return b"*4\r\n$%d\r\n%b\r\n%b$%d\r\n%b\r\n" % (len(hold_id), hold_id, alike, len(meta), meta.encode())
+        return b"*4\r\n" + told
     once, within = of.once.encode(errors="replace"), b"%d" % of.once_within_ms
-    return b"*7\r\n$%d\r\n%b\r\n%b$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$0\r\n\r\n" % (
-        len(hold_id), hold_id, alike, len(meta), meta.encode(), len(once), once, len(within), within,
-    )  # fmt: skip
+    return b"*7\r\n%b$%d\r\n%b\r\n$%d\r\n%b\r\n$0\r\n\r\n" % (told, len(once), once, len(within), within)
 
 
 @lru_cache(maxsize=ALIKE_KEPT)

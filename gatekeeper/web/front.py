@@ -151,10 +151,9 @@ class _Connection(web.RequestHandler):
         self._is_last = True
         if self._force_close:
             return self._request_in_progress
-        is_idle = self._waiter is not None and not self._waiter.done()
-        if not self._request_count or (is_idle and self._was_asked_just_now()):
+        if not self._request_count or (self._is_idle and self._was_asked_just_now()):
             self._loop.call_later(MOMENT_S, self._end_idle)
-        elif is_idle:
+        elif self._is_idle:
             unread = self.transport is not None and self.transport.get_write_buffer_size()
             self.force_close()
             return bool(unread)
@@ -164,13 +163,17 @@ class _Connection(web.RequestHandler):
             self.close()
         return True
 
+    @property
+    def _is_idle(self) -> bool:
+        """Whether it waits for another request."""
+        return self._waiter is not None and not self._waiter.done()
+
     def _was_asked_just_now(self) -> bool:
         answered_s = self._next_keepalive_close_time - self._keepalive_timeout
         return self._loop.time() - answered_s < MOMENT_S
 
     def _end_idle(self) -> None:
-        is_idle = self._waiter is not None and not self._waiter.done()
-        if self.transport is not None and (is_idle or not self._request_count):
+        if self.transport is not None and (self._is_idle or not self._request_count):
             if self.transport.get_write_buffer_size():
                 self.force_close()
             else:
