@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio.connection import SSLConnection, parse_url
@@ -42,6 +42,10 @@ class Kind(StrEnum):
 
 
 _UNIX_NAMES: Final = frozenset({"db", "username", "password"})
+_ADDRESS: Final = re.compile(
+    r"(?:([A-Za-z][-+.0-9A-Za-z]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.DOTALL
+)
+
 _TLS_FILES: Final = frozenset({"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
 _VERIFYING: Final = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
 """What may be said of verification, and changes nothing: a store that anybody can play has everybody's credits."""
@@ -61,9 +65,27 @@ class Address:
     asking: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+class _Parts(NamedTuple):
+    """An address as RFC 3986 divides it (appendix B); all hosts together are its `netloc`."""
+
+    scheme: str
+    netloc: str
+    path: str
+    query: str
+
+
+def _parts(url: str) -> _Parts:
+    """The library's own way refuses, in newer versions of Python, an address of several hosts of which one is in
+    brackets."""
+    found = _ADDRESS.fullmatch(url)
+    assert found is not None, "each of its parts may be missing"
+    scheme, netloc, path, query = found.groups("")
+    return _Parts(scheme.lower(), netloc, path, query)
+
+
 def read_address(url: str) -> Address:
     """The address in a store.url other than 'embedded'. Raises StoreRefused with what to write instead."""
-    scheme = urlsplit(url).scheme
+    scheme = _parts(url).scheme
     if scheme == "redis+cluster":
         return _cluster(url)
     if scheme == "redis+sentinel":
@@ -73,11 +95,11 @@ def read_address(url: str) -> Address:
             f"store scheme {scheme!r}: use redis://, rediss://, unix://, redis+sentinel://, redis+cluster://"
             " or 'embedded'"
         )
-    if "," in urlsplit(url).netloc.rpartition("@")[2]:
+    if "," in _parts(url).netloc.rpartition("@")[2]:
         raise StoreRefused(f"{scheme}:// names one server: for several write {CLUSTER_EXAMPLE} or {SENTINEL_EXAMPLE}")
     known = _UNIX_NAMES if scheme == "unix" else _TLS_NAMES if scheme == "rediss" else frozenset({"db"})
     _query(url, known, f"{scheme}://")
-    if scheme != "unix" and not re.fullmatch(r"/?|/\d+", urlsplit(url).path):
+    if scheme != "unix" and not re.fullmatch(r"/?|/\d+", _parts(url).path):
         raise StoreRefused("store address cannot be read: behind the host stands the number of a database, as in /0")
     try:
         options: dict[str, Any] = dict(parse_url(url))
@@ -110,14 +132,14 @@ def _driver() -> DriverInfo:
 
 def _cluster(url: str) -> Address:
     given = _query(url, {"tls", *_TLS_FILES}, CLUSTER_EXAMPLE)
-    if urlsplit(url).path not in {"", "/", "/0"}:
+    if _parts(url).path not in {"", "/", "/0"}:
         raise StoreRefused(f"a cluster has database 0 only: write {CLUSTER_EXAMPLE}")
     return Address(Kind.CLUSTER, {**_login(url), **_tls(given), **_ours()}, _places(url, _STORE_PORT, CLUSTER_EXAMPLE))
 
 
 def _sentinel(url: str) -> Address:
     given = _query(url, {"tls", *_TLS_FILES, "db", "sentinel_username", "sentinel_password"}, SENTINEL_EXAMPLE)
-    master = unquote(urlsplit(url).path.strip("/"))
+    master = unquote(_parts(url).path.strip("/"))
     if not master or "/" in master:
         raise StoreRefused(f"the address has to end with the name that the sentinels know: write {SENTINEL_EXAMPLE}")
     if not given.get("db", "0").isdecimal():
@@ -133,7 +155,7 @@ def _sentinel(url: str) -> Address:
 
 
 def _query(url: str, known: Collection[str], example: str) -> dict[str, str]:
-    given = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    given = dict(parse_qsl(_parts(url).query, keep_blank_values=True))
     for name in given:
         if name not in known:
             raise StoreRefused(f"the store address does not take {name!r}: it takes {', '.join(sorted(known))}")
@@ -159,14 +181,14 @@ def _tls(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _login(url: str) -> dict[str, str]:
-    login = urlsplit(url).netloc.rpartition("@")[0]
+    login = _parts(url).netloc.rpartition("@")[0]
     name, _, password = login.partition(":")
     return {what: unquote(text) for what, text in (("username", name), ("password", password)) if text}
 
 
 def _places(url: str, port: int, example: str) -> tuple[Place, ...]:
     """The hosts of an address, each with its port."""
-    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    hosts = _parts(url).netloc.rpartition("@")[2].split(",")
     try:
         found = [urlsplit(f"//{host}") for host in hosts]
         places = tuple((each.hostname or "", port if each.port is None else each.port) for each in found)
